@@ -1,0 +1,61 @@
+"""A job pipeline on the Postgres you already have: jobs.yaml in, Dramatiq actors out.
+
+The public names are here and nowhere else; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeke_jobs import errors as errors
+    from zeke_jobs.client import Job as Job
+    from zeke_jobs.client import Sent as Sent
+    from zeke_jobs.client import cancel as cancel
+    from zeke_jobs.client import retry as retry
+    from zeke_jobs.client import send as send
+    from zeke_jobs.client import send_many as send_many
+    from zeke_jobs.client import statement as statement
+    from zeke_jobs.client import status as status
+    from zeke_jobs.client import wait as wait
+    from zeke_jobs.context import Context as Context
+    from zeke_jobs.errors import Defer as Defer
+    from zeke_jobs.errors import Reject as Reject
+    from zeke_jobs.errors import Retry as Retry
+    from zeke_jobs.payloads import Payload as Payload
+    from zeke_jobs.queries import Queries as Queries
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Context": "context",
+    "Defer": "errors",
+    "Job": "client",
+    "Payload": "payloads",
+    "Queries": "queries",
+    "Reject": "errors",
+    "Retry": "errors",
+    "Sent": "client",
+    "cancel": "client",
+    "retry": "client",
+    "send": "client",
+    "send_many": "client",
+    "statement": "client",
+    "status": "client",
+    "wait": "client",
+}
+
+__all__ = ["__version__", "errors", *_HOMES]  # noqa: PLE0604 (the keys are strings)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("zeke_jobs.errors")
+    if name in _HOMES:
+        return getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'zeke_jobs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,87 @@
+"""What a handler sees of the engine: one object, passed as its second argument."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+    from structlog.typing import FilteringBoundLogger
+
+    from zeke_jobs.client import Sent
+
+S = TypeVar("S", default=None)
+
+
+class Context(ABC, Generic[S]):
+    """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
+
+    Attributes:
+        job_id: The job's id, the same over all its attempts.
+        task_id: Canonical id of the task.
+        attempt: Which start of the handler this is, from 1. A deferral does not count.
+        revision: Number of the jobs.yaml revision this attempt runs under.
+        scheduled_for: The tick that a schedule sent this job for, else None.
+        settings: The task's ``settings`` from jobs.yaml, as the model that the annotation names.
+        logger: A structlog logger with task and job id bound.
+    """
+
+    job_id: UUID
+    task_id: str
+    attempt: int
+    revision: int
+    scheduled_for: datetime | None
+    settings: S
+    logger: FilteringBoundLogger
+
+    @property
+    @abstractmethod
+    def db(self) -> Connection:
+        """A psycopg2 connection in autocommit mode, for short reads; inside ``transaction()`` it is that transaction."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A fenced checkpoint: commits at its end, and only while this process holds the job.
+
+        Raises:
+            ClaimLost: the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
+        """
+
+    @abstractmethod
+    def complete(self, output: Any = None) -> None:
+        """Complete the job. Inside ``transaction()`` the completion commits with the writes; outside, it takes effect at once.
+
+        ``output`` is any JSON value up to 1 MiB. What the handler does or raises afterwards no longer changes the job.
+        """
+
+    @abstractmethod
+    def send(
+        self,
+        task: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int | None = None,
+        key: str | None = None,
+        unique: str | None = None,
+        expires: datetime | timedelta | float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Sent:
+        """Send a follow-up job, with this one as parent. Inside ``transaction()`` it commits with the writes."""
+
+    @abstractmethod
+    def service(self, name: str) -> Any:
+        """The object that the service's settings model opens; one per process."""
+
+    @abstractmethod
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how far this job is; shown in its status. Written at most once a second."""

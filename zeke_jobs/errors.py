@@ -1,0 +1,109 @@
+"""Every exception that zeke_jobs raises on purpose, and the three by which a handler speaks to the engine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zeke_jobs.client import Job
+    from zeke_jobs.config.diagnostics import Diagnostic
+
+
+class ZekeJobsError(Exception):
+    """Root of all errors of this package."""
+
+
+class ConfigurationError(ZekeJobsError):
+    """jobs.yaml or the environment is wrong. Nothing was started or written.
+
+    ``diagnostics`` lists every fault of the file with its place; it is empty when the fault is in the environment.
+    """
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = tuple(diagnostics)
+
+
+class MigrationError(ZekeJobsError):
+    """The database's schema is behind this code, ahead of it, or was changed by hand."""
+
+
+class UnknownTask(ZekeJobsError):
+    """The catalogue has no task of this name. The message names the nearest one."""
+
+
+class InvalidPayload(ZekeJobsError):
+    """The payload does not fit the task's model. Nothing was written.
+
+    ``errors`` lists (path, message) pairs.
+    """
+
+    def __init__(self, message: str, errors: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+
+class QueueFull(ZekeJobsError):
+    """The task has ``max_queued`` jobs waiting. Nothing was written."""
+
+
+class JobNotFound(ZekeJobsError):
+    """No job has this id, and none is known to have had it."""
+
+
+class JobPurged(JobNotFound):
+    """A job with this id existed; its row was removed when its retention ended."""
+
+
+class JobFailed(ZekeJobsError):
+    """``wait`` was asked for the output of a job that failed or was cancelled. ``job`` is its status."""
+
+    def __init__(self, message: str, job: Job) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class WaitTimeout(ZekeJobsError, TimeoutError):
+    """The job did not finish within the time that ``wait`` was given. It goes on."""
+
+
+class ClaimLost(ZekeJobsError):
+    """This process no longer holds the job: it was rescued, cancelled or finished elsewhere. Nothing was committed."""
+
+
+class Retry(ZekeJobsError):
+    """Raised by a handler: this attempt failed, try again after ``delay``. Counts against the task's retry limit."""
+
+    def __init__(self, delay: timedelta | float | None = None, reason: str = "") -> None:
+        super().__init__(reason or "retry requested")
+        self.delay = _as_timedelta(delay)
+        self.reason = reason
+
+
+class Defer(ZekeJobsError):
+    """Raised by a handler: not now. The job waits until ``until`` (a time, or seconds from now) and no attempt is counted."""
+
+    def __init__(self, until: datetime | timedelta | float, reason: str) -> None:
+        super().__init__(reason)
+        if isinstance(until, datetime) and until.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got the naive {until!r}; add tzinfo")
+        self.until: datetime | timedelta = until if isinstance(until, datetime) else _as_timedelta(until)
+        self.reason = reason
+
+
+class Reject(ZekeJobsError):
+    """Raised by a handler: this job can never succeed. It fails without a retry, with ``reason``."""
+
+    def __init__(self, reason: str, details: Any = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+
+
+def _as_timedelta(value: timedelta | float | None) -> Any:
+    if value is None or isinstance(value, timedelta):
+        return value
+    return timedelta(seconds=value)

@@ -1,0 +1,58 @@
+"""SQL lives in files, one statement each; this runs them by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import RealDictCursor
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+class Queries:
+    """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
+
+    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries.
+
+    Raises:
+        KeyError: no file of that name.
+    """
+
+    def __init__(self, package: str, folder: str = "sql") -> None:
+        self._root = files(package).joinpath(folder)
+        self.text = cache(self._read)
+
+    def _read(self, name: str) -> str:
+        path = self._root.joinpath(f"{name}.sql")
+        if not path.is_file():
+            raise KeyError(f"no statement {name!r} in {self._root}")
+        return path.read_text(encoding="utf-8")
+
+    def names(self) -> list[str]:
+        """Names of all statements, sorted."""
+        return sorted(p.name.removesuffix(".sql") for p in self._root.iterdir() if p.name.endswith(".sql"))
+
+    def all(self, conn: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
+        """Run a statement and return all its rows."""
+        with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(self.text(name), params)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
+        """Run a statement and return its first row, or None."""
+        with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(self.text(name), params)
+            row = cursor.fetchone()
+            return None if row is None else dict(row)
+
+    def run(self, conn: Connection, name: str, /, **params: Any) -> int:
+        """Run a statement and return how many rows it touched."""
+        with conn.cursor() as cursor:
+            cursor.execute(self.text(name), params)
+            return int(cursor.rowcount)
+
+
+SQL = Queries("zeke_jobs", "sql/queries")
