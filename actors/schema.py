@@ -1,0 +1,150 @@
+"""Payloads of the thirteen tasks; light enough for an API to import."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from zeke_jobs.payloads import Payload
+
+MAX_BATCH = 20
+"""Most raw items that one fetch-content job carries."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+
+
+class IngestPull(Payload):
+    """ingest-pull: send ingest-source for every feed that is due (``manual``: for every active feed)."""
+
+    reason: Literal["schedule", "manual"] = "schedule"
+
+
+class IngestPullYoutube(Payload):
+    """ingest-pull-youtube: the same for YouTube channels."""
+
+    reason: Literal["schedule", "manual"] = "schedule"
+
+
+class IngestOneoff(Payload):
+    """ingest-oneoff: bring in the one page at ``url``."""
+
+    url: Url
+    requested_by: str | None = None
+    priority: Literal["normal", "high"] = "normal"
+
+
+class IngestSource(Payload):
+    """ingest-source: read one source's feed and queue its new items."""
+
+    source_id: UUID
+    reason: Literal["schedule", "manual", "retry"] = "schedule"
+
+
+class UploadItem(BaseModel):
+    """One uploaded article: its text, or the address to fetch it from."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
+
+    external_id: Text
+    url: Url | None = None
+    title: str | None = None
+    text: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class IngestFromUpload(Payload):
+    """ingest-from-upload: bring in uploaded items.
+
+    They are given here or, where they are large, were stored before by ``actors.store.uploads.save``, which returned
+    the ``upload_id``.
+    """
+
+    source_id: UUID
+    items: list[UploadItem] = Field(default_factory=list)
+    upload_id: UUID | None = None
+    uploaded_by: str | None = None
+
+    @model_validator(mode="after")
+    def _items_or_reference(self) -> Self:
+        if bool(self.items) == (self.upload_id is not None):
+            raise ValueError("expected either items or uploadId, got both or neither")
+        return self
+
+
+class FetchContent(Payload):
+    """fetch-content: get the full text of up to twenty raw items and make stories of them."""
+
+    raw_item_ids: list[UUID] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class AnalyzeStory(Payload):
+    """analyze-story: say why a story matters."""
+
+    story_id: UUID
+    trigger: Literal["auto", "manual", "retry"] = "auto"
+
+
+class GenerateBrief(Payload):
+    """generate-brief: one line, two lines and an elevator pitch."""
+
+    story_id: UUID
+    reason: Literal["new_story", "manual", "regenerate"] = "new_story"
+
+
+class ExtractHighlights(Payload):
+    """extract-highlights: quotes, figures, code and changes worth keeping."""
+
+    story_id: UUID
+    user_id: str = "system"
+    team_id: UUID | None = None
+
+
+class ScoreRelevance(Payload):
+    """score-relevance: how much each highlight of a story matters."""
+
+    story_id: UUID
+
+
+class Insight(BaseModel):
+    """One candidate highlight on its way to the database."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
+
+    title: str | None = None
+    summary: Text
+    quote: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    origin: Literal["user", "system"] = "system"
+
+
+class DedupeInsights(Payload):
+    """dedupe-insights: store the insights that the story does not have yet."""
+
+    story_id: UUID
+    team_id: UUID | None = None
+    created_by: str
+    insights: list[Insight]
+
+
+class StorySummarize(Payload):
+    """story-summarize: fill ``stories.summary`` (``force``: write it anew)."""
+
+    story_id: UUID
+    mode: Literal["auto", "force"] = "auto"
+
+
+class StoriesUpdateStatus(Payload):
+    """stories-update-status: move a story to unread, read or archived, for one team or all that follow it."""
+
+    story_id: UUID
+    team_id: UUID | None = None
+    state: Literal["unread", "read", "archived"]

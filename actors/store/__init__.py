@@ -1,0 +1,1 @@
+"""The pipeline's tables: their migrations, and the one place that runs SQL on them."""

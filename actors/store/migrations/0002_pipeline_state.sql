@@ -1,0 +1,85 @@
+-- What the pipeline must remember beyond the product's tables, in tables of its own, so that those stay as they are.
+
+-- How a feed is polled: what its server told us, and when to ask again.
+CREATE TABLE public.source_polling (
+    source_id uuid CONSTRAINT source_polling_pkey PRIMARY KEY
+        CONSTRAINT source_polling_source_id_fkey REFERENCES public.sources (id) ON DELETE CASCADE,
+    etag text,
+    last_modified text,
+    next_check_at timestamptz NOT NULL DEFAULT now(),
+    checked_at timestamptz,
+    interval_seconds integer NOT NULL DEFAULT 3600,
+    failures integer NOT NULL DEFAULT 0,
+    gone_count integer NOT NULL DEFAULT 0,
+    moved_to text,
+    moved_count integer NOT NULL DEFAULT 0,
+    moved_since timestamptz,
+    fetched_once boolean NOT NULL DEFAULT false,
+    queued_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+-- Which sources are due.
+CREATE INDEX source_polling_next_check_at_idx ON public.source_polling (next_check_at);
+
+-- What became of each raw item: one value of the closed list in actors/store/outcomes.py.
+CREATE TABLE public.item_outcomes (
+    raw_item_id uuid CONSTRAINT item_outcomes_pkey PRIMARY KEY
+        CONSTRAINT item_outcomes_raw_item_id_fkey REFERENCES public.raw_items (id) ON DELETE CASCADE,
+    outcome text NOT NULL,
+    detail text,
+    story_id uuid
+        CONSTRAINT item_outcomes_story_id_fkey REFERENCES public.stories (id) ON DELETE SET NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    queued_at timestamptz NOT NULL DEFAULT now(),
+    queued_count integer NOT NULL DEFAULT 1,
+    decided_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+-- Items in flight, longest waiting first: the sweep.
+CREATE INDEX item_outcomes_in_flight_idx ON public.item_outcomes (queued_at)
+    WHERE outcome IN ('queued', 'retrying');
+-- Which items tell of a story (its other sources).
+CREATE INDEX item_outcomes_story_id_idx ON public.item_outcomes (story_id);
+
+-- What extraction knows beyond contents: markdown (code blocks survive in it), and where the text came from.
+CREATE TABLE public.content_details (
+    content_id uuid CONSTRAINT content_details_pkey PRIMARY KEY
+        CONSTRAINT content_details_content_id_fkey REFERENCES public.contents (id) ON DELETE CASCADE,
+    markdown text,
+    canonical_url text,
+    final_url text,
+    author text,
+    text_origin text NOT NULL,
+    revision integer NOT NULL DEFAULT 1,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One story per text and per address: the primary key decides between two workers.
+CREATE TABLE public.story_keys (
+    key text CONSTRAINT story_keys_pkey PRIMARY KEY,
+    story_id uuid NOT NULL
+        CONSTRAINT story_keys_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX story_keys_story_id_idx ON public.story_keys (story_id);
+
+-- MinHash signature of a story's text; two stories that share a band are compared.
+CREATE TABLE public.story_signatures (
+    story_id uuid CONSTRAINT story_signatures_pkey PRIMARY KEY
+        CONSTRAINT story_signatures_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE,
+    signature bigint[] NOT NULL,
+    bands bigint[] NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+-- Candidates: stories that share a band.
+CREATE INDEX story_signatures_bands_idx ON public.story_signatures USING gin (bands);
+
+-- Items of uploads that are too large for a payload; ingest-from-upload is given the id.
+CREATE TABLE public.uploads (
+    id uuid CONSTRAINT uploads_pkey PRIMARY KEY DEFAULT gen_random_uuid(),
+    source_id uuid NOT NULL
+        CONSTRAINT uploads_source_id_fkey REFERENCES public.sources (id) ON DELETE CASCADE,
+    uploaded_by text,
+    items jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
