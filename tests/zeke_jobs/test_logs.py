@@ -1,0 +1,99 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from zeke_jobs import logs
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("ZEKE_JOBS_LOG_FORMAT", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_a_line_is_one_json_object_with_what_was_bound() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logs.get_logger(task="fetch-content", job_id="42").info("fetched", bytes=10)
+    line = json.loads(stream.getvalue())
+    assert line["task"] == "fetch-content"
+    assert line["job_id"] == "42"
+    assert line["event"] == "fetched"
+    assert line["bytes"] == 10
+    assert line["level"] == "info"
+
+
+def test_the_libraries_lines_have_the_same_form() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logging.getLogger("dramatiq.worker").warning("lost %s", "it")
+    assert json.loads(stream.getvalue())["event"] == "lost it"
+
+
+def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    secret = "x" * 40
+    try:
+        int(secret[:0])
+    except ValueError:
+        logs.get_logger().exception("failed")
+    assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
+    assert stream.getvalue().count("\n") == 1
+    assert secret not in json.loads(stream.getvalue())["exception"].replace(
+        'secret = "-".join(["hunter2", "hunter2"])', ""
+    )
+
+
+def test_the_readable_form_is_not_json() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=False)
+    logs.get_logger(task="fetch-content").info("fetched")
+    assert "fetched" in stream.getvalue()
+    assert "task=fetch-content" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_the_environment_chooses_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    stream = io.StringIO()
+    logs.configure(stream)
+    logs.get_logger().info("x")
+    assert json.loads(stream.getvalue())["event"] == "x"
+
+
+def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
+    stream = io.StringIO()
+    logs.configure(stream)
+    logs.get_logger().info("x")
+    assert not stream.getvalue().startswith("{")
+
+
+def test_configuring_twice_writes_each_line_once() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    logger = logs.get_logger()
+    logs.configure(first, json=True)
+    logs.configure(second, json=True)
+    logger.info("once")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("\n") == 1
+
+
+def test_http_clients_are_quiet_about_each_request() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logging.getLogger("httpx").info("HTTP Request: GET …")
+    assert stream.getvalue() == ""

@@ -1,0 +1,110 @@
+"""One log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from zeke_jobs import environment
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+# They log each request or each statement at INFO, which says nothing that a job's own line does not.
+_CHATTY = ("httpx", "httpcore", "urllib3")
+_HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
+
+
+def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
+    """Write structlog's lines and the standard library's (dramatiq's, periodiq's) in one form.
+
+    Calling it again replaces what was set before.
+
+    Args:
+        stream: Where lines go; by default ``sys.stderr``, in a worker Dramatiq's pipe to its main process.
+        json: True for JSON lines, False for readable ones; by default what ``ZEKE_JOBS_LOG_FORMAT`` says,
+            else JSON unless the process's real standard error is a terminal.
+
+    Raises:
+        ConfigurationError: an unknown format or level in the environment.
+    """
+    as_json = _wants_json() if json is None else json
+    level = environment.log_level()
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(as_json=as_json),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[*_common(as_json=as_json), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a second configure() must reach loggers that exist
+    )
+
+
+def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
+    """A structlog logger; ``bound`` stands on each of its lines (``task=``, ``job_id=``)."""
+    return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
+
+
+def _wants_json() -> bool:
+    chosen = environment.log_format()
+    return chosen == "json" or (chosen == "auto" and not _on_terminal())
+
+
+def _on_terminal() -> bool:
+    # Not sys.stderr.isatty(): in a worker that is a pipe, and the pipe's other end may well be a terminal.
+    try:
+        return os.isatty(2)
+    except OSError:
+        return False
+
+
+def _common(*, as_json: bool) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _renderers(*, as_json: bool) -> list[Processor]:
+    if as_json:
+        return [
+            _head_first,
+            structlog.processors.format_exc_info,  # without local variables: they hold payloads and secrets
+            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+        ]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=_in_colour(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+        )
+    ]
+
+
+def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {**{key: event[key] for key in _HEAD if key in event}, **event}
+
+
+def _in_colour() -> bool:
+    if environment.lookup("NO_COLOR"):
+        return False
+    return bool(environment.lookup("FORCE_COLOR")) or _on_terminal()
