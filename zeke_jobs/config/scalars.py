@@ -1,0 +1,77 @@
+"""What a plain YAML scalar means, and which ones YAML 1.1 reads otherwise than people do."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+_NULL = {"", "~", "null", "Null", "NULL"}
+_TRUE = {"true", "True", "TRUE"}
+_FALSE = {"false", "False", "FALSE"}
+_SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
+_HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]+", re.ASCII)
+_BINARY = re.compile(r"[-+]?0b[01_]+", re.ASCII)
+_OCTAL = re.compile(r"[-+]?0o?[0-9]+", re.ASCII)
+_REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", re.ASCII)
+_UNDERSCORED = re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?", re.ASCII)
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)", re.ASCII)
+_MOST_DIGITS = 18
+
+
+class TrapError(ValueError):
+    """A plain scalar that YAML reads otherwise than people do. ``args`` is the message and the help."""
+
+
+def meaning(text: str) -> Any:
+    """The value of a plain scalar.
+
+    Raises:
+        TrapError: people and YAML would not agree on it.
+    """
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    _refuse_traps(text)
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _HEXADECIMAL.fullmatch(text):
+        return int(text, 16)
+    if _REAL.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _refuse_traps(text: str) -> None:
+    if text.lower() in _SWITCH:
+        says = _SWITCH[text.lower()]
+        raise TrapError(
+            f"expected {says} or text in quotes, got a bare {text}, which YAML reads as {says}",
+            f'write {says} for the truth value, "{text}" for the word',
+        )
+    if _SEXAGESIMAL.fullmatch(text):
+        raise TrapError(
+            f"expected text in quotes, got a bare {text}, which YAML reads as a number in base 60",
+            f'write "{text}"',
+        )
+    if _OCTAL.fullmatch(text) and not _WHOLE.fullmatch(text):
+        plain = text.lstrip("+-0o") or "0"
+        raise TrapError(
+            f"expected a number without leading zeros, got {text}, which YAML reads in base 8",
+            f'write {plain} for the number, "{text}" for the text',
+        )
+    if _BINARY.fullmatch(text) or _UNDERSCORED.fullmatch(text):
+        raise TrapError(
+            f"expected a number in plain digits, got {text}, which only some YAML readers take for one",
+            f'write the number in digits, or "{text}" for the text',
+        )
+    if _NOT_FINITE.fullmatch(text) or (_REAL.fullmatch(text) and math.isinf(float(text))):
+        raise TrapError(f"expected a finite number, got {text}", f'write "{text}" for the text')
+    if max(len(text), 0) > _MOST_DIGITS and (_WHOLE.fullmatch(text) or _HEXADECIMAL.fullmatch(text)):
+        raise TrapError(
+            f"expected a number of at most {_MOST_DIGITS} digits, got {len(text)} digits",
+            "write it in quotes if it is an identifier",
+        )

@@ -1,0 +1,80 @@
+"""The one place that reads environment variables. One that is set to nothing counts as not set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from zeke_jobs.errors import ConfigurationError
+
+DATABASE_URL = "DATABASE_URL"
+CONFIG = "ZEKE_JOBS_CONFIG"
+DATA = "ZEKE_JOBS_DATA"
+LOG_FORMAT = "ZEKE_JOBS_LOG_FORMAT"
+LOG_LEVEL = "ZEKE_JOBS_LOG_LEVEL"
+
+LogFormat = Literal["auto", "console", "json"]
+
+_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def lookup(name: str) -> str | None:
+    """The variable ``name`` as ``${NAME}`` in jobs.yaml sees it, or None when it is not set."""
+    return os.environ.get(name) or None
+
+
+def database_url_or_none() -> str | None:
+    """The address of the database, or None where nobody named one."""
+    return lookup(DATABASE_URL)
+
+
+def database_url() -> str:
+    """The address of the database: ``postgresql://user:password@host/name``.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set.
+    """
+    url = database_url_or_none()
+    if url is None:
+        raise ConfigurationError(
+            f"expected the database's address in {DATABASE_URL}, got nothing\n"
+            f"  help: export {DATABASE_URL}=postgresql://user:password@host/name, "
+            "or run `zeke-jobs up`, which starts a server of its own"
+        )
+    return url
+
+
+def config_path() -> Path:
+    """Where jobs.yaml is: ``ZEKE_JOBS_CONFIG``, else ``jobs.yaml`` in the current folder."""
+    return Path(lookup(CONFIG) or "jobs.yaml")
+
+
+def data_dir() -> Path:
+    """Where the embedded server keeps its data: ``ZEKE_JOBS_DATA``, else ``.zeke`` in the current folder."""
+    return Path(lookup(DATA) or ".zeke")
+
+
+def log_format() -> LogFormat:
+    """How logs are written; ``auto``, the default, is for a reader on a terminal and JSON lines elsewhere.
+
+    Raises:
+        ConfigurationError: ``ZEKE_JOBS_LOG_FORMAT`` is something else.
+    """
+    return cast("LogFormat", _one_of(LOG_FORMAT, get_args(LogFormat), "auto"))
+
+
+def log_level() -> str:
+    """The lowest level that is written, in lower case; ``info`` unless ``ZEKE_JOBS_LOG_LEVEL`` says otherwise.
+
+    Raises:
+        ConfigurationError: ``ZEKE_JOBS_LOG_LEVEL`` is not the name of a level.
+    """
+    return _one_of(LOG_LEVEL, _LOG_LEVELS, "info")
+
+
+def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:
+    value = (lookup(name) or default).lower()
+    if value not in accepted:
+        raise ConfigurationError(f"expected {name} to be one of {', '.join(accepted)}, got {value!r}")
+    return value
