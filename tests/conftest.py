@@ -1,0 +1,113 @@
+"""Fixtures: a real server for the run, and a migrated database of its own for each test that asks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from zeke_jobs import embedded, migrate
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+#: One server for the run, shared by all its processes. Not under pytest's own folder: that one is closed to the
+#: unprivileged user that the server runs as when the tests run as root.
+RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])
+FOLDER = Path(tempfile.gettempdir()) / f"zeke-test-{RUN}"
+TEMPLATE = "zeke_template"
+PIPELINE = ["actors.store"]
+
+
+def server_binaries() -> Path | None:
+    """Another PostgreSQL to run the tests on, named by ``ZEKE_TEST_PG_BIN``."""
+    named = os.environ.get("ZEKE_TEST_PG_BIN")
+    return Path(named) if named else None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput") and FOLDER.exists():
+        embedded.stop(FOLDER, bin_dir=server_binaries(), mode="immediate")
+        shutil.rmtree(FOLDER)
+
+
+def at(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The superuser's URL of the run's server; its durability is off, its behaviour is not."""
+    fast = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "300"}
+    return embedded.ensure(FOLDER, bin_dir=server_binaries(), settings=fast)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """Name of a migrated database to clone."""
+    with (
+        (FOLDER / "template.lock").open("w") as lock,
+        closing(connect(server_url)) as conn,
+        conn.cursor() as cursor,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,))
+        if cursor.fetchone() is None:
+            cursor.execute(f"CREATE DATABASE {TEMPLATE}_new")
+            with closing(connect(at(server_url, f"{TEMPLATE}_new"))) as fresh:
+                migrate.migrate(fresh, PIPELINE)
+            cursor.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
+    return TEMPLATE
+
+
+@pytest.fixture
+def new_database(server_url: str) -> Iterator[Callable[..., str]]:
+    """Makes databases and drops them at the end: ``new_database()`` is empty, ``new_database(template)`` a clone."""
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        with closing(connect(server_url)) as conn, conn.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        made.append(name)
+        return at(server_url, name)
+
+    yield make
+    with closing(connect(server_url)) as conn, conn.cursor() as cursor:
+        for name in made:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(template: str, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a migrated database for this test alone; ``DATABASE_URL`` names it too."""
+    url = new_database(template)
+    monkeypatch.setenv("DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[Connection]:
+    """An autocommit connection to ``database``."""
+    with closing(connect(database)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def other_conn(database: str) -> Iterator[Connection]:
+    """A second connection to ``database``."""
+    with closing(connect(database)) as connection:
+        yield connection

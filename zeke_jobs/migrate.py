@@ -1,0 +1,180 @@
+"""Bring a database's schema to what this code expects, one numbered file after another."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres import transaction
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+_NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+_LOCK = 0x7A656B65  # "zeke": one migration at a time in a database
+OURS = "zeke_jobs"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file. ``package`` and ``name`` identify it; ``checksum`` tells whether it was edited after it was applied."""
+
+    package: str
+    name: str
+    text: str
+    in_transaction: bool
+    breaking: bool
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def available(packages: Iterable[str] = ()) -> list[Migration]:
+    """All migrations of zeke_jobs and then of ``packages``, in the order in which they are applied.
+
+    Raises:
+        MigrationError: a package or its ``migrations`` folder is missing, or a file has another name than ``0001_words.sql``.
+    """
+    found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations")]
+    for package in packages:
+        found += _of_folder(package, "migrations")
+    return found
+
+
+def _dramatiq_pg() -> Migration:
+    """dramatiq-pg's own table, from its own file, so that its producers and tools find what they know."""
+    from dramatiq_pg.schema import generate_init_sql
+
+    return Migration(
+        OURS, "0000_dramatiq_pg.sql", generate_init_sql("zeke_jobs", ""), in_transaction=True, breaking=False
+    )
+
+
+def _of_folder(package: str, folder: str) -> list[Migration]:
+    try:
+        names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
+    except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError) as error:
+        raise MigrationError(
+            f"expected a package with a folder {folder}, got {package!r}: {error}"
+        ) from error
+    return [_read(package, folder, name) for name in names]
+
+
+def _read(package: str, folder: str, name: str) -> Migration:
+    if not _NAME.fullmatch(name):
+        raise MigrationError(f"expected a file name such as 0001_words.sql, got {name!r} in {package}")
+    text = files(package).joinpath(folder, name).read_text(encoding="utf-8")
+    marks = [line for line in text.splitlines()[:3] if line.startswith("-- zeke:")]
+    return Migration(
+        package,
+        name,
+        text,
+        in_transaction=not any("no-transaction" in mark for mark in marks),
+        breaking=any("breaking" in mark for mark in marks),
+    )
+
+
+def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
+    """Apply what is missing, each file in a transaction of its own, and return what was applied.
+
+    Other processes that migrate at the same time wait.
+
+    Raises:
+        MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
+    """
+    applied: list[Migration] = []
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        try:
+            SQL.run(conn, "migration_table")
+            for migration in pending(conn, packages):
+                _apply(conn, migration)
+                applied.append(migration)
+        finally:
+            if not conn.closed:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+    return applied
+
+
+def _apply(conn: Connection, migration: Migration) -> None:
+    import psycopg2
+
+    try:
+        if migration.in_transaction:
+            with transaction(conn), conn.cursor() as cursor:
+                cursor.execute(migration.text)
+                _record(conn, migration)
+        else:
+            # One statement a call: several in one would be a transaction again.
+            for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
+                with conn.cursor() as cursor:
+                    cursor.execute(statement)
+            _record(conn, migration)
+    except psycopg2.Error as error:
+        raise MigrationError(f"{migration.package}/{migration.name} failed: {str(error).strip()}") from error
+
+
+def _record(conn: Connection, migration: Migration) -> None:
+    SQL.run(
+        conn,
+        "migration_record",
+        package=migration.package,
+        name=migration.name,
+        checksum=migration.checksum,
+        breaking=migration.breaking,
+    )
+
+
+def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
+    """What ``migrate`` would apply.
+
+    Raises:
+        MigrationError: an applied file was edited since.
+    """
+    if SQL.one(conn, "migration_table_exists") is None:
+        return available(packages)
+    done = {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration_list")}
+    todo = []
+    for migration in available(packages):
+        checksum = done.get((migration.package, migration.name))
+        if checksum is None:
+            todo.append(migration)
+        elif checksum != migration.checksum and migration.name != "0000_dramatiq_pg.sql":
+            raise MigrationError(
+                f"{migration.package}/{migration.name} was edited after it was applied (checksum differs); "
+                "put the file back and add a new migration"
+            )
+    return todo
+
+
+def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
+    """Refuse to go on with a database that is behind this code, or ahead of it past a breaking migration.
+
+    Raises:
+        MigrationError: with the command to run.
+    """
+    if todo := pending(conn, packages):
+        names = ", ".join(f"{m.package}/{m.name}" for m in todo)
+        raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate")
+    known = {(m.package, m.name) for m in available(packages)}
+    ahead = [
+        row
+        for row in SQL.all(conn, "migration_list")
+        if row["breaking"]
+        and row["package"] in {OURS, *packages}
+        and (row["package"], row["name"]) not in known
+    ]
+    if ahead:
+        names = ", ".join(f"{row['package']}/{row['name']}" for row in ahead)
+        raise MigrationError(
+            f"the database is ahead of this code past a breaking migration: {names}; upgrade this process"
+        )

@@ -1,0 +1,170 @@
+"""Connections to Postgres: how one looks, and a pool that waits instead of failing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2 import InterfaceError, OperationalError
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from zeke_jobs import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+#: What psycopg2 raises when the server or the way to it is gone.
+DISCONNECTED = (OperationalError, InterfaceError)
+
+_KEEPALIVE = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
+}
+
+
+def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:
+    """Open a connection: autocommit, READ COMMITTED, UTC.
+
+    A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
+
+    Raises:
+        ConfigurationError: no ``url`` and no ``DATABASE_URL``.
+        psycopg2.OperationalError: the server cannot be reached.
+    """
+    conn = psycopg2.connect(
+        url or environment.database_url(), **{**_KEEPALIVE, "application_name": application_name}
+    )
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        # SET, not start-up options: PgBouncer refuses options that it does not know.
+        # A database default of REPEATABLE READ would make limits inexact (facts: 5,271 serialisation errors).
+        cursor.execute("SET timezone TO 'UTC'; SET default_transaction_isolation TO 'read committed'")
+    return conn
+
+
+@contextmanager
+def transaction(conn: Connection) -> Iterator[Connection]:
+    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises."""
+    with conn.cursor() as cursor:
+        cursor.execute("BEGIN")
+    try:
+        yield conn
+    except BaseException:
+        if not conn.closed:
+            with _ignored_when_gone(), conn.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+        raise
+    with conn.cursor() as cursor:
+        cursor.execute("COMMIT")
+
+
+@contextmanager
+def _ignored_when_gone() -> Iterator[None]:
+    try:
+        yield
+    except DISCONNECTED:
+        pass  # the server rolls back by itself; the body's own exception is what matters
+
+
+class Pool:
+    """At most ``max_size`` connections; who comes later waits (psycopg2's own pool raises at once, which loses jobs).
+
+    Connections are opened when needed. ``trim`` closes those that nobody used for a while.
+    """
+
+    def __init__(
+        self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs"
+    ) -> None:
+        self.url = url
+        self.max_size = max_size
+        self.application_name = application_name
+        self._idle: list[tuple[float, Connection]] = []
+        self._slots = threading.BoundedSemaphore(max_size)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """An autocommit connection for the length of the block. A broken one is thrown away afterwards.
+
+        Raises:
+            psycopg2.OperationalError: the server cannot be reached.
+        """
+        self._slots.acquire()
+        try:
+            conn = self._take()
+            try:
+                yield conn
+            finally:
+                self._give_back(conn)
+        finally:
+            self._slots.release()
+
+    def _take(self) -> Connection:
+        with self._lock:
+            while self._idle:
+                _, conn = self._idle.pop()
+                if not conn.closed:
+                    return conn
+        return connect(self.url, application_name=self.application_name)
+
+    def _give_back(self, conn: Connection) -> None:
+        if conn.closed:
+            return
+        # An interrupted block may have left a transaction or a half-read result behind.
+        if conn.info.transaction_status != TRANSACTION_STATUS_IDLE or self._closed:
+            conn.close()
+            return
+        with self._lock:
+            self._idle.append((time.monotonic(), conn))
+
+    def trim(self, *, keep: int = 0, older_than: float = 10.0) -> None:
+        """Close connections that were idle for ``older_than`` seconds, but keep the ``keep`` most recent."""
+        limit = time.monotonic() - older_than
+        with self._lock:
+            surplus = max(0, len(self._idle) - keep)
+            old = [conn for since, conn in self._idle[:surplus] if since < limit]
+            self._idle = [(since, conn) for since, conn in self._idle if not any(conn is o for o in old)]
+        for conn in old:
+            conn.close()
+
+    def drop_idle(self) -> None:
+        """Close all idle connections, as after a disconnection, when the others are probably dead too."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, conn in idle:
+            conn.close()
+
+    def close(self) -> None:
+        """Close all idle connections, and those in use when they come back."""
+        self._closed = True
+        self.drop_idle()
+
+    # What dramatiq_pg's own code asks of a pool (its result backend and its command line).
+    def getconn(self, *_: Any) -> Connection:
+        """Take a connection out; ``putconn`` must follow."""
+        self._slots.acquire()
+        try:
+            return self._take()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def putconn(self, conn: Connection, *_: Any, **__: Any) -> None:
+        """Give a connection back."""
+        self._give_back(conn)
+        self._slots.release()
+
+    @property
+    def minconn(self) -> int:
+        """How many connections dramatiq_pg may test after a disconnection."""
+        return self.max_size

@@ -1,0 +1,147 @@
+-- Live processes: a row each, proof of life, and the return of what the dead ones held.
+
+CREATE TABLE zeke_jobs.worker (
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  host text NOT NULL,
+  pid integer NOT NULL,
+  version text NOT NULL,
+  queues text[] NOT NULL DEFAULT '{}',
+  tasks text[] NOT NULL DEFAULT '{}',
+  threads integer NOT NULL DEFAULT 0,
+  busy integer NOT NULL DEFAULT 0,
+  idle boolean NOT NULL DEFAULT false,
+  alone boolean NOT NULL DEFAULT false,
+  stopping boolean NOT NULL DEFAULT false,
+  revision integer NOT NULL DEFAULT 0,
+  file_revision integer,
+  started_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  heartbeat_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  CONSTRAINT worker_pkey PRIMARY KEY (id),
+  CONSTRAINT worker_kind CHECK (kind IN ('worker', 'scheduler'))
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
+COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
+
+-- Ring the doorbell of a queue where somebody waits at it. A NOTIFY in every send would serialise commits.
+CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT pg_notify('zeke_jobs.' || p_queue, '')
+  WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.idle AND p_queue = ANY (w.queues))
+$$;
+
+-- New rows ring for all senders alike: ours, SQL's, dramatiq-pg's.
+CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle) THEN
+    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
+  END IF;
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
+  REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+-- Return the jobs of processes that have not proved life for p_lost_after. A death counts one attempt and one death;
+-- the third quarantines the job. Locks what it takes, so that two rescuers never count one death twice.
+CREATE FUNCTION zeke_jobs.rescue(p_lost_after interval) RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_lost uuid[];
+BEGIN
+  v_lost := ARRAY(
+    SELECT w.id FROM zeke_jobs.worker AS w
+    WHERE w.heartbeat_on < v_now - p_lost_after
+    ORDER BY w.id
+    FOR UPDATE SKIP LOCKED
+  );
+  IF cardinality(v_lost) = 0 THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    WITH lost AS (
+      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
+        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
+        CASE
+          WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
+          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
+          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
+            THEN 'failed'
+          ELSE 'rescued'
+        END AS outcome
+      FROM zeke_jobs.queue AS q
+      JOIN zeke_jobs.worker AS w ON w.id = q.worker
+      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
+      FOR UPDATE OF q
+    )
+    UPDATE zeke_jobs.queue AS q
+    SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+      worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+      completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
+      attempts = q.attempts || jsonb_build_object(
+        'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
+        'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
+        'error', jsonb_build_object(
+          'type', 'WorkerDied',
+          'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', l.host, l.pid,
+            to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
+            CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
+    FROM lost AS l
+    WHERE q.message_id = l.message_id
+    RETURNING q.message_id, q.task, q.deaths, l.outcome;
+  DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
+  PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
+  PERFORM pg_notify('zeke_jobs.done', q.message_id::text)
+  FROM zeke_jobs.queue AS q WHERE q.awaited AND q.state = 'rejected' AND q.completed_on = v_now;
+END
+$$;
+
+-- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run a suspect alone.
+CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
+RETURNS TABLE (alive boolean, revision integer, alone boolean)
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_queues text[];
+  v_alone boolean;
+  v_suspects integer;
+BEGIN
+  UPDATE zeke_jobs.worker AS w
+  SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
+  WHERE w.id = p_worker
+  RETURNING w.queues, w.alone INTO v_queues, v_alone;
+  IF v_queues IS NULL THEN
+    RETURN QUERY SELECT false, 0, false;
+    RETURN;
+  END IF;
+  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two.
+  v_suspects := (
+    SELECT count(*) FROM (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (v_queues) AND q.run_at <= zeke_jobs.now()
+      LIMIT 16
+    ) AS s
+  );
+  IF v_alone AND v_suspects = 0 OR p_stopping THEN
+    v_alone := false;
+  ELSIF NOT v_alone AND v_suspects > 0 THEN
+    PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
+    v_alone := (
+      SELECT count(*) FILTER (WHERE w.alone) < least(v_suspects, greatest(1, count(*) - 1))
+      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping
+    );
+  END IF;
+  UPDATE zeke_jobs.worker AS w SET alone = v_alone WHERE w.id = p_worker AND w.alone <> v_alone;
+  RETURN QUERY SELECT true, (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r), v_alone;
+END
+$$;

@@ -1,0 +1,477 @@
+-- Claiming and finishing: every change of a job's state that a worker makes.
+
+CREATE TYPE zeke_jobs.claimed AS (
+  message_id uuid,
+  claim bigint,
+  task text,
+  message text,
+  attempt integer,
+  attempt_base integer,
+  deaths integer,
+  revision integer,
+  parent uuid,
+  scheduled_for timestamptz,
+  claimed_on timestamptz,
+  expires_on timestamptz
+);
+CREATE TYPE zeke_jobs.candidate AS (task text, priority integer, gates text[], per_key integer);
+
+-- How many more jobs a gate lets through now. Call it with the gate's row locked, in a statement after the one that locked
+-- it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
+CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT least(
+    CASE WHEN p_gate.concurrency IS NULL THEN NULL ELSE greatest(0, p_gate.concurrency - (
+      SELECT count(*)::integer
+      FROM zeke_jobs.task AS t
+      JOIN zeke_jobs.queue AS q ON q.task = t.id AND q.state = 'consumed'
+      WHERE p_gate.name = ANY (t.gates)
+    )) END,
+    -- A quarter of a second more than the period: a start may come that much later than its claim.
+    CASE WHEN p_gate.rate_count IS NULL THEN NULL ELSE greatest(0, p_gate.rate_count - (
+      SELECT coalesce(sum(u.count), 0)::integer
+      FROM zeke_jobs.rate_use AS u
+      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'
+    )) END
+  )
+$$;
+
+-- Take up to p_quota due jobs of one task and priority whose keys have room, the keys in turns by chance.
+CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_quota integer, p_per_key integer, p_now timestamptz)
+RETURNS tid[]
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+DECLARE
+  -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
+  c_probes CONSTANT integer := 500;
+  v_picked tid[] := '{}';
+  v_found tid[];
+  v_start text := md5(random()::text);
+  v_key text := v_start;
+  v_wrapped boolean := false;
+  v_room integer;
+BEGIN
+  -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
+  SELECT q.key INTO v_start
+  FROM zeke_jobs.queue AS q
+  WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
+    SELECT g.key_cursor FROM zeke_jobs.key_cursor AS g WHERE g.task = p_task)
+  ORDER BY q.key LIMIT 1;
+  v_key := coalesce(v_start, '');
+  v_start := v_key;
+  FOR v_probe IN 1 .. c_probes LOOP
+    EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
+    v_room := p_per_key - (
+      SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = p_task AND a.key = v_key);
+    IF v_room > 0 THEN
+      v_found := ARRAY(
+        SELECT q.ctid FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now)
+        ORDER BY q.priority DESC, q.run_at, q.seq
+        LIMIT least(v_room, p_quota - cardinality(v_picked))
+        FOR UPDATE SKIP LOCKED);
+      v_picked := v_picked || v_found;
+    END IF;
+    SELECT q.key INTO v_key
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > v_key
+    ORDER BY q.key LIMIT 1;
+    IF v_key IS NULL AND NOT v_wrapped THEN
+      v_wrapped := true;
+      SELECT q.key INTO v_key
+      FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
+      ORDER BY q.key LIMIT 1;
+    END IF;
+    EXIT WHEN v_wrapped AND v_key >= v_start;
+  END LOOP;
+  INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
+  ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
+  RETURN v_picked;
+END
+$$;
+
+CREATE TABLE zeke_jobs.key_cursor (
+  task text NOT NULL,
+  key_cursor text NOT NULL,
+  CONSTRAINT key_cursor_pkey PRIMARY KEY (task)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a per-key limit begins to look.';
+
+-- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
+-- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_all zeke_jobs.candidate[];
+  v_gate_names text[];
+  v_gate_rooms integer[];
+  v_gate_rated boolean[];
+  v_gate_used integer[];
+  v_left integer := p_want;
+  v_from integer := 1;
+  v_to integer;
+  v_open integer[];
+  v_next integer[];
+  v_tasks text[];
+  v_quotas integer[];
+  v_share integer;
+  v_rest integer;
+  v_quota integer;
+  v_taken integer;
+  v_places tid[];
+  v_rows zeke_jobs.claimed[];
+  v_one integer;
+  v_gate text;
+  v_at integer;
+BEGIN
+  -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
+  PERFORM set_config('synchronous_commit', 'off', true);
+
+  -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
+  WITH RECURSIVE served AS (
+    SELECT t.id, t.gates, t.per_key
+    FROM zeke_jobs.task AS t
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p
+      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+  ),
+  level (task, gates, per_key, priority) AS (
+    SELECT s.id, s.gates, s.per_key, (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM served AS s
+    UNION ALL
+    SELECT l.task, l.gates, l.per_key, (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM level AS l
+    WHERE l.priority IS NOT NULL AND l.per_key IS NULL
+  )
+  SELECT array_agg((l.task, l.priority, l.gates, l.per_key)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
+  INTO v_all
+  FROM level AS l
+  WHERE l.priority IS NOT NULL AND EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND (q.priority = l.priority OR l.per_key IS NOT NULL) AND q.run_at <= v_now);
+  IF v_all IS NULL THEN
+    RETURN;
+  END IF;
+
+  -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
+  -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
+  IF FOUND THEN
+    v_now := zeke_jobs.now();
+    SELECT array_agg(g.name ORDER BY g.name), array_agg(zeke_jobs.gate_room(g, v_now) ORDER BY g.name),
+      array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
+    INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
+    FROM zeke_jobs.gate AS g
+    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
+  END IF;
+
+  -- 4. Level by level. Within a level, equal shares; what one task cannot use goes to the others in the next round.
+  WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
+    v_to := v_from;
+    WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
+      v_to := v_to + 1;
+    END LOOP;
+    v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
+      v_share := v_left / cardinality(v_open);
+      v_rest := v_left % cardinality(v_open);
+      v_tasks := '{}';
+      v_quotas := '{}';
+      v_places := '{}';
+      v_next := '{}';
+      FOREACH v_one IN ARRAY v_open LOOP
+        v_quota := v_share;
+        IF v_rest > 0 THEN
+          v_quota := v_quota + 1;
+          v_rest := v_rest - 1;
+        END IF;
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          v_quota := least(v_quota, v_gate_rooms[array_position(v_gate_names, v_gate)]);
+        END LOOP;
+        CONTINUE WHEN v_quota <= 0;
+        -- Reserve now, so that the next task of a shared limit sees what is left.
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          v_at := array_position(v_gate_names, v_gate);
+          v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
+        END LOOP;
+        v_next := v_next || v_one;
+        v_quotas := v_quotas || v_quota;
+        IF v_all[v_one].per_key IS NULL THEN
+          v_tasks := v_tasks || v_all[v_one].task;
+        ELSE
+          v_tasks := v_tasks || ''::text;
+          v_places := v_places
+            || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
+        END IF;
+      END LOOP;
+      EXIT WHEN cardinality(v_next) = 0;
+
+      WITH picked AS MATERIALIZED (
+        SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.expires_on IS NULL OR q.expires_on > v_now)
+          ORDER BY q.run_at, q.seq LIMIT x.quota
+          FOR UPDATE SKIP LOCKED
+        ) AS r
+      ),
+      updated AS (
+        UPDATE zeke_jobs.queue AS q
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL,
+          mtime = v_now, waiting_for = NULL
+        WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
+        RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+          q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
+      )
+      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      v_left := v_left - coalesce(cardinality(v_rows), 0);
+
+      -- Who got less than its share has no more due; give back what it reserved.
+      v_open := '{}';
+      FOR v_at IN 1 .. cardinality(v_next) LOOP
+        v_one := v_next[v_at];
+        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          v_share := array_position(v_gate_names, v_gate);
+          v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
+          v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
+        END LOOP;
+        IF v_taken = v_quotas[v_at] THEN
+          v_open := v_open || v_one;
+        END IF;
+      END LOOP;
+    END LOOP;
+    v_from := v_to + 1;
+  END LOOP;
+
+  IF true = ANY (v_gate_rated) THEN
+    DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
+    WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
+    INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_gate_rated, v_gate_used) AS x (name, rated, used)
+    WHERE x.rated AND x.used > 0;
+  END IF;
+END
+$$;
+
+-- Claim the one job that must run alone and waits longest. The caller holds nothing else. The same limits apply.
+CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_one record;
+BEGIN
+  FOR v_one IN
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= v_now
+      AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+        SELECT 1 FROM zeke_jobs.pause AS p
+        WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+    ORDER BY q.run_at
+    LIMIT 16
+  LOOP
+    PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    CONTINUE WHEN EXISTS (
+      SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+    CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
+      SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = v_one.task AND q.key = v_one.key);
+    v_now := zeke_jobs.now();
+    RETURN QUERY
+      UPDATE zeke_jobs.queue AS q
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
+        waiting_for = NULL
+      WHERE q.message_id = (
+        SELECT c.message_id FROM zeke_jobs.queue AS c
+        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
+        FOR UPDATE SKIP LOCKED)
+      RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+        q.scheduled_for, q.claimed_on, q.expires_on;
+    IF FOUND THEN
+      INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+      SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
+      RETURN;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it.
+CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  UPDATE zeke_jobs.queue AS q
+  SET started_on = q.claimed_on + d.after * interval '1 second', attempt = q.attempt + 1
+  FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+  WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+$$;
+
+-- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
+-- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed.
+CREATE FUNCTION zeke_jobs.complete(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[]
+) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH ended AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+        worker = NULL, completed_on = v_now, mtime = v_now,
+        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+        started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+      FROM unnest(p_ids, p_claims, p_after, p_results) AS d (id, claim, after, result)
+      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      RETURNING q.message_id, q.awaited, q.task, q.queue_name
+    ),
+    announced AS (
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+    ),
+    freed AS (
+      SELECT zeke_jobs.ring(f.queue_name)
+      FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
+            WHERE t.gates <> '{}' OR t.per_key IS NOT NULL) AS f
+    )
+    SELECT e.message_id FROM ended AS e
+    WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+END
+$$;
+
+-- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
+-- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
+-- (or p_until, a time) until it is due again.
+CREATE FUNCTION zeke_jobs.finish(
+  p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
+  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
+  v_job zeke_jobs.queue;
+  v_outcome text := p_outcome;
+BEGIN
+  SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF v_job.cancelled_on IS NOT NULL THEN
+    v_outcome := 'cancelled';
+  END IF;
+  UPDATE zeke_jobs.queue AS q
+  SET
+    state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
+    worker = NULL, mtime = v_now,
+    attempt = q.attempt + CASE
+      WHEN v_counts AND q.started_on IS NULL THEN 1
+      WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
+      ELSE 0 END,
+    started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    run_at = CASE
+      WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
+      ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
+    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_now END,
+    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_now) ELSE q.cancelled_on END,
+    cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
+    waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
+    attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
+      -- A job may be deferred for days; the last hundred entries tell enough.
+      ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
+        || jsonb_strip_nulls(jsonb_build_object(
+          'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
+          'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
+          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_now,
+          'reason', p_reason, 'error', p_error)) END
+  WHERE q.message_id = p_id;
+  IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.ring(v_job.queue_name);
+  RETURN true;
+END
+$$;
+
+-- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit.
+CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint) RETURNS boolean
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+    FOR NO KEY UPDATE)
+$$;
+
+-- When the next job of a queue is due that no limit holds back; NULL when none waits. For a worker that found nothing.
+CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timestamptz
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+  SELECT min(n.run_at)
+  FROM zeke_jobs.task AS t
+  CROSS JOIN LATERAL (
+    SELECT q.run_at FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
+      AND q.priority = t.priority AND q.run_at > zeke_jobs.now()
+    ORDER BY q.run_at LIMIT 1
+  ) AS n
+  WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+$$;
+
+-- Cancel what was not started in time. In small batches, past rows that a claim holds.
+CREATE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_count integer;
+BEGIN
+  WITH late AS (
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
+    ORDER BY q.expires_on LIMIT p_limit
+    FOR UPDATE SKIP LOCKED
+  ),
+  ended AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'rejected', completed_on = v_now, mtime = v_now, cancelled_on = v_now,
+      cancel_reason = format('expired: not started by %s', to_char(q.expires_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    FROM late AS l
+    WHERE q.message_id = l.message_id
+    RETURNING q.message_id, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+  )
+  SELECT count(*) INTO v_count FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  RETURN v_count;
+END
+$$;

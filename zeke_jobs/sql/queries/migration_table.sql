@@ -1,0 +1,14 @@
+-- Where applied migrations are recorded; also makes the schema that all else lives in.
+DO $$
+BEGIN
+  CREATE SCHEMA IF NOT EXISTS zeke_jobs;
+  CREATE TABLE IF NOT EXISTS zeke_jobs.migration (
+    package text NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    breaking boolean NOT NULL DEFAULT false,
+    applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT migration_pkey PRIMARY KEY (package, name)
+  );
+END
+$$
