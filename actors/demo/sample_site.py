@@ -1,0 +1,167 @@
+"""The pages and feeds of the bundled sample site, rendered for one address and one moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from email.utils import format_datetime
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+from datetime import timedelta
+
+_FOLDER = files("actors.demo") / "site"
+_FEED_TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml"}
+_RELATED = 4  # links below each article
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One of the two invented publications. ``format`` is that of its feed: rss or atom."""
+
+    slug: str
+    name: str
+    tagline: str
+    format: str
+    template: str
+
+    @property
+    def home(self) -> str:
+        """Path of its front page."""
+        return f"/{self.slug}/"
+
+    @property
+    def feed(self) -> str:
+        """Path of its feed."""
+        return f"/{self.slug}/{'feed.xml' if self.format == 'rss' else 'atom.xml'}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a feed. ``age`` is in hours; ``missing`` says that its page answers 404."""
+
+    publication: Publication
+    slug: str
+    title: str
+    author: str
+    topic: str
+    age: int
+    summary: str
+    missing: bool = False
+
+    @property
+    def path(self) -> str:
+        """Path of its page."""
+        return f"/{self.publication.slug}/{self.slug}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the server answers for one path."""
+
+    body: bytes
+    content_type: str
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag of the body."""
+        return f'"{hashlib.sha256(self.body).hexdigest()[:20]}"'
+
+
+def entries() -> list[Entry]:
+    """All entries of both feeds, in the order of the catalogue."""
+    catalogue = tomllib.loads(_read("catalogue.toml"))
+    publications = {row["slug"]: Publication(**row) for row in catalogue["publication"]}
+    return [Entry(**{**row, "publication": publications[row["publication"]]}) for row in catalogue["entry"]]
+
+
+def render(base_url: str, now: datetime) -> dict[str, Page]:
+    """Every page of the site by its path.
+
+    Args:
+        base_url: ``http://host:port``, without a slash at its end.
+        now: The moment that the entries' ages count back from. The pages depend on nothing else.
+    """
+    everything = entries()
+    pages = {
+        "/style.css": Page(_read("style.css").encode(), "text/css; charset=utf-8"),
+        "/robots.txt": Page(b"User-agent: *\nAllow: /\n", "text/plain; charset=utf-8"),
+    }
+    for publication in dict.fromkeys(entry.publication for entry in everything):
+        own = sorted((e for e in everything if e.publication == publication), key=lambda e: e.age)
+        pages |= _publication(publication, own, base_url, now)
+    return pages
+
+
+def _publication(publication: Publication, own: list[Entry], base_url: str, now: datetime) -> dict[str, Page]:
+    site = {
+        "publication": escape(publication.name),
+        "publication_json": json.dumps(publication.name),
+        "tagline": escape(publication.tagline),
+        "home": base_url + publication.home,
+        "feed": base_url + publication.feed,
+        "feed_type": _FEED_TYPES[publication.format],
+        "updated": _iso(now, own[0].age),
+        "updated_rfc822": _rfc822(now, own[0].age),
+    }
+    pages = {}
+    for entry in own:
+        if not entry.missing:
+            others = [other for other in own if other is not entry][:_RELATED]
+            values = {**site, **_values(entry, base_url, now), "related": _links(others)}
+            values["body"] = _read(f"articles/{entry.slug}.html").strip()
+            pages[entry.path] = _html(publication.template, values)
+    items = "\n".join(
+        _fill(f"{publication.format}_entry.xml", {**site, **_values(e, base_url, now)}).strip() for e in own
+    )
+    feed = _fill(f"{publication.format}.xml", {**site, "entries": items})
+    pages[publication.feed] = Page(feed.encode(), f"{site['feed_type']}; charset=utf-8")
+    pages[publication.home] = _html("index.html", {**site, "related": _links(own)})
+    return pages
+
+
+def _values(entry: Entry, base_url: str, now: datetime) -> dict[str, str]:
+    return {
+        "title": escape(entry.title),
+        "title_json": json.dumps(entry.title),
+        "author": escape(entry.author),
+        "author_json": json.dumps(entry.author),
+        "topic": escape(entry.topic),
+        "summary": escape(entry.summary),
+        "url": base_url + entry.path,
+        "id": f"urn:sample:{entry.publication.slug}:{entry.slug}",
+        "published": _iso(now, entry.age),
+        "published_rfc822": _rfc822(now, entry.age),
+        "date": f"{now - timedelta(hours=entry.age):%d %B %Y}",
+    }
+
+
+def _links(others: list[Entry]) -> str:
+    return "\n".join(f'<li><a href="{e.path}">{escape(e.title)}</a></li>' for e in others)
+
+
+def _html(template: str, values: dict[str, Any]) -> Page:
+    return Page(_fill(template, values).encode(), "text/html; charset=utf-8")
+
+
+def _fill(template: str, values: dict[str, Any]) -> str:
+    return Template(_read(template)).substitute(values)
+
+
+def _read(name: str) -> str:
+    return _FOLDER.joinpath(name).read_text(encoding="utf-8")
+
+
+def _iso(now: datetime, age: int) -> str:
+    return (now - timedelta(hours=age)).isoformat(timespec="seconds")
+
+
+def _rfc822(now: datetime, age: int) -> str:
+    return format_datetime(now - timedelta(hours=age), usegmt=True)
