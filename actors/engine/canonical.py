@@ -1,0 +1,90 @@
+"""One address for one page: what two links to the same text have in common."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+_TRACKING = re.compile(
+    r"utm_\w+|at_(?:medium|campaign|custom\w*|link\w*|ptr_name|bbc_team|format)|fbclid|gclid|gclsrc|dclid|gbraid|"
+    r"wbraid|msclkid|yclid|twclid|ttclid|igshid|igsh|mc_cid|mc_eid|mkt_tok|_hsenc|_hsmi|__hstc|__hssc|__hsfp|"
+    r"hsctatracking|vero_id|oly_anon_id|oly_enc_id|rb_clickid|s_cid|s_kwcid|ncid|cmpid|icid|ito|ocid|smid|"
+    r"smtyp|sref|partner|_ga|_gl|amp|outputtype|guccounter|guce_referrer\w*|wt_mc|xtor|spm|scm|srnd",
+    re.IGNORECASE,
+)
+_FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"), ("partner", "rss")}
+_DEFAULT_PORT = {"http": 80, "https": 443}
+_MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
+_AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
+_AMP_CACHE = re.compile(r"^/(?:c|v|amp)/(s/)?", re.IGNORECASE)
+_SAFE_PATH = "/:@!$&'()*+,;=-._~"
+
+
+def canonical_url(url: str) -> str:
+    """The address that stands for all links to the same page; applied twice it changes nothing.
+
+    Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
+    fragments and a slash at the end do not tell pages apart. It is an identity, not an address to fetch from.
+    What is no http address is returned as it is.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        return url.strip()
+    if parts.scheme.lower() not in _DEFAULT_PORT or not parts.hostname:
+        return url.strip()
+    host, path = _without_amp_cache(parts.hostname.rstrip("."), parts.path)
+    host = _host(host)
+    if port and port not in _DEFAULT_PORT.values():
+        host = f"{host}:{port}"
+    path = _path(path)
+    return urlunsplit(("https", host, path, _query(parts.query), ""))
+
+
+def _host(host: str) -> str:
+    if ":" in host:
+        return f"[{host}]"
+    with suppress(UnicodeError):  # not a name of the DNS; it still identifies the page
+        host = host.encode("idna").decode("ascii") if not host.isascii() else host
+    while (shorter := _MOBILE.sub("", host)) != host:
+        host = shorter
+    return host
+
+
+def _without_amp_cache(host: str, path: str) -> tuple[str, str]:
+    """``site-org.cdn.ampproject.org/c/s/site.org/page`` → ``site.org/page``; Google's ``/amp/s/`` likewise."""
+    is_cache = host.endswith(".cdn.ampproject.org")
+    is_google = host in {"google.com", "www.google.com"} and path.startswith("/amp/")
+    match = _AMP_CACHE.match(path) if is_cache or is_google else None
+    if match is None:
+        return host, path
+    inner_host, _, inner_path = path[match.end() :].partition("/")
+    return (inner_host.lower(), f"/{inner_path}") if "." in inner_host else (host, path)
+
+
+def _path(path: str) -> str:
+    path = quote(unquote(path, errors="surrogateescape"), safe=_SAFE_PATH, errors="surrogateescape")
+    path = re.sub(r"/{2,}", "/", path)
+    while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
+        path = shorter
+    return path or "/"
+
+
+def _query(query: str) -> str:
+    pairs = [
+        (name, value)
+        for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+        if not _TRACKING.fullmatch(name) and (name.lower(), value.lower()) not in _FEED_PARTNER
+    ]
+    return urlencode(sorted(pairs), errors="surrogateescape")
+
+
+def site_of(url: str) -> str:
+    """The host of ``url`` as it names a site: without ``www.`` and its like; empty where there is none."""
+    try:
+        host = urlsplit(canonical_url(url)).netloc
+    except ValueError:
+        return ""
+    return host.lower()

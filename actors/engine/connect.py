@@ -1,0 +1,138 @@
+"""Connections to strangers: the address is checked where it is used, and every read knows the deadline."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from actors.engine.addresses import refusal
+from actors.engine.contract import EngineError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Sequence
+
+    from actors.engine.addresses import Network
+
+    Resolver = Callable[[str, int], list[str]]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Ask the system's resolver for all addresses of ``host``.
+
+    Raises:
+        EngineError: ``fetch_failed``, the name is not known (by now).
+    """
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise EngineError("fetch_failed", f"{host} does not resolve: {error}") from error
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+@dataclass
+class Budget:
+    """What one fetch may still use: bytes on the wire, and time until ``deadline`` (``time.monotonic``)."""
+
+    deadline: float
+    raw_bytes: int
+    received: int = field(default=0, init=False)
+
+    def remaining(self) -> float:
+        """Seconds left.
+
+        Raises:
+            EngineError: ``timeout``, none are left.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise EngineError("timeout", "the server took longer than allowed")
+        return left
+
+    def count(self, size: int) -> None:
+        """Count ``size`` bytes received.
+
+        Raises:
+            EngineError: ``too_large``.
+        """
+        self.received += size
+        if self.received > self.raw_bytes:
+            raise EngineError("too_large", f"the answer is larger than {self.raw_bytes} bytes")
+
+
+class GuardedBackend(httpcore.NetworkBackend):
+    """Resolves once, checks every answer, and connects to a checked address; TLS still sees the name."""
+
+    def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
+        self._budget = budget
+        self._allowed = allowed
+        self._resolver = resolver
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Open a connection to ``host``.
+
+        Raises:
+            EngineError: ``blocked_address``, ``timeout``, or ``fetch_failed`` when no address answers.
+        """
+        addresses = self._resolver(host, port)
+        for address in addresses:
+            if (reason := refusal(address, self._allowed)) is not None:
+                raise EngineError("blocked_address", f"{host}: {reason}")
+        failure: Exception | None = None
+        for address in addresses:
+            left = self._budget.remaining()
+            try:
+                stream = self._sockets.connect_tcp(
+                    address, port, min(timeout or left, left), local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _BudgetedStream(stream, self._budget)
+        raise EngineError("fetch_failed", f"{host}: no connection: {failure}")
+
+
+class _BudgetedStream(httpcore.NetworkStream):
+    """A stream whose reads and writes end at the deadline and whose bytes are counted.
+
+    A server that drips its headers or its body never exceeds a timeout for one read, only this one.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:
+        self._stream = stream
+        self._budget = budget
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._budget.remaining()
+        data = self._stream.read(max_bytes, min(timeout or left, left))
+        self._budget.count(len(data))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        left = self._budget.remaining()
+        self._stream.write(buffer, min(timeout or left, left))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._budget.remaining()
+        inner = self._stream.start_tls(ssl_context, server_hostname, min(timeout or left, left))
+        return _BudgetedStream(inner, self._budget)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

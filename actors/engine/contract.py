@@ -1,0 +1,150 @@
+"""What an Engine is asked and what it answers: the product's contract, with optional fields of ours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
+ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
+TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
+
+Failure = Literal[
+    "invalid_url",
+    "blocked_address",
+    "not_found",
+    "gone",
+    "forbidden",
+    "paywall",
+    "consent",
+    "no_text",
+    "too_large",
+    "too_many_redirects",
+    "unsupported_type",
+    "not_a_feed",
+    "rate_limited",
+    "fetch_failed",
+    "timeout",
+    "engine_failed",
+]
+"""Why an Engine has nothing to give. The first twelve stay true when asked again; the last four may pass."""
+
+TRANSIENT: frozenset[Failure] = frozenset({"rate_limited", "fetch_failed", "timeout", "engine_failed"})
+
+
+class EngineError(Exception):
+    """An Engine could not give what it was asked for.
+
+    Args:
+        code: Why, from the closed list ``Failure``.
+        message: For a person.
+        transient: Whether asking again later may help; by default, whether the code is one of ``TRANSIENT``.
+        retry_after: Seconds that the server asked us to wait, where it did.
+    """
+
+    def __init__(
+        self, code: Failure, message: str, *, transient: bool | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code: Failure = code
+        self.transient = code in TRANSIENT if transient is None else transient
+        self.retry_after = retry_after
+
+
+class ContractModel(BaseModel):
+    """camelCase on the wire; unknown fields are ignored, since the Engine may know more than we do."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
+    )
+
+
+class Author(ContractModel):
+    """Who wrote an item."""
+
+    id: str = ""
+    name: str = ""
+    url: str | None = None
+
+
+class ContentItem(ContractModel):
+    """One article, video or post. ``text`` and what follows are ours; an Engine may lack them.
+
+    Attributes:
+        id: Stable within its source: a feed's guid, else the address.
+        duration: Seconds.
+        text: The plain body, None where the Engine does not extract one.
+        markdown: The same body with code blocks kept.
+        content_hash: Hash of ``text`` as the Engine computes it.
+        canonical_url: What the page calls its own address.
+        text_origin: Where ``text`` came from.
+        obstacle: What stood before the text, where something did: ``paywall`` or ``consent``.
+    """
+
+    id: str
+    title: str = ""
+    description: str = ""
+    url: str = ""
+    source_type: SourceType = "rss"
+    content_type: ContentType = "article"
+    published_at: datetime | None = None
+    duration: float | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    author: Author | None = None
+    text: str | None = None
+    markdown: str | None = None
+    language: str | None = None
+    content_hash: str | None = None
+    canonical_url: str | None = None
+    text_origin: TextOrigin | None = None
+    obstacle: Literal["paywall", "consent"] | None = None
+
+
+class ContentSource(ContractModel):
+    """One feed or channel. ``items`` and what follows are ours; an Engine may lack them.
+
+    Attributes:
+        items: Newest first as the feed lists them; None where the Engine gives no list.
+        etag: To be sent back verbatim, like ``last_modified``.
+        not_modified: The server says that nothing changed; ``items`` is empty.
+        next_check_at: Not before this moment, by the server's own words (ttl, max-age, Expires).
+        moved_to: Where the feed lives now, when every redirect on the way was permanent.
+        gone: The server says that the feed is no more (410).
+    """
+
+    id: str
+    name: str = ""
+    description: str = ""
+    url: str = ""
+    source_type: SourceType = "rss"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    is_active: bool = True
+    last_checked: datetime | None = None
+    items: list[ContentItem] | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    not_modified: bool = False
+    next_check_at: datetime | None = None
+    moved_to: str | None = None
+    gone: bool = False
+
+
+class Engine(Protocol):
+    """Fetches what strangers publish; what may go wrong out there is an ``EngineError``."""
+
+    def fetch_item(self, url: str) -> ContentItem:
+        """Get the page at ``url`` with its text.
+
+        Raises:
+            EngineError: with the reason.
+        """
+
+    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
+        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional.
+
+        Raises:
+            EngineError: with the reason.
+        """

@@ -1,0 +1,185 @@
+"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, RSS 1.0, Atom, podcasts, YouTube's own."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import io
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
+from actors.engine.text import clean, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST_ID = 500
+_LONGEST_CONTENT = 200_000
+_TAG = re.compile(r"<[^>]*>")
+_PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
+
+
+def read_feed(
+    body: bytes, url: str, *, content_type: str = "", max_entries: int = 300, now: datetime | None = None
+) -> ContentSource:
+    """Read a feed of any form, well formed or not.
+
+    Every item has an id that stays the same from one reading to the next: its guid, else its link, else its title and
+    date; an id that is empty or repeated within the feed counts as none. Dates in the future become ``now``, unreadable
+    ones None.
+
+    Raises:
+        EngineError: ``not_a_feed``.
+    """
+    from feedparser.api import parse
+
+    now = now or datetime.now(UTC)
+    headers = {"content-location": url, **({"content-type": content_type} if content_type else {})}
+    # A file object: given text, feedparser would take it for an address and fetch it.
+    parsed = parse(io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
+    feed: dict[str, Any] = parsed.get("feed", {})
+    entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
+    if not parsed.get("version") and not entries:
+        raise EngineError(
+            "not_a_feed", f"{url} is no feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
+        )
+    items = _identified([_item(entry, now) for entry in entries])
+    podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
+    return ContentSource(
+        id=url,
+        name=one_line(_plain(_get(feed, "title"))),
+        description=one_line(_plain(_get(feed, "subtitle")), 2000),
+        url=url,
+        source_type="youtube" if _is_youtube(url) else "podcast" if podcast else "rss",
+        metadata={
+            "link": _get(feed, "link"),
+            "language": _get(feed, "language"),
+            "format": parsed.get("version", ""),
+            "ttlMinutes": _ttl(feed),
+        },
+        last_checked=now,
+        items=items,
+    )
+
+
+def _get(entry: dict[str, Any], key: str) -> str:
+    # dict.get: feedparser's own lookup maps one date to another, with a warning.
+    value = dict.get(entry, key)
+    return value if isinstance(value, str) else ""
+
+
+def _item(entry: dict[str, Any], now: datetime) -> ContentItem:
+    link = _link(entry)
+    audio, duration = _audio(entry)
+    video = _get(entry, "yt_videoid")
+    content = max((_get(part, "value") for part in dict.get(entry, "content") or []), key=len, default="")
+    updated = _moment(dict.get(entry, "updated_parsed"), now)
+    metadata = {
+        "content": clean(content)[:_LONGEST_CONTENT],
+        "updated": updated.isoformat() if updated else None,
+        "enclosure": audio,
+        "videoId": video,
+        "tags": [one_line(_get(tag, "term"), 100) for tag in dict.get(entry, "tags") or []][:20],
+    }
+    author = one_line(_get(entry, "author"), 200)
+    return ContentItem(
+        id=clean(_get(entry, "id")).strip(),
+        title=one_line(_plain(_get(entry, "title"))),
+        description=clean(_get(entry, "summary"))[:_LONGEST_CONTENT].strip(),
+        url=link,
+        source_type="youtube" if video else "podcast" if audio else "rss",
+        content_type="video" if video else "audio" if audio else "article",
+        published_at=_moment(dict.get(entry, "published_parsed"), now) or updated,
+        duration=duration,
+        metadata={key: value for key, value in metadata.items() if value},
+        author=Author(name=author) if author else None,
+    )
+
+
+def _link(entry: dict[str, Any]) -> str:
+    """The page: an Atom entry has several links, RSS 1.0 its own ``about``, and some feeds only a guid that is one."""
+    links = [part for part in dict.get(entry, "links") or [] if _is_web(_get(part, "href"))]
+    pages = [part for part in links if _get(part, "rel") in {"alternate", ""}]
+    pages.sort(key=lambda part: "html" not in _get(part, "type"))
+    candidates = [
+        *(_get(part, "href") for part in pages),
+        _get(entry, "link"),
+        _get(entry, "id"),
+        *(_get(part, "href") for part in links if _get(part, "rel") in {"via", "related"}),
+    ]
+    return next((candidate.strip() for candidate in candidates if _is_web(candidate)), "")
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _identified(items: list[ContentItem]) -> list[ContentItem]:
+    """Give each item its identity and drop what is wholly the same as an item before it."""
+    ids = Counter(item.id for item in items)
+    links = Counter(item.url for item in items if not item.id or ids[item.id] > 1)
+    found: dict[str, ContentItem] = {}
+    for item in items:
+        if item.id and ids[item.id] == 1:
+            identity = item.id
+        elif item.url and links[item.url] == 1:
+            identity = item.url
+        else:
+            date = item.published_at.isoformat() if item.published_at else ""
+            parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
+            identity = "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        if len(identity) > _LONGEST_ID:
+            identity = "sha256:" + hashlib.sha256(identity.encode()).hexdigest()
+        found.setdefault(identity, item.model_copy(update={"id": identity}))
+    return list(found.values())
+
+
+def _moment(parsed: Any, now: datetime) -> datetime | None:
+    try:
+        value = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=calendar.timegm(parsed))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(value, now) if value.year > 1 else None
+
+
+def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
+    for part in dict.get(entry, "enclosures") or []:
+        if _get(part, "type").startswith("audio/") and _is_web(_get(part, "href")):
+            return _get(part, "href"), _seconds(_get(entry, "itunes_duration"))
+    return "", None
+
+
+def _seconds(text: str) -> float | None:
+    """``1:02:03``, ``62:03`` or ``3723``."""
+    parts = text.strip().split(":")
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts):
+        return None
+    return float(sum(int(part) * 60**power for power, part in enumerate(reversed(parts))))
+
+
+def _ttl(feed: dict[str, Any]) -> int | None:
+    """Minutes that the feed asks readers to wait: ``ttl``, or the syndication module's period."""
+    text = _get(feed, "ttl").strip()
+    if re.fullmatch(r"\d{1,6}", text, re.ASCII):
+        return int(text)
+    period = _PERIODS.get(_get(feed, "sy_updateperiod").strip().lower())
+    frequency = _get(feed, "sy_updatefrequency").strip()
+    times = int(frequency) if re.fullmatch(r"[1-9]\d{0,3}", frequency, re.ASCII) else 1
+    return period // times if period else None
+
+
+def _plain(markup: str) -> str:
+    return _TAG.sub("", markup) if "<" in markup else markup
+
+
+def _is_youtube(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in {"youtube.com", "www.youtube.com"}

@@ -1,0 +1,222 @@
+"""The one way to a stranger's server: every fetch of the pipeline passes here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+
+from actors.engine.connect import Budget, GuardedBackend, resolve
+from actors.engine.contract import EngineError, Failure
+from actors.engine.decode import Decoder
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping, Sequence
+
+    from actors.engine.addresses import Network
+    from actors.engine.connect import Resolver
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PERMANENT = {301, 308}
+_REFUSALS: dict[int, Failure] = {
+    401: "forbidden",
+    402: "paywall",
+    403: "forbidden",
+    404: "not_found",
+    410: "gone",
+    429: "rate_limited",
+    451: "forbidden",
+    503: "rate_limited",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one fetch may cost.
+
+    Attributes:
+        body_bytes: Most bytes of the decoded body.
+        raw_bytes: Most bytes on the wire, with headers and redirects.
+        seconds: From the first connection to the last byte.
+        redirects: Most redirects to follow.
+        content_types: Prefixes of media types that are read; a missing type is.
+    """
+
+    body_bytes: int
+    raw_bytes: int
+    seconds: float
+    redirects: int = 5
+    content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A server's answer, 200 or 304.
+
+    Attributes:
+        url: Where it came from after redirects.
+        headers: By lower-case name.
+        moved_to: The target, when every redirect was permanent and there was one.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    moved_to: str | None = None
+
+    @property
+    def media_type(self) -> str:
+        """Such as ``text/html``; empty where the server does not say."""
+        return _media_type(self.headers)
+
+
+@dataclass
+class Fetcher:
+    """Fetches by GET under the rules of this module.
+
+    http and https only; addresses checked at the connection, also after each redirect; no proxies from the
+    environment; gzip at most, inflated with a bound; a deadline that includes the body.
+
+    Args:
+        user_agent: Sent with each request; should name a way to reach whoever runs this.
+        allowed: Networks that may be reached although they are not public.
+        resolver: Name → addresses; the system's by default.
+    """
+
+    user_agent: str
+    allowed: Sequence[Network] = ()
+    resolver: Resolver = field(default=resolve)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context()
+
+    def get(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> Fetched:
+        """Get ``url``, following redirects.
+
+        Raises:
+            EngineError: everything that may go wrong, with its code.
+        """
+        budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
+        target = parse(url)
+        permanent = True
+        backend = GuardedBackend(budget, self.allowed, self.resolver)
+        tls = self._tls if target.scheme == "https" else None
+        for hop in range(limits.redirects + 1):
+            tls = tls or (self._tls if target.scheme == "https" else None)
+            with httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool:
+                answer = self._one(pool, target, limits, headers or {}, budget)
+            if answer.status not in _REDIRECTS:
+                moved = answer.url if hop and permanent else None
+                return Fetched(answer.url, answer.status, answer.headers, answer.body, moved)
+            permanent = permanent and answer.status in _PERMANENT
+            target = parse(_join(target, answer.headers.get("location", "")))
+        raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
+
+    def _one(
+        self,
+        pool: httpcore.ConnectionPool,
+        url: httpx.URL,
+        limits: Limits,
+        headers: Mapping[str, str],
+        budget: Budget,
+    ) -> Fetched:
+        left = budget.remaining()
+        fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
+        sent = {**headers, **fixed}
+        request = httpcore.Request(
+            "GET",
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=[
+                (b"Host", url.netloc),
+                *((name.encode(), value.encode("latin-1", "ignore")) for name, value in sent.items()),
+            ],
+            extensions={"timeout": {"connect": left, "read": left, "write": left, "pool": left}},
+        )
+        try:
+            response = pool.handle_request(request)
+            try:
+                return _read(response, url, limits)
+            finally:
+                response.close()
+        except httpcore.TimeoutException as error:
+            raise EngineError("timeout", f"{url} took longer than {limits.seconds:g} s") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise EngineError("fetch_failed", f"{url}: {type(error).__name__}: {error}") from error
+
+
+def parse(url: str) -> httpx.URL:
+    """Read an address that a stranger wrote.
+
+    Raises:
+        EngineError: ``invalid_url``.
+    """
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, ValueError) as error:
+        raise EngineError("invalid_url", f"expected an address, got {url[:200]!r}: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise EngineError("invalid_url", f"expected an http or https address, got {url[:200]!r}")
+    if parsed.userinfo:
+        raise EngineError("invalid_url", f"expected an address without a password, got one for {parsed.host}")
+    return parsed.copy_with(fragment=None)
+
+
+def _join(base: httpx.URL, location: str) -> str:
+    if not location:
+        raise EngineError("fetch_failed", f"{base} redirects without saying where to")
+    try:
+        return str(base.join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise EngineError("invalid_url", f"{base} redirects to {location[:200]!r}: {error}") from error
+
+
+def _read(response: httpcore.Response, url: httpx.URL, limits: Limits) -> Fetched:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    status = response.status
+    if status in _REDIRECTS or status == httpx.codes.NOT_MODIFIED:
+        return Fetched(str(url), status, headers, b"")
+    if status not in {200, 203}:
+        raise _refused(status, url, headers)
+    media_type = _media_type(headers)
+    if media_type and not media_type.startswith(limits.content_types):
+        raise EngineError("unsupported_type", f"{url} is {media_type}")
+    announced = headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > limits.raw_bytes:
+        raise EngineError("too_large", f"{url} announces {announced} bytes")
+    decoder = Decoder(headers.get("content-encoding", ""), limits.body_bytes)
+    for chunk in response.iter_stream():
+        decoder.feed(chunk)
+    return Fetched(str(url), status, headers, decoder.finish())
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _refused(status: int, url: httpx.URL, headers: Mapping[str, str]) -> EngineError:
+    code: Failure = _REFUSALS.get(status, "fetch_failed")
+    transient = code == "rate_limited" or status in {408, 425} or status >= httpx.codes.INTERNAL_SERVER_ERROR
+    wait = retry_after(headers.get("retry-after", "")) if transient else None
+    return EngineError(code, f"{url} answers {status}", transient=transient, retry_after=wait)
+
+
+def retry_after(value: str, now: datetime | None = None) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or a date; None where it is unreadable."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())

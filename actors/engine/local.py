@@ -1,0 +1,132 @@
+"""The Engine inside this process: safe fetching, feed reading and extraction put together."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from actors.engine import youtube
+from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.feeds import read_feed
+from actors.engine.fetch import Fetched, Fetcher, Limits
+from actors.engine.pages import read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.engine.connect import Resolver
+    from actors.engine.settings import Settings
+
+_HEADERS_AND_REDIRECTS = 1_000_000
+_PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
+_FEED_TYPES = ("text/", "application/", "binary/octet-stream")
+_ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
+_ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
+
+
+class LocalEngine:
+    """Fetches and reads in the worker's own process.
+
+    Args:
+        settings: Limits, networks and the contact.
+        resolver: Name → addresses, the system's where None.
+    """
+
+    def __init__(self, settings: Settings, resolver: Resolver | None = None) -> None:
+        self._settings = settings
+        self._fetcher = Fetcher(settings.user_agent, tuple(settings.allow_networks))
+        if resolver is not None:
+            self._fetcher.resolver = resolver
+
+    def fetch_item(self, url: str) -> ContentItem:
+        """Get the page at ``url`` with its text; a video's watch page is described, never extracted.
+
+        Raises:
+            EngineError: with the reason.
+        """
+        settings = self._settings
+        if (video := youtube.video_id(url)) is not None:
+            return youtube.describe(
+                video, lambda address: self._fetcher.get(address, self._limits(("application/json",)))
+            )
+        limits = self._limits(_PAGE_TYPES)
+        answer = self._fetcher.get(url, limits, {"Accept": _ACCEPT_PAGE})
+        if answer.status != 200 and not answer.body:
+            raise EngineError(
+                "fetch_failed", f"{settings.kind} engine: {url} answers {answer.status} to a plain request"
+            )
+        return read_page(answer.body, answer.url, answer.headers.get("content-type", ""))
+
+    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
+        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional.
+
+        Raises:
+            EngineError: with the reason.
+        """
+        now = datetime.now(UTC)
+        address = youtube.feed_url(url, lambda page: self._fetcher.get(page, self._limits(_PAGE_TYPES)))
+        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
+        limits = Limits(
+            body_bytes=self._settings.feed_bytes,
+            raw_bytes=self._settings.feed_bytes + _HEADERS_AND_REDIRECTS,
+            seconds=self._settings.feed_timeout.total_seconds(),
+            redirects=self._settings.redirects,
+            content_types=_FEED_TYPES,
+        )
+        try:
+            answer = self._fetcher.get(address, limits, headers)
+        except EngineError as error:
+            if error.code == "gone":
+                return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
+            raise
+        served = {
+            "etag": answer.headers.get("etag") or None,
+            "last_modified": answer.headers.get("last-modified") or None,
+            "moved_to": answer.moved_to,
+        }
+        if answer.status == 304:
+            wait = _asked_to_wait(answer.headers, None, now)
+            return ContentSource(
+                id=url, url=url, last_checked=now, items=[], not_modified=True, next_check_at=wait, **served
+            )
+        source = self._read(answer, address, now)
+        ttl = source.metadata.get("ttlMinutes")
+        return source.model_copy(update={"next_check_at": _asked_to_wait(answer.headers, ttl, now), **served})
+
+    def _read(self, answer: Fetched, url: str, now: datetime) -> ContentSource:
+        return read_feed(
+            answer.body,
+            url,
+            content_type=answer.headers.get("content-type", ""),
+            max_entries=self._settings.max_entries,
+            now=now,
+        )
+
+    def _limits(self, content_types: tuple[str, ...]) -> Limits:
+        settings = self._settings
+        return Limits(
+            body_bytes=settings.page_bytes,
+            raw_bytes=settings.page_bytes + _HEADERS_AND_REDIRECTS,
+            seconds=settings.page_timeout.total_seconds(),
+            redirects=settings.redirects,
+            content_types=content_types,
+        )
+
+
+def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
+    """The latest moment that ``ttl``, ``max-age`` or ``Expires`` name."""
+    waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
+    if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
+        waits.append(timedelta(seconds=int(match.group(1))))
+    elif headers.get("expires"):
+        try:
+            until = parsedate_to_datetime(headers["expires"])
+            waits.append((until if until.tzinfo else until.replace(tzinfo=UTC)) - now)
+        except (ValueError, OverflowError):
+            pass  # "0" and "-1" are in use and mean: no waiting
+    longest = max(waits, default=timedelta(0))
+    return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

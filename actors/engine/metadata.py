@@ -1,0 +1,162 @@
+"""What a page says about itself: title, language, canonical address, date, author, and its structured data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from actors.engine.text import clean, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lxml.html import HtmlElement
+
+_ARTICLE_TYPES = (
+    "Article",
+    "NewsArticle",
+    "BlogPosting",
+    "TechArticle",
+    "ReportageNewsArticle",
+    "AnalysisNewsArticle",
+    "OpinionNewsArticle",
+    "LiveBlogPosting",
+    "ScholarlyArticle",
+    "Report",
+)
+_MOST_BLOCKS = 50
+_MOST_DEPTH = 6
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """See the module. Empty strings and None where the page is silent.
+
+    Attributes:
+        is_free: What ``isAccessibleForFree`` says; None where it is silent.
+        body: ``articleBody`` of the structured data.
+    """
+
+    title: str = ""
+    description: str = ""
+    language: str | None = None
+    canonical: str | None = None
+    published_at: datetime | None = None
+    author: str = ""
+    site: str = ""
+    is_free: bool | None = None
+    body: str = ""
+
+
+def read(tree: HtmlElement, url: str) -> Metadata:
+    """Read a parsed page. Nothing in it makes this raise."""
+    metas = _metas(tree)
+    article = next(_articles(tree), {})
+    return Metadata(
+        title=one_line(metas.get("og:title") or _text(article.get("headline")) or _title(tree)),
+        description=one_line(
+            metas.get("og:description") or metas.get("description") or _text(article.get("description")), 2000
+        ),
+        language=_language(tree, metas),
+        canonical=_canonical(tree, url),
+        published_at=moment(
+            metas.get("article:published_time") or _text(article.get("datePublished")) or metas.get("date", "")
+        ),
+        author=one_line(_name(article.get("author")) or metas.get("author", ""), 200),
+        site=one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200),
+        is_free=_boolean(article.get("isAccessibleForFree")),
+        body=clean(_text(article.get("articleBody"))),
+    )
+
+
+def moment(text: str) -> datetime | None:
+    """Read an ISO 8601 date; one without a zone counts as UTC, one in the future as now. None where unreadable."""
+    try:
+        value = datetime.fromisoformat(text.strip())
+        value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return min(value, datetime.now(UTC))
+
+
+def _metas(tree: HtmlElement) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for meta in tree.iter("meta"):
+        name = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").strip().lower()
+        if name and (content := (meta.get("content") or "").strip()):
+            found.setdefault(name, content)
+    return found
+
+
+def _title(tree: HtmlElement) -> str:
+    for tag in ("title", "h1"):
+        for element in tree.iter(tag):
+            if text := " ".join(element.itertext()).strip():
+                return text
+    return ""
+
+
+def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
+    root = tree.getroottree().getroot()
+    code = (root.get("lang") or root.get("xml:lang") or metas.get("og:locale", "")).replace("_", "-")
+    primary = code.split("-", 1)[0].strip().lower()
+    return primary if primary.isascii() and primary.isalpha() and len(primary) in {2, 3} else None
+
+
+def _canonical(tree: HtmlElement, url: str) -> str | None:
+    """``rel=canonical``, but not the front page that some sites name on every page."""
+    for link in tree.iter("link"):
+        if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
+            try:
+                target = urljoin(url, href)
+                parts = urlsplit(target)
+                own = urlsplit(url)
+            except ValueError:
+                return None
+            is_front_page = parts.path in {"", "/"} and not parts.query and own.path not in {"", "/"}
+            return None if is_front_page or parts.scheme not in {"http", "https"} else target
+    return None
+
+
+def _articles(tree: HtmlElement) -> Iterator[dict[str, Any]]:
+    scripts = tree.xpath("//script[@type='application/ld+json']")
+    for script in scripts[:_MOST_BLOCKS] if isinstance(scripts, list) else []:
+        try:
+            data = json.loads(script.text_content().strip(), strict=False)
+        except (ValueError, RecursionError):
+            continue
+        yield from _of_type(data, 0)
+
+
+def _of_type(data: Any, depth: int) -> Iterator[dict[str, Any]]:
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(data, list):
+        for part in data[:_MOST_BLOCKS]:
+            yield from _of_type(part, depth + 1)
+    elif isinstance(data, dict):
+        kinds = data.get("@type")
+        kinds = kinds if isinstance(kinds, list) else [kinds]
+        if any(kind in _ARTICLE_TYPES for kind in kinds if isinstance(kind, str)):
+            yield data
+        for key in ("@graph", "mainEntity", "mainEntityOfPage"):
+            yield from _of_type(data.get(key), depth + 1)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_name(part) for part in value[:10])))
+    return _text(value.get("name")) if isinstance(value, dict) else _text(value)
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(_text(value).strip().lower())

@@ -1,0 +1,161 @@
+"""A page's bytes become an item with its text, as plain text and as markdown."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from actors.engine.contract import Author, ContentItem, EngineError
+from actors.engine.metadata import Metadata, read
+from actors.engine.text import clean, decode, one_line
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+    Obstacle = Literal["paywall", "consent"]
+
+SHORT = 200
+"""Characters below which an extraction counts as failed and other ways are tried."""
+
+_TEASER = 1200  # a page that says it is not free and shows less than this shows a teaser
+_MOST_ELEMENTS = 60_000
+_CONSENT_HOST = re.compile(r"^(?:consent|guce|privacy-mgmt|cmp)\.")
+_CONSENT_WORDS = re.compile(
+    r"before you continue|we value your privacy|accept (?:all )?cookies|we and our (?:\d+ )?partners|"
+    r"manage (?:your )?(?:cookie|privacy) (?:settings|preferences|choices)|enable cookies to continue|"
+    r"consent to the (?:use|processing)",
+    re.IGNORECASE,
+)
+_PAYWALL_WORDS = re.compile(
+    r"(?:subscribe|sign in|log in|register)(?: now)? to (?:continue|keep|read)|to (?:continue|keep) reading|"
+    r"subscribers? only|only (?:available )?(?:for|to) subscribers|already a (?:subscriber|member)|"
+    r"this (?:article|content|story) is (?:reserved )?for (?:subscribers|members)",
+    re.IGNORECASE,
+)
+
+
+def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
+    """Extract the article of a page; ``text`` is empty where there is none.
+
+    Raises:
+        EngineError: ``no_text`` when the bytes are no page at all, ``too_large`` when it has absurdly many elements.
+    """
+    markup = decode(body, content_type)
+    if content_type.partition(";")[0].strip().lower() == "text/plain":
+        text = clean(markup).strip()
+        title = one_line(text.split("\n", 1)[0], 200)
+        return _item(url, Metadata(title=title), text, text)
+    tree = _parse(markup)
+    about = read(tree, url)
+    text, markdown = extract(tree, url)
+    origin: Literal["page", "structured"] = "page"
+    if len(text) < SHORT and len(about.body) > len(text):
+        text = markdown = about.body.strip()
+        origin = "structured"
+    return _item(url, about, text, markdown, obstacle=_obstacle(url, about, text, tree), origin=origin)
+
+
+def html_to_text(fragment: str) -> tuple[str, str]:
+    """The text and markdown of a piece of HTML that is all content, such as a feed's own."""
+    if "<" not in fragment and "&" not in fragment:
+        text = clean(fragment).strip()
+        return text, text
+    try:
+        tree = _parse(f"<html><body><article>{fragment}</article></body></html>")
+    except EngineError:
+        return "", ""
+    text, markdown = extract(tree, None, careful=False)
+    whole = clean(" ".join(_all_text(tree).split()))
+    # An extractor that is made for pages drops much of a short fragment.
+    if len(text) * 2 < len(whole):
+        for block in tree.iter("p", "div", "li", "br", "pre", "h1", "h2", "h3", "h4", "blockquote", "tr"):
+            block.tail = f"\n{block.tail or ''}"
+        text = markdown = _tidy(clean(_all_text(tree)))
+    return text, markdown
+
+
+def extract(tree: HtmlElement, url: str | None, *, careful: bool = True) -> tuple[str, str]:
+    """The article's text and markdown. ``careful`` prefers leaving text out over taking navigation in."""
+    import trafilatura
+    from trafilatura.xml import xmltotxt
+
+    text = markdown = ""
+    for precision in (True, False) if careful else (False,):
+        document = trafilatura.bare_extraction(
+            tree,
+            url=url,
+            output_format="markdown",
+            include_comments=False,
+            include_formatting=True,
+            favor_precision=precision,
+        )
+        if document is not None and not isinstance(document, dict):
+            text = _tidy(clean(xmltotxt(document.body, False)))
+            markdown = clean(xmltotxt(document.body, True)).strip()
+        if len(text) >= SHORT:
+            break
+    return text, markdown
+
+
+def _parse(markup: str) -> HtmlElement:
+    from trafilatura import load_html
+
+    tree: HtmlElement | None = load_html(markup.replace("\x00", "")) if markup.strip() else None
+    if tree is None:
+        raise EngineError("no_text", "the page is empty or is no HTML")
+    if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS:
+        raise EngineError("too_large", f"the page has more than {_MOST_ELEMENTS} elements")
+    return tree
+
+
+def _all_text(tree: HtmlElement) -> str:
+    return str(tree.xpath("string()"))
+
+
+def _tidy(text: str) -> str:
+    lines = (line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _obstacle(url: str, about: Metadata, text: str, tree: HtmlElement) -> Obstacle | None:
+    if _CONSENT_HOST.match(urlsplit(url).hostname or ""):
+        return "consent"
+    if about.is_free is False and len(text) < _TEASER:
+        return "paywall"
+    if len(text) >= SHORT * 3:
+        return None
+    shown = text if len(text) >= SHORT else " ".join(_all_text(tree).split())[:20_000]
+    if _PAYWALL_WORDS.search(shown):
+        return "paywall"
+    return "consent" if len(text) < SHORT * 2 and _CONSENT_WORDS.search(shown) else None
+
+
+def _item(
+    url: str,
+    about: Metadata,
+    text: str,
+    markdown: str,
+    *,
+    obstacle: Obstacle | None = None,
+    origin: Literal["page", "structured"] = "page",
+) -> ContentItem:
+    return ContentItem(
+        id=url,
+        title=about.title,
+        description=about.description,
+        url=url,
+        source_type="blog",
+        content_type="article",
+        published_at=about.published_at,
+        metadata={"siteName": about.site} if about.site else {},
+        author=Author(name=about.author) if about.author else None,
+        text=text,
+        markdown=markdown,
+        language=about.language,
+        content_hash=hashlib.sha256(text.encode()).hexdigest() if text else None,
+        canonical_url=about.canonical,
+        text_origin=origin,
+        obstacle=obstacle,
+    )

@@ -1,0 +1,71 @@
+"""The Engine's settings in jobs.yaml, and the choice between the two implementations."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from zeke_jobs.durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from actors.engine.contract import Engine
+
+_DEFAULT_AGENT = "zeke-jobs/0.1"
+
+
+class Settings(BaseModel):
+    """``services.engine.settings`` of jobs.yaml.
+
+    Attributes:
+        kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at ``url``.
+        url: Base address of the Engine (``http`` only).
+        token: Sent to it as a bearer token, where it wants one.
+        timeout: The longest that the Engine may take for one answer.
+        contact: An address or page in the User-Agent, so that a site can reach whoever runs this (``local`` only, as
+            is all that follows).
+        allow_networks: Networks that may be fetched from although they are not public: loopback in a demo or test.
+        page_bytes: Most bytes of a page; ``feed_bytes`` of a feed.
+        page_timeout: From the first connection to the last byte of a page; ``feed_timeout`` of a feed.
+        max_entries: Most entries that are read of a feed.
+        redirects: Most redirects that are followed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local", "http"] = "local"
+    url: str | None = None
+    token: SecretStr | None = None
+    timeout: Duration = parse_duration("60s")
+    contact: str = ""
+    allow_networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    page_bytes: int = Field(default=5_000_000, ge=1_000)
+    feed_bytes: int = Field(default=15 * 1024 * 1024, ge=1_000)
+    page_timeout: Duration = parse_duration("20s")
+    feed_timeout: Duration = parse_duration("20s")
+    max_entries: int = Field(default=300, ge=1)
+    redirects: int = Field(default=5, ge=0, le=20)
+
+    @model_validator(mode="after")
+    def _http_has_an_address(self) -> Self:
+        if self.kind == "http" and not self.url:
+            raise ValueError("expected a url where kind is http, got none")
+        return self
+
+    @property
+    def user_agent(self) -> str:
+        """What the local engine calls itself."""
+        return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT
+
+    def open(self) -> Engine:
+        """Make the engine. Nothing is fetched yet."""
+        if self.kind == "http":
+            from actors.engine.client import HttpEngine
+
+            assert self.url is not None
+            token = self.token.get_secret_value() if self.token else None
+            return HttpEngine(self.url, token=token, timeout=self.timeout.total_seconds())
+        from actors.engine.local import LocalEngine
+
+        return LocalEngine(self)

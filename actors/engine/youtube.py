@@ -1,0 +1,102 @@
+"""YouTube without a key: a channel's feed, a handle's channel, a video's title."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit
+
+from actors.engine.contract import Author, ContentItem, EngineError
+from actors.engine.text import decode, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.engine.fetch import Fetched
+
+    Get = Callable[[str], Fetched]
+
+FEED = "https://www.youtube.com/feeds/videos.xml"
+_HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
+_CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
+_VIDEO = re.compile(r"[\w-]{11}", re.ASCII)
+# What a channel's page says of itself; a page also names other channels.
+_OWN_CHANNEL = re.compile(
+    r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
+    r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
+    re.ASCII,
+)
+
+
+def video_id(url: str) -> str | None:
+    """The video that ``url`` shows, None where it shows none."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    host = (parts.hostname or "").lower()
+    if host == "youtu.be":
+        found = parts.path.strip("/")
+    elif host in _HOSTS and parts.path == "/watch":
+        found = parse_qs(parts.query).get("v", [""])[0]
+    elif host in _HOSTS and parts.path.startswith(("/shorts/", "/live/", "/embed/")):
+        found = parts.path.split("/")[2]
+    else:
+        return None
+    return found if _VIDEO.fullmatch(found) else None
+
+
+def feed_url(url: str, get: Get) -> str:
+    """The feed of the channel that ``url`` names; an address of another site is returned as it is.
+
+    A handle (``youtube.com/@name``) is looked up on its page, so callers should keep the answer.
+
+    Raises:
+        EngineError: the channel's page cannot be fetched or does not name its channel.
+    """
+    text = url.strip()
+    if _CHANNEL.fullmatch(text):
+        return f"{FEED}?channel_id={text}"
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return text
+    if (parts.hostname or "").lower() not in _HOSTS or parts.path.startswith("/feeds/"):
+        return text
+    if match := re.match(r"/channel/(UC[\w-]{22})", parts.path, re.ASCII):
+        return f"{FEED}?channel_id={match.group(1)}"
+    if playlist := parse_qs(parts.query).get("list"):
+        return f"{FEED}?playlist_id={quote(playlist[0])}"
+    if not parts.path.startswith(("/@", "/c/", "/user/")):
+        raise EngineError("not_a_feed", f"expected a channel, handle or playlist of YouTube, got {text[:200]}")
+    page = decode(get(text).body)
+    if (own := _OWN_CHANNEL.search(page)) is None:
+        raise EngineError("not_a_feed", f"{text[:200]} does not name its channel")
+    return f"{FEED}?channel_id={own.group(1)}"
+
+
+def describe(video: str, get: Get) -> ContentItem:
+    """A video's title and author, by oEmbed. There is no text: a watch page holds none.
+
+    Raises:
+        EngineError: with the reason.
+    """
+    page = f"https://www.youtube.com/watch?v={video}"
+    answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
+    try:
+        data = json.loads(answer.body)
+    except ValueError as error:
+        raise EngineError("fetch_failed", f"{page}: its description is not JSON") from error
+    data = data if isinstance(data, dict) else {}
+    author = one_line(str(data.get("author_name", "")), 200)
+    return ContentItem(
+        id=video,
+        title=one_line(str(data.get("title", ""))),
+        url=page,
+        source_type="youtube",
+        content_type="video",
+        canonical_url=page,
+        author=Author(name=author, url=str(data.get("author_url", "")) or None) if author else None,
+        metadata={"videoId": video},
+    )
