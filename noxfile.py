@@ -1,0 +1,89 @@
+"""All that is run on this project: `nox --list` shows it, `nox -s NAME` runs one.
+
+Each session makes its own virtual environment below .nox/ with the versions of constraints.txt.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = False  # a Python that is not here is skipped, and said so
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+DEV = nox.project.dependency_groups(PYPROJECT, "dev")
+CONSTRAINTS = "constraints.txt"
+OTHER_PYTHONS = ("3.12", "3.13")
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install at the versions of constraints.txt."""
+    session.install("--quiet", "--constraint", CONSTRAINTS, *requirements)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """A feed becomes a brief, in a minute: nox -s demo [-- FEED-URL …]."""
+    install(session, "--editable", ".")
+    session.run("python", "-m", "actors.demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All that CI runs: lint, types, imports, and the tests on a real Postgres: nox -s tests [-- PYTEST-ARGUMENTS]."""
+    install(session, "--editable", ".[local]", *DEV)
+    if not session.posargs:
+        _lint(session)
+        session.run("mypy")
+        session.run("lint-imports", "--no-cache")
+    _pytest(session)
+
+
+def _tests_on(session: nox.Session) -> None:
+    """The tests alone, on another Python, where it is installed."""
+    install(session, "--editable", ".[local]", *DEV)
+    _pytest(session)
+
+
+for version in OTHER_PYTHONS:
+    nox.session(python=version, name=f"tests-{version}")(_tests_on)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: its rules and its format."""
+    install(session, *(requirement for requirement in DEV if requirement.startswith("ruff")))
+    _lint(session)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the code and the tests."""
+    install(session, "--editable", ".", *DEV)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Which part may import which: the contracts in pyproject.toml."""
+    install(session, "--editable", ".", *(r for r in DEV if r.startswith("import-linter")))
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(default=False)
+def constraints(session: nox.Session) -> None:
+    """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
+    session.install("--quiet", "uv")
+    command = ["uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--extra", "local"]
+    form = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"]
+    session.run(*command, *form, "--quiet", "--output-file", CONSTRAINTS, *session.posargs)
+
+
+def _lint(session: nox.Session) -> None:
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+def _pytest(session: nox.Session) -> None:
+    session.run("pytest", *(session.posargs or ("--numprocesses=auto", "--dist=worksteal")))
