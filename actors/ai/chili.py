@@ -1,0 +1,60 @@
+"""How hot a story is, 0 to 5, by a stated formula and nobody's opinion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.ai.keywords import DEFAULT_KEYWORDS, hits
+
+if TYPE_CHECKING:
+    from actors.ai.protocol import Story
+
+
+class ChiliWeights(BaseModel):
+    """How much each part counts; they are divided by their sum."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    authority: float = Field(default=0.30, ge=0)
+    keywords: float = Field(default=0.35, ge=0)
+    cluster: float = Field(default=0.20, ge=0)
+    freshness: float = Field(default=0.15, ge=0)
+
+
+class Chili(BaseModel):
+    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``.
+
+    Attributes:
+        weights: How much each part counts.
+        keywords: Looked for as whole words in title and text.
+        enough_keywords: So many different keywords count as 1.
+        full_cluster: So many sources that tell of the event count as 1; a lone story counts as 0.
+        fresh_days: After so many days freshness is 0.
+        default_authority: Stands in where nobody rated the source, 0 to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: ChiliWeights = ChiliWeights()
+    keywords: tuple[str, ...] = DEFAULT_KEYWORDS
+    enough_keywords: int = Field(default=5, ge=1)
+    full_cluster: int = Field(default=4, ge=2)
+    fresh_days: float = Field(default=7, gt=0)
+    default_authority: float = Field(default=0.7, ge=0, le=1)
+
+    def score(self, story: Story) -> tuple[int, dict[str, Any]]:
+        """The score from 0 to 5, and its parts."""
+        found = hits(f"{story.title}\n{story.document}", self.keywords)
+        parts = {
+            "authority": self.default_authority if story.authority is None else story.authority,
+            "keywords": min(1.0, len(found) / self.enough_keywords),
+            "cluster": min(1.0, (story.cluster_size - 1) / (self.full_cluster - 1)),
+            "freshness": max(0.0, 1 - story.age_days / self.fresh_days),
+        }
+        weights = self.weights.model_dump()
+        total = sum(weights.values()) or 1.0
+        value = sum(weights[name] * part for name, part in parts.items()) / total
+        breakdown = {name: round(part, 3) for name, part in parts.items()}
+        return round(5 * min(1.0, value)), {**breakdown, "found": found, "value": round(value, 3)}

@@ -1,0 +1,89 @@
+"""Whole sentences put together to the three lengths of a brief, within its limits."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from actors.ai.sentences import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ONE_LINER = 140
+TWO_LINER = 280
+_ELEVATOR = 900
+"""Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
+
+Placed = tuple[int, str]
+
+
+def in_three_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, str | None, str | None]:
+    """One line, two sentences, and three or four, from sentences with their places, best first.
+
+    A part that the sentences cannot give stays None: nothing is made up to fill it.
+    """
+    headline = _as_sentence(title)
+    return _one(title, ranked), _two(headline, ranked), _elevator(headline, ranked)
+
+
+def joined(parts: Sequence[str], limit: int) -> str | None:
+    """The sentences as one text; None when it is longer than ``limit`` or reads as more or fewer sentences."""
+    text = " ".join(parts)
+    return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
+
+
+def _one(title: str, ranked: Sequence[Placed]) -> str | None:
+    for _, text in [*sorted(ranked[:3]), *ranked[3:]]:
+        if len(text) <= ONE_LINER and len(sentences(text)) == 1:
+            return text
+    return shorten(title, ONE_LINER) or None
+
+
+def _two(headline: str, ranked: Sequence[Placed]) -> str | None:
+    for first, second in combinations(ranked, 2):
+        text = joined([part for _, part in sorted((first, second))], TWO_LINER)
+        if text:
+            return text
+    if headline and ranked:
+        for _, part in ranked:
+            text = joined([headline, part], TWO_LINER)
+            if text:
+                return text
+    return None
+
+
+def _elevator(headline: str, ranked: Sequence[Placed]) -> str | None:
+    for count in (4, 3):
+        for chosen in combinations(ranked, count):
+            text = joined([part for _, part in sorted(chosen)], _ELEVATOR)
+            if text:
+                return text
+    if headline:
+        for chosen in combinations(ranked, 2):
+            text = joined([headline, *(part for _, part in sorted(chosen))], _ELEVATOR)
+            if text:
+                return text
+    return None
+
+
+def shorten(text: str, limit: int) -> str:
+    """``text``, or as many of its whole words as fit into ``limit`` characters with an ellipsis.
+
+    A single word that is longer than ``limit`` gives an empty text: nothing is ever cut inside a word.
+    """
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    if not text[limit - 1].isspace():
+        cut = cut.rpartition(" ")[0]
+    cut = cut.rstrip(" ,;:\u2013\u2014-")
+    return cut + "…" if cut else ""
+
+
+def _as_sentence(title: str) -> str:
+    title = " ".join(title.split())
+    if not title:
+        return ""
+    return title if title.endswith((".", "!", "?", "…")) else title + "."

@@ -1,0 +1,91 @@
+"""The AI step without a model: sentences taken from the story itself, labelled as such."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.ai import hashing
+from actors.ai.composition import in_three_lengths
+from actors.ai.markdown import prose
+from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
+from actors.ai.ranking import REASON, Ranked, best, ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.ai.chili import Chili
+
+MADE_BY = Provenance(provider="local", model="extractive-1")
+"""Stored with each text. Raise the number when other sentences would be chosen."""
+
+_WHY_CHARS = 320
+_SUMMARY_CHARS = 600
+_LEAD_CHARS = 1000
+_REASON_BONUS = 2.0
+
+
+class LocalAnalyst:
+    """Extractive analysis; it costs nothing, needs no network and never differs between two runs.
+
+    Args:
+        chili: How the chili score is computed.
+        embed_text: From a text to a vector of 1536 numbers.
+        model_version: The true name of what ``embed_text`` is.
+    """
+
+    def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
+        self._chili = chili
+        self._embed_text = embed_text
+        self._model_version = model_version
+
+    def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
+        """One or two sentences of the story that give reasons, verbatim, and the chili formula's score."""
+        pool = [item for item in ranked(story.document) if item.is_statement and len(item.text) <= _WHY_CHARS]
+        chosen: list[Ranked] = []
+        for item in best(pool, 2, bonus=_reason):
+            if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _WHY_CHARS:
+                chosen.append(item)
+        chosen.sort(key=lambda item: item.start)
+        chili, breakdown = self._chili.score(story)
+        return Analysis(
+            why_it_matters=" ".join(item.text for item in chosen) or None,
+            chili=chili,
+            state="extractive",
+            made_by=MADE_BY,
+            citations=tuple(Citation(item.raw, item.start, item.end) for item in chosen),
+            breakdown=breakdown,
+        )
+
+    def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
+        """Whole sentences of the story in three lengths."""
+        pool = [item for item in ranked(story.document) if item.is_statement]
+        order = best(pool, 8)
+        one, two, elevator = in_three_lengths(story.title, [(item.start, item.text) for item in order])
+        return Brief(one, two, elevator, MADE_BY)
+
+    def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
+        """Up to three whole sentences of at most 600 characters together, in the story's order."""
+        chosen: list[Ranked] = []
+        for item in best([item for item in ranked(story.document) if item.is_statement], 3):
+            if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
+                chosen.append(item)
+        chosen.sort(key=lambda item: item.start)
+        return Summary(" ".join(item.text for item in chosen) or None, MADE_BY)
+
+    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
+        """A vector of the title and the first 1,000 characters of prose."""
+        return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
+
+
+def local_analyst(chili: Chili) -> LocalAnalyst:
+    """The local provider with hashed embeddings."""
+    return LocalAnalyst(chili, hashing.embed, hashing.MODEL_VERSION)
+
+
+def lead(story: Story) -> str:
+    """What is embedded: the title and the first 1,000 characters of prose."""
+    return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
+
+
+def _reason(item: Ranked) -> float:
+    return _REASON_BONUS if REASON.search(item.text) else 1.0

@@ -1,0 +1,149 @@
+"""Markdown to blocks that know their place: prose, lists, code, quotations, headings and tables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+BlockKind = Literal["heading", "paragraph", "item", "code", "quotation", "table"]
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
+_QUOTE = re.compile(r"^ {0,3}>[ \t]?")
+_TABLE = re.compile(r"^[ \t]*\|")
+_RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
+
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+_AUTOLINK = re.compile(r"<(https?://[^>\s]+)>")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
+_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])(.+?)(?<=[^\s*_])\1(?![\w*])", re.DOTALL)
+_CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of a document.
+
+    Attributes:
+        kind: What it is.
+        start: Offset of its first character in the document.
+        end: Offset behind its last one; for code, without the fences.
+        text: ``document[start:end]``.
+        heading: The heading that it stands under, as plain text.
+        language: What a code fence names, lower case, else empty.
+
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    text: str
+    heading: str = ""
+    language: str = ""
+
+
+def blocks(document: str) -> list[Block]:
+    """The blocks of ``document`` in order; text that is not Markdown becomes paragraphs."""
+    found: list[Block] = []
+    heading = ""
+    lines = _lines(document)
+    index = 0
+    while index < len(lines):
+        start, line = lines[index]
+        if not line.strip() or _RULE.match(line):
+            index += 1
+        elif fence := _FENCE.match(line):
+            block, index = _code(document, lines, index, fence, heading)
+            found.extend(block)
+        elif match := _HEADING.match(line):
+            heading = plain(match.group(2))
+            found.append(Block("heading", start, start + len(line), line, heading))
+            index += 1
+        else:
+            kind = _kind(line)
+            index = last = index + 1
+            while last < len(lines) and _continues(kind, lines[last][1]):
+                last += 1
+            index = last
+            end = lines[last - 1][0] + len(lines[last - 1][1])
+            found.append(Block(kind, start, end, document[start:end], heading))
+    return found
+
+
+def plain(text: str) -> str:
+    """Inline Markdown as a reader sees it, on one line: no links, emphasis or back quotes."""
+    kept: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        kept.append(match.group(2).strip())
+        return f"\x00{len(kept) - 1}\x00"
+
+    text = _CODE.sub(keep, text)
+    text = _AUTOLINK.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub(r"\1", text)))
+    text = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", text))
+    text = _ESCAPE.sub(r"\1", text)
+    text = re.sub("\x00(\\d+)\x00", lambda match: kept[int(match.group(1))], text)
+    return " ".join(text.split())
+
+
+def prose(document: str) -> str:
+    """What a person would read aloud: paragraphs, list items and quotations, one a line."""
+    texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item", "quotation"}]
+    return "\n".join(text for text in texts if text)
+
+
+def marker(block: Block) -> str:
+    """A block's text without the bullet of an item or the ``>`` of a quotation."""
+    if block.kind == "item":
+        return _ITEM.sub("", block.text, count=1)
+    if block.kind == "quotation":
+        return "\n".join(_QUOTE.sub("", line) for line in block.text.split("\n"))
+    return block.text
+
+
+def _lines(document: str) -> list[tuple[int, str]]:
+    lines: list[tuple[int, str]] = []
+    start = 0
+    for line in document.split("\n"):
+        lines.append((start, line.rstrip("\r")))
+        start += len(line) + 1
+    return lines
+
+
+def _kind(line: str) -> BlockKind:
+    if _QUOTE.match(line):
+        return "quotation"
+    if _ITEM.match(line):
+        return "item"
+    if _TABLE.match(line):
+        return "table"
+    return "paragraph"
+
+
+def _continues(kind: BlockKind, line: str) -> bool:
+    if not line.strip() or _FENCE.match(line) or _HEADING.match(line) or _RULE.match(line):
+        return False
+    if kind in {"quotation", "table"}:
+        return _kind(line) == kind
+    return _kind(line) == "paragraph"
+
+
+def _code(
+    document: str, lines: list[tuple[int, str]], index: int, fence: re.Match[str], heading: str
+) -> tuple[list[Block], int]:
+    mark = fence.group(1)
+    close = re.compile(rf"^ {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$")
+    last = index + 1
+    while last < len(lines) and not close.match(lines[last][1]):
+        last += 1
+    if last == index + 1:
+        return [], last + 1
+    start = lines[index + 1][0]
+    end = lines[last - 1][0] + len(lines[last - 1][1])
+    if not document[start:end].strip():
+        return [], last + 1
+    return [Block("code", start, end, document[start:end], heading, fence.group(2).lower())], last + 1

@@ -1,0 +1,154 @@
+"""What handlers ask of the AI step, whoever provides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+AnalysisState = Literal["extractive", "completed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A story as the AI step sees it.
+
+    Attributes:
+        id: The story's id.
+        title: Its headline, may be empty.
+        document: Its full text, as Markdown where that is known.
+        language: BCP 47 code such as ``en``, or None when unknown.
+        source: Name of its source.
+        authority: The source's authority, 0 to 1, or None when nobody set it.
+        age_days: Days since it was published (or found), never negative.
+        cluster_size: How many stories tell of the same event, itself included.
+
+    """
+
+    id: UUID
+    title: str
+    document: str
+    language: str | None = None
+    source: str = ""
+    authority: float | None = None
+    age_days: float = 0.0
+    cluster_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made a text. It is stored with it.
+
+    Attributes:
+        provider: ``local`` or ``openai``.
+        model: The model that answered, or the name and version of the local method.
+        prompt: Id and version of the prompt, or None without a model.
+
+    """
+
+    provider: str
+    model: str
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A verbatim piece of the document: ``document[start:end] == text``."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Why a story matters.
+
+    Attributes:
+        why_it_matters: One to three sentences, or None when the document has no whole sentence.
+        chili: From 0 (nothing new) to 5 (drop everything).
+        state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
+        made_by: Where it comes from.
+        confidence: A model's own, 0 to 1; None for an extractive analysis, which has no opinion.
+        citations: The pieces of the document that it rests on.
+        breakdown: How the chili came about, where it was computed.
+
+    """
+
+    why_it_matters: str | None
+    chili: int
+    state: AnalysisState
+    made_by: Provenance
+    confidence: float | None = None
+    citations: tuple[Citation, ...] = ()
+    breakdown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Three lengths of the same news; a part that cannot be had honestly is None."""
+
+    one_liner: str | None
+    two_liner: str | None
+    elevator: str | None
+    made_by: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A short summary; None when the document has no whole sentence."""
+
+    text: str | None
+    made_by: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """1536 numbers, and what made them. Vectors of two versions are never compared."""
+
+    vector: tuple[float, ...]
+    model_version: str
+
+
+class Ledger(Protocol):
+    """Where a provider that costs money reserves, settles and remembers its calls; one for each job."""
+
+    def remembered(self, key: str) -> Any | None:
+        """The answer that an equal call got before, or None."""
+
+    def reserve(self, operation: str, model: str, cost: float | None) -> UUID:
+        """Open a call and set its greatest possible cost (US dollars, None when unknown) aside.
+
+        Raises:
+            Defer: the day's budget is spent; it says until when.
+
+        """
+
+    def settle(self, call: UUID, outcome: str, details: Mapping[str, Any]) -> None:
+        """Close a call with what it really was."""
+
+    def remember(self, key: str, answer: Any) -> None:
+        """Keep an answer for equal calls."""
+
+
+class Analyst(Protocol):
+    """The AI step.
+
+    Every method may raise ``Retry`` or ``Defer`` (the provider asked to wait, a budget is spent) and
+    ``Reject`` (it refused, or the settings are wrong); none ever returns invented text in place of an answer.
+    """
+
+    def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
+        """Say why the story matters."""
+
+    def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
+        """Put the story in one line, in two sentences and in three or four."""
+
+    def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
+        """Put the story in a paragraph."""
+
+    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
+        """A vector of the story's title and beginning."""

@@ -1,0 +1,80 @@
+"""Text to whole sentences that know their place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Never the end of a sentence; before a capitalised name; before a number.
+_ALWAYS_LIST = "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u"
+_NAMES_LIST = "Mr Mrs Ms Dr Prof Sr St Gov Gen Rep Sen Sgt Capt Jan Feb Aug Sept Oct Nov Dec"
+_NUMBERS_LIST = "no nos fig figs eq eqs sec ch vol pp p al par art"
+_ALWAYS = frozenset(_ALWAYS_LIST.split())
+_BEFORE_NAMES = frozenset(_NAMES_LIST.split())
+_BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
+_CLOSERS = "\"'\u201d\u2019)]»*_`"
+_OPENERS = "\"'\u201c\u2018([«*_`"
+# Full-width stops end a sentence without white space behind them.
+_END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]»*_`]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*")
+_STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
+_LAST_WORD = re.compile(r"([\w.]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and where it stands: ``text == document[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+
+
+def sentences(text: str, offset: int = 0) -> list[Sentence]:
+    """The sentences of ``text``; a line break followed by an empty line always ends one.
+
+    ``offset`` is added to every place: where ``text`` begins in its document.
+    """
+    found: list[Sentence] = []
+    start = 0
+    for end in [*_ends(text), len(text)]:
+        piece = text[start:end]
+        stripped = piece.strip()
+        if stripped:
+            first = start + len(piece) - len(piece.lstrip())
+            found.append(Sentence(offset + first, offset + first + len(stripped), stripped))
+        start = end
+    return found
+
+
+def is_whole(sentence: str) -> bool:
+    """Whether this reads as a full sentence: begins like one, ends like one, and has at least four words."""
+    bare = sentence.strip().rstrip(_CLOSERS)
+    first = next((char for char in sentence if char.isalnum()), "")
+    return bare.endswith(_STOPS) and not first.islower() and len(bare.split()) >= 4
+
+
+def _ends(text: str) -> list[int]:
+    ends = [match.end() for match in re.finditer(r"\n[ \t]*\n", text)]
+    ends += [match.end() for match in _END.finditer(text) if _is_end(text, match)]
+    return sorted(set(ends))
+
+
+def _is_end(text: str, match: re.Match[str]) -> bool:
+    following = text[match.end() :].lstrip()
+    if not following:
+        return True
+    first = next((char for char in following[:6] if char not in _OPENERS), "")
+    if first.islower():
+        return False
+    before = _LAST_WORD.search(text[: match.start()])
+    if before is None or not match.group().startswith(".") or match.group().startswith(".."):
+        return True
+    return not _is_abbreviation(before.group(1).lstrip("."), first)
+
+
+def _is_abbreviation(word: str, first: str) -> bool:
+    """Whether the stop behind ``word`` belongs to it; ``first`` is the next character, quotes aside."""
+    if word.lower() in _BEFORE_NUMBERS:
+        return first.isdigit()
+    is_initial = len(word) == 1 and word.isupper() and word != "I"
+    return word.lower() in _ALWAYS or word in _BEFORE_NAMES or is_initial

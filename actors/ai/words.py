@@ -1,0 +1,48 @@
+"""Text to words: tokens, stop words, a normal form and counts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
+_POSSESSIVE = re.compile(r"['\u2019]s$")
+
+_STOP_LIST = """
+a about above after again all also am an and any are as at be because been before being below between
+both but by can could did do does doing down during each few for from further get had has have having he
+her here hers him his how i if in into is it its itself just like made make many may me might more most
+much must my no nor not now of off on once one only or other our out over own said same say says she
+should so some such than that the their them then there these they this those through to too two under
+until up us use used very was we were what when where which while who whom why will with would you your
+"""
+
+STOP_WORDS = frozenset(_STOP_LIST.split())
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
+    return [_POSSESSIVE.sub("", match.group()) for match in _WORD.finditer(unicodedata.normalize("NFKC", text).lower())]
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry meaning: no stop words, and a plain plural ending removed."""
+    return [_stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+def normalise(text: str) -> str:
+    """The form in which two texts are the same insight: words in order, joined by one space."""
+    return " ".join(words(text))
+
+
+def count(text: str) -> int:
+    """How many words a reader reads: runs of characters between white space."""
+    return len(text.split())
+
+
+def _stem(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and word[-2] not in "su":
+        return word[:-1]
+    return word

@@ -1,0 +1,91 @@
+"""generate-brief: a story in one line, in two sentences and as an elevator pitch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.ai.markdown import prose
+from actors.ai.words import count
+from actors.briefs.limits import enforce, seconds, time_saved_seconds
+from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import overlays, texts
+from zeke_jobs import Context, Reject
+
+if TYPE_CHECKING:
+    from actors.ai.protocol import Analyst, Brief
+    from actors.store.authorship import Author
+
+
+class BriefSettings(BaseModel):
+    """Settings of generate-brief.
+
+    Attributes:
+        words_per_minute: How fast people read; time saved is computed from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words_per_minute: int = Field(default=200, ge=50, le=1000)
+
+
+def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[str, Any]:
+    """Write the story's brief within its limits, unless a person wrote or edited it.
+
+    Raises:
+        Reject: there is no such story, or it has no text.
+        Retry, Defer: the provider asked to wait.
+    """
+    text = texts.read(ctx.db, payload.story_id)
+    overlay = overlays.read(ctx.db, payload.story_id)
+    if text is None or overlay is None:
+        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    if not text.document.strip():
+        raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
+    if kept := _kept(overlay.brief_author, payload.reason):
+        return {"outcome": kept}
+    analyst: Analyst = ctx.service("ai")
+    brief = enforce(analyst.brief(text.for_ai()))
+    saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
+    with ctx.transaction() as tx:
+        locked = overlays.lock(tx, text.id)
+        if locked is None:
+            raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
+        output = _store(payload, locked, brief, saved, tx)
+        ctx.complete(output)
+    return output
+
+
+def _store(payload: GenerateBrief, locked: overlays.Overlay, brief: Brief, saved: int, tx: Any) -> dict[str, Any]:
+    if kept := _kept(locked.brief_author, payload.reason):
+        return {"outcome": kept}
+    made_by = {"provider": brief.made_by.provider, "model": brief.made_by.model, "prompt": brief.made_by.prompt}
+    parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
+    changed = overlays.save_brief(
+        tx,
+        payload.story_id,
+        (brief.one_liner, brief.two_liner, brief.elevator),
+        time_saved_seconds=saved,
+        made_by=made_by,
+    )
+    return {
+        "outcome": "written" if changed else "unchanged",
+        "missing": [name for name, part in parts.items() if part is None],
+        "time_saved_seconds": saved,
+    }
+
+
+def _kept(author: Author, reason: str) -> str | None:
+    """Why the brief that is there stays, or None."""
+    if author == "person":
+        return "kept_edited"
+    if author == "unknown" and reason == "new_story":
+        return "kept_existing"
+    return None
+
+
+def _reading_seconds(text: texts.StoryText, settings: BriefSettings) -> float:
+    if text.kind in {"video", "podcast"} and text.duration_seconds:
+        return float(text.duration_seconds)
+    return seconds(count(prose(text.document)), settings.words_per_minute)

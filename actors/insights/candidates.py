@@ -1,0 +1,59 @@
+"""A candidate highlight: what is kept of a text, why, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from actors.ai.composition import shorten
+
+Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may become a highlight.
+
+    Attributes:
+        kind: Which sort of highlight.
+        summary: What it says, as plain text.
+        quote: The characters of the document from ``start`` to ``end``, unchanged.
+        start: Where the quote begins in the document.
+        end: Where it ends.
+        heading: The heading that it stands under, else empty.
+        language: The programming language that a code block names, else empty.
+        weight: How much it matters among its kind, higher is better.
+
+    """
+
+    kind: Kind
+    summary: str
+    quote: str
+    start: int
+    end: int
+    heading: str = ""
+    language: str = ""
+    weight: float = 0.0
+
+    def title(self, limit: int = 80) -> str:
+        """A short name: the heading where there is one, else the beginning of the summary."""
+        return shorten(self.heading or self.summary, limit)
+
+    def insight(self, document_hash: str) -> dict[str, Any]:
+        """The payload of one insight for dedupe-insights. ``document_hash``: the text the places are in."""
+        metadata: dict[str, Any] = {
+            "kind": self.kind,
+            "place": {"start": self.start, "end": self.end, "heading": self.heading or None},
+            "text": document_hash,
+        }
+        if self.language:
+            metadata["language"] = self.language
+        return {
+            "title": self.title(),
+            "summary": self.summary,
+            "quote": self.quote,
+            "tags": [self.kind, *([self.language] if self.language else [])],
+            "metadata": metadata,
+            "origin": "system",
+        }

@@ -1,0 +1,49 @@
+"""The sentences that say most of a document, as candidates of the kind insight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.insights.candidates import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_BONUS = 1.5
+_MIN_WORDS = 8
+_MAX_CHARS = 400
+
+
+def central_candidates(
+    document: str, count: int, taken: Collection[tuple[int, int]] = (), lead: float = 0.4
+) -> list[Candidate]:
+    """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
+
+    A sentence that gives a reason or a lesson counts half as much again.
+    """
+    spans = set(taken)
+    pool = [
+        item
+        for item in ranked(document, lead)
+        if (item.start, item.end) not in spans
+        and item.is_statement
+        and len(item.text.split()) >= _MIN_WORDS
+        and len(item.text) <= _MAX_CHARS
+    ]
+    return [
+        Candidate(
+            "insight",
+            item.text,
+            item.raw,
+            item.start,
+            item.end,
+            item.heading,
+            weight=item.score * _bonus(item),
+        )
+        for item in best(pool, count, bonus=_bonus)
+    ]
+
+
+def _bonus(item: Ranked) -> float:
+    return _BONUS if REASON.search(item.text) else 1.0

@@ -1,0 +1,67 @@
+"""Sentences of a document as candidates: figures, API changes, instructions, quotations and questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.ai.markdown import Block, marker, plain
+from actors.ai.sentences import is_whole, sentences
+from actors.insights import cues
+from actors.insights.candidates import Candidate, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_MAX_CHARS = 500
+
+
+def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
+    """What the prose among ``blocks`` offers; each sentence counts once, as the first kind that fits."""
+    found: list[Candidate] = []
+    for block in blocks:
+        if block.kind == "quotation":
+            found += _quotation(block)
+        elif block.kind in {"paragraph", "item"}:
+            found += _sentences(block)
+    return found
+
+
+def _sentences(block: Block) -> Iterator[Candidate]:
+    body = marker(block)
+    offset = block.end - len(body)
+    for sentence in sentences(body, offset):
+        text = plain(sentence.text)
+        judged = _judge(sentence.text, text, is_item=block.kind == "item")
+        if judged is not None:
+            kind, weight = judged
+            yield Candidate(kind, text, sentence.text, sentence.start, sentence.end, block.heading, weight=weight)
+
+
+def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
+    whole = is_whole(text) or (is_item and len(text.split()) >= 4)
+    if not whole or len(text) > _MAX_CHARS:
+        return None
+    judged: tuple[Kind, float] | None = None
+    if cues.REPLACE.search(raw):
+        judged = "code_change", 1.0
+    elif (changes := len(cues.CHANGED.findall(raw))) and cues.API.search(raw):
+        judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
+    elif (figures := len(cues.QUANTITY.findall(text))) and cues.MEASURED.search(text):
+        judged = "metric", float(figures)
+    elif (spoken := cues.SPOKEN.search(text)) and _is_speech(text, spoken.group(1)):
+        judged = "quote", len(spoken.group(1)) / 100
+    elif text.endswith("?"):
+        judged = ("question", 1.0) if len(text.split()) >= 6 else None
+    elif cues.DIRECTED.search(text):
+        judged = "action", 1.0
+    return judged
+
+
+def _is_speech(text: str, spoken: str) -> bool:
+    return bool(cues.SPEAKER.search(text)) or len(spoken) > len(text) / 2
+
+
+def _quotation(block: Block) -> Iterator[Candidate]:
+    text = plain(marker(block))
+    if len(text.split()) >= 8:
+        yield Candidate("quote", text, block.text, block.start, block.end, block.heading, weight=1.5)

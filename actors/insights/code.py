@@ -1,0 +1,109 @@
+"""Code blocks of a document as candidates: examples, diffs, and pairs of before and after."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from actors.ai.markdown import Block, marker, plain
+from actors.ai.sentences import sentences
+from actors.insights.candidates import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BEFORE = re.compile(r"\b(before|old|previously|until now|used to|instead of)\b", re.IGNORECASE)
+_AFTER = re.compile(r"\b(after|new|now|becomes?|instead|replace[sd]?|change[sd]? to)\b", re.IGNORECASE)
+_COMMENT_BEFORE = re.compile(r"^\s*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
+_COMMENT_AFTER = re.compile(r"^\s*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
+_MIN_WORDS = 4
+_OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
+
+
+def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
+    """What the code blocks among ``blocks`` offer.
+
+    A block of fewer than ``min_lines`` lines is left out unless it is a change; one longer than ``max_chars``
+    is quoted up to the last whole line that fits.
+    """
+    found: list[Candidate] = []
+    for index, block in enumerate(blocks):
+        if block.kind != "code" or block.language in _OUTPUT:
+            continue
+        lines = [line for line in block.text.split("\n") if line.strip()]
+        changed = _is_change(blocks, index, lines)
+        if not changed and len(lines) < min_lines:
+            continue
+        if changed and _introduction_of_previous_code(blocks, index):
+            _forget_old_form(found, blocks, index)
+        quote = _whole_lines(block.text, max_chars)
+        found.append(
+            Candidate(
+                kind="code_change" if changed else "code_example",
+                summary=_said_about(blocks, index),
+                quote=quote,
+                start=block.start,
+                end=block.start + len(quote),
+                heading=block.heading,
+                language=block.language,
+                weight=min(len(lines), 20) / 20 + (1 if changed else 0),
+            )
+        )
+    return found
+
+
+def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> bool:
+    block = blocks[index]
+    if block.language in {"diff", "patch"}:
+        return True
+    removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
+    added = sum(line.startswith("+") for line in lines)
+    if removed and added and removed + added >= len(lines) / 3:
+        return True
+    if _COMMENT_BEFORE.search(block.text) and _COMMENT_AFTER.search(block.text):
+        return True
+    first, second = _introduction(blocks, index), _introduction_of_previous_code(blocks, index)
+    return bool(second and _BEFORE.search(second) and _AFTER.search(first))
+
+
+def _introduction(blocks: Sequence[Block], index: int) -> str:
+    if index == 0 or blocks[index - 1].kind not in {"paragraph", "item"}:
+        return ""
+    parts = sentences(marker(blocks[index - 1]))
+    return plain(parts[-1].text) if parts else ""
+
+
+def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
+    """The sentence before the code block that this one may be the new form of, or nothing."""
+    for back in range(index - 1, max(-1, index - 3), -1):
+        if blocks[back].kind == "code":
+            return _introduction(blocks, back)
+    return ""
+
+
+def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int) -> None:
+    """The block before a change that came in two blocks is no example to follow."""
+    earlier = {block.start for block in blocks[max(0, index - 2) : index] if block.kind == "code"}
+    found[:] = [candidate for candidate in found if candidate.start not in earlier]
+
+
+def _said_about(blocks: Sequence[Block], index: int) -> str:
+    block = blocks[index]
+    introduction = _introduction(blocks, index)
+    if len(introduction.split()) >= _MIN_WORDS:
+        return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
+    following = blocks[index + 1] if index + 1 < len(blocks) else None
+    if following is not None and following.kind == "paragraph":
+        parts = sentences(following.text)
+        if parts and len(parts[0].text.split()) >= _MIN_WORDS:
+            return plain(parts[0].text)
+    named = f"{block.language} code" if block.language else "Code"
+    return f"{named} under “{block.heading}”" if block.heading else f"{named} of the article"
+
+
+def _whole_lines(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text.rstrip()
+    cut = text[:limit]
+    whole = cut.rpartition("\n")[0]
+    return (whole or cut).rstrip()

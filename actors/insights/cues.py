@@ -1,0 +1,74 @@
+"""The words by which a sentence gives itself away as a figure, a change, an instruction or a quotation.
+
+They are English; of a text in another language only figures, quotations and code are found, beside the
+sentences that ``actors.ai.ranking`` ranks without knowing the language.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _alternatives(lines: str) -> str:
+    return "|".join(line.strip() for line in lines.strip().splitlines())
+
+
+_UNITS = _alternatives(r"""
+    %|percent\b|percentage points\b
+    x\b|\u00d7|times\b|-fold\b
+    ms\b|milliseconds?\b|[u\u00b5\u03bc]s\b|ns\b|seconds?\b|s\b|minutes?\b|hours?\b
+    [KMGT]i?B(?:/s)?\b|bytes\b
+    (?:requests?|queries|tokens?|rows|jobs|messages|events|frames|inserts)\b(?:/s| per \w+| a second)?
+    (?:req|ops|rps|qps|fps)\b(?:/s)?
+    million\b|billion\b
+""")
+QUANTITY = re.compile(rf"(?<![\w.])[$€£]?\d[\d,.\u202f]*\s?-?(?:{_UNITS})|[$€£]\d[\d,.]*", re.IGNORECASE)
+
+_MEASURED = _alternatives(r"""
+    faster|slower|quicker|smaller|larger|cheaper|less|fewer|more than|at most|as low as
+    reduc\w+|cut|cuts|cutting|drop\w*|fell|falls?|shrank|shrinks?|decreas\w+|sav(?:es?|ed|ing)
+    rose|rises?|grew|grows|increas\w+|improv\w+|win
+    compared|versus|vs|down (?:from|to)|up (?:from|to)|from \S+ (?:\w+ )?to
+    p50|p90|p95|p99|median|average\w*|peak|latency|throughput|overhead|accuracy|score[sd]?|benchmark\w*|measured
+    handles?|processe[sd]|sustain\w*|took|takes|cost\w*
+""")
+MEASURED = re.compile(rf"\b(?:{_MEASURED})\b", re.IGNORECASE)
+
+_CHANGED = _alternatives(r"""
+    remov(?:ed?|es|al|ing)|renam(?:ed?|es|ing)|deprecat\w+|no longer|end[- ]of[- ]life
+    now (?:requires?|returns?|accepts?|raises?|takes|throws|defaults|expects|rejects|uses)|must now
+    replaced (?:by|with)|breaking(?: change)?|drop(?:s|ped)? support
+    defaults? (?:changes?|changed|is now)|(?:is|are|was) now
+    changes? (?:its|their|the) (?:signature|default|type)|changed from
+    new (?:required )?(?:parameter|argument|option|method|endpoint|field|flag|header|function)
+    (?:adds?|added|introduces?|introduced|gains?|gained) (?:an?|the|support|optional|new)
+""")
+CHANGED = re.compile(rf"\b(?:{_CHANGED})\b", re.IGNORECASE)
+BROKEN = re.compile(r"\b(?:breaking|deprecat|remov|no longer|renam|must now|now requires)", re.IGNORECASE)
+
+_API = _alternatives(r"""
+    APIs?|SDK|interface|endpoints?|methods?|functions?|constructor|callback|webhook|schema
+    parameters?|arguments?|keyword|flags?|headers?|signature|return (?:type|value)
+""")
+API = re.compile(rf"`[^`]+`|\b(?:{_API})\b")
+
+_IMPERATIVES = _alternatives(r"""
+    upgrade|update|pin|set|run|enable|disable|migrate|avoid|check|replace|rotate|install|remove|switch|turn
+    back up|audit|measure|start|stop|prefer|keep|do not|don't|never|always|make sure|test|review|patch|wrap|move
+""")
+_OUGHT = _alternatives(r"""
+    (?:you|users|teams|everyone) (?:should|must|need to|have to)
+    we (?:strongly )?recommend|(?:is|are) advised to
+""")
+DIRECTED = re.compile(rf"^(?:{_IMPERATIVES})\b|\b(?:{_OUGHT})\b", re.IGNORECASE)
+REPLACE = re.compile(
+    r"\b(?:replace|change|rename|swap|rewrite|turn)\b[^.]*`[^`]+`[^.]*\b(?:with|to|by|for|into)\b[^.]*`[^`]+`",
+    re.IGNORECASE,
+)
+
+SPOKEN = re.compile(r"[\u201c\"]([^\u201d\"]{25,})[\u201d\"]")
+_SPEAKER = _alternatives(r"""
+    said|says|wrote|writes|told|explain(?:s|ed)|add(?:s|ed)|argue[sd]|note[sd]|according to|warn(?:s|ed)
+    put it|recall(?:s|ed)|commented|admit(?:s|ted)
+""")
+SPEAKER = re.compile(rf"\b(?:{_SPEAKER})\b", re.IGNORECASE)

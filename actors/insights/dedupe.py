@@ -1,0 +1,111 @@
+"""dedupe-insights: store each insight once, under an identity that stays the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from actors.insights.candidates import Kind
+from actors.insights.keys import highlight_id, insight_key
+from actors.schema import DedupeInsights, Insight  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import highlights, texts
+from actors.store.highlights import Highlight
+from zeke_jobs import Context, Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: new rows, rows to bring up to date, and how many insights said nothing new."""
+
+    new: list[Highlight]
+    known: list[Highlight]
+    duplicates: int
+
+
+def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
+    """Store the insights that the story does not have, bring the pipeline's own up to date, and send score-relevance.
+
+    What a person wrote is never touched.
+
+    Raises:
+        Reject: there is no such story.
+    """
+    with ctx.transaction() as tx:
+        if texts.read(tx, payload.story_id) is None:
+            raise Reject(f"expected a story with id {payload.story_id}, got none")
+        todo = plan(payload, highlights.of_story(tx, payload.story_id))
+        added = sum(highlights.insert(tx, each) for each in todo.new)
+        updated = sum(highlights.update(tx, each) for each in todo.known)
+        ctx.send("score-relevance", {"story_id": str(payload.story_id)})
+        output = {
+            "outcome": "stored" if added or updated else "unchanged",
+            "added": added,
+            "updated": updated,
+            "duplicates": todo.duplicates,
+        }
+        ctx.complete(output)
+    return output
+
+
+def plan(payload: DedupeInsights, existing: Sequence[Highlight]) -> Plan:
+    """Decide for each insight whether it is new, known, or says what another one says.
+
+    One of the pipeline's that the story has for the same team is known, whatever its id. What a person wrote in the
+    same words, or the story has for everybody, makes it a duplicate.
+    """
+    own: dict[str, Highlight] = {}
+    taken: set[str] = set()
+    for highlight in existing:
+        key = insight_key(highlight.summary or "", highlight.quote)
+        if highlight.origin == "system" and highlight.team_id == payload.team_id:
+            own.setdefault(key, highlight)
+        elif highlight.team_id in {None, payload.team_id}:
+            taken.add(_scoped(highlight.origin, highlight.created_by, key))
+            taken.add(key)
+    todo = Plan([], [], 0)
+    seen: set[str] = set()
+    for insight in payload.insights:
+        key = insight_key(insight.summary, insight.quote)
+        scoped = _scoped(insight.origin, payload.created_by, key)
+        by_person = insight.origin == "user"
+        if scoped in seen or (scoped in taken if by_person else key in taken and key not in own):
+            todo = replace(todo, duplicates=todo.duplicates + 1)
+        elif not by_person and key in own:
+            todo.known.append(_highlight(payload, insight, key, own[key]))
+        else:
+            todo.new.append(_highlight(payload, insight, key, None))
+        seen.add(scoped)
+    return todo
+
+
+def _scoped(origin: str, created_by: str, key: str) -> str:
+    return f"user {created_by} {key}" if origin == "user" else f"system {key}"
+
+
+def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Highlight | None) -> Highlight:
+    scope = [str(payload.team_id)] if payload.team_id else []
+    if insight.origin == "user":
+        scope.append(f"user:{payload.created_by}")
+    return Highlight(
+        id=known.id if known else highlight_id(payload.story_id, scope, key),
+        story_id=payload.story_id,
+        team_id=payload.team_id,
+        created_by=known.created_by if known else payload.created_by,
+        kind=_kind(insight),
+        origin=insight.origin,
+        title=insight.title,
+        summary=insight.summary,
+        quote=insight.quote,
+        is_generated=insight.origin == "system",
+        metadata={**insight.metadata, "tags": list(insight.tags), "key": key},
+    )
+
+
+def _kind(insight: Insight) -> Kind:
+    named = insight.metadata.get("kind")
+    if named in get_args(Kind):
+        return cast("Kind", named)
+    return "quote" if insight.origin == "user" and insight.quote else "insight"

@@ -1,0 +1,44 @@
+"""extract-highlights: find what is worth keeping of a story, with its place in the text."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from actors.insights.keys import highlight_id, insight_key
+from actors.insights.selection import Selection, highlights
+from actors.schema import ExtractHighlights  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import highlights as stored
+from actors.store import texts
+from zeke_jobs import Context, Reject
+
+
+def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
+    """Find the highlights of a story and send them to dedupe-insights.
+
+    What an earlier text of the story gave and this one does not is marked as withdrawn, in the same transaction.
+
+    Raises:
+        Reject: there is no such story.
+    """
+    text = texts.read(ctx.db, payload.story_id)
+    if text is None:
+        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    found = highlights(text.document, ctx.settings)
+    text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
+    scope = [str(payload.team_id)] if payload.team_id else []
+    kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]
+    output: dict[str, Any] = {"outcome": "extracted" if found else "nothing_found", "found": len(found)}
+    with ctx.transaction() as tx:
+        output["withdrawn"] = stored.withdraw(tx, text.id, payload.team_id, text_hash, kept)
+        ctx.send(
+            "dedupe-insights",
+            {
+                "story_id": str(text.id),
+                "team_id": str(payload.team_id) if payload.team_id else None,
+                "created_by": payload.user_id,
+                "insights": [each.insight(text_hash) for each in found],
+            },
+        )
+        ctx.complete(output)
+    return output

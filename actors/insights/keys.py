@@ -1,0 +1,26 @@
+"""What makes two insights the same: a hash of their normalised summary and quote."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+from actors.ai.words import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
+
+
+def insight_key(summary: str, quote: str | None) -> str:
+    """The key: of the summary only the words count; of the quote, all but case and white space."""
+    exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
+    return hashlib.sha256(f"{normalise(summary)}|{exact}".encode()).hexdigest()
+
+
+def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
+    """The id of a highlight: the same each time for one story, ``scope`` (its team, its person) and key."""
+    return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

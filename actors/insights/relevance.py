@@ -1,0 +1,104 @@
+"""score-relevance: how much each highlight of a story matters, with the breakdown of the score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.ai.keywords import DEFAULT_KEYWORDS, hits
+from actors.insights.candidates import Kind
+from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import highlights, texts
+from zeke_jobs import Context, Reject
+
+if TYPE_CHECKING:
+    from actors.store.highlights import Highlight
+
+
+class Weights(BaseModel):
+    """How much each part of the score counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keyword: float = Field(default=0.4, ge=0)
+    kind: float = Field(default=0.3, ge=0)
+    authority: float = Field(default=0.2, ge=0)
+    freshness: float = Field(default=0.1, ge=0)
+
+
+class RelevanceSettings(BaseModel):
+    """Settings of score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
+
+    Attributes:
+        keywords: Looked for as whole words in title, summary and quote.
+        enough_keywords: So many different keywords count as 1.
+        weights: How much each part counts.
+        kinds: What each kind counts.
+        default_authority: Stands in where nobody rated the source.
+        fresh_days: Freshness is ``1 - days / fresh_days``, and at least ``least_freshness``.
+        least_freshness: See ``fresh_days``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keywords: tuple[str, ...] = DEFAULT_KEYWORDS
+    enough_keywords: int = Field(default=5, ge=1)
+    weights: Weights = Weights()
+    kinds: dict[Kind, float] = {
+        "code_change": 1.0,
+        "api_change": 0.95,
+        "metric": 0.9,
+        "code_example": 0.85,
+        "insight": 0.8,
+        "action": 0.75,
+        "quote": 0.6,
+        "question": 0.5,
+    }
+    default_authority: float = Field(default=0.7, ge=0, le=1)
+    fresh_days: float = Field(default=60, gt=0)
+    least_freshness: float = Field(default=0.5, ge=0, le=1)
+
+
+def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) -> dict[str, Any]:
+    """Score the pipeline's highlights of a story; those of people and withdrawn ones have no score.
+
+    Raises:
+        Reject: there is no such story.
+    """
+    text = texts.read(ctx.db, payload.story_id)
+    if text is None:
+        raise Reject(f"expected a story with id {payload.story_id}, got none")
+    with ctx.transaction() as tx:
+        ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
+        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings) for each in ours}
+        changed = sum(highlights.score(tx, highlight_id, each) for highlight_id, each in scored.items())
+        output = {
+            "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",
+            "highlights": len(scored),
+            "changed": changed,
+        }
+        ctx.complete(output)
+    return output
+
+
+def relevance(
+    highlight: Highlight, authority: float | None, age_days: float, settings: RelevanceSettings
+) -> dict[str, Any]:
+    """The score of one highlight from 0 to 1 with its parts, as it is stored in ``metadata.relevance``."""
+    words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
+    found = hits(words, settings.keywords)
+    parts = {
+        "keyword": min(1.0, len(found) / settings.enough_keywords),
+        "kind": settings.kinds.get(highlight.kind, min(settings.kinds.values(), default=0.0)),  # type: ignore[call-overload]
+        "authority": settings.default_authority if authority is None else authority,
+        "freshness": max(settings.least_freshness, 1 - age_days / settings.fresh_days),
+    }
+    weights = settings.weights.model_dump()
+    score = sum(weights[name] * part for name, part in parts.items())
+    return {
+        "score": round(score, 4),
+        "parts": {name: round(part, 4) for name, part in parts.items()},
+        "weights": weights,
+        "keywords": found,
+    }

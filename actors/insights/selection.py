@@ -1,0 +1,82 @@
+"""From a document to the highlights worth keeping: the best candidates of each kind, without repetition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.ai.lexrank import similarity, vectors
+from actors.ai.markdown import blocks
+from actors.insights.candidates import Candidate, Kind
+from actors.insights.central import central_candidates
+from actors.insights.claims import claim_candidates
+from actors.insights.code import code_candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Selection(BaseModel):
+    """Settings of extract-highlights: how many highlights of each kind a story may have.
+
+    Attributes:
+        limits: The most of each kind; a kind that is not named has none.
+        total: The most for one story.
+        min_code_lines: Shorter code blocks are left out, unless they show a change.
+        max_quote: Longest quote, in characters; code is cut after a whole line.
+        repetition: From this cosine (0 to 1) on, two sentences say the same and the better one stays.
+        lead: How much the beginning of an article counts in ranking its sentences, 0 to 1.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limits: dict[Kind, int] = {
+        "code_change": 3,
+        "api_change": 4,
+        "metric": 4,
+        "code_example": 3,
+        "insight": 2,
+        "action": 2,
+        "quote": 2,
+        "question": 0,
+    }
+    total: int = Field(default=12, ge=1, le=50)
+    min_code_lines: int = Field(default=2, ge=1)
+    max_quote: int = Field(default=2000, ge=200, le=8000)
+    repetition: float = Field(default=0.6, gt=0, le=1)
+    lead: float = Field(default=0.4, ge=0, le=1)
+
+
+def highlights(document: str, settings: Selection) -> list[Candidate]:
+    """The highlights of a Markdown ``document``, in the order in which they stand in it.
+
+    Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
+    """
+    parts = blocks(document)
+    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
+    claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
+    kept = _best([*code, *claims], settings)
+    taken = [(candidate.start, candidate.end) for candidate in claims]
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead)
+    kept = _without_repetition([*kept, *central], settings.repetition)[: settings.total]
+    return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
+
+
+def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidate]:
+    kept: list[Candidate] = []
+    for kind, limit in settings.limits.items():
+        of_kind = [candidate for candidate in candidates if candidate.kind == kind]
+        of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
+        kept += _without_repetition(of_kind, settings.repetition)[:limit]
+    return kept
+
+
+def _without_repetition(candidates: Sequence[Candidate], threshold: float) -> list[Candidate]:
+    units = vectors([candidate.quote for candidate in candidates])
+    kept: list[int] = []
+    for index in range(len(candidates)):
+        if all(similarity(units[index], units[other]) < threshold for other in kept):
+            kept.append(index)
+    return [candidates[index] for index in kept]

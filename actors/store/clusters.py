@@ -1,0 +1,52 @@
+"""Clusters: stories that tell of one event, led by the one that was published first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+
+def unite(conn: Connection, stories: Sequence[UUID]) -> UUID | None:
+    """Put ``stories`` and all that share a cluster with one of them into one cluster.
+
+    Call it inside a transaction, before that one locks a story or an overlay.
+
+    Returns:
+        The cluster's id; None when fewer than two of the stories exist.
+    """
+    SQL.one(conn, "cluster_lock")
+    rows = SQL.all(conn, "cluster_of_stories", stories=sorted({str(story) for story in stories}))
+    if len(rows) < 2:
+        return None
+    old = sorted({str(row["cluster_id"]) for row in rows if row["cluster_id"] is not None})
+    cluster = old[0] if old else _create(conn, rows[0]["id"], rows[0]["title"])
+    SQL.run(
+        conn,
+        "cluster_assign",
+        cluster_id=cluster,
+        stories=[str(row["id"]) for row in rows],
+        merged=old[1:],
+    )
+    if old[1:]:
+        SQL.run(conn, "cluster_drop", merged=old[1:])
+    lead(conn, UUID(cluster))
+    return UUID(cluster)
+
+
+def lead(conn: Connection, cluster_id: UUID) -> bool:
+    """Choose the cluster's leading story anew and count its sources; whether that changed anything."""
+    return SQL.run(conn, "cluster_lead", cluster_id=str(cluster_id)) > 0
+
+
+def _create(conn: Connection, story_id: object, title: str | None) -> str:
+    row = SQL.one(conn, "cluster_create", cluster_key=f"event:{story_id}", label=title, story_id=str(story_id))
+    if row is None:
+        raise LookupError(f"expected a cluster of story {story_id}, got none")
+    return str(row["id"])

@@ -1,0 +1,94 @@
+"""Embeddings: ``vector`` where pgvector is installed, ``real[]`` where it is not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+DIMENSIONS = 1536
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A story near another one. ``cosine`` goes from -1 to 1."""
+
+    story_id: UUID
+    cluster_id: UUID | None
+    cosine: float
+
+
+def save(conn: Connection, story_id: UUID, model_version: str, vector: Sequence[float]) -> bool:
+    """Store a story's embedding; whether that changed anything.
+
+    Raises:
+        ValueError: the vector does not have 1536 numbers, or one of them is not finite.
+    """
+    if len(vector) != DIMENSIONS:
+        raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
+    if not all(math.isfinite(value) for value in vector):
+        raise ValueError(f"expected finite numbers, got a NaN or an infinity from {model_version}")
+    touched = SQL.run(
+        conn,
+        "embedding_save",
+        story_id=str(story_id),
+        model_version=model_version,
+        embedding=_literal(conn, vector),
+    )
+    return touched > 0
+
+
+def nearest(
+    conn: Connection,
+    story_id: UUID,
+    model_version: str,
+    vector: Sequence[float],
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int = 10,
+) -> list[Neighbour]:
+    """The nearest other stories that were published between ``since`` and ``until``, nearest first.
+
+    Without pgvector only the newest 500 of them are compared, here and not in the database.
+    """
+    found = {"story_id": str(story_id), "model_version": model_version, "since": since, "until": until}
+    if _has_vectors(conn):
+        rows = SQL.all(conn, "embedding_nearest", **found, embedding=_literal(conn, vector), limit=limit)
+        neighbours = [(row, float(row["cosine"])) for row in rows]
+    else:
+        rows = SQL.all(conn, "embedding_window", **found, limit=500)
+        neighbours = sorted(((row, _cosine(vector, row["embedding"])) for row in rows), key=lambda pair: -pair[1])[
+            :limit
+        ]
+    return [
+        Neighbour(
+            UUID(str(row["story_id"])), None if row["cluster_id"] is None else UUID(str(row["cluster_id"])), cosine
+        )
+        for row, cosine in neighbours
+        if not math.isnan(cosine)
+    ]
+
+
+def _has_vectors(conn: Connection) -> bool:
+    row = SQL.one(conn, "embedding_kind")
+    return row is not None and row["kind"] == "vector"
+
+
+def _literal(conn: Connection, vector: Sequence[float]) -> str:
+    opening, closing = ("[", "]") if _has_vectors(conn) else ("{", "}")
+    return opening + ",".join(f"{value:.7g}" for value in vector) + closing
+
+
+def _cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    norm = math.sqrt(sum(a * a for a in left) * sum(b * b for b in right))
+    return sum(a * b for a, b in zip(left, right, strict=True)) / norm if norm else 0.0

@@ -1,0 +1,124 @@
+"""Highlights: the pipeline's own are kept up to date, a person's are never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A highlight as it is stored.
+
+    Attributes:
+        id: The pipeline's own get an id that their story, team and words decide.
+        story_id: The story it belongs to.
+        team_id: The team that sees it; None for all.
+        created_by: A user's id, or ``system``.
+        kind: insight, quote, action, question, code_example, code_change, api_change or metric.
+        origin: ``user`` or ``system``.
+        title: A short name.
+        summary: What it says.
+        quote: Verbatim text of the story, or None.
+        is_generated: Whether the pipeline made it.
+        metadata: kind, place, tags, relevance and what else is known.
+    """
+
+    id: UUID
+    story_id: UUID
+    team_id: UUID | None
+    created_by: str
+    kind: str
+    origin: str
+    title: str | None
+    summary: str | None
+    quote: str | None
+    is_generated: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether its text left the story when that was edited."""
+        return bool(self.metadata.get("withdrawn"))
+
+
+def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
+    """All highlights of a story, oldest first."""
+    return [
+        Highlight(
+            id=UUID(str(row["id"])),
+            story_id=UUID(str(row["story_id"])),
+            team_id=None if row["team_id"] is None else UUID(str(row["team_id"])),
+            created_by=row["created_by"],
+            kind=row["kind"],
+            origin=row["origin"],
+            title=row["title"],
+            summary=row["summary"],
+            quote=row["quote"],
+            is_generated=row["is_generated"],
+            metadata=row["metadata"],
+        )
+        for row in SQL.all(conn, "highlights_of_story", story_id=str(story_id))
+    ]
+
+
+def insert(conn: Connection, highlight: Highlight) -> bool:
+    """Store a new highlight; False when its id is there already."""
+    touched = SQL.run(
+        conn,
+        "highlight_insert",
+        id=str(highlight.id),
+        story_id=str(highlight.story_id),
+        team_id=None if highlight.team_id is None else str(highlight.team_id),
+        created_by=highlight.created_by,
+        kind=highlight.kind,
+        origin=highlight.origin,
+        title=highlight.title,
+        summary=highlight.summary,
+        quote=highlight.quote,
+        is_generated=highlight.is_generated,
+        metadata=Json(dict(highlight.metadata)),
+    )
+    return touched > 0
+
+
+def update(conn: Connection, highlight: Highlight) -> bool:
+    """Bring one of the pipeline's own up to date (its relevance stays); whether that changed anything."""
+    touched = SQL.run(
+        conn,
+        "highlight_update",
+        id=str(highlight.id),
+        kind=highlight.kind,
+        title=highlight.title,
+        summary=highlight.summary,
+        quote=highlight.quote,
+        metadata=Json(dict(highlight.metadata)),
+    )
+    return touched > 0
+
+
+def score(conn: Connection, highlight_id: UUID, relevance: Mapping[str, Any]) -> bool:
+    """Store the relevance of one of the pipeline's own, with its breakdown; whether that changed anything."""
+    return SQL.run(conn, "highlight_score", id=str(highlight_id), relevance=Json(dict(relevance))) > 0
+
+
+def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
+    """Mark what was found in an earlier text of the story and is not among ``kept``; how many that were."""
+    return SQL.run(
+        conn,
+        "highlights_withdraw",
+        story_id=str(story_id),
+        team_id=None if team_id is None else str(team_id),
+        text=text_hash,
+        kept=[str(highlight_id) for highlight_id in kept],
+    )

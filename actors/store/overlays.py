@@ -1,0 +1,122 @@
+"""Overlays: what the pipeline says about a story, and who wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from actors.store.authorship import Author, author, mark
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A story's overlay as it stands in the database.
+
+    Attributes:
+        why_it_matters: The analysis, or None.
+        brief: One line, two sentences, elevator pitch; each may be None.
+        summary: The story's summary, or None.
+        citations: chili, quotes, and notes on who wrote what.
+    """
+
+    why_it_matters: str | None
+    brief: tuple[str | None, str | None, str | None]
+    summary: str | None
+    citations: Mapping[str, Any]
+
+    @property
+    def analysis_author(self) -> Author:
+        """Who wrote ``why_it_matters``."""
+        return author(self.citations.get("analysis"), self.why_it_matters)
+
+    @property
+    def brief_author(self) -> Author:
+        """Who wrote the brief."""
+        return author(self.citations.get("brief"), *self.brief)
+
+    @property
+    def summary_author(self) -> Author:
+        """Who wrote the summary."""
+        return author(self.citations.get("summary"), self.summary)
+
+
+def lock(conn: Connection, story_id: UUID) -> Overlay | None:
+    """The story's overlay, created where it is missing, held until the transaction ends; None without a story."""
+    SQL.run(conn, "overlay_ensure", story_id=str(story_id))
+    row = SQL.one(conn, "overlay_lock", story_id=str(story_id))
+    return None if row is None else _overlay(row)
+
+
+def read(conn: Connection, story_id: UUID) -> Overlay | None:
+    """The story's overlay, empty where it has none yet; None without a story."""
+    row = SQL.one(conn, "overlay_read", story_id=str(story_id))
+    return None if row is None else _overlay(row)
+
+
+def _overlay(row: Mapping[str, Any]) -> Overlay:
+    return Overlay(
+        why_it_matters=row["why_it_matters"],
+        brief=(row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"]),
+        summary=row["summary"],
+        citations=row["citations"] or {},
+    )
+
+
+def save_analysis(
+    conn: Connection,
+    story_id: UUID,
+    *,
+    why_it_matters: str | None,
+    confidence: float | None,
+    state: str,
+    citations: Mapping[str, Any],
+) -> bool:
+    """Store an analysis (``citations`` are merged into what is there); whether that changed anything."""
+    touched = SQL.run(
+        conn,
+        "overlay_save_analysis",
+        story_id=str(story_id),
+        why_it_matters=why_it_matters,
+        confidence=None if confidence is None else round(confidence, 2),
+        analysis_state=state,
+        citations=Json(dict(citations)),
+    )
+    return touched > 0
+
+
+def save_brief(
+    conn: Connection,
+    story_id: UUID,
+    brief: tuple[str | None, str | None, str | None],
+    *,
+    time_saved_seconds: int,
+    made_by: Mapping[str, Any],
+) -> bool:
+    """Store a brief and note that the pipeline wrote it; whether that changed anything."""
+    one_liner, two_liner, elevator = brief
+    touched = SQL.run(
+        conn,
+        "overlay_save_brief",
+        story_id=str(story_id),
+        one_liner=one_liner,
+        two_liner=two_liner,
+        elevator=elevator,
+        time_saved_seconds=time_saved_seconds,
+        citations=Json({"brief": {**made_by, "written": mark(*brief)}}),
+    )
+    return touched > 0
+
+
+def note_summary(conn: Connection, story_id: UUID, summary: str, made_by: Mapping[str, Any]) -> bool:
+    """Note that the pipeline wrote the story's summary; whether that changed anything."""
+    note = Json({"summary": {**made_by, "written": mark(summary)}})
+    return SQL.run(conn, "overlay_cite", story_id=str(story_id), citations=note) > 0

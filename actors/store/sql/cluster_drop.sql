@@ -1,0 +1,2 @@
+-- Remove clusters that were merged into another.
+DELETE FROM public.story_clusters WHERE id = ANY (%(merged)s::uuid[])

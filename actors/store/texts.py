@@ -1,0 +1,90 @@
+"""What the AI step and the insights read of a story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.ai.protocol import Story
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True, slots=True)
+class StoryText:
+    """A story with its text.
+
+    Attributes:
+        id: The story's id.
+        title: Its headline, may be empty.
+        summary: Its summary, if it has one.
+        kind: article, video, podcast, pdf or tweet.
+        document: Markdown where extraction gave it, else the plain text; may be empty.
+        text_hash: Hash of the text, as extraction computed it.
+        language: Language code of the text, or None.
+        duration_seconds: Length of a video or podcast, or None.
+        source: Name of its source.
+        authority: The source's authority, 0 to 1, or None.
+        published_at: When it was published, or None.
+        age_days: Whole days since it was published, or else found.
+        cluster_size: How many sources tell of the same event, at least 1.
+    """
+
+    id: UUID
+    title: str
+    summary: str | None
+    kind: str
+    document: str
+    text_hash: str
+    language: str | None
+    duration_seconds: int | None
+    source: str
+    authority: float | None
+    published_at: datetime | None
+    age_days: int
+    cluster_size: int
+
+    def for_ai(self) -> Story:
+        """The story as the AI step sees it."""
+        return Story(
+            id=self.id,
+            title=self.title,
+            document=self.document,
+            language=self.language,
+            source=self.source,
+            authority=self.authority,
+            age_days=float(self.age_days),
+            cluster_size=self.cluster_size,
+        )
+
+
+def read(conn: Connection, story_id: UUID) -> StoryText | None:
+    """The story, or None when it does not exist (any more)."""
+    row = SQL.one(conn, "story_text", story_id=str(story_id))
+    if row is None:
+        return None
+    return StoryText(
+        id=UUID(str(row["id"])),
+        title=row["title"],
+        summary=row["summary"],
+        kind=row["kind"],
+        document=row["document"],
+        text_hash=row["content_hash"],
+        language=row["language_code"],
+        duration_seconds=row["duration_seconds"],
+        source=row["source_name"],
+        authority=None if row["authority_score"] is None else float(row["authority_score"]),
+        published_at=row["published_at"],
+        age_days=row["age_days"],
+        cluster_size=max(1, row["cluster_sources"]),
+    )
+
+
+def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:
+    """Store the story's summary, unless it is no longer ``seen``; whether that changed anything."""
+    return SQL.run(conn, "story_save_summary", story_id=str(story_id), summary=summary, seen=seen) > 0

@@ -1,0 +1,34 @@
+"""stories-update-status: a story's life for a team, from unread by way of read to archived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.schema import StoriesUpdateStatus  # noqa: TC001 (the handler is read by its annotations)
+from actors.store import team_states, texts
+from zeke_jobs import Context, Reject
+
+
+def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
+    """Set a story's state.
+
+    With a team: that team asked, and gets what it asked for. Without: every team that follows one of the story's
+    sources moves forward only; what it archived stays archived, what it read does not become unread.
+
+    Raises:
+        Reject: there is no such story.
+    """
+    with ctx.transaction() as tx:
+        if texts.read(tx, payload.story_id) is None:
+            raise Reject(f"expected a story with id {payload.story_id}, got none")
+        if payload.team_id is not None:
+            teams = 1
+            changed = int(team_states.set_for_team(tx, payload.story_id, payload.team_id, payload.state))
+        else:
+            following = team_states.followers(tx, payload.story_id)
+            teams = len(following)
+            changed = team_states.advance(tx, payload.story_id, following, payload.state)
+        outcome = "updated" if changed else "unchanged" if teams else "no_followers"
+        output = {"outcome": outcome, "teams": teams, "changed": changed}
+        ctx.complete(output)
+    return output
