@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _WIDEST = 100
 _LONGEST_QUOTE = 50
 
@@ -84,6 +86,11 @@ class Report:
     def diagnostics(self) -> list[Diagnostic]:
         """All faults, in the order of the text."""
         return sorted(self.found.values())
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as YAML counts them; at least one."""
+    return _BREAK.split(text)
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:

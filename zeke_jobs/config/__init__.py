@@ -1,0 +1,128 @@
+"""How jobs.yaml becomes a checked ``Config``: text, places, stanzas, models, and every fault at once."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs.config.diagnostics import Diagnostic, Report, split_lines, summary
+from zeke_jobs.config.document import parse
+from zeke_jobs.config.models import (
+    Concurrency,
+    Config,
+    Defaults,
+    Keep,
+    Limit,
+    Rate,
+    Retry,
+    Schedule,
+    Service,
+    Task,
+    Unique,
+)
+from zeke_jobs.config.reading import read
+from zeke_jobs.config.references import check_references
+from zeke_jobs.config.resolving import resolve
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = [
+    "Concurrency",
+    "Config",
+    "Defaults",
+    "Diagnostic",
+    "Keep",
+    "Limit",
+    "Rate",
+    "Retry",
+    "Schedule",
+    "Service",
+    "Task",
+    "Unique",
+    "check",
+    "load",
+    "load_text",
+]
+
+
+def check(text: str, name: str, *, handlers: bool = True) -> tuple[Config | None, list[Diagnostic]]:
+    """Check a text and say all that is wrong with it. Never raises for what the text says.
+
+    Args:
+        text: The text of a jobs.yaml.
+        name: What to call it in diagnostics.
+        handlers: Whether to import handlers and services, and to check settings and payloads against them.
+
+    Returns:
+        The configuration and no diagnostics, or None and at least one, in the order of the text.
+    """
+    report = Report(name, split_lines(text))
+    document = parse(text, report)
+    if not document.is_whole:
+        return None, report.diagnostics()
+    stanza = read(document, report)
+    if not isinstance(document.value, dict):
+        return None, report.diagnostics()
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    config = resolve(stanza, text=text, digest=digest)
+    check_references(document, stanza, config, report)
+    if handlers:
+        from zeke_jobs.config.code import check_code
+
+        check_code(document, config, report)
+    found = report.diagnostics()
+    return (None if found else config), found
+
+
+def load_text(text: str, name: str, *, handlers: bool = True) -> Config:
+    """The configuration that a text holds.
+
+    Raises:
+        ConfigurationError: something is wrong with it; ``diagnostics`` has each fault, the message all of them.
+    """
+    config, found = check(text, name, handlers=handlers)
+    if config is None:
+        raise ConfigurationError(summary(found), found)
+    return config
+
+
+def load(path: str | PathLike[str], *, handlers: bool = True) -> Config:
+    """The configuration that a file holds.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or something is wrong with it.
+    """
+    return load_text(read_text(path), str(path), handlers=handlers)
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The text of a jobs.yaml file, without a byte order mark.
+
+    Raises:
+        ConfigurationError: there is no such file, it cannot be read, or it is not UTF-8.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"expected a jobs.yaml at {path}, got no such file\n"
+            "  help: run this where jobs.yaml is, or name the file in ZEKE_JOBS_CONFIG"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"expected a readable file at {path}, got {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        found = Diagnostic(
+            str(path),
+            line,
+            column,
+            f"expected UTF-8, got the byte 0x{content[error.start]:02x}",
+            "save the file as UTF-8",
+        )
+        raise ConfigurationError(summary([found]), [found]) from error

@@ -1,0 +1,264 @@
+"""Text to plain values, each with its place, and every trap of YAML on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from zeke_jobs.config.diagnostics import Report, Span, describe, quote
+from zeke_jobs.config.scalars import TrapError, meaning
+from zeke_jobs.config.syntax import explain, mend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from yaml.error import Mark
+
+LONGEST_TEXT = 1_000_000
+_DEEPEST = 40
+_MOST_MENDS = 50
+_START = Span(1, 1, 1, 2)
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a value stands: its own span, the span to point at, its key's, and the places inside."""
+
+    span: Span
+    key: Span | None = None
+    inside: dict[str | int, Place] = field(default_factory=dict)
+    is_block: bool = False
+
+    @property
+    def head(self) -> Span:
+        """What to point at: a value spread over lines, or empty, is named by its key."""
+        is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
+        return self.key if self.key and (self.is_block or is_empty) else self.span
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed text. ``is_whole`` is False where YAML itself could not be read to the end."""
+
+    value: Any = None
+    root: Place = field(default_factory=lambda: Place(_START))
+    is_whole: bool = True
+
+    def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
+        """The place of ``path`` or of its nearest ancestor that exists, and how far the path went."""
+        place = self.root
+        for depth, step in enumerate(path):
+            if step not in place.inside:
+                return place, tuple(path[:depth])
+            place = place.inside[step]
+        return place, tuple(path)
+
+    def head(self, path: Sequence[str | int]) -> Span:
+        """The span to point at for a fault of the value at ``path``."""
+        return self.find(path)[0].head
+
+    def key(self, path: Sequence[str | int]) -> Span:
+        """The span to point at for a fault of the key at the end of ``path``."""
+        place = self.find(path)[0]
+        return place.key or place.head
+
+
+class _StopError(Exception):
+    """The rest of the text cannot be read; the report says why."""
+
+
+def parse(text: str, report: Report) -> Document:
+    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
+    if len(text) > LONGEST_TEXT:
+        report.add(_START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
+        return Document(is_whole=False)
+    for _ in range(_MOST_MENDS):
+        builder = _Builder(report)
+        try:
+            return builder.document(text)
+        except yaml.YAMLError as error:
+            fault = explain(error, text)
+            report.add(fault.span, fault.message, fault.help)
+            mended = mend(text, fault)
+            if mended is None:
+                break
+            text = mended  # only the value of that one line changed: all other places stay true
+        except _StopError:
+            break
+    return Document(is_whole=False)
+
+
+class _Builder:
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def document(self, text: str) -> Document:
+        events = _events(text)
+        found: Document | None = None
+        for event in events:
+            if not isinstance(event, DocumentStartEvent):
+                continue
+            if found is not None:
+                self._report.add(
+                    _span(event), "expected one document, got a second one", "remove this --- and what follows"
+                )
+                raise _StopError
+            value, place = self._node(next(events), events, 0)
+            found = Document(value, place)
+        if found is None or found.value is None:
+            self._report.add(_START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+            raise _StopError
+        return found
+
+    def _node(self, event: Event, events: Iterator[Event], depth: int) -> tuple[Any, Place]:
+        if depth > _DEEPEST:
+            self._report.add(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
+            raise _StopError
+        self._refuse_graph(event)
+        match event:
+            case MappingStartEvent():
+                return self._mapping(event, events, depth)
+            case SequenceStartEvent():
+                return self._sequence(event, events, depth)
+            case ScalarEvent():
+                return self._scalar(event), Place(_span(event))
+            case _:
+                return None, Place(_span(event))
+
+    def _refuse_graph(self, event: Event) -> None:
+        if isinstance(event, AliasEvent):
+            self._report.add(
+                _span(event),
+                f"expected a value, got the YAML alias *{event.anchor}",
+                "aliases are not supported: write the value out, or in quotes if the * belongs to it",
+            )
+        elif getattr(event, "anchor", None) is not None:
+            self._report.add(
+                _sigil(event),
+                f"expected a value, got the YAML anchor &{event.anchor}",
+                "anchors are not supported: what tasks share stands under defaults, or is written out",
+            )
+        elif getattr(event, "tag", None) is not None:
+            self._report.add(
+                _sigil(event),
+                f"expected a value, got the YAML tag {quote(str(event.tag))}",
+                "tags are not supported: write text in quotes, numbers and true or false bare",
+            )
+
+    def _mapping(self, start: Event, events: Iterator[Event], depth: int) -> tuple[dict[str, Any], Place]:
+        value: dict[str, Any] = {}
+        inside: dict[str | int, Place] = {}
+        for event in events:
+            if isinstance(event, MappingEndEvent):
+                return value, _collection(start, event, inside)
+            key, key_place = self._node(event, events, depth + 1)
+            item, place = self._node(next(events), events, depth + 1)
+            place.key = key_place.head
+            if self._accepts_key(key, event, place.key, inside):
+                value[key], inside[key] = item, place
+        raise _StopError  # not reached: the parser ends each mapping or raises
+
+    def _accepts_key(self, key: Any, event: Event, span: Span, inside: dict[str | int, Place]) -> bool:
+        if self._report.knows(span):
+            return False
+        if key == "<<" and getattr(event, "style", None) is None:
+            self._report.add(
+                span,
+                "expected a key, got the YAML merge <<",
+                "merging is not supported: what tasks share stands under defaults, or is written out",
+            )
+        elif not isinstance(key, str):
+            help_ = f'write "{_written(key)}"' if not isinstance(key, dict | list) else ""
+            self._report.add(span, f"expected text as a key, got {_kind(key)}", help_)
+        elif key in inside:
+            first = inside[key].key
+            self._report.add(
+                span,
+                f"expected each key once, got {quote(key)} again",
+                f"it stands first in line {first.line if first else '?'}; keep one of the two",
+            )
+        else:
+            return True
+        return False
+
+    def _sequence(self, start: Event, events: Iterator[Event], depth: int) -> tuple[list[Any], Place]:
+        value: list[Any] = []
+        inside: dict[str | int, Place] = {}
+        for event in events:
+            if isinstance(event, SequenceEndEvent):
+                return value, _collection(start, event, inside)
+            item, inside[len(value)] = self._node(event, events, depth + 1)
+            value.append(item)
+        raise _StopError  # not reached: the parser ends each sequence or raises
+
+    def _scalar(self, event: ScalarEvent) -> Any:
+        if event.style is None and event.implicit[0]:
+            try:
+                return meaning(event.value)
+            except TrapError as trap:
+                message, help_ = trap.args
+                self._report.add(_span(event), message, help_)
+                return event.value
+        odd = next((char for char in event.value if char == "\0" or "\ud800" <= char <= "\udfff"), None)
+        if odd is not None:
+            self._report.add(_span(event), f"expected text, got the character U+{ord(odd):04X} in it")
+        return event.value
+
+
+EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
+
+
+def _events(text: str) -> Iterator[Event]:
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    except (ValueError, OverflowError) as error:  # PyYAML's own, for an escape beyond Unicode
+        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark()) from error
+    finally:
+        loader.dispose()
+
+
+def _collection(start: Event, end: Event, inside: dict[str | int, Place]) -> Place:
+    is_block = not start.flow_style
+    span = _between(start.start_mark, start.end_mark if is_block else end.end_mark)
+    return Place(span, inside=inside, is_block=is_block)
+
+
+def _span(event: Event) -> Span:
+    return _between(event.start_mark, event.end_mark)
+
+
+def _sigil(event: Event) -> Span:
+    start = event.start_mark
+    return Span(start.line + 1, start.column + 1, start.line + 1, start.column + 2)
+
+
+def _between(start: Mark, end: Mark) -> Span:
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _kind(key: Any) -> str:
+    match key:
+        case bool() | None | dict() | list():
+            return describe(key)
+        case _:
+            return f"the number {describe(key)}"
+
+
+def _written(key: Any) -> str:
+    return "null" if key is None else describe(key)

@@ -1,0 +1,176 @@
+"""The single values of jobs.yaml: names, paths to code, rates, zones."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
+
+from zeke_jobs.config.diagnostics import describe, quote, suggest
+from zeke_jobs.config.models import Rate
+from zeke_jobs.durations import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESERVED = frozenset({"broker"})
+"""Task ids that would hide another attribute of ``zeke_jobs.actors``."""
+
+LONGEST_NAME = 100
+
+_TASK = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
+_ALIAS = r"[A-Za-z][A-Za-z0-9_.-]*"
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_PACKAGE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+_PATH = rf"{_PACKAGE}:[A-Za-z_][A-Za-z0-9_]*"
+_RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
+_NOT_PORTABLE = {"localtime", "posixrules", "Factory"}
+
+
+class EntryError(ValueError):
+    """A value that is not accepted. ``args`` is the message and the help."""
+
+
+def parse_rate(text: str) -> Rate:
+    """Read ``60/m``: a count, a slash and one of s, m, h, d.
+
+    Raises:
+        EntryError: it is not one.
+    """
+    match = re.fullmatch(_RATE, text, re.ASCII)
+    if match is None or int(match[1]) == 0:
+        raise EntryError(
+            f"expected a rate such as 10/s, 60/m or 1000/d, got {quote(text)}",
+            "a count of at least 1, a slash, and s, m, h or d",
+        )
+    return Rate(count=int(match[1]), period=UNITS[match[2]])
+
+
+def check_zone(name: str) -> str:
+    """The name of a time zone that this machine knows.
+
+    Raises:
+        EntryError: it knows none of this name.
+    """
+    try:
+        if name in _NOT_PORTABLE:
+            raise ValueError
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name)) from None
+    return name
+
+
+def as_mapping(key: str, short: type[int | str], expected: str) -> Callable[[Any], Any]:
+    """A short form: a bare value of type ``short`` stands for a mapping with the one ``key``."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, short) and not isinstance(value, bool):
+            return {key: value}
+        if isinstance(value, dict | BaseModel):
+            return value
+        raise EntryError(f"expected {expected} or a mapping, got {describe(value)}", "")
+
+    return read
+
+
+def as_list_of_fields(value: Any) -> Any:
+    """The short form of ``unique``: a list of payload fields."""
+    if isinstance(value, list):
+        return {"fields": value}
+    if isinstance(value, dict | BaseModel):
+        return value
+    raise EntryError(f"expected a list of payload fields or a mapping, got {describe(value)}", "")
+
+
+def _near_zones(name: str) -> str:
+    zones = sorted(available_timezones() - _NOT_PORTABLE)
+    city = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
+    same_city = [zone for zone in zones if zone.rsplit("/", 1)[-1].lower() == city]
+    if same_city:
+        return f"did you mean {quote(same_city[0])}?"
+    near = suggest(name.replace(" ", "_"), zones)
+    return near if near.startswith("did you mean") else "names are as in Europe/Paris; UTC is always known"
+
+
+def _check(text: str, pattern: str, expected: str, mend: Callable[[str], str]) -> str:
+    whole = re.compile(pattern, re.ASCII)
+    if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
+        return text
+    mended = mend(text)
+    help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else ""
+    raise EntryError(f"expected {expected}, got {quote(text)}", help_)
+
+
+def _dashed(text: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def _one_word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
+
+
+def _colon(text: str) -> str:
+    module, _, function = text.replace(":", ".").rpartition(".")
+    return f"{module}:{function}"
+
+
+def check_task_id(text: str) -> str:
+    """The id of a task.
+
+    Raises:
+        EntryError: it is not lower-case words joined by ``-``, or is kept for something else.
+    """
+    if text in RESERVED:
+        raise EntryError(
+            f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself",
+            "choose another id, and give this one as an alias where jobs are sent by it",
+        )
+    return _check(text, _TASK, "lower-case words joined by '-' as the id of a task", _dashed)
+
+
+def check_name(text: str) -> str:
+    """The name of a queue, limit, service or field.
+
+    Raises:
+        EntryError: it has other characters than letters, digits, ``_`` and ``-``.
+    """
+    return _check(text, _NAME, "letters, digits, '_' and '-' as a name", _one_word)
+
+
+def _check_alias(text: str) -> str:
+    return _check(text, _ALIAS, "letters, digits and '-', '_' or '.' as an alias", _one_word)
+
+
+def _check_package(text: str) -> str:
+    return _check(text, _PACKAGE, "a Python package such as actors.store", _one_word)
+
+
+def _check_path(text: str) -> str:
+    return _check(text, _PATH, "module:name", _colon)
+
+
+def _text_of(check: Callable[[str], Any], pattern: str) -> Any:
+    def read(text: str) -> str:
+        check(text)
+        return text
+
+    return Annotated[str, AfterValidator(read), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})]
+
+
+if TYPE_CHECKING:
+    AliasText = Name = PackageText = PathText = RateText = ZoneName = str
+else:
+    AliasText = _text_of(_check_alias, _ALIAS)
+    Name = _text_of(check_name, _NAME)
+    PackageText = _text_of(_check_package, _PACKAGE)
+    PathText = _text_of(_check_path, _PATH)
+    RateText = _text_of(parse_rate, _RATE)
+    ZoneName = _text_of(check_zone, ".+")
+
+TASK_KEYS = {"propertyNames": {"pattern": f"^{_TASK}$"}}
+NAME_KEYS = {"propertyNames": {"pattern": f"^{_NAME}$"}}
+"""What a JSON Schema says of the keys of a mapping of tasks, and of services or limits."""

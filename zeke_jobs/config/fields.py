@@ -1,0 +1,91 @@
+"""Which model and field of a pydantic model a path leads to."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import AliasChoices, AliasPath, BaseModel
+from typing_extensions import TypeAliasType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+
+def names(field_name: str, field: FieldInfo) -> list[str]:
+    """Every key that fills the field; the preferred one first."""
+    found = [field.alias] if field.alias else []
+    match field.validation_alias:
+        case str() as alias:
+            found.append(alias)
+        case AliasChoices(choices=choices):
+            found += [choice for choice in choices if isinstance(choice, str)]
+        case AliasPath() | None:
+            pass
+    return list(dict.fromkeys([*found, field_name]))
+
+
+def accepted_keys(model: type[BaseModel]) -> list[str]:
+    """The keys of a model as a person writes them: Python's names, unless only an alias is accepted."""
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    return [name if by_name else names(name, field)[0] for name, field in model.model_fields.items()]
+
+
+def all_keys(model: type[BaseModel]) -> set[str]:
+    """Every key that some field of the model is filled by."""
+    return {key for name, field in model.model_fields.items() for key in names(name, field)}
+
+
+def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
+    """The field that ``path`` ends at, or None where it ends elsewhere."""
+    owner = model_at(model, path[:-1])
+    if owner is None or not path:
+        return None
+    return _field(owner, path[-1])
+
+
+def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model whose mapping stands at ``path``. Steps that name a member of a union are passed over."""
+    candidates: list[Any] = [model]
+    for step in path:
+        deeper = [found for candidate in candidates for found in _step(candidate, step)]
+        candidates = deeper or [one for one in candidates if getattr(one, "__name__", "") == step] or candidates
+    return next((one for one in candidates if _is_model(one)), None)
+
+
+def _step(annotation: Any, step: str | int) -> Iterator[Any]:
+    if _is_model(annotation):
+        field = _field(annotation, step)
+        if field is not None:
+            yield from _members(field.annotation)
+        return
+    arguments = get_args(annotation)
+    if not arguments:
+        return
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, dict) and isinstance(step, str):
+        yield from _members(arguments[1])
+    elif isinstance(origin, type) and issubclass(origin, list | tuple | set) and isinstance(step, int):
+        yield from _members(arguments[0])
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, TypeAliasType):
+        yield from _members(annotation.__value__)
+    elif get_origin(annotation) is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, types.UnionType}:
+        for member in get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation
+
+
+def _field(model: type[BaseModel], key: str | int) -> FieldInfo | None:
+    return next((field for name, field in model.model_fields.items() if key in names(name, field)), None)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

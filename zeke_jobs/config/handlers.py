@@ -1,0 +1,161 @@
+"""From ``module:function`` to a checked handler."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel
+
+from zeke_jobs.config.annotations import evaluate
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.imports import import_object
+from zeke_jobs.config.substitution import substitute
+from zeke_jobs.context import Context
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zeke_jobs.config.models import Task
+
+_SHAPE = "def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A task's function and what its annotations say about it.
+
+    Attributes:
+        function: Called with a payload and a context.
+        payload_model: The model of the payload.
+        settings_model: The model of ``settings``, or None for a handler that takes none.
+        is_async: Whether calling it gives a coroutine.
+    """
+
+    function: Callable[..., Any]
+    payload_model: type[BaseModel]
+    settings_model: type[BaseModel] | None
+    is_async: bool
+
+    def settings(self, task: Task) -> BaseModel | None:
+        """The task's settings, checked, with each ``${NAME}`` filled in from the environment.
+
+        Raises:
+            pydantic.ValidationError: they do not fit the model.
+        """
+        if self.settings_model is None:
+            return None
+        return self.settings_model.model_validate(substitute(task.settings).value)
+
+
+def resolve(task: Task) -> Handler:
+    """Import the task's handler and read its signature.
+
+    Raises:
+        ConfigurationError: it cannot be imported, or it is not a handler. ``check`` has said so before, with its
+            place in jobs.yaml.
+    """
+    try:
+        return resolve_path(task.handler)
+    except EntryError as error:
+        message, help_ = error.args
+        hint = f"\n  help: {help_}" if help_ else ""
+        raise ConfigurationError(f"task {task.id}: {message}{hint}") from error
+
+
+def resolve_path(path: str) -> Handler:
+    """The handler that ``module:function`` names.
+
+    Raises:
+        EntryError: it cannot be imported, or it is not a handler.
+    """
+    found = import_object(path)
+    if isinstance(found, type) or not callable(found):
+        raise EntryError(f"expected {path} to be a function, got {_kind(found)}", _shape(path))
+    function = inspect.unwrap(found)
+    if not inspect.isfunction(function):
+        raise EntryError(f"expected {path} to be a plain function, got {_kind(found)}", _shape(path))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
+    payload, context = _parameters(function, path)
+    return Handler(
+        function=found,
+        payload_model=_payload_model(payload, function, path),
+        settings_model=_settings_model(context, function, path),
+        is_async=inspect.iscoroutinefunction(function),
+    )
+
+
+def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parameter, inspect.Parameter]:
+    signature = inspect.signature(function)
+    positional = [
+        one
+        for one in signature.parameters.values()
+        if one.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    ]
+    required = [
+        one.name
+        for one in signature.parameters.values()
+        if one.default is one.empty
+        and one.kind not in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    ]
+    is_fit = len(positional) >= 2 and set(required) <= {one.name for one in positional[:2]}  # payload and context
+    if not is_fit:
+        names = ", ".join(signature.parameters)
+        raise EntryError(f"expected {path} to take a payload and a context, got ({names})", _shape(path))
+    return positional[0], positional[1]
+
+
+def _payload_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel]:
+    annotation = _annotation(parameter, function, path)
+    if not _is_model(annotation):
+        raise EntryError(
+            f"expected {parameter.name} of {path} to be annotated with a pydantic model, got {_name(annotation)}",
+            _shape(path),
+        )
+    model: type[BaseModel] = annotation
+    return model
+
+
+def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel] | None:
+    annotation = _annotation(parameter, function, path)
+    if annotation is Context:
+        return None
+    arguments = get_args(annotation)
+    if get_origin(annotation) is not Context or len(arguments) != 1:
+        raise EntryError(
+            f"expected {parameter.name} of {path} to be annotated with Context, got {_name(annotation)}", _shape(path)
+        )
+    settings = arguments[0]
+    if settings is None or settings is type(None) or settings is Any or isinstance(settings, TypeVar):
+        return None
+    if not _is_model(settings):
+        raise EntryError(
+            f"expected Context[...] of {path} to name a pydantic model, got {_name(settings)}", _shape(path)
+        )
+    model: type[BaseModel] = settings
+    return model
+
+
+def _annotation(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> Any:
+    if parameter.annotation is parameter.empty:
+        raise EntryError(f"expected {parameter.name} of {path} to be annotated, got no annotation", _shape(path))
+    return evaluate(parameter.annotation, function, parameter.name)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not BaseModel
+
+
+def _shape(path: str) -> str:
+    return f"a handler is {_SHAPE.format(name=path.rpartition(':')[2])}"
+
+
+def _kind(found: Any) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
+
+
+def _name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or repr(annotation)

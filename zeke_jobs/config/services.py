@@ -1,0 +1,44 @@
+"""From a service's ``use: module:Settings`` to its checked settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.imports import import_object
+from zeke_jobs.config.substitution import substitute
+
+if TYPE_CHECKING:
+    from zeke_jobs.config.models import Service
+
+
+def resolve_model(path: str) -> type[BaseModel]:
+    """The settings model that ``module:Settings`` names.
+
+    Raises:
+        EntryError: it cannot be imported, or it is no pydantic model with a method ``open``.
+    """
+    found = import_object(path)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise EntryError(
+            f"expected {path} to be a pydantic model, got {getattr(found, '__name__', type(found).__name__)}",
+            "a service names the model of its settings, whose open() returns the service",
+        )
+    if not callable(getattr(found, "open", None)):
+        raise EntryError(
+            f"expected {path} to have a method open(), got a model without one",
+            "def open(self) -> MyService is called once in each process",
+        )
+    return found
+
+
+def settings(service: Service) -> BaseModel:
+    """The service's settings, checked, with each ``${NAME}`` filled in from the environment; ``open()`` them.
+
+    Raises:
+        EntryError: its model cannot be imported.
+        pydantic.ValidationError: the settings do not fit it.
+    """
+    return resolve_model(service.use).model_validate(substitute(service.settings).value)

@@ -1,0 +1,104 @@
+"""``${NAME}`` in settings: filled from the environment when they are used, and never shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zeke_jobs.config.document import Path
+
+REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
+"""A reference to a variable, or ``$$`` before a brace, which stands for one ``$``."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_WINDOW = 6
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that came from the environment. Its repr shows the name only."""
+
+    name: str
+    path: Path
+    value: str = field(repr=False)
+
+    def leaks_into(self, text: str) -> bool:
+        """Whether ``text`` shows the value or a stretch of it."""
+        hidden, seen = self.value.lower(), text.lower()
+        if len(hidden) <= _WINDOW:
+            return hidden in seen
+        return any(hidden[at : at + _WINDOW] in seen for at in range(len(hidden) - _WINDOW + 1))
+
+
+@dataclass
+class Substitution:
+    """Settings with each variable filled in, what must not be shown, and which names have no value.
+
+    Attributes:
+        value: The settings; text whose variable is not set is as it was.
+        secrets: One for each variable and place.
+        unset: (path, name) of each variable that is not set.
+        malformed: (path, text) of each ``${…}`` that names none.
+    """
+
+    value: Any = None
+    secrets: list[Secret] = field(default_factory=list)
+    unset: list[tuple[Path, str]] = field(default_factory=list)
+    malformed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def substitute(value: Any) -> Substitution:
+    """Fill each ``${NAME}`` in the text values of ``value``, at any depth; ``$${`` stands for ``${``."""
+    done = Substitution()
+    done.value = _fill(value, (), done)
+    return done
+
+
+def references(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Path and text of each value that has a ``${`` in it."""
+    if isinstance(value, str) and "${" in value:
+        yield path, value
+    for key, item in _items(value):
+        yield from references(item, (*path, key))
+
+
+def _fill(value: Any, path: Path, done: Substitution) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, (*path, key), done) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, (*path, at), done) for at, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    before = len(done.secrets)
+    filled = REFERENCE.sub(lambda match: _one(match, path, done), value)
+    if len(done.secrets) > before:
+        done.secrets.append(Secret(done.secrets[-1].name, path, filled))
+    return filled
+
+
+def _one(match: re.Match[str], path: Path, done: Substitution) -> str:
+    if match[0] == "$$":
+        return "$"
+    name = match[1]
+    if not _NAME.fullmatch(name) or not match[0].endswith("}"):
+        done.malformed.append((path, match[0]))
+        return match[0]
+    value = environment.lookup(name)
+    if value is None:
+        done.unset.append((path, name))
+        return match[0]
+    done.secrets.append(Secret(name, path, value))
+    return value
+
+
+def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)

@@ -1,0 +1,136 @@
+"""What PyYAML's syntax errors mean to the author of the file, and how to read on after the commonest ones."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yaml import MarkedYAMLError, YAMLError
+from yaml.reader import ReaderError
+
+from zeke_jobs.config.diagnostics import Span, split_lines
+
+if TYPE_CHECKING:
+    from yaml.error import Mark
+
+_CRON_HELP = "put a cron line in quotes: "
+_INDICATORS = {
+    "*": "which starts a YAML alias",
+    "@": "which YAML reserves",
+    "`": "which YAML reserves",
+    "%": "which YAML reserves",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Where and how YAML failed. ``bare`` is the value that only lacks quotes, where that is the fault."""
+
+    span: Span
+    message: str
+    help: str = ""
+    bare: str = ""
+
+
+def explain(error: YAMLError, text: str) -> Fault:
+    """The fault in the words of an operator."""
+    if isinstance(error, ReaderError):
+        return _unreadable(error, text)
+    if not isinstance(error, MarkedYAMLError):
+        return Fault(Span(1, 1, 1, 2), f"expected YAML, got {error}")
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Fault(Span(1, 1, 1, 2), f"expected YAML, got {error.problem or error}")
+    problem, context = error.problem or "", error.context or ""
+    if (bare := _bare(problem, context, mark, text)) is not None:
+        return bare
+    for start, message, help_, at_context in _MEANINGS:
+        if start in f"{context}: {problem}":
+            place = error.context_mark if at_context and error.context_mark else mark
+            return Fault(_at(place), message, help_)
+    return Fault(_at(mark), f"expected YAML, got something else: {problem}", _where(error))
+
+
+def mend(text: str, fault: Fault) -> str | None:
+    """The text with the bare value in quotes, so that the rest of it can be checked; None where that is no cure."""
+    if not fault.bare:
+        return None
+    lines = split_lines(text)
+    line, column = fault.span.line - 1, fault.span.column - 1
+    head, rest = lines[line][:column], lines[line][column:]
+    if "{" in head or "[" in head:
+        return None
+    lines[line] = head + "'" + fault.bare.replace("'", "''") + "'" + rest[len(fault.bare) :]
+    return "\n".join(lines)
+
+
+def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
+    """A value that starts with a character that YAML keeps for itself."""
+    line = _line(text, mark.line)
+    column = mark.column
+    if "while scanning an alias" in context:
+        column = line.rfind("*", 0, mark.column + 1)
+    elif "cannot start any token" not in problem:
+        return None
+    if column < 0 or column >= len(line) or line[column] not in _INDICATORS:
+        return None
+    value = re.split(r"\s#", line[column:], maxsplit=1)[0].rstrip()
+    value = value if "{" not in line[:column] else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
+    sign = line[column]
+    help_ = (_CRON_HELP if sign in "*@" else "put the value in quotes: ") + f'"{value}"'
+    span = Span(mark.line + 1, column + 1, mark.line + 1, column + 1 + len(value))
+    return Fault(span, f"expected a value, got a bare {sign}, {_INDICATORS[sign]}", help_, value)
+
+
+_INDENT = "indent with spaces, two for each level, and keys of one mapping by the same number"
+_MEANINGS = (
+    ("found character '\\t'", "expected spaces, got a tab", "YAML takes no tabs for indentation", False),
+    (
+        "mapping values are not allowed",
+        "expected the end of the value, got another ':'",
+        "put a value that contains ': ' in quotes, or check the indentation of this line",
+        False,
+    ),
+    ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key", False),
+    ("while scanning a quoted scalar", "expected a closing quote, got none", "close it on this line", True),
+    (
+        "while scanning a double-quoted scalar",
+        "expected a known escape after the backslash, got an unknown one",
+        "in single quotes a backslash stands for itself",
+        False,
+    ),
+    ("flow sequence: expected", "expected ',' or ']' after an item, got neither", "close the list with ]", False),
+    (
+        "flow mapping: expected",
+        "expected ',' or '}' after a value, got neither",
+        "close the mapping with }, and put values with , or : in quotes",
+        False,
+    ),
+    ("block mapping: expected", "expected a key at the level of those before, got something else", _INDENT, False),
+    ("block collection: expected", "expected '- ' for the next item, got something else", _INDENT, False),
+    ("expected the node content", "expected a value, got none", "write the value, or put it in quotes", False),
+)
+
+
+def _unreadable(error: ReaderError, text: str) -> Fault:
+    position = error.position if isinstance(error.position, int) else 0
+    before = split_lines(text[:position])
+    line, column = len(before), len(before[-1]) + 1
+    code = error.character if isinstance(error.character, int) else 0
+    return Fault(Span(line, column, line, column + 1), f"expected text, got the character U+{code:04X}", "remove it")
+
+
+def _where(error: MarkedYAMLError) -> str:
+    if error.context is None or error.context_mark is None:
+        return ""
+    return f"{error.context} that starts in line {error.context_mark.line + 1}"
+
+
+def _at(mark: Mark) -> Span:
+    return Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+
+
+def _line(text: str, number: int) -> str:
+    lines = split_lines(text)
+    return lines[number] if number < len(lines) else ""

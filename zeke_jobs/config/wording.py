@@ -1,0 +1,123 @@
+"""Pydantic's errors in the words of an operator: "expected X, got Y", then help."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.config.diagnostics import describe, quote, suggest
+from zeke_jobs.config.entries import EntryError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "decimal": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "bytes": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "frozen_set": "a list",
+    "dict": "a mapping",
+    "mapping": "a mapping",
+    "model": "a mapping",
+    "model_attributes": "a mapping",
+    "dataclass": "a mapping",
+    "url": "an address such as https://example.org/",
+    "uuid": "an id such as 123e4567-e89b-42d3-a456-426614174000",
+    "date": "a date such as 2026-01-31",
+    "datetime": "a time such as 2026-01-31T09:00:00Z",
+    "timezone": "a time with a zone",
+    "time": "a time of day such as 09:00",
+    "time_delta": "a duration",
+    "none": "nothing",
+}
+_BY_LENGTH = sorted(_KINDS.items(), key=lambda item: -len(item[0]))
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+_SIZES = {
+    "too_short": ("at least", "min_length", "item"),
+    "too_long": ("at most", "max_length", "item"),
+    "string_too_short": ("at least", "min_length", "character"),
+    "string_too_long": ("at most", "max_length", "character"),
+}
+
+
+def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
+    """One error as a message and a help, which may be "".
+
+    ``got`` takes the place of the value where that is not to be shown.
+    """
+    shown = got or describe(error["input"])
+    kind = error["type"]
+    if kind in {"value_error", "assertion_error"}:
+        return _raised(error, shown, is_secret=got is not None)
+    help_ = "" if got else _help(kind, error)
+    return f"expected {expected(error)}, got {shown}", help_
+
+
+def expected(error: ErrorDetails) -> str:
+    """What would have been accepted."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _BOUNDS:
+        words, key = _BOUNDS[kind]
+        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {describe(context.get(key))}"
+    if kind in _SIZES:
+        words, key, unit = _SIZES[kind]
+        count = context.get(key, 1)
+        return f"{words} {count} {unit}{'' if count == 1 else 's'}"
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        return "one of " + re.sub(r" or (?='[^']*'$)", ", ", str(context.get("expected", context)))
+    if kind == "string_pattern_mismatch":
+        return f"text like {context.get('pattern')}"
+    for start, name in _BY_LENGTH:
+        if kind == start or kind.startswith(f"{start}_"):
+            return name
+    return re.sub(r"^(Input|Value|String|URL|UUID) should (be|have) ", "", error["msg"]).lower()
+
+
+def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, str]:
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, EntryError):
+        return cause.args[0], cause.args[1]
+    text = str(cause) if str(cause or "") else re.sub(r"^\w+ (error|failed), ", "", error["msg"])
+    text = " ".join(text.split())
+    if not text.startswith("expected "):
+        return f"expected a value that is accepted, got {shown}: {text}", ""
+    value = error["input"]
+    if is_secret or not text.startswith("expected a duration") or not isinstance(value, int | float):
+        return text, ""
+    return text, f"give it a unit: {value}s, {value}m or {value}h" if value else "write 0s"
+
+
+def _help(kind: str, error: ErrorDetails) -> str:
+    value = error["input"]
+    if isinstance(value, str):
+        if kind in {"literal_error", "enum"}:
+            near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
+            return near if near.startswith("did you mean") else ""
+        if kind in {"int_type", "float_type"} and re.fullmatch(r"-?\d+(\.\d+)?", value):
+            return f"write {value}, without quotes"
+        if kind == "bool_type" and value in {"true", "false"}:
+            return f"write {value}, without quotes"
+        if kind == "list_type":
+            return f"write [{value}]"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'write "{describe(value)}" if it is text'
+    if kind == "list_type" and value is None:
+        return "write [] for none"
+    return ""
+
+
+def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:
+    """The message and help for a key that does not exist."""
+    return f"expected a key of {of}, got {quote(key)}", suggest(key, accepted, what="there are")
