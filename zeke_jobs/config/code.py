@@ -17,9 +17,9 @@ from zeke_jobs.config.wording import unknown_key
 
 if TYPE_CHECKING:
     from zeke_jobs.config.diagnostics import Report
-    from zeke_jobs.config.document import Document, Path
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Service, Task
+    from zeke_jobs.config.places import Document, Path
 
 
 def check_code(document: Document, config: Config, report: Report) -> None:
@@ -112,7 +112,7 @@ class _Checks:
             model.model_validate(filled.value)
         except ValidationError as error:
             note(error, Subject(model, base, name, {}, filled.secrets), self._document, self._report)
-        except Exception as error:  # a model is foreign code; what it raised is shown
+        except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
             self._report.add(
                 self._document.head(base),
                 f"expected {model.__name__} to check {name}, got {type(error).__name__} from it",

@@ -24,6 +24,11 @@ class Span:
     end_line: int
     end_column: int
 
+    @property
+    def first(self) -> Span:
+        """Its first character."""
+        return Span(self.line, self.column, self.line, self.column + 1)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,69 +11,29 @@ from yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
 )
 
 from zeke_jobs.config.diagnostics import Report, Span, describe, quote
+from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from yaml.error import Mark
+    from yaml._yaml import Mark as CMark
+    from yaml.error import Mark as PureMark
+
+    Mark = PureMark | CMark
 
 LONGEST_TEXT = 1_000_000
+EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
 _DEEPEST = 40
 _MOST_MENDS = 50
-_START = Span(1, 1, 1, 2)
-
-Path = tuple[str | int, ...]
-
-
-@dataclass(slots=True)
-class Place:
-    """Where a value stands: its own span, the span to point at, its key's, and the places inside."""
-
-    span: Span
-    key: Span | None = None
-    inside: dict[str | int, Place] = field(default_factory=dict)
-    is_block: bool = False
-
-    @property
-    def head(self) -> Span:
-        """What to point at: a value spread over lines, or empty, is named by its key."""
-        is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
-        return self.key if self.key and (self.is_block or is_empty) else self.span
-
-
-@dataclass(slots=True)
-class Document:
-    """A parsed text. ``is_whole`` is False where YAML itself could not be read to the end."""
-
-    value: Any = None
-    root: Place = field(default_factory=lambda: Place(_START))
-    is_whole: bool = True
-
-    def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
-        """The place of ``path`` or of its nearest ancestor that exists, and how far the path went."""
-        place = self.root
-        for depth, step in enumerate(path):
-            if step not in place.inside:
-                return place, tuple(path[:depth])
-            place = place.inside[step]
-        return place, tuple(path)
-
-    def head(self, path: Sequence[str | int]) -> Span:
-        """The span to point at for a fault of the value at ``path``."""
-        return self.find(path)[0].head
-
-    def key(self, path: Sequence[str | int]) -> Span:
-        """The span to point at for a fault of the key at the end of ``path``."""
-        place = self.find(path)[0]
-        return place.key or place.head
 
 
 class _StopError(Exception):
@@ -84,7 +43,7 @@ class _StopError(Exception):
 def parse(text: str, report: Report) -> Document:
     """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
     if len(text) > LONGEST_TEXT:
-        report.add(_START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
+        report.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
         return Document(is_whole=False)
     for _ in range(_MOST_MENDS):
         builder = _Builder(report)
@@ -120,7 +79,7 @@ class _Builder:
             value, place = self._node(next(events), events, 0)
             found = Document(value, place)
         if found is None or found.value is None:
-            self._report.add(_START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+            self._report.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
             raise _StopError
         return found
 
@@ -146,16 +105,16 @@ class _Builder:
                 f"expected a value, got the YAML alias *{event.anchor}",
                 "aliases are not supported: write the value out, or in quotes if the * belongs to it",
             )
-        elif getattr(event, "anchor", None) is not None:
+        elif isinstance(event, NodeEvent) and event.anchor is not None:
             self._report.add(
                 _sigil(event),
                 f"expected a value, got the YAML anchor &{event.anchor}",
                 "anchors are not supported: what tasks share stands under defaults, or is written out",
             )
-        elif getattr(event, "tag", None) is not None:
+        elif (tag := getattr(event, "tag", None)) is not None:
             self._report.add(
                 _sigil(event),
-                f"expected a value, got the YAML tag {quote(str(event.tag))}",
+                f"expected a value, got the YAML tag {quote(str(tag))}",
                 "tags are not supported: write text in quotes, numbers and true or false bare",
             )
 
@@ -219,14 +178,12 @@ class _Builder:
         return event.value
 
 
-EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
-
-
 def _events(text: str) -> Iterator[Event]:
     loader = yaml.SafeLoader(text)
     try:
         while loader.check_event():
-            yield loader.get_event()
+            event: Event = loader.get_event()  # type: ignore[no-untyped-call]
+            yield event
     except (ValueError, OverflowError) as error:  # PyYAML's own, for an escape beyond Unicode
         raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark()) from error
     finally:
@@ -234,7 +191,7 @@ def _events(text: str) -> Iterator[Event]:
 
 
 def _collection(start: Event, end: Event, inside: dict[str | int, Place]) -> Place:
-    is_block = not start.flow_style
+    is_block = not getattr(start, "flow_style", None)
     span = _between(start.start_mark, start.end_mark if is_block else end.end_mark)
     return Place(span, inside=inside, is_block=is_block)
 
@@ -244,11 +201,12 @@ def _span(event: Event) -> Span:
 
 
 def _sigil(event: Event) -> Span:
-    start = event.start_mark
-    return Span(start.line + 1, start.column + 1, start.line + 1, start.column + 2)
+    return _between(event.start_mark, event.start_mark).first
 
 
-def _between(start: Mark, end: Mark) -> Span:
+def _between(start: Mark | None, end: Mark | None) -> Span:
+    if start is None or end is None:  # not with the loader in pure Python
+        return START
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 

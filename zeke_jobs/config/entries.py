@@ -15,6 +15,8 @@ from zeke_jobs.durations import UNITS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic.config import JsonDict
+
 RESERVED = frozenset({"broker"})
 """Task ids that would hide another attribute of ``zeke_jobs.actors``."""
 
@@ -54,13 +56,17 @@ def check_zone(name: str) -> str:
     Raises:
         EntryError: it knows none of this name.
     """
-    try:
-        if name in _NOT_PORTABLE:
-            raise ValueError
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name)) from None
+    if name in _NOT_PORTABLE or not _exists(name):
+        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name))
     return name
+
+
+def _exists(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
+        return False
+    return True
 
 
 def as_mapping(key: str, short: type[int | str], expected: str) -> Callable[[Any], Any]:
@@ -153,24 +159,25 @@ def _check_path(text: str) -> str:
     return _check(text, _PATH, "module:name", _colon)
 
 
-def _text_of(check: Callable[[str], Any], pattern: str) -> Any:
+def _after(check: Callable[[str], Any]) -> AfterValidator:
     def read(text: str) -> str:
         check(text)
         return text
 
-    return Annotated[str, AfterValidator(read), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})]
+    return AfterValidator(read)
 
 
-if TYPE_CHECKING:
-    AliasText = Name = PackageText = PathText = RateText = ZoneName = str
-else:
-    AliasText = _text_of(_check_alias, _ALIAS)
-    Name = _text_of(check_name, _NAME)
-    PackageText = _text_of(_check_package, _PACKAGE)
-    PathText = _text_of(_check_path, _PATH)
-    RateText = _text_of(parse_rate, _RATE)
-    ZoneName = _text_of(check_zone, ".+")
+def _schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
-TASK_KEYS = {"propertyNames": {"pattern": f"^{_TASK}$"}}
-NAME_KEYS = {"propertyNames": {"pattern": f"^{_NAME}$"}}
+
+AliasText = Annotated[str, _after(_check_alias), _schema(_ALIAS)]
+Name = Annotated[str, _after(check_name), _schema(_NAME)]
+PackageText = Annotated[str, _after(_check_package), _schema(_PACKAGE)]
+PathText = Annotated[str, _after(_check_path), _schema(_PATH)]
+RateText = Annotated[str, _after(parse_rate), _schema(_RATE)]
+ZoneName = Annotated[str, _after(check_zone)]
+
+TASK_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{_TASK}$"}}
+NAME_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{_NAME}$"}}
 """What a JSON Schema says of the keys of a mapping of tasks, and of services or limits."""

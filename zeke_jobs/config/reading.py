@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zeke_jobs.config.diagnostics import Report
-    from zeke_jobs.config.document import Document, Path
+    from zeke_jobs.config.places import Document, Path
 
 NAMES: dict[type[BaseModel], str] = {
     stanzas.FileStanza: "the file",
@@ -63,9 +63,9 @@ def _rest(value: dict[str, Any], error: ValidationError) -> stanzas.FileStanza:
 def _existing(value: Any, loc: Sequence[str | int]) -> Path:
     path: Path = ()
     for step in loc:
-        if isinstance(value, dict) and step in value:
-            path, value = (*path, step), value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+        is_key = isinstance(value, dict) and step in value
+        is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if is_key or is_item:
             path, value = (*path, step), value[step]
     return path
 

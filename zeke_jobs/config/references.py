@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zeke_jobs.config.diagnostics import Report
-    from zeke_jobs.config.document import Document, Path
     from zeke_jobs.config.models import Config, Schedule, Task
+    from zeke_jobs.config.places import Document, Path
     from zeke_jobs.config.stanzas import FileStanza
 
 
@@ -145,7 +145,8 @@ class _Checks:
             key = "delay" if "delay" in written else "max_delay"
             self._report.add(
                 self._document.head((*path, "retry", key)),
-                f"expected delay to be at most max_delay, got {format_duration(of.retry.delay)} and {format_duration(of.retry.max_delay)}",
+                f"expected delay to be at most max_delay, got {format_duration(of.retry.delay)}"
+                f" and {format_duration(of.retry.max_delay)}",
                 "what is left out here comes from defaults",
             )
 
@@ -164,7 +165,7 @@ class _Checks:
             )
 
     def _wrote(self, path: Path) -> bool:
-        return self._value(path).get("concurrency") == {}
+        return bool(self._value(path).get("concurrency") == {})
 
     def _unique(self, path: Path, task: Task) -> None:
         if task.unique is None:

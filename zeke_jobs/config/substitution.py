@@ -11,7 +11,7 @@ from zeke_jobs import environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zeke_jobs.config.document import Path
+    from zeke_jobs.config.places import Path
 
 REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
 """A reference to a variable, or ``$$`` before a brace, which stands for one ``$``."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from zeke_jobs.config.diagnostics import Report, Span
-    from zeke_jobs.config.document import Document, Path
+    from zeke_jobs.config.places import Document, Path
     from zeke_jobs.config.substitution import Secret
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zeke_jobs.config.diagnostics import describe, quote, suggest
 from zeke_jobs.config.entries import EntryError
@@ -102,20 +102,20 @@ def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, s
 def _help(kind: str, error: ErrorDetails) -> str:
     value = error["input"]
     if isinstance(value, str):
-        if kind in {"literal_error", "enum"}:
-            near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
-            return near if near.startswith("did you mean") else ""
-        if kind in {"int_type", "float_type"} and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return f"write {value}, without quotes"
-        if kind == "bool_type" and value in {"true", "false"}:
-            return f"write {value}, without quotes"
-        if kind == "list_type":
-            return f"write [{value}]"
+        return _help_with_text(kind, value, error)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'write "{describe(value)}" if it is text'
-    if kind == "list_type" and value is None:
-        return "write [] for none"
-    return ""
+    return "write [] for none" if kind == "list_type" and value is None else ""
+
+
+def _help_with_text(kind: str, value: str, error: ErrorDetails) -> str:
+    if kind in {"literal_error", "enum"}:
+        near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
+        return near if near.startswith("did you mean") else ""
+    looks_like = {"int_type": r"-?\d+", "float_type": r"-?\d+(\.\d+)?", "bool_type": "true|false"}.get(kind)
+    if looks_like and re.fullmatch(looks_like, value):
+        return f"write {value}, without quotes"
+    return f"write [{value}]" if kind == "list_type" else ""
 
 
 def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:

@@ -1,0 +1,58 @@
+"""Where each value of a text stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.config.diagnostics import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START = Span(1, 1, 1, 2)
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a value stands: its own span, the span to point at, its key's, and the places inside."""
+
+    span: Span
+    key: Span | None = None
+    inside: dict[str | int, Place] = field(default_factory=dict)
+    is_block: bool = False
+
+    @property
+    def head(self) -> Span:
+        """What to point at: a value spread over lines, or empty, is named by its key."""
+        is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
+        return self.key if self.key and (self.is_block or is_empty) else self.span
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed text. ``is_whole`` is False where YAML itself could not be read to the end."""
+
+    value: Any = None
+    root: Place = field(default_factory=lambda: Place(START))
+    is_whole: bool = True
+
+    def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
+        """The place of ``path`` or of its nearest ancestor that exists, and how far the path went."""
+        place = self.root
+        for depth, step in enumerate(path):
+            if step not in place.inside:
+                return place, tuple(path[:depth])
+            place = place.inside[step]
+        return place, tuple(path)
+
+    def head(self, path: Sequence[str | int]) -> Span:
+        """The span to point at for a fault of the value at ``path``."""
+        return self.find(path)[0].head
+
+    def key(self, path: Sequence[str | int]) -> Span:
+        """The span to point at for a fault of the key at the end of ``path``."""
+        place = self.find(path)[0]
+        return place.key or place.head
