@@ -1,0 +1,123 @@
+"""``zeke-jobs up``: the whole system on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import signal
+import sys
+import threading
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs import environment, logs
+from zeke_jobs.errors import ZekeJobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from zeke_jobs.reloading import Reloader
+    from zeke_jobs.supervisor import Supervisor
+
+
+def up(
+    processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Jobs that each process runs at once.", min=1)] = 8,
+    grace: Annotated[float, typer.Option(help="Seconds that jobs get to finish after Ctrl-C.", min=0)] = 30.0,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when code or jobs.yaml change.")] = False,
+) -> None:
+    """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
+    from zeke_jobs import config
+    from zeke_jobs.processes import system
+    from zeke_jobs.reloading import Reloader
+    from zeke_jobs.supervisor import Supervisor
+    from zeke_jobs.watching import Watch
+
+    logs.configure()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the supervisor listens: clean up, as on Ctrl-C
+    path = environment.config_path()
+    checked = config.load(path)
+    with ExitStack() as stack:
+        url = environment.database_url_or_none() or stack.enter_context(_embedded_server())
+        _migrate(url, checked.migrations)
+        env = {**os.environ, environment.DATABASE_URL: url}
+        on_terminal = sys.stderr.isatty()
+        running = Supervisor(
+            system(env, processes=processes, threads=threads, on_terminal=on_terminal),
+            write_line,
+            grace=grace,
+            wait_for_change=reload,
+        )
+        reloader = Reloader(running, write_line, env, Watch([Path.cwd(), path]) if reload else None)
+        _obey_signals(running, reloader)
+        stack.enter_context(_in_a_thread(reloader))
+        typer.echo("up        | Ctrl-C stops everything", err=True)
+        raise typer.Exit(running.run())
+
+
+def write_line(name: str, line: str) -> None:
+    """Write one line of a command to standard error, whole, with the command's name; JSON lines stay as they are."""
+    sys.stderr.write(f"{line}\n" if line.startswith("{") else f"{name:<9} | {line}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _embedded_server() -> Iterator[str]:
+    from zeke_jobs import embedded
+    from zeke_jobs.server_folder import server_folder
+
+    folder = server_folder(environment.data_dir())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.up").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ZekeJobsError(
+                f"expected to be alone with the server in {folder}, got another `up` that runs there\n"
+                f"  help: set {environment.DATA} to another folder, or {environment.DATABASE_URL} to a server"
+            ) from None
+        url = embedded.ensure(folder)
+        try:
+            psql = shlex.join([str(embedded.binaries() / "psql"), url])
+            typer.echo(f"database  | to look inside: {psql}", err=True)
+            typer.echo(f"database  | for zeke-jobs elsewhere: export DATABASE_URL={shlex.quote(url)}", err=True)
+            yield url
+        finally:
+            embedded.stop(folder)
+
+
+def _migrate(url: str, packages: Sequence[str]) -> None:
+    from zeke_jobs.migrate import migrate
+    from zeke_jobs.postgres import connect
+
+    with closing(connect(url)) as conn:
+        applied = migrate(conn, packages)
+    if applied:
+        typer.echo(f"database  | {len(applied)} migrations applied", err=True)
+
+
+def _obey_signals(running: Supervisor, reloader: Reloader) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        running.stop()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        reloader.ask()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, reload)
+
+
+@contextmanager
+def _in_a_thread(reloader: Reloader) -> Iterator[None]:
+    thread = threading.Thread(target=reloader.run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        reloader.end()

@@ -1,0 +1,36 @@
+"""The command lines that make up a running system, as ``up`` and the demo start them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs import environment
+from zeke_jobs.supervisor import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def program(name: str) -> str:
+    """Path of a command that is installed beside this Python."""
+    return str(Path(sys.executable).parent / name)
+
+
+def system(env: Mapping[str, str], *, processes: int = 1, threads: int = 8, on_terminal: bool = False) -> list[Command]:
+    """Workers and scheduler.
+
+    Args:
+        env: Their whole environment; ``DATABASE_URL`` and, unless it is ./jobs.yaml, ``ZEKE_JOBS_CONFIG`` belong in it.
+        processes: Worker processes.
+        threads: Jobs that each of them runs at once.
+        on_terminal: Their output ends on a terminal: readable and coloured, unless ``env`` says otherwise.
+    """
+    defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
+    env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
+    size = ["--processes", str(processes), "--threads", str(threads)]
+    return [
+        Command("workers", [program("dramatiq"), "zeke_jobs.actors", *size], env),
+        Command("scheduler", [program("periodiq"), "zeke_jobs.actors"], env),
+    ]

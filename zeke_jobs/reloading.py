@@ -1,0 +1,90 @@
+"""Restart what runs when code or jobs.yaml change, but only after the new state was checked."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+from zeke_jobs.logs import get_logger
+from zeke_jobs.processes import program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zeke_jobs.supervisor import Supervisor
+    from zeke_jobs.watching import Watch
+
+_LOOK = 0.5  # seconds between two looks at the files
+
+
+class Reloader:
+    """Looks for changes and restarts the supervisor's commands when the changed state passes its checks.
+
+    The checks run in processes of their own, because this one has the old code loaded.
+
+    Args:
+        supervisor: What to restart.
+        write: Takes "check" and each line that the checks print.
+        env: Environment of the checks.
+        watch: What to look at; None to restart only when asked.
+        checks: Commands that must succeed, in order.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        write: Callable[[str, str], None],
+        env: Mapping[str, str],
+        watch: Watch | None,
+        checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate")),
+    ) -> None:
+        self._supervisor = supervisor
+        self._write = write
+        self._env = dict(env)
+        self._watch = watch
+        self._checks = checks
+        self._asked = threading.Event()
+        self._ended = threading.Event()
+        self._log = get_logger("zeke_jobs.reload")
+
+    def ask(self) -> None:
+        """Check and restart at the next step. Safe in a signal handler."""
+        self._asked.set()
+
+    def run(self) -> None:
+        """Look until ``end``; meant for a thread."""
+        while not self._ended.wait(_LOOK):
+            self.step()
+
+    def end(self) -> None:
+        """Make ``run`` return."""
+        self._ended.set()
+
+    def step(self) -> None:
+        """Look once, and do what is due."""
+        changed = self._watch.changed() if self._watch else []
+        if not changed and not self._asked.is_set():
+            return
+        self._asked.clear()
+        self._log.info("checking", changed=[path.name for path in changed[:5]])
+        if all(self._passes(check) for check in self._checks):
+            self._log.info("restarting")
+            self._supervisor.reload()
+        else:
+            self._log.error("refused; what was running goes on")
+
+    def _passes(self, check: tuple[str, ...]) -> bool:
+        done = subprocess.run(  # noqa: S603 (our own commands)
+            [program(check[0]), *check[1:]],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            for line in done.stdout.splitlines():
+                self._write("check", line)
+        return done.returncode == 0
