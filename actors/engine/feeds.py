@@ -40,7 +40,7 @@ def read_feed(
     now = now or datetime.now(UTC)
     headers = {"content-location": url, **({"content-type": content_type} if content_type else {})}
     # A file object: given text, feedparser would take it for an address and fetch it.
-    parsed = parse(io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)
+    parsed = parse(io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
     feed: dict[str, Any] = parsed.get("feed", {})
     entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
     if not parsed.get("version") and not entries:

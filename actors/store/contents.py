@@ -1,0 +1,79 @@
+"""The text of items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class Content:
+    """The text of an item as it is stored.
+
+    Attributes:
+        text_hash: Hash of the normalised text.
+        text_origin: page, structured, feed, description or upload.
+        canonical_url: The address that stands for the page; ``final_url`` is where it was fetched from.
+    """
+
+    text: str
+    text_hash: str
+    text_origin: str
+    content_type: str = "text"
+    markdown: str | None = None
+    language: str | None = None
+    canonical_url: str | None = None
+    final_url: str | None = None
+    author: str | None = None
+    duration_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The content that an item already has, and its story."""
+
+    id: UUID
+    text_hash: str
+    story_id: UUID | None
+
+
+def of_item(conn: Connection, item_id: UUID) -> Stored | None:
+    """What the item already has, None where it has no content."""
+    row = SQL.one(conn, "content_of_item", raw_item_id=str(item_id))
+    if row is None:
+        return None
+    story = row["story_id"]
+    return Stored(UUID(str(row["id"])), row["content_hash"], UUID(str(story)) if story else None)
+
+
+def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
+    """Store the text of an item, in place of the one it had."""
+    row = SQL.one(
+        conn,
+        "content_put",
+        raw_item_id=str(item_id),
+        content_type=content.content_type,
+        text_body=content.text,
+        html_url=content.final_url,
+        language_code=content.language,
+        content_hash=content.text_hash,
+        duration_seconds=content.duration_seconds,
+    )
+    assert row is not None
+    SQL.run(
+        conn,
+        "content_detail_put",
+        content_id=str(row["id"]),
+        markdown=content.markdown,
+        canonical_url=content.canonical_url,
+        final_url=content.final_url,
+        author=content.author,
+        text_origin=content.text_origin,
+    )
+    return UUID(str(row["id"]))

@@ -1,0 +1,218 @@
+"""Raw items, and what became of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from actors.store.outcomes import IN_FLIGHT, Outcome, status_of
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+_LONGEST_DETAIL = 2000
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """An item as its source names it. ``external_id`` identifies it within the source."""
+
+    external_id: str
+    kind: str = "article"
+    title: str | None = None
+    url: str | None = None
+    published_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A raw item on its way to a story.
+
+    Attributes:
+        outcome: None where a foreign producer added it.
+        attempts: Fetches of it that failed in a way that may pass.
+    """
+
+    id: UUID
+    source_id: UUID
+    source_type: str
+    external_id: str
+    kind: str
+    title: str | None
+    url: str | None
+    published_at: datetime | None
+    metadata: dict[str, Any]
+    outcome: Outcome | None
+    attempts: int
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether it still waits for its text."""
+        return self.outcome is None or self.outcome in IN_FLIGHT
+
+
+@dataclass(frozen=True)
+class Known:
+    """What ``add`` found: the item's id, and how an item that was there before ended."""
+
+    id: UUID
+    is_new: bool
+    outcome: Outcome | None = None
+    story_id: UUID | None = None
+
+
+def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
+    """Add the items that are new and mark those that were edited since they were read.
+
+    Returns:
+        Of these, by external id: the item's id, and whether it is new.
+    """
+    rows = [
+        {
+            "external_id": item.external_id,
+            "kind": item.kind,
+            "title": item.title,
+            "url": item.url,
+            "published_at": item.published_at.isoformat() if item.published_at else None,
+            "metadata": item.metadata,
+        }
+        for item in items
+    ]
+    found = SQL.all(conn, "items_upsert", source_id=str(source_id), items=Json(rows))
+    return {row["external_id"]: (UUID(str(row["id"])), row["is_new"]) for row in found}
+
+
+def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
+    """Add one item, or find the one that is there."""
+    row = SQL.one(
+        conn,
+        "item_add",
+        source_id=str(source_id),
+        external_id=item.external_id,
+        kind=item.kind,
+        title=item.title,
+        url=item.url,
+        published_at=item.published_at,
+        metadata=Json(item.metadata),
+    )
+    if row is None:  # added by somebody else between the two halves of the statement
+        return add(conn, source_id, item)
+    story = row["story_id"]
+    return Known(
+        id=UUID(str(row["id"])),
+        is_new=row["is_new"],
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        story_id=UUID(str(story)) if story else None,
+    )
+
+
+def reset(conn: Connection, item_id: UUID, *, url: str | None, title: str | None, metadata: dict[str, Any]) -> None:
+    """Take over what is newly known of an item that is asked for again."""
+    SQL.run(conn, "item_reset", raw_item_id=str(item_id), url=url, title=title, metadata=Json(metadata))
+
+
+def queue(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Say that fetch-content was asked for these items; send it in the same transaction."""
+    if ids:
+        texts = sorted(map(str, ids))
+        SQL.run(conn, "items_queue", ids=texts)
+        SQL.run(conn, "items_status", ids=texts, status=status_of(Outcome.QUEUED))
+
+
+def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
+    """The items of a fetch-content job; those that do not exist (any more) are left out."""
+    return [_item(row) for row in SQL.all(conn, "items_for_fetch", ids=[str(one) for one in ids])]
+
+
+def _item(row: dict[str, Any]) -> Item:
+    return Item(
+        id=UUID(str(row["id"])),
+        source_id=UUID(str(row["source_id"])),
+        source_type=row["source_type"],
+        external_id=row["external_id"],
+        kind=row["kind"],
+        title=row["title"],
+        url=row["url"],
+        published_at=row["published_at"],
+        metadata=row["metadata"] or {},
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        attempts=row["attempts"] or 0,
+    )
+
+
+def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
+    """Hold an item until the end of the transaction; its outcome and attempts so far."""
+    row = SQL.one(conn, "item_lock", raw_item_id=str(item_id))
+    assert row is not None
+    return Outcome(row["outcome"]), row["attempts"]
+
+
+def decide(
+    conn: Connection,
+    item_id: UUID,
+    outcome: Outcome,
+    detail: str | None = None,
+    *,
+    story_id: UUID | None = None,
+    attempts: int = 0,
+    wait: timedelta = timedelta(0),
+) -> None:
+    """Record how an item ended, or that it waits ``wait`` for another attempt, and set its status to match."""
+    SQL.run(
+        conn,
+        "item_decide",
+        raw_item_id=str(item_id),
+        outcome=outcome.value,
+        detail=detail[:_LONGEST_DETAIL] if detail else None,
+        story_id=str(story_id) if story_id else None,
+        attempts=attempts,
+        is_final=outcome not in IN_FLIGHT,
+        wait=wait,
+    )
+    SQL.run(conn, "items_status", ids=[str(item_id)], status=status_of(outcome))
+
+
+def decide_all(conn: Connection, ids: Iterable[UUID], outcome: Outcome, detail: str | None = None) -> None:
+    """Record the same end for several items."""
+    for one in ids:
+        decide(conn, one, outcome, detail)
+
+
+def sweep(
+    conn: Connection, *, lost_after: timedelta, most: int, most_times: int
+) -> tuple[list[tuple[UUID, str | None]], list[UUID]]:
+    """Take up items whose job must have been lost.
+
+    Args:
+        conn: Inside a transaction that also sends the jobs.
+        lost_after: In flight longer than this counts as lost.
+        most: At most so many at once.
+        most_times: Queued as often as this, an item is given up instead.
+
+    Returns:
+        The items to send again with their addresses, and the ones that were given up.
+    """
+    rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
+    by_outcome: dict[str, list[tuple[UUID, str | None]]] = defaultdict(list)
+    for row in rows:
+        by_outcome[row["outcome"]].append((UUID(str(row["id"])), row["url"]))
+    abandoned = [one for one, _ in by_outcome[Outcome.ABANDONED]]
+    if abandoned:
+        texts = [str(one) for one in abandoned]
+        SQL.run(conn, "items_status", ids=texts, status=status_of(Outcome.ABANDONED))
+    return by_outcome[Outcome.QUEUED], abandoned
+
+
+def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:
+    """How many items ended how."""
+    rows = SQL.all(conn, "items_outcomes", source_id=str(source_id) if source_id else None)
+    return {row["outcome"]: row["items"] for row in rows}

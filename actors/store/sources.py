@@ -1,0 +1,174 @@
+"""Sources, how they are polled, and how healthy they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID, uuid5
+
+from psycopg2.extras import Json
+
+from actors.engine.canonical import site_of
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+FEED_TYPES = ("rss", "podcast")
+YOUTUBE_TYPES = ("youtube_channel",)
+MANUAL = "manual"
+
+_NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
+_HOST_WAIT_LIMIT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Polling:
+    """What polling a source has taught so far.
+
+    Attributes:
+        etag: As the server sent it, like ``last_modified``.
+        failures: Polls in a row that failed.
+        gone_count: Polls in a row that were answered with 410.
+        moved_to: Where the server keeps pointing to, seen ``moved_count`` times since ``moved_since``.
+        fetched_once: Whether its items were read before; if not, only its newest count.
+    """
+
+    etag: str | None = None
+    last_modified: str | None = None
+    failures: int = 0
+    gone_count: int = 0
+    moved_to: str | None = None
+    moved_count: int = 0
+    moved_since: datetime | None = None
+    fetched_once: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source. ``now`` is the database's time at which it was read."""
+
+    id: UUID
+    type: str
+    name: str
+    url: str
+    is_active: bool
+    is_due: bool
+    now: datetime
+    polling: Polling = field(default_factory=Polling)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def get(conn: Connection, source_id: UUID) -> Source | None:
+    """The source, None where there is none of this id."""
+    row = SQL.one(conn, "source_get", source_id=str(source_id))
+    if row is None:
+        return None
+    names = Polling.__dataclass_fields__
+    return Source(
+        id=UUID(str(row["id"])),
+        type=row["type"],
+        name=row["name"] or "",
+        url=row["url"] or "",
+        is_active=row["is_active"],
+        is_due=row["is_due"],
+        now=row["moment"],
+        polling=Polling(**{name: row[name] for name in names}),
+        metadata=row["metadata"] or {},
+    )
+
+
+def add(
+    conn: Connection,
+    kind: str,
+    url: str,
+    *,
+    name: str = "",
+    authority: float | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> tuple[UUID, bool]:
+    """Add a source; the id of the one that is there where it is there already.
+
+    Returns:
+        Its id, and whether it is new.
+    """
+    known = SQL.one(conn, "source_find", type=kind, url=url)
+    if known is not None:
+        return UUID(str(known["id"])), False
+    # Two workers that add the same source at once derive the same id.
+    source_id = uuid5(_NAMESPACE, f"{kind} {url}")
+    added = SQL.run(
+        conn,
+        "source_add",
+        source_id=str(source_id),
+        type=kind,
+        name=name or None,
+        url=url,
+        authority_score=authority,
+        metadata=Json(metadata or {}),
+    )
+    return source_id, added > 0
+
+
+def manual(conn: Connection, page: str) -> UUID:
+    """The manual source of the site that ``page`` belongs to, made when it is first needed."""
+    site = site_of(page)
+    return add(conn, MANUAL, f"https://{site}", name=site)[0]
+
+
+def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
+    """All sources with health and next check, oldest first."""
+    return SQL.all(conn, "source_list", active_only=active_only)
+
+
+def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:
+    """Switch a source on or off; whether that changed anything."""
+    return SQL.run(conn, "source_switch", source_id=str(source_id), is_active=on) > 0
+
+
+def claim_due(
+    conn: Connection, types: Sequence[str], *, everything: bool, lost_after: timedelta, most: int
+) -> list[tuple[UUID, str]]:
+    """Mark sources as queued and return their ids and addresses.
+
+    Args:
+        conn: Inside a transaction that also sends the jobs.
+        types: Which types of source.
+        everything: Also those that are not due.
+        lost_after: A source queued longer ago than this counts as not queued: its job was lost.
+        most: At most so many, those that are due longest.
+    """
+    rows = SQL.all(conn, "sources_claim_due", types=list(types), all=everything, lost_after=lost_after, most=most)
+    return [(UUID(str(row["id"])), row["url"] or "") for row in rows]
+
+
+def lock(conn: Connection, source_id: UUID) -> None:
+    """Let one poll of this source write at a time, until the end of the transaction."""
+    SQL.one(conn, "source_lock", source_id=str(source_id))
+
+
+def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
+    """Remember what a poll learnt and ask again after ``wait``; ``interval`` is the source's own rhythm."""
+    values = {name: getattr(polling, name) for name in Polling.__dataclass_fields__}
+    seconds = int(interval.total_seconds())
+    SQL.run(conn, "source_polled", source_id=str(source_id), wait=wait, interval_seconds=seconds, **values)
+
+
+def describe(conn: Connection, source_id: UUID, *, name: str, url: str | None = None) -> None:
+    """Name a source that nobody named, and follow it to ``url``."""
+    SQL.run(conn, "source_describe", source_id=str(source_id), name=name, url=url)
+
+
+def health(
+    conn: Connection, source_id: UUID, status: Literal["ok", "warn", "error"], message: str | None = None
+) -> None:
+    """Say how the last poll went."""
+    SQL.run(conn, "source_health_put", source_id=str(source_id), status=status, message=message)
+
+
+def let_host_rest(conn: Connection, source_id: UUID, host: str, wait: timedelta) -> None:
+    """The host of this source asked to be left alone: its other sources wait too, a day at most."""
+    SQL.run(conn, "hosts_wait", source_id=str(source_id), host=host.lower(), wait=min(wait, _HOST_WAIT_LIMIT))

@@ -1,0 +1,8 @@
+-- What is newly known of an item that is asked for again.
+UPDATE public.raw_items
+SET
+    url = COALESCE(%(url)s, url),
+    title = COALESCE(%(title)s, title),
+    metadata = metadata || %(metadata)s,
+    updated_at = zeke_jobs.now()
+WHERE id = %(raw_item_id)s

@@ -1,0 +1,10 @@
+-- The items of a fetch-content job with what is known of them, in the order in which they were named.
+SELECT
+    r.id, r.source_id, r.external_id, r.kind, r.title, r.url, r.published_at, r.metadata,
+    o.outcome, o.attempts, o.story_id,
+    s.type AS source_type, s.name AS source_name
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+JOIN public.raw_items AS r ON r.id = wanted.id
+JOIN public.sources AS s ON s.id = r.source_id
+LEFT JOIN public.item_outcomes AS o ON o.raw_item_id = r.id
+ORDER BY wanted.place

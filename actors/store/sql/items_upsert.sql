@@ -1,0 +1,33 @@
+-- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the
+-- feed's own update time grew or its title changed after it had been read.
+WITH given AS (
+    SELECT *
+    FROM jsonb_to_recordset(%(items)s) AS g (
+        external_id text, kind text, title text, url text, published_at timestamptz, metadata jsonb, rank integer
+    )
+),
+added AS (
+    INSERT INTO public.raw_items (source_id, external_id, kind, title, url, published_at, metadata)
+    SELECT %(source_id)s, external_id, kind, title, url, published_at, metadata
+    FROM given
+    ORDER BY external_id
+    ON CONFLICT (source_id, external_id) DO NOTHING
+    RETURNING id, external_id
+),
+edited AS (
+    UPDATE public.raw_items AS r
+    SET title = g.title, metadata = r.metadata || g.metadata, updated_at = zeke_jobs.now()
+    FROM given AS g
+    JOIN public.raw_items AS old ON old.source_id = %(source_id)s AND old.external_id = g.external_id
+    JOIN public.item_outcomes AS o ON o.raw_item_id = old.id
+    WHERE r.id = old.id
+        AND o.outcome IN ('stored', 'updated')
+        AND (
+            (g.metadata ->> 'updated') > (old.metadata ->> 'updated')
+            OR (g.title IS NOT NULL AND g.title IS DISTINCT FROM old.title)
+        )
+    RETURNING r.id, r.external_id
+)
+SELECT id, external_id, true AS is_new FROM added
+UNION ALL
+SELECT id, external_id, false AS is_new FROM edited

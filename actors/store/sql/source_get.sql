@@ -1,0 +1,15 @@
+-- One source with what is known of polling it.
+SELECT
+    s.id, s.type, s.name, s.url, s.is_active, s.metadata, s.authority_score,
+    p.etag, p.last_modified, p.next_check_at, p.checked_at,
+    COALESCE(p.failures, 0) AS failures,
+    COALESCE(p.gone_count, 0) AS gone_count,
+    p.moved_to,
+    COALESCE(p.moved_count, 0) AS moved_count,
+    p.moved_since,
+    COALESCE(p.fetched_once, false) AS fetched_once,
+    p.next_check_at IS NULL OR p.next_check_at <= zeke_jobs.now() AS is_due,
+    zeke_jobs.now() AS moment
+FROM public.sources AS s
+LEFT JOIN public.source_polling AS p ON p.source_id = s.id
+WHERE s.id = %(source_id)s

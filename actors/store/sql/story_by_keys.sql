@@ -1,0 +1,6 @@
+-- The story that has one of these keys.
+SELECT k.story_id, k.key
+FROM public.story_keys AS k
+WHERE k.key = ANY (%(keys)s)
+ORDER BY k.created_at, k.story_id
+LIMIT 1

@@ -1,0 +1,6 @@
+-- Further keys of a story; a key that another story has stays there.
+INSERT INTO public.story_keys (key, story_id)
+SELECT key, %(story_id)s
+FROM unnest(%(keys)s::text[]) AS key
+ORDER BY key
+ON CONFLICT (key) DO NOTHING

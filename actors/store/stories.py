@@ -1,0 +1,83 @@
+"""Stories: one for each text, found again by address, by text, and by likeness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+_MOST_CANDIDATES = 50
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A story that may be a near duplicate."""
+
+    story_id: UUID
+    signature: list[int]
+    text: str
+
+
+def filing(conn: Connection) -> None:
+    """Let one worker at a time look for a story's like and add it, until the end of the transaction."""
+    SQL.one(conn, "story_filing_lock")
+
+
+def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
+    """The oldest story that has one of the keys."""
+    row = SQL.one(conn, "story_by_keys", keys=list(keys))
+    return None if row is None else UUID(str(row["story_id"]))
+
+
+def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:
+    """Let a story be found by further keys."""
+    SQL.run(conn, "story_keys_add", story_id=str(story_id), keys=sorted(keys))
+
+
+def add(
+    conn: Connection,
+    content_id: UUID,
+    *,
+    source_id: UUID,
+    title: str,
+    kind: str,
+    url: str | None,
+    published_at: datetime | None,
+) -> UUID:
+    """Make a story of a content."""
+    row = SQL.one(
+        conn,
+        "story_add",
+        content_id=str(content_id),
+        source_id=str(source_id),
+        title=title,
+        kind=kind,
+        primary_url=url,
+        published_at=published_at,
+    )
+    assert row is not None
+    return UUID(str(row["id"]))
+
+
+def edit(conn: Connection, story_id: UUID, *, title: str | None) -> None:
+    """Take over what an edited article says now."""
+    SQL.run(conn, "story_edit", story_id=str(story_id), title=title)
+
+
+def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequence[int]) -> None:
+    """Store what near duplicates of a story are found by."""
+    SQL.run(conn, "story_signature_put", story_id=str(story_id), signature=list(signature), bands=list(bands))
+
+
+def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Candidate]:
+    """Other stories that share a band, newest first."""
+    rows = SQL.all(conn, "story_candidates", story_id=str(story_id), bands=list(bands), most=_MOST_CANDIDATES)
+    return [Candidate(UUID(str(row["story_id"])), row["signature"], row["text_body"] or "") for row in rows]

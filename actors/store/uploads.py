@@ -1,0 +1,37 @@
+"""Uploads that are too large for a payload: stored first, then sent by reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+
+def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:
+    """Store the items of an upload; send ingest-from-upload with the id in the same transaction.
+
+    ``items`` are objects as in the payload of ingest-from-upload.
+    """
+    row = SQL.one(
+        conn,
+        "upload_save",
+        source_id=str(source_id),
+        uploaded_by=uploaded_by,
+        items=Json([dict(item) for item in items]),
+    )
+    assert row is not None
+    return UUID(str(row["id"]))
+
+
+def get(conn: Connection, upload_id: UUID) -> list[dict[str, Any]] | None:
+    """The items of an upload, None where there is none of this id."""
+    row = SQL.one(conn, "upload_get", upload_id=str(upload_id))
+    return None if row is None else list(row["items"])
