@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import signal
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs import environment, logs
-from zeke_jobs.errors import ZekeJobsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +31,7 @@ def up(
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     from zeke_jobs import config
+    from zeke_jobs.own_server import own_server
     from zeke_jobs.processes import system
     from zeke_jobs.reloading import Reloader
     from zeke_jobs.supervisor import Supervisor
@@ -43,7 +42,10 @@ def up(
     path = environment.config_path()
     checked = config.load(path)
     with ExitStack() as stack:
-        url = environment.database_url_or_none() or stack.enter_context(_embedded_server())
+        url = environment.database_url_or_none()
+        if url is None:
+            url = stack.enter_context(own_server(environment.data_dir()))
+            _say_where(url)
         _migrate(url, checked.migrations)
         env = {**os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
@@ -66,29 +68,12 @@ def write_line(name: str, line: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def _embedded_server() -> Iterator[str]:
+def _say_where(url: str) -> None:
     from zeke_jobs import embedded
-    from zeke_jobs.server_folder import server_folder
 
-    folder = server_folder(environment.data_dir())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.up").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ZekeJobsError(
-                f"expected to be alone with the server in {folder}, got another `up` that runs there\n"
-                f"  help: set {environment.DATA} to another folder, or {environment.DATABASE_URL} to a server"
-            ) from None
-        url = embedded.ensure(folder)
-        try:
-            psql = shlex.join([str(embedded.binaries() / "psql"), url])
-            typer.echo(f"database  | to look inside: {psql}", err=True)
-            typer.echo(f"database  | for zeke-jobs elsewhere: export DATABASE_URL={shlex.quote(url)}", err=True)
-            yield url
-        finally:
-            embedded.stop(folder)
+    psql = shlex.join([str(embedded.binaries() / "psql"), url])
+    typer.echo(f"database  | to look inside: {psql}", err=True)
+    typer.echo(f"database  | for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}", err=True)
 
 
 def _migrate(url: str, packages: Sequence[str]) -> None:

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from zeke_jobs.server_folder import server_folder
+from zeke_jobs import embedded
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.own_server import own_server, server_folder
 
 
 def test_data_stays_in_its_folder_where_a_server_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +33,29 @@ def test_root_gets_a_folder_that_an_unprivileged_server_can_reach(
 def test_root_keeps_a_folder_that_everybody_can_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert server_folder(Path("/usr/.zeke")) == Path("/usr/.zeke/postgres")
+
+
+@pytest.fixture
+def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+
+    def ensure(_folder: Path) -> str:
+        calls.append("start")
+        return "postgresql://"
+
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(embedded, "ensure", ensure)
+    monkeypatch.setattr(embedded, "stop", lambda _folder: calls.append("stop"))
+    return calls
+
+
+def test_a_second_command_is_refused_the_same_server(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path), pytest.raises(ZekeJobsError, match="another command"), own_server(tmp_path):
+        pass
+    assert no_server == ["start", "stop"]
+
+
+def test_the_server_is_stopped_whatever_happens(tmp_path: Path, no_server: list[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), own_server(tmp_path):
+        raise KeyboardInterrupt
+    assert no_server == ["start", "stop"]
