@@ -1,0 +1,109 @@
+"""``zeke-jobs check``: all that is wrong with jobs.yaml, or what it sets up."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from zeke_jobs import environment
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zeke_jobs.config import Concurrency, Config, Schedule, Task
+
+_FIRES = 3
+
+
+def run(path: Path | None) -> int:
+    """Check a jobs.yaml, by default the one that the environment names, and say what was found.
+
+    Diagnostics go to stderr, the summary to stdout.
+
+    Returns:
+        The exit status: 0, or 2 where something is wrong.
+    """
+    from zeke_jobs import config
+
+    _find_modules_here()
+    try:
+        checked = config.load(path or environment.config_path())
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    _summarize(checked, path or environment.config_path(), datetime.now(UTC))
+    return 0
+
+
+def _find_modules_here() -> None:
+    """Let handlers be found in the current folder, as ``dramatiq`` and ``periodiq`` do."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _summarize(config: Config, path: Path, now: datetime) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("task", "queue", "concurrency", "uses", "timeout", "retries", "cron"):
+        table.add_column(title, overflow="fold")
+    for task in config.tasks.values():
+        table.add_row(*_row(task))
+    console.print(table)
+    for task in config.tasks.values():
+        if task.cron is not None:
+            console.print(f"\n{task.id}: {_fires(task.cron, now)}", soft_wrap=True)
+    console.print(f"\n{path} is fine: {_counted(config)}", soft_wrap=True)
+
+
+def _row(task: Task) -> tuple[str, ...]:
+    from zeke_jobs.durations import format_duration
+
+    return (
+        task.id + (" (paused)" if task.paused else ""),
+        task.queue,
+        _shown(task.concurrency),
+        ", ".join(task.uses),
+        format_duration(task.timeout),
+        str(task.retry.limit),
+        task.cron.at if task.cron else "",
+    )
+
+
+def _shown(concurrency: Concurrency) -> str:
+    whole = "no limit" if concurrency.limit is None else str(concurrency.limit)
+    return whole if concurrency.per_key is None else f"{whole}, {concurrency.per_key} per key"
+
+
+def _fires(schedule: Schedule, now: datetime) -> str:
+    from zeke_jobs.cron import parse
+
+    if schedule.paused:
+        return "its schedule is paused"
+    zone = ZoneInfo(schedule.timezone)
+    ticks, last = [], now
+    for _ in range(_FIRES):
+        following = parse(schedule.at).next_after(last, zone)
+        if following is None:
+            break
+        ticks.append(following.astimezone(zone).strftime("%a %Y-%m-%d %H:%M"))
+        last = following
+    return f"next at {', '.join(ticks)} ({schedule.timezone})"
+
+
+def _counted(config: Config) -> str:
+    crons = sum(task.cron is not None for task in config.tasks.values())
+    parts = (
+        (len(config.tasks), "task"),
+        (crons, "schedule"),
+        (len(config.limits), "shared limit"),
+        (len(config.services), "service"),
+    )
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts)
+
+
