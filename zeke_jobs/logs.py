@@ -35,7 +35,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         ConfigurationError: an unknown format or level in the environment.
     """
     as_json = _wants_json() if json is None else json
-    level = environment.log_level()
+    level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -63,9 +63,7 @@ def _of_folder(package: str, folder: str) -> list[Migration]:
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
     except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError) as error:
-        raise MigrationError(
-            f"expected a package with a folder {folder}, got {package!r}: {error}"
-        ) from error
+        raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
     return [_read(package, folder, name) for name in names]
 
 
@@ -169,9 +167,7 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
     ahead = [
         row
         for row in SQL.all(conn, "migration_list")
-        if row["breaking"]
-        and row["package"] in {OURS, *packages}
-        and (row["package"], row["name"]) not in known
+        if row["breaking"] and row["package"] in {OURS, *packages} and (row["package"], row["name"]) not in known
     ]
     if ahead:
         names = ", ".join(f"{row['package']}/{row['name']}" for row in ahead)

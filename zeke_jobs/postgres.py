@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extras import register_uuid
 
 from zeke_jobs import environment
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 #: What psycopg2 raises when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
 
-_KEEPALIVE = {
+_KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -40,10 +41,9 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
         ConfigurationError: no ``url`` and no ``DATABASE_URL``.
         psycopg2.OperationalError: the server cannot be reached.
     """
-    conn = psycopg2.connect(
-        url or environment.database_url(), **{**_KEEPALIVE, "application_name": application_name}
-    )
+    conn = psycopg2.connect(url or environment.database_url(), **{**_KEEPALIVE, "application_name": application_name})
     conn.autocommit = True
+    register_uuid(conn_or_curs=conn)  # on this connection alone: the program around us may read its own as text
     with conn.cursor() as cursor:
         # SET, not start-up options: PgBouncer refuses options that it does not know.
         # A database default of REPEATABLE READ would make limits inexact (facts: 5,271 serialisation errors).
@@ -60,19 +60,12 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            with _ignored_when_gone(), conn.cursor() as cursor:
+            # When the server is gone it rolls back by itself; the body's own exception is what matters.
+            with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute("ROLLBACK")
         raise
     with conn.cursor() as cursor:
         cursor.execute("COMMIT")
-
-
-@contextmanager
-def _ignored_when_gone() -> Iterator[None]:
-    try:
-        yield
-    except DISCONNECTED:
-        pass  # the server rolls back by itself; the body's own exception is what matters
 
 
 class Pool:
@@ -81,9 +74,7 @@ class Pool:
     Connections are opened when needed. ``trim`` closes those that nobody used for a while.
     """
 
-    def __init__(
-        self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs"
-    ) -> None:
+    def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
         self.max_size = max_size
         self.application_name = application_name
@@ -136,6 +127,11 @@ class Pool:
             self._idle = [(since, conn) for since, conn in self._idle if not any(conn is o for o in old)]
         for conn in old:
             conn.close()
+
+    def resize(self, max_size: int) -> None:
+        """Allow another number of connections. Only before the pool is in use."""
+        self.max_size = max_size
+        self._slots = threading.BoundedSemaphore(max_size)
 
     def drop_idle(self) -> None:
         """Close all idle connections, as after a disconnection, when the others are probably dead too."""

@@ -1,0 +1,110 @@
+"""One claimed job in this process: what was claimed, when it started here, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.broker import MessageProxy
+from dramatiq.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from zeke_jobs.outcome import Outcome
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds)."""
+
+    id: UUID
+    number: int
+    task: str
+    attempt: int
+    attempt_base: int
+    deaths: int
+    revision: int
+    parent: UUID | None
+    scheduled_for: datetime | None
+    received: float = field(default_factory=time.monotonic)
+    started: float | None = None
+    marked: bool = False
+
+    @property
+    def after(self) -> float | None:
+        """Seconds from the claim to the start of the handler; None when it has not started."""
+        return None if self.started is None else self.started - self.received
+
+
+class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
+    """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges."""
+
+    def __init__(self, row: Mapping[str, Any], queue: str) -> None:
+        fields = json.loads(row["message"])
+        super().__init__(
+            Message(
+                # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
+                queue_name=queue,
+                actor_name=row["task"],
+                args=tuple(fields.get("args") or ()),
+                kwargs=fields.get("kwargs") or {},
+                options={},
+                message_id=str(row["message_id"]),
+                message_timestamp=int(fields.get("message_timestamp") or 0),
+            )
+        )
+        self.outcome: Outcome | None = None
+        self.claim = Claim(
+            id=row["message_id"],
+            number=row["claim"],
+            task=row["task"],
+            attempt=row["attempt"],
+            attempt_base=row["attempt_base"],
+            deaths=row["deaths"],
+            revision=row["revision"] or 0,
+            parent=row["parent"],
+            scheduled_for=row["scheduled_for"],
+        )
+
+
+class HeldClaims:
+    """The claims that this process holds, started or not. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._claims: dict[UUID, Claim] = {}
+        self._lock = threading.Lock()
+        self.changed = threading.Condition(self._lock)
+
+    def add(self, claim: Claim) -> bool:
+        """Note a claim. False when this process holds that job already (its server forgot an earlier claim in a crash)."""
+        with self._lock:
+            if claim.id in self._claims:
+                return False
+            self._claims[claim.id] = claim
+            return True
+
+    def discard(self, claim: Claim) -> None:
+        """Forget a claim, and wake whoever waits for room."""
+        with self._lock:
+            if self._claims.get(claim.id) is claim:
+                del self._claims[claim.id]
+            self.changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def all(self) -> list[Claim]:
+        """The claims at this moment."""
+        with self._lock:
+            return list(self._claims.values())
+
+    def wait_for_change(self, timeout: float) -> None:
+        """Return when a claim was given up, or after ``timeout`` seconds."""
+        with self.changed:
+            self.changed.wait(timeout)

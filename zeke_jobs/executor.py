@@ -1,0 +1,148 @@
+"""Runs one claimed job: payload in, handler called under its timeout, one outcome out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.middleware import Middleware
+from pydantic import ValidationError
+
+from zeke_jobs import json_text
+from zeke_jobs.errors import ClaimLost, InvalidPayload
+from zeke_jobs.interrupts import Interrupts, Lost
+from zeke_jobs.job_context import JobContext
+from zeke_jobs.logs import get_logger
+from zeke_jobs.outcome import RETURNED, Completed, Ended, Outcome, Settled, of_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from pydantic import BaseModel
+
+    from zeke_jobs.claims import Claim, JobMessage
+    from zeke_jobs.config.models import Retry
+    from zeke_jobs.interrupts import Running
+    from zeke_jobs.postgres import Pool
+    from zeke_jobs.runtime import RunnableTask, Runtime
+
+
+class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Knows which message its thread works on; the actors' functions come back here.
+
+    ``holding`` says whether this process still counts as alive, so that nothing is started on a claim that was rescued.
+    """
+
+    def __init__(self, runtime: Runtime, pool: Pool, interrupts: Interrupts, holding: Callable[[Claim], bool]) -> None:
+        self.worker: UUID | None = None
+        self._runtime = runtime
+        self._pool = pool
+        self._interrupts = interrupts
+        self._holding = holding
+        self._current = threading.local()
+        self._log = get_logger("zeke_jobs.executor")
+
+    @property
+    def actor_options(self) -> set[str]:
+        """``periodic`` is what periodiq looks for."""
+        return {"periodic"}
+
+    def before_process_message(self, _broker: object, message: JobMessage) -> None:
+        """Remember the message for ``run``, which dramatiq calls next in this thread with nothing but the payload."""
+        self._current.message = message
+
+    def run(self, *args: Any, **payload: Any) -> None:
+        """What every actor's function is. Leaves the outcome on the message; raises nothing."""
+        message: JobMessage = self._current.message
+        if not self._holding(message.claim):
+            message.outcome = RETURNED
+            return
+        message.claim.started = time.monotonic()
+        message.outcome = self._outcome(message.claim, args, payload)
+
+    def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
+        runnable = self._runtime.find(claim.task)
+        if runnable is None:
+            # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
+            return Ended("returned")
+        policy = runnable.task.retry
+        retries = claim.attempt - claim.attempt_base
+        try:
+            return self._call(claim, runnable, _validated(runnable, args, payload))
+        except ClaimLost as error:
+            self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
+            # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
+            return of_exception(error, policy, retries=retries)
+        except Lost as error:
+            self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
+            return RETURNED
+        except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
+            outcome = of_exception(error, policy, retries=retries)
+            self._say(claim, outcome, retries, policy)
+            return outcome
+
+    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
+        assert self.worker is not None
+        with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
+            context = JobContext(claim, self.worker, self._runtime, self._pool, running, runnable.settings)
+            try:
+                result = runnable.handler.function(payload, context)
+                if runnable.handler.is_async:
+                    result = _await(result, running)
+            except Exception:
+                if not context.completed:
+                    raise
+                context.logger.exception("raised after its completion was committed; the job stays completed")
+            finally:
+                context.close()
+        if context.completed:
+            return Settled()
+        return Completed(json_text.encode(result))
+
+    def _say(self, claim: Claim, outcome: Ended, retries: int, policy: Retry) -> None:
+        log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
+        error = outcome.error or {}
+        if outcome.how == "failed":
+            log.error(
+                "failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=policy.limit
+            )
+        elif outcome.how == "retry":
+            log.warning(
+                "will be retried",
+                error=error.get("type"),
+                reason=error.get("message"),
+                delay=round(outcome.delay or 0.0, 3),
+                retry=retries + 1,
+                limit=policy.limit,
+            )
+        else:
+            log.info(outcome.how, reason=outcome.reason)
+
+
+def _validated(runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:
+    if args:
+        raise InvalidPayload(f"expected the payload as keywords, got {len(args)} positional arguments")
+    try:
+        return runnable.handler.payload_model.model_validate(payload)
+    except ValidationError as error:
+        # Without the values: they may be secret, and they stand in the payload anyway.
+        faults = [
+            (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
+        ]
+        listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
+        raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None
+
+
+def _await(coroutine: Any, running: Running) -> Any:
+    """Run an async handler in this thread; an interrupt cancels its task, wherever it waits."""
+
+    async def body() -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        running.stoppers.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        return await coroutine
+
+    return asyncio.run(body())

@@ -1,0 +1,144 @@
+"""Proves that this process lives, learns what was decided elsewhere, and returns the jobs of processes that are lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from zeke_jobs import catalogue, rescue
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.interrupts import Cancelled, Lost
+from zeke_jobs.logs import get_logger
+from zeke_jobs.postgres import DISCONNECTED, Pool
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.claims import Claim
+    from zeke_jobs.worker_process import WorkerProcess
+
+EVERY = 5.0  # seconds between heartbeats
+LOST_AFTER = 20.0  # seconds without one, and a process counts as lost
+_TICK = 0.2  # seconds; how exactly timeouts are kept
+_WATCH = 1.0  # seconds between looks at running jobs, only while there are some
+_MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
+_TRIM_AFTER = 10.0
+
+
+class Heartbeat:
+    """A thread that ticks. Time here is monotonic and only for waiting; the database decides who is late."""
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
+        self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
+        self._proved = self._alive_since = time.monotonic()
+        self._next_beat = 0.0
+        self._next_watch = 0.0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._log = get_logger("zeke_jobs.heartbeat")
+        self._refused = 0
+
+    def start(self) -> None:
+        """Start ticking."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop ticking."""
+        self._closing.set()
+        self._thread.join(5.0)
+        self._pool.close()
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
+        return self.is_fresh() and claim.received >= self._alive_since
+
+    def is_fresh(self) -> bool:
+        """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""
+        return time.monotonic() - self._proved < LOST_AFTER
+
+    def _run(self) -> None:
+        while not self._closing.wait(_TICK):
+            self._process.interrupts.tick()
+            now = time.monotonic()
+            try:
+                if now >= self._next_beat:
+                    self._next_beat = now + EVERY
+                    with self._pool.connection() as conn:
+                        self.beat(conn)
+                if now >= self._next_watch and len(self._process.held):
+                    self._next_watch = now + _WATCH
+                    with self._pool.connection() as conn:
+                        self.watch(conn)
+            except DISCONNECTED as error:
+                self._log.warning("no heartbeat: the database is away", error=str(error).strip())
+                self._pool.drop_idle()
+                self._next_beat = now + 1.0
+            except Exception:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
+                self._log.exception("heartbeat failed")
+
+    def beat(self, conn: Connection) -> None:
+        """One heartbeat: prove life, follow the revision in force, rescue, expire."""
+        process = self._process
+        sent = time.monotonic()
+        row = SQL.one(
+            conn,
+            "worker_heartbeat",
+            worker=process.id,
+            busy=len(process.held),
+            revision=process.runtime.revision,
+            stopping=process.stopping,
+        )
+        assert row is not None
+        if not row["alive"]:
+            # We were frozen, or cut off. Others have our jobs; nothing of what still runs here can commit.
+            self._log.warning("taken for dead; what is running here is lost and stopped")
+            process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
+            process.register(conn)
+            self._alive_since = time.monotonic()
+        self._proved = sent
+        process.alone = row["alone"]
+        if row["revision"] > process.runtime.revision and row["revision"] != self._refused:
+            self._follow(conn)
+        rescue.run(conn, LOST_AFTER, self._log)
+        process.pool.trim(keep=2, older_than=_TRIM_AFTER)
+        process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
+
+    def _follow(self, conn: Connection) -> None:
+        try:
+            latest = catalogue.load_latest(conn)
+            if latest is not None:
+                self._process.put_in_force(latest[1], latest[0])
+                self._log.info("running by a new revision", revision=latest[0])
+        except ConfigurationError as error:
+            self._refused = catalogue.latest_number(conn)
+            self._log.error(
+                "the revision in force does not fit this process's code; the last one stays",
+                revision=self._refused,
+                error=str(error),
+            )
+
+    def watch(self, conn: Connection) -> None:
+        """Say which handlers have started, and stop those whose jobs were cancelled."""
+        process = self._process
+        now = time.monotonic()
+        started = [
+            claim
+            for claim in process.held.all()
+            if claim.started is not None and not claim.marked and now - claim.started > _MARK_AFTER
+        ]
+        if started:
+            SQL.all(
+                conn,
+                "job_mark_started",
+                worker=process.id,
+                ids=[claim.id for claim in started],
+                claims=[claim.number for claim in started],
+                after=[claim.after for claim in started],
+            )
+            for claim in started:
+                claim.marked = True
+        for row in SQL.all(conn, "job_cancelling", worker=process.id):
+            process.interrupts.stop(row["id"], Cancelled(row["reason"] or "cancelled"))

@@ -1,0 +1,116 @@
+"""Ending a handler from outside: its time is up, a person cancelled it, or another process took the job over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from ctypes import c_ulong, py_object, pythonapi
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+
+class Interrupt(BaseException):
+    """Raised inside a handler's thread. Not an ``Exception``, so that a handler's ``except Exception`` lets it pass."""
+
+
+class TimedOut(Interrupt):
+    """The task's ``timeout`` is over."""
+
+
+class Cancelled(Interrupt):
+    """Somebody cancelled the job."""
+
+
+class Lost(Interrupt):
+    """This process no longer holds the job."""
+
+
+class Running:
+    """One handler that runs in one thread, and how to stop it.
+
+    ``stoppers`` are called from another thread to end what Python cannot interrupt: a query, a socket's read.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.thread = threading.get_ident()
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.stoppers: list[Callable[[], object]] = []
+        self.interrupt: Interrupt | None = None
+        self._lock = threading.Lock()
+        self._active = True
+
+    def stop(self, interrupt: Interrupt) -> bool:
+        """Raise ``interrupt`` in the handler's thread; False when it has ended, or is being stopped already."""
+        with self._lock:
+            if not self._active or self.interrupt is not None:
+                return False
+            self.interrupt = interrupt
+            # The class, not the object: CPython makes the exception in the target thread. end() gives the text back.
+            pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
+            for stopper in list(self.stoppers):
+                stopper()
+            return True
+
+    def end(self) -> None:
+        """The handler has returned: nothing may be raised in this thread any more."""
+        while True:
+            try:
+                with self._lock:
+                    self._active = False
+                    pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), None)
+            except Interrupt:
+                continue  # it was on its way while we took the lock
+            return
+
+
+class Interrupts:
+    """The handlers that run in this process. ``tick`` stops those whose time is up."""
+
+    def __init__(self) -> None:
+        self._running: dict[UUID, Running] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self, job: UUID, timeout: float) -> Iterator[Running]:
+        """Around the handler's call. An interrupt comes out as ``Running.interrupt``'s type with its own text."""
+        running = Running(timeout)
+        with self._lock:
+            self._running[job] = running
+        try:
+            try:
+                yield running
+            finally:
+                running.end()
+                with self._lock:
+                    self._running.pop(job, None)
+        except BaseException as error:
+            # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
+            if running.interrupt is not None:
+                raise running.interrupt from (None if isinstance(error, Interrupt) else error)
+            raise
+
+    def stop(self, job: UUID, interrupt: Interrupt) -> bool:
+        """Stop one job's handler; False when it does not run here (any more)."""
+        with self._lock:
+            running = self._running.get(job)
+        return running is not None and running.stop(interrupt)
+
+    def stop_all(self, interrupt: Interrupt) -> None:
+        """Stop every handler."""
+        with self._lock:
+            jobs = list(self._running)
+        for job in jobs:
+            self.stop(job, interrupt)
+
+    def tick(self) -> None:
+        """Stop handlers whose deadline has passed."""
+        now = time.monotonic()
+        with self._lock:
+            late = [running for running in self._running.values() if running.deadline <= now]
+        for running in late:
+            running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))

@@ -1,0 +1,6 @@
+-- The newest revision with this text.
+SELECT number
+FROM zeke_jobs.revision
+WHERE digest = %(digest)s
+ORDER BY number DESC
+LIMIT 1

@@ -1,0 +1,119 @@
+"""For people who test their own handlers: a context without an engine, and a clock that stands where you put it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from zeke_jobs.context import Context
+from zeke_jobs.logs import get_logger
+from zeke_jobs.postgres import transaction
+from zeke_jobs.sending import Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class SentCall:
+    """One ``ctx.send``: what was asked for."""
+
+    task: str
+    payload: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class FakeContext(Context[Any]):
+    """A context for calling a handler in a test, on a real connection or on none.
+
+    Sends inside a transaction that rolls back are forgotten, as in the database.
+
+    Attributes:
+        sent: What the handler sent, in order.
+        output: What it completed with; ``completed`` tells whether it did.
+        progressed: Calls of ``progress``.
+    """
+
+    def __init__(
+        self,
+        db: Connection | None = None,
+        *,
+        settings: Any = None,
+        services: Mapping[str, Any] | None = None,
+        task_id: str = "test",
+        job_id: UUID | None = None,
+        attempt: int = 1,
+        revision: int = 1,
+        scheduled_for: datetime | None = None,
+    ) -> None:
+        self.job_id = job_id or uuid4()
+        self.task_id = task_id
+        self.attempt = attempt
+        self.revision = revision
+        self.scheduled_for = scheduled_for
+        self.settings = settings
+        self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
+        self.sent: list[SentCall] = []
+        self.output: Any = None
+        self.completed = False
+        self.progressed: list[tuple[float, float | None, str]] = []
+        self._db = db
+        self._services = dict(services or {})
+
+    @property
+    def db(self) -> Connection:
+        """The connection that the test gave."""
+        if self._db is None:
+            raise RuntimeError("expected FakeContext(db=…) for a handler that uses ctx.db, got none")
+        return self._db
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A real transaction on the test's connection; nothing fences it."""
+        sent, completed, output = list(self.sent), self.completed, self.output
+        try:
+            with transaction(self.db) as conn:
+                yield conn
+        except BaseException:
+            self.sent, self.completed, self.output = sent, completed, output
+            raise
+
+    def complete(self, output: Any = None) -> None:
+        """Remember the output."""
+        self.completed, self.output = True, output
+
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
+        """Remember the call; nothing is sent."""
+        self.sent.append(SentCall(task, dict(payload or {}), options))
+        return Sent(id=uuid4(), status="created", task_id=task)
+
+    def service(self, name: str) -> Any:
+        """The service that the test gave."""
+        return self._services[name]
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Remember the call."""
+        self.progressed.append((done, total, note))
+
+
+def set_clock(conn: Connection, moment: datetime) -> None:
+    """Make the database's clock stand at ``moment``, for all its sessions. For test databases only."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+            (f"SELECT timestamptz '{moment.isoformat()}'",),
+        )
+
+
+def release_clock(conn: Connection) -> None:
+    """Let the database's clock run again."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
+            "LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
+        )

@@ -1,0 +1,207 @@
+"""One worker process: its identity, what it holds, and the threads around dramatiq's own, from boot to shutdown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from dramatiq.middleware import Middleware
+
+import zeke_jobs
+from zeke_jobs import catalogue, migrate
+from zeke_jobs.claims import HeldClaims
+from zeke_jobs.config.models import Retry
+from zeke_jobs.doorbell import Doorbell
+from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.executor import Executor
+from zeke_jobs.heartbeat import Heartbeat
+from zeke_jobs.interrupts import Cancelled, Interrupts
+from zeke_jobs.load import Load
+from zeke_jobs.logs import get_logger
+from zeke_jobs.outcome import Ended
+from zeke_jobs.postgres import DISCONNECTED, Pool, connect
+from zeke_jobs.queries import SQL
+from zeke_jobs.settler import Settler
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.claims import Claim
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.runtime import Runtime
+
+_PAUSE = 1.0  # seconds between attempts to reach the database at boot
+_LAST_WORDS = 15.0  # seconds for the last outcomes at shutdown
+_SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress; handlers' own come on top
+
+
+class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Created with the broker; comes to life when dramatiq boots its worker."""
+
+    def __init__(self, runtime: Runtime, url: str | None) -> None:
+        self.id = uuid4()
+        self.url = url
+        self.runtime = runtime
+        self.held = HeldClaims()
+        self.interrupts = Interrupts()
+        self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
+        self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
+        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.holds)
+        self.settler = Settler(self.pool, self.held)
+        self.queues: tuple[str, ...] = ()
+        self.load = Load(0)
+        self.alone = False
+        self.stopping = False
+        self.doorbell: Doorbell
+        self.heartbeat: Heartbeat
+        self._log = get_logger("zeke_jobs.worker")
+
+    # ── what the consumers ask ──
+
+    def room(self) -> int:
+        """How many jobs this process would claim now."""
+        if self.stopping or not self.is_alive():
+            return 0
+        if self.alone:
+            return 1 if len(self.held) == 0 else 0
+        return self.load.room()
+
+    def tasks(self) -> list[str]:
+        """Ids of the tasks that this process serves."""
+        return list(self.runtime.tasks)
+
+    def policy(self, task: str) -> Retry:
+        """The task's retry policy, or the default one for a task that left jobs.yaml."""
+        runnable = self.runtime.find(task)
+        return runnable.task.retry if runnable else Retry()
+
+    def work_done(self, claim: Claim) -> None:
+        """A job no longer occupies or waits for a thread."""
+        self.load.done(claim)
+        with self.held.changed:
+            self.held.changed.notify_all()
+
+    def is_alive(self) -> bool:
+        """Whether others still count this process as alive, as far as it can know."""
+        return self.heartbeat.is_fresh()
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim can still be ours."""
+        return self.heartbeat.holds(claim)
+
+    # ── dramatiq's hooks ──
+
+    def after_process_boot(self, _broker: object) -> None:
+        """Stop claiming the moment SIGTERM comes; dramatiq's main loop looks only once a second."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+
+            def stop(signum: int, frame: Any, before: Any = before) -> Any:
+                self.stopping = True
+                return before(signum, frame) if callable(before) else None
+
+            signal.signal(number, stop)
+
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
+        """Check the database, put jobs.yaml in force, announce this process, start its threads.
+
+        Ends the process with status 2 when the database's schema or the configuration does not fit.
+        """
+        self.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
+        self.load = Load(worker.worker_threads)
+        self.handler_pool.resize(worker.worker_threads)
+        while True:
+            try:
+                with closing(connect(self.url, application_name="zeke-jobs boot")) as conn:
+                    self._boot(conn)
+                break
+            except DISCONNECTED as error:
+                self._log.warning("waiting for the database", error=str(error).strip())
+                time.sleep(_PAUSE)
+            except (ConfigurationError, MigrationError) as error:
+                print(f"zeke_jobs: error: {error}", file=sys.stderr)  # noqa: T201 (it is for the operator)
+                sys.exit(2)
+            except Exception:
+                # dramatiq would log it and run on without us.
+                self._log.exception("could not start; please report this")
+                sys.exit(3)
+        self.executor.worker = self.settler.worker = self.id
+        self.doorbell = Doorbell(self.url, self.queues, self._cancel)
+        self.settler.start()
+        self.heartbeat.start()
+        self.doorbell.start()
+
+    def _boot(self, conn: Connection) -> None:
+        migrate.verify(conn, self.runtime.file.migrations)
+        state = catalogue.sync(conn, self.runtime.file)
+        self.runtime.file_revision = state.file_revision
+        self.put_in_force(state.config, state.revision)
+        if not state.is_file:
+            self._log.warning(
+                "this process's jobs.yaml is an older revision and changes nothing; running by the one in force",
+                file_revision=state.file_revision,
+                revision=state.revision,
+            )
+        self.heartbeat = Heartbeat(self)
+        self.register(conn)
+        self._log.info("worker ready", worker=str(self.id), queues=list(self.queues), revision=state.revision)
+
+    def put_in_force(self, config: Config, revision: int) -> None:
+        """Run by another configuration from the next job on."""
+        self.runtime.put_in_force(config, revision)
+        self.settler.revision = revision
+
+    def register(self, conn: Connection) -> None:
+        """Write this process's row, at boot and when others took it for dead."""
+        SQL.run(
+            conn,
+            "worker_register",
+            id=self.id,
+            kind="worker",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=zeke_jobs.__version__,
+            queues=list(self.queues),
+            tasks=self.tasks(),
+            threads=self.load.threads,
+            revision=self.runtime.revision,
+            file_revision=self.runtime.file_revision,
+        )
+
+    def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
+        """Claim no more; what was claimed and not started is handed back when dramatiq's threads have ended."""
+        self.stopping = True
+        self.doorbell.ring_all()
+
+    def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
+        """Write the last outcomes, hand back what still runs past the time allowed, and leave."""
+        unwritten = {claim.id for claim, _ in self.settler.waiting()}
+        for claim in self.held.all():
+            if claim.started is not None and claim.id not in unwritten:
+                self._log.warning(
+                    "still running at shutdown; it starts again elsewhere", task=claim.task, job_id=str(claim.id)
+                )
+                self.settler.put(claim, Ended("retry", delay=0.0, reason="the worker stopped before the job had ended"))
+        self.settler.close(_LAST_WORDS)
+        self.heartbeat.close()
+        self.doorbell.close()
+        if len(self.held) == 0:
+            try:
+                with closing(connect(self.url)) as conn:
+                    SQL.run(conn, "worker_leave", worker=self.id)
+            except DISCONNECTED as error:
+                self._log.warning("could not say goodbye; others will notice", error=str(error).strip())
+        self.runtime.close()
+        self.pool.close()
+        self.handler_pool.close()
+
+    def _cancel(self, job: str) -> None:
+        from uuid import UUID
+
+        self.interrupts.stop(UUID(job), Cancelled("cancelled"))
