@@ -1,0 +1,179 @@
+"""Reads the text of a cron line: five fields or an @name, strictly, with reasons for what it refuses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SHORTHANDS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_TERM = re.compile(
+    r"(?P<first>\*|[a-z]+|[0-9]{1,9})(-(?P<last>[a-z]+|[0-9]{1,9}))?(/(?P<step>[0-9]{1,9}))?", re.ASCII | re.IGNORECASE
+)
+_DIALECT = re.compile(r"[0-9a-z]*#.*|[0-9]*[lw]{1,2}|\?", re.IGNORECASE)
+
+
+class CronError(ValueError):
+    """A cron line that is not valid: ``reason`` says what was expected, ``help`` what to do, if known."""
+
+    def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics' word)
+        super().__init__(f"{reason}; {help}" if help else reason)
+        self.reason = reason
+        self.help = help
+
+
+@dataclass(frozen=True)
+class _Kind:
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    accepts: str = ""
+
+
+_KINDS = (
+    _Kind("minute", 0, 59),
+    _Kind("hour", 0, 23),
+    _Kind("day of month", 1, 31),
+    _Kind("month", 1, 12, MONTHS, " or jan-dec"),
+    _Kind("day of week", 0, 7, WEEKDAYS, " or sun-sat"),
+)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The values that the five fields name.
+
+    ``any_day`` and ``any_weekday`` say that the field starts with ``*``. As in cron, both days must match if
+    one of the two does, and either is enough if none does.
+    """
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    any_day: bool
+    any_weekday: bool
+
+
+def read(text: str) -> Fields:
+    """The values that a cron line names. Weekdays are 0 (Sunday) to 6.
+
+    Raises:
+        CronError: the line is not five fields or a known @name, a field is not valid, or the day never comes.
+    """
+    words = _spelled_out(text.strip()).split()
+    if len(words) != len(_KINDS):
+        raise CronError(
+            f"expected five fields (minute, hour, day of month, month, day of week), got {len(words)}",
+            "seconds and years are not part of a cron line" if len(words) > len(_KINDS) else "",
+        )
+    minutes, hours, days, months, weekdays = (_field(k, w) for k, w in zip(_KINDS, words, strict=True))
+    fields = Fields(
+        minutes=minutes,
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=frozenset(d % 7 for d in weekdays),
+        any_day=words[2].startswith("*"),
+        any_weekday=words[4].startswith("*"),
+    )
+    _refuse_a_day_that_never_comes(fields)
+    return fields
+
+
+def _spelled_out(line: str) -> str:
+    if not line.startswith("@"):
+        return line
+    if line.lower() not in SHORTHANDS:
+        raise CronError(
+            f"expected one of {', '.join(SHORTHANDS)}, got {line!r}",
+            "a schedule has times, not events" if line.lower() == "@reboot" else "write the five fields",
+        )
+    return SHORTHANDS[line.lower()]
+
+
+def _field(kind: _Kind, word: str) -> frozenset[int]:
+    return frozenset().union(*(_term(kind, term, word) for term in word.split(",")))
+
+
+def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:
+    expected = f"expected {kind.name} {kind.low}-{kind.high}{kind.accepts}"
+    match = _TERM.fullmatch(term)
+    if match is None:
+        raise CronError(f"{expected}, got {word!r}", _foreign(term))
+    first, last, step = match["first"], match["last"], match["step"]
+    if first == "*":
+        if last is not None:
+            raise CronError(f"{expected}, got {word!r}", "* stands alone or before a step: */5")
+        low, high = kind.low, kind.high - (kind.high == 7)
+    else:
+        low = _value(kind, first, expected)
+        high = low if last is None else _value(kind, last, expected)
+        if last is not None and last.lower() == "sun" and low > 0:
+            high = 7
+        if high < low:
+            end, start = (kind.names[-1], kind.names[0]) if kind.names else (kind.high, kind.low)
+            raise CronError(
+                f"expected a range that ends after it begins, got {kind.name} {term!r}",
+                f"write {first}-{end},{start}-{last}",
+            )
+        if step is not None and last is None:
+            raise CronError(
+                f"expected a range or * before the step, got {kind.name} {term!r}",
+                f"write {first}-{kind.high}/{step}",
+            )
+    if step is None:
+        return frozenset(range(low, high + 1))
+    widest = kind.high - kind.low - (kind.high == 7)
+    if not 1 <= int(step) <= widest:
+        raise CronError(
+            f"expected a step of 1 to {widest} for {kind.name}, got {term!r}",
+            f"steps start anew with each {_PARENT[kind.name]}, so none can be longer" if int(step) else "",
+        )
+    return frozenset(range(low, high + 1, int(step)))
+
+
+_PARENT = {"minute": "hour", "hour": "day", "day of month": "month", "month": "year", "day of week": "week"}
+
+
+def _value(kind: _Kind, word: str, expected: str) -> int:
+    if word.isdigit():
+        value = int(word)
+        if not kind.low <= value <= kind.high:
+            raise CronError(f"{expected}, got {word}")
+        return value
+    name = word.lower()
+    if name in kind.names:
+        return kind.names.index(name) + kind.low
+    short = name[:3]
+    raise CronError(
+        f"{expected}, got {word!r}",
+        f"write {short}" if short in kind.names else _foreign(word),
+    )
+
+
+def _foreign(term: str) -> str:
+    return "L, W, # and ? belong to other dialects of cron" if _DIALECT.fullmatch(term) else ""
+
+
+def _refuse_a_day_that_never_comes(fields: Fields) -> None:
+    if not (fields.any_day or fields.any_weekday):
+        return  # one of the two days is enough, and each weekday comes
+    if min(fields.days) > max(_LONGEST_MONTH[month - 1] for month in fields.months):
+        months = ", ".join(MONTHS[month - 1] for month in sorted(fields.months))
+        raise CronError(
+            f"expected a day that comes, got day {min(fields.days)} of {months}",
+            "no such month is that long, so this would never fire",
+        )
