@@ -1,4 +1,4 @@
-"""Payload models, and the check of a payload against the JSON Schema in the catalogue."""
+"""The base of payload models: snake_case in Python and in the database, camelCase accepted at the door."""
 
 from __future__ import annotations
 

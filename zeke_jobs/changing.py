@@ -1,0 +1,111 @@
+"""Cancel jobs, and run failed ones again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from zeke_jobs import drivers
+from zeke_jobs.asking import status as ask
+from zeke_jobs.queries import SQL
+from zeke_jobs.send_options import as_id
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What ``cancel`` and ``retry`` answer.
+
+    Attributes:
+        id: The job's id.
+        changed: Whether anything was changed.
+        status: The job's status afterwards. After ``cancel``, ``active`` means that it is being stopped.
+        note: In words: what was done, or why nothing.
+    """
+
+    id: UUID
+    changed: bool
+    status: str
+    note: str
+
+
+def cancel(id: UUID | str, reason: str | None = None, *, connection: Any = None) -> Changed:  # noqa: A002 (the field's word)
+    """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
+
+    Args:
+        id: The job's id.
+        reason: Kept with the job, for people.
+        connection: As for ``send``.
+
+    Raises:
+        JobNotFound: no job has this id.
+    """
+    job_id = as_id("id", id)
+    params = {"id": str(job_id), "reason": reason}
+    rows = drivers.run_again(lambda run: run(SQL.text("cancel_one"), params), connection)
+    if not rows:
+        job = ask(job_id, connection=connection)
+        return Changed(job_id, False, job.status, f"it had ended already: {job.status}; nothing was changed")
+    if rows[0][0] == "consumed":
+        return Changed(job_id, True, "active", "it is running and is being stopped")
+    return Changed(job_id, True, "cancelled", "it had not started, and will not")
+
+
+@overload
+def retry(id: UUID | str, *, connection: Any = None) -> Changed: ...
+@overload
+def retry(
+    *,
+    task: str | None = None,
+    status: Literal["failed", "cancelled"] = "failed",
+    newer: timedelta | None = None,
+    limit: int = 1000,
+    connection: Any = None,
+) -> list[UUID]: ...
+def retry(
+    id: UUID | str | None = None,  # noqa: A002 (the field's word)
+    *,
+    task: str | None = None,
+    status: Literal["failed", "cancelled"] = "failed",
+    newer: timedelta | None = None,
+    limit: int = 1000,
+    connection: Any = None,
+) -> Changed | list[UUID]:
+    """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
+
+    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. Without, the oldest jobs
+    that match, at most ``limit``: their ids.
+
+    Args:
+        id: The job's id.
+        task: Only jobs of this task, by id or alias.
+        status: ``failed`` or ``cancelled``.
+        newer: Only jobs that ended within this time.
+        limit: At most so many at once.
+        connection: As for ``send``.
+
+    Raises:
+        JobNotFound: no job has this id.
+        ValueError: it is another status.
+    """
+    if status not in ("failed", "cancelled"):
+        raise ValueError(f"expected status failed or cancelled, got {status!r}")
+    job_id = None if id is None else as_id("id", id)
+    params = {
+        "id": None if job_id is None else str(job_id),
+        "task": task,
+        "status": status,
+        "newer": None if newer is None else newer.total_seconds(),
+        "limit": limit,
+    }
+    rows = drivers.run_again(lambda run: run(SQL.text("retry_jobs"), params), connection)
+    if job_id is None:
+        return [as_id("id", row[0]) for row in rows]
+    if rows:
+        return Changed(job_id, True, rows[0][1], "it is queued again, with a fresh retry limit")
+    job = ask(job_id, connection=connection)
+    why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
+    return Changed(job_id, False, job.status, f"it is {job.status}: {why}")

@@ -1,0 +1,462 @@
+-- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
+
+-- Holds "one job per unique key". A job holds its key until a later send takes it over (zeke_jobs.enqueue), so that neither
+-- claims nor finishes ever touch it, and a job that returns to the queue cannot collide with its successor.
+CREATE UNIQUE INDEX queue_unique ON zeke_jobs.queue (unique_key) WHERE unique_key IS NOT NULL;
+
+-- pg-boss's words, in its order: state < 'active' is queued. 'expired' is a word of its version 9; no job of ours has it.
+CREATE TYPE zeke_jobs.job_status AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
+
+CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
+RETURNS zeke_jobs.job_status
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE p_state
+    WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN 'consumed' THEN 'active'
+    WHEN 'done' THEN 'completed'
+    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
+  END::zeke_jobs.job_status
+$$;
+
+-- A new id: UUID version 7, whose order of time keeps inserts on one edge of the primary key.
+CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE
+AS $$
+  SELECT encode(
+    set_bit(
+      set_bit(
+        overlay(
+          uuid_send(gen_random_uuid())
+          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1),
+      53, 1),
+    'hex')::uuid
+$$;
+
+-- story_id → storyId
+CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
+  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
+$$;
+
+-- What a JSON Schema says about the fields and the items of a value, seen through $ref and all its branches.
+CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_shape jsonb := '{}';
+  v_branch jsonb;
+  v_part jsonb;
+BEGIN
+  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
+    RETURN v_shape;
+  END IF;
+  FOR v_branch IN
+    SELECT p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/') WHERE p_schema ? '$ref'
+    UNION ALL
+    SELECT b.value
+    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
+      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
+  LOOP
+    v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
+    v_shape := v_shape || v_part
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
+  END LOOP;
+  IF p_schema ? 'properties' THEN
+    v_shape := v_shape
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
+  END IF;
+  IF p_schema ? 'items' THEN
+    v_shape := v_shape || jsonb_build_object('items', p_schema -> 'items');
+  END IF;
+  IF p_schema ? 'additionalProperties' THEN
+    v_shape := v_shape || jsonb_build_object('additionalProperties', p_schema -> 'additionalProperties');
+  END IF;
+  RETURN v_shape;
+END
+$$;
+
+-- Turn the keys of a model's fields into snake_case, or into camelCase, however deep; free-form objects stay as they are.
+CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_shape jsonb;
+  v_renamed jsonb;
+  v_given bigint;
+BEGIN
+  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN
+    RETURN p_value;
+  END IF;
+  v_shape := zeke_jobs.shape(p_schema, p_root);
+  IF jsonb_typeof(p_value) = 'array' THEN
+    IF NOT v_shape ? 'items' THEN
+      RETURN p_value;
+    END IF;
+    RETURN coalesce(
+      (SELECT jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n)
+       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n)),
+      '[]');
+  END IF;
+  SELECT
+    count(*),
+    jsonb_object_agg(
+      CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
+      zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))
+  INTO v_given, v_renamed
+  FROM jsonb_each(p_value) AS e (key, value)
+  LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
+    ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
+  IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN
+    RAISE EXCEPTION 'expected each field once, got one in both snake_case and camelCase: %',
+      (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN coalesce(v_renamed, '{}');
+END
+$$;
+
+-- The key under which a send is unique: its task and the values of the chosen fields (none chosen: the whole payload); a missing
+-- field counts as its default.
+CREATE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
+    (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
+     FROM unnest(p_fields) AS f),
+    p_payload)::text, 'UTF8')), 'hex'), 32)
+$$;
+
+-- What a send asks of uniqueness: its own words first, else the task's. NULL is no uniqueness.
+CREATE FUNCTION zeke_jobs.unique_rule(
+  p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+  fields := p_task.unique_fields;
+  held_while := coalesce(p_task.unique_while, 'queued');
+  period := p_task.unique_period;
+  CASE coalesce(jsonb_typeof(p_option), 'null')
+    WHEN 'null' THEN
+      RETURN;
+    WHEN 'boolean' THEN
+      fields := CASE WHEN p_option::boolean THEN coalesce(fields, '{}') END;
+      RETURN;
+    WHEN 'string' THEN
+      fields := ARRAY[p_option #>> '{}'];
+    WHEN 'array' THEN
+      fields := ARRAY(SELECT jsonb_array_elements_text(p_option));
+    WHEN 'object' THEN
+      IF p_option ? 'fields' THEN
+        fields := ARRAY(SELECT jsonb_array_elements_text(p_option -> 'fields'));
+      END IF;
+      period := coalesce((p_option ->> 'period')::interval, period);
+      held_while := coalesce(p_option ->> 'while', CASE WHEN p_option ? 'period' THEN 'period' END, held_while);
+    ELSE
+      RAISE EXCEPTION 'expected unique as a field, a list of fields or {"fields", "while", "period"}, got %', p_option
+        USING ERRCODE = 'invalid_parameter_value';
+  END CASE;
+  fields := ARRAY(
+    SELECT coalesce(
+      (SELECT p.name FROM jsonb_object_keys(p_task.payload_schema -> 'properties') AS p (name)
+       WHERE f = p.name OR f = zeke_jobs.camel(p.name)),
+      f)
+    FROM unnest(fields) AS f);
+  IF held_while NOT IN ('queued', 'active', 'period') OR held_while = 'period' AND period IS NULL THEN
+    RAISE EXCEPTION 'expected unique while queued, active or for a period, got %', p_option
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
+-- The dramatiq message of a job.
+CREATE FUNCTION zeke_jobs.message(p_task zeke_jobs.task, p_id uuid, p_payload jsonb, p_now timestamptz) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT jsonb_build_object(
+    'queue_name', (p_task).queue, 'actor_name', (p_task).id, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
+    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
+$$;
+
+-- A time among the options: a number is seconds from now, a string is a time (for delay: an interval).
+CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT CASE jsonb_typeof(p_options -> p_name)
+    WHEN 'number' THEN p_now + make_interval(secs => (p_options ->> p_name)::double precision)
+    WHEN 'string' THEN
+      CASE p_name
+        WHEN 'delay' THEN p_now + (p_options ->> p_name)::interval
+        ELSE (p_options ->> p_name)::timestamptz
+      END
+    ELSE p_default
+  END
+$$;
+
+-- How many more jobs of the task may queue. Senders that run at the same moment may overshoot by as many as they are.
+CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
+LANGUAGE sql STABLE
+AS $$
+  SELECT (p_task).max_queued - count(*)
+  FROM (
+    SELECT 1
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = (p_task).queue AND q.task = (p_task).id
+    LIMIT (p_task).max_queued
+  ) AS queued
+$$;
+
+-- Whether a job still keeps others with its unique key out. A running job does not keep out its own successor.
+CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE p_while
+    WHEN 'queued' THEN (p_job).state = 'queued'
+    WHEN 'active' THEN
+      (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
+    ELSE (p_job).created_on + p_period > zeke_jobs.now()
+  END
+$$;
+
+-- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
+-- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
+-- has another revision than the payload was checked against), taken (the id belongs to a job of another task).
+CREATE FUNCTION zeke_jobs.enqueue(
+  p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
+  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_task zeke_jobs.task;
+  v_now timestamptz;
+  v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
+  v_idempotency_key text := p_options ->> 'idempotency_key';
+  v_tick timestamptz := (p_options ->> 'scheduled_for')::timestamptz;
+  v_parent uuid := (p_options ->> 'parent')::uuid;
+  v_fields text[];
+  v_while text;
+  v_period interval;
+  v_unique_key text;
+  v_full boolean := false;
+  v_first record;
+BEGIN
+  SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
+  IF v_task.id IS NULL THEN
+    v_task := zeke_jobs.find_task(p_task);
+    IF v_task.id IS NULL THEN
+      outcome := 'unknown';
+      RETURN;
+    END IF;
+  END IF;
+  IF p_revision <> v_task.revision THEN
+    outcome := 'stale';
+    RETURN;
+  END IF;
+  v_now := zeke_jobs.now();
+  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+    SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
+    IF v_fields IS NOT NULL THEN
+      v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
+    END IF;
+  END IF;
+  IF v_task.max_queued IS NOT NULL THEN
+    v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  LOOP
+    IF NOT v_full THEN
+      INSERT INTO zeke_jobs.queue (
+        message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
+        scheduled_for, revision)
+      VALUES (
+        v_id,
+        v_task.queue,
+        zeke_jobs.message(v_task, v_id, p_payload, v_now),
+        coalesce((p_options ->> 'priority')::integer, v_task.priority),
+        zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
+        zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+        coalesce(p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
+        v_unique_key,
+        v_idempotency_key,
+        v_now,
+        v_parent,
+        v_tick,
+        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r))
+      ON CONFLICT DO NOTHING
+      RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
+      IF FOUND THEN
+        RETURN;
+      END IF;
+    END IF;
+    -- Each statement sees what was committed before it began, so whoever won the conflict is found here.
+    SELECT * INTO v_first FROM (
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
+      FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
+        zeke_jobs.holds(q, v_while, v_period, v_parent)
+      FROM zeke_jobs.queue AS q WHERE q.unique_key = v_unique_key
+    ) AS f
+    ORDER BY f.holds DESC
+    LIMIT 1;
+    IF FOUND AND v_first.holds THEN
+      outcome := CASE WHEN v_first.task = v_task.id THEN 'duplicate' ELSE 'taken' END;
+      job_id := v_first.message_id;
+      status := zeke_jobs.status_of(v_first.state, v_first.attempt, v_first.cancelled_on);
+      RETURN;
+    END IF;
+    IF v_full THEN
+      outcome := 'full';
+      RETURN;
+    END IF;
+    -- The key's holder no longer needs it. The condition is tried again on the newest row, so a holder that came back keeps it.
+    UPDATE zeke_jobs.queue AS q
+    SET unique_key = NULL
+    WHERE q.unique_key = v_unique_key AND NOT zeke_jobs.holds(q, v_while, v_period, v_parent);
+  END LOOP;
+END
+$$;
+
+-- Many jobs of one task in one statement. Answers only for those that were not created; ordinal counts from 1, 0 means all of them.
+CREATE FUNCTION zeke_jobs.enqueue_many(
+  p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
+RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
+  v_now timestamptz := zeke_jobs.now();
+  v_fields text[];
+  v_made bigint;
+BEGIN
+  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
+    RETURN QUERY SELECT 0::bigint, CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END, NULL::uuid,
+      NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
+  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < cardinality(p_ids) THEN
+    RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  INSERT INTO zeke_jobs.queue (
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
+  SELECT
+    j.id,
+    v_task.queue,
+    zeke_jobs.message(v_task, j.id, j.payload, v_now),
+    coalesce((p_options ->> 'priority')::integer, v_task.priority),
+    zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
+    zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+    coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
+    CASE WHEN v_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_fields, j.payload) END,
+    v_now,
+    (p_options ->> 'parent')::uuid,
+    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
+  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) AS j (id, key, payload)
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS v_made = ROW_COUNT;
+  IF v_made = cardinality(p_ids) THEN
+    RETURN;
+  END IF;
+  -- Some met a holder of their unique key: decide those one by one.
+  RETURN QUERY
+    SELECT j.n, e.outcome, e.job_id, e.status
+    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) WITH ORDINALITY AS j (id, key, payload, n)
+    CROSS JOIN LATERAL zeke_jobs.enqueue(
+      v_task.id, NULL, j.payload,
+      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e
+    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id);
+END
+$$;
+
+-- What is wrong with a payload that already has its keys in snake_case: the first unknown or missing field, else NULL. Types are
+-- checked by Python's send, and by the worker.
+CREATE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_shape jsonb := zeke_jobs.shape(p_schema, p_schema);
+  v_fields text[];
+  v_wrong text;
+BEGIN
+  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
+    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
+  ELSIF octet_length(p_payload::text) > 1048576 THEN
+    RETURN format('expected at most 1 MiB, got %s bytes', octet_length(p_payload::text));
+  ELSIF p_schema IS NULL THEN
+    RETURN NULL;
+  END IF;
+  v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
+              WHERE NOT p_payload ? r.name LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected field %s, got none', v_wrong);
+  END IF;
+  IF coalesce(v_shape -> 'additionalProperties', 'false') = 'false' THEN
+    v_fields := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
+    v_wrong := (SELECT k.name FROM jsonb_object_keys(p_payload) AS k (name) WHERE k.name <> ALL (v_fields) LIMIT 1);
+    IF v_wrong IS NOT NULL THEN
+      RETURN format('expected fields of the task (%s), got %s', array_to_string(v_fields, ', '), v_wrong);
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- Send a job, from any language. Part of the caller's transaction; a second send of the same idempotency key, id or unique fields
+-- returns the first job's id.
+--   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
+CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  c_options CONSTANT text[] := ARRAY[
+    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'unique'];
+  v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
+  v_payload jsonb;
+  v_fault text;
+  v_wrong text;
+  v_sent record;
+BEGIN
+  IF v_task.id IS NULL THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(send.task), 'NULL')
+      USING ERRCODE = 'undefined_object',
+        HINT = coalesce(
+          'Tasks: ' || (SELECT string_agg(t.id, ', ' ORDER BY t.id) FROM zeke_jobs.task AS t),
+          'The catalogue is empty; the first worker that starts, or zeke-jobs apply, fills it.');
+  END IF;
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(send.options) AS k (name) WHERE k.name <> ALL (c_options) LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF octet_length(send.options ->> 'key') > 1024 OR octet_length(send.options ->> 'idempotency_key') > 1024 THEN
+    RAISE EXCEPTION 'expected key and idempotency_key of at most 1024 bytes, got more'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
+  v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT * INTO v_sent FROM zeke_jobs.enqueue(v_task.id, NULL, v_payload, send.options);
+  CASE v_sent.outcome
+    WHEN 'full' THEN
+      RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
+        USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'taken' THEN
+      RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
+        USING ERRCODE = 'unique_violation';
+    ELSE
+      RETURN v_sent.job_id;
+  END CASE;
+END
+$$;

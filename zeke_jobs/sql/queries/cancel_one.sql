@@ -1,0 +1,21 @@
+-- Cancel a queued job at once; mark an active one, which its worker then stops. A finished one stays as it is: no row.
+WITH cancelled AS (
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancel_reason = coalesce(q.cancel_reason, CAST(%(reason)s AS text)),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = CAST(%(id)s AS uuid)
+    AND q.state IN ('queued', 'consumed')
+  RETURNING q.message_id, q.state, q.awaited
+),
+announced AS (
+  SELECT pg_notify('zeke_jobs.done', c.message_id::text)
+  FROM cancelled AS c
+  WHERE c.awaited AND c.state = 'rejected'
+)
+SELECT c.state::text
+FROM cancelled AS c
+WHERE (SELECT count(*) FROM announced) >= 0

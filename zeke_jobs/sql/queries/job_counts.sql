@@ -1,0 +1,19 @@
+-- Jobs by task and status, and how long the oldest due one waits.
+SELECT
+  t.id,
+  t.queue,
+  t.description,
+  t.aliases,
+  t.definition::text,
+  t.cron::text,
+  t.paused OR p.target IS NOT NULL,
+  count(*) FILTER (WHERE q.state = 'queued'),
+  count(*) FILTER (WHERE q.state = 'consumed'),
+  count(*) FILTER (WHERE q.state = 'done'),
+  count(*) FILTER (WHERE q.state = 'rejected'),
+  extract(epoch FROM zeke_jobs.now() - min(q.run_at) FILTER (WHERE q.state = 'queued' AND q.run_at <= zeke_jobs.now()))::double precision
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.queue AS q ON q.task = t.id
+LEFT JOIN zeke_jobs.pause AS p ON p.target = 'task/' || t.id
+GROUP BY t.id, p.target
+ORDER BY t.id

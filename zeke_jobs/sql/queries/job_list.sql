@@ -1,0 +1,36 @@
+-- The newest jobs that pass every filter that was set.
+SELECT
+  j.id::text,
+  j.state::text,
+  j.name,
+  j.data::text,
+  j.output::text,
+  j.created_on,
+  j.started_on,
+  j.completed_on,
+  j.retry_count,
+  j.error::text,
+  j.parent::text,
+  j.attempts::text,
+  j.progress::text,
+  j.scheduled_for,
+  j.priority,
+  j.start_after,
+  j.expires_on,
+  j.revision,
+  j.queue,
+  j.key,
+  j.waiting_for,
+  j.cancelled_on,
+  j.cancel_reason
+FROM zeke_jobs.job AS j
+WHERE (CAST(%(task)s AS text) IS NULL
+    OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t))
+  AND (CAST(%(statuses)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(statuses)s AS text[])))
+  AND (CAST(%(parent)s AS uuid) IS NULL OR j.parent = CAST(%(parent)s AS uuid))
+  AND (CAST(%(newer)s AS double precision) IS NULL
+    OR j.created_on > zeke_jobs.now() - make_interval(secs => CAST(%(newer)s AS double precision)))
+  AND (CAST(%(older)s AS double precision) IS NULL
+    OR j.created_on <= zeke_jobs.now() - make_interval(secs => CAST(%(older)s AS double precision)))
+ORDER BY j.created_on DESC
+LIMIT CAST(%(limit)s AS integer)

@@ -1,0 +1,7 @@
+-- What is known of a job whose row was removed.
+SELECT
+  h.name,
+  h.state::text,
+  h.completed_on
+FROM zeke_jobs.history AS h
+WHERE h.id = CAST(%(id)s AS uuid)
