@@ -1,7 +1,7 @@
 """The words by which a sentence gives itself away as a figure, a change, an instruction or a quotation.
 
-They are English; of a text in another language only figures, quotations and code are found, beside the
-sentences that ``actors.ai.ranking`` ranks without knowing the language.
+They are English; of a text in another language only quotations and code are found, beside the sentences that
+``actors.ai.ranking`` ranks without knowing the language.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ai.lexrank import choose, rank, similarity, vectors
+from actors.ai.markdown import blocks, plain, prose
+from actors.ai.ranking import best, ranked
+from actors.ai.sentences import is_whole, sentences
+from actors.ai.words import content_words, normalise, words
+
+
+@given(st.text(max_size=400), st.integers(0, 1000))
+def test_each_sentence_knows_its_place(text: str, offset: int) -> None:
+    found = sentences(text, offset)
+    for sentence in found:
+        assert text[sentence.start - offset : sentence.end - offset] == sentence.text
+    assert "".join("".join(each.text.split()) for each in found) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Dr. Smith of the U.S. office agrees. He said so.", 2),
+        ("It costs $3.50 in v1.2.3 of Node.js today. Fine.", 2),
+        ("See fig. 3 and no. 4 for that. The answer is no. Then it ends.", 3),
+        ("J. Doe wrote it. So did K. Roe.", 2),
+        ("It fell to 70 ms. “We did not expect it,” he said.", 2),
+        ("“Really?” she asked. It was!", 2),
+        ("It uses e.g. Redis. It works.", 2),
+        ("Wait… what? Yes.", 2),
+        ("First paragraph\n\nSecond paragraph", 2),
+        ("One line\nof one sentence.", 1),
+        ("", 0),
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(text: str, count: int) -> None:
+    assert len(sentences(text)) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("The parser is fast now.", True),
+        ("the parser is fast now.", False),
+        ("The parser is fast now", False),
+        ("Too short.", False),
+        ("“The parser is fast now.”", True),
+    ],
+)
+def test_a_whole_sentence_begins_and_ends_like_one(text: str, whole: bool) -> None:
+    assert is_whole(text) is whole
+
+
+@given(st.text(alphabet="ab #>`-*|\n~1.", max_size=200) | st.text(max_size=200))
+def test_each_block_knows_its_place(document: str) -> None:
+    for block in blocks(document):
+        assert document[block.start : block.end] == block.text
+        assert block.text.strip()
+
+
+def test_blocks_of_every_kind() -> None:
+    document = (
+        "# H\n\nPara\ngraph.\n\n- one\n- two\n\n> said\n> so\n\n```py\nx = 1\n\ny = 2\n```\n\n| a |\n| - |\n\n---\n"
+    )
+    assert [(block.kind, block.text) for block in blocks(document)] == [
+        ("heading", "# H"),
+        ("paragraph", "Para\ngraph."),
+        ("item", "- one"),
+        ("item", "- two"),
+        ("quotation", "> said\n> so"),
+        ("code", "x = 1\n\ny = 2"),
+        ("table", "| a |\n| - |"),
+    ]
+    assert {block.heading for block in blocks(document)} == {"H"}
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("It is **42% faster** and *new*.", "It is 42% faster and new."),
+        ("See [the notes](https://a.example/x_y_z) now", "See the notes now"),
+        ("Call `__init__` of `a_b`", "Call __init__ of a_b"),
+        ("a snake_case_name stays, 2 * 3 * 4 too", "a snake_case_name stays, 2 * 3 * 4 too"),
+        ("![alt](x.png) <https://a.example> \\*", "alt https://a.example *"),
+    ],
+)
+def test_plain_text_is_what_a_reader_sees(markdown: str, text: str) -> None:
+    assert plain(markdown) == text
+
+
+def test_prose_leaves_code_out() -> None:
+    assert prose("# T\n\nSome *text*.\n\n```\ncode\n```\n\n- item") == "Some text.\nitem"
+
+
+def test_words_keep_names_of_the_trade_whole() -> None:
+    assert words("Node.js, C++ and GPT-4's API") == ["node.js", "c++", "and", "gpt-4", "api"]
+    assert content_words("The queries of the agents") == ["query", "agent"]
+    assert normalise("  The PARSER, is fast! ") == "the parser is fast"
+
+
+@given(st.lists(st.text(alphabet="abc ", max_size=30), max_size=12), st.floats(0, 1))
+def test_ranks_are_shares(texts: list[str], lead: float) -> None:
+    scores = rank(vectors(texts), lead)
+    assert all(score >= 0 for score in scores)
+    assert not texts or abs(sum(scores) - 1) < 1e-6
+
+
+def test_the_sentence_that_the_others_repeat_ranks_first() -> None:
+    texts = [
+        "Rain fell.",
+        "The bank cut rates today.",
+        "Rates: the bank did cut.",
+        "The bank spoke of rates.",
+        "Cats sleep.",
+    ]
+    scores = rank(vectors(texts), lead=0)
+    assert scores.index(max(scores)) in {1, 2, 3}
+
+
+def test_of_equals_the_earlier_ranks_first() -> None:
+    scores = rank(vectors(["Alpha beta.", "Gamma delta.", "Epsilon zeta."]), lead=0.6)
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 3
+
+
+def test_the_choice_does_not_repeat_itself() -> None:
+    units = vectors(["The bank cut rates.", "The bank cut the rates.", "A storm is near."])
+    assert similarity(units[0], units[1]) > 0.99
+    assert choose(units, [0.5, 0.45, 0.05], 2, balance=0.5) == [0, 2]
+
+
+def test_ranked_sentences_know_their_place_in_the_document() -> None:
+    document = "# T\n\nThe *bank* cut rates on Monday. Nobody had expected that at all.\n\n```\ncode. Here.\n```"
+    found = ranked(document)
+    assert [document[each.start : each.end] for each in found] == [each.raw for each in found]
+    assert [each.text for each in best(list(found), 5)] != []
+    assert all("code" not in each.raw for each in found)

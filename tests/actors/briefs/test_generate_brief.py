@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.ai.protocol import Brief, Provenance
+from actors.ai.sentences import sentences
+from actors.briefs.generate import BriefSettings, generate_brief
+from actors.schema import GenerateBrief
+from zeke_jobs import Defer, Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OVERLAY = "SELECT * FROM story_overlays"
+ARTICLE = (
+    "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "
+    "pipeline, so that a stolen token alone is not enough. Old versions stay as they are, and nobody needs to act "
+    "before June. Mirrors check the signature before they copy a file. The change follows three incidents in spring. "
+) + "Filler words follow here to make it long. " * 100
+
+
+class Model:
+    def __init__(self, brief: Brief | Exception) -> None:
+        self.answer = brief
+
+    def brief(self, *_: Any) -> Brief:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def model(one: str = "One line.") -> Model:
+    return Model(
+        Brief(one, "It is one. It is two.", "It is one. It is two. It is three.", Provenance("openai", "m", "b/1"))
+    )
+
+
+@pytest.fixture
+def run(handler_context: Any) -> Callable[..., dict[str, Any]]:
+    def brief(story: uuid.UUID, reason: str = "new_story", ai: Any = None) -> dict[str, Any]:
+        payload = GenerateBrief.model_validate({"storyId": story, "reason": reason})
+        return generate_brief(payload, handler_context(BriefSettings(), ai=ai))
+
+    return brief
+
+
+def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    output = run(add_story(ARTICLE))
+    (overlay,) = rows(OVERLAY)
+    assert output["outcome"] == "written"
+    assert output["missing"] == []
+    assert len(overlay["brief_one_liner"]) <= 140
+    assert len(sentences(overlay["brief_two_liner"])) == 2
+    assert len(overlay["brief_two_liner"]) <= 280
+    assert len(sentences(overlay["brief_elevator"])) in {3, 4}
+    for part in ("brief_one_liner", "brief_two_liner", "brief_elevator"):
+        assert all(sentence.text in ARTICLE for sentence in sentences(overlay[part]))
+    read = sum(len(overlay[part].split()) for part in ("brief_one_liner", "brief_two_liner", "brief_elevator"))
+    assert overlay["time_saved_seconds"] == round((len(ARTICLE.split()) - read) * 60 / 200)
+    assert overlay["citations"]["brief"]["provider"] == "local"
+
+
+def test_a_podcast_saves_its_length(add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+    run(add_story(ARTICLE, kind="podcast", duration=3600))
+    (overlay,) = rows(OVERLAY)
+    assert 3500 < overlay["time_saved_seconds"] < 3600
+
+
+def test_running_twice_changes_nothing(add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+    story = add_story(ARTICLE)
+    run(story)
+    before = rows(OVERLAY)
+    assert run(story, "regenerate")["outcome"] == "unchanged"
+    assert rows(OVERLAY) == before
+
+
+@pytest.mark.parametrize("reason", ["new_story", "manual", "regenerate"])
+def test_a_brief_that_a_person_edited_is_never_overwritten(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], conn: Any, reason: str
+) -> None:
+    story = add_story(ARTICLE)
+    run(story)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE story_overlays SET brief_one_liner = 'Mine.'")
+    before = rows(OVERLAY)
+    assert run(story, reason, model())["outcome"] == "kept_edited"
+    assert rows(OVERLAY) == before
+
+
+def test_an_edit_that_comes_while_the_model_writes_is_kept(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], other_conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    run(story)
+
+    class Slow(Model):
+        def brief(self, *_: Any) -> Brief:
+            with other_conn.cursor() as cursor:
+                cursor.execute("UPDATE story_overlays SET brief_elevator = 'Mine.'")
+            return super().brief()
+
+    assert run(story, "regenerate", Slow(model().answer))["outcome"] == "kept_edited"
+    assert rows(OVERLAY)[0]["brief_elevator"] == "Mine."
+
+
+def test_a_brief_of_unknown_origin_is_replaced_only_on_demand(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    with conn.cursor() as cursor:
+        cursor.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Old.')", (str(story),))
+    assert run(story)["outcome"] == "kept_existing"
+    assert rows(OVERLAY)[0]["brief_one_liner"] == "Old."
+    assert run(story, "regenerate")["outcome"] == "written"
+
+
+def test_a_models_brief_that_is_too_long_is_brought_within_the_limits(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    run(add_story(ARTICLE), ai=model("It goes on " * 40))
+    (overlay,) = rows(OVERLAY)
+    assert len(overlay["brief_one_liner"]) <= 140
+    assert overlay["brief_one_liner"].endswith("It goes…") or overlay["brief_one_liner"].endswith("on…")
+
+
+def test_a_text_of_one_sentence_has_no_elevator_pitch_and_nothing_is_invented(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    output = run(add_story("The registry now signs every package that a maintainer uploads.", title="Signed packages"))
+    (overlay,) = rows(OVERLAY)
+    assert output["missing"] == ["elevator"]
+    assert overlay["brief_elevator"] is None
+    assert (
+        overlay["brief_two_liner"] == "Signed packages. The registry now signs every package that a maintainer uploads."
+    )
+
+
+def test_a_provider_that_asks_to_wait_leaves_no_brief(
+    add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    with pytest.raises(Defer):
+        run(add_story(ARTICLE), ai=Model(Defer(60, "the day's budget is spent")))
+    assert rows(OVERLAY) == []
+
+
+def test_a_story_that_is_gone_or_empty_is_rejected(add_story: Any, run: Callable[..., Any]) -> None:
+    with pytest.raises(Reject, match="got none"):
+        run(uuid.uuid4())
+    with pytest.raises(Reject, match="with text"):
+        run(add_story(" "))

@@ -1,0 +1,122 @@
+"""A story in the database, and a context to run a handler in, for the tests of the second half of the pipeline."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zeke_jobs.testing import FakeContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+
+class StrictContext(FakeContext):
+    """A context that also minds the rules: no slow work inside a transaction, and a commit that can be made to fail."""
+
+    def __init__(self, conn: Connection, settings: Any, services: dict[str, Any]) -> None:
+        super().__init__(conn, settings=settings, services=services)
+        self.fail_at_commit = False
+        self._inside = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as tx:
+            self._inside = True
+            try:
+                yield tx
+            finally:
+                self._inside = False
+            if self.fail_at_commit:
+                raise ConnectionError("lost")
+
+    def service(self, name: str) -> Any:
+        assert not self._inside, "slow work inside a transaction"
+        return super().service(name)
+
+
+@pytest.fixture
+def handler_context(conn: Connection) -> Callable[..., StrictContext]:
+    """Makes contexts: ``handler_context(settings)``, with the local AI unless another one is given as ``ai``."""
+
+    def make(settings: Any = None, ai: Any = None) -> StrictContext:
+        from actors.ai import Settings
+
+        return StrictContext(conn, settings, {"ai": ai or Settings().open()})
+
+    return make
+
+
+@pytest.fixture
+def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
+    """Makes stories: ``add_story(document, title=…, authority=…, days_old=…, source=…)`` returns the story's id."""
+
+    def add(
+        document: str,
+        *,
+        title: str = "A title",
+        authority: float | None = None,
+        days_old: float = 0,
+        source: uuid.UUID | None = None,
+        kind: str = "article",
+        duration: int | None = None,
+        summary: str | None = None,
+    ) -> uuid.UUID:
+        source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)"
+                " ON CONFLICT (id) DO NOTHING",
+                (str(source_id), authority),
+            )
+            cursor.execute(
+                "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)",
+                (str(item), str(source_id), str(item)),
+            )
+            cursor.execute(
+                "INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)"
+                " VALUES (%s, %s, %s, %s, %s, 'en')",
+                (str(content), str(item), document, str(content), duration),
+            )
+            cursor.execute(
+                "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')",
+                (str(content), document),
+            )
+            cursor.execute(
+                "INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))",
+                (
+                    str(story),
+                    str(content),
+                    str(source_id),
+                    title,
+                    kind,
+                    summary,
+                    f"https://a.example/{story}",
+                    days_old * 86400,
+                ),
+            )
+        return story
+
+    return add
+
+
+@pytest.fixture
+def rows(conn: Connection) -> Callable[..., list[dict[str, Any]]]:
+    """Runs a query and gives its rows as dictionaries, ids as text."""
+
+    def plain(value: Any) -> Any:
+        return str(value) if isinstance(value, uuid.UUID) else value
+
+    def query(sql: str, *params: Any) -> list[dict[str, Any]]:
+        with conn.cursor() as cursor:
+            cursor.execute(sql, params)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
+
+    return query

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from article import ARTICLE
+
+from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
+from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.schema import AnalyzeStory
+from zeke_jobs import Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
+
+
+class Model:
+    """An AI that answers what it is told, or raises it."""
+
+    def __init__(self, analysis: Analysis | Exception, vector: tuple[float, ...] = (1.0,) * 1536) -> None:
+        self.analysis = analysis
+        self.vector = vector
+
+    def analyze(self, *_: Any) -> Analysis:
+        if isinstance(self.analysis, Exception):
+            raise self.analysis
+        return self.analysis
+
+    def embed(self, *_: Any) -> Embedding:
+        return Embedding(self.vector, "model-1")
+
+
+def analysed(why: str, *citations: Citation) -> Analysis:
+    return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, citations)
+
+
+def test_overlay_embedding_and_three_jobs_commit_together(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE, title="Faster JSON")
+    ctx = handler_context(AnalyzeSettings())
+    output = analyze_story(AnalyzeStory(story_id=story), ctx)
+    (overlay,) = rows(OVERLAY, str(story))
+    assert overlay["analysis_state"] == "extractive"
+    assert overlay["citations"]["chili"] == output["chili"]
+    assert all(quote["text"] for quote in overlay["citations"]["quotes"])
+    assert rows("SELECT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]
+    assert ctx.completed
+    assert [(each.task, each.payload) for each in ctx.sent] == [
+        ("extract-highlights", {"story_id": str(story), "user_id": "system"}),
+        ("generate-brief", {"story_id": str(story), "reason": "new_story"}),
+        ("story-summarize", {"story_id": str(story), "mode": "auto"}),
+    ]
+
+
+def test_an_enqueue_is_never_apart_from_its_write_as_in_the_earlier_version(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    ctx = handler_context(AnalyzeSettings())
+    ctx.fail_at_commit = True
+    with pytest.raises(ConnectionError):
+        analyze_story(AnalyzeStory(story_id=story), ctx)
+    assert rows("SELECT story_id FROM story_overlays") == rows("SELECT story_id FROM story_embeddings") == []
+    assert ctx.sent == []
+    assert not ctx.completed
+
+
+def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, rows: Callable[..., Any]) -> None:
+    story = add_story(ARTICLE)
+    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    before = rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")
+    output = analyze_story(AnalyzeStory(story_id=story, trigger="manual"), handler_context(AnalyzeSettings()))
+    assert output["outcome"] == "unchanged"
+    assert (rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")) == before
+
+
+def test_an_ai_error_does_not_become_stub_text_marked_completed_as_in_the_earlier_version(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    ctx = handler_context(AnalyzeSettings(), ai=Model(Retry(5, "429")))
+    with pytest.raises(Retry):
+        analyze_story(AnalyzeStory(story_id=story), ctx)
+    assert rows("SELECT story_id FROM story_overlays") == []
+    assert ctx.sent == []
+
+
+def test_a_citation_that_is_not_in_the_text_is_dropped(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    true = Citation(ARTICLE[30:60], 30, 60)
+    model = Model(analysed("It matters to all.", true, Citation("never said", 0, 10)))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings(), ai=model))
+    (overlay,) = rows(OVERLAY, str(story))
+    assert [(quote["start"], quote["end"]) for quote in overlay["citations"]["quotes"]] == [(30, 60)]
+    assert overlay["analysis_state"] == "completed"
+    assert float(overlay["confidence"]) == 0.8
+
+
+def test_what_a_person_wrote_stays_and_the_score_moves_on(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE story_overlays SET why_it_matters = 'My own words.'")
+    model = Model(analysed("A model's words."))
+    output = analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings(), ai=model))
+    (overlay,) = rows(OVERLAY, str(story))
+    assert output["outcome"] == "kept_edited"
+    assert overlay["why_it_matters"] == "My own words."
+    assert overlay["citations"]["chili"] == 4
+
+
+def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
+    later = add_story(text, title="Acme buys Initech for $2bn", days_old=1)
+    earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2)
+    other = add_story("Rain will fall over the coast until the weekend.", title="Rain on the coast", days_old=1)
+    for story in (later, earlier, other):
+        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    clusters = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
+    assert clusters[str(later)] == clusters[str(earlier)] is not None
+    assert clusters[str(other)] is None
+    (cluster,) = rows("SELECT primary_story_id, label, metrics FROM story_clusters")
+    assert cluster == {
+        "primary_story_id": str(earlier),
+        "label": "Acme to buy Initech in $2bn deal",
+        "metrics": {"stories": 2, "sources": 2},
+    }
+
+
+def test_stories_further_apart_than_three_days_are_two_events(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    for days in (1, 5):
+        story = add_story("The weekly numbers are out, and they are fine.", title="Weekly numbers", days_old=days)
+        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    assert rows("SELECT id FROM story_clusters") == []
+
+
+def test_vectors_of_two_models_are_never_compared(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    first, second = add_story(ARTICLE), add_story(ARTICLE)
+    analyze_story(AnalyzeStory(story_id=first), handler_context(AnalyzeSettings()))
+    from actors.ai.hashing import embed
+
+    model = Model(analysed("It matters to all."), tuple(embed(f"A title\n{ARTICLE}")))
+    analyze_story(AnalyzeStory(story_id=second), handler_context(AnalyzeSettings(), ai=model))
+    assert rows("SELECT id FROM story_clusters") == []
+
+
+def test_a_vector_of_the_wrong_length_is_refused_and_nothing_is_kept(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    ctx = handler_context(AnalyzeSettings(), ai=Model(analysed("It matters."), (1.0,) * 256))
+    with pytest.raises(ValueError, match="expected 1536 numbers, got 256 from model-1"):
+        analyze_story(AnalyzeStory(story_id=story), ctx)
+    assert rows("SELECT story_id FROM story_overlays") == []
+
+
+@pytest.mark.parametrize("document", ["", "  \n "])
+def test_a_story_without_text_is_rejected(add_story: Any, handler_context: Any, document: str) -> None:
+    story = add_story(document)
+    with pytest.raises(Reject, match="expected a story with text"):
+        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+
+
+def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
+    with pytest.raises(Reject, match="got none"):
+        analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(AnalyzeSettings()))

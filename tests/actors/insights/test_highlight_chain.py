@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from article import ARTICLE
+
+from actors.insights.dedupe import dedupe_insights
+from actors.insights.extract import extract_highlights
+from actors.insights.relevance import RelevanceSettings, score_relevance
+from actors.insights.selection import Selection
+from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
+from zeke_jobs import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALL = "SELECT * FROM highlights ORDER BY id"
+TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
+
+
+@pytest.fixture
+def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
+    """Runs the three tasks one after another, each with what the one before sent; returns their outputs."""
+
+    def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
+        first = handler_context(Selection())
+        outputs = {
+            "extract": extract_highlights(ExtractHighlights.model_validate({"storyId": story, **payload}), first)
+        }
+        (sent,) = first.sent
+        assert sent.task == "dedupe-insights"
+        second = handler_context()
+        outputs["dedupe"] = dedupe_insights(DedupeInsights.model_validate(sent.payload), second)
+        (sent,) = second.sent
+        assert sent.task == "score-relevance"
+        third = handler_context(RelevanceSettings())
+        outputs["score"] = score_relevance(ScoreRelevance.model_validate(sent.payload), third)
+        assert third.sent == []
+        return outputs
+
+    return run
+
+
+def test_score_relevance_does_not_race_extract_highlights_as_in_the_earlier_version(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    outputs = chain(add_story(ARTICLE))
+    stored = rows(ALL)
+    assert outputs["extract"]["found"] == outputs["score"]["highlights"] == len(stored) > 5
+    assert all(0 < row["metadata"]["relevance"]["score"] <= 1 for row in stored)
+    assert {row["kind"] for row in stored} >= {"metric", "quote", "api_change", "code_change", "code_example", "action"}
+    assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
+
+
+def test_each_quote_stands_in_the_text_where_its_place_says(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    chain(add_story(ARTICLE))
+    for row in rows(ALL):
+        place = row["metadata"]["place"]
+        assert ARTICLE[place["start"] : place["end"]] == row["quote"]
+
+
+def test_a_retry_does_not_double_the_highlights_as_in_the_earlier_version(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    chain(story)
+    before = rows(ALL)
+    outputs = chain(story)
+    assert rows(ALL) == before
+    assert [output["outcome"] for output in outputs.values()] == ["extracted", "unchanged", "unchanged"]
+
+
+def test_rows_that_an_earlier_version_stored_keep_their_ids(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    chain(story)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE highlights SET id = gen_random_uuid(), metadata = '{}'")
+    before = [row["id"] for row in rows(ALL)]
+    chain(story)
+    assert [row["id"] for row in rows(ALL)] == before
+
+
+def test_a_persons_highlight_is_never_touched(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    chain(story)
+    (metric,) = rows("SELECT * FROM highlights WHERE kind = 'metric'")
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM highlights WHERE id = %s", (metric["id"],))
+        cursor.execute(
+            "INSERT INTO highlights (story_id, created_by, kind, origin, summary, quote) VALUES (%s, 'ann', 'insight', 'user', %s, %s)",
+            (str(story), metric["summary"].upper(), metric["quote"]),
+        )
+    own = "SELECT * FROM highlights WHERE origin = 'user'"
+    before = rows(own)
+    outputs = chain(story)
+    assert rows(own) == before
+    assert outputs["dedupe"]["duplicates"] == 1
+    assert rows("SELECT id FROM highlights WHERE kind = 'metric'") == []
+
+
+def test_an_edited_article_withdraws_what_it_no_longer_says_and_keeps_the_rest(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    story = add_story(ARTICLE)
+    chain(story)
+    before = {row["id"]: row for row in rows(ALL)}
+    edited = ARTICLE.replace("You should upgrade to 3.14.1 before the end of May. ", "")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE content_details SET markdown = %s", (edited,))
+    chain(story)
+    after = {row["id"]: row for row in rows(ALL)}
+    gone = {each for each, row in after.items() if row["metadata"].get("withdrawn")}
+    assert {before[each]["kind"] for each in gone} == {"action"}
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE content_details SET markdown = %s", (ARTICLE,))
+    chain(story)
+    assert [row["id"] for row in rows(ALL) if row["metadata"].get("withdrawn")] == [
+        each for each in after if each not in before
+    ]
+
+
+def test_a_team_gets_its_own_highlights_only_where_there_is_no_common_one(
+    add_story: Any, chain: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    chain(story, teamId=TEAM, userId="ann")
+    own = rows(ALL)
+    assert {(row["team_id"], row["created_by"]) for row in own} == {(str(TEAM), "ann")}
+    other = add_story(ARTICLE)
+    chain(other)
+    outputs = chain(other, teamId=TEAM, userId="ann")
+    assert outputs["dedupe"]["duplicates"] == len(own)
+    assert len(rows(ALL)) == 2 * len(own)
+
+
+def test_a_persons_insight_is_stored_once_for_each_person(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    insight = {"summary": "The parser is fast.", "origin": "user", "quote": "42% faster"}
+    for person in ("ann", "ann", "bob"):
+        payload = {"storyId": story, "createdBy": person, "insights": [insight, insight]}
+        dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
+    stored = rows("SELECT created_by, origin, is_generated, kind FROM highlights ORDER BY created_by")
+    assert [row["created_by"] for row in stored] == ["ann", "bob"]
+    assert all(row["origin"] == "user" and not row["is_generated"] and row["kind"] == "quote" for row in stored)
+
+
+@pytest.mark.parametrize(
+    ("summary", "other", "same"),
+    [
+        ("The parser is fast.", "the  PARSER is fast", True),
+        ("The parser is fast.", "The parser is slow.", False),
+    ],
+)
+def test_the_same_words_are_the_same_insight(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], summary: str, other: str, same: bool
+) -> None:
+    story = add_story(ARTICLE)
+    for words in (summary, other):
+        payload = {"storyId": story, "createdBy": "system", "insights": [{"summary": words}]}
+        dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
+    assert len(rows(ALL)) == (1 if same else 2)
+
+
+def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
+    nowhere = uuid.uuid4()
+    with pytest.raises(Reject, match="got none"):
+        extract_highlights(ExtractHighlights(story_id=nowhere), handler_context(Selection()))
+    with pytest.raises(Reject, match="got none"):
+        dedupe_insights(DedupeInsights(story_id=nowhere, created_by="a", insights=[]), handler_context())
+    with pytest.raises(Reject, match="got none"):
+        score_relevance(ScoreRelevance(story_id=nowhere), handler_context(RelevanceSettings()))

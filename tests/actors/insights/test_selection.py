@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from article import ARTICLE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.insights.candidates import Candidate
+from actors.insights.selection import Selection, highlights
+
+PIECES = st.sampled_from(
+    [
+        "It is **42% faster** than before, down from 120 ms.",
+        "The `x` parameter is removed.",
+        "> A quotation that has more than eight words in it, said he.",
+        "```python\na = 1\nb = 2\n```",
+        "```\nunclosed",
+        "- Upgrade to 3.1 now.",
+        "# A heading",
+        "She said, “we never expected it to work on the first day”.",
+        "| a | b |",
+        "Why does it matter to anyone at all today?",
+        "Ärger mit Übergrößen \N{WORD JOINER}und fancy text.",
+        "",
+        "\t  ",
+    ]
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=80), max_size=25).map("\n\n".join), st.integers(1, 50))
+def test_every_quote_is_a_verbatim_piece_of_the_document(document: str, total: int) -> None:
+    found = highlights(document, Selection(total=total))
+    assert len(found) <= total
+    for candidate in found:
+        assert document[candidate.start : candidate.end] == candidate.quote
+        assert candidate.summary.strip()
+        assert candidate.quote.strip()
+
+
+def kinds(document: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for candidate in highlights(document, Selection()):
+        found.setdefault(candidate.kind, []).append(candidate.summary)
+    return found
+
+
+def test_one_of_everything() -> None:
+    found = kinds(ARTICLE)
+    assert found["metric"] == [
+        "The team rewrote the parser, and it now decodes 42% faster than before, down from 120 ms to 70 ms."
+    ]
+    assert found["quote"][0].startswith('"We did not expect')
+    assert found["api_change"] == [
+        "The strict parameter of loads() is removed.",
+        'Callers must now pass mode="strict".',
+    ]
+    assert found["code_change"] == ["With the new release it becomes."]
+    assert found["code_example"] == ["Here is how a server uses it."]
+    assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
+
+
+def test_code_keeps_its_lines_and_indentation() -> None:
+    (code,) = [each for each in highlights(ARTICLE, Selection()) if each.kind == "code_example"]
+    assert code.quote == "import json\ndef handler(req):\n    return json.loads(req.body)"
+    assert (code.language, code.heading) == ("python", "How to use it")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("Latency at p99 fell from 840 ms to 210 ms.", "metric"),
+        ("It handles 20,000 requests per second on one core.", "metric"),
+        ("The company was founded in 2014 by three friends.", None),
+        ("The `timeout` option now requires a unit.", "api_change"),
+        ("Support for callbacks was removed from the client's interface.", "api_change"),
+        ("He removed his hat and sat down at the table.", None),
+        ("Replace `client.run(cb)` with `await client.run()` in every module.", "code_change"),
+        ("Rotate every key that was in use before Monday.", "action"),
+        ("“We will never again count before we lock,” the author wrote on Friday.", "quote"),
+    ],
+)
+def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
+    found = [each for each in kinds(sentence) if each != "insight"]
+    assert found == ([kind] if kind else [])
+
+
+def test_a_diff_is_a_change() -> None:
+    assert list(kinds("Apply this:\n\n```diff\n- old()\n+ new()\n```\n")) == ["code_change"]
+
+
+def test_output_of_a_program_is_no_example() -> None:
+    assert kinds("It prints this:\n\n```text\n1\n2\n3\n```\n") == {}
+
+
+def test_long_code_is_cut_after_a_whole_line() -> None:
+    code = "\n".join(f"line_{number} = {number}" for number in range(500))
+    (found,) = highlights(f"```python\n{code}\n```", Selection(max_quote=300))
+    assert len(found.quote) <= 300
+    assert code.startswith(found.quote + "\n")
+
+
+def test_the_same_thing_said_twice_is_kept_once() -> None:
+    text = "The `strict` parameter of `loads()` is removed.\n\nThe `strict` parameter of `loads()` was removed today."
+    assert len(kinds(text)["api_change"]) == 1
+
+
+def test_a_text_in_another_language_gives_its_code_and_central_sentences() -> None:
+    text = "Die neue Version ist 42 % schneller als zuvor und benötigt weniger Speicher.\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
+    assert set(kinds(text)) == {"insight", "code_example"}
+
+
+def test_no_highlight_of_nothing() -> None:
+    assert highlights("", Selection()) == []
+
+
+def test_a_title_is_never_cut_inside_a_word() -> None:
+    title = Candidate("insight", "antidisestablishmentarianism " * 6, "q", 0, 1).title(60)
+    assert title == "antidisestablishmentarianism antidisestablishmentarianism…"
+
+
+def test_the_handlers_import_nothing_heavy() -> None:
+    code = (
+        "import sys, actors.insights.analyze, actors.insights.extract, actors.insights.dedupe, actors.insights.relevance;"
+        "import actors.briefs.generate, actors.stories.summarize, actors.stories.status, actors.ai.local;"
+        "print([m for m in ('httpx', 'feedparser', 'trafilatura', 'wordllama', 'numpy', 'dramatiq') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.ai.protocol import Provenance, Summary
+from actors.schema import StoriesUpdateStatus, StorySummarize
+from actors.stories.status import stories_update_status
+from actors.stories.summarize import story_summarize
+from zeke_jobs import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ARTICLE = (
+    "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "
+    "pipeline, so that a stolen token alone is not enough. Old versions stay as they are, and nobody needs to act."
+)
+ANN, BOB, CAT = (uuid.UUID(int=number) for number in (1, 2, 3))
+
+
+class Model:
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+
+    def summarize(self, *_: Any) -> Summary:
+        return Summary(self.text, Provenance("openai", "m", "s/1"))
+
+
+@pytest.fixture
+def summarize(handler_context: Any) -> Callable[..., str]:
+    def run(story: uuid.UUID, mode: str = "auto", ai: Any = None) -> str:
+        payload = StorySummarize.model_validate({"storyId": story, "mode": mode})
+        outcome = story_summarize(payload, handler_context(ai=ai))["outcome"]
+        assert isinstance(outcome, str)
+        return outcome
+
+    return run
+
+
+@pytest.fixture
+def summary(rows: Callable[..., Any]) -> Callable[[], str | None]:
+    def read() -> str | None:
+        value: str | None = rows("SELECT summary FROM stories")[0]["summary"]
+        return value
+
+    return read
+
+
+def test_a_story_without_a_summary_gets_one_of_its_own_sentences(
+    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
+) -> None:
+    story = add_story(ARTICLE)
+    assert summarize(story) == "written"
+    text = summary()
+    assert text is not None
+    assert text in ARTICLE
+    assert summarize(story) == "unchanged"
+    assert summarize(story, "force") == "unchanged"
+    assert summary() == text
+
+
+def test_auto_keeps_what_is_there_and_force_replaces_it(
+    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
+) -> None:
+    story = add_story(ARTICLE, summary="From the feed.")
+    assert summarize(story) == "kept_existing"
+    assert summary() == "From the feed."
+    assert summarize(story, "force") == "written"
+    assert summary() != "From the feed."
+
+
+@pytest.mark.parametrize("mode", ["auto", "force"])
+def test_a_summary_that_a_person_edited_stays(
+    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None], conn: Any, mode: str
+) -> None:
+    story = add_story(ARTICLE)
+    summarize(story)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE stories SET summary = 'Mine.'")
+    assert summarize(story, mode, Model("A model's.")) == "kept_edited"
+    assert summary() == "Mine."
+
+
+def test_a_text_without_a_whole_sentence_gets_no_summary(
+    add_story: Any, summarize: Callable[..., str], summary: Callable[[], str | None]
+) -> None:
+    assert summarize(add_story("Menu\n\nHome")) == "no_sentences"
+    assert summary() is None
+
+
+def test_summarizing_a_story_that_is_gone_is_rejected(summarize: Callable[..., str]) -> None:
+    with pytest.raises(Reject, match="got none"):
+        summarize(uuid.uuid4())
+
+
+@pytest.fixture
+def move(handler_context: Any) -> Callable[..., dict[str, Any]]:
+    def run(story: uuid.UUID, state: str, team: uuid.UUID | None = None) -> dict[str, Any]:
+        payload = StoriesUpdateStatus.model_validate({"storyId": story, "state": state, "teamId": team})
+        return stories_update_status(payload, handler_context())
+
+    return run
+
+
+@pytest.fixture
+def states(rows: Callable[..., Any]) -> Callable[[uuid.UUID], dict[uuid.UUID, str]]:
+    def read(story: uuid.UUID) -> dict[uuid.UUID, str]:
+        found = rows("SELECT team_id, state FROM team_story_states WHERE story_id = %s", str(story))
+        return {uuid.UUID(row["team_id"]): row["state"] for row in found}
+
+    return read
+
+
+def test_a_team_gets_the_state_that_it_asks_for(
+    add_story: Any, move: Callable[..., Any], states: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    for state in ("unread", "read", "archived", "unread"):
+        assert move(story, state, ANN)["outcome"] == "updated"
+        assert states(story) == {ANN: state}
+    before = rows("SELECT * FROM team_story_states")
+    assert move(story, "unread", ANN)["outcome"] == "unchanged"
+    assert rows("SELECT * FROM team_story_states") == before
+
+
+def test_without_a_team_every_follower_of_the_source_moves(
+    add_story: Any, move: Callable[..., Any], states: Callable[..., Any], conn: Any
+) -> None:
+    source = uuid.uuid4()
+    first, second, other = add_story(ARTICLE, source=source), add_story(ARTICLE, source=source), add_story(ARTICLE)
+    move(first, "read", ANN)
+    move(other, "read", CAT)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE sources SET metadata = jsonb_build_object('teams', jsonb_build_array(%s::text, 'not-a-team')) WHERE id = %s",
+            (str(BOB), str(source)),
+        )
+    assert move(second, "unread") == {"outcome": "updated", "teams": 2, "changed": 2}
+    assert states(second) == {ANN: "unread", BOB: "unread"}
+    assert move(second, "unread")["outcome"] == "unchanged"
+
+
+def test_what_is_archived_never_goes_back_by_itself(
+    add_story: Any, move: Callable[..., Any], states: Callable[..., Any]
+) -> None:
+    story = add_story(ARTICLE)
+    move(story, "archived", ANN)
+    move(story, "read", BOB)
+    move(story, "unread", CAT)
+    for state in ("unread", "read"):
+        move(story, state)
+        assert states(story)[ANN] == "archived"
+    assert states(story) == {ANN: "archived", BOB: "read", CAT: "read"}
+    move(story, "archived")
+    assert set(states(story).values()) == {"archived"}
+
+
+def test_a_story_that_nobody_follows_says_so(add_story: Any, move: Callable[..., Any]) -> None:
+    assert move(add_story(ARTICLE), "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
+
+
+def test_moving_a_story_that_is_gone_is_rejected(move: Callable[..., Any]) -> None:
+    with pytest.raises(Reject, match="got none"):
+        move(uuid.uuid4(), "read")
