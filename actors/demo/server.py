@@ -74,12 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 (the base class's name)
 
     def _is_current(self, etag: str) -> bool:
-        if (
-            asked := self.headers.get("If-None-Match")
-        ) is not None:  # it overrides the date (RFC 9110, 13.2.2)
-            return asked.strip() == "*" or etag in {
-                tag.strip().removeprefix("W/") for tag in asked.split(",")
-            }
+        if (asked := self.headers.get("If-None-Match")) is not None:  # it overrides the date (RFC 9110, 13.2.2)
+            return asked.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in asked.split(",")}
         if since := self.headers.get("If-Modified-Since"):
             try:
                 return self.site.now <= parsedate_to_datetime(since)

@@ -1,0 +1,75 @@
+"""``python -m actors.demo [FEED-URL …]``: the demo from the command line."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from actors.demo.run import run
+from actors.demo.system import EndedError, database_url
+from zeke_jobs import embedded, environment
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.own_server import own_server, server_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_INTERRUPTED = 130
+_WIDTH = 120  # columns where there is no terminal
+
+_NEXT = """[bold]What to try next[/]
+  nox -s demo -- --psql                        look inside: SELECT title FROM stories; SELECT name, state FROM pgboss.job;
+  nox -s demo -- https://example.org/feed.xml  the same with feeds of your choice
+  $EDITOR jobs.yaml                            change a limit, a cron, a weight; then run the demo again
+  .nox/demo/bin/zeke-jobs up                   run it for real, until Ctrl-C
+  README.md, docs/                             how it works"""
+
+
+def main(
+    feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
+    psql: Annotated[bool, typer.Option("--psql", help="Open psql on what the last run left.")] = False,  # noqa: FBT002
+) -> None:
+    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as on Ctrl-C
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    data_dir = environment.data_dir() / "demo"
+    try:
+        if psql:
+            _open_psql(data_dir)
+            return
+        holds = run(console, data_dir, feeds or [])
+    except ConfigurationError as error:
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except (ZekeJobsError, EndedError, RuntimeError) as error:
+        console.print(f"[bold red]The demo failed:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("Interrupted; workers, scheduler and server were stopped.")
+        raise typer.Exit(_INTERRUPTED) from None
+    _say_what_next(console, data_dir)
+    raise typer.Exit(0 if holds else 1)
+
+
+def _open_psql(data_dir: Path) -> None:
+    with own_server(data_dir) as server:
+        # psql takes Ctrl-C for itself: it ends a query, not the session
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        subprocess.run([embedded.binaries() / "psql", database_url(server)], check=False)  # noqa: S603 (ours)
+
+
+def _say_what_next(console: Console, data_dir: Path) -> None:
+    console.print(
+        f"\n[bold]Where the data is[/]\n  {server_folder(data_dir)}, database zeke_demo; the server is stopped"
+    )
+    console.print(f"  the log of workers and scheduler: {data_dir / 'demo.log'}\n", highlight=False)
+    console.print(_NEXT, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

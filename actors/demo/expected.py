@@ -1,0 +1,87 @@
+"""What the sample site must have become in the database, and what any feed must have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actors.demo.sample_site import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.demo.results import Results
+
+_KINDS = ("api_change", "code_change", "code_example", "metric", "quote")
+_PAIR = (
+    "We cut retrieval latency from 840 ms to 210 ms with one partial index",
+    "From 840 ms to 210 ms: retrieval latency and one partial index",
+)
+_ONE_LINER = 140  # characters
+_PER_STORY = ("analyze-story", "generate-brief", "extract-highlights", "score-relevance")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was expected, and what is there."""
+
+    name: str
+    expected: Any
+    got: Any
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as expected."""
+        return bool(self.expected == self.got)
+
+
+def of_sample_site(results: Results) -> list[Check]:
+    """The exact checks for the bundled site."""
+    written = [entry.title for entry in entries() if not entry.missing and entry.topic != "Short"]
+    outcomes = Counter(item["outcome"] for item in results.items)
+    clusters = {story["title"]: story["cluster_id"] for story in results.stories}
+    others = [cluster for title, cluster in clusters.items() if title not in _PAIR and cluster is not None]
+    return [
+        Check("feeds read", 2, sum(source["status"] == "ok" for source in results.sources)),
+        Check("items by outcome", {"not_found": 1, "stored": len(written), "too_short": 1}, dict(outcomes)),
+        Check("stories", sorted(written), sorted(story["title"] for story in results.stories)),
+        Check("the near-duplicate pair is one cluster", 1, len({clusters.get(title, title) for title in _PAIR})),
+        Check("and nothing else is in it or shares one", len(others), len(set(others) - {clusters.get(_PAIR[0])})),
+        *_of_stories(results.stories),
+        Check("kinds of highlights", [], sorted(set(_KINDS) - {h["kind"] for h in results.highlights})),
+        Check("highlights without a score", 0, sum(h["score"] is None for h in results.highlights)),
+        *(
+            Check(f"{task} completed", len(written), results.jobs.get(task, {}).get("completed", 0))
+            for task in _PER_STORY
+        ),
+        Check("ingest-source completed", 2, results.jobs.get("ingest-source", {}).get("completed", 0)),
+        _no_failures(results),
+    ]
+
+
+def of_any_feeds(results: Results, urls: Iterable[str]) -> list[Check]:
+    """What must hold for feeds that nobody knows beforehand."""
+    asked = len(set(urls))
+    undecided = [item["title"] for item in results.items if item["outcome"] in (None, "queued", "retrying")]
+    return [
+        Check("feeds read", asked, sum(source["status"] == "ok" for source in results.sources)),
+        Check("items without an outcome", [], undecided),
+        Check("at least one story", True, bool(results.stories)),
+        *_of_stories(results.stories),
+        _no_failures(results),
+    ]
+
+
+def _of_stories(stories: list[dict[str, Any]]) -> list[Check]:
+    lengths = [len(story["brief_one_liner"] or "") for story in stories]
+    return [
+        Check("stories without a chili score", 0, sum(story["chili"] is None for story in stories)),
+        Check("stories not analysed", 0, sum(story["analysis_state"] in (None, "pending") for story in stories)),
+        Check("one-liners missing or too long", 0, sum(not 0 < length <= _ONE_LINER for length in lengths)),
+    ]
+
+
+def _no_failures(results: Results) -> Check:
+    failed = {task: row["failed"] for task, row in results.jobs.items() if row.get("failed")}
+    return Check("failed jobs", {}, failed)

@@ -1,0 +1,140 @@
+"""Show what came out: stories, highlights, one brief, what failed and why, and where to look next."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from actors.demo import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from actors.demo.expected import Check
+    from actors.demo.results import Results
+
+_BEST = 10  # highlights that are shown
+_HOTTEST = 5  # chili
+
+
+def show(console: Console, results: Results) -> None:
+    """All tables, most interesting first."""
+    console.print(_stories(results.stories))
+    if results.highlights:
+        console.print(_highlights(results.highlights))
+    if results.stories:
+        console.print(_brief(results.stories[0]))
+    console.print(_not_stories(results))
+    console.print(progress.table(results.jobs, "Jobs by task and status"))
+
+
+def verdict(console: Console, checks: Iterable[Check], seconds: float) -> bool:
+    """Say whether all checks hold, and which do not."""
+    checks = list(checks)
+    broken = [check for check in checks if not check.holds]
+    for check in broken:
+        console.print(f"[red]✗[/] {check.name}: expected {check.expected!r}, got {check.got!r}", highlight=False)
+    if broken:
+        console.print(f"[bold red]{len(broken)} of {len(checks)} checks failed[/] after {seconds:.0f} s")
+        return False
+    console.print(
+        f"[bold green]All {len(checks)} checks hold[/]: what was expected is in the database ({seconds:.0f} s)"
+    )
+    return True
+
+
+def _stories(stories: list[dict[str, Any]]) -> Table:
+    shown = _table(f"Stories ({len(stories)}), hottest first")
+    shown.add_column("title", ratio=4)
+    shown.add_column("source", ratio=2)
+    shown.add_column("chili", no_wrap=True)
+    shown.add_column("in one line (extractive: whole sentences of the article)", ratio=6)
+    for story in stories:
+        shown.add_row(
+            Text(story["title"] or ""),
+            Text(story["source"] or ""),
+            _chili(story["chili"]),
+            Text(story["brief_one_liner"] or "no brief"),
+        )
+    return shown
+
+
+def _highlights(highlights: list[dict[str, Any]]) -> Table:
+    best = _some_of_each_kind(highlights)
+    shown = _table(f"Highlights and their relevance ({len(best)} of {len(highlights)})")
+    shown.add_column("score", justify="right", no_wrap=True)
+    shown.add_column("kind", no_wrap=True)
+    shown.add_column("highlight", ratio=5)
+    shown.add_column("story", ratio=3)
+    for one in best:
+        score = "·" if one["score"] is None else f"{one['score']:.2f}"
+        shown.add_row(score, one["kind"], Text(_short(one)), Text(one["story"] or ""))
+    return shown
+
+
+def _some_of_each_kind(highlights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The best of each kind, and then the next best of each, in the order of their scores."""
+    taken: dict[str, int] = {}
+    ranked = []
+    for place, one in enumerate(highlights):
+        taken[one["kind"]] = turn = taken.get(one["kind"], 0) + 1
+        ranked.append((turn, place))
+    return [highlights[place] for place in sorted(place for _, place in sorted(ranked)[:_BEST])]
+
+
+def _short(highlight: dict[str, Any]) -> str:
+    words = highlight["summary"] or highlight["quote"] or highlight["title"] or ""
+    return textwrap.shorten(words, 160, placeholder=" …")
+
+
+def _brief(story: dict[str, Any]) -> Panel:
+    lines = Text()
+    saved = story["time_saved_seconds"]
+    for name, value in (
+        ("One line", story["brief_one_liner"]),
+        ("Two sentences", story["brief_two_liner"]),
+        ("Elevator", story["brief_elevator"]),
+        ("Why it matters", story["why_it_matters"]),
+        ("Time saved", None if saved is None else f"{saved // 60} min {saved % 60:02d} s of reading"),
+        ("Source", f"{story['source']}, {story['url']}"),
+    ):
+        if value:
+            lines.append(f"{name}\n", style="bold")
+            lines.append(f"{value}\n")
+    lines.rstrip()
+    return Panel(lines, title=Text(f"A brief in full: {story['title']}"), title_align="left")
+
+
+def _not_stories(results: Results) -> Table:
+    shown = _table("What did not become a story, and why")
+    for name, ratio in (("what", 4), ("outcome", 2), ("why", 5)):
+        shown.add_column(name, ratio=ratio)
+    for item in results.items:
+        if item["outcome"] not in ("stored", "updated", "backlog"):
+            shown.add_row(Text(item["title"] or item["url"] or ""), item["outcome"], Text(item["detail"] or ""))
+    for source in results.sources:
+        if source["status"] not in ("ok", None):
+            shown.add_row(Text(source["url"] or ""), f"feed: {source['status']}", Text(source["message"] or ""))
+    for job in results.unfinished:
+        why = f"{job['type']}: {job['message']}".strip(": ") or f"attempt {job['attempt']}"
+        shown.add_row(job["task"], f"job: {job['status']}", Text(textwrap.shorten(why, 200, placeholder=" …")))
+    backlog = sum(item["outcome"] == "backlog" for item in results.items)
+    if backlog:
+        shown.add_row(f"{backlog} older items", "backlog", "a new source brings only its newest items")
+    if not shown.row_count:
+        shown.add_row("nothing", "", "")
+    return shown
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", header_style="dim", expand=True)
+
+
+def _chili(value: int | None) -> str:
+    return "·" if value is None else f"{value} {'●' * value}{'○' * (_HOTTEST - value)}"
