@@ -49,7 +49,7 @@ class Polling:
 
 @dataclass(frozen=True)
 class Source:
-    """One source. ``now`` is the database's time at which it was read."""
+    """One source. ``now`` is the database's time at which it was read, ``interval`` its rhythm where it is known."""
 
     id: UUID
     type: str
@@ -58,6 +58,7 @@ class Source:
     is_active: bool
     is_due: bool
     now: datetime
+    interval: timedelta | None = None
     polling: Polling = field(default_factory=Polling)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -76,6 +77,7 @@ def get(conn: Connection, source_id: UUID) -> Source | None:
         is_active=row["is_active"],
         is_due=row["is_due"],
         now=row["moment"],
+        interval=timedelta(seconds=row["interval_seconds"]) if row["interval_seconds"] else None,
         polling=Polling(**{name: row[name] for name in names}),
         metadata=row["metadata"] or {},
     )

@@ -67,9 +67,9 @@ def add(
     return UUID(str(row["id"]))
 
 
-def edit(conn: Connection, story_id: UUID, *, title: str | None) -> None:
-    """Take over what an edited article says now."""
-    SQL.run(conn, "story_edit", story_id=str(story_id), title=title)
+def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:
+    """Take over the title that an edited article has now; whether that changed anything."""
+    return SQL.run(conn, "story_edit", story_id=str(story_id), title=title) > 0
 
 
 def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequence[int]) -> None:

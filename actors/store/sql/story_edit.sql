@@ -1,4 +1,4 @@
--- A story whose source edited it.
+-- A story whose source gave it another title.
 UPDATE public.stories
-SET title = COALESCE(%(title)s, title), updated_at = zeke_jobs.now()
-WHERE id = %(story_id)s
+SET title = %(title)s, updated_at = zeke_jobs.now()
+WHERE id = %(story_id)s AND title IS DISTINCT FROM %(title)s

@@ -1,0 +1,1 @@
+"""The tasks that bring news in, from the feed's address to the stored story."""

@@ -1,0 +1,146 @@
+"""fetch-content: get the full text of raw items and make stories of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.engine.contract import Engine, EngineError
+from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
+from actors.sources.fetching import send_fetches
+from actors.sources.filing import Likeness, file_text
+from actors.sources.obtain import Missing, obtain
+from actors.store import contents, items
+from actors.store.outcomes import IN_FLIGHT, Outcome
+from zeke_jobs import Context  # noqa: TC001
+from zeke_jobs.durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.sources.obtain import Text
+    from actors.store.items import Item
+
+
+class ContentSettings(BaseModel):
+    """Settings of fetch-content.
+
+    Attributes:
+        least_characters: A shorter text is no story (``too_short``).
+        near_duplicate: From this Jaccard similarity of 5-word shingles on, two texts are versions of one.
+        attempts: How often an item is fetched when what goes wrong may pass.
+        first_wait: Before the second attempt; it doubles with each further one, up to ``longest_wait``.
+        longest_wait: Also the most that a site may ask us to wait.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    least_characters: int = Field(default=200, ge=1)
+    near_duplicate: float = Field(default=0.5, gt=0, le=1)
+    attempts: int = Field(default=4, ge=1)
+    first_wait: Duration = parse_duration("1m")
+    longest_wait: Duration = parse_duration("6h")
+
+    def wait(self, attempts: int, asked_for: float | None) -> timedelta:
+        """Until the next attempt after ``attempts`` that failed."""
+        own = self.first_wait * 2 ** min(attempts - 1, 20)
+        asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
+        wait: timedelta = min(max(own, asked), self.longest_wait)
+        return wait
+
+
+def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
+    """Fetch the items one after another; each ends by itself, in a transaction of its own.
+
+    Items that ended before are left alone, so a job that runs again goes on where it stopped. One that fails does not
+    hold up the others: it is sent again by itself, later.
+    """
+    engine = cast("Engine", ctx.service("engine"))
+    found = items.for_fetch(ctx.db, payload.raw_item_ids)
+    waiting = [item for item in found if item.is_in_flight]
+    counts: Counter[str] = Counter()
+    broken: Exception | None = None
+    for place, item in enumerate(waiting):
+        try:
+            text = obtain(item, engine, ctx.settings.least_characters)
+        except EngineError as error:
+            counts[_failed(ctx, item, error)] += 1
+            if error.code == "rate_limited":
+                counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
+                break
+            continue
+        except Exception as error:  # raised below, when the others are done
+            ctx.logger.exception("an item cannot be read", item=str(item.id), url=item.url)
+            broken = broken or error
+            continue
+        counts[_end(ctx, item, text)] += 1
+        ctx.progress(place + 1, len(waiting))
+    if broken is not None:
+        raise broken
+    skipped = len(payload.raw_item_ids) - len(waiting)
+    return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
+
+
+def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:
+    likeness = None if isinstance(text, Missing) else Likeness.of(text.text)
+    with ctx.transaction() as tx:
+        outcome, _ = items.lock(tx, item.id)
+        if outcome not in IN_FLIGHT:
+            return "ended_elsewhere"
+        if isinstance(text, Missing) or likeness is None:
+            assert isinstance(text, Missing)
+            return _missing(tx, item, text)
+        filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
+        if filed.is_news:
+            payload = {"story_id": str(filed.story_id), "trigger": "auto"}
+            ctx.send("analyze-story", payload, priority=item.metadata.get("priority"))
+    return filed.outcome.value
+
+
+def _missing(tx: Connection, item: Item, missing: Missing) -> str:
+    outcome, detail = missing.outcome, missing.detail
+    known = contents.of_item(tx, item.id)
+    story_id = known.story_id if known else None
+    if story_id is not None:
+        # It was a story before: it stays one, unless its source took it back.
+        taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
+        outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
+    items.decide(tx, item.id, outcome, detail, story_id=story_id)
+    return outcome.value
+
+
+def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError) -> str:
+    """An attempt failed in a way that may pass: send the item again by itself, or give up and say why."""
+    settings = ctx.settings
+    with ctx.transaction() as tx:
+        outcome, before = items.lock(tx, item.id)
+        if outcome not in IN_FLIGHT:
+            return "ended_elsewhere"
+        attempts = before + 1
+        if attempts >= settings.attempts:
+            return _missing(tx, item, Missing(Outcome(error.code), f"{error} (attempt {attempts}, the last)"))
+        wait = settings.wait(attempts, error.retry_after)
+        detail = f"{error.code}: {error} (attempt {attempts} of {settings.attempts})"
+        items.decide(tx, item.id, Outcome.RETRYING, detail, attempts=attempts, wait=wait)
+        send_fetches(ctx, [(item.id, item.url)], delay=wait, priority=item.metadata.get("priority"))
+    return Outcome.RETRYING.value
+
+
+def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
+    """The host asked for less: the rest of the batch waits too, and no attempt is counted."""
+    wait = ctx.settings.wait(1, error.retry_after)
+    with ctx.transaction() as tx:
+        held = []
+        for item in sorted(rest, key=lambda one: one.id):
+            outcome, attempts = items.lock(tx, item.id)
+            if outcome in IN_FLIGHT:
+                detail = f"waits with its host: {error}"
+                items.decide(tx, item.id, Outcome.RETRYING, detail, attempts=attempts, wait=wait)
+                held.append((item.id, item.url))
+        send_fetches(ctx, held, delay=wait)
+    return len(held)

@@ -1,0 +1,84 @@
+"""What both pulls do: ask which sources are due, and send for each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.engine.canonical import site_of
+from actors.sources.fetching import send_fetches
+from actors.store import items, sources
+from zeke_jobs.durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from zeke_jobs.context import Context
+
+
+class PullSettings(BaseModel):
+    """Settings of ingest-pull and ingest-pull-youtube.
+
+    Attributes:
+        most: Most sources of one pull; the rest are due longest next time.
+        burst: So many are sent at once; more are spread evenly over ``spread``.
+        spread: How long the last of them may wait.
+        lost_after: A source or item queued longer ago than this is queued again: its job was lost.
+        most_items: Most lost items that one pull takes up.
+        most_times: An item that was queued as often as this is given up (``abandoned``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    most: int = Field(default=10_000, ge=1)
+    burst: int = Field(default=200, ge=1)
+    spread: Duration = parse_duration("4m")
+    lost_after: Duration = parse_duration("1h")
+    most_items: int = Field(default=1_000, ge=0)
+    most_times: int = Field(default=5, ge=1)
+
+
+def send_due(
+    ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """Mark the sources that are due as queued and send ingest-source for each, in one transaction.
+
+    ``also`` becomes part of the job's output.
+    """
+    settings = ctx.settings
+    with ctx.transaction() as tx:
+        due = sources.claim_due(
+            tx,
+            types,
+            everything=reason == "manual",
+            lost_after=settings.lost_after,
+            most=settings.most,
+        )
+        for place, (source_id, url) in enumerate(due):
+            payload = {"source_id": str(source_id), "reason": reason}
+            ctx.send("ingest-source", payload, key=site_of(url) or None, delay=_delay(place, len(due), settings))
+        result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
+        ctx.complete(result)
+    return result
+
+
+def _delay(place: int, count: int, settings: PullSettings) -> timedelta | None:
+    if count <= settings.burst:
+        return None
+    return settings.spread * (place / count)
+
+
+def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
+    """Queue again the items whose fetch-content was lost, and give up those that were lost too often."""
+    settings = ctx.settings
+    with ctx.transaction() as tx:
+        again, abandoned = items.sweep(
+            tx,
+            lost_after=settings.lost_after,
+            most=settings.most_items,
+            most_times=settings.most_times,
+        )
+        send_fetches(ctx, again)
+    return {"queued_again": len(again), "abandoned": len(abandoned)}

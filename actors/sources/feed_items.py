@@ -1,0 +1,64 @@
+"""A feed's entries as raw items, and which of a new source's count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.store.items import NewItem
+from zeke_jobs.durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from actors.engine.contract import ContentItem
+
+
+class FirstFetch(BaseModel):
+    """What a new source brings: its newest ``items``, published ``within`` this long; not years of old ones.
+
+    An entry without a date counts as new.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: int = Field(default=10, ge=0)
+    within: Duration = parse_duration("7d")
+
+
+def split_first(
+    entries: Sequence[ContentItem], first: FirstFetch, now: datetime
+) -> tuple[list[ContentItem], list[ContentItem]]:
+    """Split a new source's entries into those that are brought in and its backlog."""
+    recent = [one for one in entries if one.published_at is None or one.published_at > now - first.within]
+    # Undated entries keep the feed's order, which is newest first.
+    recent.sort(key=lambda one: one.published_at or now, reverse=True)
+    wanted = {one.id for one in recent[: first.items]}
+    return [one for one in entries if one.id in wanted], [one for one in entries if one.id not in wanted]
+
+
+def kind_of(entry: ContentItem, source_type: str) -> str:
+    """The kind of raw item: video, podcast or article."""
+    if entry.content_type == "video" or source_type == "youtube_channel":
+        return "video"
+    return "podcast" if entry.content_type == "audio" or source_type == "podcast" else "article"
+
+
+def new_item(entry: ContentItem, source_type: str) -> NewItem:
+    """An entry as a raw item; what the feed says of it is kept for when its page gives no text."""
+    told: dict[str, Any] = {
+        "description": entry.description,
+        "author": entry.author.name if entry.author else None,
+        "duration": entry.duration,
+        **entry.metadata,
+    }
+    return NewItem(
+        external_id=entry.id,
+        kind=kind_of(entry, source_type),
+        title=entry.title or None,
+        url=entry.url or None,
+        published_at=entry.published_at,
+        metadata={name: value for name, value in told.items() if value not in (None, "", [])},
+    )

@@ -1,0 +1,158 @@
+"""A text becomes a story, or joins the one that it is a copy of; two workers never make two of one text."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.engine.canonical import canonical_url
+from actors.sources.likeness import bands, estimate, jaccard, shingles, signature, text_hash
+from actors.store import clusters, contents, items, stories
+from actors.store.contents import Content
+from actors.store.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.sources.obtain import Text
+    from actors.store.contents import Stored
+    from actors.store.items import Item
+
+_STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
+_ESTIMATE_ERROR = 0.15
+_CONTENT_TYPES = {"video": "video", "podcast": "audio"}
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What near duplicates are found by; made outside the transaction, since it takes a millisecond."""
+
+    shingles: set[int]
+    signature: list[int]
+    bands: list[int]
+
+    @classmethod
+    def of(cls, text: str) -> Likeness:
+        """The likeness of a text."""
+        found = shingles(text)
+        signed = signature(found)
+        return cls(found, signed, bands(signed))
+
+
+@dataclass(frozen=True)
+class Filed:
+    """How a text was filed.
+
+    Attributes:
+        outcome: stored, updated or duplicate.
+        story_id: Its story.
+        is_news: Whether the story has to be analysed (again).
+        near: Stories that are nearly the same, now of one cluster with it.
+    """
+
+    outcome: Outcome
+    story_id: UUID
+    is_news: bool
+    near: tuple[UUID, ...] = ()
+
+
+def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_duplicate: float) -> Filed:
+    """File the text of an item that the caller holds locked, and record the item's outcome.
+
+    Args:
+        tx: Inside a transaction.
+        item: The item.
+        text: Its text.
+        likeness: Of the text.
+        near_duplicate: From this Jaccard similarity on, two texts are versions of one.
+    """
+    content = _content(item, text)
+    known = contents.of_item(tx, item.id)
+    if known is not None and known.story_id is not None:
+        filed = _file_again(tx, item, content, text, likeness, known, known.story_id)
+    else:
+        filed = _file_new(tx, item, content, text, likeness, near_duplicate)
+    detail = f"near duplicate of {len(filed.near)}" if filed.near else None
+    items.decide(tx, item.id, filed.outcome, detail, story_id=filed.story_id)
+    return filed
+
+
+def _file_new(
+    tx: Connection, item: Item, content: Content, text: Text, likeness: Likeness, near_duplicate: float
+) -> Filed:
+    keys = _keys(content, item.url, text.url, text.canonical)
+    stories.filing(tx)
+    if (story_id := stories.by_keys(tx, keys)) is not None:
+        stories.add_keys(tx, story_id, keys)
+        return Filed(Outcome.DUPLICATE, story_id, is_news=False)
+    content_id = contents.put(tx, item.id, content)
+    story_id = stories.add(
+        tx,
+        content_id,
+        source_id=item.source_id,
+        title=text.title,
+        kind=_STORY_KINDS.get(item.kind, "article"),
+        url=text.canonical or text.url or item.url,
+        published_at=text.published_at,
+    )
+    stories.add_keys(tx, story_id, keys)
+    stories.sign(tx, story_id, likeness.signature, likeness.bands)
+    near = _near(tx, story_id, likeness, near_duplicate)
+    if near:
+        clusters.unite(tx, [story_id, *near])
+    return Filed(Outcome.STORED, story_id, is_news=True, near=tuple(near))
+
+
+def _file_again(
+    tx: Connection,
+    item: Item,
+    content: Content,
+    text: Text,
+    likeness: Likeness,
+    known: Stored,
+    story_id: UUID,
+) -> Filed:
+    """The article was read before: its story follows what it says now."""
+    retitled = stories.edit(tx, story_id, title=text.title)
+    if known.text_hash == content.text_hash and not retitled:
+        return Filed(Outcome.STORED, story_id, is_news=False)
+    contents.put(tx, item.id, content)
+    stories.add_keys(tx, story_id, _keys(content))
+    stories.sign(tx, story_id, likeness.signature, likeness.bands)
+    return Filed(Outcome.UPDATED, story_id, is_news=True)
+
+
+def _near(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> list[UUID]:
+    if not likeness.bands:
+        return []
+    found = []
+    for one in stories.candidates(tx, story_id, likeness.bands):
+        if estimate(one.signature, likeness.signature) < least - _ESTIMATE_ERROR:
+            continue
+        if jaccard(shingles(one.text), likeness.shingles) >= least:
+            found.append(one.story_id)
+    return found
+
+
+def _keys(content: Content, *urls: str | None) -> list[str]:
+    addresses = {canonical_url(url) for url in urls if url}
+    hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
+    return [f"text:{content.text_hash}", *sorted(f"url:{one}" for one in hashes)]
+
+
+def _content(item: Item, text: Text) -> Content:
+    return Content(
+        text=text.text,
+        text_hash=text_hash(text.text),
+        text_origin=text.origin,
+        content_type=_CONTENT_TYPES.get(item.kind, "text"),
+        markdown=text.markdown,
+        language=text.language,
+        canonical_url=text.canonical,
+        final_url=text.url,
+        author=text.author,
+        duration_seconds=round(text.duration) if text.duration else None,
+    )

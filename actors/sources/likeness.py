@@ -1,0 +1,83 @@
+"""How alike two texts are: a hash for the same text, MinHash over 5-word shingles for nearly the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHINGLE = 5
+BINS = 128
+ROWS = 3
+"""Rows of a band: two texts of Jaccard .5 share one of the 42 bands with probability .996."""
+
+_WORD = re.compile(r"\w+")
+_NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_EMPTY = (1 << 63) - 1
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as comparisons see them: folded case and width; a character of Chinese counts as a word."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    found = _WORD.findall(folded)
+    if not _NO_SPACES.search(folded):
+        return found
+    return [part for word in found for part in (word if _NO_SPACES.search(word) else (word,))]
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of the text's words: case, punctuation, white space and width do not tell texts apart."""
+    return hashlib.sha256(" ".join(words(text)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def shingles(text: str) -> set[int]:
+    """63-bit hashes of the runs of five words; of all words where there are fewer."""
+    parts = words(text)
+    count = max(1, len(parts) - SHINGLE + 1)
+    return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()
+
+
+def _hash(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def signature(found: set[int]) -> list[int]:
+    """One-permutation MinHash: the least hash of each of 128 bins; an empty bin borrows from a full one.
+
+    One hash a shingle instead of 128, with the same expectation (Li, Owen, Zhang 2012; densified as Shrivastava 2017).
+    """
+    bins = [_EMPTY] * BINS
+    for value in found:
+        place = value % BINS
+        bins[place] = min(bins[place], value // BINS)
+    if not found:
+        return bins
+    filled = bins.copy()
+    for place in range(BINS):
+        attempt = 0
+        while filled[place] == _EMPTY:
+            attempt += 1
+            filled[place] = bins[_hash(f"{place} {attempt}") % BINS]
+    return filled
+
+
+def bands(signed: Sequence[int]) -> list[int]:
+    """Hashes of the signature's bands; texts that share none are not compared. Empty for an empty text."""
+    if all(value == _EMPTY for value in signed):
+        return []
+    return [_hash(f"{start} {signed[start : start + ROWS]}") for start in range(0, BINS - ROWS + 1, ROWS)]
+
+
+def estimate(one: Sequence[int], other: Sequence[int]) -> float:
+    """Jaccard similarity by two signatures, give or take .05."""
+    return sum(a == b for a, b in zip(one, other, strict=True)) / BINS
+
+
+def jaccard(one: set[int], other: set[int]) -> float:
+    """Jaccard similarity of two sets of shingles, 0 to 1; 0 where one is empty."""
+    return len(one & other) / len(one | other) if one and other else 0.0

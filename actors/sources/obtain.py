@@ -1,0 +1,132 @@
+"""The best text that can be had of an item: given with it, on its page, in its feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actors.engine.contract import EngineError
+from actors.engine.pages import html_to_text
+from actors.engine.text import clean, one_line
+from actors.store.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from actors.engine.contract import ContentItem, Engine, Failure
+    from actors.store.items import Item
+
+# What stands before a page's text does not stand before the feed's own; a page that is no more says more than its feed.
+_FEED_MAY_HELP: frozenset[Failure] = frozenset(
+    {"forbidden", "paywall", "consent", "no_text", "too_large", "unsupported_type"}
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """An item's text and what came with it.
+
+    Attributes:
+        origin: page, structured, feed, description or upload.
+        url: Where the page was found; ``canonical`` what it calls itself.
+    """
+
+    text: str
+    markdown: str
+    origin: str
+    title: str = ""
+    url: str | None = None
+    canonical: str | None = None
+    language: str | None = None
+    author: str | None = None
+    published_at: datetime | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no text."""
+
+    outcome: Outcome
+    detail: str
+
+
+def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
+    """Get the text of an item, at least ``least`` characters.
+
+    A video's watch page is never extracted, and what was uploaded with its text is not fetched.
+
+    Raises:
+        EngineError: something went wrong that may pass; everything else is a ``Missing``.
+    """
+    given = clean(str(item.metadata.get("text") or "")).strip()
+    if given:
+        if len(given) < least:
+            return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")
+        return _with_text(item, given, given, "upload")
+    told = next((text for text in _told(item) if len(text.text) >= least), None)
+    if item.kind in {"video", "podcast"} and told is not None:
+        return told
+    if not item.url:
+        return told or Missing(Outcome.NO_URL, "there is neither a text nor an address to fetch it from")
+    try:
+        page = engine.fetch_item(item.url)
+    except EngineError as error:
+        if error.transient:
+            raise
+        if told is not None and error.code in _FEED_MAY_HELP:
+            return told
+        return Missing(Outcome(error.code), str(error))
+    return _of_page(item, page, told, least)
+
+
+def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Text | Missing:
+    text = clean(page.text or "").strip()
+    if len(text) >= least and page.obstacle is None:
+        return Text(
+            text=text,
+            markdown=clean(page.markdown or text),
+            origin=page.text_origin or "page",
+            title=item.title or one_line(page.title),
+            url=page.url or item.url,
+            canonical=page.canonical_url,
+            language=page.language,
+            author=(page.author.name if page.author else "") or item.metadata.get("author"),
+            published_at=item.published_at or page.published_at,
+            duration=page.duration or _number(item.metadata.get("duration")),
+        )
+    if told is not None:
+        return told
+    if page.obstacle is not None:
+        return Missing(Outcome(page.obstacle), f"{page.url or item.url} shows {len(text)} characters before it")
+    if page.text is None:
+        return Missing(Outcome.NO_TEXT, f"the Engine gives no text for {item.url}")
+    if not text:
+        return Missing(Outcome.NO_TEXT, f"no article was found on {page.url or item.url}")
+    return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {page.url or item.url}, {least} are needed")
+
+
+def _told(item: Item) -> Iterator[Text]:
+    """What the feed itself says: its content, then its description."""
+    for origin, key in (("feed", "content"), ("description", "description")):
+        if fragment := item.metadata.get(key):
+            text, markdown = html_to_text(str(fragment))
+            yield _with_text(item, text, markdown, origin)
+
+
+def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:
+    return Text(
+        text=text,
+        markdown=markdown,
+        origin=origin,
+        title=item.title or one_line(text.split("\n", 1)[0], 120),
+        url=item.url,
+        author=item.metadata.get("author"),
+        published_at=item.published_at,
+        duration=_number(item.metadata.get("duration")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

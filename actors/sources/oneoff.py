@@ -1,0 +1,66 @@
+"""ingest-oneoff: bring in one page that somebody named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from actors.engine.canonical import canonical_url
+from actors.engine.contract import EngineError
+from actors.engine.fetch import parse
+from actors.schema import IngestOneoff  # noqa: TC001 (the handler is read by its annotations)
+from actors.sources.fetching import send_fetches
+from actors.store import items, sources
+from actors.store.items import NewItem
+from actors.store.outcomes import IN_FLIGHT, status_of
+from zeke_jobs import Context, Reject
+
+
+class OneoffSettings(BaseModel):
+    """Settings of ingest-oneoff.
+
+    Attributes:
+        high_priority: Priority of the jobs that follow from a request of priority high; others have their task's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    high_priority: int = 20
+
+
+def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
+    """Add the page to the manual source of its site and queue it; a page that is stored already is left alone.
+
+    A page that failed before is tried again: somebody asked for it.
+
+    Raises:
+        Reject: the address is none.
+    """
+    try:
+        url = str(parse(payload.url))
+    except EngineError as error:
+        raise Reject(f"{error.code}: {error}") from error
+    priority = ctx.settings.high_priority if payload.priority == "high" else None
+    told = {"requested_by": payload.requested_by, "priority": priority}
+    metadata = {name: value for name, value in told.items() if value is not None}
+    with ctx.transaction() as tx:
+        source_id = sources.manual(tx, url)
+        found = items.add(tx, source_id, NewItem(external_id=canonical_url(url), url=url, metadata=metadata))
+        result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
+        if found.outcome is not None and _is_settled(found):
+            result["outcome"] = found.outcome.value
+            result["story_id"] = str(found.story_id) if found.story_id else None
+        else:
+            if not found.is_new:
+                items.reset(tx, found.id, url=url, title=None, metadata=metadata)
+            items.queue(tx, [found.id])
+            send_fetches(ctx, [(found.id, url)], priority=priority)
+        ctx.complete(result)
+    return result
+
+
+def _is_settled(found: items.Known) -> bool:
+    """Whether there is nothing to do: it is on its way, or it became part of a story."""
+    assert found.outcome is not None
+    return found.outcome in IN_FLIGHT or status_of(found.outcome) == "completed"

@@ -1,0 +1,16 @@
+"""ingest-pull: send ingest-source for each feed that is due, and take up what was lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.schema import IngestPull  # noqa: TC001 (the handler is read by its annotations)
+from actors.sources.due import PullSettings, send_due, sweep
+from actors.store.sources import FEED_TYPES
+from zeke_jobs import Context  # noqa: TC001
+
+
+def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
+    """Ask which feeds are due and send for each; a second pull right after finds none."""
+    lost = sweep(ctx)
+    return send_due(ctx, FEED_TYPES, payload.reason, also=lost)

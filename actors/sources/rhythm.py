@@ -1,0 +1,88 @@
+"""When to ask a source again: pure decisions over what a poll learnt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from zeke_jobs.durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.store.sources import Polling
+
+WEEK = timedelta(days=7)
+
+
+class Rhythm(BaseModel):
+    """How often sources are asked.
+
+    Attributes:
+        default: Between two polls of a source that does not say when it publishes.
+        shortest: Between two polls of a busy source; ``longest`` of a quiet one.
+        longest_wait: Most that a server may ask us to wait.
+        first_backoff: After the first failure; it doubles with each further one up to ``longest``.
+        gone_after: Answers 410 in a row that switch a source off.
+        moved_after: Polls that must see the same permanent redirect before the source is moved…
+        moved_over: … over at least this long.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default: Duration = parse_duration("1h")
+    shortest: Duration = parse_duration("5m")
+    longest: Duration = parse_duration("24h")
+    longest_wait: Duration = parse_duration("24h")
+    first_backoff: Duration = parse_duration("1h")
+    gone_after: int = Field(default=2, ge=1)
+    moved_after: int = Field(default=3, ge=1)
+    moved_over: Duration = parse_duration("24h")
+
+    def interval(self, published: Iterable[datetime | None], now: datetime) -> timedelta:
+        """A source's own rhythm: a week divided by the entries of the last week."""
+        dates = [moment for moment in published if moment is not None]
+        if not dates:
+            return self.default
+        recent = sum(moment > now - WEEK for moment in dates)
+        own: timedelta = WEEK / recent if recent else self.longest
+        bounded: timedelta = min(max(own, self.shortest), self.longest)
+        return bounded
+
+    def wait(self, interval: timedelta, asked_for: datetime | None, now: datetime) -> timedelta:
+        """Until the next poll: the source's rhythm, or longer where the server asked for it."""
+        asked = min(asked_for - now, self.longest_wait) if asked_for else timedelta(0)
+        return max(interval, asked)
+
+    def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
+        """Until the next poll after ``failures`` in a row: 1 h, 2 h, 4 h … or as long as the server asked for."""
+        own = min(self.first_backoff * 2 ** min(failures - 1, 20), self.longest)
+        asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
+        return max(own, min(asked, self.longest_wait))
+
+    def after_success(
+        self, polling: Polling, *, etag: str | None, last_modified: str | None, not_modified: bool
+    ) -> Polling:
+        """What to remember after a good answer. A 304 may leave a header out; then the old one stays."""
+        return replace(
+            polling,
+            etag=etag or (polling.etag if not_modified else None),
+            last_modified=last_modified or (polling.last_modified if not_modified else None),
+            failures=0,
+            gone_count=0,
+            fetched_once=True,
+        )
+
+    def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
+        """Count a permanent redirect. The second value is the address to move to, once it was seen often enough."""
+        if moved_to is None:
+            return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
+        if polling.moved_to != moved_to or polling.moved_since is None:
+            return replace(polling, moved_to=moved_to, moved_count=1, moved_since=now), None
+        count = polling.moved_count + 1
+        if count >= self.moved_after and now - polling.moved_since >= self.moved_over:
+            return replace(polling, moved_to=None, moved_count=0, moved_since=None), moved_to
+        return replace(polling, moved_count=count), None

@@ -1,0 +1,162 @@
+"""ingest-source: read one source's feed and queue its new items for fetch-content."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
+from actors.schema import MAX_BATCH, IngestSource
+from actors.sources.feed_items import FirstFetch, new_item, split_first
+from actors.sources.fetching import send_fetches
+from actors.sources.rhythm import Rhythm
+from actors.store import items, sources
+from actors.store.outcomes import Outcome
+from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from actors.store.sources import Polling, Source
+
+
+class SourceSettings(BaseModel):
+    """Settings of ingest-source.
+
+    Attributes:
+        rhythm: How often sources are asked.
+        first_fetch: What a new source brings.
+        batch: Most items of one fetch-content job.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rhythm: Rhythm = Field(default_factory=Rhythm)
+    first_fetch: FirstFetch = Field(default_factory=FirstFetch)
+    batch: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
+
+
+def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
+    """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
+
+    A feed that cannot be read is an outcome, not a failed job: the source's own backoff says when it is asked again.
+    """
+    source = sources.get(ctx.db, payload.source_id)
+    if source is None:
+        return _done(ctx, {"outcome": "no_such_source"})
+    if not source.is_active:
+        return _done(ctx, {"outcome": "inactive"})
+    if not source.url:
+        return _without_address(ctx, source)
+    if payload.reason == "schedule" and not source.is_due:
+        return _done(ctx, {"outcome": "not_due"})
+    engine = cast("Engine", ctx.service("engine"))
+    try:
+        answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
+    except EngineError as error:
+        return _failed(ctx, source, error)
+    if answer.gone:
+        return _gone(ctx, source)
+    if answer.items is None:
+        reason = "the Engine gives no list of a feed's items"
+        return _failed(ctx, source, EngineError("engine_failed", reason))
+    return _read(ctx, source, answer, answer.items)
+
+
+def _done(ctx: Context[SourceSettings], result: dict[str, Any]) -> dict[str, Any]:
+    ctx.logger.info("source", **result)
+    return result
+
+
+def _read(
+    ctx: Context[SourceSettings], source: Source, answer: ContentSource, entries: list[ContentItem]
+) -> dict[str, Any]:
+    settings = ctx.settings
+    rhythm = settings.rhythm
+    with ctx.transaction() as tx:
+        # Read again under the lock: another poll may have finished since.
+        sources.lock(tx, source.id)
+        current = sources.get(tx, source.id) or source
+        is_first = not current.polling.fetched_once
+        found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
+        fresh = [entry for entry in entries if found.get(entry.id, (None, False))[1]]
+        wanted, backlog = split_first(fresh, settings.first_fetch, source.now) if is_first else (fresh, [])
+        edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
+        items.decide_all(tx, (found[entry.id][0] for entry in backlog), Outcome.BACKLOG, "older than the first fetch")
+        queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
+        items.queue(tx, [one for one, _ in queued])
+        send_fetches(ctx, queued, size=settings.batch)
+        polling = rhythm.after_success(
+            current.polling,
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+            not_modified=answer.not_modified,
+        )
+        polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
+        interval = _interval(rhythm, answer, entries, source)
+        wait = rhythm.wait(interval, answer.next_check_at, source.now)
+        sources.polled(tx, source.id, polling, wait=wait, interval=interval)
+        sources.describe(tx, source.id, name=answer.name, url=new_url)
+        sources.health(tx, source.id, "ok", f"moved to {new_url}" if new_url else None)
+        result = {
+            "outcome": "not_modified" if answer.not_modified else "read",
+            "items": len(entries),
+            "new": len(wanted),
+            "edited": len(edited),
+            "backlog": len(backlog),
+        }
+        ctx.complete(result)
+    return result
+
+
+def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Source) -> timedelta:
+    if answer.not_modified and source.interval is not None:
+        return source.interval
+    return rhythm.interval((entry.published_at for entry in entries), source.now)
+
+
+def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError) -> dict[str, Any]:
+    failures = source.polling.failures + 1
+    wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
+    # One answer of "not now" is no fault of the source's; several in a row are.
+    status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
+    with ctx.transaction() as tx:
+        _remember(tx, source, replace(source.polling, failures=failures, gone_count=0), wait)
+        sources.health(tx, source.id, status, f"{error.code}: {error}")
+        if error.code == "rate_limited" and error.retry_after:
+            sources.let_host_rest(tx, source.id, urlsplit(source.url).netloc, wait)
+        result = {"outcome": error.code, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
+        ctx.complete(result)
+    ctx.logger.warning("source cannot be read", source=source.url, **result)
+    return result
+
+
+def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
+    count = source.polling.gone_count + 1
+    off = count >= ctx.settings.rhythm.gone_after
+    with ctx.transaction() as tx:
+        _remember(tx, source, replace(source.polling, gone_count=count), ctx.settings.rhythm.backoff(count))
+        if off:
+            sources.switch(tx, source.id, on=False)
+        message = f"gone: the server answered 410 {count} times" + ("; switched off" if off else "")
+        sources.health(tx, source.id, "error", message)
+        result = {"outcome": "gone", "switched_off": off}
+        ctx.complete(result)
+    return result
+
+
+def _without_address(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
+    with ctx.transaction() as tx:
+        _remember(tx, source, source.polling, ctx.settings.rhythm.longest)
+        sources.health(tx, source.id, "error", "invalid_url: the source has no address")
+        result = {"outcome": "invalid_url", "detail": "the source has no address"}
+        ctx.complete(result)
+    return result
+
+
+def _remember(tx: Connection, source: Source, polling: Polling, wait: timedelta) -> None:
+    sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))

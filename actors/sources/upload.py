@@ -1,0 +1,107 @@
+"""ingest-from-upload: bring in uploaded items, with their text or to be fetched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from actors.engine.contract import EngineError
+from actors.engine.fetch import parse
+from actors.engine.text import clean, one_line
+from actors.schema import (
+    MAX_BATCH,
+    IngestFromUpload,
+    UploadItem,
+)
+from actors.sources.fetching import send_fetches
+from actors.store import items, sources, uploads
+from actors.store.items import NewItem
+from actors.store.outcomes import Outcome
+from zeke_jobs import Context, Reject
+
+_MOST_TEXT = 1_000_000
+
+
+class UploadSettings(BaseModel):
+    """Settings of ingest-from-upload.
+
+    Attributes:
+        chunk: Items that are written in one transaction.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chunk: int = Field(default=200, ge=1)
+
+
+def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
+    """Add each item once and queue it; a broken one ends in an outcome and holds up no other.
+
+    Raises:
+        Reject: the source or the upload does not exist.
+    """
+    if sources.get(ctx.db, payload.source_id) is None:
+        raise Reject(f"expected a source, got {payload.source_id}, which does not exist")
+    given, unreadable = _items(payload, ctx)
+    counts = {"queued": 0, "known": 0, "broken": len(unreadable)}
+    chunk = ctx.settings.chunk
+    for start in range(0, len(given), chunk):
+        with ctx.transaction() as tx:
+            queued = []
+            for item in sorted(given[start : start + chunk], key=lambda one: one.external_id):
+                found = items.add(tx, payload.source_id, _new_item(item, payload.uploaded_by))
+                if not found.is_new and found.outcome is not None:
+                    counts["known"] += 1
+                elif (why := _fault(item)) is not None:
+                    items.decide(tx, found.id, *why)
+                    counts["broken"] += 1
+                else:
+                    queued.append((found.id, item.url))
+            items.queue(tx, [one for one, _ in queued])
+            send_fetches(ctx, queued, size=MAX_BATCH)
+            counts["queued"] += len(queued)
+    return {"outcome": "taken", **counts, **({"unreadable": unreadable[:20]} if unreadable else {})}
+
+
+def _items(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> tuple[list[UploadItem], list[str]]:
+    if payload.upload_id is None:
+        return payload.items, []
+    rows = uploads.get(ctx.db, payload.upload_id)
+    if rows is None:
+        raise Reject(f"expected an upload, got {payload.upload_id}, which does not exist")
+    given, unreadable = [], []
+    for place, row in enumerate(rows):
+        try:
+            given.append(UploadItem.model_validate(row))
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+            unreadable.append(f"item {place}: {fields}")
+    return given, unreadable
+
+
+def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
+    if item.text and item.text.strip():
+        return None
+    if item.url is None:
+        return Outcome.NO_URL, "there is neither a text nor an address to fetch it from"
+    try:
+        parse(item.url)
+    except EngineError as error:
+        return Outcome(error.code), str(error)
+    return None
+
+
+def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
+    # What the uploader says of the item goes under a key of its own: it must not pass for what a feed said.
+    told = {
+        "text": clean(item.text)[:_MOST_TEXT] if item.text else None,
+        "uploaded_by": uploaded_by,
+        "upload": item.metadata or None,
+    }
+    return NewItem(
+        external_id=clean(item.external_id),
+        title=one_line(item.title) if item.title else None,
+        url=clean(item.url) if item.url else None,
+        metadata={name: value for name, value in told.items() if value is not None},
+    )
