@@ -1,0 +1,141 @@
+"""What is shipped, what it loads, and what must never be in it."""
+
+import re
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
+LIMIT = 0.3  # seconds
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("wheel")
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(folder)!r}))"
+    name = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    return zipfile.ZipFile(folder / name.stdout.split()[-1]).namelist()
+
+
+def source_files(*suffixes: str) -> list[str]:
+    return sorted(
+        str(path.relative_to(ROOT))
+        for package in ("zeke_jobs", "actors")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.name.endswith(suffixes) and "__pycache__" not in path.parts
+    )
+
+
+def test_the_wheel_holds_every_file_of_both_packages(wheel: list[str]) -> None:
+    expected = source_files(".py", ".sql", ".typed", ".html", ".xml", ".css", ".toml", ".md")
+    assert [name for name in expected if name not in wheel] == []
+    assert any(name.startswith("zeke_jobs/sql/migrations/") for name in wheel)
+    assert "actors/demo/site/catalogue.toml" in wheel
+
+
+def test_the_wheel_says_that_it_is_typed(wheel: list[str]) -> None:
+    assert {"zeke_jobs/py.typed", "actors/py.typed"} <= set(wheel)
+
+
+def test_the_wheel_holds_nothing_else(wheel: list[str]) -> None:
+    tops = {name.partition("/")[0] for name in wheel}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"zeke_jobs", "actors"}
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_importing_zeke_jobs_takes_under_300_ms() -> None:
+    def once() -> float:
+        begin = time.perf_counter()
+        run("import zeke_jobs")
+        return time.perf_counter() - begin
+
+    assert statistics.median(once() for _ in range(5)) < LIMIT
+
+
+@pytest.mark.parametrize("code", ["import zeke_jobs", "from zeke_jobs import send, status, wait"])
+def test_what_an_api_imports_loads_nothing_heavy(code: str) -> None:
+    loaded = set(run(f"{code}; import sys; print(*(name.partition('.')[0] for name in sys.modules))").split())
+    assert loaded & set(HEAVY) == set()
+
+
+def tracked() -> list[Path]:
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=False, capture_output=True, text=True).stdout
+    if not names:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def texts() -> list[tuple[Path, str]]:
+    found = []
+    for path in tracked():
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            found.append((path.relative_to(ROOT), raw.decode("utf-8")))
+    return found
+
+
+def test_no_tracked_file_names_a_path_of_this_machine() -> None:
+    checkout = str(ROOT)
+    homes = re.compile(r"(?<![\w.~$}])/(?:root|home/(?!ines\b)\w+|Users/\w+)/")
+    assert [str(name) for name, text in texts() if checkout in text or homes.search(text)] == []
+
+
+def test_no_tracked_file_names_a_package_index() -> None:
+    index = re.compile(
+        r"https?://[^\s\"']+/(?:simple|packages)(?:/|[\s\"']|$)|^\s*-?-?(?:extra-)?index-url", flags=re.MULTILINE
+    )
+    assert [str(name) for name, text in texts() if index.search(text)] == []
+
+
+def constraints() -> dict[str, list[Requirement]]:
+    found: dict[str, list[Requirement]] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            requirement = Requirement(line)
+            found.setdefault(canonical(requirement.name), []).append(requirement)
+    return found
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_constraints_are_exact_versions() -> None:
+    for requirements in constraints().values():
+        for requirement in requirements:
+            assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(python: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = [
+        *project["project"]["dependencies"],
+        *(line for extra in project["project"]["optional-dependencies"].values() for line in extra),
+        *project["dependency-groups"]["dev"],
+    ]
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    pinned = constraints()
+    for line in declared:
+        wanted = Requirement(line)
+        here = [
+            pin
+            for pin in pinned.get(canonical(wanted.name), [])
+            if pin.marker is None or pin.marker.evaluate(environment)
+        ]
+        assert len(here) == 1, f"{line} on {python}; run: nox -s constraints"
+        (version,) = here[0].specifier
+        assert wanted.specifier.contains(version.version, prereleases=True), line

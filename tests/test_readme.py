@@ -1,0 +1,92 @@
+"""What the README shows, run as it stands there."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def code_lines(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip())
+
+
+def test_the_example_has_twelve_lines() -> None:
+    handler, caller = blocks("python")
+    (stanza,) = blocks("yaml")
+    assert code_lines(handler) + code_lines(stanza) + code_lines(caller) <= 12
+
+
+@pytest.mark.acceptance
+def test_the_example_does_what_its_comment_says(tmp_path: Path, new_database: Callable[..., str]) -> None:
+    handler, caller = blocks("python")
+    (stanza,) = blocks("yaml")
+    (tmp_path / "greet.py").write_text(handler)
+    (tmp_path / "jobs.yaml").write_text(stanza)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("ZEKE_JOBS_")} | {"DATABASE_URL": new_database()}
+
+    subprocess.run([BIN / "zeke-jobs", "migrate"], cwd=tmp_path, env=env, check=True)
+    one = ["--processes", "1", "--threads", "2"]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        workers = subprocess.Popen(
+            [BIN / "dramatiq", "zeke_jobs.actors", *one], cwd=tmp_path, env=env, stdout=output, stderr=output
+        )
+    try:
+        wait_for_catalogue(env["DATABASE_URL"], workers, log)
+        done = subprocess.run(
+            [sys.executable, "-c", caller], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+    finally:
+        workers.send_signal(signal.SIGTERM)
+        workers.wait(30)
+    (promised,) = re.findall(r"# (Hello.*)", caller)
+    assert (done.stdout.strip(), done.stderr) == (promised, ""), log.read_text()
+
+
+def wait_for_catalogue(url: str, workers: "subprocess.Popen[bytes]", log: Path) -> None:
+    import time
+    from contextlib import closing
+
+    from zeke_jobs.postgres import connect
+
+    end = time.monotonic() + 30
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT count(*) FROM zeke_jobs.task")
+            row = cursor.fetchone()
+            if row is not None and row[0]:
+                return
+            assert workers.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+
+
+def test_both_commands_work_alone() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines() if "nox -s" in line]
+    assert [line.rpartition(" ")[2] for line in commands] == ["demo", "tests"]
+    for line in commands:
+        assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox -s ")
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)", README))
+def test_links_lead_to_files(target: str) -> None:
+    assert (ROOT / target).is_file()
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_links_of_the_docs_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).is_file(), target
