@@ -105,5 +105,3 @@ def _counted(config: Config) -> str:
         (len(config.services), "service"),
     )
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts)
-
-

@@ -33,7 +33,9 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
         raise EntryError(
             f"expected an annotation of {parameter} in {function.__name__} that can be resolved,"
             f" got {annotation}: {type(error).__name__}: {error}",
-            "import its names in the module itself, outside of functions",
+            "import its names at the top of the module"
+            if isinstance(error, NameError)
+            else "what is imported under if TYPE_CHECKING: has to exist at run time too",
         ) from error
 
 

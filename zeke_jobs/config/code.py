@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config.diagnostics import quote, suggest
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.fields import accepted_keys, all_keys
+from zeke_jobs.config.fields import accepted_keys, all_keys, mappings, only_model_at
 from zeke_jobs.config.handlers import resolve_path
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
@@ -74,11 +74,11 @@ class _Checks:
         for key in ("sensitive", "unique"):
             names = task.sensitive if key == "sensitive" else task.unique.fields if task.unique else ()
             for at, name in enumerate(names):
-                if name not in all_keys(model):
+                if name not in model.model_fields:  # as jobs are stored: under Python's names
                     self._report.add(
                         self._item((*base, key), at),
                         f"expected a field of {task.id}'s payload, got {quote(name)}",
-                        suggest(name, accepted_keys(model), what="there are"),
+                        suggest(name, model.model_fields, what="there are"),
                     )
         if task.cron is not None and task.cron.at:
             path: Path = (*base, "cron", "payload")
@@ -106,8 +106,9 @@ class _Checks:
         return filled
 
     def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str) -> None:
-        if isinstance(filled.value, dict):
-            self._known_keys(filled.value, model, base, name)
+        for path, mapping in mappings(filled.value):
+            if (owner := only_model_at(model, path)) is not None:
+                self._known_keys(mapping, owner, (*base, *path), name)
         try:
             model.model_validate(filled.value)
         except ValidationError as error:

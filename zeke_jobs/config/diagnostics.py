@@ -81,7 +81,9 @@ class Report:
         length = (span.end_column if on_one_line else len(source) + 1) - span.column
         self.found.setdefault(
             (span.line, span.column),
-            Diagnostic(self.file, span.line, span.column, message, help, max(1, length), source),
+            Diagnostic(
+                self.file, span.line, span.column, _printable(message), _printable(help), max(1, length), source
+            ),
         )
 
     def knows(self, span: Span) -> bool:
@@ -124,6 +126,8 @@ def describe(value: Any) -> str:
             return "a mapping"
         case list():
             return "a list"
+        case float() if value.is_integer():
+            return str(int(value))
         case _:
             return _printable(str(value)[:_LONGEST_QUOTE])
 
@@ -131,11 +135,18 @@ def describe(value: Any) -> str:
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
     """A help line: the nearest of ``accepted``, or all of them where none is near."""
     names = [str(one) for one in accepted]
-    by_lower = {one.lower(): one for one in reversed(names)}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {quote(by_lower[near[0]])}?"
+    if near := nearest(name, names):
+        return f"did you mean {quote(near)}?"
     return f"{what}: {', '.join(names)}" if names else ""
+
+
+def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The one of ``accepted`` that is spelled most like ``name``, if any is; case matters least."""
+    names = list(accepted)
+    by_lower = {one.lower(): one for one in reversed(names)}
+    same_case = get_close_matches(name, names, n=1, cutoff=likeness)
+    any_case = get_close_matches(name.lower(), by_lower, n=1, cutoff=likeness)
+    return same_case[0] if same_case else by_lower[any_case[0]] if any_case else None
 
 
 def _printable(text: str) -> str:

@@ -185,7 +185,8 @@ def _events(text: str) -> Iterator[Event]:
             event: Event = loader.get_event()  # type: ignore[no-untyped-call]
             yield event
     except (ValueError, OverflowError) as error:  # PyYAML's own, for an escape beyond Unicode
-        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=loader.get_mark()) from error
+        context = "while scanning a double-quoted scalar"
+        raise yaml.MarkedYAMLError(context, problem=str(error), problem_mark=loader.get_mark()) from error
     finally:
         loader.dispose()
 

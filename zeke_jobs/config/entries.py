@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 
-from zeke_jobs.config.diagnostics import describe, quote, suggest
+from zeke_jobs.config.diagnostics import describe, nearest, quote
 from zeke_jobs.config.models import Rate
 from zeke_jobs.durations import UNITS
 
@@ -69,6 +69,13 @@ def _exists(zone: str) -> bool:
     return True
 
 
+def rate_is_text(value: Any) -> Any:
+    """A rate that is written as a number lacks its unit."""
+    if isinstance(value, str):
+        return value
+    raise EntryError(f"expected a rate such as 10/s, 60/m or 1000/d, got {describe(value)}", "")
+
+
 def as_mapping(key: str, short: type[int | str], expected: str) -> Callable[[Any], Any]:
     """A short form: a bare value of type ``short`` stands for a mapping with the one ``key``."""
 
@@ -97,8 +104,8 @@ def _near_zones(name: str) -> str:
     same_city = [zone for zone in zones if zone.rsplit("/", 1)[-1].lower() == city]
     if same_city:
         return f"did you mean {quote(same_city[0])}?"
-    near = suggest(name.replace(" ", "_"), zones)
-    return near if near.startswith("did you mean") else "names are as in Europe/Paris; UTC is always known"
+    near = nearest(name.replace(" ", "_"), zones, likeness=0.75)
+    return f"did you mean {quote(near)}?" if near else "names are as in Europe/Paris; UTC is always known"
 
 
 def _check(text: str, pattern: str, expected: str, mend: Callable[[str], str]) -> str:
@@ -117,6 +124,10 @@ def _dashed(text: str) -> str:
 
 def _one_word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
+
+
+def _dotted(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", ".", text).strip(".")
 
 
 def _colon(text: str) -> str:
@@ -152,7 +163,7 @@ def _check_alias(text: str) -> str:
 
 
 def _check_package(text: str) -> str:
-    return _check(text, _PACKAGE, "a Python package such as actors.store", _one_word)
+    return _check(text, _PACKAGE, "a Python package such as actors.store", _dotted)
 
 
 def _check_path(text: str) -> str:
@@ -175,7 +186,7 @@ AliasText = Annotated[str, _after(_check_alias), _schema(_ALIAS)]
 Name = Annotated[str, _after(check_name), _schema(_NAME)]
 PackageText = Annotated[str, _after(_check_package), _schema(_PACKAGE)]
 PathText = Annotated[str, _after(_check_path), _schema(_PATH)]
-RateText = Annotated[str, _after(parse_rate), _schema(_RATE)]
+RateText = Annotated[str, BeforeValidator(rate_is_text), _after(parse_rate), _schema(_RATE)]
 ZoneName = Annotated[str, _after(check_zone)]
 
 TASK_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{_TASK}$"}}

@@ -48,11 +48,32 @@ def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | N
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
     """The model whose mapping stands at ``path``. Steps that name a member of a union are passed over."""
+    return next(iter(_models_at(model, path)), None)
+
+
+def only_model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
+    """As ``model_at``, and None where a union leaves a choice."""
+    found = _models_at(model, path)
+    return found[0] if len(found) == 1 else None
+
+
+def mappings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """Each mapping in ``value``, itself included, with its path."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, item in value.items():
+            yield from mappings(item, (*path, key))
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from mappings(item, (*path, at))
+
+
+def _models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
     candidates: list[Any] = [model]
     for step in path:
         deeper = [found for candidate in candidates for found in _step(candidate, step)]
         candidates = deeper or [one for one in candidates if getattr(one, "__name__", "") == step] or candidates
-    return next((one for one in candidates if _is_model(one)), None)
+    return [one for one in candidates if _is_model(one)]
 
 
 def _step(annotation: Any, step: str | int) -> Iterator[Any]:

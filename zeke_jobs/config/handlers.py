@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import import_object
+from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.context import Context
 from zeke_jobs.errors import ConfigurationError
@@ -73,10 +73,10 @@ def resolve_path(path: str) -> Handler:
     """
     found = import_object(path)
     if isinstance(found, type) or not callable(found):
-        raise EntryError(f"expected {path} to be a function, got {_kind(found)}", _shape(path))
+        raise EntryError(f"expected {path} to be a function, got {kind_of(found)}", _shape(path))
     function = inspect.unwrap(found)
     if not inspect.isfunction(function):
-        raise EntryError(f"expected {path} to be a plain function, got {_kind(found)}", _shape(path))
+        raise EntryError(f"expected {path} to be a plain function, got {kind_of(found)}", _shape(path))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
     payload, context = _parameters(function, path)
@@ -151,10 +151,6 @@ def _is_model(annotation: Any) -> bool:
 
 def _shape(path: str) -> str:
     return f"a handler is {_SHAPE.format(name=path.rpartition(':')[2])}"
-
-
-def _kind(found: Any) -> str:
-    return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
 
 
 def _name(annotation: Any) -> str:

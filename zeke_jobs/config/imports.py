@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.diagnostics import quote, suggest
+from zeke_jobs.config.diagnostics import nearest, quote, suggest
 from zeke_jobs.config.entries import EntryError
 
 if TYPE_CHECKING:
@@ -82,19 +82,22 @@ def _shown(filename: str) -> str:
 def _near(name: str) -> str:
     """The nearest module of the innermost package that does exist."""
     parent, _, last = name.rpartition(".")
-    while parent:
-        if (package := sys.modules.get(parent)) is not None:
-            found = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
-            near = suggest(last, found)
-            if near.startswith("did you mean"):
-                return near.replace("'", f"'{parent}.", 1)
-            return f"package {parent} has {', '.join(found)}" if found else f"package {parent} has no modules"
+    while parent and parent not in sys.modules:
         parent, _, last = parent.rpartition(".")
-    return f"modules are looked for in the current folder, {_shown_folder()}, and in the installed packages"
+    places = getattr(sys.modules[parent], "__path__", None) if parent else [str(Path.cwd())]
+    if places is None:
+        return f"{parent} is a module, not a package"
+    found = [module.name for module in pkgutil.iter_modules(places)]
+    if near := nearest(last, found):
+        return f"did you mean {quote(f'{parent}.{near}' if parent else near)}?"
+    if parent:
+        return f"package {parent} has {', '.join(found) or 'no modules'}"
+    return f"modules are looked for in the current folder, {Path.cwd().name}, and in the installed packages"
 
 
-def _shown_folder() -> str:
-    return Path.cwd().name or "/"
+def kind_of(found: Any) -> str:
+    """What an object is, in a few words."""
+    return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
 
 
 def _is_own(value: Any, module: ModuleType) -> bool:

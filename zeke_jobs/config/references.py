@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ from zeke_jobs.config.substitution import references
 from zeke_jobs.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from zeke_jobs.config.diagnostics import Report
     from zeke_jobs.config.models import Config, Schedule, Task
@@ -58,15 +57,27 @@ class _Checks:
                     self._report.add(self._document.key((section, name)), *error.args)
 
     def _required(self, path: Path, key: str, of: str, help_: str) -> None:
-        mapping = self._value(path)
-        if isinstance(mapping, dict) and key not in mapping:
+        if isinstance(self._value(path), dict) and not self._has((*path, key)):
             self._report.add(self._document.key(path), f"expected the key {quote(key)} in {of}, got none", help_)
 
     def _value(self, path: Path) -> Any:
+        """What the author wrote at ``path``, or None: it may be of any type."""
         value = self._document.value
         for step in path:
-            value = value[step]
+            value = value.get(step) if isinstance(value, dict) else None
         return value
+
+    def _has(self, path: Path) -> bool:
+        """Whether the author wrote the key at the end of ``path``; false where its mapping is none."""
+        mapping = self._value(path[:-1])
+        return isinstance(mapping, dict) and path[-1] in mapping
+
+    def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
+        """Path and text of each item of the list at ``path``, as the author wrote it."""
+        items = self._value(path)
+        for at, item in enumerate(items if isinstance(items, list) else []):
+            if isinstance(item, str):
+                yield (*path, at), item
 
     def _variables(self) -> None:
         for path, _ in references(self._document.value):
@@ -80,10 +91,10 @@ class _Checks:
 
     def _limits(self) -> None:
         for name, limit in self._stanza.limits.items():
-            written = self._value(("limits", name))
-            if not {"concurrency", "rate"} & set(written) and not limit.paused:
+            path = ("limits", name)
+            if not (self._has((*path, "concurrency")) or self._has((*path, "rate")) or limit.paused):
                 self._report.add(
-                    self._document.key(("limits", name)),
+                    self._document.key(path),
                     f"expected concurrency or rate in limit {name}, got neither",
                     "for example concurrency: 8 or rate: 60/m",
                 )
@@ -91,10 +102,10 @@ class _Checks:
     def _names(self) -> None:
         taken: dict[str, str] = {name: f"the task {name}" for name in self._config.tasks}
         for task in self._config.tasks.values():
-            for at, alias in enumerate(task.aliases):
+            for path, alias in self._items(("tasks", task.id, "aliases")):
                 if alias in taken:
                     self._report.add(
-                        self._document.head(("tasks", task.id, "aliases", at)),
+                        self._document.head(path),
                         f"expected a name that nothing else has, got {quote(alias)}, which is {taken[alias]}",
                         "an alias belongs to one task",
                     )
@@ -103,46 +114,46 @@ class _Checks:
 
     def _attributes(self) -> None:
         """``zeke_jobs.actors`` has one attribute for each name, with _ for -."""
-        owners: dict[str, str] = {}
+        owners: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():
-            for path, name in _names_of(task):
+            for path, name in [(("tasks", task.id), task.id), *self._items(("tasks", task.id, "aliases"))]:
                 attribute = name.replace("-", "_")
-                if owners.setdefault(attribute, task.id) != task.id:
+                owner, other = owners.setdefault(attribute, (task.id, name))
+                if owner != task.id and other != name:
                     self._report.add(
-                        self._document.key(path) if path[-1] == task.id else self._document.head(path),
-                        f"expected a name of its own in Python, got {quote(name)}, "
-                        f"which is {attribute} there like a name of {owners[attribute]}",
+                        self._document.head(path),
+                        f"expected a name that differs from {other} by more than - and _, got {quote(name)}",
+                        f"zeke_jobs.actors.{attribute} would stand for both",
                     )
 
     def _task(self, task: Task) -> None:
         path: Path = ("tasks", task.id)
         self._required(path, "handler", f"task {task.id}", "for example handler: package.module:function")
-        for at, limit in enumerate(task.uses):
+        for at, limit in self._items((*path, "uses")):
             if limit not in self._config.limits:
                 self._report.add(
-                    self._document.head((*path, "uses", at)),
+                    self._document.head(at),
                     f"expected the name of a limit, got {quote(limit)}",
                     suggest(limit, self._config.limits, what="limits are") or "there is no limits: in this file",
                 )
         for key in ("uses", "aliases", "sensitive"):
-            self._once((*path, key), getattr(task, key))
+            self._once((*path, key))
         self._retry(path, task)
         self._per_key(path, task)
         self._unique(path, task)
         if task.cron is not None:
             self._cron(task.cron, path)
 
-    def _once(self, path: Path, items: Iterable[str]) -> None:
+    def _once(self, path: Path) -> None:
         seen: set[str] = set()
-        for at, item in enumerate(items):
+        for at, item in self._items(path):
             if item in seen:
-                self._report.add(self._document.head((*path, at)), f"expected each name once, got {quote(item)} again")
+                self._report.add(self._document.head(at), f"expected each name once, got {quote(item)} again")
             seen.add(item)
 
     def _retry(self, path: Path, of: Any) -> None:
-        written = self._value(path).get("retry") if path[-1] in self._value(path[:-1]) else None
-        if isinstance(written, dict) and of.retry.delay > of.retry.max_delay:
-            key = "delay" if "delay" in written else "max_delay"
+        if self._has((*path, "retry")) and of.retry.delay > of.retry.max_delay:
+            key = "delay" if self._has((*path, "retry", "delay")) else "max_delay"
             self._report.add(
                 self._document.head((*path, "retry", key)),
                 f"expected delay to be at most max_delay, got {format_duration(of.retry.delay)}"
@@ -157,22 +168,19 @@ class _Checks:
                 self._document.head((*path, "concurrency", "per_key")),
                 f"expected per_key to be at most limit, got {per_key} and {limit}",
             )
-        if limit is None and per_key is None and task.concurrency.model_fields_set and self._wrote(path):
+        if self._value((*path, "concurrency")) == {}:
             self._report.add(
                 self._document.head((*path, "concurrency")),
                 "expected limit or per_key in concurrency, got neither",
                 "for example concurrency: 5, or {limit: 20, per_key: 1}",
             )
 
-    def _wrote(self, path: Path) -> bool:
-        return bool(self._value(path).get("concurrency") == {})
-
     def _unique(self, path: Path, task: Task) -> None:
         if task.unique is None:
             return
         where = self._document.head((*path, "unique"))
         if task.unique.while_ == "period" and task.unique.period is None:
-            if "period" not in self._value((*path, "unique")):
+            if not self._has((*path, "unique", "period")):
                 self._report.add(where, "expected the key 'period' in unique, got none", "for example period: 1h")
         elif task.unique.while_ != "period" and task.unique.period is not None:
             self._report.add(
@@ -189,7 +197,7 @@ class _Checks:
             self._report.add(
                 self._document.key((*path, "cron")), "expected the key 'at' in cron, got none", _CRON_EXAMPLE
             )
-        elif schedule.at or "at" not in written:
+        elif schedule.at or not isinstance(written, dict):
             span = self._document.head((*path, "cron", "at"))
             try:
                 cron = parse(schedule.at)
@@ -201,9 +209,3 @@ class _Checks:
 
 
 _CRON_EXAMPLE = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
-
-
-def _names_of(task: Task) -> Iterator[tuple[Path, str]]:
-    own: list[tuple[Path, str]] = [(("tasks", task.id), task.id)]
-    aliases = ((("tasks", task.id, "aliases", at), alias) for at, alias in enumerate(task.aliases))
-    return chain(own, aliases)

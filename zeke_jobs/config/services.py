@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import import_object
+from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.substitution import substitute
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def resolve_model(path: str) -> type[BaseModel]:
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         raise EntryError(
-            f"expected {path} to be a pydantic model, got {getattr(found, '__name__', type(found).__name__)}",
+            f"expected {path} to be a pydantic model, got {kind_of(found)}",
             "a service names the model of its settings, whose open() returns the service",
         )
     if not callable(getattr(found, "open", None)):

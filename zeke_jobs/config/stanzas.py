@@ -31,7 +31,14 @@ def _positive(duration: Any) -> Any:
     return duration
 
 
+def _not_none(count: Any) -> Any:
+    if type(count) is int and count == 0:
+        raise EntryError("expected a number of at least 1, got 0", "to start none, write paused: true")
+    return count
+
+
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 
@@ -52,8 +59,8 @@ class Stanza(BaseModel):
 class ConcurrencyStanza(Stanza):
     """How many jobs are active at once, over all machines."""
 
-    limit: Count | None = Field(None, description="Most active jobs of the task.", examples=["limit: 20"])
-    per_key: Count | None = Field(None, description="Most active jobs that share a `key`.", examples=["per_key: 1"])
+    limit: Slots | None = Field(None, description="Most active jobs of the task.", examples=["limit: 20"])
+    per_key: Slots | None = Field(None, description="Most active jobs that share a `key`.", examples=["per_key: 1"])
 
 
 class RetryStanza(Stanza):
@@ -83,7 +90,9 @@ class KeepStanza(Stanza):
 class UniqueStanza(Stanza):
     """Which second job is not made."""
 
-    fields: list[Name] = Field([], description="Payload fields that must be equal; none: all of it.")
+    fields: list[Name] = Field(
+        [], description="Payload fields that must be equal; none: all of it.", examples=["fields: [story_id]"]
+    )
     while_: While = Field(
         "queued",
         alias="while",
@@ -103,18 +112,22 @@ class CronStanza(Stanza):
     timezone: ZoneName | None = Field(
         None, description="Zone it is read in; the file's by default.", examples=["timezone: Europe/Paris"]
     )
-    missed: Missed = Field("latest", description="What is sent for ticks missed while no scheduler ran.")
+    missed: Missed = Field(
+        "latest", description="What is sent for ticks missed while no scheduler ran.", examples=["missed: latest"]
+    )
     window: PositiveDuration | None = Field(
         None, description="How far back missed ticks are looked for.", examples=["window: 1d"]
     )
     overlap: Overlap = Field(
-        "skip", description="Whether a tick is skipped while the job of the one before is unfinished."
+        "skip",
+        description="Whether a tick is skipped while the job of the one before is unfinished.",
+        examples=["overlap: skip"],
     )
     jitter: Duration | None = Field(
         None, description="Jobs become due up to this much later, at random.", examples=["jitter: 30s"]
     )
-    payload: dict[str, Any] = Field({}, description="Payload of the jobs.")
-    paused: bool = Field(False, description="Send nothing.")
+    payload: dict[str, Any] = Field({}, description="Payload of the jobs.", examples=["payload: {reason: schedule}"])
+    paused: bool = Field(False, description="Send nothing.", examples=["paused: true"])
 
 
 Concurrency = Annotated[
@@ -156,28 +169,34 @@ class TaskStanza(DefaultsStanza):
         None, description="The function that runs its jobs.", examples=["handler: package.module:function"]
     )
     description: str = Field("", description="What it does, for people.")
-    aliases: list[AliasText] = Field([], description="Other names for it, such as former ids.")
+    aliases: list[AliasText] = Field(
+        [], description="Other names for it, such as former ids.", examples=["aliases: [old-name]"]
+    )
     concurrency: Concurrency | None = Field(
         None, description="How many jobs are active at once.", examples=["concurrency: 5"]
     )
     rate: RateText | None = Field(None, description="How many jobs may start in a time.", examples=["rate: 60/m"])
     uses: list[Name] = Field([], description="Shared limits, by name.", examples=["uses: [ai]"])
     cron: Cron | None = Field(None, description="When jobs are sent by themselves.", examples=['cron: "*/5 * * * *"'])
-    settings: dict[str, Any] = Field({}, description="Settings of the handler, as it names them.")
+    settings: dict[str, Any] = Field(
+        {}, description="Settings of the handler, as it names them.", examples=["settings: {keywords: [one, two]}"]
+    )
     unique: Unique | None = Field(None, description="Which second job is not made.", examples=["unique: [story_id]"])
-    sensitive: list[Name] = Field([], description="Payload fields that are never shown.")
-    paused: bool = Field(False, description="Start no jobs; they wait.")
+    sensitive: list[Name] = Field(
+        [], description="Payload fields that are never shown.", examples=["sensitive: [email]"]
+    )
+    paused: bool = Field(False, description="Start no jobs; they wait.", examples=["paused: true"])
 
 
 class LimitStanza(Stanza):
     """A limit that tasks share."""
 
     description: str = Field("", description="What it protects, for people.")
-    concurrency: Count | None = Field(
+    concurrency: Slots | None = Field(
         None, description="Most active jobs of all tasks that use it.", examples=["concurrency: 8"]
     )
     rate: RateText | None = Field(None, description="How many jobs may start in a time.", examples=["rate: 60/m"])
-    paused: bool = Field(False, description="Start no jobs of these tasks.")
+    paused: bool = Field(False, description="Start no jobs of these tasks.", examples=["paused: true"])
 
 
 class ServiceStanza(Stanza):
@@ -192,9 +211,28 @@ class FileStanza(Stanza):
     """The whole file."""
 
     version: Literal[1] | None = Field(None, description="Version of this format.", examples=["version: 1"])
-    timezone: ZoneName = Field("UTC", description="Zone of crons that name none.")
-    services: dict[str, ServiceStanza] = Field({}, description="What handlers talk to.", json_schema_extra=NAME_KEYS)
-    limits: dict[str, LimitStanza] = Field({}, description="Limits that tasks share.", json_schema_extra=NAME_KEYS)
-    migrations: list[PackageText] = Field([], description="Packages that bring migrations of their own.")
-    defaults: DefaultsStanza = Field(DefaultsStanza(), description="What tasks have that say nothing else.")
-    tasks: dict[str, TaskStanza] = Field({}, description="The tasks.", json_schema_extra=TASK_KEYS)
+    timezone: ZoneName = Field("UTC", description="Zone of crons that name none.", examples=["timezone: Europe/Paris"])
+    services: dict[str, ServiceStanza] = Field(
+        {},
+        description="What handlers talk to.",
+        examples=["services: {ai: {use: package.module:Settings}}"],
+        json_schema_extra=NAME_KEYS,
+    )
+    limits: dict[str, LimitStanza] = Field(
+        {},
+        description="Limits that tasks share.",
+        examples=["limits: {ai: {concurrency: 8}}"],
+        json_schema_extra=NAME_KEYS,
+    )
+    migrations: list[PackageText] = Field(
+        [], description="Packages that bring migrations of their own.", examples=["migrations: [my_package]"]
+    )
+    defaults: DefaultsStanza = Field(
+        DefaultsStanza(), description="What tasks have that say nothing else.", examples=["defaults: {timeout: 5m}"]
+    )
+    tasks: dict[str, TaskStanza] = Field(
+        {},
+        description="The tasks.",
+        examples=["tasks: {my-task: {handler: package.module:function}}"],
+        json_schema_extra=TASK_KEYS,
+    )

@@ -47,7 +47,8 @@ def explain(error: YAMLError, text: str) -> Fault:
         return bare
     for start, message, help_, at_context in _MEANINGS:
         if start in f"{context}: {problem}":
-            place = error.context_mark if at_context and error.context_mark else mark
+            is_open = " flow " in context and error.context_mark and error.context_mark.line < mark.line
+            place = error.context_mark if (at_context or is_open) and error.context_mark else mark
             return Fault(_at(place), message, help_)
     return Fault(_at(mark), f"expected YAML, got something else: {problem}", _where(error))
 
@@ -92,7 +93,7 @@ _MEANINGS = (
         "put a value that contains ': ' in quotes, or check the indentation of this line",
         False,
     ),
-    ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key", False),
+    ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key", True),
     ("while scanning a quoted scalar", "expected a closing quote, got none", "close it on this line", True),
     (
         "while scanning a double-quoted scalar",
@@ -100,7 +101,12 @@ _MEANINGS = (
         "in single quotes a backslash stands for itself",
         False,
     ),
-    ("flow sequence: expected", "expected ',' or ']' after an item, got neither", "close the list with ]", False),
+    (
+        "flow sequence: expected",
+        "expected ',' or ']' after an item, got neither",
+        "close the list with ], and put items with , or : in quotes",
+        False,
+    ),
     (
         "flow mapping: expected",
         "expected ',' or '}' after a value, got neither",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.alias_generators import to_camel, to_snake
 
 from zeke_jobs.config.diagnostics import quote
-from zeke_jobs.config.fields import accepted_keys, field_at, model_at
+from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names
 from zeke_jobs.config.wording import expected, message, unknown_key
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
     field = field_at(subject.model, loc)
     if error["type"] == "missing":
         owner = model_at(subject.model, loc[:-1])
-        return f"expected the key {quote(str(loc[-1]))} in {subject.name_of(owner)}, got none", _teach(field)
+        key = _preferred(owner, str(loc[-1]))
+        return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)
     secrets = [secret for secret in subject.secrets if _touch(secret, one.path[len(subject.base) :])]
     got = f"the value of ${{{secrets[0].name}}}, which is not shown" if secrets else None
     text, help_ = message(error, got=got)
@@ -118,6 +119,16 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
         wanted = dict.fromkeys(expected(other.error) for other in choice)
         text = f"expected {' or '.join(wanted)}, got {text.rpartition(', got ')[2]}"
     return text, help_ or _teach(field)
+
+
+def _preferred(model: type[BaseModel] | None, key: str) -> str:
+    """The key as ``accepted_keys`` spells it; pydantic names the alias."""
+    if model is None:
+        return key
+    for own, (name, field) in zip(accepted_keys(model), model.model_fields.items(), strict=True):
+        if key in names(name, field):
+            return own
+    return key
 
 
 def _touch(secret: Secret, path: Path) -> bool:

@@ -76,7 +76,8 @@ def expected(error: ErrorDetails) -> str:
         count = context.get(key, 1)
         return f"{words} {count} {unit}{'' if count == 1 else 's'}"
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        return "one of " + re.sub(r" or (?='[^']*'$)", ", ", str(context.get("expected", context)))
+        accepted = str(context.get("expected", context))
+        return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
     if kind == "string_pattern_mismatch":
         return f"text like {context.get('pattern')}"
     for start, name in _BY_LENGTH:

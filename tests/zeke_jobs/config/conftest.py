@@ -1,0 +1,20 @@
+"""What files under test may name: sample handlers and services, and one secret in the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parent / "samples"
+SECRET = "hunter2-correct-horse"
+
+
+@pytest.fixture(autouse=True)
+def samples(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in the folder of the samples, which are importable, with ``SAMPLE_SECRET`` set."""
+    monkeypatch.syspath_prepend(SAMPLES)
+    monkeypatch.chdir(SAMPLES)
+    monkeypatch.setenv("SAMPLE_SECRET", SECRET)
+    monkeypatch.delenv("SAMPLE_NOT_SET", raising=False)
+    return SAMPLES

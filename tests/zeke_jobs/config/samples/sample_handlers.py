@@ -1,0 +1,110 @@
+"""Handlers, good and bad, for files under test to name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from zeke_jobs import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nothing_of_this_name import Ghost  # type: ignore[import-not-found]
+    from sample_payloads import Welcome
+
+    from zeke_jobs import Context
+    from zeke_jobs.context import Context as Ctx
+
+
+class Greet(Payload):
+    """A payload with one required and one optional field."""
+
+    user_name: str
+    tone: Literal["warm", "cool"] = "warm"
+
+
+class Nothing(Payload):
+    """A payload without fields."""
+
+
+class Point(BaseModel):
+    """A member of a union."""
+
+    x: int
+    y: int
+
+
+class Settings(BaseModel):
+    """Settings with fields of many kinds."""
+
+    words: list[str] = []
+    weights: dict[str, float] = {}
+    count: int = Field(default=1, ge=1, le=10, description="How many there are.")
+    place: int | Point = 0
+    token: str = ""
+    mode: Literal["fast", "safe"] = "safe"
+    nested: Point | None = None
+
+    @field_validator("token")
+    @classmethod
+    def _has_a_prefix(cls, token: str) -> str:
+        if token and not token.startswith("t-"):
+            raise ValueError(f"expected a token that starts with t-, got {token.upper()}")
+        return token
+
+
+class Required(BaseModel):
+    """Settings of which one must be given."""
+
+    address: str = Field(description="Where it is.")
+
+
+def greet(payload: Greet, ctx: Context) -> None: ...
+
+
+def tick(payload: Nothing, ctx: Ctx[None]) -> None: ...
+
+
+def welcome(payload: Welcome, ctx: Context) -> None: ...
+
+
+def tuned(payload: Nothing, ctx: Context[Settings]) -> None: ...
+
+
+def demanding(payload: Nothing, ctx: Context[Required]) -> None: ...
+
+
+async def later(payload: Nothing, ctx: Context[Settings]) -> None: ...
+
+
+def optional(payload: Nothing, ctx: Context, *, clock: Any = None) -> None: ...
+
+
+def no_context(payload: Nothing) -> None: ...
+
+
+def too_many(payload: Nothing, ctx: Context, clock: Any) -> None: ...
+
+
+def not_annotated(payload, ctx): ...  # type: ignore[no-untyped-def]
+
+
+def wrong_payload(payload: dict[str, Any], ctx: Context) -> None: ...
+
+
+def wrong_context(payload: Nothing, ctx: Settings) -> None: ...
+
+
+def wrong_settings(payload: Nothing, ctx: Context[int]) -> None: ...
+
+
+def haunted(payload: Ghost, ctx: Context) -> None: ...
+
+
+def yielding(payload: Nothing, ctx: Context) -> Iterator[None]:
+    yield
+
+
+number = 5

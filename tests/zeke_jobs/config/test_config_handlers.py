@@ -1,0 +1,144 @@
+"""From ``module:function`` to a handler."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.handlers import resolve, resolve_path
+from zeke_jobs.config.models import Service, Task
+from zeke_jobs.config.services import settings as service_settings
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+
+def names(*models: type[BaseModel] | None) -> list[str | None]:
+    """Names of the models: the samples are no module of the tests."""
+    return [model.__name__ if model else None for model in models]
+
+
+def test_annotations_say_what_a_handler_takes() -> None:
+    handler = resolve_path("sample_handlers:tuned")
+    assert names(handler.payload_model, handler.settings_model) == ["Nothing", "Settings"]
+    assert not handler.is_async
+    assert handler.function.__name__ == "tuned"
+
+
+def test_a_payload_model_may_be_imported_for_the_type_checker_only() -> None:
+    assert names(resolve_path("sample_handlers:welcome").payload_model) == ["Welcome"]
+
+
+def test_only_the_type_checking_imports_that_are_needed_are_made() -> None:
+    resolve_path("sample_handlers:welcome")  # nothing_of_this_name stands in the same block
+    assert "nothing_of_this_name" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["greet", "tick", "optional"])
+def test_a_handler_need_not_take_settings(name: str) -> None:
+    assert resolve_path(f"sample_handlers:{name}").settings_model is None
+
+
+def test_a_coroutine_function_is_async() -> None:
+    assert resolve_path("sample_handlers:later").is_async
+
+
+TYPE_CHECKER_ONLY = """
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import zeke_jobs.context
+def run(payload: 'P', ctx: 'zeke_jobs.context.Context') -> None: ...
+"""
+TYPE_CHECKER_ONLY_RENAMED = """
+import typing
+if typing.TYPE_CHECKING:
+    import zeke_jobs.context as c
+def run(payload: 'P', ctx: 'c.Context[P]') -> None: ...
+"""
+AT_RUN_TIME = """
+from zeke_jobs import Context
+def run(payload: P, ctx: Context[None]) -> 'Nobody': ...
+"""
+WRAPPED = """
+import functools
+from zeke_jobs.context import Context as C
+def noted(function):
+    @functools.wraps(function)
+    def inner(*arguments): return function(*arguments)
+    return inner
+@noted
+def run(payload: P, ctx: C) -> None: ...
+"""
+
+
+@pytest.mark.parametrize("source", [TYPE_CHECKER_ONLY, TYPE_CHECKER_ONLY_RENAMED, AT_RUN_TIME, WRAPPED])
+def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spelled.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n" + source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "spelled", raising=False)
+    assert names(resolve_path("spelled:run").payload_model) == ["P"]
+    monkeypatch.delitem(sys.modules, "spelled")
+
+
+def test_a_relative_type_checking_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "relative_sample"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "models.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n")
+    (package / "run.py").write_text(
+        "from __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+        "    from zeke_jobs import Context\n    from .models import P\n"
+        "def run(payload: P, ctx: Context) -> None: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert names(resolve_path("relative_sample.run:run").payload_model) == ["P"]
+
+
+def test_a_module_with_a_syntax_error_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EntryError) as caught:
+        resolve_path("broken_sample:run")
+    assert "to import, got SyntaxError" in caught.value.args[0]
+    assert "broken_sample.py:2" in caught.value.args[1]
+
+
+def test_a_name_that_nothing_stands_for_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nameless.py").write_text("def run(payload: 'Nobody', ctx: 'Nobody') -> None: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EntryError, match="annotation of payload in run that can be resolved, got Nobody: NameError"):
+        resolve_path("nameless:run")
+
+
+def test_resolve_raises_with_the_tasks_name() -> None:
+    with pytest.raises(ConfigurationError, match="task greet: expected a name in module sample_handlers, got 'gret'"):
+        resolve(Task(id="greet", handler="sample_handlers:gret"))
+
+
+def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task(id="tuned", handler="sample_handlers:tuned", settings={"token": "t-${SAMPLE_LATE}", "words": ["$${A}"]})
+    monkeypatch.setenv("SAMPLE_LATE", "owl")
+    settings = resolve(task).settings(task)
+    assert settings is not None
+    assert settings.model_dump(include={"token", "words"}) == {"token": "t-owl", "words": ["${A}"]}
+    assert "owl" not in repr(task)
+
+
+def test_a_handler_without_settings_has_none() -> None:
+    task = Task(id="greet", handler="sample_handlers:greet")
+    assert resolve(task).settings(task) is None
+
+
+def test_a_services_settings_are_filled_and_opened() -> None:
+    service = Service(name="ai", use="sample_services:Settings", settings={"token": "${SAMPLE_SECRET}", "retries": 1})
+    settings = service_settings(service)
+    assert settings.model_dump(include={"retries"}) == {"retries": 1}
+    assert settings.token.get_secret_value() == "hunter2-correct-horse"  # type: ignore[attr-defined]
+    assert "hunter2" not in repr(service) + repr(settings)

@@ -1,0 +1,195 @@
+"""What a good jobs.yaml means."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from zeke_jobs import config
+from zeke_jobs.config import Concurrency, Config, Keep, Rate, Retry, Schedule, Unique
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = "version: 1\ntasks:\n  greet:\n    handler: sample_handlers:greet\n"
+
+
+def loaded(stanza: str = "", head: str = "") -> Config:
+    """A file with one task, which has the lines of ``stanza``."""
+    lines = "".join(f"    {line}\n" for line in stanza.splitlines())
+    return config.load_text(
+        f"version: 1\n{head}tasks:\n  greet:\n    handler: sample_handlers:greet\n{lines}", "jobs.yaml"
+    )
+
+
+def test_a_task_that_says_nothing_has_the_defaults() -> None:
+    task = loaded().tasks["greet"]
+    assert (task.id, task.handler, task.queue, task.priority) == ("greet", "sample_handlers:greet", "default", 0)
+    assert task.timeout == timedelta(minutes=5)
+    assert task.retry == Retry(
+        limit=3, delay=timedelta(seconds=1), factor=2, max_delay=timedelta(minutes=10), jitter=0.1
+    )
+    assert task.keep == Keep(completed=timedelta(days=7), failed=timedelta(days=30), cancelled=timedelta(days=7))
+    assert task.concurrency == Concurrency(limit=None, per_key=None)
+    assert [task.cron, task.rate, task.unique, task.max_queued, task.max_wait] == [None] * 5
+    assert not task.paused
+
+
+def test_the_files_defaults_come_before_ours_and_merge_key_by_key() -> None:
+    task = loaded(
+        "retry: {delay: 5s}\nkeep: {completed: 1h}",
+        "defaults: {queue: slow, priority: 3, timeout: 1m, max_queued: 9, max_wait: 2m,"
+        " retry: {limit: 7, max_delay: 1h}, keep: {failed: 90d}}\n",
+    ).tasks["greet"]
+    assert (task.queue, task.priority, task.max_queued) == ("slow", 3, 9)
+    assert (task.timeout, task.max_wait) == (timedelta(minutes=1), timedelta(minutes=2))
+    assert task.retry == Retry(limit=7, delay=timedelta(seconds=5), factor=2, max_delay=timedelta(hours=1), jitter=0.1)
+    assert task.keep == Keep(completed=timedelta(hours=1), failed=timedelta(days=90), cancelled=timedelta(days=7))
+
+
+def test_a_task_comes_before_the_files_defaults() -> None:
+    task = loaded("queue: fast\ntimeout: 2s\npriority: 0", "defaults: {queue: slow, timeout: 1m, priority: 3}\n")
+    assert (task.tasks["greet"].queue, task.tasks["greet"].priority) == ("fast", 0)
+    assert task.tasks["greet"].timeout == timedelta(seconds=2)
+    assert task.queues == ("fast",)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("5", Concurrency(limit=5, per_key=None)),
+        ("{limit: 20, per_key: 1}", Concurrency(limit=20, per_key=1)),
+        ("{per_key: 2}", Concurrency(limit=None, per_key=2)),
+    ],
+)
+def test_concurrency_is_a_number_or_a_mapping(written: str, meant: Concurrency) -> None:
+    assert loaded(f"concurrency: {written}").tasks["greet"].concurrency == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "count", "period"), [("10/s", 10, 1), ("60/m", 60, 60), ("7/h", 7, 3600), ("1000/d", 1000, 86400)]
+)
+def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> None:
+    rate = loaded(f"rate: {written}").tasks["greet"].rate
+    assert rate == Rate(count=count, period=timedelta(seconds=period))
+    assert str(rate) == written
+
+
+def test_a_cron_line_alone_takes_the_files_zone() -> None:
+    text = "version: 1\ntimezone: Europe/Paris\ntasks: {tick: {handler: 'sample_handlers:tick', cron: '@daily'}}\n"
+    assert config.load_text(text, "jobs.yaml").tasks["tick"].cron == Schedule(at="@daily", timezone="Europe/Paris")
+
+
+def test_a_cron_mapping_says_everything() -> None:
+    schedule = loaded(
+        "cron: {at: '0 9 * * mon', timezone: Asia/Kathmandu, missed: all, window: 2h, overlap: allow,"
+        " jitter: 30s, payload: {userName: Ada}, paused: true}"
+    )
+    assert schedule.tasks["greet"].cron == Schedule(
+        at="0 9 * * mon",
+        timezone="Asia/Kathmandu",
+        missed="all",
+        window=timedelta(hours=2),
+        overlap="allow",
+        jitter=timedelta(seconds=30),
+        payload={"userName": "Ada"},
+        paused=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("[user_name]", Unique(fields=("user_name",), while_="queued")),
+        ("{fields: [user_name], while: active}", Unique(fields=("user_name",), while_="active")),
+        ("{while: period, period: 1h}", Unique(while_="period", period=timedelta(hours=1))),
+    ],
+)
+def test_unique_is_a_list_or_a_mapping(written: str, meant: Unique) -> None:
+    assert loaded(f"unique: {written}").tasks["greet"].unique == meant
+
+
+def test_the_rest_of_a_task_is_as_written() -> None:
+    task = loaded(
+        "description: Say hello\naliases: [hello, say.hello]\nuses: [ai]\nmax_queued: 100\nsensitive: [user_name]\n"
+        "max_wait: 2m\npaused: true\npriority: -100",
+        "limits: {ai: {description: Slots, concurrency: 8, rate: 60/m, paused: true}}\nmigrations: [my.store]\n",
+    )
+    greet = task.tasks["greet"]
+    assert (greet.description, greet.aliases, greet.uses) == ("Say hello", ("hello", "say.hello"), ("ai",))
+    assert (greet.max_queued, greet.sensitive, greet.paused, greet.priority) == (100, ("user_name",), True, -100)
+    assert task.limits["ai"].model_dump() == {
+        "name": "ai",
+        "description": "Slots",
+        "concurrency": 8,
+        "rate": {"count": 60, "period": timedelta(minutes=1)},
+        "paused": True,
+    }
+    assert task.migrations == ("my.store",)
+
+
+def test_a_task_is_found_by_id_and_alias() -> None:
+    found = loaded("aliases: [hello]")
+    assert found.task("hello") is found.task("greet") is found.tasks["greet"]
+    assert found.task("nobody") is None
+
+
+def test_plain_scalars_mean_what_people_mean() -> None:
+    settings = "settings: {words: [a, 2026-01-31, 1e3x, 0.5.1, 'no', \"12:30\"], weights: {a: 1e3, b: .5, c: 0x10}}"
+    text = SMALL.replace("greet", "tuned") + f"    {settings}\n"
+    assert config.load_text(text, "jobs.yaml").tasks["tuned"].settings == {
+        "words": ["a", "2026-01-31", "1e3x", "0.5.1", "no", "12:30"],
+        "weights": {"a": 1000.0, "b": 0.5, "c": 16},
+    }
+
+
+def test_the_digest_is_of_the_text_as_it_stands() -> None:
+    found = config.load_text(SMALL, "jobs.yaml")
+    assert found.text == SMALL
+    assert found.digest == sha256(SMALL.encode()).hexdigest()
+    assert config.load_text(SMALL + "# a comment\n", "jobs.yaml").digest != found.digest
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded().tasks["greet"].timeout = timedelta(1)  # type: ignore[misc]
+
+
+def test_without_handlers_no_code_is_imported() -> None:
+    text = "version: 1\ntasks: {greet: {handler: 'exits_on_import:greet', settings: {a: '${SAMPLE_NOT_SET}'}}}\n"
+    assert config.load_text(text, "jobs.yaml", handlers=False).tasks["greet"].settings == {"a": "${SAMPLE_NOT_SET}"}
+
+
+def test_load_reads_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text("\ufeff" + SMALL, encoding="utf-8")
+    assert config.load(path).text == SMALL
+
+
+def test_load_says_all_that_is_wrong_in_its_message(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text(SMALL + "    timeot: 5m\n    queue: 5\n")
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(path)
+    assert [one.line for one in caught.value.diagnostics] == [5, 6]
+    assert str(caught.value).startswith(f"{path}:5:5: error: expected a key of a task, got 'timeot'\n")
+    assert str(caught.value).endswith(f"2 errors in {path}")
+
+
+def test_load_says_where_it_looked_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"jobs\.yaml, got no such file\n  help: .* ZEKE_JOBS_CONFIG"):
+        config.load(tmp_path / "jobs.yaml")
+    with pytest.raises(ConfigurationError, match=r"expected a readable file at .*, got Is a directory"):
+        config.load(tmp_path)
+
+
+def test_load_names_the_byte_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_bytes(b"version: 1\n# caf\xe9\n")
+    with pytest.raises(ConfigurationError, match=r"jobs\.yaml:2:6: error: expected UTF-8, got the byte 0xe9"):
+        config.load(path)

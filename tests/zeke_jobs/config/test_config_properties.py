@@ -1,0 +1,155 @@
+"""No text makes the check fail otherwise than in words, each at a place that the text has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from zeke_jobs.config import check
+from zeke_jobs.config.diagnostics import split_lines
+
+GOOD = """\
+version: 1
+timezone: UTC
+limits:
+  ai: {concurrency: 8, rate: 60/m}
+defaults: {queue: default, timeout: 5m, retry: {limit: 3, delay: 1s}, keep: {completed: 7d}}
+tasks:
+  tick:
+    handler: sample_handlers:tick
+    aliases: [tock]
+    cron: {at: "*/5 * * * *", missed: latest, payload: {}}
+    uses: [ai]
+  tuned:
+    handler: sample_handlers:tuned
+    concurrency: {limit: 20, per_key: 1}
+    settings: {words: [a], count: 5, token: "t-${SAMPLE_SECRET}"}
+    unique: {while: period, period: 1h}
+"""
+KEYS = [
+    *("version", "timezone", "services", "limits", "migrations", "defaults", "tasks", "handler", "cron", "at", "use"),
+    *("retry", "limit", "delay", "keep", "settings", "words", "unique", "while", "period", "aliases", "uses", "rate"),
+    *("concurrency", "per_key", "sensitive", "timeout", "priority", "payload", "tick", "ai", "nested", "place"),
+]
+TOKENS = st.sampled_from(
+    [
+        *"*&!|>%@`'\"#,[]{}:?-~ \n\t",
+        "\n  ",
+        "\n    ",
+        ": ",
+        "- ",
+        "<<: ",
+        "---\n",
+        "...\n",
+        "!!",
+        "\\U",
+        "\r",
+        "\x85",
+        "\u2028",
+    ]
+    + [
+        "*/5 * * * *",
+        "@daily",
+        "yes",
+        "12:30",
+        "010",
+        "${X}",
+        "5m",
+        "60/m",
+        "null",
+        "\ufeff",
+        "\ud800",
+        "\0",
+        "é",
+        "🦉",
+    ]
+    + [f"{key}: " for key in KEYS]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["5m", "60/m", "@daily", "sample_handlers:tuned", "sample_handlers:greet", "raises_on_import:x"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def speaks_of(text: str) -> None:
+    """Check the text: it is fine, or every fault has a place in it and reads as one."""
+    config, found = check(text, "jobs.yaml")
+    assert (config is None) == bool(found)
+    lines = split_lines(text)
+    assert found == sorted(found)
+    for one in found:
+        assert 1 <= one.line <= len(lines)
+        assert 1 <= one.column <= len(lines[one.line - 1]) + 1
+        assert one.message.startswith("expected ")
+        assert ", got " in one.message
+        assert str(one).count("\n") <= 3
+        assert all(char.isprintable() or char in "\n\t" for char in str(one))
+
+
+@relaxed
+@given(st.text(max_size=200))
+@example("")
+@example("defaults:")
+@example("@\u00ad")
+@example("\ufeff")
+@example('a: "\\UFFFFFFFF"')
+@example("? [a, b]\n: c\n")
+@example("[" * 5000)
+@example("- " * 3000)
+@example("version: 1\ntasks: {a: {handler: 'sample_handlers:greet', cron: '@daily', unique: {while: 5}}}")
+def test_any_text(text: str) -> None:
+    speaks_of(text)
+
+
+@relaxed
+@given(st.lists(TOKENS, max_size=40).map("".join))
+def test_text_made_of_what_yaml_is_made_of(text: str) -> None:
+    speaks_of(text)
+
+
+@relaxed
+@given(st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
+def test_a_good_file_with_a_stretch_replaced(at: int, length: int, token: str) -> None:
+    speaks_of(GOOD[:at] + token + GOOD[at + length :])
+
+
+@relaxed
+@given(VALUES)
+def test_any_value(value: Any) -> None:
+    speaks_of(json.dumps(value))
+    speaks_of(yaml.safe_dump(value, allow_unicode=True))
+
+
+@relaxed
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8), st.sampled_from(["task", "file", "limit"]))
+def test_any_value_in_its_place(value: Any, place: str) -> None:
+    base: dict[str, Any] = {"version": 1, "tasks": {"t": {"handler": "sample_handlers:tuned"}}}
+    match place:
+        case "task":
+            base["tasks"]["t"] |= value
+        case "limit":
+            base["limits"] = {"ai": value}
+        case _:
+            base |= value
+    speaks_of(json.dumps(base))
+
+
+def test_the_good_file_is_good() -> None:
+    assert check(GOOD.replace("t-${SAMPLE_SECRET}", "t-x"), "jobs.yaml")[1] == []

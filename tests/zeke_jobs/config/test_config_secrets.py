@@ -1,0 +1,98 @@
+"""What comes from the environment is never shown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zeke_jobs.config import check
+from zeke_jobs.config.substitution import Secret, references, substitute
+
+HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{token: "${SAMPLE_SECRET}"}',
+        '{token: "x${SAMPLE_SECRET}x"}',
+        '{count: "${SAMPLE_SECRET}", words: "${SAMPLE_SECRET}", mode: "${SAMPLE_SECRET}"}',
+        '{place: "${SAMPLE_SECRET}", weights: {a: "${SAMPLE_SECRET}"}}',
+        '{place: {x: "${SAMPLE_SECRET}", y: 1}, nested: "${SAMPLE_SECRET}"}',
+    ],
+)
+def test_no_diagnostic_shows_a_value_from_the_environment(written: str) -> None:
+    config, found = check(HEAD + written + "}}\n", "jobs.yaml")
+    assert config is None
+    shown = "\n".join(map(str, found)).lower()
+    assert "${sample_secret}" in shown
+    for stretch in ("hunter2", "correct", "horse"):
+        assert stretch not in shown
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=8, max_size=40))
+def test_not_even_by_a_validator_that_quotes_it(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("SAMPLE_SECRET", secret)
+    _, found = check(HEAD + '{token: "${SAMPLE_SECRET}"}}}\n', "jobs.yaml")
+    for one in found:
+        assert secret not in one.message + one.help
+
+
+def test_a_good_value_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLE_SECRET", "t-good")
+    config, found = check(HEAD + '{token: "${SAMPLE_SECRET}"}}}\n', "jobs.yaml")
+    assert found == []
+    assert config is not None
+    assert "t-good" not in repr(config)
+    assert config.tasks["t"].settings == {"token": "${SAMPLE_SECRET}"}
+
+
+def test_a_model_that_speaks_of_something_else_is_quoted() -> None:
+    text = (
+        "version: 1\nservices:\n  kv: {use: 'sample_services:Settings', kind: remote, token: '${SAMPLE_SECRET}'}\n"
+        "tasks: {t: {handler: 'sample_handlers:tuned'}}\n"
+    )
+    _, found = check(text, "jobs.yaml")
+    assert [one.message for one in found] == ["expected a base_url where kind is remote, got none"]
+
+
+def test_substitution_reaches_every_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", "1")
+    done = substitute({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5})
+    assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5}
+    assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b")}
+
+
+def test_values_from_the_environment_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", "${B}")
+    monkeypatch.setenv("B", "no")
+    assert substitute("${A}").value == "${B}"
+
+
+def test_unset_and_malformed_references_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    done = substitute(["${NOT_THERE}", "${1}", "${A B}", "${"])
+    assert done.value == ["${NOT_THERE}", "${1}", "${A B}", "${"]
+    assert done.unset == [((0,), "NOT_THERE")]
+    assert [text for _, text in done.malformed] == ["${1}", "${A B}", "${"]
+
+
+def test_references_are_found_with_their_paths() -> None:
+    assert list(references({"a": [{"b": "${X}"}], "c": "$X"})) == [(("a", 0, "b"), "${X}")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "leaks"),
+    [
+        ("secret-value", "got secret-value", True),
+        ("secret-value", "got SECRET-", True),
+        ("secret-value", "got secre", False),
+        ("abc", "abc", True),
+        ("abc", "ab", False),
+    ],
+)
+def test_a_stretch_of_a_secret_is_a_leak(value: str, text: str, leaks: bool) -> None:
+    assert Secret("NAME", (), value).leaks_into(text) is leaks
+    assert value not in repr(Secret("NAME", (), value))
