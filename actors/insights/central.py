@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.insights import cues
 from actors.insights.candidates import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_BONUS = 1.5
+_REASON = 1.5
+_JUDGED = 0.3
 _MIN_WORDS = 8
 _MAX_CHARS = 400
 
@@ -20,7 +22,7 @@ def central_candidates(
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
-    A sentence that gives a reason or a lesson counts half as much again.
+    A sentence that gives a reason or a lesson counts half as much again, one that judges up to 60 per cent more.
     """
     spans = set(taken)
     pool = [
@@ -46,4 +48,5 @@ def central_candidates(
 
 
 def _bonus(item: Ranked) -> float:
-    return _BONUS if REASON.search(item.text) else 1.0
+    judging = min(2, len(cues.JUDGING.findall(item.text)))
+    return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging)

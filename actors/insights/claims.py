@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai.markdown import Block, marker, plain
-from actors.ai.sentences import is_whole, sentences
+from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
+_OPENING = "\u201c"
+_CLOSING = "\u201d"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
@@ -29,12 +31,27 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
 def _sentences(block: Block) -> Iterator[Candidate]:
     body = marker(block)
     offset = block.end - len(body)
-    for sentence in sentences(body, offset):
+    for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
         judged = _judge(sentence.text, text, is_item=block.kind == "item")
         if judged is not None:
             kind, weight = judged
             yield Candidate(kind, text, sentence.text, sentence.start, sentence.end, block.heading, weight=weight)
+
+
+def _with_speech(parts: list[Sentence], block: Block) -> list[Sentence]:
+    """The sentences, with what one person says in several of them in one piece."""
+    merged: list[Sentence] = []
+    for part in parts:
+        before = merged[-1] if merged else None
+        is_open = before is not None and before.text.count(_OPENING) > before.text.count(_CLOSING)
+        goes_on = before is not None and before.text.startswith(_OPENING) and part.text.startswith(_OPENING)
+        if before is not None and (is_open or goes_on):
+            text = block.text[before.start - block.start : part.end - block.start]
+            merged[-1] = Sentence(before.start, part.end, text)
+        else:
+            merged.append(part)
+    return merged
 
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
@@ -44,12 +61,14 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
         judged = "code_change", 1.0
+    elif cues.CONDITIONAL_ORDER.search(text):
+        judged = "action", 1.5
     elif (changes := len(cues.CHANGED.findall(raw))) and cues.API.search(raw):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
-    elif (figures := len(cues.QUANTITY.findall(text))) and cues.MEASURED.search(text):
-        judged = "metric", float(figures)
     elif (spoken := cues.SPOKEN.search(text)) and _is_speech(text, spoken.group(1)):
         judged = "quote", len(spoken.group(1)) / 100
+    elif (figures := len(cues.QUANTITY.findall(text))) and (cues.MEASURED.search(text) or cues.SHARE.search(text)):
+        judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
     elif cues.DIRECTED.search(text):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _BEFORE = re.compile(r"\b(before|old|previously|until now|used to|instead of)\b", re.IGNORECASE)
 _AFTER = re.compile(r"\b(after|new|now|becomes?|instead|replace[sd]?|change[sd]? to)\b", re.IGNORECASE)
+_BEFORE_AND_AFTER = re.compile(r"\bbefore and after\b|\bold and new\b", re.IGNORECASE)
+_SHOWN = re.compile(r"\b(?:output|prints?|printed|query plan|the plan|logs?|logged|result)\b", re.IGNORECASE)
 _COMMENT_BEFORE = re.compile(r"^\s*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
 _COMMENT_AFTER = re.compile(r"^\s*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
 _MIN_WORDS = 4
@@ -32,9 +34,9 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             continue
         lines = [line for line in block.text.split("\n") if line.strip()]
         changed = _is_change(blocks, index, lines)
-        if not changed and len(lines) < min_lines:
+        if not changed and (len(lines) < min_lines or _is_output(blocks, index)):
             continue
-        if changed and _introduction_of_previous_code(blocks, index):
+        if changed and _has_previous_code(blocks, index):
             _forget_old_form(found, blocks, index)
         quote = _whole_lines(block.text, max_chars)
         found.append(
@@ -62,8 +64,15 @@ def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> boo
         return True
     if _COMMENT_BEFORE.search(block.text) and _COMMENT_AFTER.search(block.text):
         return True
+    if _BEFORE_AND_AFTER.search(block.heading) and _has_previous_code(blocks, index):
+        return True
     first, second = _introduction(blocks, index), _introduction_of_previous_code(blocks, index)
     return bool(second and _BEFORE.search(second) and _AFTER.search(first))
+
+
+def _is_output(blocks: Sequence[Block], index: int) -> bool:
+    """Whether the block shows what a program said rather than what to write: it names no language, the text says so."""
+    return not blocks[index].language and bool(_SHOWN.search(_introduction(blocks, index)))
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
@@ -71,6 +80,10 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
         return ""
     parts = sentences(marker(blocks[index - 1]))
     return plain(parts[-1].text) if parts else ""
+
+
+def _has_previous_code(blocks: Sequence[Block], index: int) -> bool:
+    return any(block.kind == "code" for block in blocks[max(0, index - 2) : index])
 
 
 def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
@@ -84,7 +97,7 @@ def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
 def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int) -> None:
     """The block before a change that came in two blocks is no example to follow."""
     earlier = {block.start for block in blocks[max(0, index - 2) : index] if block.kind == "code"}
-    found[:] = [candidate for candidate in found if candidate.start not in earlier]
+    found[:] = [each for each in found if each.kind == "code_change" or each.start not in earlier]
 
 
 def _said_about(blocks: Sequence[Block], index: int) -> str:

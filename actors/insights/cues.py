@@ -1,6 +1,6 @@
 """The words by which a sentence gives itself away as a figure, a change, an instruction or a quotation.
 
-They are English; of a text in another language only quotations and code are found, beside the sentences that
+They are English; of a text in another language only shares, quotations and code are found, beside the sentences that
 ``actors.ai.ranking`` ranks without knowing the language.
 """
 
@@ -14,29 +14,30 @@ def _alternatives(lines: str) -> str:
 
 
 _UNITS = _alternatives(r"""
-    %|percent\b|percentage points\b
-    x\b|\u00d7|times\b|-fold\b
-    ms\b|milliseconds?\b|[u\u00b5\u03bc]s\b|ns\b|seconds?\b|s\b|minutes?\b|hours?\b
-    [KMGT]i?B(?:/s)?\b|bytes\b
-    (?:requests?|queries|tokens?|rows|jobs|messages|events|frames|inserts)\b(?:/s| per \w+| a second)?
+    percent\b|percentage points\b|x\b|\u00d7|times\b|-fold\b|points?\b
+    ms\b|milliseconds?\b|[u\u00b5\u03bc]s\b|ns\b|seconds?\b|s\b|minutes?\b|hours?\b|days?\b
+    [KMGT]i?B(?:/s)?\b|bytes\b|joules?\b|watts?\b|\u00b0C\b
+    (?:requests?|queries|tokens?|rows|jobs|messages|events|frames|inserts|calls)\b
+    \w+(?:/s\b| (?:per|a|an) (?:second|minute|hour|day|month|token|answer|request|core)\b)
     (?:req|ops|rps|qps|fps)\b(?:/s)?
-    million\b|billion\b
+    million\b|billion\b|of (?:them|the)\b
 """)
-QUANTITY = re.compile(rf"(?<![\w.])[$€£]?\d[\d,.\u202f]*\s?-?(?:{_UNITS})|[$€£]\d[\d,.]*", re.IGNORECASE)
+SHARE = re.compile(r"\d\s?%")
+QUANTITY = re.compile(rf"(?<![\w.])[$€£]?\d[\d,.\u202f]*\s?-?(?:%|{_UNITS})|[$€£]\d[\d,.]*", re.IGNORECASE)
 
 _MEASURED = _alternatives(r"""
     faster|slower|quicker|smaller|larger|cheaper|less|fewer|more than|at most|as low as
     reduc\w+|cut|cuts|cutting|drop\w*|fell|falls?|shrank|shrinks?|decreas\w+|sav(?:es?|ed|ing)
     rose|rises?|grew|grows|increas\w+|improv\w+|win
-    compared|versus|vs|down (?:from|to)|up (?:from|to)|from \S+ (?:\w+ )?to
+    compared|versus|vs|down (?:from|to)|up from|from \S+ (?:\S+ )?to|brought \w+ (?:down )?to
     p50|p90|p95|p99|median|average\w*|peak|latency|throughput|overhead|accuracy|score[sd]?|benchmark\w*|measured
-    handles?|processe[sd]|sustain\w*|took|takes|cost\w*
+    handles?|processe[sd]|sustain\w*|took|takes|needs|needed|costs?|reached|throttled|converted|complete after|in a row
 """)
 MEASURED = re.compile(rf"\b(?:{_MEASURED})\b", re.IGNORECASE)
 
 _CHANGED = _alternatives(r"""
     remov(?:ed?|es|al|ing)|renam(?:ed?|es|ing)|deprecat\w+|no longer|end[- ]of[- ]life
-    now (?:requires?|returns?|accepts?|raises?|takes|throws|defaults|expects|rejects|uses)|must now
+    now (?:requires?|returns?|accepts?|raises?|takes?|throws|defaults|expects|rejects|uses|answers?)|(?:must|may|can) now
     replaced (?:by|with)|breaking(?: change)?|drop(?:s|ped)? support
     defaults? (?:changes?|changed|is now)|(?:is|are|was) now
     changes? (?:its|their|the) (?:signature|default|type)|changed from
@@ -47,20 +48,27 @@ CHANGED = re.compile(rf"\b(?:{_CHANGED})\b", re.IGNORECASE)
 BROKEN = re.compile(r"\b(?:breaking|deprecat|remov|no longer|renam|must now|now requires)", re.IGNORECASE)
 
 _API = _alternatives(r"""
-    APIs?|SDK|interface|endpoints?|methods?|functions?|constructor|callback|webhook|schema
+    APIs?|SDK|interface|tools?|endpoints?|methods?|functions?|constructor|callback|webhook|schema
     parameters?|arguments?|keyword|flags?|headers?|signature|return (?:type|value)
 """)
 API = re.compile(rf"`[^`]+`|\b(?:{_API})\b")
 
 _IMPERATIVES = _alternatives(r"""
-    upgrade|update|pin|set|run|enable|disable|migrate|avoid|check|replace|rotate|install|remove|switch|turn
-    back up|audit|measure|start|stop|prefer|keep|do not|don't|never|always|make sure|test|review|patch|wrap|move
+    upgrade|update|pin|set|run|enable|disable|migrate|avoid|check|replace|rotate|install|remove|switch|turn|back up
+    audit|measure|start|stop|prefer|keep|make sure|test|review|patch|wrap|move|put|store|fetch|lock|plan|search|look
+    sort|use|add|count|read|write|log|drop|delete|validate|verify|cache|batch|limit|obey|ask|call|choose|watch
 """)
+# A noun may look like a verb ("Search results are …"): what follows an order is its object or its way.
+_OBJECT = "the|an?|your|all|each|every|it|them|this|that|these|those|only|more|both|no|to|in|at|for|with|half"
+_PLAIN_ORDERS = "do not|don't|never|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
+_CLAUSE = r"(?:And |But |So )?(?:If|When|Before|After|Once|Until|Where)\b[^.!?]{5,120}?, "
+CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) ", re.IGNORECASE)
+_ORDER = rf"(?:{_PLAIN_ORDERS})\b|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
 _OUGHT = _alternatives(r"""
-    (?:you|users|teams|everyone) (?:should|must|need to|have to)
+    (?<!that )(?:you|users|teams|everyone) (?:should|must|have to)
     we (?:strongly )?recommend|(?:is|are) advised to
 """)
-DIRECTED = re.compile(rf"^(?:{_IMPERATIVES})\b|\b(?:{_OUGHT})\b", re.IGNORECASE)
+DIRECTED = re.compile(rf"^(?:{_ORDER})|\b(?:{_OUGHT})\b", re.IGNORECASE)
 REPLACE = re.compile(
     r"\b(?:replace|change|rename|swap|rewrite|turn)\b[^.]*`[^`]+`[^.]*\b(?:with|to|by|for|into)\b[^.]*`[^`]+`",
     re.IGNORECASE,
@@ -72,3 +80,10 @@ _SPEAKER = _alternatives(r"""
     put it|recall(?:s|ed)|commented|admit(?:s|ted)
 """)
 SPEAKER = re.compile(rf"\b(?:{_SPEAKER})\b", re.IGNORECASE)
+
+_JUDGING = _alternatives(r"""
+    worse|better|best|cheap\w*|expensive|free|simple|hard|easy|wrong|mistake|unknown|enough|trade
+    nothing|never|only|but|not|no|without
+""")
+JUDGING = re.compile(rf"\b(?:{_JUDGING})\b", re.IGNORECASE)
+"""Words of a sentence that weighs something up."""

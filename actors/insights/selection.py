@@ -35,7 +35,7 @@ class Selection(BaseModel):
     limits: dict[Kind, int] = {
         "code_change": 3,
         "api_change": 4,
-        "metric": 4,
+        "metric": 6,
         "code_example": 3,
         "insight": 2,
         "action": 2,
@@ -74,9 +74,14 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 
 
 def _without_repetition(candidates: Sequence[Candidate], threshold: float) -> list[Candidate]:
-    units = vectors([candidate.quote for candidate in candidates])
+    units = vectors([candidate.summary for candidate in candidates])
     kept: list[int] = []
     for index in range(len(candidates)):
-        if all(similarity(units[index], units[other]) < threshold for other in kept):
+        candidate = candidates[index]
+        if all(
+            candidate.quote != candidates[other].quote
+            and (candidate.kind.startswith("code") or similarity(units[index], units[other]) < threshold)
+            for other in kept
+        ):
             kept.append(index)
     return [candidates[index] for index in kept]

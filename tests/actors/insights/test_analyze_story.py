@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from article import ARTICLE
 
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
 from actors.insights.analyze import AnalyzeSettings, analyze_story
@@ -13,6 +13,8 @@ from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
 
 OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from article import ARTICLE
 
 from actors.insights.dedupe import dedupe_insights
 from actors.insights.extract import extract_highlights
@@ -15,6 +15,8 @@ from zeke_jobs import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
 
 ALL = "SELECT * FROM highlights ORDER BY id"
 TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")

@@ -1,0 +1,63 @@
+"""The highlights of the bundled articles against a hand-written list of what a reader would keep."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.demo.sample_site import render
+from actors.engine.pages import read_page
+from actors.insights.selection import Selection, highlights
+
+if TYPE_CHECKING:
+    from actors.insights.candidates import Candidate
+
+BASE = "http://127.0.0.1:1"
+LIST = tomllib.loads(Path(__file__).with_name("reader_list.toml").read_text(encoding="utf-8"))["article"]
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, str]:
+    """The Markdown of each bundled article, by slug, as fetch-content reads it."""
+    pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
+    return {
+        path.rsplit("/", 1)[-1]: read_page(page.body, BASE + path, "text/html; charset=utf-8").markdown or ""
+        for path, page in pages.items()
+        if path.rsplit("/", 1)[-1] in {article["slug"] for article in LIST}
+    }
+
+
+def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
+    return item["text"] in candidate.quote and candidate.kind in item["kinds"]
+
+
+def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str]) -> None:
+    rows = []
+    for article in LIST:
+        found = highlights(documents[article["slug"]], Selection())
+        right = [each for each in found if any(is_kept(each, item) for item in article["keep"])]
+        missed = [item for item in article["keep"] if not any(is_kept(each, item) for each in found)]
+        rows.append((article["slug"], len(found), len(right), len(article["keep"]), len(missed)))
+        for each in found:
+            if each not in right:
+                print(f"\n  {article['slug']}: not in the list, {each.kind}: {each.summary}")
+        for item in missed:
+            print(f"\n  {article['slug']}: missed, {'|'.join(item['kinds'])}: {item['text']}")
+    sums = [sum(int(row[column]) for row in rows) for column in range(1, 5)]
+    precision, recall = sums[1] / sums[0], 1 - sums[3] / sums[2]
+    print(f"\n{'article':32} found right  list missed")
+    for row in rows:
+        print(f"{row[0]:32} {row[1]:5} {row[2]:5} {row[3]:5} {row[4]:6}")
+    print(f"precision {precision:.2f} ({sums[1]} of {sums[0]}), recall {recall:.2f} ({sums[2] - sums[3]} of {sums[2]})")
+    assert precision >= 0.8
+    assert recall >= 0.7
+
+
+def test_every_item_of_the_list_stands_in_its_article(documents: dict[str, str]) -> None:
+    for article in LIST:
+        for item in article["keep"]:
+            assert item["text"] in documents[article["slug"]], (article["slug"], item["text"])
