@@ -1,0 +1,101 @@
+from typing import Any
+
+from actors.demo import expected
+from actors.demo.results import Results
+from actors.demo.sample_site import entries
+
+PAIR = {
+    "We cut retrieval latency from 840 ms to 210 ms with one partial index",
+    "From 840 ms to 210 ms: retrieval latency and one partial index",
+}
+
+
+def story(title: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "title": title,
+        "cluster_id": "pair" if title in PAIR else None,
+        "chili": 3,
+        "analysis_state": "extractive",
+        "brief_one_liner": "One sentence.",
+        **changes,
+    }
+
+
+def right() -> Results:
+    good = [entry.title for entry in entries() if not entry.missing and entry.topic != "Short"]
+    outcomes = ["stored"] * len(good) + ["not_found", "too_short"]
+    jobs = {task: {"completed": len(good)} for task in expected._PER_STORY}
+    return Results(
+        sources=[{"status": "ok"}, {"status": "ok"}],
+        items=[{"title": "x", "outcome": outcome} for outcome in outcomes],
+        stories=[story(title) for title in good],
+        highlights=[{"kind": kind, "score": 0.5} for kind in expected._KINDS],
+        unfinished=[],
+        jobs={**jobs, "ingest-source": {"completed": 2}},
+    )
+
+
+def broken(results: Results) -> list[str]:
+    return [check.name for check in expected.of_sample_site(results) if not check.holds]
+
+
+def test_a_right_result_passes_every_check() -> None:
+    assert broken(right()) == []
+
+
+def test_a_missing_story_is_noticed() -> None:
+    results = right()
+    del results.stories[0]
+    assert "stories" in broken(results)
+
+
+def test_a_pair_in_two_clusters_is_noticed() -> None:
+    results = right()
+    next(s for s in results.stories if s["title"] in PAIR)["cluster_id"] = "another"
+    assert "the near-duplicate pair is one cluster" in broken(results)
+
+
+def test_a_pair_without_a_cluster_is_noticed() -> None:
+    results = right()
+    for one in results.stories:
+        one["cluster_id"] = None
+    assert "the near-duplicate pair is one cluster" in broken(results)
+
+
+def test_a_stranger_in_the_pairs_cluster_is_noticed() -> None:
+    results = right()
+    next(s for s in results.stories if s["title"] not in PAIR)["cluster_id"] = "pair"
+    assert "nothing else shares a cluster" in broken(results)
+
+
+def test_a_one_liner_that_is_missing_or_too_long_is_noticed() -> None:
+    results = right()
+    results.stories[0]["brief_one_liner"] = None
+    assert "one-liners missing or too long" in broken(results)
+    results.stories[0]["brief_one_liner"] = "x" * 141
+    assert "one-liners missing or too long" in broken(results)
+
+
+def test_a_kind_of_highlight_that_was_not_found_is_noticed() -> None:
+    results = right()
+    del results.highlights[0]
+    assert broken(results) == ["kinds of highlights that are missing"]
+
+
+def test_a_failed_job_is_noticed() -> None:
+    results = right()
+    results.jobs["analyze-story"]["failed"] = 1
+    assert broken(results) == ["failed jobs"]
+
+
+def test_of_unknown_feeds_each_item_must_have_an_outcome() -> None:
+    results = right()
+    assert all(check.holds for check in expected.of_any_feeds(results, ["a", "b"]))
+    results.items[0]["outcome"] = "retrying"
+    names = [check.name for check in expected.of_any_feeds(results, ["a", "b"]) if not check.holds]
+    assert names == ["items without an outcome"]
+
+
+def test_of_unknown_feeds_each_must_have_been_read() -> None:
+    names = [check.name for check in expected.of_any_feeds(right(), ["a", "b", "c"]) if not check.holds]
+    assert names == ["feeds read"]

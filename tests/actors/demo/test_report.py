@@ -1,0 +1,99 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from actors.demo import report
+from actors.demo.expected import Check
+from actors.demo.results import Results
+
+
+def shown(results: Results) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    report.show(console, results)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def results(**changes: Any) -> Results:
+    story = {
+        "title": "A title with [brackets]",
+        "source": "A source",
+        "url": "http://127.0.0.1/a",
+        "chili": 4,
+        "brief_one_liner": "One line.",
+        "brief_two_liner": "Two. Sentences.",
+        "brief_elevator": "Three. Whole. Sentences.",
+        "why_it_matters": "It does.",
+        "time_saved_seconds": 75,
+    }
+    highlight = {
+        "kind": "metric",
+        "summary": "Down by 75 %.",
+        "quote": None,
+        "title": None,
+        "score": 0.71,
+        "story": "A",
+    }
+    return Results(
+        **{
+            "sources": [],
+            "items": [{"title": "Gone", "url": "u", "outcome": "not_found", "detail": "answered 404"}],
+            "stories": [story],
+            "highlights": [highlight],
+            "unfinished": [],
+            "jobs": {"fetch-content": {"completed": 1}},
+            **changes,
+        }
+    )
+
+
+def test_a_story_has_title_source_chili_and_one_line() -> None:
+    text = shown(results())
+    assert "A title with [brackets]" in text
+    assert "A source" in text
+    assert "4 ●●●●○" in text
+    assert "One line." in text
+
+
+def test_one_brief_is_shown_in_full() -> None:
+    text = shown(results())
+    for part in ("Two. Sentences.", "Three. Whole. Sentences.", "It does.", "1 min 15 s"):
+        assert part in text
+
+
+def test_what_failed_is_shown_with_its_reason() -> None:
+    job = {
+        "task": "analyze-story",
+        "status": "failed",
+        "type": "Reject",
+        "message": "no text",
+        "attempt": 1,
+        "data": {},
+    }
+    text = shown(results(unfinished=[job]))
+    assert "answered 404" in text
+    assert "Reject: no text" in text
+
+
+def test_without_stories_it_still_says_what_happened() -> None:
+    text = shown(results(stories=[], highlights=[]))
+    assert "Stories (0)" in text
+    assert "not_found" in text
+
+
+def test_highlights_show_each_kind_before_a_second_of_one() -> None:
+    metric = {"kind": "metric", "summary": "m", "quote": None, "title": None, "score": 0.9, "story": "A"}
+    many = [metric] * 12 + [{**metric, "kind": "quote", "summary": "the only quote", "score": 0.1}]
+    text = shown(results(highlights=many))
+    assert "the only quote" in text
+    assert "(10 of 13)" in text
+
+
+@pytest.mark.parametrize("got", [3, 4])
+def test_the_verdict_names_each_check_that_fails(got: int) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    holds = report.verdict(console, [Check("stories", 3, got)], 12.0)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert holds is (got == 3)
+    assert ("stories: expected 3, got 4" in text) is not holds
