@@ -197,14 +197,19 @@ BEGIN
       v_quotas := '{}';
       v_places := '{}';
       v_next := '{}';
-      FOREACH v_one IN ARRAY v_open LOOP
+      FOR v_turn IN 1 .. cardinality(v_open) LOOP
+        v_one := v_open[v_turn];
         v_quota := v_share;
         IF v_rest > 0 THEN
           v_quota := v_quota + 1;
           v_rest := v_rest - 1;
         END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
-          v_quota := least(v_quota, v_gate_rooms[array_position(v_gate_names, v_gate)]);
+          -- A shared limit is divided among those that still have their turn.
+          v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
+              v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
+                SELECT count(*) FROM unnest(v_open[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
+            ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
         END LOOP;
         CONTINUE WHEN v_quota <= 0;
         -- Reserve now, so that the next task of a shared limit sees what is left.

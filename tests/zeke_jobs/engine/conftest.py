@@ -1,0 +1,123 @@
+"""Fixtures of the engine's tests: jobs straight in the table, claims without workers, and a worker in this process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import dramatiq
+import pytest
+from psycopg2.extras import RealDictCursor
+
+from zeke_jobs import catalogue, config
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.broker import JobBroker
+
+NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+
+def load(tasks: str, top: str = "") -> config.Config:
+    """A jobs.yaml of these tasks; ``H`` in it stands for the module of test handlers."""
+    text = f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", "tests.zeke_jobs.engine.handlers:")
+    return config.load_text(text, "jobs.yaml")
+
+
+class Jobs:
+    """Jobs in the table, for tests of the SQL functions."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(sql, params)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def use(self, tasks: str, top: str = "") -> config.Config:
+        """Put a jobs.yaml in force."""
+        loaded = load(tasks, top)
+        catalogue.sync(self.conn, loaded)
+        return loaded
+
+    def add(self, task: str, count: int = 1, *, payload: str = "{}", options: str = "{}") -> list[UUID]:
+        """Send jobs."""
+        sql = "SELECT zeke_jobs.send(%s, %s::jsonb, %s::jsonb) AS id FROM generate_series(1, %s)"
+        return [row["id"] for row in self.rows(sql, task, payload, options, count)]
+
+    def worker(self, *, kind: str = "worker", queues: tuple[str, ...] = ("default",)) -> UUID:
+        """Announce a worker."""
+        worker = uuid4()
+        SQL.run(
+            self.conn, "worker_register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=[],
+            threads=8, revision=1, file_revision=1,
+        )  # fmt: skip
+        return worker
+
+    def claim(
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default"
+    ) -> list[dict[str, Any]]:
+        """Claim for a worker that serves these tasks, by default all."""
+        tasks = tasks if tasks is not None else [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
+        return SQL.all(self.conn, "job_claim", worker=worker, queue=queue, tasks=tasks, want=want)
+
+    def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
+        """Complete claims; answers what was still the worker's."""
+        return [
+            row["id"]
+            for row in SQL.all(
+                self.conn,
+                "job_complete",
+                worker=worker,
+                ids=[c["message_id"] for c in claims],
+                claims=[c["claim"] for c in claims],
+                after=[0.0] * len(claims),
+                results=[result] * len(claims),
+            )  # fmt: skip
+        ]
+
+    def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
+        """End a claim in another way."""
+        row = SQL.one(
+            self.conn, "job_finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
+            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, **said},
+        )  # fmt: skip
+        assert row is not None
+        return bool(row["ours"])
+
+    def row(self, job: UUID) -> dict[str, Any]:
+        """A job's whole row."""
+        return self.rows("SELECT * FROM zeke_jobs.queue WHERE message_id = %s", job)[0]
+
+
+@pytest.fixture
+def jobs(conn: Connection) -> Jobs:
+    return Jobs(conn)
+
+
+@pytest.fixture
+def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
+    """``with running(tasks) as broker``: a worker in this process, with all its threads."""
+
+    @contextmanager
+    def start(tasks: str, top: str = "", *, threads: int = 4) -> Iterator[JobBroker]:
+        from zeke_jobs import builder
+
+        broker = builder.build(load(tasks, top), database)
+        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=100)
+        worker.start()
+        try:
+            yield broker
+        finally:
+            worker.stop(timeout=5_000)
+            broker.close()
+
+    return start

@@ -1,0 +1,128 @@
+"""Handlers that the engine's tests run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+from pydantic import BaseModel
+
+from zeke_jobs import Context, Defer, Payload, Reject, Retry
+
+GATE = Event()
+CALLS: list[Any] = []
+
+
+class Number(Payload):
+    n: int = 0
+    story_id: str = ""
+
+
+class Greeting(BaseModel):
+    greeting: str = "hello"
+
+
+def echo(payload: Number, ctx: Context) -> dict[str, Any]:
+    return {"n": payload.n, "attempt": ctx.attempt, "task": ctx.task_id}
+
+
+async def echo_async(payload: Number, ctx: Context) -> int:
+    await asyncio.sleep(0)
+    return payload.n
+
+
+def greet(payload: Number, ctx: Context[Greeting]) -> str:
+    return ctx.settings.greeting
+
+
+def fail(payload: Number, ctx: Context) -> None:
+    raise ValueError(f"no luck with {payload.n}")
+
+
+def fail_once(payload: Number, ctx: Context) -> int:
+    if ctx.attempt == 1:
+        raise ValueError("the first time")
+    return ctx.attempt
+
+
+def retry_soon(payload: Number, ctx: Context) -> int:
+    if ctx.attempt == 1:
+        raise Retry(timedelta(milliseconds=10), "once more")
+    return ctx.attempt
+
+
+def defer_once(payload: Number, ctx: Context) -> int:
+    CALLS.append(ctx.attempt)
+    if len(CALLS) == 1:
+        raise Defer(0.01, "the budget is spent")
+    return ctx.attempt
+
+
+def reject(payload: Number, ctx: Context) -> None:
+    raise Reject("not a feed", {"url": "x"})
+
+
+def returns_nonsense(payload: Number, ctx: Context) -> object:
+    return object()
+
+
+def chain(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+
+
+def chain_then_raise(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+    raise ValueError("too late to matter")
+
+
+def chain_and_raise_inside(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+        raise ValueError("inside")
+
+
+def busy(payload: Number, ctx: Context) -> None:
+    """Runs Python code until something stops it."""
+    CALLS.append("started")
+    for _ in range(3000):
+        time.sleep(0.01)
+
+
+def query(payload: Number, ctx: Context) -> None:
+    """Waits inside the database until something stops it."""
+    CALLS.append("started")
+    with ctx.db.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(30)")
+
+
+async def wait_async(payload: Number, ctx: Context) -> None:
+    CALLS.append("started")
+    await asyncio.sleep(30)
+
+
+def swallow(payload: Number, ctx: Context) -> str:
+    """Takes every exception for its own business, and wants to commit afterwards."""
+    CALLS.append("started")
+    try:
+        time.sleep(0.5)
+        for _ in range(1000):
+            time.sleep(0.01)
+    except BaseException:  # noqa: BLE001
+        CALLS.append("swallowed")
+    with ctx.transaction() as db, db.cursor() as cursor:
+        cursor.execute("CREATE TABLE committed_after_cancel ()")
+    return "done"
+
+
+def progress(payload: Number, ctx: Context) -> None:
+    ctx.progress(3, 10, "three of ten")
+    CALLS.append("started")
+    GATE.wait(10)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from zeke_jobs.testing import set_clock
+
+ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
+
+
+def test_completion_stores_the_output_and_clears_the_worker(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    assert jobs.complete(worker, jobs.claim(worker, 1), '{"x": 1}') == [job]
+    row = jobs.row(job)
+    assert (row["state"], row["result"], row["worker"], row["attempt"]) == ("done", {"x": 1}, None, 1)
+    assert row["claimed_on"] <= row["started_on"] <= row["completed_on"]
+
+
+def test_a_second_completion_of_the_same_claim_changes_nothing(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    jobs.add("a")
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1)
+    assert len(jobs.complete(worker, claims)) == 1
+    assert jobs.complete(worker, claims, '"late"') == []
+
+
+def test_a_stale_claim_can_neither_complete_nor_fail_nor_hold_the_job(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    (stale,) = jobs.claim(worker, 1)
+    assert jobs.finish(worker, stale, "retry")
+    (fresh,) = jobs.claim(worker, 1)
+    assert fresh["claim"] == stale["claim"] + 1
+    assert jobs.complete(worker, [stale]) == []
+    assert not jobs.finish(worker, stale, "failed")
+    hold = "SELECT zeke_jobs.hold(%s, %s, %s) AS ours"
+    assert jobs.rows(hold, worker, job, stale["claim"]) == [{"ours": False}]
+    assert jobs.rows(hold, worker, job, fresh["claim"]) == [{"ours": True}]
+    assert jobs.row(job)["state"] == "consumed"
+
+
+def test_another_worker_cannot_end_the_job(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    jobs.add("a")
+    claims = jobs.claim(jobs.worker(), 1)
+    assert jobs.complete(uuid4(), claims) == []
+    assert not jobs.finish(uuid4(), claims[0], "failed")
+
+
+def test_a_retry_goes_back_to_the_queue_and_counts(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    set_clock(jobs.conn, NOON)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    jobs.finish(worker, claim, "retry", delay=30.0, reason="no luck", error='{"type": "ValueError"}')
+    row = jobs.row(job)
+    assert (row["state"], row["attempt"], row["worker"]) == ("queued", 1, None)
+    assert row["run_at"] == NOON + timedelta(seconds=30)
+    (entry,) = row["attempts"]
+    assert (entry["attempt"], entry["outcome"], entry["error"]["type"]) == (1, "retry", "ValueError")
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_deferral_counts_no_attempt_and_says_why(jobs: Jobs, marked: bool) -> None:
+    jobs.use(ONE)
+    set_clock(jobs.conn, NOON)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    if marked:
+        jobs.rows(
+            "SELECT zeke_jobs.mark_started(%s, ARRAY[%s]::uuid[], ARRAY[%s]::bigint[], ARRAY[0.5])",
+            worker,
+            job,
+            claim["claim"],
+        )
+        assert jobs.row(job)["attempt"] == 1
+    jobs.finish(worker, claim, "deferred", until=NOON + timedelta(hours=1), reason="the budget is spent")
+    row = jobs.row(job)
+    assert (row["state"], row["attempt"], row["waiting_for"]) == ("queued", 0, "the budget is spent")
+    assert row["run_at"] == NOON + timedelta(hours=1)
+
+
+def test_a_job_that_is_handed_back_unstarted_keeps_its_place_and_its_counts(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job, _) = jobs.add("a", 2)
+    worker = jobs.worker()
+    before = jobs.row(job)
+    (claim,) = jobs.claim(worker, 1)
+    jobs.finish(worker, claim, "returned", after=None)
+    after = jobs.row(job)
+    assert [after[k] for k in ("state", "attempt", "deaths", "run_at", "attempts")] == [
+        before[k] for k in ("state", "attempt", "deaths", "run_at", "attempts")
+    ]
+    assert jobs.claim(worker, 1)[0]["message_id"] == job
+
+
+def test_a_cancelled_job_never_ends_as_completed(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1)
+    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now(), cancel_reason = 'not wanted'")
+    assert jobs.rows("SELECT zeke_jobs.hold(%s, %s, 1) AS ours", worker, job) == [{"ours": False}]
+    jobs.complete(worker, claims, '"late"')
+    row = jobs.row(job)
+    assert (row["state"], row["result"], row["cancel_reason"]) == ("rejected", None, "not wanted")
+
+
+@pytest.mark.parametrize("outcome", ["retry", "failed", "deferred", "returned"])
+def test_whatever_a_cancelled_attempt_ended_with_the_job_is_cancelled(jobs: Jobs, outcome: str) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now()")
+    jobs.finish(worker, claim, outcome)
+    row = jobs.row(job)
+    assert row["state"] == "rejected"
+    assert row["cancelled_on"] is not None
+
+
+def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    for n in range(105):
+        (claim,) = jobs.claim(worker, 1)
+        jobs.finish(worker, claim, "deferred", reason=str(n))
+    attempts = jobs.row(job)["attempts"]
+    assert len(attempts) == 100
+    assert attempts[-1]["reason"] == "104"

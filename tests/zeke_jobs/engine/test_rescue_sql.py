@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from zeke_jobs.queries import SQL
+from zeke_jobs.testing import set_clock
+
+ONE = "  a: {handler: 'H:echo', retry: {limit: 5}}\n  once: {handler: 'H:echo', retry: {limit: 0}}"
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use(ONE)
+    set_clock(jobs.conn, NOON)
+    return jobs
+
+
+def rescue(jobs: Jobs, seconds: float) -> list[dict[str, Any]]:
+    set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
+    return SQL.all(jobs.conn, "worker_rescue", lost_after=timedelta(seconds=20))
+
+
+def test_a_worker_that_proves_life_keeps_its_jobs(jobs: Jobs) -> None:
+    jobs.add("a")
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    set_clock(jobs.conn, NOON + timedelta(seconds=15))
+    SQL.one(jobs.conn, "worker_heartbeat", worker=worker, busy=1, revision=1, stopping=False)
+    assert rescue(jobs, 30) == []
+
+
+def test_a_lost_workers_jobs_go_back_and_count_one_attempt_and_one_death(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    assert [(r["message_id"], r["deaths"], r["outcome"]) for r in rescue(jobs, 21)] == [(job, 1, "rescued")]
+    row = jobs.row(job)
+    assert (row["state"], row["attempt"], row["deaths"], row["worker"]) == ("queued", 1, 1, None)
+    assert row["attempts"][0]["error"]["type"] == "WorkerDied"
+    assert rescue(jobs, 42) == []
+
+
+def test_the_late_finish_of_a_rescued_job_changes_nothing(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1)
+    rescue(jobs, 21)
+    assert jobs.complete(worker, claims) == []
+    assert jobs.row(job)["state"] == "queued"
+
+
+def test_a_process_that_was_taken_for_dead_is_told_so(jobs: Jobs) -> None:
+    worker = jobs.worker()
+    rescue(jobs, 21)
+    row = SQL.one(jobs.conn, "worker_heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+    assert row is not None
+    assert row["alive"] is False
+
+
+def test_a_job_that_saw_a_death_is_claimed_only_alone(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    rescue(jobs, 21)
+    worker = jobs.worker()
+    assert jobs.claim(worker, 10) == []
+    alone = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"])
+    assert [c["message_id"] for c in alone] == [job]
+
+
+def test_the_third_death_quarantines_with_the_reason(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    outcomes = []
+    for n in range(3):
+        set_clock(jobs.conn, NOON + timedelta(minutes=n))
+        worker = jobs.worker()
+        claimed = jobs.claim(worker, 1) or SQL.all(
+            jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"]
+        )
+        assert len(claimed) == 1
+        outcomes += [r["outcome"] for r in rescue(jobs, 60 * n + 21)]
+    assert outcomes == ["rescued", "rescued", "quarantined"]
+    row = jobs.row(job)
+    assert (row["state"], row["deaths"]) == ("rejected", 3)
+    assert "death 3 of this job, quarantined" in row["attempts"][-1]["error"]["message"]
+
+
+def test_a_death_past_the_last_retry_fails_the_job(jobs: Jobs) -> None:
+    (job,) = jobs.add("once")
+    jobs.claim(jobs.worker(), 1)
+    assert [r["outcome"] for r in rescue(jobs, 21)] == ["failed"]
+    assert jobs.row(job)["state"] == "rejected"
+
+
+def test_a_cancelled_job_of_a_lost_worker_is_cancelled(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = zeke_jobs.now()")
+    assert [r["outcome"] for r in rescue(jobs, 21)] == ["cancelled"]
+    assert jobs.row(job)["state"] == "rejected"
+
+
+def test_one_process_of_two_makes_itself_empty_for_a_suspect(jobs: Jobs) -> None:
+    jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    rescue(jobs, 21)
+    workers = [jobs.worker(), jobs.worker()]
+    said = [SQL.one(jobs.conn, "worker_heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
+    assert sorted(row["alone"] for row in said if row) == [False, True]
+    (claim,) = SQL.all(jobs.conn, "job_claim_alone", worker=workers[0], queue="default", tasks=["a"])
+    jobs.complete(workers[0], [claim])
+    said = [SQL.one(jobs.conn, "worker_heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
+    assert [row["alone"] for row in said if row] == [False, False]

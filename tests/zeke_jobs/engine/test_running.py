@@ -1,0 +1,218 @@
+"""One job through a real worker in this process, for each way in which a handler can end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.engine import handlers
+from zeke_jobs.errors import JobFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.zeke_jobs.engine.conftest import Jobs
+    from zeke_jobs.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  echo: {handler: 'H:echo'}
+  echo-async: {handler: 'H:echo_async'}
+  greet: {handler: 'H:greet', settings: {greeting: good morning}}
+  fail: {handler: 'H:fail', retry: {limit: 2, delay: 1ms}}
+  fail-once: {handler: 'H:fail_once', retry: {limit: 2, delay: 1ms}}
+  retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
+  defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
+  reject: {handler: 'H:reject', retry: {limit: 5, delay: 1ms}}
+  returns-nonsense: {handler: 'H:returns_nonsense', retry: {limit: 0}}
+  chain: {handler: 'H:chain'}
+  chain-then-raise: {handler: 'H:chain_then_raise'}
+  chain-and-raise-inside: {handler: 'H:chain_and_raise_inside', retry: {limit: 0}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    handlers.GATE.clear()
+    yield
+    handlers.GATE.set()
+
+
+def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
+    return zeke_jobs.wait(zeke_jobs.send(task, payload).id, timeout=20)
+
+
+def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
+    with pytest.raises(JobFailed) as caught:
+        outcome(task, payload)
+    return caught.value.job
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Poll what another thread brings about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def test_a_handlers_return_value_is_the_output(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("echo", {"n": 3}) == {"n": 3, "attempt": 1, "task": "echo"}
+
+
+def test_an_async_handler_runs_beside_sync_ones(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("echo-async", {"n": 4}) == 4
+
+
+def test_settings_reach_the_handler_as_its_own_model(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("greet") == "good morning"
+
+
+def test_a_failing_job_is_retried_and_then_fails_with_each_attempts_error(running: Running) -> None:
+    with running(TASKS):
+        job = failure("fail", {"n": 7})
+    assert (job.status, job.retry_count) == ("failed", 2)
+    assert [a["outcome"] for a in job.attempts] == ["retry", "retry", "failed"]
+    assert job.attempts[0]["error"]["message"] == "no luck with 7"
+    assert "in fail" in job.attempts[0]["error"]["traceback"]
+    assert "executor" not in job.attempts[0]["error"]["traceback"]
+
+
+def test_a_job_that_fails_once_completes_on_its_second_attempt(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("fail-once") == 2
+
+
+def test_a_handler_may_say_when_it_is_to_be_retried(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("retry-soon") == 2
+
+
+def test_a_deferral_uses_up_no_retry(running: Running) -> None:
+    with running(TASKS):
+        assert outcome("defer-once") == 1
+    assert handlers.CALLS == [1, 1]
+
+
+def test_a_rejected_job_fails_without_a_retry(running: Running) -> None:
+    with running(TASKS):
+        job = failure("reject")
+    assert (job.status, job.retry_count, job.attempts[-1]["error"]["details"]) == ("failed", 0, {"url": "x"})
+
+
+def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -> None:
+    with running(TASKS):
+        job = failure("returns-nonsense")
+    assert "expected a JSON value, got object" in job.attempts[-1]["error"]["message"]
+
+
+def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        (job,) = jobs.rows(
+            """INSERT INTO zeke_jobs.queue (message_id, queue_name, message)
+            VALUES (gen_random_uuid(), 'default', '{"actor_name": "fail", "kwargs": {"n": "many"}}')
+            RETURNING message_id"""
+        )
+        with pytest.raises(JobFailed) as caught:
+            zeke_jobs.wait(job["message_id"], timeout=10)
+    assert "payload does not fit fail: n: " in str(caught.value.job.attempts[-1]["error"]["message"])
+    assert "many" not in str(caught.value.job.attempts)
+
+
+def test_writes_sends_and_completion_commit_together(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        sent = zeke_jobs.send("chain", {"n": 5})
+        assert zeke_jobs.wait(sent.id, timeout=10) == {"sent": 1}
+    (child,) = jobs.rows("SELECT task, parent FROM zeke_jobs.queue WHERE parent IS NOT NULL")
+    assert child == {"task": "echo", "parent": sent.id}
+
+
+def test_an_exception_after_the_committed_completion_changes_nothing(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        assert outcome("chain-then-raise") == {"sent": 1}
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'echo'")) == 1
+
+
+def test_an_exception_inside_the_transaction_takes_everything_back(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = failure("chain-and-raise-inside")
+    assert job.status == "failed"
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'echo'") == []
+
+
+@pytest.mark.parametrize("handler", ["busy", "query", "wait_async"])
+def test_a_timeout_ends_the_handler_wherever_it_is(running: Running, handler: str) -> None:
+    with running(f"  long: {{handler: 'H:{handler}', timeout: 300ms, retry: {{limit: 0}}}}"):
+        began = time.monotonic()
+        job = failure("long")
+    assert job.attempts[-1]["error"] == {
+        **job.attempts[-1]["error"],
+        "type": "TimedOut",
+        "message": "it ran longer than its timeout of 0.3 s",
+    }
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("handler", ["busy", "query", "wait_async"])
+def test_cancelling_ends_the_handler_wherever_it_is(running: Running, handler: str) -> None:
+    with running(f"  long: {{handler: 'H:{handler}'}}"):
+        job = zeke_jobs.send("long").id
+        eventually(lambda: handlers.CALLS)
+        began = time.monotonic()
+        zeke_jobs.cancel(job, reason="not wanted")
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job, timeout=10)
+        assert zeke_jobs.status(job).status == "cancelled"
+    assert time.monotonic() - began < 5
+
+
+def test_a_cancelled_handler_that_goes_on_cannot_commit(running: Running, jobs: Jobs) -> None:
+    with running("  stubborn: {handler: 'H:swallow', retry: {limit: 0}}"):
+        job = zeke_jobs.send("stubborn").id
+        eventually(lambda: handlers.CALLS)
+        zeke_jobs.cancel(job)
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job, timeout=10)
+    assert handlers.CALLS == ["started", "swallowed"]
+    assert jobs.rows("SELECT to_regclass('committed_after_cancel') AS t") == [{"t": None}]
+    assert zeke_jobs.status(job).status == "cancelled"
+
+
+def test_progress_is_seen_while_the_job_runs(running: Running) -> None:
+    with running("  long: {handler: 'H:progress'}"):
+        job = zeke_jobs.send("long").id
+        eventually(lambda: handlers.CALLS)
+        assert zeke_jobs.status(job).progress == {"done": 3, "total": 10, "note": "three of ten"}
+        handlers.GATE.set()
+        zeke_jobs.wait(job, timeout=10)
+
+
+def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running, jobs: Jobs) -> None:
+    with running("  long: {handler: 'H:progress'}", threads=1):
+        for _ in range(3):
+            zeke_jobs.send("long")
+        eventually(lambda: handlers.CALLS)
+        handlers.GATE.set()
+    states = jobs.rows("SELECT state, worker, attempt FROM zeke_jobs.queue ORDER BY state")
+    assert {row["worker"] for row in states} == {None}
+    assert {row["state"] for row in states} <= {"queued", "done"}
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
+
+
+def test_an_idle_worker_is_woken_by_the_bell_alone(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
+    with running(TASKS):
+        for n in range(3):
+            eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle"))
+            assert outcome("echo", {"n": n})["n"] == n
