@@ -1,0 +1,164 @@
+"""``cancel`` and ``retry``: what they change, and what they leave."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from zeke_jobs.errors import JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+HISTORY = """[{"attempt": 1, "outcome": "failed", "error": {"type": "OSError", "message": "no route"}}]"""
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("anything", None, aliases=["whatever"])
+    make_task("other", None)
+
+
+def change(conn: Connection, job_id: object, changes: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
+        assert cursor.rowcount == 1
+
+
+def failed(conn: Connection, task: str = "anything", more: str = "attempt = 4") -> uuid.UUID:
+    sent = zeke_jobs.send(task)
+    change(conn, sent.id, f"state = 'rejected', completed_on = now(), attempts = '{HISTORY}', {more}")
+    return sent.id
+
+
+def test_a_queued_job_is_cancelled_at_once() -> None:
+    sent = zeke_jobs.send("anything")
+    done = zeke_jobs.cancel(sent.id, "not needed")
+    assert (done.id, done.changed, done.status) == (sent.id, True, "cancelled")
+    job = zeke_jobs.status(sent.id)
+    assert (job.status, job.cancel_reason, job.completed_on is not None) == ("cancelled", "not needed", True)
+
+
+def test_an_active_job_is_marked_and_stays_active_until_its_worker_stops_it(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, "state = 'consumed'")
+    done = zeke_jobs.cancel(sent.id, "first")
+    assert (done.changed, done.status) == (True, "active")
+    zeke_jobs.cancel(sent.id, "second")
+    job = zeke_jobs.status(sent.id)
+    assert (job.status, job.cancel_reason, job.completed_on) == ("active", "first", None)
+    assert job.cancelled_on is not None
+
+
+@pytest.mark.parametrize(("state", "status"), [("done", "completed"), ("rejected", "failed")])
+def test_a_finished_job_stays_as_it_is_and_that_is_said(conn: Connection, state: str, status: str) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, f"state = '{state}'")
+    done = zeke_jobs.cancel(sent.id)
+    assert (done.changed, done.status) == (False, status)
+    assert "nothing was changed" in done.note
+    assert zeke_jobs.status(sent.id).cancelled_on is None
+
+
+def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
+    with pytest.raises(JobNotFound):
+        zeke_jobs.cancel(uuid.uuid4())
+    with pytest.raises(JobNotFound):
+        zeke_jobs.retry(uuid.uuid4())
+
+
+def test_a_cancel_of_a_queued_job_is_announced_to_who_waits_for_its_end(
+    conn: Connection, other_conn: Connection
+) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, "awaited = true")
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.done"')
+        zeke_jobs.cancel(sent.id)
+        cursor.execute("SELECT 1")
+    other_conn.poll()
+    assert [notify.payload for notify in other_conn.notifies] == [str(sent.id)]
+
+
+def test_a_retried_job_keeps_its_id_and_history_and_gets_a_fresh_limit(conn: Connection) -> None:
+    job_id = failed(conn, more="attempt = 4, deaths = 2, run_at = now() - interval '1 day'")
+    done = zeke_jobs.retry(job_id)
+    assert (done.changed, done.status) == (True, "retry")
+    job = zeke_jobs.status(job_id)
+    assert (job.status, job.retry_count, job.completed_on) == ("retry", 3, None)
+    assert job.attempts[0]["error"]["message"] == "no route"
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT attempt, attempt_base, deaths, run_at > now() - interval '1 minute' FROM zeke_jobs.queue"
+        )
+        assert cursor.fetchone() == (4, 4, 0, True)
+
+
+def test_a_cancelled_or_expired_job_can_be_run_after_all(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything", expires=60)
+    zeke_jobs.cancel(sent.id)
+    change(conn, sent.id, "expires_on = now() - interval '1 second'")
+    assert zeke_jobs.retry(sent.id).status == "created"
+    job = zeke_jobs.status(sent.id)
+    assert (job.cancelled_on, job.cancel_reason, job.expires_on) == (None, None, None)
+
+
+def test_a_job_that_waits_for_its_next_attempt_gets_it_now(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, "attempt = 1, run_at = now() + interval '1 hour'")
+    assert zeke_jobs.retry(sent.id).changed
+    assert zeke_jobs.status(sent.id).run_at <= zeke_jobs.status(sent.id).created_on + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ("attempt = 0", "it is created: nothing to retry"),
+        ("state = 'consumed'", "it is active: nothing to retry"),
+        ("state = 'done'", "it is completed: completed jobs are not run again; send a new one"),
+    ],
+)
+def test_other_jobs_are_left_alone_and_that_is_said(conn: Connection, changes: str, note: str) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, changes)
+    done = zeke_jobs.retry(sent.id)
+    assert (done.changed, done.note) == (False, note)
+
+
+def test_jobs_are_retried_by_filter_the_oldest_first(conn: Connection) -> None:
+    first, second = failed(conn), failed(conn)
+    other = failed(conn, "other")
+    cancelled = zeke_jobs.send("anything")
+    zeke_jobs.cancel(cancelled.id)
+    change(conn, first, "completed_on = now() - interval '2 days'")
+    assert zeke_jobs.retry(task="whatever", newer=timedelta(days=1)) == [second]
+    assert zeke_jobs.retry(task="whatever") == [first]
+    assert zeke_jobs.retry(limit=5) == [other]
+    assert zeke_jobs.retry(status="cancelled") == [cancelled.id]
+    assert zeke_jobs.retry() == []
+
+
+def test_a_filter_by_another_status_is_refused() -> None:
+    completed: Any = "completed"
+    with pytest.raises(ValueError, match="expected status failed or cancelled"):
+        zeke_jobs.retry(status=completed)
+
+
+def test_a_retry_rings_the_doorbell(conn: Connection, other_conn: Connection) -> None:
+    job_id = failed(conn)
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"')
+        cursor.execute(
+            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
+            " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', true)"
+        )
+        zeke_jobs.retry(job_id)
+        cursor.execute("SELECT 1")
+    other_conn.poll()
+    assert len(other_conn.notifies) == 1

@@ -1,0 +1,195 @@
+"""What people and dashboards read: ``zeke_jobs.job`` and pg-boss's views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from pydantic import Field
+
+import zeke_jobs
+from zeke_jobs.payloads import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+
+class Part(Payload):
+    source_url: str = ""
+
+
+class Analyze(Payload):
+    story_id: str
+    api_key: str = ""
+    all_parts: list[Part] = Field(default_factory=list)
+    meta_data: dict[str, Any] = Field(default_factory=dict)
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("analyze-story", Analyze, sensitive=["api_key"], retry_limit=3)
+
+
+def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
+    from psycopg2.extras import RealDictCursor
+
+    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(sql)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def send(conn: Connection, changes: str = "attempt = attempt") -> str:
+    sent = zeke_jobs.send("analyze-story", {"storyId": "x", "apiKey": "s3cret", "allParts": [{"sourceUrl": "u"}]})
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(sent.id),))
+    return str(sent.id)
+
+
+def every_status(conn: Connection) -> dict[str, str]:
+    return {
+        "created": send(conn),
+        "retry": send(conn, "attempt = 1"),
+        "active": send(conn, "state = 'consumed', attempt = 1, started_on = now()"),
+        "completed": send(conn, "state = 'done', attempt = 1, result = '{\"chili\": 3}', completed_on = now()"),
+        "failed": send(
+            conn,
+            """state = 'rejected', attempt = 4, completed_on = now(),
+            attempts = '[{"error": {"type": "OSError", "message": "no route"}}]'""",
+        ),
+        "cancelled": send(conn, "state = 'rejected', cancelled_on = now(), completed_on = now()"),
+    }
+
+
+# The monitoring queries of the product's documentation, as written there.
+
+
+def test_recent_jobs(conn: Connection) -> None:
+    made = [send(conn) for _ in range(25)]
+    found = rows(conn, "SELECT * FROM pgboss.job\nORDER BY createdon DESC\nLIMIT 20;")
+    assert [str(row["id"]) for row in found] == made[:4:-1]
+
+
+def test_failed_jobs(conn: Connection) -> None:
+    ids = every_status(conn)
+    found = rows(conn, "SELECT * FROM pgboss.job\nWHERE state = 'failed';")
+    assert [str(row["id"]) for row in found] == [ids["failed"]]
+
+
+def test_active_schedules(conn: Connection) -> None:
+    assert rows(conn, "SELECT * FROM pgboss.schedule;") == []
+
+
+def test_job_counts_by_state(conn: Connection) -> None:
+    every_status(conn)
+    found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
+    assert {row["state"]: row["count"] for row in found} == {
+        "created": 1,
+        "retry": 1,
+        "active": 1,
+        "completed": 1,
+        "failed": 1,
+        "cancelled": 1,
+    }
+
+
+def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connection) -> None:
+    ids = every_status(conn)
+    columns = "id, name, state, data, output, startedon, completedon, createdon, retrycount"
+    found = rows(
+        conn, f"SELECT {columns} FROM pgboss.job UNION ALL SELECT {columns} FROM pgboss.archive ORDER BY createdon"
+    )
+    assert [(str(row["id"]), row["state"], row["retrycount"]) for row in found] == [
+        (ids["created"], "created", 0),
+        (ids["retry"], "retry", 0),
+        (ids["active"], "active", 0),
+        (ids["completed"], "completed", 0),
+        (ids["failed"], "failed", 3),
+        (ids["cancelled"], "cancelled", 0),
+    ]
+    assert found[3]["output"] == {"chili": 3}
+    assert found[4]["output"] == {"type": "OSError", "message": "no route"}
+
+
+# What else pg-boss's users rely on
+
+
+def test_the_order_of_states_is_pg_bosss(conn: Connection) -> None:
+    ids = every_status(conn)
+    waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")
+    assert {str(row["id"]) for row in waiting} == {ids["created"], ids["retry"]}
+    assert rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'") == []
+
+
+def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connection) -> None:
+    send(conn)
+    (theirs,) = rows(conn, "SELECT data, data ->> 'storyId' AS story FROM pgboss.job")
+    (ours,) = rows(conn, "SELECT data FROM zeke_jobs.job")
+    assert theirs["data"] == {"storyId": "x", "apiKey": "***", "allParts": [{"sourceUrl": "u"}]}
+    assert theirs["story"] == "x"
+    assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
+
+
+@pytest.mark.parametrize("name", ["retry_limit", "retrylimit", "start_after", "startafter", "keep_until", "keepuntil"])
+def test_both_spellings_of_pg_bosss_columns_are_there(conn: Connection, name: str) -> None:
+    send(conn)
+    assert name in rows(conn, f"SELECT {name} FROM pgboss.job")[0]
+
+
+def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
+            " VALUES (gen_random_uuid(), 'analyze-story', 'failed', 'default', 0, 4, 0, now(), now(), now())"
+        )
+    (row,) = rows(conn, "SELECT name, state, retry_count, archivedon FROM pgboss.archive")
+    assert (row["name"], row["state"], row["retry_count"]) == ("analyze-story", "failed", 3)
+    assert row["archivedon"] is not None
+
+
+def test_a_job_of_a_task_that_is_gone_is_still_shown(conn: Connection) -> None:
+    job_id = send(conn)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.task")
+    (row,) = rows(conn, "SELECT id, name, data FROM zeke_jobs.job")
+    assert (UUID(str(row["id"])), row["name"]) == (UUID(job_id), "analyze-story")
+
+
+def test_counting_by_state_reads_no_payload(conn: Connection) -> None:
+    plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
+    assert "rename_keys" not in plan
+    assert "zeke_jobs.task" not in plan
+
+
+def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task(
+        "pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC", "payload": {"story_id": "x"}, "paused": false}'
+    )
+    (row,) = rows(conn, "SELECT name, key, cron, timezone, data FROM pgboss.schedule")
+    assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
+
+
+def test_a_real_pg_boss_is_never_touched(new_database: Callable[..., str]) -> None:
+    from contextlib import closing
+
+    from zeke_jobs.migrate import migrate
+    from zeke_jobs.postgres import connect
+
+    with closing(connect(new_database())) as conn:
+        with conn.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id int); INSERT INTO pgboss.job VALUES (7)")
+        migrate(conn)
+        assert rows(conn, "SELECT * FROM pgboss.job") == [{"id": 7}]
+        assert rows(conn, "SELECT to_regclass('pgboss.schedule') AS name") == [{"name": None}]
+        assert rows(conn, "SELECT state FROM pgboss_compat.job") == []
+        assert rows(conn, "SELECT count(*) FROM pgboss_compat.schedule") == [{"count": 0}]
+
+
+def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_task: Callable[..., None]) -> None:
+    definition = '{"timeout": "1h30m", "retry": {"delay": "10s", "factor": 2.0}, "keep": {"completed": "7d"}}'
+    make_task("analyze-story", Analyze, definition=definition)
+    send(conn, "state = 'done', completed_on = '2026-01-01Z'")
+    (row,) = rows(conn, "SELECT retry_delay, retrybackoff, expire_in::text, keepuntil::date::text FROM pgboss.job")
+    assert row == {"retry_delay": 10, "retrybackoff": True, "expire_in": "01:30:00", "keepuntil": "2026-01-08"}

@@ -1,0 +1,96 @@
+-- pg-boss's own names for what is ours, so that existing queries and dashboards keep working. Where a real pg-boss owns the
+-- schema pgboss it is never touched, and the views are in pgboss_compat.
+
+DO $$
+DECLARE
+  v_schema text := 'pgboss';
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('pgboss'))
+    OR EXISTS (SELECT 1 FROM pg_proc WHERE pronamespace = to_regnamespace('pgboss')) THEN
+    v_schema := 'pgboss_compat';
+  END IF;
+  EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', v_schema);
+  EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, 'Views of zeke_jobs in the words of pg-boss; no pg-boss is here.');
+  -- What follows creates its views there; everything it reads is named in full.
+  PERFORM set_config('search_path', quote_ident(v_schema), true);
+END
+$$;
+
+CREATE VIEW job AS
+SELECT
+  j.id,
+  j.name,
+  j.priority,
+  zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data,
+  j.state,
+  j.retry_limit,
+  j.retry_count,
+  extract(epoch FROM (t.definition #>> '{retry,delay}')::interval)::integer AS retry_delay,
+  coalesce((t.definition #>> '{retry,factor}')::numeric > 1, false) AS retry_backoff,
+  j.start_after,
+  j.started_on,
+  j.unique_key AS singleton_key,
+  NULL::timestamptz AS singleton_on,
+  (t.definition ->> 'timeout')::interval AS expire_in,
+  j.created_on,
+  j.completed_on,
+  j.completed_on + (t.definition #>> ARRAY['keep', j.state::text])::interval AS keep_until,
+  CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
+  NULL::text AS dead_letter,
+  'standard'::text AS policy,
+  j.retry_limit AS retrylimit,
+  j.retry_count AS retrycount,
+  extract(epoch FROM (t.definition #>> '{retry,delay}')::interval)::integer AS retrydelay,
+  coalesce((t.definition #>> '{retry,factor}')::numeric > 1, false) AS retrybackoff,
+  j.start_after AS startafter,
+  j.started_on AS startedon,
+  j.unique_key AS singletonkey,
+  NULL::timestamptz AS singletonon,
+  (t.definition ->> 'timeout')::interval AS expirein,
+  j.created_on AS createdon,
+  j.completed_on AS completedon,
+  j.completed_on + (t.definition #>> ARRAY['keep', j.state::text])::interval AS keepuntil,
+  false AS on_complete
+FROM zeke_jobs.job AS j
+LEFT JOIN zeke_jobs.task AS t ON t.id = j.name;
+COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
+
+CREATE VIEW archive AS
+SELECT
+  h.id,
+  h.name,
+  h.priority,
+  NULL::jsonb AS data,
+  h.state,
+  coalesce(t.retry_limit, 0) AS retry_limit,
+  greatest(h.attempt - 1, 0) AS retry_count,
+  h.run_at AS start_after,
+  h.started_on,
+  h.created_on,
+  h.completed_on,
+  h.purged_on AS archived_on,
+  NULL::jsonb AS output,
+  coalesce(t.retry_limit, 0) AS retrylimit,
+  greatest(h.attempt - 1, 0) AS retrycount,
+  h.run_at AS startafter,
+  h.started_on AS startedon,
+  h.created_on AS createdon,
+  h.completed_on AS completedon,
+  h.purged_on AS archivedon
+FROM zeke_jobs.history AS h
+LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
+COMMENT ON VIEW archive IS 'Jobs whose rows were removed; their payloads and outputs went with them.';
+
+CREATE VIEW schedule AS
+SELECT
+  s.task AS name,
+  ''::text AS key,
+  s.cron,
+  s.timezone,
+  zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
+  s.options,
+  s.created_on,
+  s.updated_on
+FROM zeke_jobs.schedule AS s
+LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
+COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
