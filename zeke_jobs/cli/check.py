@@ -57,7 +57,7 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
     console.print(table)
     for task in config.tasks.values():
         if task.cron is not None:
-            console.print(f"\n{task.id}: {_fires(task.cron, now)}", soft_wrap=True)
+            console.print(f"\n{task.id}: {fires(task.cron, now)}", soft_wrap=True)
     console.print(f"\n{path} is fine: {_counted(config)}", soft_wrap=True)
 
 
@@ -80,7 +80,8 @@ def _shown(concurrency: Concurrency) -> str:
     return whole if concurrency.per_key is None else f"{whole}, {concurrency.per_key} per key"
 
 
-def _fires(schedule: Schedule, now: datetime) -> str:
+def fires(schedule: Schedule, now: datetime) -> str:
+    """The next few ticks of a schedule, in its own zone."""
     from zeke_jobs.cron import parse
 
     if schedule.paused:

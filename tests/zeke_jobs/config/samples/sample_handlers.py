@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nothing_of_this_name import Ghost  # type: ignore[import-not-found]
-    from sample_payloads import Welcome
+    from sample_payloads import Welcome  # type: ignore[import-not-found]
 
     from zeke_jobs import Context
     from zeke_jobs.context import Context as Ctx

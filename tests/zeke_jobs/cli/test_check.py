@@ -1,0 +1,101 @@
+"""``zeke-jobs check`` says what is wrong, or what is set up."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs import config
+from zeke_jobs.cli import check
+
+if TYPE_CHECKING:
+    import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
+
+
+def test_every_fault_goes_to_stderr_and_the_status_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text(BROKEN)
+    assert check.run(path) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{path}:4:14: error: " in err
+    assert f"{path}:5:5: error: " in err
+    assert err.endswith(f"2 errors in {path}\n")
+
+
+def test_a_missing_file_is_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "other.yaml"))
+    assert check.run(None) == 2
+    assert f"expected a jobs.yaml at {tmp_path / 'other.yaml'}, got no such file" in capsys.readouterr().err
+
+
+def test_handlers_are_found_in_the_current_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "handlers_beside_the_file.py").write_text(
+        "from pydantic import BaseModel\nfrom zeke_jobs import Context\n"
+        "class P(BaseModel): ...\ndef run(payload: P, ctx: Context) -> None: ...\n"
+    )
+    (tmp_path / "jobs.yaml").write_text(
+        "version: 1\ntasks:\n  run-it:\n    handler: handlers_beside_the_file:run\n"
+        '    concurrency: {limit: 5, per_key: 1}\n    cron: "@hourly"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in {"", str(tmp_path)}])
+    assert check.run(None) == 0
+    out = capsys.readouterr().out
+    assert "5, 1 per key" in out
+    assert "jobs.yaml is fine: 1 task, 1 schedule, 0 shared limits, 0 services" in out
+
+
+def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:
+    schedule = config.Schedule(at="0 9 * * *", timezone="Asia/Kathmandu")
+    shown = check.fires(schedule, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert shown == "next at Mon 2026-03-02 09:00, Tue 2026-03-03 09:00, Wed 2026-03-04 09:00 (Asia/Kathmandu)"
+    assert check.fires(schedule.model_copy(update={"paused": True}), datetime.now(UTC)) == "its schedule is paused"
+
+
+def test_the_pipelines_own_file_is_fine_and_lists_every_task(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    status = check.run(None)
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    assert "13 tasks, 2 schedules" in out
+
+
+def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
+    tasks = config.load(REPOSITORY / "jobs.yaml", handlers=False).tasks
+    assert {name: task.concurrency.limit for name, task in tasks.items()} == {
+        "ingest-pull": 1,
+        "ingest-pull-youtube": 1,
+        "ingest-oneoff": 2,
+        "ingest-source": 5,
+        "ingest-from-upload": 2,
+        "fetch-content": 3,
+        "analyze-story": 5,
+        "generate-brief": 10,
+        "extract-highlights": 1,
+        "score-relevance": 20,
+        "dedupe-insights": 1,
+        "story-summarize": 4,
+        "stories-update-status": 1,
+    }
+    assert {name: task.cron.at for name, task in tasks.items() if task.cron} == {
+        "ingest-pull": "*/5 * * * *",
+        "ingest-pull-youtube": "0 */6 * * *",
+    }
+    assert {alias: name for name, task in tasks.items() for alias in task.aliases} == {
+        "insights-dedupe": "dedupe-insights",
+        "story-update-status": "stories-update-status",
+    }

@@ -1,0 +1,73 @@
+"""docs/jobs-yaml.md names every key, and its examples are good files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from zeke_jobs.config import check
+from zeke_jobs.config.fields import accepted_keys
+from zeke_jobs.config.models import Keep, Retry, Schedule, Task
+from zeke_jobs.config.reading import NAMES
+from zeke_jobs.durations import format_duration
+
+PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+ROWS = {
+    (section, key): default
+    for section, key, default in (
+        (heading, row[0], row[-1])
+        for heading, body in re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+        for row in (
+            [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
+            for line in body.splitlines()
+            if line.startswith("| `")
+        )
+    )
+}
+SECTIONS = {
+    "the file": ["The file"],
+    "a task": ["tasks", "defaults"],
+    "a limit": ["limits"],
+    "a service": ["services"],
+}
+
+
+@pytest.mark.parametrize("model", NAMES, ids=lambda model: model.__name__)
+def test_every_key_has_its_row(model: type) -> None:
+    sections = SECTIONS.get(NAMES[model], [NAMES[model]])
+    missing = [key for key in accepted_keys(model) if not any((section, key) in ROWS for section in sections)]
+    assert missing == []
+
+
+def test_defaults_are_as_documented() -> None:
+    task = Task(id="t", handler="m:f")
+    assert ROWS["defaults", "timeout"] == format_duration(task.timeout)
+    assert ROWS["defaults", "queue"] == task.queue
+    assert [ROWS["retry", key] for key in ("limit", "delay", "factor", "max_delay", "jitter")] == [
+        str(Retry().limit),
+        format_duration(Retry().delay),
+        f"{Retry().factor:g}",
+        format_duration(Retry().max_delay),
+        f"{Retry().jitter:g}",
+    ]
+    assert [ROWS["keep", key] for key in Keep.model_fields] == [
+        format_duration(duration) for duration in (Keep().completed, Keep().failed, Keep().cancelled)
+    ]
+    schedule = Schedule(at="@daily")
+    assert (ROWS["cron", "window"], ROWS["cron", "jitter"]) == (
+        format_duration(schedule.window),
+        format_duration(schedule.jitter),
+    )
+    assert (ROWS["cron", "missed"], ROWS["cron", "overlap"]) == (schedule.missed, schedule.overlap)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_a_good_file(example: str) -> None:
+    assert check(example, "example")[1] == []
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 4
