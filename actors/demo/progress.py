@@ -66,7 +66,7 @@ def follow(
                 live.update(table(found, f"Jobs after {elapsed:.0f} s"), refresh=True)
             elif time.monotonic() - last_line >= _LINE:
                 last_line = time.monotonic()
-                console.print(line(found, elapsed), highlight=False)
+                console.print(line(found, elapsed), highlight=False, soft_wrap=True)
             if not is_done(found):
                 quiet_since = None
             elif quiet_since is None:

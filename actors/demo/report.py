@@ -12,7 +12,7 @@ from rich.text import Text
 from actors.demo import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -43,9 +43,8 @@ def verdict(console: Console, checks: Iterable[Check], seconds: float) -> bool:
     if broken:
         console.print(f"[bold red]{len(broken)} of {len(checks)} checks failed[/] after {seconds:.0f} s")
         return False
-    console.print(
-        f"[bold green]All {len(checks)} checks hold[/]: what was expected is in the database ({seconds:.0f} s)"
-    )
+    console.print(f"[bold green]All {len(checks)} checks hold[/] after {seconds:.0f} s:", highlight=False)
+    console.print("  " + ", ".join(check.name for check in checks), style="dim", markup=False, highlight=False)
     return True
 
 
@@ -54,15 +53,28 @@ def _stories(stories: list[dict[str, Any]]) -> Table:
     shown.add_column("title", ratio=4)
     shown.add_column("source", ratio=2)
     shown.add_column("chili", no_wrap=True)
-    shown.add_column("in one line (extractive: whole sentences of the article)", ratio=6)
-    for story in stories:
+    shown.add_column("in one line: a sentence of the article", ratio=6)
+    for story, is_copy in _copies_below(stories):
+        style = "dim" if is_copy else ""
         shown.add_row(
-            Text(story["title"] or ""),
-            Text(story["source"] or ""),
+            Text(f"↳ the same, edited: {story['title']}" if is_copy else story["title"] or "", style=style),
+            Text(story["source"] or "", style=style),
             _chili(story["chili"]),
-            Text(story["brief_one_liner"] or "no brief"),
+            Text(story["brief_one_liner"] or "no brief", style=style),
         )
     return shown
+
+
+def _copies_below(stories: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Each story in order, and below the leader of a cluster the others of it."""
+    leaders = {story["leader_id"] for story in stories if story["leader_id"] == story["id"]}
+    for story in stories:
+        if story["leader_id"] in leaders and story["leader_id"] != story["id"]:
+            continue
+        yield story, False
+        for other in stories:
+            if other["leader_id"] == story["id"] != other["id"]:
+                yield other, True
 
 
 def _highlights(highlights: list[dict[str, Any]]) -> Table:
@@ -113,8 +125,9 @@ def _brief(story: dict[str, Any]) -> Panel:
 
 def _not_stories(results: Results) -> Table:
     shown = _table("What did not become a story, and why")
-    for name, ratio in (("what", 4), ("outcome", 2), ("why", 5)):
-        shown.add_column(name, ratio=ratio)
+    shown.add_column("what", ratio=3)
+    shown.add_column("outcome", no_wrap=True)
+    shown.add_column("why", ratio=6, overflow="fold")
     for item in results.items:
         if item["outcome"] not in ("stored", "updated", "backlog"):
             shown.add_row(Text(item["title"] or item["url"] or ""), item["outcome"], Text(item["detail"] or ""))

@@ -5,6 +5,7 @@ SELECT
     s.primary_url AS url,
     s.published_at,
     s.cluster_id,
+    c.primary_story_id AS leader_id,
     src.name AS source,
     (o.citations ->> 'chili')::integer AS chili,
     o.analysis_state,
@@ -17,4 +18,5 @@ SELECT
 FROM public.stories AS s
 LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_overlays AS o ON o.story_id = s.id
+LEFT JOIN public.story_clusters AS c ON c.id = s.cluster_id
 ORDER BY chili DESC NULLS LAST, s.published_at DESC, s.title

@@ -17,6 +17,8 @@ def shown(results: Results) -> str:
 
 def results(**changes: Any) -> Results:
     story = {
+        "id": 1,
+        "leader_id": None,
         "title": "A title with [brackets]",
         "source": "A source",
         "url": "http://127.0.0.1/a",
@@ -54,6 +56,15 @@ def test_a_story_has_title_source_chili_and_one_line() -> None:
     assert "A source" in text
     assert "4 ●●●●○" in text
     assert "One line." in text
+
+
+def test_a_near_duplicate_stands_below_the_leader_of_its_cluster() -> None:
+    one = results().stories[0]
+    copy = {**one, "id": 2, "leader_id": 1, "title": "Copy", "chili": 5}
+    alone = {**one, "id": 3, "leader_id": None, "title": "Alone"}
+    leader = {**one, "id": 1, "leader_id": 1, "title": "Leader"}
+    text = shown(results(stories=[copy, alone, leader]))
+    assert text.index("Alone") < text.index("Leader") < text.index("↳ the same, edited: Copy")
 
 
 def test_one_brief_is_shown_in_full() -> None:
