@@ -91,11 +91,12 @@ class _Checks:
 
     def _fill(self, value: Any, base: Path) -> Substitution:
         filled = substitute(value)
-        for path, name in filled.unset:
+        for path in dict.fromkeys(path for path, _ in filled.unset):
+            names = " and ".join(dict.fromkeys(name for one, name in filled.unset if one == path))
             self._report.add(
                 self._document.head((*base, *path)),
-                f"expected the environment variable {name} to be set, got nothing",
-                f"set {name} where workers, scheduler and this command run",
+                f"expected {names} to be set in the environment, got nothing",
+                f"set {names} where workers, scheduler and this command run",
             )
         for path, text in filled.malformed:
             self._report.add(

@@ -68,19 +68,22 @@ class Diagnostic:
 
 @dataclass
 class Report:
-    """Collects the faults of one text; a place that has one gets no second."""
+    """Collects the faults of one text. What is wrong at a place is said once; what is missing there, all of it."""
 
     file: str
     lines: list[str]
-    found: dict[tuple[int, int], Diagnostic] = field(default_factory=dict)
+    found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
-    def add(self, span: Span, message: str, help: str = "") -> None:  # noqa: A002 (what the line is called)
-        """Note a fault at ``span``, unless one is known there."""
+    def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
+        """Note a fault at ``span``, unless one is known there.
+
+        ``missing`` is the key whose absence is the fault, which other faults of the place do not explain.
+        """
         source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
         on_one_line = span.end_line == span.line
         length = (span.end_column if on_one_line else len(source) + 1) - span.column
         self.found.setdefault(
-            (span.line, span.column),
+            (span.line, span.column, missing),
             Diagnostic(
                 self.file, span.line, span.column, _printable(message), _printable(help), max(1, length), source
             ),
@@ -88,7 +91,7 @@ class Report:
 
     def knows(self, span: Span) -> bool:
         """Whether this place has a fault already."""
-        return (span.line, span.column) in self.found
+        return (span.line, span.column, "") in self.found
 
     def diagnostics(self) -> list[Diagnostic]:
         """All faults, in the order of the text."""

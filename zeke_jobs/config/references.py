@@ -58,7 +58,8 @@ class _Checks:
 
     def _required(self, path: Path, key: str, of: str, help_: str) -> None:
         if isinstance(self._value(path), dict) and not self._has((*path, key)):
-            self._report.add(self._document.key(path), f"expected the key {quote(key)} in {of}, got none", help_)
+            fault = f"expected the key {quote(key)} in {of}, got none"
+            self._report.add(self._document.key(path), fault, help_, missing=key)
 
     def _value(self, path: Path) -> Any:
         """What the author wrote at ``path``, or None: it may be of any type."""
@@ -97,6 +98,7 @@ class _Checks:
                     self._document.key(path),
                     f"expected concurrency or rate in limit {name}, got neither",
                     "for example concurrency: 8 or rate: 60/m",
+                    missing="concurrency",
                 )
 
     def _names(self) -> None:

@@ -56,7 +56,7 @@ def note(error: ValidationError, subject: Subject, document: Document, report: R
     for one in _without_lesser_members(located):
         span = _span(one, document)
         text, help_ = _say(one, [other for other in located if _same_choice(one, other)], subject)
-        report.add(span, text, help_)
+        report.add(span, text, help_, missing=str(one.error["loc"][-1]) if _is_missing(one) else "")
 
 
 def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:

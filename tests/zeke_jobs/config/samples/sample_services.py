@@ -28,6 +28,16 @@ class Settings(BaseModel):
         return object()
 
 
+class Two(BaseModel):
+    """Settings of which two must be given."""
+
+    address: str
+    port: int
+
+    def open(self) -> object:
+        return object()
+
+
 class Closed(BaseModel):
     """A model without open()."""
 
