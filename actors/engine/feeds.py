@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
 from actors.engine.text import clean, one_line
@@ -38,7 +38,8 @@ def read_feed(
     from feedparser.api import parse
 
     now = now or datetime.now(UTC)
-    headers = {"content-location": url, **({"content-type": content_type} if content_type else {})}
+    # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
+    headers = {"content-type": content_type} if content_type else {}
     # A file object: given text, feedparser would take it for an address and fetch it.
     parsed = parse(io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
     feed: dict[str, Any] = parsed.get("feed", {})
@@ -47,7 +48,7 @@ def read_feed(
         raise EngineError(
             "not_a_feed", f"{url} is no feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
         )
-    items = _identified([_item(entry, now) for entry in entries])
+    items = _identified([_item(entry, url, now) for entry in entries])
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
     return ContentSource(
         id=url,
@@ -72,8 +73,8 @@ def _get(entry: dict[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _item(entry: dict[str, Any], now: datetime) -> ContentItem:
-    link = _link(entry)
+def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
+    link = _link(entry, feed_url)
     audio, duration = _audio(entry)
     video = _get(entry, "yt_videoid")
     content = max((_get(part, "value") for part in dict.get(entry, "content") or []), key=len, default="")
@@ -100,18 +101,25 @@ def _item(entry: dict[str, Any], now: datetime) -> ContentItem:
     )
 
 
-def _link(entry: dict[str, Any]) -> str:
+def _link(entry: dict[str, Any], feed_url: str) -> str:
     """The page: an Atom entry has several links, RSS 1.0 its own ``about``, and some feeds only a guid that is one."""
-    links = [part for part in dict.get(entry, "links") or [] if _is_web(_get(part, "href"))]
+    links = [part for part in dict.get(entry, "links") or [] if _get(part, "href")]
     pages = [part for part in links if _get(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _get(part, "type"))
     candidates = [
-        *(_get(part, "href") for part in pages),
-        _get(entry, "link"),
+        *(_absolute(_get(part, "href"), feed_url) for part in pages),
+        _absolute(_get(entry, "link"), feed_url),
         _get(entry, "id"),
-        *(_get(part, "href") for part in links if _get(part, "rel") in {"via", "related"}),
+        *(_absolute(_get(part, "href"), feed_url) for part in links if _get(part, "rel") in {"via", "related"}),
     ]
     return next((candidate.strip() for candidate in candidates if _is_web(candidate)), "")
+
+
+def _absolute(url: str, feed_url: str) -> str:
+    try:
+        return urljoin(feed_url, url.strip()) if url.strip() else ""
+    except ValueError:
+        return ""
 
 
 def _is_web(url: str) -> bool:
@@ -151,8 +159,8 @@ def _moment(parsed: Any, now: datetime) -> datetime | None:
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
-    for part in dict.get(entry, "enclosures") or []:
-        if _get(part, "type").startswith("audio/") and _is_web(_get(part, "href")):
+    for part in dict.get(entry, "links") or []:
+        if _get(part, "rel") == "enclosure" and _get(part, "type").startswith("audio/") and _is_web(_get(part, "href")):
             return _get(part, "href"), _seconds(_get(entry, "itunes_duration"))
     return "", None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _REFUSALS: dict[int, Failure] = {
     401: "forbidden",
     402: "paywall",
@@ -163,7 +165,9 @@ def parse(url: str) -> httpx.URL:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError) as error:
         raise EngineError("invalid_url", f"expected an address, got {url[:200]!r}: {error}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+    is_host = _HOST.fullmatch(parsed.raw_host.decode("ascii", "replace")) is not None
+    is_port = parsed.port is None or 0 < parsed.port < 65536
+    if parsed.scheme not in {"http", "https"} or not is_host or not is_port:
         raise EngineError("invalid_url", f"expected an http or https address, got {url[:200]!r}")
     if parsed.userinfo:
         raise EngineError("invalid_url", f"expected an address without a password, got one for {parsed.host}")

@@ -53,6 +53,7 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     origin: Literal["page", "structured"] = "page"
     if len(text) < SHORT and len(about.body) > len(text):
         text = markdown = about.body.strip()
+    if text and text.split() == about.body.split():
         origin = "structured"
     return _item(url, about, text, markdown, obstacle=_obstacle(url, about, text, tree), origin=origin)
 

@@ -54,12 +54,12 @@ class Rhythm(BaseModel):
 
     def wait(self, interval: timedelta, asked_for: datetime | None, now: datetime) -> timedelta:
         """Until the next poll: the source's rhythm, or longer where the server asked for it."""
-        asked = min(asked_for - now, self.longest_wait) if asked_for else timedelta(0)
+        asked: timedelta = min(asked_for - now, self.longest_wait) if asked_for else timedelta(0)
         return max(interval, asked)
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
         """Until the next poll after ``failures`` in a row: 1 h, 2 h, 4 h … or as long as the server asked for."""
-        own = min(self.first_backoff * 2 ** min(failures - 1, 20), self.longest)
+        own: timedelta = min(self.first_backoff * 2 ** min(failures - 1, 20), self.longest)
         asked = timedelta(seconds=asked_for) if asked_for else timedelta(0)
         return max(own, min(asked, self.longest_wait))
 

@@ -1,0 +1,39 @@
+"""Fixtures of the engine's tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine import Settings
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import ScriptedSite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as running:
+        yield running
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Loopback is allowed, and everything is small and quick."""
+    return Settings.model_validate(
+        {
+            "allow_networks": ["127.0.0.0/8"],
+            "contact": "https://news.example/bot",
+            "page_bytes": 300_000,
+            "page_timeout": "2s",
+            "feed_timeout": "2s",
+        }
+    )
+
+
+@pytest.fixture
+def engine(settings: Settings) -> LocalEngine:
+    return LocalEngine(settings)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.engine.contract import EngineError
+from actors.engine.feeds import read_feed
+from tests.actors.scripted_site import rss
+
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+URL = "https://feeds.example/news.xml"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
+
+
+@needs_corpus
+def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stable() -> None:
+    read = 0
+    refused: set[str] = set()
+    for path in sorted(CORPUS.rglob("*")):
+        if not path.is_file():
+            continue
+        try:
+            first = read_feed(path.read_bytes(), URL, now=NOW)
+        except EngineError as error:
+            refused.add(error.code)
+            continue
+        again = read_feed(path.read_bytes(), URL, now=NOW)
+        ids = [item.id for item in first.items or []]
+        assert ids == [item.id for item in again.items or []], path
+        assert len(ids) == len(set(ids)), path
+        assert all(ids), path
+        read += 1
+    assert read > 2000
+    assert refused == {"not_a_feed"}
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    ("name", "count"), [("cn_nytimes_com", 20), ("ft_com", 25), ("independant_co_uk", 100), ("theverge_com", 10)]
+)
+def test_a_real_feed_gives_all_its_items_with_address_title_and_date(name: str, count: int) -> None:
+    source = read_feed((CORPUS / "news" / f"{name}.xml").read_bytes(), URL)
+    items = source.items or []
+    assert len(items) == count
+    assert all(item.url.startswith("https://") and item.title and item.published_at for item in items)
+    assert source.name
+
+
+def test_reading_never_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a feed was fetched while it was read")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    hostile = (
+        '<?xml version="1.0"?><!DOCTYPE rss SYSTEM "http://127.0.0.1/x.dtd" [<!ENTITY a SYSTEM "http://127.0.0.1/y">]>'
+        "<rss version='2.0'><channel><title>&a;</title><item><guid>1</guid></item></channel></rss>"
+    )
+    assert [item.id for item in read_feed(hostile.encode(), URL).items or []] == ["1"]
+    with pytest.raises(EngineError):
+        read_feed(b"http://127.0.0.1/feed", URL)
+
+
+def test_entities_that_multiply_cost_nothing() -> None:
+    lines = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
+    bomb = f'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a0 "ha">{lines}]><rss version="2.0"><channel><title>&a9;</title></channel></rss>'
+    source = read_feed(bomb.encode(), URL)
+    assert len(source.name) <= 500
+
+
+def test_identity_is_the_guid_else_the_link_else_title_and_date() -> None:
+    body = (
+        "<rss version='2.0'><channel><title>t</title>"
+        "<item><guid>g1</guid><link>https://a.example/1</link></item>"
+        "<item><link>https://a.example/2</link></item>"
+        "<item><title>Only a title</title><pubDate>Fri, 20 Nov 2026 10:00:00 GMT</pubDate></item>"
+        "<item><guid></guid><link>https://a.example/4</link></item></channel></rss>"
+    )
+    ids = [item.id for item in read_feed(body.encode(), URL, now=NOW).items or []]
+    assert ids[:2] == ["g1", "https://a.example/2"]
+    assert ids[2].startswith("sha256:")
+    assert ids[3] == "https://a.example/4"
+
+
+def test_a_guid_that_repeats_counts_as_none() -> None:
+    body = rss(
+        ("same", "One", "https://a.example/1"),
+        ("same", "Two", "https://a.example/2"),
+        ("other", "Three", "https://a.example/3"),
+    )
+    ids = [item.id for item in read_feed(body.encode(), URL).items or []]
+    assert ids == ["https://a.example/1", "https://a.example/2", "other"]
+
+
+def test_entries_that_share_guid_and_link_are_told_apart_by_title() -> None:
+    body = rss(
+        ("same", "One", "https://a.example/"),
+        ("same", "Two", "https://a.example/"),
+        ("same", "Two", "https://a.example/"),
+    )
+    ids = [item.id for item in read_feed(body.encode(), URL).items or []]
+    assert len(ids) == 2
+
+
+def test_an_identity_of_any_length_fits_an_index() -> None:
+    ids = [item.id for item in read_feed(rss(("g" * 5000, "t", "https://a.example/1")).encode(), URL).items or []]
+    assert len(ids[0]) < 100
+
+
+@pytest.mark.parametrize("date", ["yesterday", "0000-00-00", "Mon, 99 Foo 20222 25:61:61", "-1"])
+def test_an_unreadable_date_is_none(date: str) -> None:
+    # The earlier version raised.
+    body = rss(("g", "t", "https://a.example/1"), extra=f"<pubDate>{date}</pubDate>")
+    assert [item.published_at for item in read_feed(body.encode(), URL, now=NOW).items or []] == [None]
+
+
+@pytest.mark.parametrize("date", ["99999999999999", "2026-13-45T99:99", "Fri, 20 Nov 2099 10:00:00 GMT"])
+def test_a_date_in_the_future_becomes_now(date: str) -> None:
+    body = rss(("g", "t", "https://a.example/1"), extra=f"<pubDate>{date}</pubDate>")
+    assert [item.published_at for item in read_feed(body.encode(), URL, now=NOW).items or []] == [NOW]
+
+
+def test_an_atom_entry_with_several_links_gives_the_page() -> None:
+    # The earlier version gave no address.
+    body = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry><id>tag:1</id><title>e</title>'
+        '<link rel="edit" href="https://a.example/edit"/><link rel="enclosure" type="audio/mpeg" href="https://a.example/a.mp3"/>'
+        '<link rel="alternate" type="application/json" href="https://a.example/j"/>'
+        '<link rel="alternate" type="text/html" href="https://a.example/page"/></entry></feed>'
+    )
+    (item,) = read_feed(body.encode(), URL).items or []
+    assert (item.id, item.url) == ("tag:1", "https://a.example/page")
+
+
+def test_rss_1_0_is_read() -> None:
+    # The earlier version ignored it.
+    body = (
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
+        '<channel rdf:about="https://a.example/"><title>Old</title></channel>'
+        '<item rdf:about="https://a.example/1"><title>One</title><link>https://a.example/1</link></item></rdf:RDF>'
+    )
+    source = read_feed(body.encode(), URL)
+    assert source.name == "Old"
+    assert [(item.id, item.url) for item in source.items or []] == [("https://a.example/1", "https://a.example/1")]
+
+
+def test_a_podcast_has_audio_and_durations() -> None:
+    body = (
+        '<rss version="2.0" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><channel><title>Talk</title>'
+        "<item><guid>1</guid><title>One</title><link>https://a.example/1</link><itunes:duration>1:02:03</itunes:duration>"
+        '<enclosure url="https://a.example/1.mp3" type="audio/mpeg" length="1"/></item></channel></rss>'
+    )
+    source = read_feed(body.encode(), URL)
+    (item,) = source.items or []
+    assert (source.source_type, item.content_type, item.duration) == ("podcast", "audio", 3723)
+    assert item.metadata["enclosure"] == "https://a.example/1.mp3"
+
+
+def test_a_channel_of_youtube_has_videos_with_their_descriptions() -> None:
+    body = (
+        '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns:media="http://search.yahoo.com/mrss/"'
+        ' xmlns="http://www.w3.org/2005/Atom"><title>A channel</title><entry><id>yt:video:abcdefghijk</id>'
+        "<yt:videoId>abcdefghijk</yt:videoId><title>A video</title>"
+        '<link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/>'
+        "<media:group><media:description>What it shows</media:description></media:group></entry></feed>"
+    )
+    source = read_feed(body.encode(), "https://www.youtube.com/feeds/videos.xml?channel_id=UC0")
+    (item,) = source.items or []
+    assert source.source_type == "youtube"
+    assert (item.content_type, item.description, item.metadata["videoId"]) == ("video", "What it shows", "abcdefghijk")
+
+
+def test_no_more_entries_are_read_than_allowed() -> None:
+    body = rss(*((str(n), f"t{n}", f"https://a.example/{n}") for n in range(50)))
+    assert len(read_feed(body.encode(), URL, max_entries=20).items or []) == 20
+
+
+@pytest.mark.parametrize(
+    "ttl",
+    [
+        "<ttl>90</ttl>",
+        '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>',
+    ],
+)
+def test_the_feeds_own_wish_is_read(ttl: str) -> None:
+    body = rss(("1", "t", "https://a.example/1")).replace("<description>", f"{ttl}<description>", 1)
+    assert read_feed(body.encode(), URL).metadata["ttlMinutes"] in {90, 1440}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html><body>Not found</body></html>", b"\x89PNG\r\n\x1a\n", b"plain text", b"{}"]
+)
+def test_what_is_no_feed_is_refused(body: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        read_feed(body, URL)
+    assert caught.value.code == "not_a_feed"
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
+    with suppress(EngineError):
+        read_feed(b"<rss version='2.0'><channel><item><title>" + body, URL)
+
+
+def test_control_characters_and_nul_are_dropped() -> None:
+    body = rss(("g", "A\x00 ti\x0btle\u200b", "https://a.example/1"))
+    (item,) = read_feed(body.encode(), URL).items or []
+    assert "\x00" not in item.title
+    assert "\x0b" not in item.title
+
+
+def test_a_relative_link_is_resolved_and_a_guid_is_not() -> None:
+    (item,) = read_feed(rss(("guid-1", "t", "/1")).encode(), URL).items or []
+    assert (item.id, item.url) == ("guid-1", "https://feeds.example/1")
+    (moved,) = read_feed(rss(("guid-1", "t", "/1")).encode(), "https://elsewhere.example/feed").items or []
+    assert moved.id == item.id

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import tracemalloc
+import zlib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine.contract import EngineError
+from actors.engine.fetch import Fetcher, Limits, parse, retry_after
+from tests.actors.scripted_site import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.actors.scripted_site import ScriptedSite
+
+LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+@pytest.fixture
+def fetcher() -> Fetcher:
+    return Fetcher("tests/1", LOOPBACK)
+
+
+def failure(call: Callable[[], object]) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        call()
+    return caught.value
+
+
+@contextmanager
+def raw_server(*pieces: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Sends the pieces to each caller, a pause after each, the last one for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        with listener.accept()[0] as caller:
+            caller.recv(65536)
+            try:
+                for piece in pieces:
+                    caller.sendall(piece)
+                while not stop.wait(pause):
+                    caller.sendall(pieces[-1])
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/a?b=1"] = Answer("hello", headers={"ETag": '"x"'})
+    answer = fetcher.get(f"{site.url}/a?b=1#part", LIMITS, {"Accept": "text/html", "User-Agent": "forged"})
+    assert (answer.body, answer.headers["etag"], answer.media_type) == (b"hello", '"x"', "text/html")
+    asked = site.asked[0].headers
+    assert asked["user-agent"] == "tests/1"
+    assert asked["accept-encoding"] == "gzip"
+    assert asked["accept"] == "text/html"
+
+
+def test_a_private_address_is_refused_before_anything_is_sent(site: ScriptedSite) -> None:
+    error = failure(lambda: Fetcher("tests/1").get(site.url, LIMITS))
+    assert (error.code, error.transient) == ("blocked_address", False)
+    assert not site.asked
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "127.1", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "localhost"]
+)
+def test_other_spellings_of_loopback_are_refused(host: str) -> None:
+    error = failure(lambda: Fetcher("tests/1").get(f"http://{host}/", LIMITS))
+    assert error.code in {"blocked_address", "invalid_url"}
+
+
+def test_circled_digits_do_not_reach_loopback() -> None:
+    error = failure(lambda: Fetcher("tests/1").get("http://①②⑦.⓪.⓪.①/", LIMITS))
+    assert error.code in {"blocked_address", "invalid_url"}
+
+
+def test_one_private_answer_among_public_ones_is_refused(site: ScriptedSite) -> None:
+    fetcher = Fetcher("tests/1", resolver=lambda _host, _port: ["93.184.215.14", "127.0.0.1"])
+    assert failure(lambda: fetcher.get("http://rebind.example/", LIMITS)).code == "blocked_address"
+
+
+def test_a_resolver_that_changes_its_answer_gains_nothing(site: ScriptedSite) -> None:
+    answers = iter([["10.0.0.7"], ["127.0.0.1"]])
+    asked: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return next(answers)
+
+    fetcher = Fetcher("tests/1", LOOPBACK, resolver)
+    assert failure(lambda: fetcher.get("http://rebind.example/", LIMITS)).code == "blocked_address"
+    assert asked == ["rebind.example"]
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(site: ScriptedSite) -> None:
+    site.pages["/"] = Answer("by name")
+    resolved: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        resolved.append(host)
+        return ["127.0.0.1"]
+
+    port = site.url.rsplit(":", 1)[1]
+    answer = Fetcher("tests/1", LOOPBACK, resolver).get(f"http://name.example:{port}/", LIMITS)
+    assert answer.body == b"by name"
+    assert resolved == ["name.example"]
+    assert site.asked[0].headers["host"] == f"name.example:{port}"
+
+
+def test_a_redirect_to_a_private_address_is_refused(site: ScriptedSite) -> None:
+    site.pages["/"] = Answer(status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
+    fetcher = Fetcher("tests/1", LOOPBACK)
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "blocked_address"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"])
+def test_a_redirect_elsewhere_than_http_is_refused(site: ScriptedSite, fetcher: Fetcher, target: str) -> None:
+    site.pages["/"] = Answer(status=302, headers={"Location": target})
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "invalid_url"
+
+
+def test_a_redirect_loop_ends(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(status=302, headers={"Location": "/"})
+    assert failure(lambda: fetcher.get(f"{site.url}/", LIMITS)).code == "too_many_redirects"
+    assert len(site.asked) == LIMITS.redirects + 1
+
+
+def test_only_redirects_that_are_all_permanent_move_an_address(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages |= {
+        "/old": Answer(status=301, headers={"Location": "/new"}),
+        "/away": Answer(status=308, headers={"Location": "/there"}),
+        "/there": Answer(status=302, headers={"Location": "/new"}),
+        "/new": Answer("here"),
+    }
+    assert fetcher.get(f"{site.url}/old", LIMITS).moved_to == f"{site.url}/new"
+    assert fetcher.get(f"{site.url}/away", LIMITS).moved_to is None
+    assert fetcher.get(f"{site.url}/new", LIMITS).moved_to is None
+
+
+def test_gzip_is_undone(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(
+        gzip.compress(b"plain") + gzip.compress(b" and more"), headers={"Content-Encoding": "gzip"}
+    )
+    assert fetcher.get(site.url, LIMITS).body == b"plain and more"
+
+
+@pytest.mark.parametrize("bits", [zlib.MAX_WBITS, -zlib.MAX_WBITS])
+def test_both_forms_of_deflate_are_undone(site: ScriptedSite, fetcher: Fetcher, bits: int) -> None:
+    packer = zlib.compressobj(wbits=bits)
+    body = packer.compress(b"plain " * 100) + packer.flush()
+    site.pages["/"] = Answer(body, headers={"Content-Encoding": "deflate"})
+    assert fetcher.get(site.url, LIMITS).body == b"plain " * 100
+
+
+def test_an_encoding_that_was_not_asked_for_is_refused(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(b"xx", headers={"Content-Encoding": "br"})
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "unsupported_type"
+
+
+def test_a_body_that_ends_in_the_middle_may_be_tried_again(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(gzip.compress(b"plain " * 1000)[:-20], headers={"Content-Encoding": "gzip"})
+    error = failure(lambda: fetcher.get(site.url, LIMITS))
+    assert (error.code, error.transient) == ("fetch_failed", True)
+
+
+def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: ScriptedSite, fetcher: Fetcher) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(500)) + packer.flush()
+    # Packed twice it would be 16 KB; what matters is that each chunk inflates a thousandfold.
+    site.pages["/"] = Answer(bomb, headers={"Content-Encoding": "gzip"})
+    limits = Limits(body_bytes=1_000_000, raw_bytes=1_000_000, seconds=10)
+    tracemalloc.start()
+    try:
+        error = failure(lambda: fetcher.get(site.url, limits))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert error.code == "too_large"
+    assert peak < 8_000_000
+
+
+def test_a_100_mb_page_is_not_read(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(b"x", headers={"Content-Length": "100000000"})
+    started = time.monotonic()
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "too_large"
+    assert time.monotonic() - started < LIMITS.seconds
+
+
+def test_a_body_without_a_length_ends_at_the_limit(fetcher: Fetcher) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
+        assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x"], id="body"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], id="headers"),
+    ],
+)
+def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, pieces: list[bytes]) -> None:
+    # The earlier version's timeouts ended at the headers.
+    started = time.monotonic()
+    with raw_server(*pieces, pause=0.05) as url:
+        error = failure(lambda: fetcher.get(url, LIMITS))
+    assert (error.code, error.transient) == ("timeout", True)
+    assert time.monotonic() - started < LIMITS.seconds + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "transient"),
+    [
+        (400, "fetch_failed", False),
+        (401, "forbidden", False),
+        (402, "paywall", False),
+        (403, "forbidden", False),
+        (404, "not_found", False),
+        (408, "fetch_failed", True),
+        (410, "gone", False),
+        (429, "rate_limited", True),
+        (451, "forbidden", False),
+        (500, "fetch_failed", True),
+        (503, "rate_limited", True),
+    ],
+)
+def test_each_status_has_its_reason(
+    site: ScriptedSite, fetcher: Fetcher, status: int, code: str, transient: bool
+) -> None:
+    site.pages["/"] = Answer(status=status, headers={"Retry-After": "120"})
+    error = failure(lambda: fetcher.get(site.url, LIMITS))
+    assert (error.code, error.transient) == (code, transient)
+    assert error.retry_after == (120 if transient else None)
+
+
+@pytest.mark.parametrize("kind", ["image/png", "application/pdf", "video/mp4", "application/zip"])
+def test_what_is_no_text_is_not_read(site: ScriptedSite, fetcher: Fetcher, kind: str) -> None:
+    site.pages["/"] = Answer(b"%PDF", content_type=kind)
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "unsupported_type"
+
+
+def test_a_name_that_does_not_resolve_may_pass(fetcher: Fetcher) -> None:
+    error = failure(lambda: fetcher.get("http://no-such-host.invalid/", LIMITS))
+    assert (error.code, error.transient) == ("fetch_failed", True)
+
+
+def test_a_port_where_nobody_listens_may_pass(fetcher: Fetcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = failure(lambda: fetcher.get(f"http://127.0.0.1:{port}/", LIMITS))
+    assert (error.code, error.transient) == ("fetch_failed", True)
+
+
+def test_proxies_of_the_environment_are_not_used(
+    site: ScriptedSite, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    site.pages["/"] = Answer("direct")
+    assert fetcher.get(site.url, LIMITS).body == b"direct"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "ftp://a/",
+        "file:///etc/passwd",
+        "http://",
+        "http://a b/",
+        "http://u:p@a/",
+        "http://[",
+        "http://a:99999/",
+    ],
+)
+def test_what_is_no_web_address_is_refused(url: str) -> None:
+    assert failure(lambda: parse(url)).code == "invalid_url"
+
+
+def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
+    now = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+    assert retry_after("120", now) == 120
+    assert retry_after("Sun, 01 Nov 2026 12:01:00 GMT", now) == 60
+    assert retry_after("Sun, 01 Nov 2026 11:00:00 GMT", now) == 0
+    assert retry_after("soon", now) is None
+    assert retry_after("", now) is None

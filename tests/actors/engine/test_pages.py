@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.engine.contract import EngineError
+from actors.engine.pages import html_to_text, read_page
+from tests.actors.scripted_site import page, paragraphs
+
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "articles"
+URL = "https://news.example/a-story"
+BODY = paragraphs("the new scheduler")
+
+needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of articles is not beside the repository")
+
+
+def four_grams(text: str) -> Counter[tuple[str, ...]]:
+    tokens = re.findall(r"\w+", text)
+    return Counter(tuple(tokens[at : at + 4]) for at in range(max(1, len(tokens) - 3)))
+
+
+@needs_corpus
+def test_the_articles_of_the_corpus_are_extracted_at_f1_of_at_least_970() -> None:
+    truth = json.loads((CORPUS / "ground-truth.json").read_text())
+    precision = recall = 0.0
+    for name, marked in truth.items():
+        body = gzip.decompress((CORPUS / "html" / f"{name}.html.gz").read_bytes())
+        found = four_grams(read_page(body, marked["url"], "text/html").text or "")
+        wanted = four_grams(marked["articleBody"])
+        hits = sum((found & wanted).values())
+        precision += hits / sum(found.values())
+        recall += hits / sum(wanted.values())
+    precision, recall = precision / len(truth), recall / len(truth)
+    f1 = 2 * precision * recall / (precision + recall)
+    assert f1 >= 0.970, (f1, precision, recall)
+
+
+def test_an_article_comes_without_navigation_and_footer() -> None:
+    item = read_page(page("The scheduler", BODY).encode(), URL, "text/html; charset=utf-8")
+    assert item.text is not None
+    assert "Paragraph 6 says" in item.text
+    assert "Imprint" not in item.text
+    assert "About" not in item.text
+    assert (item.title, item.language, item.text_origin, item.obstacle) == ("The scheduler", "en", "page", None)
+
+
+def test_code_keeps_its_lines_in_markdown() -> None:
+    code = "<pre><code class='language-python'>def run(job):\n    if job.late:\n        retry(job)\n</code></pre>"
+    item = read_page(page("Code", BODY + code).encode(), URL)
+    assert item.markdown is not None
+    assert "```" in item.markdown
+    assert "    if job.late:\n        retry(job)" in item.markdown
+
+
+def test_what_the_page_says_of_itself_is_read() -> None:
+    data = {
+        "@context": "https://schema.org",
+        "@graph": [
+            {"@type": "WebSite", "name": "x"},
+            {
+                "@type": ["NewsArticle"],
+                "headline": "H",
+                "datePublished": "2026-11-01T10:00:00+02:00",
+                "author": [{"name": "Ada"}],
+            },
+        ],
+    }
+    head = (
+        f'<script type="application/ld+json">{json.dumps(data)}</script><link rel="canonical" href="/canonical">'
+        '<meta property="og:title" content="The  real title"><meta name="description" content="What it is about">'
+    )
+    item = read_page(page("t", BODY, head).encode(), URL)
+    assert item.title == "The real title"
+    assert item.description == "What it is about"
+    assert item.canonical_url == "https://news.example/canonical"
+    assert item.published_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
+    assert item.author is not None
+    assert item.author.name == "Ada"
+
+
+def test_a_canonical_link_to_the_front_page_is_not_believed() -> None:
+    head = '<link rel="canonical" href="https://news.example/">'
+    assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
+
+
+def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> None:
+    data = {"@type": "Article", "articleBody": "All of the text stands in the structured data. " * 10}
+    html = f'<html><head><script type="application/ld+json">{json.dumps(data)}</script></head><body><div id="app"></div></body></html>'
+    item = read_page(html.encode(), URL)
+    assert item.text_origin == "structured"
+    assert item.text is not None
+    assert item.text.startswith("All of the text")
+
+
+@pytest.mark.parametrize("free", [False, "False"])
+def test_a_teaser_of_a_page_that_is_not_free_is_behind_a_paywall(free: object) -> None:
+    data = {"@type": "NewsArticle", "isAccessibleForFree": free}
+    head = f'<script type="application/ld+json">{json.dumps(data)}</script>'
+    item = read_page(page("t", paragraphs("a teaser", 2), head).encode(), URL)
+    assert item.obstacle == "paywall"
+
+
+def test_a_page_that_is_not_free_but_shows_all_its_text_is_read() -> None:
+    head = '<script type="application/ld+json">{"@type": "NewsArticle", "isAccessibleForFree": false}</script>'
+    assert read_page(page("t", paragraphs("everything", 12), head).encode(), URL).obstacle is None
+
+
+@pytest.mark.parametrize(
+    ("words", "obstacle"),
+    [
+        ("Subscribe to continue reading this article. Already a subscriber? Log in.", "paywall"),
+        ("Before you continue, accept all cookies. We value your privacy.", "consent"),
+    ],
+)
+def test_what_stands_before_the_text_is_recognised(words: str, obstacle: str) -> None:
+    assert read_page(page("t", f"<p>{words}</p>").encode(), URL).obstacle == obstacle
+
+
+def test_an_article_that_only_mentions_cookies_is_read() -> None:
+    text = BODY + "<p>Sites ask you to accept all cookies, and subscribers only read on.</p>"
+    assert read_page(page("t", text).encode(), URL).obstacle is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type", "head"),
+    [
+        ("utf-8", "text/html", ""),
+        ("iso-8859-1", "text/html; charset=ISO-8859-1", ""),
+        ("windows-1252", "text/html", '<meta charset="windows-1252">'),
+        ("shift_jis", "text/html", '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">'),
+        ("utf-16", "text/html", ""),
+        ("utf-8", "text/html; charset=no-such-charset", ""),
+    ],
+)
+def test_a_page_is_decoded_as_it_declares(encoding: str, content_type: str, head: str) -> None:
+    word = "日本語" if encoding == "shift_jis" else "Größe"
+    html = page("t", f"<p>{word} {'steht im Text und bleibt lesbar. ' * 20}</p>").replace(
+        '<meta charset="utf-8">', head
+    )
+    item = read_page(html.encode(encoding), URL, content_type)
+    assert item.text is not None
+    assert word in item.text
+
+
+def test_nul_and_control_characters_are_dropped() -> None:
+    item = read_page(page("A\x00B", BODY.replace("Paragraph 1", "Para\x00\x08graph 1")).encode(), URL)
+    for text in (item.text, item.markdown, item.title):
+        assert text is not None
+        assert "\x00" not in text
+        assert "\x08" not in text
+
+
+def test_plain_text_is_taken_as_it_is() -> None:
+    item = read_page(b"Title\n\nLine <b> one\nline two", URL, "text/plain")
+    assert (item.title, item.text) == ("Title", "Title\n\nLine <b> one\nline two")
+
+
+@pytest.mark.parametrize("body", [b"", b"   ", b"\x00\x00"])
+def test_an_empty_page_has_no_text(body: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        read_page(body, URL)
+    assert caught.value.code == "no_text"
+
+
+def test_a_page_of_absurdly_many_elements_is_refused() -> None:
+    with pytest.raises(EngineError) as caught:
+        read_page(b"<html><body>" + b"<p>x</p>" * 61_000 + b"</body></html>", URL)
+    assert caught.value.code == "too_large"
+
+
+def test_deep_nesting_ends_in_text_or_a_reason() -> None:
+    with suppress(EngineError):
+        read_page(b"<div>" * 20_000 + b"deep" + b"</div>" * 20_000, URL)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
+    with suppress(EngineError):
+        read_page(body, URL, "text/html")
+
+
+def test_a_feeds_own_html_becomes_text_and_markdown() -> None:
+    text, markdown = html_to_text(f"{BODY}<pre><code>x = 1\ny = 2\n</code></pre>")
+    assert "Paragraph 1 says" in text
+    assert "Paragraph 6 says" in text
+    assert "x = 1\ny = 2" in markdown
+
+
+def test_short_html_loses_no_sentence() -> None:
+    text, _ = html_to_text("<p>First &amp; foremost.</p><p>Second.</p>Third, bare.<ul><li>Fourth</li></ul>")
+    for part in ("First & foremost.", "Second.", "Third, bare.", "Fourth"):
+        assert part in text
+    assert html_to_text("Just text.") == ("Just text.", "Just text.")

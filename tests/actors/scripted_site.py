@@ -1,0 +1,119 @@
+"""A web server on loopback that answers as a test says, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class Asked:
+    """One request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Answer:
+    """One answer; ``Content-Length`` is added unless ``headers`` name it."""
+
+    body: bytes | str = b""
+    status: int = 200
+    content_type: str = "text/html; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class ScriptedSite:
+    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Answer | Callable[[Asked], Answer]] = {}
+        self.asked: list[Asked] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """Without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def times(self, path: str) -> int:
+        """How often a path was asked for."""
+        return sum(asked.path == path for asked in self.asked)
+
+    def _handler(site) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+                site.asked.append(asked)
+                page = site.pages.get(self.path, Answer(status=404))
+                answer = page if isinstance(page, Answer) else page(asked)
+                body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+                self.send_response(answer.status)
+                sent = {"Content-Type": answer.content_type, "Content-Length": str(len(body)), **answer.headers}
+                for name, value in sent.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                try:
+                    self.wfile.write(body)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True  # the reader had enough
+
+            do_POST = do_GET  # noqa: N815 (http.server looks for this name)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+def paragraphs(words: str, count: int = 6) -> str:
+    """A body of ``count`` paragraphs that all differ."""
+    return "".join(
+        f"<p>Paragraph {number} says that {words} was measured at {number * 17} milliseconds in run {number}, which is "
+        f"{number + 3} percent better than release {number} and was not expected by the people of team {number}.</p>"
+        for number in range(1, count + 1)
+    )
+
+
+def page(title: str, body: str, head: str = "") -> str:
+    """An article's page with navigation and footer."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{head}</head><body>'
+        f'<nav><a href="/">Home</a> <a href="/about">About</a></nav><main><article><h1>{title}</h1>{body}</article></main>'
+        "<footer>Imprint and contact</footer></body></html>"
+    )
+
+
+def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: str = "") -> str:
+    """An RSS 2.0 feed of (guid, title, link), each with ``extra``."""
+    items = "".join(
+        f"<item><guid>{guid}</guid><title>{title}</title><link>{url}</link>{extra}</item>"
+        for guid, title, url in entries
+    )
+    return (
+        f'<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title><link>{link}</link>'
+        f"<description>For tests</description>{items}</channel></rss>"
+    )
