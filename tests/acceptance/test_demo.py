@@ -1,0 +1,147 @@
+"""The demo as a newcomer runs it: real processes, a server of its own, what it prints, how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    # Not below pytest's own folder: that one is closed to the unprivileged user that the server runs as for root.
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="zeke-demo-"))
+    folder.chmod(0o711)
+    foreign = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/not-the-demos-database"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZEKE_JOBS_")}
+    yield {**kept, **foreign, "ZEKE_JOBS_DATA": str(folder)}
+    shutil.rmtree(folder)
+
+
+def start(env: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "actors.demo", *arguments],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(env: dict[str, str]) -> list[str]:
+    """Command lines of all processes that belong to this run: by its data folder in command, environment or cwd."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marks = [" ".join(process.cmdline()), process.environ().get("ZEKE_JOBS_DATA", ""), process.cwd()]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(env["ZEKE_JOBS_DATA"] in mark for mark in marks):
+            found.append(marks[0])
+    return found
+
+
+def test_a_feed_becomes_a_brief_in_under_a_minute(env: dict[str, str]) -> None:
+    begin = time.monotonic()
+    with start(env) as demo:
+        text, _ = demo.communicate()
+    assert demo.returncode == 0, text
+    assert time.monotonic() - begin < 60
+    for expected in (
+        "Kestrel 3.0 removes the callback API",
+        "A brief in full",
+        "not_found",
+        "too_short",
+        "Jobs by task and status",
+        "checks hold",
+        "What to try next",
+    ):
+        assert expected in text
+    assert processes_of(env) == []
+
+
+def test_a_second_run_starts_afresh(env: dict[str, str]) -> None:
+    for _ in range(2):
+        with start(env) as demo:
+            text, _ = demo.communicate()
+        assert demo.returncode == 0, text
+
+
+def wait_for(demo: "subprocess.Popen[str]", words: str) -> str:
+    assert demo.stdout is not None
+    seen = ""
+    for line in demo.stdout:
+        seen += line
+        if words in line:
+            return seen
+    raise AssertionError(seen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_interrupted_it_leaves_no_process_behind(env: dict[str, str], number: signal.Signals) -> None:
+    with start(env) as demo:
+        wait_for(demo, "ingest-pull")
+        demo.send_signal(number)
+        rest, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert "Interrupted" in rest
+    assert processes_of(env) == []
+
+
+def test_a_failed_run_shows_the_end_of_the_log(env: dict[str, str]) -> None:
+    with start(env) as demo:
+        wait_for(demo, "processes")
+        killed = kill_workers(env)
+        rest, _ = demo.communicate(timeout=60)
+    assert killed
+    assert demo.returncode == 1
+    assert "The end of the log" in rest
+    assert "expected the workers to run until the end" in rest
+    assert processes_of(env) == []
+
+
+def kill_workers(env: dict[str, str]) -> bool:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for process in psutil.process_iter():
+            try:
+                is_ours = process.environ().get("ZEKE_JOBS_DATA") == env["ZEKE_JOBS_DATA"]
+                if is_ours and "dramatiq" in " ".join(process.cmdline()):
+                    process.kill()
+                    return True
+            except psutil.Error:
+                continue
+    return False
+
+
+def test_a_broken_jobs_yaml_is_refused_in_words_and_nothing_starts(env: dict[str, str], tmp_path: Path) -> None:
+    broken = tmp_path / "jobs.yaml"
+    broken.write_text("version: 1\ntasks:\n  a: {handler: nowhere:nothing, concurrenc: 3}\n")
+    with start({**env, "ZEKE_JOBS_CONFIG": str(broken)}) as demo:
+        text, _ = demo.communicate()
+    assert demo.returncode == 2
+    assert "jobs.yaml:3:" in text
+    assert "did you mean 'concurrency'" in text
+    assert not (Path(env["ZEKE_JOBS_DATA"]) / "demo" / "postgres").exists()
+
+
+def test_a_feed_that_is_none_ends_with_its_reason(env: dict[str, str]) -> None:
+    with start(env, "http://127.0.0.1:9/feed.xml") as demo:
+        text, _ = demo.communicate()
+    assert demo.returncode == 1
+    assert "feeds read: expected 1, got 0" in text
+    assert "http://127.0.0.1:9/feed.xml" in text
