@@ -1,0 +1,152 @@
+"""What a person does to a schedule: look, pause, resume, run now, send the ticks of a past time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from zeke_jobs import schedule
+from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
+from zeke_jobs.postgres import transaction
+from zeke_jobs.queries import SQL
+from zeke_jobs.schedule_rules import Tick
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.schedule import InForce
+
+#: So many ticks one backfill sends at most; what asks for more is most likely a slip of the pen.
+MOST = 10_000
+
+
+class NoSchedule(ZekeJobsError):
+    """The task exists, and jobs.yaml gives it no cron."""
+
+
+def listed(conn: Connection, task: str | None = None) -> list[dict[str, Any]]:
+    """The rows of ``zeke_jobs.schedule``, of all tasks or of one by its canonical id."""
+    return SQL.all(conn, "schedule_list", task=task)
+
+
+def find(conn: Connection, name: str) -> InForce:
+    """The schedule of a task, by its id or an alias.
+
+    Raises:
+        UnknownTask: the catalogue has no such task; the message names the nearest.
+        NoSchedule: it has no cron.
+    """
+    row = SQL.one(conn, "schedule_find", name=name)
+    if row is None:
+        raise _unknown(conn, name)
+    found = schedule.in_force(conn, row["id"], now=schedule.clock(conn))
+    if found is None:
+        raise NoSchedule(f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml")
+    return found
+
+
+def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
+    """The next ``count`` ticks from now, in UTC; fewer where the calendar ends.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+    """
+    timetable, moment = find(conn, name).timetable, schedule.clock(conn)
+    ticks: list[datetime] = []
+    while len(ticks) < count:
+        following = timetable.next_after(moment)
+        if following is None:
+            break
+        ticks.append(following)
+        moment = following
+    return ticks
+
+
+def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
+    """Send no more ticks until ``resume``; False when it was paused already, and that pause stands.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+    """
+    return bool(SQL.run(conn, "schedule_pause", task=find(conn, name).timetable.task, by=by, reason=reason))
+
+
+def resume(conn: Connection, name: str) -> bool:
+    """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+    """
+    found = find(conn, name)
+    with transaction(conn):
+        held = schedule.lock(conn, found)
+        if not SQL.run(conn, "schedule_resume", task=found.timetable.task):
+            return False
+        schedule.advance(conn, held.timetable, max(held.decided_to, schedule.clock(conn)))
+    return True
+
+
+def run_now(conn: Connection, name: str) -> UUID:
+    """Send one job with the schedule's payload, for no tick, also while the schedule is paused.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+        QueueFull: ``max_queued`` jobs of the task are waiting.
+    """
+    timetable = find(conn, name).timetable
+    sent = schedule.send(conn, timetable, None)
+    if sent["outcome"] == "full":
+        raise QueueFull(f"expected room in the queue of {timetable.task}, got max_queued jobs waiting")
+    return UUID(sent["job_id"])
+
+
+def backfill(conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False) -> list[Tick]:
+    """Send the job of each tick from ``start`` to ``end``, both included, that has none; the answer has all of them.
+
+    A tick that was sent keeps its job and is answered as skipped. The jobs may overlap, whatever the schedule says.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+        ValueError: the range is the wrong way round, reaches into the future, or has more than ``MOST`` ticks.
+    """
+    found = find(conn, name)
+    if not start <= end <= schedule.clock(conn):
+        raise ValueError(f"expected a range that has passed, got {start} to {end}")
+    timetable = found.timetable
+    ticks = list(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone))
+    if len(ticks) > MOST:
+        raise ValueError(f"expected at most {MOST} ticks, got {len(ticks)}; choose a shorter range")
+    with transaction(conn):
+        schedule.lock(conn, found)
+        sent = {
+            row["scheduled_for"]: row["job"]
+            for row in SQL.all(conn, "schedule_ticks", task=timetable.task, ticks=ticks)
+            if row["outcome"] == "sent"
+        }
+        todo = [_fill(timetable.task, tick, sent) for tick in ticks]
+        return todo if dry_run else [_send(conn, found, tick) for tick in todo]
+
+
+def _fill(task: str, at: datetime, sent: dict[datetime, UUID]) -> Tick:
+    if at in sent:
+        return Tick(task, at, "skipped", "sent before", sent[at])
+    return Tick(task, at, "sent")
+
+
+def _send(conn: Connection, found: InForce, tick: Tick) -> Tick:
+    if tick.outcome == "skipped":
+        return tick
+    done = schedule.send_tick(conn, found.timetable, tick)
+    schedule.record(conn, done, origin="backfill")
+    return done
+
+
+def _unknown(conn: Connection, name: str) -> UnknownTask:
+    from zeke_jobs.config.diagnostics import quote, suggest
+
+    names = [row["name"] for row in SQL.all(conn, "send_task_names")]
+    help_ = suggest(name, names, what="tasks") if names else "the catalogue is empty until a worker has started"
+    return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")

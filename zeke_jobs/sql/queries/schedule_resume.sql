@@ -1,0 +1,3 @@
+-- End the pause of a schedule.
+DELETE FROM zeke_jobs.pause
+WHERE target = 'schedule/' || %(task)s

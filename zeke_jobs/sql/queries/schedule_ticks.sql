@@ -1,0 +1,4 @@
+-- Which of these ticks are decided already.
+SELECT scheduled_for, outcome, job
+FROM zeke_jobs.tick
+WHERE task = %(task)s AND scheduled_for = ANY (%(ticks)s::timestamptz[])
