@@ -1,0 +1,87 @@
+"""How ``zeke-news`` prints: tables that fit a terminal, or JSON for a script."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+
+@contextmanager
+def database() -> Iterator[Connection]:
+    """A connection to the pipeline's database.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set.
+    """
+    with closing(connect(application_name="zeke-news")) as conn:
+        yield conn
+
+
+def console() -> Console:
+    """A console on stdout that colours nothing but what it is told to."""
+    return Console(highlight=False)
+
+
+def as_json(value: Any) -> None:
+    """Print ``value`` as JSON; times in ISO 8601, numbers as numbers."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Table:
+    """A table without borders; a column is a title, or a title with options of rich."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        title, options = (column, {}) if isinstance(column, str) else column
+        made.add_column(title, **{"overflow": "fold", **options})
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    return made
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, or in how long: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
+    if moment is None:
+        return ""
+    passed = (now or datetime.now(UTC)) - moment
+    ahead = passed < timedelta(0)
+    seconds = abs(passed.total_seconds())
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= length:
+            text = f"{int(seconds // length)}{unit}"
+            break
+    else:
+        text = f"{int(seconds)}s"
+    return f"in {text}" if ahead else text
+
+
+def short(identity: object) -> str:
+    """The first eight characters of an id; commands accept them."""
+    return str(identity)[:8]
+
+
+def chili(value: object) -> str:
+    """A chili score of 0 to 5 as a number; a dash before the analysis."""
+    return "-" if value is None else f"{float(str(value)):g}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value)

@@ -1,0 +1,120 @@
+"""``zeke-news story ID``: one story in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from actors.cli.output import ago, as_json, chili, console, database, short
+from actors.store import news
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+_PARTS = ("keyword", "kind", "authority", "freshness")
+
+
+def story(
+    story_id: Annotated[str, typer.Argument(help="Its id; the beginning is enough.", metavar="ID")],
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """One story in full: analysis, brief, highlights with the breakdown of their scores, source, same event."""
+    with database() as conn:
+        found = news.find_story(conn, story_id)
+        row = None if found is None else news.story(conn, found)
+    if row is None:
+        raise LookupError(f"expected the id of a story, got {story_id!r}; see zeke-news stories")
+    if is_json:
+        as_json(row)
+        return
+    out = console()
+    _print_head(out, row)
+    _print_brief(out, row)
+    _print_highlights(out, row["highlights"])
+    _print_event(out, row)
+
+
+def _print_head(out: Console, row: Mapping[str, Any]) -> None:
+    out.print(f"[bold]{escape(row['title'] or '(no title)')}[/bold]", soft_wrap=True)
+    authority = "" if row["authority"] is None else f", authority {row['authority']}"
+    out.print(f"{row['source'] or '?'}{authority} · {row['kind']} · {_age(row)}", markup=False)
+    out.print(f"{row['url'] or ''}", soft_wrap=True, markup=False)
+    origin = row["text_origin"] or "unknown"
+    out.print(
+        f"{row['characters'] or 0} characters from {origin}, language {row['language'] or 'unknown'}", markup=False
+    )
+    out.print(f"id {row['id']}", markup=False)
+    citations = row["citations"] or {}
+    out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {_made_by(row, 'analysis')}")
+    if row["why_it_matters"]:
+        out.print(row["why_it_matters"], markup=False)
+    breakdown = citations.get("breakdown") or {}
+    parts = [
+        f"{name} {value}" for name, value in breakdown.items() if isinstance(value, int | float) and name != "value"
+    ]
+    if parts:
+        out.print(f"chili from {', '.join(parts)}", style="dim", markup=False)
+
+
+def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
+    saved = row["time_saved_seconds"]
+    out.print(f"\n[bold]Brief[/bold]  {_made_by(row, 'brief') if row['one_liner'] else 'none yet'}")
+    for title, part in (("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")):
+        if row[part]:
+            out.print(f"[dim]{title}[/dim]  {escape(row[part])}")
+    if saved is not None:
+        out.print(f"saves {saved // 60} min {saved % 60} s of reading", style="dim", markup=False)
+    if row["summary"]:
+        out.print("\n[bold]Summary[/bold]")
+        out.print(row["summary"], markup=False)
+
+
+def _print_highlights(out: Console, highlights: list[Mapping[str, Any]]) -> None:
+    out.print(f"\n[bold]Highlights[/bold]  {len(highlights)}")
+    for each in sorted(highlights, key=_score, reverse=True):
+        relevance = each["metadata"].get("relevance") or {}
+        score = f"{relevance['score']:.2f}" if relevance else "  - "
+        out.print(f"{score}  [bold]{each['kind']}[/bold]  {escape(each['summary'] or '')}", highlight=False)
+        if relevance:
+            parts = ", ".join(f"{name} {relevance['parts'][name]:g}" for name in _PARTS if name in relevance["parts"])
+            words = f" ({', '.join(relevance['keywords'])})" if relevance.get("keywords") else ""
+            out.print(f"      {parts}{words}", style="dim", markup=False)
+        if each["kind"].startswith("code") and each["quote"]:
+            out.print("\n".join(f"      {line}" for line in each["quote"].split("\n")[:12]), style="cyan", markup=False)
+
+
+def _print_event(out: Console, row: Mapping[str, Any]) -> None:
+    if row["same_event"]:
+        sources = (row["cluster_metrics"] or {}).get("sources", "?")
+        out.print(f"\n[bold]Same event[/bold]  {len(row['same_event']) + 1} stories, {sources} sources")
+        for other in row["same_event"]:
+            out.print(f"{short(other['id'])}  {other['source'] or '?'}: {other['title']}", markup=False)
+    if len(row["items"]) > 1:
+        out.print(f"\n[bold]Found as[/bold]  {len(row['items'])} items")
+        for item in row["items"]:
+            out.print(f"{item['outcome']:10} {item['source']}: {item['url'] or item['external_id']}", markup=False)
+
+
+def _score(highlight: Mapping[str, Any]) -> float:
+    return float((highlight["metadata"].get("relevance") or {}).get("score", 0))
+
+
+def _age(row: Mapping[str, Any]) -> str:
+    if row["published_at"] is None:
+        return f"found {ago(row['created_at'])} ago"
+    return f"published {ago(row['published_at'])} ago"
+
+
+def _made_by(row: Mapping[str, Any], what: str) -> str:
+    if what == "analysis" and row["analysis_state"] == "pending":
+        return "pending"
+    note = (row["citations"] or {}).get(what)
+    if not note:
+        return "not by the pipeline"
+    named = "taken from the story itself" if note.get("provider") == "local" else f"by {note.get('model')}"
+    prompt = f", prompt {note['prompt']}" if note.get("prompt") else ""
+    return named + prompt

@@ -1,0 +1,150 @@
+"""``zeke-news why URL``: where an article is, which step it reached, and how that ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from rich.markup import escape
+
+from actors.cli.output import ago, as_json, console, database, short
+from actors.engine.canonical import canonical_url
+from actors.store import news
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+_UNFINISHED = {"created", "retry", "active", "failed"}
+_IN_FLIGHT = {None, "queued", "retrying"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on an article's way. ``state`` is done, waiting, failed, ended or missing."""
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+def why(
+    url: Annotated[str, typer.Argument(help="The article's address, as you see it in a browser.", metavar="URL")],
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Where an article is: which steps it went through, with which outcome, and which jobs are pending."""
+    with database() as conn:
+        answer = explain(conn, url)
+    if is_json:
+        as_json(answer)
+    else:
+        _print(answer)
+    if not answer["items"] and not answer["jobs"]:
+        raise typer.Exit(1)
+
+
+def explain(conn: Connection, url: str) -> dict[str, Any]:
+    """All that is known of an address: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site."""
+    canonical = canonical_url(url)
+    host = (urlsplit(canonical).hostname or "").lower()
+    path = urlsplit(canonical).path.rstrip("/")
+    found = [row for row in news.items_like(conn, path or host) if _is_same(row, canonical, url)]
+    items = [{**row, **_follow(conn, row)} for row in found]
+    return {
+        "url": url,
+        "canonical_url": canonical,
+        "items": items,
+        "jobs": [job for job in news.jobs_about(conn, urls=[url, canonical]) if job["state"] in _UNFINISHED],
+        "sources": [] if items else news.sources_of_host(conn, host) if host else [],
+    }
+
+
+def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
+    addresses = [row[name] for name in ("url", "canonical_url", "final_url") if row[name]]
+    return url in addresses or any(canonical_url(address) == canonical for address in addresses)
+
+
+def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
+    story_id = item["story_id"]
+    ids = [str(item["id"]), *([str(story_id)] if story_id else [])]
+    jobs = news.jobs_about(conn, ids=ids)
+    story = None if story_id is None else news.story(conn, story_id)
+    return {
+        "steps": [asdict(step) for step in steps(item, story, jobs)],
+        "jobs": [job for job in jobs if job["state"] in _UNFINISHED],
+    }
+
+
+def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """The article's way so far: found, text, story, analysis, highlights, brief."""
+    way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
+    if story is None:
+        return way
+    way.append(Step("story", "done", str(story["id"])))
+    is_analysed = story["analysis_state"] != "pending"
+    way.append(_step("analysis", ("analyze-story",), jobs, story["analysis_state"] if is_analysed else ""))
+    scored = sum("relevance" in each["metadata"] for each in story["highlights"])
+    chain = ("extract-highlights", "dedupe-insights", "score-relevance")
+    found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
+    way.append(_step("highlights", chain, jobs, found))
+    way.append(_step("brief", ("generate-brief",), jobs, "written" if story["one_liner"] else ""))
+    way.append(_step("summary", ("story-summarize",), jobs, "written" if story["summary"] else ""))
+    return way
+
+
+def _text(item: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Step:
+    outcome, detail = item["outcome"], item["detail"] or ""
+    if outcome in _IN_FLIGHT:
+        step = _step("text", ("fetch-content",), jobs, "")
+        tries = f"after {item['attempts']} failed fetches" if item["attempts"] else ""
+        reasons = [each for each in (step.detail, tries, detail) if each]
+        return Step("text", "waiting" if step.state == "missing" else step.state, "; ".join(reasons))
+    good = outcome in {"stored", "updated", "duplicate"}
+    return Step("text", "done" if good else "ended", f"{outcome}: {detail}" if detail else str(outcome))
+
+
+def _step(name: str, tasks: Sequence[str], jobs: Sequence[Mapping[str, Any]], result: str) -> Step:
+    of_step = [job for job in jobs if job["task"] in tasks]
+    for job in of_step:
+        if job["state"] in {"created", "retry", "active"}:
+            wait = f", {job['waiting_for']}" if job["waiting_for"] else ""
+            return Step(name, "waiting", f"{job['task']} is {job['state']} ({short(job['id'])}){wait}")
+    if result:
+        return Step(name, "done", result)
+    for job in of_step:
+        if job["state"] == "failed":
+            return Step(name, "failed", f"{job['task']} ({short(job['id'])}): {_message(job['error'])}")
+    ended = next((job for job in of_step if job["state"] == "completed"), None)
+    if ended is not None:
+        output = ended["output"] if isinstance(ended["output"], dict) else {}
+        return Step(name, "done", str(output.get("outcome", "nothing to keep")))
+    return Step(name, "missing", f"no {tasks[0]} job is known")
+
+
+def _message(error: Any) -> str:
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error or "no reason given")
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    out = console()
+    colours = {"done": "green", "waiting": "yellow", "failed": "red", "ended": "magenta", "missing": "red"}
+    for item in answer["items"]:
+        out.print(f"[bold]{escape(item['title'] or item['url'] or item['external_id'])}[/bold]", soft_wrap=True)
+        for step in item["steps"]:
+            colour = colours[step["state"]]
+            out.print(f"  {step['name']:10} [{colour}]{step['state']:8}[/{colour}] {escape(step['detail'])}")
+    for job in answer["jobs"]:
+        wait = f" ({job['waiting_for']})" if job["waiting_for"] else ""
+        out.print(f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago", markup=False)
+    if not answer["items"] and not answer["jobs"]:
+        out.print(f"nothing is known of {answer['canonical_url']}", soft_wrap=True, markup=False)
+        for source in answer["sources"]:
+            health = source["status"] or "not read yet"
+            last = f"read {ago(source['checked_at'])} ago" if source["checked_at"] else "never read"
+            out.print(f"its site has a source: {source['name'] or source['url']} ({health}, {last})", markup=False)
+        if not answer["sources"]:
+            out.print("no source covers its site; zeke-news sources add FEED, or:", markup=False)
+        out.print(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'', soft_wrap=True, markup=False)

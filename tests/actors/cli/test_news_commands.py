@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.briefs.generate import BriefSettings, generate_brief
+from actors.cli.app import run
+from actors.cli.output import ago
+from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.insights.dedupe import dedupe_insights
+from actors.insights.extract import extract_highlights
+from actors.insights.relevance import RelevanceSettings, score_relevance
+from actors.insights.selection import Selection
+from actors.schema import AnalyzeStory, DedupeInsights, ExtractHighlights, GenerateBrief, ScoreRelevance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ARTICLE = (
+    "# Signed packages\n\nThe registry now signs every package that a maintainer uploads. The signature is made in the "
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads rose by 4 % in May.\n\n"
+    "```python\nimport registry\nregistry.sign()\n```\n\nMirrors check the signature before they copy a file."
+)
+URL = "https://www.a.example/news/signed?utm_source=feed"
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("DATABASE_URL", database)
+
+
+@pytest.fixture
+def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs zeke-news; gives its status, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        to_copy = ("http", "zeke-jobs send")  # what a person copies is never broken
+        lines = [line for line in captured.out.splitlines() if not any(mark in line for mark in to_copy)]
+        assert "--json" in arguments or all(len(line) <= 80 for line in lines)
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def finished(add_story: Any, handler_context: Any) -> uuid.UUID:
+    """A story that went all the way."""
+    story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
+    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
+    ctx = handler_context(Selection())
+    extract_highlights(ExtractHighlights(story_id=story), ctx)
+    dedupe_insights(DedupeInsights.model_validate(ctx.sent[0].payload), handler_context())
+    score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
+    return story
+
+
+def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]) -> None:
+    assert "no sources yet" in news("sources")[1]
+    status, out, _ = news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed", "--authority", "0.8")
+    assert status == 0
+    assert "added rss https://a.example/feed.xml" in out
+    assert "already there" in news("sources", "add", "https://a.example/feed.xml")[1]
+    (row,) = json.loads(news("sources", "list", "--json")[1])
+    assert (row["name"], row["type"], row["authority_score"], row["is_active"]) == ("A Feed", "rss", 0.8, True)
+    assert "A Feed" in news("sources")[1]
+    assert "now off" in news("sources", "off", "A Feed")[1]
+    assert "already off" in news("sources", "off", row["id"][:8])[1]
+    assert "off" in news("sources", "health")[1]
+    assert "now on" in news("sources", "on", "https://a.example/feed.xml")[1]
+    assert "all sources are well" in news("sources", "health")[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://www.youtube.com/@someone", "youtube_channel"),
+        ("UCabcdefghijklmnopqrstuv", "youtube_channel"),
+        ("https://a.example/feed", "rss"),
+    ],
+)
+def test_the_type_of_a_source_is_guessed(news: Callable[..., Any], url: str, kind: str) -> None:
+    assert json.loads(news("sources", "add", url, "--json")[1])["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (
+            ("sources", "add", "a.example/feed"),
+            2,
+            "expected an address that begins with https://, got 'a.example/feed'",
+        ),
+        (("sources", "add", "https://a.example", "--type", "atom"), 2, "expected one of rss, podcast, youtube_channel"),
+        (("sources", "off", "nobody"), 1, "expected the id, address or name of a source, got 'nobody'"),
+        (("story", "ffffffff"), 1, "expected the id of a story, got 'ffffffff'"),
+        (("story", "%"), 1, "expected the id of a story, got '%'"),
+        (("stories", "--since", "soon"), 2, "soon"),
+        (("stories", "--team", "us"), 2, "expected a team's id (uuid), got 'us'"),
+        (("stories", "--nope"), 2, "--nope"),
+        (("frobnicate",), 2, "frobnicate"),
+    ],
+)
+def test_an_error_says_what_was_expected(
+    news: Callable[..., Any], arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    code, out, err = news(*arguments)
+    assert code == status
+    assert out == ""
+    assert message in err.replace("\n", " ")
+
+
+def test_without_a_database_the_variable_is_named(news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    status, _, err = news("stories")
+    assert status == 2
+    assert "DATABASE_URL" in err
+
+
+def test_before_migrate_it_says_so(
+    news: Callable[..., Any], new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    status, _, err = news("stories")
+    assert status == 1
+    assert "zeke-jobs migrate" in err
+
+
+def test_stories_are_listed_with_chili_and_brief(news: Callable[..., Any], finished: uuid.UUID) -> None:
+    status, out, _ = news("stories")
+    assert status == 0
+    assert str(finished)[:8] in out
+    assert "Registry signs packages" in out
+    assert "The registry now signs every package" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (("--search", "SIGNS"), 1),
+        (("--search", "llama"), 0),
+        (("--source", "feed"), 1),
+        (("--source", "other"), 0),
+        (("--since", "1h"), 1),
+        (("--min-chili", "1"), 1),
+        (("--min-chili", "5"), 0),
+        (("--state", "extractive"), 1),
+        (("--state", "completed"), 0),
+        (("--leads",), 1),
+        (("--team", str(uuid.UUID(int=7))), 1),
+        (("--team", str(uuid.UUID(int=7)), "--team-state", "archived"), 0),
+    ],
+)
+def test_stories_are_filtered(
+    news: Callable[..., Any], finished: uuid.UUID, filters: tuple[str, ...], found: int
+) -> None:
+    rows = json.loads(news("stories", "--json", *filters)[1])
+    assert [row["id"] for row in rows] == [str(finished)] * found
+
+
+def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID) -> None:
+    status, out, _ = news("story", str(finished)[:8])
+    assert status == 0
+    flat = " ".join(out.split())
+    for expected in (
+        "Registry signs packages",
+        "authority 0.90",
+        "taken from the story itself",
+        "one line",
+        "two lines",
+        "elevator",
+        "registry.sign()",
+        "keyword 0.2, kind 0.9, authority 0.9, freshness 1",
+        "chili from authority 0.9",
+    ):
+        assert expected in flat, expected
+    row = json.loads(news("story", str(finished), "--json")[1])
+    assert row["highlights"][0]["metadata"]["relevance"]["score"] > 0
+    assert row["source"] == "Feed"
+
+
+def test_why_follows_an_article_from_any_form_of_its_address(
+    news: Callable[..., Any], finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
+) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET url = %s", (URL,))
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'stored', %s FROM raw_items",
+            (str(finished),),
+        )
+    status, out, _ = news("why", "http://a.example/news/signed/")
+    assert status == 0
+    steps = [line.split()[:2] for line in out.splitlines() if line.startswith("  ")]
+    assert steps == [
+        ["found", "done"],
+        ["text", "done"],
+        ["story", "done"],
+        ["analysis", "done"],
+        ["highlights", "done"],
+        ["brief", "done"],
+        ["summary", "missing"],
+    ]
+    answer = json.loads(news("why", URL, "--json")[1])
+    assert answer["items"][0]["steps"][1] == {"name": "text", "state": "done", "detail": "stored"}
+    assert news("why", "https://a.example/news/sign")[0] == 1
+
+
+def test_why_tells_the_outcome_of_what_became_no_story(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
+    add_story(ARTICLE)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM contents")
+        cursor.execute("UPDATE raw_items SET url = %s, status = 'failed'", (URL,))
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'not_found', '404 Not Found' FROM raw_items"
+        )
+    status, out, _ = news("why", URL)
+    assert status == 0
+    assert "text       ended    not_found: 404 Not Found" in out
+
+
+def test_why_names_the_job_that_is_waited_for(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
+    story = add_story(ARTICLE)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET url = %s", (URL,))
+        cursor.execute(
+            "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (%s, 'default', 'queued', %s)",
+            (str(uuid.uuid4()), json.dumps({"actor_name": "analyze-story", "kwargs": {"story_id": str(story)}})),
+        )
+    out = news("why", URL)[1]
+    assert "analysis   waiting  analyze-story is created" in out
+
+
+def test_why_helps_where_nothing_is_known(news: Callable[..., Any]) -> None:
+    news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed")
+    status, out, _ = news("why", "https://a.example/unheard-of")
+    assert status == 1
+    assert "its site has a source: A Feed (not read yet, never read)" in out
+    assert "no source covers its site" in news("why", "https://b.example/x")[1]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (61, "1m"), (7300, "2h"), (200_000, "2d"), (-240, "in 4m")])
+def test_ages_are_short(seconds: int, text: str) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    assert ago(now - timedelta(seconds=seconds), now) == text
