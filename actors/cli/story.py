@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+_CHILI_PARTS = ("authority", "keywords", "cluster", "freshness")
 _PARTS = ("keyword", "kind", "authority", "freshness")
 
 
@@ -53,9 +54,7 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
     if row["why_it_matters"]:
         out.print(row["why_it_matters"], markup=False)
     breakdown = citations.get("breakdown") or {}
-    parts = [
-        f"{name} {value}" for name, value in breakdown.items() if isinstance(value, int | float) and name != "value"
-    ]
+    parts = [f"{name} {breakdown[name]:g}" for name in _CHILI_PARTS if name in breakdown]
     if parts:
         out.print(f"chili from {', '.join(parts)}", style="dim", markup=False)
 
