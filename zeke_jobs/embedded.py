@@ -68,7 +68,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
         os.chown(folder, _unprivileged().pw_uid, -1)
-    url = f"postgresql://postgres@/postgres?host={quote(str(data), safe='/')}"
+    url = _url(data)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (data / "PG_VERSION").exists():
@@ -91,12 +91,22 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     return url
 
 
+def running(folder: Path) -> str | None:
+    """URL of the server that lives in ``folder`` where it runs by now, else None. Starts nothing."""
+    data = folder.absolute() / "data"
+    return _url(data) if _alive(data) and _answers(_url(data)) else None
+
+
 def stop(folder: Path, *, bin_dir: Path | None = None, mode: str = "fast") -> None:
     """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate."""
     data = folder.absolute() / "data"
     if not _alive(data):
         return
     _run((bin_dir or binaries()) / "pg_ctl", "-w", "-D", str(data), "-m", mode, "stop")
+
+
+def _url(data: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={quote(str(data), safe='/')}"
 
 
 def _answers(url: str) -> bool:

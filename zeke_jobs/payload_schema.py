@@ -72,6 +72,17 @@ class PayloadSchema:
         """Names of the payload's fields."""
         return [] if self.schema is None else list(self._shape(self.schema).fields)
 
+    def takes_text(self, name: str) -> bool:
+        """Whether a field may hold text, as far as its schema tells."""
+        schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
+        return any("string" in _types(branch) for branch in self._all_branches(schema))
+
+    def _all_branches(self, schema: Any, depth: int = 0) -> Iterator[Any]:
+        yield schema
+        if depth <= _DEEPEST:
+            for branch in self._branches(schema):
+                yield from self._all_branches(branch, depth + 1)
+
     @cached_property
     def _validator(self) -> Validator:
         from zeke_jobs.schema_faults import validator
@@ -136,6 +147,12 @@ class PayloadSchema:
             yield target
         for keyword in ("anyOf", "oneOf", "allOf"):
             yield from schema.get(keyword, ())
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    types = schema.get("type", ())
+    choices = {"string" for choice in schema.get("enum", ()) if isinstance(choice, str)}
+    return {types, *choices} if isinstance(types, str) else {*types, *choices}
 
 
 def _unknown(place: str, key: str, shape: _Shape) -> Fault:

@@ -1,0 +1,349 @@
+"""The commands that send, ask and change: answers, JSON, exit statuses, errors in one grammar."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from pydantic import Field
+
+import zeke_jobs
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.payloads import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+
+class Oneoff(Payload):
+    url: str
+    depth: int = 1
+    tags: list[str] = Field(default_factory=list)
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    def call(*arguments: object) -> Ran:
+        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Ran(status, out, err)
+
+    return call
+
+
+@pytest.fixture
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("ingest-oneoff", Oneoff, aliases=["oneoff"], definition='{"concurrency": {"limit": 2}}')
+    make_task("pull", None, cron='{"at": "*/5 * * * *"}')
+
+
+def change(conn: Connection, job_id: object, changes: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
+
+
+# send
+
+
+@pytest.mark.usefixtures("tasks")
+def test_a_payload_is_given_as_fields_whose_text_is_read_as_the_task_needs_it(cli: Callable[..., Ran]) -> None:
+    ran = cli("send", "oneoff", "url=123", "depth=2", 'tags=["a"]', "--priority", 5, "--delay", "1h", "--json")
+    assert ran.status == 0
+    assert ran.json["task_id"] == "ingest-oneoff"
+    job = zeke_jobs.status(ran.json["id"])
+    assert (job.data, job.priority) == ({"url": "123", "depth": 2, "tags": ["a"]}, 5)
+    assert (job.run_at - job.created_on).total_seconds() == 3600
+
+
+@pytest.mark.usefixtures("tasks")
+def test_a_payload_is_given_as_json_or_from_standard_input(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"url": "from stdin"}'))
+    assert cli("send", "oneoff", '{"url": "u"}').out.endswith("sent: ingest-oneoff\n")
+    assert cli("send", "oneoff", "-").status == 0
+    assert [job.data["url"] for job in zeke_jobs.client.jobs()] == ["from stdin", "u"]
+
+
+@pytest.mark.usefixtures("tasks")
+def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> None:
+    cli("send", "pull", "--idempotency-key", "k")
+    ran = cli("send", "pull", "--idempotency-key", "k")
+    assert ran.status == 0
+    assert "was there already: pull, created" in ran.out
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["send", "onof", "url=u"], "error: expected the name of a task, got 'onof'; did you mean 'oneoff'?"),
+        (
+            ["send", "oneoff", "ulr=u"],
+            "error: payload of ingest-oneoff does not fit:\n  ulr: expected a field of the payload",
+        ),
+        (["send", "oneoff", "depth=x", "url=u"], "depth: expected an integer, got 'x'"),
+        (["send", "oneoff", "url"], "error: expected field=value or a JSON object, got 'url'"),
+        (["send", "oneoff", "[1]"], "got '[1]'"),
+        (["send", "oneoff", "{url}"], "got a fault in it"),
+        (["send", "pull", "--delay", "soon"], "expected a duration such as 30s, 5m or 1h30m, got 'soon'"),
+        (["send", "pull", "--run-at", "soon"], "expected a time such as"),
+        (["send", "pull", "--id", "7"], "expected id as a UUID, got '7'"),
+        (["send"], "error: missing argument"),
+        (["send", "pull", "--dealy", "1s"], "error: no such option"),
+        (["status", "7"], "expected id as a UUID, got '7'"),
+        (["jobs", "--status", "done"], "expected a status (created, retry"),
+        (["retry"], "expected ids, or a filter (--task, --status, --newer), got neither"),
+        (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
+        (["retry", "--status", "active"], "expected status failed or cancelled, got 'active'"),
+        (["nope"], "error: no such command 'nope'"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_status_2(
+    cli: Callable[..., Ran], arguments: list[str], message: str
+) -> None:
+    ran = cli(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+    assert ran.err.startswith("error: ")
+    assert "Traceback" not in ran.err
+    assert zeke_jobs.client.jobs() == []
+
+
+@pytest.mark.usefixtures("tasks")
+def test_send_and_wait_prints_the_output_or_times_out(cli: Callable[..., Ran]) -> None:
+    ran = cli("send", "pull", "--timeout", "10ms")
+    assert ran.status == 1
+    assert "to end within 0.01 s, got created still" in ran.err
+
+
+# status
+
+
+@pytest.mark.usefixtures("tasks")
+def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Callable[..., Ran], conn: Connection) -> None:
+    sent = zeke_jobs.send("oneoff", {"url": "https://example.org/[a]"})
+    child = zeke_jobs.send("pull", parent=sent.id)
+    attempts = '[{"attempt": 1, "outcome": "failed", "ended_on": "2026-01-02T03:04:05", "error": {"type": "OSError", "message": "no route"}}]'
+    change(conn, sent.id, f"state = 'rejected', attempt = 1, attempts = '{attempts}', completed_on = now()")
+    ran = cli("status", sent.id)
+    assert ran.status == 0
+    for part in (
+        str(sent.id),
+        "failed · OSError: no route",
+        '{"url": "https://example.org/[a]"}',
+        f"{child.id} pull created",
+    ):
+        assert part in ran.out
+    assert "attempt 1 2026-01-02T03:04:05 failed OSError: no route" in ran.out
+
+
+@pytest.mark.usefixtures("tasks")
+def test_status_as_json_has_every_field_and_the_children(cli: Callable[..., Ran]) -> None:
+    sent = zeke_jobs.send("oneoff", {"url": "u"})
+    child = zeke_jobs.send("pull", parent=sent.id)
+    found = cli("status", sent.id, "--json").json
+    assert (found["id"], found["status"], found["data"]) == (str(sent.id), "created", {"url": "u"})
+    assert found["children"] == [{"id": str(child.id), "task_id": "pull", "status": "created"}]
+
+
+@pytest.mark.usefixtures("tasks")
+def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Callable[..., Ran]) -> None:
+    sent = zeke_jobs.send("pull")
+    zeke_jobs.cancel(sent.id, "not needed")
+    ran = cli("status", sent.id, "--wait")
+    assert ran.status == 1
+    assert "cancelled · Cancelled: not needed" in ran.out
+
+
+@pytest.mark.usefixtures("tasks")
+def test_an_unknown_job_is_said_with_status_1(cli: Callable[..., Ran]) -> None:
+    ran = cli("status", uuid.uuid4())
+    assert ran.status == 1
+    assert "which no job has" in ran.err
+
+
+# jobs, tasks
+
+
+@pytest.mark.usefixtures("tasks")
+def test_jobs_are_listed_and_filtered(cli: Callable[..., Ran], conn: Connection) -> None:
+    first = zeke_jobs.send("oneoff", {"url": "u"})
+    second = zeke_jobs.send("pull", parent=first.id, delay=3600)
+    change(conn, first.id, "state = 'consumed', cancelled_on = now()")
+    ran = cli("jobs")
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["id", str(second.id), str(first.id)]
+    assert "being cancelled" in ran.out
+    assert "not before" in ran.out
+    for filters in (
+        ["--task", "oneoff"],
+        ["--status", "active"],
+        ["--parent", first.id],
+        ["--newer", "1h", "--limit", "1"],
+    ):
+        (only,) = cli("jobs", "--json", *filters).json
+        assert only["id"] == str(second.id if "--parent" in filters or "--newer" in filters else first.id)
+    assert cli("jobs", "--older", "1h").out == "no such jobs\n"
+
+
+@pytest.mark.usefixtures("tasks")
+def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Callable[..., Ran], conn: Connection) -> None:
+    zeke_jobs.send("oneoff", {"url": "u"})
+    change(conn, zeke_jobs.send("pull").id, "state = 'consumed'")
+    oneoff, pull = cli("tasks", "--json").json
+    assert (oneoff["id"], oneoff["queued"], oneoff["active"], oneoff["limit"]) == ("ingest-oneoff", 1, 0, 2)
+    assert (pull["id"], pull["queued"], pull["active"], pull["cron"]) == ("pull", 0, 1, "*/5 * * * *")
+    assert "ingest-oneoff" in cli("tasks").out
+
+
+def test_an_empty_catalogue_is_explained(database: str, cli: Callable[..., Ran]) -> None:
+    assert "the first worker that starts fills the catalogue" in cli("tasks").out
+
+
+# cancel, retry
+
+
+@pytest.mark.usefixtures("tasks")
+def test_cancel_says_what_it_did_and_exits_with_1_where_it_could_not(cli: Callable[..., Ran]) -> None:
+    sent = zeke_jobs.send("pull")
+    ran = cli("cancel", sent.id, "--reason", "not needed")
+    assert (ran.status, ran.out) == (0, f"{sent.id} it had not started, and will not\n")
+    assert zeke_jobs.status(sent.id).cancel_reason == "not needed"
+    again = cli("cancel", sent.id, "--json")
+    assert again.status == 1
+    assert again.json[0]["changed"] is False
+
+
+@pytest.mark.usefixtures("tasks")
+def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
+    sent = [zeke_jobs.send("pull") for _ in range(3)]
+    for one in sent:
+        zeke_jobs.cancel(one.id)
+    assert cli("retry", sent[0].id).out == f"{sent[0].id} it is queued again, with a fresh retry limit\n"
+    assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
+    assert cli("retry", "--task", "pull", "--json").json == []
+
+
+# The frame
+
+
+def test_no_command_shows_the_help(cli: Callable[..., Ran]) -> None:
+    assert "Commands" in cli("--help").out
+    assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
+
+
+def test_no_database_is_an_error_that_names_the_variable(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path))
+    ran = cli("jobs")
+    assert ran.status == 2
+    assert ran.err.startswith("error: expected the database's address in DATABASE_URL, got nothing")
+
+
+def test_a_database_that_does_not_answer_is_status_1(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret@127.0.0.1:1/none")
+    ran = cli("jobs")
+    assert ran.status == 1
+    assert ran.err.startswith("error: expected a database that answers, got: ")
+    assert "s3cret" not in ran.err
+
+
+def test_a_database_without_tables_names_the_command(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    ran = cli("jobs")
+    assert ran.status == 2
+    assert "run: zeke-jobs migrate" in ran.err
+
+
+def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: Any) -> None:
+        raise AssertionError("cannot happen")
+
+    monkeypatch.setattr("zeke_jobs.client.jobs", broken)
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///none")
+    ran = cli("jobs")
+    assert ran.status == 3
+    assert "AssertionError: cannot happen" in ran.err
+    assert "please report it" in ran.err
+
+
+@pytest.mark.parametrize(("raised", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 1)])
+def test_an_interrupt_and_a_reader_that_left_are_no_bugs(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], status: int
+) -> None:
+    def interrupted(**_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("zeke_jobs.client.jobs", interrupted)
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///none")
+    assert run(app, "zeke-jobs", ["jobs"]) == status
+
+
+def test_the_server_that_up_runs_in_this_folder_is_found(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    # Set to nothing rather than deleted, so that what the command sets is undone after the test.
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setattr("zeke_jobs.embedded.running", lambda _folder: database)
+    assert cli("jobs").out == "no such jobs\n"
+
+
+# migrate, check
+
+
+def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    (tmp_path / "jobs.yaml").write_text(
+        "version: 1\nmigrations: [actors.store]\ntasks:\n  a:\n    handler: not_yet.importable:a\n"
+    )
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
+    waiting = cli("migrate", "--check", "--json")
+    assert waiting.status == 4
+    assert waiting.json["pending"][0] == "zeke_jobs/0000_dramatiq_pg.sql"
+    assert any(name.startswith("actors.store/") for name in waiting.json["pending"])
+    applied = cli("migrate")
+    assert applied.status == 0
+    assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date\n")
+    assert cli("migrate", "--check").status == 0
+    assert cli("migrate", "--json").json == {"applied": []}
+
+
+def test_migrate_refuses_a_broken_jobs_yaml(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.yaml").write_text("version: 1\nmigration: []\n")
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
+    ran = cli("migrate")
+    assert ran.status == 2
+    assert "jobs.yaml:2:1: error: " in ran.err
+
+
+def test_check_is_wired_with_its_statuses(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "jobs.yaml").write_text("version: 1\ntaks: {}\n")
+    assert cli("check", tmp_path / "jobs.yaml").status == 2

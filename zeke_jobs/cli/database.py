@@ -1,0 +1,25 @@
+"""Which database a command works on."""
+
+from __future__ import annotations
+
+import os
+
+from zeke_jobs import environment
+
+
+def choose() -> str:
+    """Its URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder; nothing is started.
+
+    The rest of the process then finds it in ``DATABASE_URL``.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    if environment.database_url_or_none() is None:
+        from zeke_jobs import embedded
+        from zeke_jobs.own_server import server_folder
+
+        url = embedded.running(server_folder(environment.data_dir()))
+        if url is not None:
+            os.environ[environment.DATABASE_URL] = url
+    return environment.database_url()

@@ -1,0 +1,30 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.durations import parse_duration
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
+
+
+def duration(text: str) -> timedelta:
+    """Read ``5m``."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 time; one without a zone is UTC."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"expected a time such as 2026-01-31T08:00Z, got {text!r}") from error
+    return read if read.tzinfo else read.replace(tzinfo=UTC)

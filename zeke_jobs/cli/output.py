@@ -1,0 +1,81 @@
+"""How answers look: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from zeke_jobs.durations import format_duration
+
+_WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
+
+STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def table(*titles: str, right: tuple[str, ...] = ()) -> Table:
+    """A table without lines, whose columns named in ``right`` hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        made.add_column(
+            title,
+            justify="right" if title in right else "left",
+            no_wrap=title in ("id", *right),
+            overflow="fold",
+        )
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """A value of ours as JSON has it: ids and times as text, dataclasses as objects."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def age(moment: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, as one or two units: ``5m``, ``2h10m``; with a plus sign where it is still to come."""
+    if moment is None:
+        return ""
+    passed = (now or datetime.now(UTC)) - moment
+    sign = "+" if passed < timedelta(0) else ""
+    seconds = int(abs(passed).total_seconds())
+    coarse = next(
+        (unit for limit, unit in ((60, 1), (3600, 60), (86400, 60), (10 * 86400, 3600)) if seconds < limit), 86400
+    )
+    return sign + format_duration(timedelta(seconds=seconds // coarse * coarse))
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in UTC, to the second."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def styled(status: str) -> str:
+    """A status in its colour, as rich's markup."""
+    style = STATUS_STYLES.get(status)
+    return f"[{style}]{status}[/]" if style else status

@@ -1,0 +1,86 @@
+"""Run a command: what went wrong becomes a message in one grammar, and a status that a script can read."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+from psycopg2 import OperationalError
+
+from zeke_jobs.errors import (
+    ConfigurationError,
+    InvalidPayload,
+    MigrationError,
+    UnknownTask,
+    ZekeJobsError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FINE = 0
+FAILED = 1
+WRONG_USE = 2  # configuration, or the command line itself
+OUR_BUG = 3
+PENDING = 4
+INTERRUPTED = 130
+
+
+class UsageError(ZekeJobsError):
+    """What was typed makes no sense. The message says what would."""
+
+
+_WRONG_USE = (UsageError, ConfigurationError, InvalidPayload, MigrationError, UnknownTask)
+#: typer brings its own copy of click since 0.20, so the base is found from what typer exports.
+_CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+
+
+def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name (by default those of the process), and return its exit status.
+
+    0 fine, 1 failed, 2 configuration or usage, 3 a bug of ours, 4 changes are pending, 130 interrupted.
+    """
+    try:
+        status = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name=name)
+    except _CLICK_ERROR as error:
+        return _complain(_usage(error, name), WRONG_USE)
+    except _WRONG_USE as error:
+        return _complain(str(error), WRONG_USE)
+    except OperationalError as error:
+        return _complain(f"expected a database that answers, got: {str(error).strip()}", FAILED)
+    except (ZekeJobsError, RuntimeError) as error:
+        if isinstance(error, typer.Abort):
+            return INTERRUPTED
+        if isinstance(error, ZekeJobsError):
+            return _complain(str(error), FAILED)
+        return _our_bug()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has gone, as `head` does.
+        sys.stdout = None  # nothing may be flushed at exit
+        return FAILED
+    except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
+        return _our_bug()
+    return status if isinstance(status, int) else FINE
+
+
+def _usage(error: Exception, name: str) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else name
+    shown: str = error.format_message()  # type: ignore[attr-defined] # click's
+    return f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help"
+
+
+def _complain(message: str, status: int) -> int:
+    # Diagnostics of jobs.yaml say "error" in each line already.
+    print(message if ": error: " in message else f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _our_bug() -> int:
+    traceback.print_exc()
+    print("error: this is a bug of zeke-jobs; please report it, with the lines above", file=sys.stderr)
+    return OUR_BUG
