@@ -52,6 +52,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
         """
         if message.actor_name == metronome.NAME:
+            self.process.boot_scheduler()
             metronome.beat(self.process.url)
             return message
         if message.args:

@@ -13,6 +13,7 @@ CONFIG = "ZEKE_JOBS_CONFIG"
 DATA = "ZEKE_JOBS_DATA"
 LOG_FORMAT = "ZEKE_JOBS_LOG_FORMAT"
 LOG_LEVEL = "ZEKE_JOBS_LOG_LEVEL"
+HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
 
 LogFormat = Literal["auto", "console", "json"]
 
@@ -71,6 +72,22 @@ def log_level() -> str:
         ConfigurationError: ``ZEKE_JOBS_LOG_LEVEL`` is not the name of a level.
     """
     return _one_of(LOG_LEVEL, _LOG_LEVELS, "info")
+
+
+def heartbeat() -> float:
+    """Seconds between a process's proofs of life: 5, or ``ZEKE_JOBS_HEARTBEAT``. Four without one, and it is lost.
+
+    Raises:
+        ConfigurationError: it is no number of seconds from 0.1 to 60.
+    """
+    text = lookup(HEARTBEAT) or "5"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:  # below, the database would do little else; above, nobody would wait
+        raise ConfigurationError(f"expected {HEARTBEAT} to be 0.1 to 60 seconds, got {text!r}")
+    return seconds
 
 
 def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:

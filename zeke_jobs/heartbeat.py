@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs import catalogue, rescue
+from zeke_jobs import catalogue, environment, rescue
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from zeke_jobs.claims import Claim
     from zeke_jobs.worker_process import WorkerProcess
 
-EVERY = 5.0  # seconds between heartbeats
-LOST_AFTER = 20.0  # seconds without one, and a process counts as lost
+BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
 _TICK = 0.2  # seconds; how exactly timeouts are kept
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
@@ -32,6 +31,8 @@ class Heartbeat:
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
+        self._every = environment.heartbeat()
+        self.lost_after = self._every * BEATS_TO_LOSS
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         self._proved = self._alive_since = time.monotonic()
         self._next_beat = 0.0
@@ -57,7 +58,7 @@ class Heartbeat:
 
     def is_fresh(self) -> bool:
         """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""
-        return time.monotonic() - self._proved < LOST_AFTER
+        return time.monotonic() - self._proved < self.lost_after
 
     def _run(self) -> None:
         while not self._closing.wait(_TICK):
@@ -65,7 +66,7 @@ class Heartbeat:
             now = time.monotonic()
             try:
                 if now >= self._next_beat:
-                    self._next_beat = now + EVERY
+                    self._next_beat = now + self._every
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 if now >= self._next_watch and len(self._process.held):
@@ -102,7 +103,7 @@ class Heartbeat:
         process.alone = row["alone"]
         if row["revision"] > process.runtime.revision and row["revision"] != self._refused:
             self._follow(conn)
-        rescue.run(conn, LOST_AFTER, self._log)
+        rescue.run(conn, self._log)
         process.pool.trim(keep=2, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from zeke_jobs.queries import SQL
@@ -14,9 +13,9 @@ if TYPE_CHECKING:
 _EXPIRE_AT_ONCE = 500
 
 
-def run(conn: Connection, lost_after: float, log: FilteringBoundLogger) -> int:
-    """Rescue, expire, and say so; returns how many jobs were rescued. ``lost_after`` is in seconds."""
-    rescued = SQL.all(conn, "worker_rescue", lost_after=timedelta(seconds=lost_after))
+def run(conn: Connection, log: FilteringBoundLogger) -> int:
+    """Rescue, expire, and say so; returns how many jobs were rescued."""
+    rescued = SQL.all(conn, "worker_rescue")
     for row in rescued:
         log.warning(
             "rescued from a lost worker",

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -116,26 +117,37 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         self.load = Load(worker.worker_threads)
         self.handler_pool.resize(worker.worker_threads)
-        while True:
-            try:
-                with closing(connect(self.url, application_name="zeke-jobs boot")) as conn:
-                    self._boot(conn)
-                break
-            except DISCONNECTED as error:
-                self._log.warning("waiting for the database", error=str(error).strip())
-                time.sleep(_PAUSE)
-            except (ConfigurationError, MigrationError) as error:
-                print(f"zeke_jobs: error: {error}", file=sys.stderr)  # noqa: T201 (it is for the operator)
-                sys.exit(2)
-            except Exception:
-                # dramatiq would log it and run on without us.
-                self._log.exception("could not start; please report this")
-                sys.exit(3)
+        self.heartbeat = Heartbeat(self)
+        while not self._try_to_boot(announce=True):
+            time.sleep(_PAUSE)
         self.executor.worker = self.settler.worker = self.id
         self.doorbell = Doorbell(self.url, self.queues, self._cancel)
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
+
+    def boot_scheduler(self) -> None:
+        """The same checks for a scheduler, before its first beat; without a database, before the next one."""
+        if not self.runtime.revision:
+            self._try_to_boot(announce=False)
+
+    def _try_to_boot(self, *, announce: bool) -> bool:
+        try:
+            with closing(connect(self.url, application_name="zeke-jobs boot")) as conn:
+                self._boot(conn)
+                if announce:
+                    self.register(conn)
+        except DISCONNECTED as error:
+            self._log.warning("waiting for the database", error=str(error).strip())
+            return False
+        except (ConfigurationError, MigrationError) as error:
+            print(f"zeke_jobs: error: {error}", file=sys.stderr)  # noqa: T201 (it is for the operator)
+            sys.exit(2)
+        except Exception:  # noqa: BLE001 (dramatiq would log it and run on without us)
+            self._log.exception("could not start; please report this")
+            sys.exit(3)
+        self._log.info("ready", revision=self.runtime.revision, queues=list(self.queues))
+        return True
 
     def _boot(self, conn: Connection) -> None:
         migrate.verify(conn, self.runtime.file.migrations)
@@ -148,9 +160,6 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
                 file_revision=state.file_revision,
                 revision=state.revision,
             )
-        self.heartbeat = Heartbeat(self)
-        self.register(conn)
-        self._log.info("worker ready", worker=str(self.id), queues=list(self.queues), revision=state.revision)
 
     def put_in_force(self, config: Config, revision: int) -> None:
         """Run by another configuration from the next job on."""
@@ -172,6 +181,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             threads=self.load.threads,
             revision=self.runtime.revision,
             file_revision=self.runtime.file_revision,
+            lost_after=timedelta(seconds=self.heartbeat.lost_after),
         )
 
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:

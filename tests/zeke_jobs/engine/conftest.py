@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -58,7 +58,7 @@ class Jobs:
         worker = uuid4()
         SQL.run(
             self.conn, "worker_register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=[],
-            threads=8, revision=1, file_revision=1,
+            threads=8, revision=1, file_revision=1, lost_after=timedelta(seconds=20),
         )  # fmt: skip
         return worker
 
@@ -81,7 +81,7 @@ class Jobs:
                 claims=[c["claim"] for c in claims],
                 after=[0.0] * len(claims),
                 results=[result] * len(claims),
-            )  # fmt: skip
+            )
         ]
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from contextlib import closing
@@ -239,7 +240,7 @@ def test_the_times_of_claims_and_ends_never_overlap_beyond_the_limit(jobs: Jobs)
         jobs.complete(worker, taken)
     spans = jobs.rows("SELECT claimed_on, completed_on FROM zeke_jobs.queue ORDER BY claimed_on")
     assert len(spans) == 20
-    assert all(before["completed_on"] <= after["claimed_on"] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before["completed_on"] <= after["claimed_on"] for before, after in itertools.pairwise(spans))
 
 
 def test_a_job_that_was_not_started_in_time_is_not_claimed_and_is_cancelled(conn: Connection, jobs: Jobs) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import dramatiq
 import dramatiq_pg
 import pytest
-from dramatiq.actor import Actor
-
-from tests.zeke_jobs.engine.conftest import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dramatiq.actor import Actor
+
+    from tests.zeke_jobs.engine.conftest import Jobs
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def jobs(jobs: Jobs) -> Jobs:
 
 def rescue(jobs: Jobs, seconds: float) -> list[dict[str, Any]]:
     set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
-    return SQL.all(jobs.conn, "worker_rescue", lost_after=timedelta(seconds=20))
+    return SQL.all(jobs.conn, "worker_rescue")
 
 
 def test_a_worker_that_proves_life_keeps_its_jobs(jobs: Jobs) -> None:
@@ -114,3 +114,12 @@ def test_one_process_of_two_makes_itself_empty_for_a_suspect(jobs: Jobs) -> None
     jobs.complete(workers[0], [claim])
     said = [SQL.one(jobs.conn, "worker_heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
     assert [row["alone"] for row in said if row] == [False, False]
+
+
+def test_the_jobs_of_a_worker_without_a_row_are_returned_too(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    jobs.rows("DELETE FROM zeke_jobs.worker")
+    assert rescue(jobs, 50) == []
+    assert [r["message_id"] for r in rescue(jobs, 61)] == [job]

@@ -17,6 +17,7 @@ CREATE TABLE zeke_jobs.worker (
   file_revision integer,
   started_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   heartbeat_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  lost_after interval NOT NULL DEFAULT '20 seconds',
   CONSTRAINT worker_pkey PRIMARY KEY (id),
   CONSTRAINT worker_kind CHECK (kind IN ('worker', 'scheduler'))
 ) WITH (fillfactor = 50);
@@ -24,6 +25,7 @@ COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
 COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
+COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
 -- Ring the doorbell of a queue where somebody waits at it. A NOTIFY in every send would serialise commits.
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
@@ -47,9 +49,9 @@ $$;
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Return the jobs of processes that have not proved life for p_lost_after. A death counts one attempt and one death;
+-- Return the jobs of processes that have not proved life for as long as they promised. A death counts one attempt and one death;
 -- the third quarantines the job. Locks what it takes, so that two rescuers never count one death twice.
-CREATE FUNCTION zeke_jobs.rescue(p_lost_after interval) RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
+CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
@@ -59,9 +61,15 @@ DECLARE
 BEGIN
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w
-    WHERE w.heartbeat_on < v_now - p_lost_after
+    WHERE w.heartbeat_on < v_now - w.lost_after
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
+  );
+  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
+  v_lost := v_lost || ARRAY(
+    SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker)
   );
   IF cardinality(v_lost) = 0 THEN
     RETURN;
@@ -78,7 +86,7 @@ BEGIN
           ELSE 'rescued'
         END AS outcome
       FROM zeke_jobs.queue AS q
-      JOIN zeke_jobs.worker AS w ON w.id = q.worker
+      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
       FOR UPDATE OF q
@@ -92,7 +100,7 @@ BEGIN
         'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
         'error', jsonb_build_object(
           'type', 'WorkerDied',
-          'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', l.host, l.pid,
+          'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
             to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
             CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
     FROM lost AS l

@@ -1,6 +1,7 @@
 -- Announce a live process; one that was taken for dead comes back under its id.
-INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, revision, file_revision)
+INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, revision, file_revision,
+  lost_after)
 VALUES (%(id)s::uuid, %(kind)s, %(host)s, %(pid)s, %(version)s, %(queues)s::text[], %(tasks)s::text[], %(threads)s,
-  %(revision)s, %(file_revision)s)
+  %(revision)s, %(file_revision)s, %(lost_after)s::interval)
 ON CONFLICT (id) DO UPDATE
 SET heartbeat_on = zeke_jobs.now(), queues = excluded.queues, tasks = excluded.tasks, revision = excluded.revision

@@ -1,3 +1,3 @@
 -- Return the jobs of processes that are lost.
 SELECT message_id, task, deaths, outcome
-FROM zeke_jobs.rescue(%(lost_after)s::interval)
+FROM zeke_jobs.rescue()
