@@ -113,25 +113,68 @@ class Embedding:
     model_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallStart:
+    """A call that is about to be made.
+
+    Attributes:
+        operation: analyze, brief, summarize or embed.
+        model: The model that is asked.
+        prompt: Id and version of the prompt, None for embeddings.
+        cost: The most that it can cost in US dollars, or None when nobody stated the model's price.
+        budget: What may be spent in a day (UTC) in US dollars, or None.
+    """
+
+    operation: str
+    model: str
+    prompt: str | None
+    cost: float | None
+    budget: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended.
+
+    Attributes:
+        outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
+        detail: Why, where it did not go well.
+        model: The model that answered.
+        input_tokens: As the provider counted them; ``output_tokens`` likewise.
+        output_tokens: See ``input_tokens``.
+        cost: In US dollars; None when unknown: what was set aside counts as spent.
+        is_charged: False when the provider did no work, so that nothing is owed.
+        latency_ms: From the request to the end of the answer.
+    """
+
+    outcome: str
+    detail: str | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    is_charged: bool = True
+    latency_ms: int | None = None
+
+
 class Ledger(Protocol):
     """Where a provider that costs money reserves, settles and remembers its calls; one for each job."""
 
     def remembered(self, key: str) -> Any | None:
         """The answer that an equal call got before, or None."""
 
-    def reserve(self, operation: str, model: str, cost: float | None) -> UUID:
-        """Open a call and set its greatest possible cost (US dollars, None when unknown) aside.
+    def remember(self, key: str, answer: Any) -> None:
+        """Keep an answer for equal calls."""
+
+    def reserve(self, call: CallStart) -> UUID:
+        """Open a call and set its greatest possible cost aside.
 
         Raises:
             Defer: the day's budget is spent; it says until when.
-
         """
 
-    def settle(self, call: UUID, outcome: str, details: Mapping[str, Any]) -> None:
+    def settle(self, call_id: UUID, end: CallEnd) -> None:
         """Close a call with what it really was."""
-
-    def remember(self, key: str, answer: Any) -> None:
-        """Keep an answer for equal calls."""
 
 
 class Analyst(Protocol):

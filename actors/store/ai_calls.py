@@ -1,0 +1,117 @@
+"""The ledger of AI calls: money is set aside before a call, settled after it, and every call is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg2.extras import Json
+
+from actors.store.statements import SQL
+from zeke_jobs.errors import Defer, Reject
+from zeke_jobs.postgres import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.ai.protocol import CallEnd, CallStart
+    from zeke_jobs.context import Context
+
+
+class PostgresLedger:
+    """The ledger of one job; every entry commits at once, so that a crash loses no cost.
+
+    Args:
+        conn: An autocommit connection, not inside a transaction.
+        job_id: The job that asks.
+        task: Its task.
+        story_id: The story that it is about.
+        is_fresh: Whether answers to the same question from before are ignored, as when a person asks again.
+    """
+
+    def __init__(self, conn: Connection, *, job_id: UUID, task: str, story_id: UUID, is_fresh: bool = False) -> None:
+        self._conn = conn
+        self._job_id = job_id
+        self._task = task
+        self._story_id = story_id
+        self._is_fresh = is_fresh
+
+    def remembered(self, key: str) -> Any | None:
+        """The answer that an equal call got before, or None."""
+        if self._is_fresh:
+            return None
+        row = SQL.one(self._conn, "ai_answer_get", key=key)
+        return None if row is None else row["answer"]
+
+    def remember(self, key: str, answer: Any) -> None:
+        """Keep an answer for equal calls."""
+        SQL.run(self._conn, "ai_answer_put", key=key, answer=Json(answer))
+
+    def reserve(self, call: CallStart) -> UUID:
+        """Open a call, and set its greatest possible cost aside.
+
+        Raises:
+            Defer: the day's budget has no room for it before tomorrow (UTC).
+            Reject: the whole budget of a day is less than this one call may cost.
+        """
+        if call.budget is not None and call.cost is not None and call.cost > call.budget:
+            raise Reject(
+                f"expected a daily budget that one call fits into, got ${call.budget:.2f} for a call of up to ${call.cost:.4f}"
+            )
+        with transaction(self._conn) as tx:
+            granted = SQL.one(tx, "ai_reserve", cost=call.cost or 0, budget=call.budget)
+            if granted is not None:
+                row = SQL.one(
+                    tx,
+                    "ai_call_open",
+                    operation=call.operation,
+                    story_id=str(self._story_id),
+                    job_id=str(self._job_id),
+                    task=self._task,
+                    model=call.model,
+                    prompt=call.prompt,
+                    cost=call.cost,
+                )
+                assert row is not None
+                return UUID(str(row["id"]))
+        left = SQL.one(self._conn, "ai_budget_left")
+        assert left is not None
+        raise Defer(
+            left["tomorrow"],
+            f"the day's AI budget of ${call.budget:.2f} is spent "
+            f"(${left['spent']:.2f} spent, ${left['reserved']:.2f} set aside); goes on at {left['tomorrow']:%Y-%m-%d %H:%M} UTC",
+        )
+
+    def settle(self, call_id: UUID, end: CallEnd) -> None:
+        """Close a call with what it really was; a second time changes nothing."""
+        SQL.run(
+            self._conn,
+            "ai_call_settle",
+            id=str(call_id),
+            outcome=end.outcome,
+            detail=None if end.detail is None else end.detail[:500],
+            model_answered=end.model,
+            input_tokens=end.input_tokens,
+            output_tokens=end.output_tokens,
+            cost=end.cost,
+            is_charged=end.is_charged,
+            latency_ms=end.latency_ms,
+        )
+
+
+def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False) -> PostgresLedger:
+    """The ledger of a job that is about ``story_id``."""
+    return PostgresLedger(ctx.db, job_id=ctx.job_id, task=ctx.task_id, story_id=story_id, is_fresh=is_fresh)
+
+
+def costs(
+    conn: Connection, *, by: str, since: date, story_id: UUID | None = None, limit: int = 50
+) -> list[Mapping[str, Any]]:
+    """Calls and costs since a day, dearest first. ``by``: day, task, model, outcome or story."""
+    rows = SQL.all(
+        conn, "ai_costs", by=by, since=since, story_id=None if story_id is None else str(story_id), limit=limit
+    )
+    return list(rows)

@@ -1,0 +1,7 @@
+-- What is spent and set aside of today's budget, and when the next day begins.
+SELECT
+  coalesce(d.spent_usd, 0) AS spent,
+  coalesce(d.reserved_usd, 0) AS reserved,
+  (date_trunc('day', zeke_jobs.now() AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' AS tomorrow
+FROM (SELECT (zeke_jobs.now() AT TIME ZONE 'UTC')::date AS day) AS today
+LEFT JOIN public.ai_days AS d ON d.day = today.day

@@ -1,0 +1,21 @@
+-- A call that ended; what was set aside for it becomes what it cost, once.
+WITH ended AS (
+  UPDATE public.ai_calls
+  SET
+    outcome = %(outcome)s,
+    detail = %(detail)s,
+    model_answered = %(model_answered)s,
+    input_tokens = %(input_tokens)s,
+    output_tokens = %(output_tokens)s,
+    cost_usd = CASE WHEN %(is_charged)s THEN coalesce(%(cost)s, reserved_usd) ELSE 0 END,
+    latency_ms = %(latency_ms)s,
+    settled_at = zeke_jobs.now()
+  WHERE id = %(id)s::uuid AND settled_at IS NULL
+  RETURNING day, reserved_usd, cost_usd
+)
+UPDATE public.ai_days AS d
+SET
+  reserved_usd = d.reserved_usd - coalesce(ended.reserved_usd, 0),
+  spent_usd = d.spent_usd + coalesce(ended.cost_usd, 0)
+FROM ended
+WHERE d.day = ended.day
