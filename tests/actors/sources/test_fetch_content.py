@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.engine.client import HttpEngine
+from actors.engine.contract import ContentItem, EngineError
+from actors.store import items
+from actors.store.items import NewItem
+from tests.actors.scripted_site import Answer, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.engine.local import LocalEngine
+    from tests.actors.scripted_site import Asked, ScriptedSite
+
+
+@pytest.fixture
+def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..., UUID]:
+    """Adds a queued item: ``add_item(url, source=…, title=…, …)``."""
+
+    def add(url: str | None, source: UUID | None = None, **known: Any) -> UUID:
+        source = source or add_source("https://a.example/feed")
+        item = items.add(pipeline.conn, source, NewItem(external_id=str(uuid4()), url=url, **known)).id
+        items.queue(pipeline.conn, [item])
+        return item
+
+    return add
+
+
+def test_a_page_becomes_a_story_and_its_analysis_is_sent(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A page", paragraphs("the queue") + "<pre><code>x = 1\ny = 2</code></pre>"))
+    item = add_item(f"{site.url}/a", title="As the feed says")
+    assert pipeline.run("fetch-content", raw_item_ids=[item]) == {"outcomes": {"stored": 1}}
+    ((story, title, kind, url),) = pipeline.query("SELECT id, title, kind, primary_url FROM stories")
+    assert (title, kind, url) == ("As the feed says", "article", f"{site.url}/a")
+    assert [(task, payload) for task, payload, _ in pipeline.sent] == [
+        ("analyze-story", {"story_id": str(story), "trigger": "auto"})
+    ]
+    ((text, language, markdown, origin),) = pipeline.query(
+        "SELECT text_body, language_code, markdown, text_origin FROM contents JOIN content_details ON content_id = contents.id"
+    )
+    assert "Paragraph 3 says" in text
+    assert (language, origin) == ("en", "page")
+    assert "```" in markdown
+    assert pipeline.query("SELECT status FROM raw_items") == [("completed",)]
+
+
+def test_running_it_again_changes_nothing_and_fetches_nothing(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A page", paragraphs("the queue")))
+    ids = [add_item(f"{site.url}/a"), add_item(f"{site.url}/missing")]
+    pipeline.run("fetch-content", raw_item_ids=ids)
+    before, sent, asked = pipeline.snapshot(), len(pipeline.sent), len(site.asked)
+    assert pipeline.run("fetch-content", raw_item_ids=ids) == {"outcomes": {}, "left_alone": 2}
+    assert (pipeline.snapshot(), len(pipeline.sent), len(site.asked)) == (before, sent, asked)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "status"),
+    [
+        (Answer(status=404), "not_found", "failed"),
+        (Answer(status=410), "gone", "failed"),
+        (Answer(status=403), "forbidden", "failed"),
+        (Answer(page("Short", "<p>Too little.</p>")), "too_short", "skipped"),
+        (Answer(page("Pay", "<p>Subscribe to continue reading.</p>")), "paywall", "skipped"),
+        (Answer(page("Cookies", "<p>Before you continue, accept all cookies.</p>")), "consent", "skipped"),
+        (Answer(b"%PDF-1.7", content_type="application/pdf"), "unsupported_type", "skipped"),
+        (Answer(""), "no_text", "skipped"),
+        (Answer(status=302, headers={"Location": "http://10.0.0.1/"}), "blocked_address", "failed"),
+        (Answer(status=302, headers={"Location": "/a"}), "too_many_redirects", "failed"),
+        (Answer("x", headers={"Content-Length": "90000000"}), "too_large", "failed"),
+    ],
+)
+def test_each_end_of_an_item_is_stated_and_has_a_status(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], answer: Answer, outcome: str, status: str
+) -> None:
+    site.pages["/a"] = answer
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a")])
+    assert pipeline.outcomes() == {outcome: 1}
+    assert pipeline.query("SELECT status FROM raw_items") == [(status,)]
+    assert pipeline.query("SELECT length(detail) > 5, decided_at IS NOT NULL FROM item_outcomes") == [(True, True)]
+    assert pipeline.sent == []
+
+
+def test_a_private_address_of_a_oneoff_is_refused(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    # Earlier version: one-off URLs could reach private addresses.
+    pipeline.run(
+        "fetch-content", raw_item_ids=[add_item("http://169.254.169.254/latest/"), add_item("file:///etc/passwd")]
+    )
+    assert pipeline.outcomes() == {"blocked_address": 1, "invalid_url": 1}
+
+
+def test_one_failure_does_not_run_the_others_again(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    # Earlier version: concurrency was a batch run one by one where one failure re-ran all.
+    for n in (0, 2):
+        site.pages[f"/{n}"] = Answer(page(f"Page {n}", paragraphs(f"thing {n}")))
+    site.pages["/1"] = Answer(status=500)
+    ids = [add_item(f"{site.url}/{n}") for n in range(3)]
+    assert pipeline.run("fetch-content", raw_item_ids=ids) == {"outcomes": {"stored": 2, "retrying": 1}}
+    again = [(payload, options) for task, payload, options in pipeline.sent if task == "fetch-content"]
+    assert [payload for payload, _ in again] == [{"raw_item_ids": [str(ids[1])]}]
+    assert again[0][1]["delay"].total_seconds() == 60
+
+
+def test_what_may_pass_is_tried_again_and_ends_in_its_reason(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    # Earlier version: a half-done item could never be retried.
+    site.pages["/a"] = Answer(status=500)
+    add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[pipeline.query("SELECT id FROM raw_items")[0][0]])
+    waits = [options["delay"].total_seconds() for _, _, options in pipeline.sent]
+    while pipeline.sent:
+        _, payload, _ = pipeline.sent.pop(0)
+        pipeline.run("fetch-content", **payload)
+        waits += [options["delay"].total_seconds() for _, _, options in pipeline.sent]
+    assert waits == [60, 120, 240]
+    assert site.times("/a") == 4
+    assert pipeline.outcomes() == {"fetch_failed": 1}
+    assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
+
+
+def test_an_item_that_failed_at_first_becomes_a_story_later(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    answers = iter([Answer(status=503), Answer(page("Late", paragraphs("patience")))])
+    site.pages["/a"] = lambda _: next(answers)
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a")])
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 1}
+
+
+def test_a_host_that_asks_for_less_is_not_asked_for_the_rest_of_the_batch(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/0"] = Answer(status=429, headers={"Retry-After": "300"})
+    ids = [add_item(f"{site.url}/{n}") for n in range(4)]
+    result = pipeline.run("fetch-content", raw_item_ids=ids)
+    assert result == {"outcomes": {"retrying": 1, "postponed": 3}}
+    assert len(site.asked) == 1
+    delays = [(len(payload["raw_item_ids"]), options["delay"].total_seconds()) for _, payload, options in pipeline.sent]
+    assert sorted(delays) == [(1, 300), (3, 300)]
+    assert pipeline.query("SELECT attempts FROM item_outcomes ORDER BY 1") == [(0,), (0,), (0,), (1,)]
+
+
+def test_a_fault_of_ours_holds_up_no_other_item_and_fails_the_job(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], engine: LocalEngine
+) -> None:
+    site.pages["/good"] = Answer(page("Good", paragraphs("goodness")))
+
+    class Broken:
+        def fetch_item(self, url: str) -> ContentItem:
+            if url.endswith("/bad"):
+                raise RuntimeError("a bug")
+            return engine.fetch_item(url)
+
+    pipeline.engine = Broken()  # type: ignore[assignment]
+    ids = [add_item(f"{site.url}/bad"), add_item(f"{site.url}/good")]
+    with pytest.raises(RuntimeError, match="a bug"):
+        pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"queued": 1, "stored": 1}
+
+
+def test_the_feeds_own_content_stands_in_for_a_page_behind_a_wall(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/pay"] = Answer(page("Pay", "<p>Subscribe to continue reading.</p>"))
+    site.pages["/forbidden"] = Answer(status=403)
+    site.pages["/gone"] = Answer(status=410)
+    for path, origin in (("/pay", "content"), ("/forbidden", "description"), ("/gone", "content")):
+        add_item(f"{site.url}{path}", title=path, metadata={origin: paragraphs(f"what the feed says of {path}")})
+    pipeline.run("fetch-content", raw_item_ids=[row[0] for row in pipeline.query("SELECT id FROM raw_items")])
+    assert pipeline.outcomes() == {"stored": 2, "gone": 1}
+    assert pipeline.query(
+        "SELECT title, text_origin FROM stories JOIN content_details USING (content_id) ORDER BY title"
+    ) == [("/forbidden", "description"), ("/pay", "feed")]
+
+
+def test_two_links_to_one_page_make_one_story(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    for path in ("/a", "/a?utm_source=rss", "/a/amp"):
+        site.pages[path] = Answer(page("A", paragraphs(f"the queue as {path} tells it")))
+    ids = [add_item(f"{site.url}{path}") for path in ("/a", "/a?utm_source=rss", "/a/amp")]
+    pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
+    assert pipeline.query("SELECT count(DISTINCT story_id), count(story_id) FROM item_outcomes") == [(1, 3)]
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_a_page_is_known_by_the_address_that_it_calls_its_own(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    head = '<link rel="canonical" href="https://origin.example/a">'
+    site.pages["/one"] = Answer(page("A", paragraphs("the text of one"), head))
+    site.pages["/two"] = Answer(page("A", paragraphs("what the copy says"), head))
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
+
+
+def test_one_text_at_two_addresses_makes_one_story(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/one"] = Answer(page("A", paragraphs("the same text")))
+    site.pages["/two"] = Answer(page("A", paragraphs("THE  same text")))
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
+
+
+def test_a_near_duplicate_is_a_story_of_its_own_in_one_cluster(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
+) -> None:
+    text = paragraphs("the release", 10)
+    site.pages["/one"] = Answer(page("One", text))
+    site.pages["/two"] = Answer(
+        page("Two", text.replace("Paragraph 2 says", "An editor added that") + "<p>Our own end.</p>")
+    )
+    site.pages["/three"] = Answer(
+        page("Three", "".join(f"<p>Nothing alike stands in sentence {n} of it.</p>" for n in range(20)))
+    )
+    other = add_source("https://b.example/feed")
+    ids = [add_item(f"{site.url}/one"), add_item(f"{site.url}/two", other), add_item(f"{site.url}/three")]
+    pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"stored": 3}
+    clusters = dict(pipeline.query("SELECT title, cluster_id FROM stories"))
+    assert clusters["One"] == clusters["Two"] is not None
+    assert clusters["Three"] is None
+    ((lead, metrics),) = pipeline.query(
+        "SELECT s.title, c.metrics FROM story_clusters AS c JOIN stories AS s ON s.id = c.primary_story_id"
+    )
+    assert (lead, metrics) == ("One", {"stories": 2, "sources": 2})
+
+
+@pytest.mark.parametrize("kinds", ["one address", "one text", "near duplicates"])
+def test_workers_at_the_same_time_make_one_story_of_one_text(
+    database: str,
+    site: ScriptedSite,
+    engine: LocalEngine,
+    pipeline: Pipeline,
+    add_item: Callable[..., UUID],
+    kinds: str,
+) -> None:
+    # Earlier version: two workers made two stories of one text.
+    workers = 6
+    for n in range(workers):
+        words = {"one address": f"variant {n}", "one text": "the text", "near duplicates": "the text"}[kinds]
+        end = f"<p>Number {n} ends in its own way.</p>" if kinds == "near duplicates" else ""
+        site.pages[f"/{n}?utm_source={n}"] = Answer(page("T", paragraphs(words, 12) + end))
+        site.pages[f"/same?utm_source={n}"] = site.pages[f"/{n}?utm_source={n}"]
+    path = "/same?utm_source={}" if kinds == "one address" else "/{0}?utm_source={0}"
+    ids = [add_item(site.url + path.format(n)) for n in range(workers)]
+    barrier = threading.Barrier(workers)
+    failures: list[BaseException] = []
+
+    def work(item: UUID) -> None:
+        try:
+            with closing(connect(database)) as conn:
+                barrier.wait()
+                Pipeline(conn, engine).run("fetch-content", raw_item_ids=[item])
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(item,)) for item in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    if kinds == "near duplicates":
+        assert pipeline.outcomes() == {"stored": workers}
+        assert pipeline.query("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories") == [(1, workers)]
+    else:
+        assert pipeline.outcomes() == {"stored": 1, "duplicate": workers - 1}
+        assert pipeline.query("SELECT count(*) FROM stories") == [(1,)]
+
+
+def test_two_jobs_with_the_same_item_end_it_once(
+    database: str, site: ScriptedSite, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
+) -> None:
+    together = threading.Barrier(2)
+
+    def answer(_: Asked) -> Answer:
+        together.wait()
+        return Answer(page("T", paragraphs("the text")))
+
+    site.pages["/a"] = answer
+    item = add_item(f"{site.url}/a")
+    results: list[dict[str, Any]] = []
+    sent: list[str] = []
+
+    def work() -> None:
+        with closing(connect(database)) as conn:
+            worker = Pipeline(conn, engine)
+            results.append(worker.run("fetch-content", raw_item_ids=[item])["outcomes"])
+            sent.extend(worker.tasks_sent())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results)) == ["{'ended_elsewhere': 1}", "{'stored': 1}"]
+    assert sent == ["analyze-story"]
+
+
+def test_a_crash_between_storing_and_sending_stores_nothing(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    item = add_item(f"{site.url}/a")
+    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    with pytest.raises(ConnectionError):
+        pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.query("SELECT count(*) FROM stories") == [(0,)]
+    assert pipeline.outcomes() == {"queued": 1}
+    monkeypatch.undo()
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.outcomes() == {"stored": 1}
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_a_page_is_never_fetched_inside_a_transaction(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    class Watching:
+        def fetch_item(self, url: str) -> ContentItem:
+            assert pipeline.conn.info.transaction_status == 0
+            raise EngineError("not_found", url)
+
+    pipeline.engine = Watching()  # type: ignore[assignment]
+    pipeline.run("fetch-content", raw_item_ids=[add_item("https://a.example/1"), add_item("https://a.example/2")])
+    assert pipeline.outcomes() == {"not_found": 2}
+
+
+def requeue(pipeline: Pipeline, item: UUID) -> None:
+    items.queue(pipeline.conn, [item])
+    pipeline.sent.clear()
+    pipeline.run("fetch-content", raw_item_ids=[item])
+
+
+def test_a_story_follows_its_article_and_keeps_its_identity(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the first wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    story = pipeline.query("SELECT id FROM stories")
+    site.pages["/a"] = Answer(page("A", paragraphs("the second wording")))
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {"updated": 1}
+    assert pipeline.query("SELECT id FROM stories") == story
+    assert pipeline.query("SELECT text_body LIKE '%%second wording%%' FROM contents") == [(True,)]
+    assert pipeline.query("SELECT revision FROM content_details") == [(2,)]
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_an_article_that_reads_as_before_is_not_analysed_again(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {"stored": 1}
+    assert pipeline.sent == []
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(Answer(status=410), "retracted"), (Answer(status=403), "stored")])
+def test_a_story_that_its_source_took_back_is_recorded_as_retracted(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], answer: Answer, outcome: str
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    site.pages["/a"] = answer
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {outcome: 1}
+    assert pipeline.query("SELECT count(*) FROM stories") == [(1,)]
+
+
+def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_story(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    answer = {
+        "id": "1",
+        "title": "T",
+        "description": "d",
+        "url": "https://a.example/1",
+        "sourceType": "blog",
+        "contentType": "article",
+    }
+    site.pages["/ingest"] = Answer(json.dumps({"data": answer}), content_type="application/json")
+    engine = HttpEngine(site.url)
+    pipeline.engine = engine
+    told = add_item("https://a.example/1", metadata={"content": paragraphs("what the feed says")})
+    untold = add_item("https://a.example/2")
+    pipeline.run("fetch-content", raw_item_ids=[told, untold])
+    engine.close()
+    assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
+
+
+def test_what_is_not_there_any_more_is_left_alone(pipeline: Pipeline) -> None:
+    assert pipeline.run("fetch-content", raw_item_ids=[uuid4()]) == {"outcomes": {}, "left_alone": 1}
+
+
+def test_an_item_of_a_foreign_producer_is_fetched_too(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    ((item,),) = pipeline.query(
+        "INSERT INTO raw_items (source_id, external_id, url) VALUES (%s, 'x', %s) RETURNING id",
+        str(add_source("https://a.example/feed")),
+        f"{site.url}/a",
+    )
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.outcomes() == {"stored": 1}

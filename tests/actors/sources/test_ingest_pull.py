@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.sources.conftest import Pipeline
+
+
+def test_a_pull_sends_for_each_source_that_is_due_and_a_second_one_for_none(
+    pipeline: Pipeline, add_source: Callable[..., UUID]
+) -> None:
+    wanted = {str(add_source(f"https://site{n}.example/feed")) for n in range(3)}
+    assert pipeline.run("ingest-pull") == {"outcome": "sent", "sources": 3, "queued_again": 0, "abandoned": 0}
+    assert {payload["source_id"] for _, payload, _ in pipeline.sent} == wanted
+    assert pipeline.run("ingest-pull")["outcome"] == "nothing_due"
+    assert len(pipeline.sent) == 3
+
+
+def test_a_source_that_is_switched_off_or_of_another_kind_is_left_alone(
+    pipeline: Pipeline, add_source: Callable[..., UUID]
+) -> None:
+    off = add_source("https://off.example/feed")
+    add_source("https://www.youtube.com/channel/UC0", "youtube_channel")
+    add_source("https://manual.example", "manual")
+    pipeline.query("UPDATE sources SET is_active = false WHERE id = %s", str(off))
+    assert pipeline.run("ingest-pull")["sources"] == 0
+    assert pipeline.run("ingest-pull-youtube")["sources"] == 1
+
+
+def test_a_source_that_is_not_due_waits_unless_a_person_asks(
+    pipeline: Pipeline, add_source: Callable[..., UUID]
+) -> None:
+    source = add_source("https://a.example/feed")
+    pipeline.query(
+        "INSERT INTO source_polling (source_id, next_check_at) VALUES (%s, zeke_jobs.now() + interval '1 hour')",
+        str(source),
+    )
+    assert pipeline.run("ingest-pull")["sources"] == 0
+    assert pipeline.run("ingest-pull", reason="manual")["sources"] == 1
+    assert pipeline.sent[0][1] == {"source_id": str(source), "reason": "manual"}
+
+
+def test_a_source_whose_job_was_lost_is_sent_again(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    add_source("https://a.example/feed")
+    pipeline.run("ingest-pull")
+    pipeline.query("UPDATE source_polling SET queued_at = zeke_jobs.now() - interval '61 minutes'")
+    assert pipeline.run("ingest-pull")["sources"] == 1
+
+
+def test_sources_of_one_host_share_a_key(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    add_source("https://a.example/one")
+    add_source("https://www.a.example/two")
+    pipeline.run("ingest-pull")
+    assert [options["key"] for _, _, options in pipeline.sent] == ["a.example", "a.example"]
+
+
+def test_many_sources_are_spread_over_time_and_few_are_not(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    for n in range(20):
+        add_source(f"https://site{n}.example/feed")
+    pipeline.settings["ingest-pull"] = {"burst": 10, "spread": "100s"}
+    pipeline.run("ingest-pull")
+    delays = [options["delay"].total_seconds() for _, _, options in pipeline.sent]
+    assert delays == [n * 5.0 for n in range(20)]
+    pipeline.sent.clear()
+    pipeline.query("UPDATE source_polling SET queued_at = NULL")
+    pipeline.settings["ingest-pull"] = {"burst": 20}
+    pipeline.run("ingest-pull")
+    assert {options["delay"] for _, _, options in pipeline.sent} == {None}
+
+
+def test_a_crash_between_marking_and_sending_marks_nothing(
+    pipeline: Pipeline, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Earlier version: enqueue and write were separate, so a crash between them lost work.
+    add_source("https://a.example/feed")
+
+    def crash(*_: object, **__: object) -> None:
+        raise ConnectionError("crashed")
+
+    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", crash)
+    with pytest.raises(ConnectionError):
+        pipeline.run("ingest-pull")
+    monkeypatch.undo()
+    assert pipeline.run("ingest-pull")["sources"] == 1
+
+
+def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(
+    pipeline: Pipeline, add_source: Callable[..., UUID]
+) -> None:
+    # Earlier version: items whose fetch failed stayed pending for ever and were never queued again.
+    source = add_source("https://a.example/feed")
+    pipeline.query(
+        "INSERT INTO raw_items (id, source_id, external_id, url) VALUES (gen_random_uuid(), %s, 'x', 'https://a.example/x')",
+        str(source),
+    )
+    pipeline.query("INSERT INTO item_outcomes (raw_item_id, outcome) SELECT id, 'queued' FROM raw_items")
+    lost = "UPDATE item_outcomes SET queued_at = zeke_jobs.now() - interval '2 hours' WHERE outcome = 'queued'"
+    for _ in range(4):
+        pipeline.query(lost)
+        result = pipeline.run("ingest-pull")
+        assert (result["queued_again"], result["abandoned"]) == (1, 0)
+    assert pipeline.tasks_sent().count("fetch-content") == 4
+    pipeline.query(lost)
+    assert pipeline.run("ingest-pull")["abandoned"] == 1
+    assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
+    pipeline.query(lost)
+    assert pipeline.run("ingest-pull")["queued_again"] == 0

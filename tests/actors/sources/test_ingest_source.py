@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from actors.engine.client import HttpEngine
+from actors.engine.contract import EngineError
+from actors.store import items
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.scripted_site import Asked, ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+
+
+def feed(site: ScriptedSite, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:
+    extra = f"<pubDate>{format_datetime(date or datetime.now(UTC))}</pubDate>"
+    entries = [(f"guid-{n}", f"{title} {n}", f"{site.url}/article/{n}") for n in range(start, start + count)]
+    return rss(*entries, extra=extra)
+
+
+def test_a_feed_brings_its_items_and_a_second_reading_adds_nothing(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 3), content_type="application/rss+xml")
+    source = add_source(f"{site.url}/feed")
+    result = pipeline.run("ingest-source", source_id=source)
+    assert result == {"outcome": "read", "items": 3, "new": 3, "edited": 0, "backlog": 0}
+    assert pipeline.tasks_sent() == ["fetch-content"]
+    assert len(pipeline.sent[0][1]["raw_item_ids"]) == 3
+    before = pipeline.snapshot()
+    again = pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert again["new"] == 0
+    assert pipeline.tasks_sent() == ["fetch-content"]
+    assert pipeline.snapshot() == before
+
+
+def test_a_redelivered_job_of_the_schedule_does_not_poll_again(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 1))
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "not_due"}
+    assert site.times("/feed") == 1
+
+
+def test_items_are_sent_in_batches_of_at_most_twenty_of_one_host(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 45))
+    pipeline.settings["ingest-source"] = {"first_fetch": {"items": 100}}
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    assert [len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent] == [20, 20, 5]
+    assert {options["key"] for _, _, options in pipeline.sent} == {site.url.removeprefix("http://")}
+
+
+def test_a_new_source_brings_its_newest_items_only_and_the_rest_is_stated(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    now = datetime.now(UTC)
+    old = [(f"old-{n}", "Old", f"{site.url}/old/{n}") for n in range(3)]
+    body = feed(site, 12, date=now - timedelta(days=1)).replace(
+        "</channel>",
+        rss(*old, extra=f"<pubDate>{format_datetime(now - timedelta(days=30))}</pubDate>")
+        .split("</description>")[1]
+        .split("</channel>")[0]
+        + "</channel>",
+    )
+    site.pages["/feed"] = Answer(body)
+    source = add_source(f"{site.url}/feed")
+    result = pipeline.run("ingest-source", source_id=source)
+    assert (result["new"], result["backlog"]) == (10, 5)
+    assert pipeline.outcomes() == {"queued": 10, "backlog": 5}
+    assert pipeline.query("SELECT count(*) FROM raw_items WHERE status = 'skipped'") == [(5,)]
+    site.pages["/feed"] = Answer(feed(site, 30, date=now - timedelta(days=20)))
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 18
+
+
+def test_a_feed_is_asked_conditionally_with_what_it_sent_verbatim(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    # Earlier version: the feed was polled unconditionally every 5 minutes.
+    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("if-none-match") == 'W/"odd tag"' and asked.headers.get("if-modified-since") == stamp:
+            return Answer(status=304, headers={"ETag": 'W/"second"'})
+        return Answer(feed(site, 1), headers={"ETag": 'W/"odd tag"', "Last-Modified": stamp})
+
+    site.pages["/feed"] = answer
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "not_modified"
+    assert pipeline.query("SELECT etag, last_modified FROM source_polling") == [('W/"second"', stamp)]
+    assert pipeline.query("SELECT status FROM source_health") == [("ok",)]
+
+
+def test_tags_of_an_answer_that_could_not_be_read_are_not_kept(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer("<html>maintenance</html>", headers={"ETag": '"bad"'})
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source)["outcome"] == "not_a_feed"
+    assert pipeline.query("SELECT etag FROM source_polling") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "health"),
+    [
+        (404, "not_found", "error"),
+        (500, "fetch_failed", "warn"),
+        (403, "forbidden", "error"),
+        (429, "rate_limited", "warn"),
+    ],
+)
+def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], status: int, outcome: str, health: str
+) -> None:
+    site.pages["/feed"] = Answer(status=status)
+    source = add_source(f"{site.url}/feed")
+    waits = [
+        pipeline.run("ingest-source", source_id=source, reason="manual")["next_check_in_s"] // 3600 for _ in range(7)
+    ]
+    assert waits == [1, 2, 4, 8, 16, 24, 24]
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == outcome
+    assert pipeline.query("SELECT is_active FROM sources") == [(True,)]
+    assert pipeline.query("SELECT status, last_error_at IS NOT NULL FROM source_health") == [("error", True)]
+    pipeline.query("UPDATE source_polling SET failures = 0")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT status FROM source_health") == [(health,)]
+
+
+def test_a_success_after_failures_is_healthy_again(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=500)
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    site.pages["/feed"] = Answer(feed(site, 1))
+    pipeline.run("ingest-source", source_id=source, reason="retry")
+    assert pipeline.query("SELECT failures FROM source_polling") == [(0,)]
+    assert pipeline.query(
+        "SELECT status, message, last_success_at IS NOT NULL, last_error_at IS NOT NULL FROM source_health"
+    ) == [("ok", None, True, True)]
+
+
+def test_retry_after_lets_the_whole_host_rest(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=429, headers={"Retry-After": "7200"})
+    source, neighbour = add_source(f"{site.url}/feed"), add_source(f"{site.url}/other")
+    stranger = add_source("https://stranger.example/feed")
+    pipeline.run("ingest-pull")
+    pipeline.run("ingest-source", source_id=source)
+    waits = dict(
+        pipeline.query(
+            "SELECT source_id::text, extract(epoch FROM next_check_at - zeke_jobs.now())::int FROM source_polling"
+        )
+    )
+    assert waits[str(source)] == pytest.approx(7200, abs=10)
+    assert waits[str(neighbour)] == pytest.approx(7200, abs=10)
+    assert waits[str(stranger)] <= 0
+
+
+def test_a_source_that_is_gone_twice_is_switched_off(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=410)
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "gone", "switched_off": False}
+    assert pipeline.run("ingest-source", source_id=source, reason="manual") == {"outcome": "gone", "switched_off": True}
+    assert pipeline.query("SELECT is_active FROM sources") == [(False,)]
+    assert "switched off" in pipeline.query("SELECT message FROM source_health")[0][0]
+    assert pipeline.run("ingest-source", source_id=source, reason="manual") == {"outcome": "inactive"}
+
+
+def test_a_source_moves_once_the_same_redirect_was_seen_often_and_long_enough(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/old"] = Answer(status=301, headers={"Location": "/new"})
+    site.pages["/new"] = Answer(feed(site, 1))
+    source = add_source(f"{site.url}/old")
+    for _ in range(4):
+        pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/old",)]
+    pipeline.query("UPDATE source_polling SET moved_since = moved_since - interval '25 hours'")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/new",)]
+    before = pipeline.snapshot()
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.snapshot() == before
+
+
+def test_how_often_a_source_is_asked_follows_how_often_it_publishes(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 14, date=datetime.now(UTC) - timedelta(days=1)))
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    assert pipeline.query("SELECT interval_seconds FROM source_polling") == [(12 * 3600,)]
+
+
+def test_the_servers_own_wish_can_only_make_it_rarer(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(
+        feed(site, 1, date=datetime.now(UTC) - timedelta(days=1)).replace("<item>", "<item>", 1),
+        headers={"Cache-Control": "public, max-age=60"},
+    )
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    wait = "SELECT extract(epoch FROM next_check_at - zeke_jobs.now())::int / 60 FROM source_polling"
+    assert pipeline.query(wait)[0][0] >= 60
+    site.pages["/feed"] = Answer(feed(site, 200), headers={"Cache-Control": "max-age=18000"})
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query(wait)[0][0] in {299, 300}
+
+
+def test_an_edited_entry_is_read_again_and_an_untouched_one_is_not(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    for n in range(2):
+        site.pages[f"/article/{n}"] = Answer(page(f"Title {n}", paragraphs(f"thing {n}")))
+    site.pages["/feed"] = Answer(feed(site, 2))
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    pipeline.drain()
+    site.pages["/feed"] = Answer(feed(site, 2).replace("Title 1", "Corrected: title 1"))
+    site.pages["/article/1"] = Answer(page("Corrected", paragraphs("a corrected thing")))
+    result = pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert (result["new"], result["edited"]) == (0, 1)
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 1, "updated": 1}
+    assert pipeline.query("SELECT title FROM stories ORDER BY title") == [("Corrected: title 1",), ("Title 0",)]
+    assert pipeline.query("SELECT count(*) FROM contents WHERE text_body LIKE '%%a corrected thing%%'") == [(1,)]
+
+
+def test_an_engine_without_lists_of_items_is_a_stated_outcome(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    answer = {"data": {"id": "1", "name": "Feed", "url": "u", "sourceType": "rss", "isActive": True}}
+    site.pages["/source"] = Answer(json.dumps(answer), content_type="application/json")
+    engine = HttpEngine(site.url)
+    pipeline.engine = engine
+    result = pipeline.run("ingest-source", source_id=add_source("https://a.example/feed"))
+    engine.close()
+    assert result["outcome"] == "engine_failed"
+    assert "no list" in pipeline.query("SELECT message FROM source_health")[0][0]
+
+
+def test_a_source_that_does_not_exist_is_a_stated_outcome(pipeline: Pipeline) -> None:
+    assert pipeline.run("ingest-source", source_id=uuid4()) == {"outcome": "no_such_source"}
+
+
+def test_a_source_without_an_address_is_unhealthy(pipeline: Pipeline) -> None:
+    (source,) = pipeline.query("INSERT INTO sources (type) VALUES ('rss') RETURNING id")[0]
+    assert pipeline.run("ingest-source", source_id=source)["outcome"] == "invalid_url"
+    assert pipeline.run("ingest-source", source_id=source)["outcome"] == "invalid_url"
+    assert pipeline.query("SELECT status FROM source_health") == [("error",)]
+
+
+def test_a_crash_between_storing_and_sending_stores_nothing(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 2))
+    source = add_source(f"{site.url}/feed")
+    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    with pytest.raises(ConnectionError):
+        pipeline.run("ingest-source", source_id=source)
+    assert pipeline.query("SELECT count(*) FROM raw_items") == [(0,)]
+    monkeypatch.undo()
+    assert pipeline.run("ingest-source", source_id=source)["new"] == 2
+
+
+def test_a_feed_is_never_fetched_inside_a_transaction(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    class Watching:
+        def fetch_source(self, *_: object) -> None:
+            assert pipeline.conn.info.transaction_status == 0
+            raise EngineError("timeout", "slow")
+
+    pipeline.engine = Watching()  # type: ignore[assignment]
+    assert pipeline.run("ingest-source", source_id=add_source("https://a.example/f"))["outcome"] == "timeout"
+
+
+def test_a_channel_of_youtube_brings_videos_that_are_never_extracted(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    description = "This video explains in detail how the queue works. " * 6
+    site.pages["/feed"] = Answer(
+        '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns:media="http://search.yahoo.com/mrss/" '
+        'xmlns="http://www.w3.org/2005/Atom"><title>Channel</title><entry><id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk'
+        '</yt:videoId><title>A video</title><link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/>'
+        f"<media:group><media:description>{description}</media:description></media:group></entry></feed>"
+    )
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "youtube_channel"))
+    pipeline.drain()
+    assert [asked.path for asked in site.asked] == ["/feed"]
+    assert pipeline.query("SELECT kind, title FROM stories") == [("video", "A video")]
+    assert pipeline.query("SELECT text_origin FROM content_details") == [("description",)]
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
+def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    paths = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()]
+    ids = []
+    for place, path in enumerate(paths):
+        site.pages[f"/{place}"] = Answer(path.read_bytes(), content_type="application/xml")
+        ids.append(add_source(f"{site.url}/{place}"))
+    for source in ids:
+        assert pipeline.run("ingest-source", source_id=source)["outcome"] in {"read", "not_a_feed"}
+    count = pipeline.query("SELECT count(*) FROM raw_items")
+    assert count[0][0] > 1300
+    sent = len(pipeline.sent)
+    for source in ids:
+        pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT count(*) FROM raw_items") == count
+    assert len(pipeline.sent) == sent
+    assert sum(items.outcomes(pipeline.conn).values()) == count[0][0]
