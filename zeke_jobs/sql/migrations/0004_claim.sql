@@ -175,12 +175,13 @@ BEGIN
   FOR NO KEY UPDATE;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
   IF FOUND THEN
-    v_now := zeke_jobs.now();
     SELECT array_agg(g.name ORDER BY g.name), array_agg(zeke_jobs.gate_room(g, v_now) ORDER BY g.name),
       array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
     INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
     FROM zeke_jobs.gate AS g
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
+    -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
+    v_now := zeke_jobs.now();
   END IF;
 
   -- 4. Level by level. Within a level, equal shares; what one task cannot use goes to the others in the next round.

@@ -1,0 +1,76 @@
+"""Handlers that the acceptance tests run in real worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from pydantic import BaseModel
+
+from zeke_jobs import Context, Payload
+
+
+class Work(Payload):
+    n: int = 0
+    seconds: float = 0.0
+    die: str = ""
+
+
+class Words(BaseModel):
+    word: str = "nothing"
+
+
+def trace(ctx: Context[Any], what: str) -> None:
+    with ctx.db.cursor() as cursor:
+        cursor.execute("INSERT INTO trace (job, what) VALUES (%s, %s)", (str(ctx.job_id), what))
+
+
+def work(payload: Work, ctx: Context) -> int:
+    """Leaves a trace of its start and its end."""
+    trace(ctx, "start")
+    time.sleep(payload.seconds)
+    trace(ctx, "end")
+    return payload.n
+
+
+def effect(payload: Work, ctx: Context) -> None:
+    """Takes a while, then has its effect exactly once."""
+    trace(ctx, "start")
+    time.sleep(payload.seconds)
+    with ctx.transaction() as db, db.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
+        ctx.complete(payload.n)
+
+
+def die(payload: Work, point: str) -> None:
+    if payload.die == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fragile(payload: Work, ctx: Context) -> None:
+    """Writes, sends and completes in one transaction; the first attempt dies where it is told to."""
+    first = ctx.attempt == 1
+    if first:
+        die(payload, "before")
+    with ctx.transaction() as db, db.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
+        if first:
+            die(payload, "between write and send")
+        ctx.send("work", {"n": payload.n})
+        if first:
+            die(payload, "between send and completion")
+        ctx.complete({"n": payload.n})
+        if first:
+            die(payload, "before the commit")
+    if first:
+        die(payload, "after the commit")
+
+
+def poison(payload: Work, ctx: Context) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(payload: Work, ctx: Context[Words]) -> str:
+    return ctx.settings.word

@@ -1,0 +1,265 @@
+"""The real command lines on a real Postgres."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import dramatiq
+import dramatiq_pg
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import Fleet, eventually, scalar
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+OVERLAP = """
+  SELECT max(active) FROM (
+    SELECT sum(step) OVER (ORDER BY at, step) AS active
+    FROM (SELECT at, CASE what WHEN 'start' THEN 1 ELSE -1 END AS step FROM trace) AS steps
+  ) AS sums
+"""
+
+
+def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:work", concurrency: 3}
+          tick: {handler: "H:work", cron: "* * * * *"}
+    """)
+    fleet.workers(processes=2), fleet.workers(processes=1)
+    scheduler = fleet.scheduler()
+    fleet.ready(effects, 3)
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(500)])
+    eventually(lambda: scalar(effects, OPEN) == 0, 90, fleet)
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND task = 'work'") == 500
+    starts = "SELECT count(*), count(DISTINCT t.job) FROM trace t JOIN zeke_jobs.queue q ON q.message_id = t.job WHERE q.task = 'work' AND t.what = 'start'"
+    with effects.cursor() as cursor:
+        cursor.execute(starts)
+        assert cursor.fetchone() == (500, 500)
+        cursor.execute("DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
+    assert scalar(effects, OVERLAP) == 3
+    by_times = """
+      SELECT max(active) FROM (
+        SELECT sum(step) OVER (ORDER BY at, step) AS active FROM (
+          SELECT started_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = 'work'
+          UNION ALL SELECT completed_on, -1 FROM zeke_jobs.queue WHERE task = 'work') AS steps) AS sums
+    """
+    assert scalar(effects, by_times) == 3
+    assert scheduler.process.poll() is None
+
+
+def test_jobs_of_a_killed_command_complete_elsewhere_and_none_twice_in_effect(
+    fleet: Fleet, effects: Connection
+) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          effect: {handler: "H:effect", retry: {delay: 10ms}}
+    """)
+    doomed, _survivor = fleet.workers(processes=1), fleet.workers(processes=1)
+    fleet.ready(effects, 2)
+    zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.1} for n in range(100)])
+    eventually(lambda: scalar(effects, "SELECT count(*) FROM effect") >= 20, fleet=fleet)
+    doomed.kill()
+    eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 100
+    assert scalar(effects, "SELECT count(*) FROM effect") == 100
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0") > 0
+    assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") > 100
+
+
+@pytest.mark.parametrize(
+    ("point", "runs"),
+    [
+        ("before", 2),
+        ("between write and send", 2),
+        ("between send and completion", 2),
+        ("before the commit", 2),
+        ("after the commit", 1),
+    ],
+)
+def test_a_transaction_that_is_killed_leaves_all_or_nothing(
+    fleet: Fleet, effects: Connection, point: str, runs: int
+) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          fragile: {handler: "H:fragile"}
+          work: {handler: "H:work", paused: true}
+    """)
+    job = zeke_jobs_send_when_known(fleet, effects, "fragile", {"n": 7, "die": point})
+    left = (
+        scalar(effects, "SELECT count(*) FROM effect"),
+        scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)),
+        scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = %s AND state = 'done'", str(job)),
+    )
+    assert left == ((1, 1, 1) if point == "after the commit" else (0, 0, 0))
+    fleet.workers()
+    eventually(lambda: zeke_jobs.status(job).status == "completed", 30, fleet)
+    assert scalar(effects, "SELECT count(*) FROM effect") == 1
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)) == 1
+    assert scalar(effects, "SELECT attempt FROM zeke_jobs.queue WHERE message_id = %s", str(job)) == runs
+
+
+def zeke_jobs_send_when_known(fleet: Fleet, conn: Connection, task: str, payload: dict[str, object]):  # type: ignore[no-untyped-def]
+    """Start a worker command, send, and wait until the command has died of the job."""
+    command = fleet.workers()
+    fleet.ready(conn, 1)
+    job = zeke_jobs.send(task, payload).id
+    eventually(lambda: command.process.poll() is not None, 30, fleet)
+    return job
+
+
+def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          poison: {handler: "H:poison", retry: {limit: 9}}
+          effect: {handler: "H:effect"}
+    """)
+    fleet.workers(threads=8)
+    fleet.ready(effects, 1)
+    innocents = zeke_jobs.send_many("effect", [{"n": n, "seconds": 1.0} for n in range(7)])
+    eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 7, fleet=fleet)
+    poison = zeke_jobs.send("poison").id
+    end = time.monotonic() + 90
+    while scalar(effects, OPEN) and time.monotonic() < end:
+        if fleet.commands[-1].process.poll() is not None:
+            fleet.workers(threads=8)
+        time.sleep(0.2)
+    job = zeke_jobs.status(poison)
+    assert (job.status, len(job.attempts)) == ("failed", 3)
+    assert "quarantined" in job.attempts[-1]["error"]["message"]
+    assert len(innocents) == scalar(effects, "SELECT count(*) FROM effect") == 7
+    assert scalar(effects, "SELECT max(deaths) FROM zeke_jobs.queue WHERE task = 'effect'") == 1
+
+
+def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:work"}
+    """)
+    fleet.workers()
+    fleet.ready(effects, 1)
+    broker = dramatiq_pg.PostgresBroker(url=fleet.database, schema="zeke_jobs", prefix="", results=False)
+    stock = dramatiq.actor(lambda **_: None, actor_name="work", broker=broker)
+    plain = stock.send(n=1)
+    delayed = stock.send_with_options(kwargs={"n": 2}, delay=2_000)
+    assert zeke_jobs.wait(plain.message_id, timeout=20) == 1
+    assert zeke_jobs.wait(delayed.message_id, timeout=20) == 2
+    waited = scalar(
+        effects,
+        "SELECT extract(epoch FROM started_on - created_on)::float FROM zeke_jobs.queue WHERE message_id = %s",
+        delayed.message_id,
+    )
+    assert 1.8 <= waited < 4
+
+
+def test_editing_the_file_and_restarting_changes_the_limit_and_an_old_file_does_not_turn_it_back(
+    fleet: Fleet, effects: Connection
+) -> None:
+    old = fleet.configure(
+        """
+        version: 1
+        tasks:
+          work: {handler: "H:work", concurrency: 2}
+    """,
+        "old.yaml",
+    )
+    new = fleet.configure(
+        """
+        version: 1
+        tasks:
+          work: {handler: "H:work", concurrency: 5}
+    """,
+        "new.yaml",
+    )
+    limit = "SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/work'"
+    first = fleet.workers(ZEKE_JOBS_CONFIG=str(old))
+    fleet.ready(effects, 1)
+    assert scalar(effects, limit) == 2
+    assert first.stop() == 0
+    fleet.workers(ZEKE_JOBS_CONFIG=str(new), threads=8)
+    fleet.ready(effects, 1)
+    assert scalar(effects, limit) == 5
+    stale = fleet.workers(ZEKE_JOBS_CONFIG=str(old), threads=8)
+    fleet.ready(effects, 2)
+    assert scalar(effects, limit) == 5
+    assert "older revision" in stale.text()
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.1} for n in range(40)])
+    eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
+    assert scalar(effects, OVERLAP) == 5
+    assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.queue") == [2]
+    assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker WHERE kind = 'worker'") == [2]
+
+
+@pytest.mark.parametrize("command", ["workers", "scheduler"])
+def test_a_broken_file_stops_the_command_with_every_error_in_its_place(
+    fleet: Fleet, conn: Connection, command: str
+) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:wrok", concurrencyy: 3}
+          other: {handler: "H:work", timeout: 5 parsecs}
+    """)
+    started = getattr(fleet, command)()
+    assert started.wait() == 2
+    text = started.text()
+    for place in (":4:19: error:", ":4:", ":5:"):
+        assert f"jobs.yaml{place}" in text
+    assert "did you mean" in text
+    assert "Traceback" not in text
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.revision") == 0
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
+
+
+@pytest.mark.parametrize("command", ["workers", "scheduler"])
+def test_a_missing_database_address_is_an_error_that_names_the_variable(fleet: Fleet, command: str) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:work"}
+    """)
+    started = getattr(fleet, command)(DATABASE_URL="")
+    assert started.wait() == 2
+    assert "DATABASE_URL" in started.text()
+    assert "Traceback" not in started.text()
+
+
+def test_a_database_that_is_behind_is_refused_with_the_command_to_run(fleet: Fleet, conn: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:work"}
+    """)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0004%'")
+    worker = fleet.workers()
+    assert worker.wait() == 2
+    assert "run: zeke-jobs migrate" in worker.text()
+
+
+def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          work: {handler: "H:work"}
+    """)
+    worker = fleet.workers(threads=2)
+    fleet.ready(effects, 1)
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 1.0} for n in range(10)])
+    eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
+    assert worker.stop() == 0
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'") == 0
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 2
+    assert scalar(effects, "SELECT sum(attempt) FROM zeke_jobs.queue") == 2
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
