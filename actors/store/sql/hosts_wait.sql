@@ -1,6 +1,6 @@
 -- A host asked to be left alone: none of its sources is due before then.
 UPDATE public.source_polling AS p
-SET next_check_at = GREATEST(p.next_check_at, zeke_jobs.now() + %(wait)s), updated_at = zeke_jobs.now()
+SET next_check_at = GREATEST(p.next_check_at, zeke_jobs.now() + %(wait)s::interval), updated_at = zeke_jobs.now()
 FROM public.sources AS s
 WHERE s.id = p.source_id
     AND s.id <> %(source_id)s

@@ -9,6 +9,6 @@ ON CONFLICT (raw_item_id) DO UPDATE SET
     detail = EXCLUDED.detail,
     story_id = COALESCE(EXCLUDED.story_id, o.story_id),
     attempts = EXCLUDED.attempts,
-    queued_at = CASE WHEN EXCLUDED.decided_at IS NULL THEN zeke_jobs.now() + %(wait)s ELSE o.queued_at END,
+    queued_at = CASE WHEN EXCLUDED.decided_at IS NULL THEN zeke_jobs.now() + %(wait)s::interval ELSE o.queued_at END,
     decided_at = EXCLUDED.decided_at,
     updated_at = zeke_jobs.now()

@@ -2,7 +2,7 @@
 WITH stranded AS (
     SELECT o.raw_item_id
     FROM public.item_outcomes AS o
-    WHERE o.outcome IN ('queued', 'retrying') AND o.queued_at < zeke_jobs.now() - %(lost_after)s
+    WHERE o.outcome IN ('queued', 'retrying') AND o.queued_at < zeke_jobs.now() - %(lost_after)s::interval
     ORDER BY o.queued_at
     LIMIT %(most)s
     FOR UPDATE SKIP LOCKED

@@ -4,7 +4,7 @@ INSERT INTO public.source_polling AS p (
     failures, gone_count, moved_to, moved_count, moved_since, fetched_once, queued_at
 )
 VALUES (
-    %(source_id)s, %(etag)s, %(last_modified)s, zeke_jobs.now() + %(wait)s, zeke_jobs.now(), %(interval_seconds)s,
+    %(source_id)s, %(etag)s, %(last_modified)s, zeke_jobs.now() + %(wait)s::interval, zeke_jobs.now(), %(interval_seconds)s,
     %(failures)s, %(gone_count)s, %(moved_to)s, %(moved_count)s, %(moved_since)s, %(fetched_once)s, NULL
 )
 ON CONFLICT (source_id) DO UPDATE SET

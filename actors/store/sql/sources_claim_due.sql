@@ -7,7 +7,7 @@ WITH due AS (
     WHERE s.is_active
         AND s.type = ANY (%(types)s)
         AND (%(all)s OR p.next_check_at IS NULL OR p.next_check_at <= zeke_jobs.now())
-        AND (p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s)
+        AND (p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s::interval)
     ORDER BY p.next_check_at NULLS FIRST, s.id
     LIMIT %(most)s
 ),
@@ -17,7 +17,7 @@ claimed AS (
     FROM due
     ORDER BY id
     ON CONFLICT (source_id) DO UPDATE SET queued_at = zeke_jobs.now(), updated_at = zeke_jobs.now()
-    WHERE p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s
+    WHERE p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s::interval
     RETURNING source_id
 )
 SELECT due.id, due.url

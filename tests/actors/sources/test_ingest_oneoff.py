@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.actors.scripted_site import Answer, page, paragraphs
+from zeke_jobs import Reject
+
+if TYPE_CHECKING:
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+
+def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -> None:
+    for url in ("https://www.a.example/1", "https://a.example/2", "https://b.example/1"):
+        pipeline.run("ingest-oneoff", url=url, requestedBy="ada")
+    assert pipeline.query("SELECT type, url, name FROM sources ORDER BY url") == [
+        ("manual", "https://a.example", "a.example"),
+        ("manual", "https://b.example", "b.example"),
+    ]
+    assert pipeline.query("SELECT count(*) FROM raw_items WHERE metadata ->> 'requested_by' = 'ada'") == [(3,)]
+    assert pipeline.tasks_sent() == ["fetch-content"] * 3
+
+
+def test_asking_twice_changes_nothing(pipeline: Pipeline, site: ScriptedSite) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    first = pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    assert first["outcome"] == "queued"
+    assert pipeline.run("ingest-oneoff", url=f"{site.url}/a?utm_source=x")["raw_item_id"] == first["raw_item_id"]
+    assert len(pipeline.sent) == 1
+    pipeline.drain()
+    before = pipeline.snapshot()
+    again = pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    assert (again["outcome"], again["story_id"]) == ("stored", str(pipeline.query("SELECT id FROM stories")[0][0]))
+    assert pipeline.snapshot() == before
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_a_page_that_failed_is_tried_again_when_somebody_asks_again(pipeline: Pipeline, site: ScriptedSite) -> None:
+    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"not_found": 1}
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 1}
+
+
+def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline, site: ScriptedSite) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    pipeline.run("ingest-oneoff", url=f"{site.url}/a", priority="high")
+    assert [options["priority"] for _, _, options in pipeline.sent] == [20]
+    pipeline.drain()
+    assert [(task, options["priority"]) for task, _, options in pipeline.sent] == [("analyze-story", 20)]
+    pipeline.run("ingest-oneoff", url=f"{site.url}/b")
+    assert pipeline.sent[-1][2]["priority"] is None
+
+
+@pytest.mark.parametrize("url", ["no address", "ftp://a.example/", "http://user:secret@a.example/"])
+def test_what_is_no_address_is_rejected_in_words(pipeline: Pipeline, url: str) -> None:
+    with pytest.raises(Reject, match="expected an") as caught:
+        pipeline.run("ingest-oneoff", url=url)
+    assert "secret" not in str(caught.value)
+    assert pipeline.query("SELECT count(*) FROM sources") == [(0,)]
+
+
+def test_the_item_of_a_oneoff_and_of_a_feed_make_one_story(pipeline: Pipeline, site: ScriptedSite) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    ((source,),) = pipeline.query("INSERT INTO sources (type, url) VALUES ('rss', 'https://f.example') RETURNING id")
+    ((item,),) = pipeline.query(
+        "INSERT INTO raw_items (source_id, external_id, url) VALUES (%s, 'g', %s) RETURNING id", source, f"{site.url}/a"
+    )
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from contextlib import closing
+from importlib.resources import files
+from typing import TYPE_CHECKING, get_args
+
+import psycopg2
+import pytest
+
+from actors.engine.contract import Failure
+from actors.store.outcomes import IN_FLIGHT, Outcome, status_of
+from zeke_jobs import migrate
+from zeke_jobs.postgres import connect
+from zeke_jobs.queries import Queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+FIRST = "0001_pipeline_tables.sql"
+
+
+def rows(conn: Connection, sql: str) -> list[tuple[object, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def type_of_embedding(conn: Connection) -> str:
+    sql = "SELECT udt_name FROM information_schema.columns WHERE table_name = 'story_embeddings' AND column_name = 'embedding'"
+    return str(rows(conn, sql)[0][0])
+
+
+def test_embeddings_are_vectors_where_pgvector_can_be_had(conn: Connection) -> None:
+    available = rows(conn, "SELECT FROM pg_available_extensions WHERE name = 'vector'")
+    assert type_of_embedding(conn) == ("vector" if available else "_float4")
+
+
+def test_without_pgvector_embeddings_are_arrays(new_database: Callable[..., str], server_url: str) -> None:
+    # A role that may not create extensions stands for a server that has none: both take the same way.
+    url = new_database()
+    role = f"plain_{url.rsplit('/', 1)[1].split('?')[0]}"
+    with closing(connect(url)) as owner, owner.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}")
+        try:
+            cursor.execute(files("actors.store").joinpath("migrations", FIRST).read_text())
+            assert type_of_embedding(owner) == "_float4"
+        finally:
+            cursor.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) -> None:
+    with closing(connect(new_database())) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE sources (id uuid PRIMARY KEY, type text NOT NULL, name text, url text, theirs text)"
+        )
+        cursor.execute("INSERT INTO sources VALUES (gen_random_uuid(), 'rss', 'kept', NULL, 'theirs')")
+        cursor.execute(
+            "CREATE TABLE story_embeddings (story_id uuid PRIMARY KEY, model_version text, embedding real[])"
+        )
+        migrate.migrate(conn, ["actors.store"])
+        assert rows(conn, "SELECT name, theirs FROM sources") == [("kept", "theirs")]
+        columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'sources' ORDER BY 1"
+        assert [row[0] for row in rows(conn, columns)] == ["id", "name", "theirs", "type", "url"]
+        assert type_of_embedding(conn) == "_float4"
+
+
+@pytest.mark.parametrize("name", Queries("actors.store", "sql").names())
+def test_each_statement_fits_the_schema(conn: Connection, name: str) -> None:
+    text = Queries("actors.store", "sql").text(name)
+    assert text.startswith("-- ")
+    body = _prepared(text)
+    with conn.cursor() as cursor:
+        try:
+            cursor.execute(f"PREPARE one AS {body}")
+        except psycopg2.errors.IndeterminateDatatype:
+            return  # a parameter without a context; the statement itself was parsed and its columns found
+
+
+def _prepared(text: str) -> str:
+    """The statement with $1, $2 … for its named parameters."""
+    numbers: dict[str, int] = {}
+
+    class Numbered(dict[str, str]):
+        def __missing__(self, key: str) -> str:
+            return f"${numbers.setdefault(key, len(numbers) + 1)}"
+
+    return text % Numbered()
+
+
+def test_every_reason_of_an_engine_is_an_outcome_of_an_item() -> None:
+    assert set(get_args(Failure)) <= {outcome.value for outcome in Outcome}
+
+
+def test_only_an_item_in_flight_is_pending() -> None:
+    assert {outcome for outcome in Outcome if status_of(outcome) == "pending"} == IN_FLIGHT
+    assert {status_of(outcome) for outcome in Outcome} == {"pending", "completed", "skipped", "failed"}
