@@ -37,7 +37,7 @@ def encode(value: Any) -> str:
         UnfitForJson: something in it has no place in JSON or in jsonb, or it is larger than ``LARGEST``.
     """
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         # json says what is wrong but not where; UnicodeEncodeError is a ValueError.
@@ -47,6 +47,11 @@ def encode(value: Any) -> str:
     if _DOUBTFUL.search(text) is not None:
         _search(json.loads(text), "")
     return text
+
+
+def encode_again(value: Any) -> str:
+    """The JSON text of what was read from ``encode``'s, which needs no second look."""
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -60,6 +65,9 @@ def _plain(value: Any) -> Any:
     if dump is not None:
         return dump(mode="json")
     raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def _located(value: Any, error: Exception) -> UnfitForJson:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeke_jobs import drivers
 from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.json_text import UnfitForJson, encode
+from zeke_jobs.json_text import UnfitForJson, encode, encode_again
 from zeke_jobs.payload_schema import PayloadSchema
 from zeke_jobs.queries import SQL
 
@@ -51,7 +51,7 @@ class KnownTask:
             )
             more = f"\n  and {len(faults) - _MOST_SHOWN} more" if len(faults) > _MOST_SHOWN else ""
             raise InvalidPayload(f"payload of {self.id} does not fit:\n{listed}{more}", faults)
-        return text if checked == data else encode(checked)
+        return text if checked == data else encode_again(checked)
 
 
 class KnownTasks:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import best_match, relevance
 
 from zeke_jobs.json_text import Fault, join, shown
 
@@ -60,11 +59,9 @@ def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterato
 
 def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fault]:
     if error.context and not _is_choice_of_types(error):
-        # Of several models the one that fits best is the one that was meant.
-        inner = best_match(iter(error.context), key=relevance)
-        if inner is not None:
-            yield from _faults_of(inner, sensitive)
-            return
+        # Of several models the one in which the check came furthest is the one that was meant.
+        yield from _faults_of(max(error.context, key=_progress), sensitive)
+        return
     place = _place(error)
     if error.validator == "required":
         # jsonschema reports each missing field in an error of its own, and only its message tells which.
@@ -83,6 +80,10 @@ def _rule(error: ValidationError) -> Any:
 
 def _instance(error: ValidationError) -> Any:
     return error.instance
+
+
+def _progress(error: ValidationError) -> tuple[bool, int]:
+    return _rule(error) != "null", len(error.absolute_path)
 
 
 def _place(error: ValidationError) -> str:
