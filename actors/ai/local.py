@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.ai import hashing
 from actors.ai.composition import in_three_lengths
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
@@ -75,11 +74,6 @@ class LocalAnalyst:
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
         """A vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
-
-
-def local_analyst(chili: Chili) -> LocalAnalyst:
-    """The local provider with hashed embeddings."""
-    return LocalAnalyst(chili, hashing.embed, hashing.MODEL_VERSION)
 
 
 def lead(story: Story) -> str:

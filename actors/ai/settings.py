@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from actors.ai.chili import Chili
+from actors.ai.openai.settings import OpenAISettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.ai.protocol import Analyst
 
 
@@ -16,17 +19,46 @@ class Settings(BaseModel):
     """Settings of the AI step.
 
     Attributes:
-        provider: ``local`` takes sentences from the story itself and needs nothing.
+        provider: ``local`` takes sentences from the story itself and needs nothing; ``openai`` asks a model.
         chili: The formula of the local chili score.
+        embeddings: The local ones: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
+        openai: How the provider ``openai`` is reached, asked and paid.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: Literal["local"] = "local"
+    provider: Literal["local", "openai"] = "local"
     chili: Chili = Chili()
+    embeddings: Literal["hashed", "wordllama"] = "hashed"
+    openai: OpenAISettings | None = None
+
+    @model_validator(mode="after")
+    def _openai_is_set_up(self) -> Self:
+        if self.provider == "openai" and self.openai is None:
+            raise ValueError("expected openai: {model: …} where provider is openai, got nothing")
+        return self
 
     def open(self) -> Analyst:
-        """The provider; one for each process."""
-        from actors.ai.local import local_analyst
+        """The provider; one for each process.
 
-        return local_analyst(self.chili)
+        Raises:
+            ConfigurationError: wordllama is asked for and not installed.
+        """
+        from actors.ai.local import LocalAnalyst
+
+        local = LocalAnalyst(self.chili, *_embedder(self.embeddings))
+        if self.provider == "local" or self.openai is None:
+            return local
+        from actors.ai.openai.analyst import OpenAIAnalyst
+
+        return OpenAIAnalyst(self.openai, local.embed)
+
+
+def _embedder(name: str) -> tuple[Callable[[str], list[float]], str]:
+    if name == "wordllama":
+        from actors.ai.static import load
+
+        return load()
+    from actors.ai import hashing
+
+    return hashing.embed, hashing.MODEL_VERSION

@@ -11,6 +11,7 @@ from actors.ai.words import count
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
+from actors.store.ai_calls import ledger
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     if kept := _kept(overlay.brief_author, payload.reason):
         return {"outcome": kept}
     analyst: Analyst = ctx.service("ai")
-    brief = enforce(analyst.brief(text.for_ai()))
+    books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate")
+    brief = enforce(analyst.brief(text.for_ai(), books))
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
     with ctx.transaction() as tx:
         locked = overlays.lock(tx, text.id)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.ai.markdown import plain
 from actors.schema import AnalyzeStory  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import clusters, embeddings, overlays, texts
+from actors.store.ai_calls import ledger
 from actors.store.authorship import mark
 from zeke_jobs import Context, Reject
 
@@ -48,9 +49,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[AnalyzeSettings]) -> dict[
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     analyst: Analyst = ctx.service("ai")
+    books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
     story = text.for_ai()
-    analysis = _verified(analyst.analyze(story), text.document)
-    embedding = analyst.embed(story)
+    analysis = _verified(analyst.analyze(story, books), text.document)
+    embedding = analyst.embed(story, books)
     with ctx.transaction() as tx:
         same_event = _join_event(tx, text, embedding, ctx.settings)
         overlay = overlays.lock(tx, text.id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
+from actors.store.ai_calls import ledger
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     if kept := _kept(overlay.summary_author, payload.mode):
         return {"outcome": kept}
     analyst: Analyst = ctx.service("ai")
-    summary = analyst.summarize(text.for_ai())
+    books = ledger(ctx, text.id, is_fresh=payload.mode == "force")
+    summary = analyst.summarize(text.for_ai(), books)
     if summary.text is None:
         return {"outcome": "no_sentences"}
     made_by = {

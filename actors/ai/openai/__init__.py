@@ -1,0 +1,1 @@
+"""The AI step by any server that speaks OpenAI's chat completions and embeddings."""

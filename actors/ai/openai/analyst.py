@@ -1,0 +1,249 @@
+"""The AI step by a model: asked with versioned prompts, answers checked, every call in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, read, strict_schema
+from actors.ai.openai.client import CallFailed, Client, Reply
+from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, visible
+from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary
+from zeke_jobs.errors import Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from actors.ai.openai.settings import OpenAISettings
+    from actors.ai.protocol import Ledger, Story
+
+DIMENSIONS = 1536
+_ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
+_EMBEDDED_CHARS = 4000
+_OVERHEAD_TOKENS = 64  # what a provider adds around messages
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class OpenAIAnalyst:
+    """A model behind chat completions; embeddings by the provider or, where none are configured, locally.
+
+    Args:
+        settings: How it is reached, asked and paid.
+        embed_locally: The local embedding, used when ``settings.embedding_model`` is None.
+    """
+
+    def __init__(self, settings: OpenAISettings, embed_locally: Callable[[Story], Embedding]) -> None:
+        self._settings = settings
+        self._client = Client(settings)
+        self._embed_locally = embed_locally
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
+        """Ask why the story matters; quotes that it does not contain are dropped."""
+        answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger))
+        places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
+        return Analysis(
+            why_it_matters=answer.why_it_matters,
+            chili=answer.chili,
+            state="completed",
+            made_by=made_by,
+            confidence=answer.confidence,
+            citations=tuple(Citation(story.document[start:end], start, end) for start, end in places),
+            breakdown={"quotes_asked": len(answer.quotes), "quotes_found": len(places)},
+        )
+
+    def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
+        """Ask for three lengths; the caller enforces their limits."""
+        answer, made_by = self._ask("brief", BriefAnswer, story, _needed(ledger))
+        return Brief(answer.one_liner, answer.two_liner, answer.elevator, made_by)
+
+    def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
+        """Ask for a paragraph."""
+        answer, made_by = self._ask("summarize", SummaryAnswer, story, _needed(ledger))
+        return Summary(answer.summary, made_by)
+
+    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
+        """The provider's vector of title and beginning, padded to 1536; the local one where no model is configured."""
+        model = self._settings.embedding_model
+        if model is None:
+            return self._embed_locally(story)
+        size = self._settings.embedding_dimensions
+        version = f"{model}@{size}"
+        text = material(story, _EMBEDDED_CHARS)
+        key = _key("embed", version, text)
+        books = _needed(ledger)
+        vector = books.remembered(key) if self._settings.cache else None
+        if vector is not None:
+            self._note_cached(books, "embed", model, None)
+        else:
+            body: dict[str, Any] = {"model": model, "input": text, "encoding_format": "float"}
+            if self._settings.send_dimensions:
+                body["dimensions"] = size
+            _, vector = self._call(books, "embed", model, None, "/embeddings", body, lambda got: _vector(got, size))
+            if self._settings.cache:
+                books.remember(key, vector)
+        return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
+
+    def _ask(self, operation: str, form: type[Form], story: Story, books: Ledger) -> tuple[Form, Provenance]:
+        settings, instructions = self._settings, prompt(operation)
+        text = material(story, settings.max_input_chars)
+        schema = strict_schema(form)
+        params = {
+            "max_tokens": settings.max_output_tokens,
+            "temperature": settings.temperature,
+            "as": settings.answer_format,
+        }
+        key = _key(instructions.text, settings.model, settings.language, params, schema, text)
+        if settings.cache and (known := books.remembered(key)) is not None:
+            self._note_cached(books, operation, settings.model, instructions.name)
+            return form.model_validate(known["answer"]), Provenance("openai", known["model"], instructions.name)
+        body = self._body(instructions, text, schema, operation)
+
+        def check(got: Mapping[str, Any]) -> Form:
+            return _answer(form, got, story, is_loose=settings.answer_format == "text")
+
+        reply, answer = self._call(
+            books, operation, settings.model, instructions.name, "/chat/completions", body, check
+        )
+        model = str(reply.body.get("model") or settings.model)
+        if settings.cache:
+            books.remember(key, {"answer": answer.model_dump(), "model": model})
+        return answer, Provenance("openai", model, instructions.name)
+
+    def _body(self, instructions: Prompt, text: str, schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
+        settings, nonce = self._settings, new_nonce()
+        system = instructions.system(language=settings.language, nonce=nonce)
+        if settings.answer_format != "json_schema":
+            system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "messages": [
+                {"role": "system", "content": system},
+                {"role": "user", "content": fenced(text, nonce)},
+            ],
+            "max_completion_tokens": settings.max_output_tokens,
+        }
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        if settings.answer_format == "json_schema":
+            wanted = {"name": operation, "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        elif settings.answer_format == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    def _call(
+        self,
+        books: Ledger,
+        operation: str,
+        model: str,
+        prompt_name: str | None,
+        path: str,
+        body: Mapping[str, Any],
+        check: Callable[[Mapping[str, Any]], Any],
+    ) -> tuple[Reply, Any]:
+        """Reserve, ask, check, settle.
+
+        Raises:
+            Retry, Defer, Reject: there is no good answer; the ledger says why.
+        """
+        # A token is at least one byte, so that this is never too little.
+        most_input = len(json.dumps(body, ensure_ascii=False).encode()) + _OVERHEAD_TOKENS
+        most_output = self._settings.max_output_tokens if prompt_name else 0
+        most = self._settings.cost(model, most_input, most_output)
+        call = books.reserve(CallStart(operation, model, prompt_name, most, self._settings.daily_budget))
+        try:
+            reply = self._client.post(path, body)
+        except CallFailed as failure:
+            books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged))
+            raise failure.verdict from failure
+        end = self._end(model, reply)
+        try:
+            answer = check(reply.body)
+        except CallFailed as failure:
+            books.settle(call, CallEnd(failure.outcome, str(failure), *end))
+            raise failure.verdict from failure
+        books.settle(call, CallEnd("ok", None, *end))
+        return reply, answer
+
+    def _end(self, model: str, reply: Reply) -> tuple[str, int | None, int | None, float | None, bool, int]:
+        usage = reply.body.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        answered = str(reply.body.get("model") or model)
+        tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+        if not (isinstance(tokens_in, int) and isinstance(tokens_out, int)):
+            return answered, None, None, None, True, reply.latency_ms
+        return (
+            answered,
+            tokens_in,
+            tokens_out,
+            self._settings.cost(model, tokens_in, tokens_out),
+            True,
+            reply.latency_ms,
+        )
+
+    @staticmethod
+    def _note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
+        call = books.reserve(CallStart(operation, model, prompt_name, 0.0, None))
+        books.settle(call, CallEnd("cached", model=model, cost=0.0))
+
+
+def _answer(form: type[Form], got: Mapping[str, Any], story: Story, *, is_loose: bool) -> Form:
+    try:
+        choice = got["choices"][0]
+        message, reason = choice["message"], choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise CallFailed("invalid", Retry(reason="the model's answer has no choices"), is_charged=True) from error
+    if message.get("refusal") or reason == "content_filter":
+        said = str(message.get("refusal") or "its content filter stopped the answer")[:300]
+        raise CallFailed("refused", Reject(f"the model refused: {said}"), is_charged=True)
+    if reason == "length":
+        verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
+        raise CallFailed("truncated", verdict, is_charged=True)
+    try:
+        answer = read(form, str(message.get("content") or ""), is_loose=is_loose)
+    except ValueError as error:
+        raise CallFailed(
+            "invalid", Retry(reason=f"the model's answer is not as asked: {error}"), is_charged=True
+        ) from error
+    return _clean(answer, story)
+
+
+def _clean(answer: Form, story: Story) -> Form:
+    """The answer without invisible characters; one that names an address which the story does not is not taken."""
+    values = {name: visible(value).strip() if isinstance(value, str) else value for name, value in answer}
+    for value in values.values():
+        for address in _ADDRESS.findall(value) if isinstance(value, str) else ():
+            if address not in story.document:
+                reason = f"the model named an address that the story does not: {address[:100]}"
+                raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
+    return answer.model_copy(update=values)
+
+
+def _vector(got: Mapping[str, Any], size: int) -> list[float]:
+    try:
+        vector = [float(number) for number in got["data"][0]["embedding"]]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CallFailed("invalid", Retry(reason="the embedding answer has no vector"), is_charged=True) from error
+    if len(vector) != size:
+        reason = f"expected an embedding of {size} numbers, got {len(vector)}; set embedding_dimensions to what the model gives"
+        raise CallFailed("invalid", Reject(reason), is_charged=True)
+    return vector
+
+
+def _needed(ledger: Ledger | None) -> Ledger:
+    if ledger is None:
+        raise TypeError("expected a ledger for a provider that costs money, got none")
+    return ledger
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,176 @@
+"""One HTTP call to a provider, and what each way of failing means for the job: the one owner of its retries."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from zeke_jobs.errors import Defer, Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.ai.openai.settings import OpenAISettings
+
+_MAX_BYTES = 4 * 1024 * 1024
+_LONGEST_WAIT = 24 * 3600.0
+_SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class CallFailed(Exception):
+    """A call that gave no answer.
+
+    Attributes:
+        outcome: rate_limited, timeout, failed or invalid.
+        verdict: What the job does about it: ``Retry``, ``Defer`` or ``Reject``.
+        is_charged: Whether the provider may charge for it.
+    """
+
+    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool) -> None:
+        super().__init__(str(verdict))
+        self.outcome = outcome
+        self.verdict = verdict
+        self.is_charged = is_charged
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The JSON of a good answer, and how long it took."""
+
+    body: Mapping[str, Any]
+    latency_ms: int
+
+
+class Client:
+    """A provider's address and key; one per process, safe to share between threads."""
+
+    def __init__(self, settings: OpenAISettings) -> None:
+        self._timeout = settings.timeout.total_seconds()
+        headers = {"Accept-Encoding": "identity"}
+        if settings.api_key is not None:
+            headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
+        self._http = httpx.Client(
+            base_url=settings.base_url, headers=headers, timeout=self._timeout, trust_env=False, follow_redirects=False
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def post(self, path: str, payload: Mapping[str, Any]) -> Reply:
+        """Ask, and read the answer within the timeout.
+
+        Raises:
+            CallFailed: there is none; it says what the job is to do.
+        """
+        started = time.monotonic()
+        try:
+            with self._http.stream("POST", path, json=payload) as response:
+                body = self._read(response, started)
+        except httpx.TimeoutException as error:
+            raise self._too_slow() from error
+        except httpx.HTTPError as error:
+            raise CallFailed(
+                "failed", Retry(reason=f"the AI provider cannot be reached: {error!r}"), is_charged=False
+            ) from error
+        if response.status_code != httpx.codes.OK:
+            raise refusal(response.status_code, response.headers, body)
+        try:
+            parsed = json.loads(body)
+        except ValueError as error:
+            raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
+        if not isinstance(parsed, dict):
+            raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
+        return Reply(parsed, round((time.monotonic() - started) * 1000))
+
+    def _read(self, response: httpx.Response, started: float) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > _MAX_BYTES:
+                reason = f"the AI provider answered more than {_MAX_BYTES} bytes"
+                raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
+            if time.monotonic() - started > self._timeout:
+                raise self._too_slow()
+        return bytes(body)
+
+    def _too_slow(self) -> CallFailed:
+        verdict = Retry(reason=f"the AI provider took longer than {self._timeout:g} s")
+        return CallFailed("timeout", verdict, is_charged=True)
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
+    """What an answer other than 200 means.
+
+    429 and 503 with a time to wait defer the job, which costs no attempt; without one, and with any other 5xx or 408,
+    it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help.
+    """
+    code, message = _error(body)
+    wait = wait_seconds(headers)
+    said = f"the AI provider answered {status}{f' {code}' if code else ''}: {message}"
+    if code in _SPENT_CODES:
+        return CallFailed("failed", Reject(said), is_charged=False)
+    if status in {429, 503} and wait is not None:
+        return CallFailed("rate_limited", Defer(wait, said), is_charged=False)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return CallFailed("rate_limited", Retry(reason=said), is_charged=False)
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:
+        return CallFailed("failed", Retry(wait, said), is_charged=False)
+    return CallFailed("failed", Reject(said), is_charged=False)
+
+
+def wait_seconds(headers: Mapping[str, str]) -> float | None:
+    """How long the provider asks to wait, at most a day; None when it does not say.
+
+    It is read from ``retry-after-ms``, ``retry-after`` (seconds or a date), else the longer of the
+    ``x-ratelimit-reset-*`` of what ran out.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d+(?:\.\d+)?", value):
+            return min(float(value) * unit, _LONGEST_WAIT)
+        if value and name == "retry-after":
+            return _until(value)
+    resets = [_duration(headers[name]) for name in _RESETS if headers.get(name) and _ran_out(headers, name)]
+    known = [reset for reset in resets if reset is not None]
+    return min(max(known), _LONGEST_WAIT) if known else None
+
+
+def _ran_out(headers: Mapping[str, str], reset: str) -> bool:
+    return headers.get(reset.replace("reset", "remaining"), "0").strip() == "0"
+
+
+def _until(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+    return min(max(0.0, moment - time.time()), _LONGEST_WAIT)
+
+
+def _duration(text: str) -> float | None:
+    """``6m0s``, ``1.2s``, ``350ms`` or plain seconds."""
+    if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
+        return float(text)
+    parts = _PART.findall(text)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return "", body[:200].decode("utf-8", "replace")
+    if isinstance(error, dict):
+        return str(error.get("code") or ""), str(error.get("message") or "")[:300]
+    return "", str(error)[:300]

@@ -1,0 +1,80 @@
+"""How a provider is reached, asked and paid."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from zeke_jobs.durations import Duration, parse_duration
+
+
+class Price(BaseModel):
+    """US dollars for a million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(ge=0)
+    output: float = Field(default=0.0, ge=0)
+
+
+class OpenAISettings(BaseModel):
+    """Settings of the provider ``openai``.
+
+    Attributes:
+        base_url: Of any compatible server, up to and including ``/v1``.
+        api_key: Sent as a bearer token; write ``${NAME}`` in jobs.yaml, never the key itself.
+        model: For analysis, briefs and summaries.
+        embedding_model: None keeps the local embeddings.
+        embedding_dimensions: How many numbers the embedding model gives; fewer than 1536 are padded with zeros.
+        send_dimensions: Whether to ask the embedding model for that many; not every server knows the word.
+        answer_format: ``json_schema`` (strict), ``json_object`` or ``text``, as far as the server goes.
+        language: What the answers are written in, whatever the story is written in.
+        temperature: Sent only when set here.
+        max_output_tokens: The most that one answer may have.
+        max_input_chars: Longer stories are cut after a paragraph.
+        timeout: For one call, from the connection to the last byte.
+        prices: By model; a model that is not listed has an unknown price.
+        daily_budget: US dollars a day (UTC); past it work waits until the next day. Needs a price for each model.
+        cache: Whether an equal question is answered from memory.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str = "https://api.openai.com/v1"
+    api_key: SecretStr | None = None
+    model: str = Field(min_length=1)
+    embedding_model: str | None = None
+    embedding_dimensions: int = Field(default=1536, ge=1, le=1536)
+    send_dimensions: bool = False
+    answer_format: Literal["json_schema", "json_object", "text"] = "json_schema"
+    language: str = "English"
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_output_tokens: int = Field(default=1000, ge=50, le=100_000)
+    max_input_chars: int = Field(default=24_000, ge=1_000)
+    timeout: Duration = parse_duration("60s")
+    prices: dict[str, Price] = Field(default_factory=dict)
+    daily_budget: float | None = Field(default=None, gt=0)
+    cache: bool = True
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError(f"expected an address that begins with https://, got {value!r}")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _a_budget_needs_prices(self) -> Self:
+        if self.daily_budget is not None:
+            for model in filter(None, (self.model, self.embedding_model)):
+                if model not in self.prices:
+                    raise ValueError(f"expected a price for {model!r} because daily_budget is set, got none")
+        return self
+
+    def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+        """What a call costs in US dollars; None when the model's price is unknown."""
+        price = self.prices.get(model)
+        if price is None:
+            return None
+        return (input_tokens * price.input + output_tokens * price.output) / 1_000_000

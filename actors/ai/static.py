@@ -1,0 +1,36 @@
+"""Better offline embeddings by wordllama, where the extra ``local`` is installed."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIMENSIONS = 1536
+
+
+def load() -> tuple[Callable[[str], list[float]], str]:
+    """A function from text to 1536 numbers (256 of wordllama's, then zeros), and the true name of the model.
+
+    Raises:
+        ConfigurationError: wordllama is not installed.
+    """
+    try:
+        import wordllama
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "expected the package wordllama because services.ai has embeddings: wordllama, got none; "
+            "pip install 'zeke-jobs[local]', or set embeddings: hashed"
+        ) from error
+    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+
+    def embed(text: str) -> list[float]:
+        vector = [float(value) for value in model.embed([text or " "], norm=True)[0]]
+        return vector + [0.0] * (DIMENSIONS - len(vector))
+
+    return embed, f"wordllama-{version('wordllama')}@256"

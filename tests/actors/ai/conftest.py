@@ -1,0 +1,146 @@
+"""A model server on loopback that enforces the rules of strict schemas and answers what a test scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+GOOD = {
+    "analyze": {
+        "why_it_matters": "A stolen token alone no longer publishes a package.",
+        "chili": 3,
+        "confidence": 0.8,
+        "quotes": ["a stolen token alone is not enough", "this was never said"],
+    },
+    "brief": {
+        "one_liner": "Packages are signed now.",
+        "two_liner": "Packages are signed now. A stolen token is not enough.",
+        "elevator": "Packages are signed now. A stolen token is not enough. Nobody needs to act.",
+    },
+    "summarize": {"summary": "Packages are signed now. A stolen token is not enough."},
+}
+FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "default", "format"}
+
+
+class ModelServer:
+    """Scripted answers, and all that was asked.
+
+    ``script`` holds callables that get the request and return (status, headers, body); when it is empty the answer is good.
+    """
+
+    def __init__(self) -> None:
+        self.script: deque[Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]] = deque()
+        self.asked: list[dict[str, Any]] = []
+        self.faults: list[str] = []
+        self.slow = threading.Event()
+        self.vector_size = 1536
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                owner.asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                status, headers, answer = owner.answer(self.path, body)
+                payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.slow.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
+        if self.script:
+            return self.script.popleft()(body)
+        if path.endswith("/embeddings"):
+            size = body.get("dimensions", self.vector_size)
+            vector = [0.5] * size
+            return 200, {}, {"model": body["model"], "data": [{"embedding": vector}], "usage": {"prompt_tokens": 20}}
+        fault = self._schema_fault(body)
+        if fault:
+            self.faults.append(fault)
+            return 400, {}, {"error": {"message": fault, "code": "invalid_schema"}}
+        return 200, {}, completion(GOOD[operation(body)])
+
+    @staticmethod
+    def _schema_fault(body: dict[str, Any]) -> str | None:
+        wanted = body.get("response_format", {}).get("json_schema")
+        if wanted is None:
+            return None
+        if wanted.get("strict") is not True or not re.fullmatch(r"[\w-]{1,64}", wanted.get("name", "")):
+            return "expected strict: true and a name"
+        stack = [wanted["schema"]]
+        while stack:
+            node = stack.pop()
+            if not isinstance(node, dict):
+                continue
+            if FORBIDDEN & node.keys():
+                return f"unsupported: {sorted(FORBIDDEN & node.keys())}"
+            if node.get("type") == "object":
+                if node.get("additionalProperties") is not False:
+                    return "additionalProperties must be false"
+                if sorted(node.get("required", [])) != sorted(node["properties"]):
+                    return "every key must be required"
+                stack += node["properties"].values()
+            stack.append(node.get("items"))
+        return None
+
+
+def operation(body: dict[str, Any]) -> str:
+    system = body["messages"][0]["content"]
+    return "analyze" if "chili" in system else "brief" if "one_liner" in system else "summarize"
+
+
+def completion(answer: Any, **choice: Any) -> dict[str, Any]:
+    content = answer if isinstance(answer, str) else json.dumps(answer)
+    return {
+        "model": "model-1-2026",
+        "choices": [{"message": {"content": content}, "finish_reason": "stop", **choice}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100},
+    }
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def good() -> dict[str, Any]:
+    """A good answer to each operation."""
+    return GOOD
+
+
+@pytest.fixture
+def answers() -> Callable[..., Any]:
+    """Makes scripted answers: ``answers(status=429, headers=…, body=…)`` or ``answers(content=…, finish_reason=…)``."""
+
+    def make(
+        status: int = 200, headers: dict[str, str] | None = None, body: Any = None, content: Any = None, **choice: Any
+    ) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]:
+        return lambda _: (status, headers or {}, completion(content, **choice) if body is None else body)
+
+    return make

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ai import Settings
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, read, strict_schema
+from actors.ai.openai.client import wait_seconds
+from actors.ai.prompting import VERSIONS, fenced, material, place, prompt, visible
+from actors.ai.protocol import Story
+from zeke_jobs.errors import ConfigurationError
+
+FINGERPRINTS = {
+    "analyze/1": "4ff50d926974266f",
+    "brief/1": "f3aa1dbb89e93245",
+    "summarize/1": "005ae185aea9cb1e",
+}
+
+
+def story(document: str) -> Story:
+    return Story(uuid.UUID(int=1), "Title", document, source="Feed")
+
+
+def test_a_prompts_text_never_changes_under_its_version() -> None:
+    found = {prompt(name).name: hashlib.sha256(prompt(name).text.encode()).hexdigest()[:16] for name in VERSIONS}
+    assert found == FINGERPRINTS, "write a new file with the next version instead"
+
+
+@given(st.text(max_size=300), st.text(alphabet="0123456789abcdef", min_size=16, max_size=16))
+def test_a_story_cannot_leave_its_fence(text: str, nonce: str) -> None:
+    lines = fenced(text + nonce + text, nonce).split("\n")
+    assert [index for index, line in enumerate(lines) if nonce in line] == [0, len(lines) - 1]
+
+
+@given(st.text(max_size=300))
+def test_what_a_reader_cannot_see_does_not_reach_the_model(text: str) -> None:
+    assert visible(visible(text)) == visible(text)
+    assert not {"\u200b", "\u202e", "\ufeff", "\x00", "\x1b"} & set(visible(text))
+
+
+def test_a_long_story_is_cut_after_a_line_and_says_so() -> None:
+    text = material(story("\n".join(f"Paragraph {number}." for number in range(1000))), 500)
+    assert len(text) < 600
+    assert text.endswith(".\n[the story goes on]")
+
+
+@given(st.text(max_size=100), st.text(min_size=1, max_size=50), st.text(max_size=100))
+def test_a_verbatim_quote_is_always_found(before: str, quote: str, after: str) -> None:
+    document = before + quote + after
+    span = place(document, quote)
+    if visible(quote).split():
+        assert span is not None
+        assert "".join(visible(document[span[0] : span[1]]).split()) == "".join(visible(quote).split())
+    else:
+        assert span is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("is not  enough", True),
+        ("is\nnot enough", True),
+        ("is not quite enough", False),
+        ("  ", False),
+        ("IS NOT", False),
+    ],
+)
+def test_a_quote_may_differ_in_white_space_only(quote: str, found: bool) -> None:
+    assert (place("A token is not enough.", quote) is not None) is found
+
+
+@pytest.mark.parametrize("form", [AnalysisAnswer, BriefAnswer, SummaryAnswer])
+def test_a_strict_schema_requires_every_key_and_has_no_bounds(form: Any) -> None:
+    schema = strict_schema(form)
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == list(schema["properties"])
+    assert not {"minLength", "maxLength", "minimum", "maximum", "maxItems", "title"} & set(str(schema).split("'"))
+
+
+def test_three_point_zero_is_a_whole_number() -> None:
+    text = '{"why_it_matters": "x", "chili": 3.0, "confidence": 1, "quotes": []}'
+    assert read(AnalysisAnswer, text, is_loose=False).chili == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "12"}, 12.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "retry-after": "12"}, 0.25),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "99999999"}, 86400.0),
+        ({"x-ratelimit-reset-requests": "6m0s"}, 360.0),
+        ({"x-ratelimit-reset-requests": "350ms", "x-ratelimit-reset-tokens": "2s"}, 2.0),
+        (
+            {
+                "x-ratelimit-reset-requests": "1h",
+                "x-ratelimit-remaining-requests": "5",
+                "x-ratelimit-reset-tokens": "2",
+            },
+            2.0,
+        ),
+        ({}, None),
+    ],
+)
+def test_the_provider_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait_seconds(headers) == seconds
+
+
+def test_provider_openai_needs_a_model() -> None:
+    with pytest.raises(ValueError, match="expected openai:"):
+        Settings.model_validate({"provider": "openai"})
+
+
+def test_settings_load_no_http_client() -> None:
+    code = "import sys, actors.ai; actors.ai.Settings().open(); print('httpx' in sys.modules, 'numpy' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False False\n"
+    )
+
+
+def test_wordllama_embeds_under_its_true_name_or_says_how_to_get_it() -> None:
+    settings = Settings.model_validate({"embeddings": "wordllama"})
+    try:
+        import wordllama  # noqa: F401
+    except ModuleNotFoundError:
+        with pytest.raises(ConfigurationError, match=r"pip install 'zeke-jobs\[local\]'"):
+            settings.open()
+    else:
+        embedding = settings.open().embed(story("Some text."))
+        assert embedding.model_version.startswith("wordllama-")
+        assert len(embedding.vector) == 1536
+        assert not any(embedding.vector[256:])
