@@ -1,0 +1,130 @@
+"""The local engine served over the product's HTTP contract, so that strangers' pages are fetched without a database near."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from actors.engine.contract import EngineError
+
+if TYPE_CHECKING:
+    from actors.engine.contract import ContractModel, Engine
+
+PORT = 3010
+_LARGEST_REQUEST = 64 * 1024
+_READ_TIMEOUT = 10.0
+_STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
+
+
+class EngineServer(ThreadingHTTPServer):
+    """``POST /ingest``, ``POST /source`` and ``GET /health`` over one engine.
+
+    Args:
+        engine: What answers.
+        host: Address to listen on.
+        port: Port to listen on, 0 for any.
+        token: What callers must send as a bearer token, None when they need none.
+        most: Requests at once; further ones are answered with 503.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, engine: Engine, host: str = "127.0.0.1", port: int = PORT, *, token: str | None = None, most: int = 32
+    ) -> None:
+        self.engine = engine
+        self.token = token
+        self.free = threading.BoundedSemaphore(most)
+        super().__init__((host, port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: EngineServer
+    timeout = _READ_TIMEOUT
+    server_version = "zeke-engine"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self._answer(200, {"status": "ok", "providers": {"local": {"status": "ok"}}})
+        else:
+            self._answer(404, {"error": f"expected /health, /ingest or /source, got {self.path[:100]}"})
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if body is None:
+            return
+        if not self._is_allowed():
+            self._answer(401, {"error": "expected the Engine's bearer token"})
+        elif self.path not in {"/ingest", "/source"}:
+            self._answer(404, {"error": f"expected /ingest or /source, got {self.path[:100]}"})
+        elif not isinstance(body.get("url"), str):
+            self._answer(400, {"error": 'expected an object with "url"', "code": "invalid_url"})
+        elif not self.server.free.acquire(blocking=False):
+            self._answer(503, {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 1})
+        else:
+            try:
+                self._ask(body)
+            finally:
+                self.server.free.release()
+
+    def _ask(self, body: dict[str, Any]) -> None:
+        engine = self.server.engine
+        try:
+            found: ContractModel
+            if self.path == "/ingest":
+                found = engine.fetch_item(body["url"])
+            else:
+                found = engine.fetch_source(body["url"], _text(body.get("etag")), _text(body.get("lastModified")))
+        except EngineError as error:
+            told = {
+                "error": str(error),
+                "code": error.code,
+                "transient": error.transient,
+                "retryAfter": error.retry_after,
+            }
+            self._answer(_STATUS_OF_CODE.get(error.code, 500), told)
+            return
+        self._answer(200, {"data": found.model_dump(mode="json", by_alias=True)})
+
+    def _is_allowed(self) -> bool:
+        if self.server.token is None:
+            return True
+        given = self.headers.get("authorization", "").encode("latin-1", "replace")
+        return hmac.compare_digest(given, f"Bearer {self.server.token}".encode())
+
+    def _body(self) -> dict[str, Any] | None:
+        """The request's object; None when it was answered already, because it is none."""
+        length = self.headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_REQUEST:
+            self.close_connection = True
+            self._answer(400, {"error": f"expected a body of at most {_LARGEST_REQUEST} bytes with its length"})
+            return None
+        try:
+            body = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            self._answer(400, {"error": "expected a JSON object"})
+            return None
+        return body
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server names it so)
+        """Requests are logged by who sends them."""
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

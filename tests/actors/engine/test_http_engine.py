@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.engine.client import HttpEngine
+from actors.engine.contract import EngineError
+from tests.actors.scripted_site import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.actors.scripted_site import ScriptedSite
+
+# As the product's Engine answers: neither text nor a list of items.
+ITEM = {
+    "id": "i1",
+    "title": "T",
+    "description": "D",
+    "url": "https://a.example/1",
+    "sourceType": "blog",
+    "contentType": "article",
+    "publishedAt": "2026-11-20T10:00:00.000Z",
+    "metadata": {"k": 1},
+    "author": {"id": "a", "name": "Ada"},
+}
+SOURCE = {
+    "id": "s1",
+    "name": "Feed",
+    "description": "",
+    "url": "https://a.example/feed",
+    "sourceType": "rss",
+    "metadata": {},
+    "isActive": True,
+    "lastChecked": "2026-11-20T10:00:00.000Z",
+}
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Answer:
+    return Answer(json.dumps(body), status, "application/json", headers)
+
+
+@pytest.fixture
+def engine(site: ScriptedSite) -> Iterator[HttpEngine]:
+    client = HttpEngine(site.url, token="s3cret", timeout=2)
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("body", [{"data": ITEM}, ITEM])
+def test_an_item_is_read_with_and_without_its_wrapper(site: ScriptedSite, engine: HttpEngine, body: Any) -> None:
+    site.pages["/ingest"] = answer(body)
+    item = engine.fetch_item("https://a.example/1")
+    assert (item.id, item.text, item.author and item.author.name) == ("i1", None, "Ada")
+    asked = site.asked[0]
+    assert (asked.method, json.loads(asked.body)) == ("POST", {"url": "https://a.example/1"})
+    assert asked.headers["authorization"] == "Bearer s3cret"
+
+
+def test_a_source_without_items_says_that_it_has_no_list(site: ScriptedSite, engine: HttpEngine) -> None:
+    site.pages["/source"] = answer({"data": SOURCE})
+    assert engine.fetch_source("https://a.example/feed").items is None
+
+
+def test_conditions_are_passed_on(site: ScriptedSite, engine: HttpEngine) -> None:
+    site.pages["/source"] = answer({"data": {**SOURCE, "items": [ITEM], "notModified": False, "etag": '"2"'}})
+    source = engine.fetch_source("https://a.example/feed", '"1"', "yesterday")
+    assert source.etag == '"2"'
+    assert [item.id for item in source.items or []] == ["i1"]
+    assert json.loads(site.asked[0].body) == {
+        "url": "https://a.example/feed",
+        "etag": '"1"',
+        "lastModified": "yesterday",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "transient"),
+    [
+        (400, "invalid_url", False),
+        (401, "engine_failed", False),
+        (404, "not_found", False),
+        (429, "engine_failed", True),
+        (500, "engine_failed", True),
+        (502, "engine_failed", True),
+    ],
+)
+def test_an_error_of_the_products_engine_has_a_reason(
+    site: ScriptedSite, engine: HttpEngine, status: int, code: str, transient: bool
+) -> None:
+    site.pages["/ingest"] = answer({"error": "in words"}, status, **{"Retry-After": "7"})
+    with pytest.raises(EngineError, match="in words") as caught:
+        engine.fetch_item("https://a.example/1")
+    assert (caught.value.code, caught.value.transient) == (code, transient)
+
+
+def test_an_error_of_ours_keeps_its_reason(site: ScriptedSite, engine: HttpEngine) -> None:
+    body = {"error": "e", "code": "rate_limited", "transient": True, "retryAfter": 30}
+    site.pages["/ingest"] = answer(body, 500)
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item("https://a.example/1")
+    assert (caught.value.code, caught.value.transient, caught.value.retry_after) == ("rate_limited", True, 30)
+
+
+@pytest.mark.parametrize(
+    "body", [[], "text", {"data": {"title": "without an id"}}, {"data": {**ITEM, "sourceType": "fax"}}]
+)
+def test_an_answer_that_does_not_fit_the_contract_is_the_engines_fault(
+    site: ScriptedSite, engine: HttpEngine, body: Any
+) -> None:
+    site.pages["/ingest"] = answer(body)
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item("https://a.example/1")
+    assert (caught.value.code, caught.value.transient) == ("engine_failed", False)
+
+
+def test_an_engine_that_is_not_there_may_come_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    client = HttpEngine(f"http://127.0.0.1:{port}")
+    with pytest.raises(EngineError) as caught:
+        client.fetch_item("https://a.example/1")
+    client.close()
+    assert (caught.value.code, caught.value.transient) == ("engine_failed", True)
+
+
+def test_an_engine_that_does_not_answer_in_time_may_come_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = HttpEngine(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
+        with pytest.raises(EngineError, match="in time") as caught:
+            client.fetch_item("https://a.example/1")
+        client.close()
+    assert caught.value.transient
+
+
+def test_health_is_what_the_engine_says(site: ScriptedSite, engine: HttpEngine) -> None:
+    site.pages["/health"] = answer({"status": "ok", "providers": {"rss": {"status": "degraded", "message": "slow"}}})
+    assert engine.health()["providers"]["rss"]["status"] == "degraded"

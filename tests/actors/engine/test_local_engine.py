@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from actors.engine import Settings
+from actors.engine.client import HttpEngine
+from actors.engine.contract import EngineError
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+
+if TYPE_CHECKING:
+    from tests.actors.scripted_site import ScriptedSite
+
+ONE = rss(("g", "t", "https://a.example/1"))
+
+
+def test_a_page_is_fetched_and_read(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/old"] = Answer(status=302, headers={"Location": "/a"})
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    item = engine.fetch_item(f"{site.url}/old")
+    assert (item.url, item.title, item.content_type) == (f"{site.url}/a", "A", "article")
+    assert item.text is not None
+    assert "Paragraph 1 says" in item.text
+    assert item.content_hash is not None
+    assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
+
+
+def test_a_page_is_asked_for_unconditionally_and_a_304_is_no_page(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/a"] = Answer(status=304)
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item(f"{site.url}/a")
+    assert caught.value.code == "fetch_failed"
+
+
+def test_a_page_larger_than_the_setting_is_refused(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/a"] = Answer(page("A", "<p>x</p>" * 60_000))
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item(f"{site.url}/a")
+    assert caught.value.code == "too_large"
+
+
+def test_a_feed_answers_with_what_it_takes_to_ask_again(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/feed"] = Answer(ONE, headers={"ETag": '"1"', "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"})
+    source = engine.fetch_source(f"{site.url}/feed")
+    assert (source.etag, source.last_modified, source.not_modified) == ('"1"', "Fri, 20 Nov 2026 10:00:00 GMT", False)
+    engine.fetch_source(f"{site.url}/feed", source.etag, source.last_modified)
+    assert site.asked[1].headers["if-none-match"] == '"1"'
+    assert site.asked[1].headers["if-modified-since"] == "Fri, 20 Nov 2026 10:00:00 GMT"
+
+
+def test_a_feed_that_is_gone_says_so_and_is_no_error(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/feed"] = Answer(status=410)
+    source = engine.fetch_source(f"{site.url}/feed")
+    assert (source.gone, source.is_active, source.items) == (True, False, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "extra", "seconds"),
+    [
+        ({}, "", None),
+        ({"Cache-Control": "public, max-age=600"}, "", 600),
+        ({"Cache-Control": "no-cache"}, "", None),
+        ({"Expires": "0"}, "", None),
+        ({"Expires": "Sun, 01 Nov 1998 10:00:00 GMT"}, "", None),
+        ({}, "<ttl>30</ttl>", 1800),
+        ({"Cache-Control": "max-age=600"}, "<ttl>30</ttl>", 1800),
+        ({"Cache-Control": "max-age=99999999999"}, "", None),
+    ],
+)
+def test_the_servers_wish_is_the_longest_that_it_names(
+    site: ScriptedSite, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None
+) -> None:
+    site.pages["/feed"] = Answer(ONE.replace("<description>", f"{extra}<description>", 1), headers=headers)
+    wish = engine.fetch_source(f"{site.url}/feed").next_check_at
+    if seconds is None:
+        assert wish is None or wish > datetime.now(UTC) + timedelta(days=29)
+    else:
+        assert wish is not None
+        assert (wish - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
+
+
+def test_expires_counts_where_max_age_is_missing(site: ScriptedSite, engine: LocalEngine) -> None:
+    until = datetime.now(UTC) + timedelta(hours=3)
+    site.pages["/feed"] = Answer(ONE, headers={"Expires": format_datetime(until, usegmt=True)})
+    wish = engine.fetch_source(f"{site.url}/feed").next_check_at
+    assert wish is not None
+    assert abs(wish - until) < timedelta(seconds=5)
+
+
+def test_a_feed_that_moved_for_good_names_its_new_address(site: ScriptedSite, engine: LocalEngine) -> None:
+    site.pages["/old"] = Answer(status=301, headers={"Location": "/feed"})
+    site.pages["/feed"] = Answer(ONE)
+    assert engine.fetch_source(f"{site.url}/old").moved_to == f"{site.url}/feed"
+
+
+@pytest.mark.parametrize("kind", ["application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""])
+def test_a_feed_is_read_whatever_text_it_is_served_as(site: ScriptedSite, engine: LocalEngine, kind: str) -> None:
+    site.pages["/feed"] = Answer(ONE, content_type=kind)
+    assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1
+
+
+def test_loopback_is_refused_unless_it_is_allowed(site: ScriptedSite) -> None:
+    with pytest.raises(EngineError) as caught:
+        LocalEngine(Settings()).fetch_source(f"{site.url}/feed")
+    assert caught.value.code == "blocked_address"
+
+
+def test_settings_open_the_engine_that_they_name() -> None:
+    assert isinstance(Settings().open(), LocalEngine)
+    remote = Settings(kind="http", url="http://engine:3010", token="secret").open()
+    assert isinstance(remote, HttpEngine)
+    remote.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "http"}, {"kind": "ftp"}, {"alow_networks": []}, {"page_timeout": 5}, {"allow_networks": ["loopback"]}],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate(wrong)
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "s3cret" not in repr(Settings(token="s3cret"))

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine import youtube
+from actors.engine.contract import EngineError
+from actors.engine.fetch import Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANNEL = "UC" + "a1-_" * 5 + "zz"
+FEED = f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}"
+
+
+def answers(body: str) -> Callable[[str], Fetched]:
+    return lambda url: Fetched(url, 200, {}, body.encode())
+
+
+def never(url: str) -> Fetched:
+    raise AssertionError(f"{url} was fetched")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/watch?v=abcdefghijk&t=4s",
+        "https://m.youtube.com/watch?v=abcdefghijk",
+        "https://youtu.be/abcdefghijk?si=x",
+        "https://www.youtube.com/shorts/abcdefghijk",
+        "https://www.youtube.com/live/abcdefghijk",
+    ],
+)
+def test_a_video_is_known_by_each_of_its_addresses(url: str) -> None:
+    assert youtube.video_id(url) == "abcdefghijk"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/@name",
+        "https://www.youtube.com/watch?v=short",
+        "https://a.example/watch?v=abcdefghijk",
+        "http://[",
+    ],
+)
+def test_other_addresses_are_no_videos(url: str) -> None:
+    assert youtube.video_id(url) is None
+
+
+@pytest.mark.parametrize("url", [CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}/videos", FEED])
+def test_a_channels_feed_is_known_without_fetching(url: str) -> None:
+    assert youtube.feed_url(url, never) == FEED
+
+
+def test_a_playlist_has_a_feed_of_its_own() -> None:
+    assert youtube.feed_url("https://www.youtube.com/playlist?list=UULFx", never).endswith("?playlist_id=UULFx")
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        f'<link rel="canonical" href="https://www.youtube.com/channel/{CHANNEL}">',
+        f'<script>{{"externalId":"{CHANNEL}"}}</script>',
+        f'<meta itemprop="identifier" content="{CHANNEL}">',
+    ],
+)
+def test_a_handle_is_looked_up_on_its_page_which_also_names_others(markup: str) -> None:
+    other = "UC" + "b" * 22
+    page = f'<a href="/channel/{other}">Another</a> "channelId":"{other}" {markup}'
+    assert youtube.feed_url("https://www.youtube.com/@name", answers(page)) == FEED
+
+
+def test_a_page_that_does_not_name_its_channel_is_no_feed() -> None:
+    with pytest.raises(EngineError) as caught:
+        youtube.feed_url("https://www.youtube.com/@name", answers("<html></html>"))
+    assert caught.value.code == "not_a_feed"
+
+
+def test_the_address_of_another_site_is_left_as_it_is() -> None:
+    assert youtube.feed_url("https://a.example/@name", never) == "https://a.example/@name"
+
+
+def test_a_video_is_described_and_not_extracted() -> None:
+    asked: list[str] = []
+
+    def get(url: str) -> Fetched:
+        asked.append(url)
+        return Fetched(url, 200, {}, json.dumps({"title": "A video", "author_name": "Ada"}).encode())
+
+    item = youtube.describe("abcdefghijk", get)
+    assert (item.title, item.content_type, item.text) == ("A video", "video", None)
+    assert item.author is not None
+    assert item.author.name == "Ada"
+    assert all("/oembed?" in url for url in asked)
