@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-# They log each request or each statement at INFO, which says nothing that a job's own line does not.
-_CHATTY = ("httpx", "httpcore", "urllib3")
+# They log each request or each minute at INFO, which says nothing that a job's own line does not.
+_CHATTY = ("httpx", "httpcore", "urllib3", "periodiq")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 

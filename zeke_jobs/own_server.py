@@ -24,8 +24,7 @@ def own_server(data_dir: Path) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end.
 
     Raises:
-        ZekeJobsError: another command has that server now.
-        RuntimeError: it does not start; the end of its log is in the message.
+        ZekeJobsError: another command has that server now, or it does not start; the end of its log is in the message.
     """
     folder = server_folder(data_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,10 @@ def own_server(data_dir: Path) -> Iterator[str]:
                 f"expected to be alone with the server in {folder}, got another command that runs it\n"
                 f"  help: set {environment.DATA} to another folder"
             ) from None
-        url = embedded.ensure(folder)
+        try:
+            url = embedded.ensure(folder)
+        except RuntimeError as error:
+            raise ZekeJobsError(f"expected the embedded server to start, got: {error}") from error
         try:
             yield url
         finally:

@@ -30,7 +30,7 @@ def run(path: Path | None) -> int:
     """
     from zeke_jobs import config
 
-    _find_modules_here()
+    find_modules_here()
     try:
         checked = config.load(path or environment.config_path())
     except ConfigurationError as error:
@@ -40,7 +40,7 @@ def run(path: Path | None) -> int:
     return 0
 
 
-def _find_modules_here() -> None:
+def find_modules_here() -> None:
     """Let handlers be found in the current folder, as ``dramatiq`` and ``periodiq`` do."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs import environment, logs
+from zeke_jobs.cli.check import find_modules_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,8 @@ def up(
 
     logs.configure()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the supervisor listens: clean up, as on Ctrl-C
-    path = environment.config_path()
+    find_modules_here()
+    path = environment.config_path().absolute()
     checked = config.load(path)
     with ExitStack() as stack:
         url = environment.database_url_or_none()
