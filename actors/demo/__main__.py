@@ -23,11 +23,11 @@ _INTERRUPTED = 130
 _WIDTH = 120  # columns where there is no terminal
 
 _NEXT = """[bold]What to try next[/]
-  nox -s demo -- --psql                        look inside: SELECT title FROM stories; SELECT name, state FROM pgboss.job;
-  nox -s demo -- https://example.org/feed.xml  the same with feeds of your choice
-  $EDITOR jobs.yaml                            change a limit, a cron, a weight; then run the demo again
-  .nox/demo/bin/zeke-jobs up                   run it for real, until Ctrl-C
-  README.md, docs/                             how it works"""
+  .venv/bin/nox -s demo -- --psql        look inside: SELECT title FROM stories; SELECT name, state FROM pgboss.job;
+  .venv/bin/nox -s demo -- FEED-URL …    the same with feeds of your choice
+  $EDITOR jobs.yaml                      change a limit, a cron, a weight; then run the demo again
+  .nox/demo/bin/zeke-jobs up             run it for real, until Ctrl-C
+  README.md, docs/                       how it works"""
 
 
 def main(
