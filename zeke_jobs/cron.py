@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ __all__ = ["Cron", "CronError", "parse"]
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _HOURS = 24
+_MINUTES = 60
 
 
+@lru_cache(maxsize=1000)
 def parse(text: str) -> Cron:
     """Read a cron line: five fields (names, lists, ranges, steps; Sunday is 0 and 7) or ``@daily`` etc.
 
@@ -100,15 +103,23 @@ class Cron:
                 last = tick
 
 
+@lru_cache(maxsize=1000)
 def _canonical(fields: Fields) -> str:
-    """The line as cronsim reads it without doubt: numbers only.
+    """The line as cronsim reads it without doubt: numbers only, or a star for all of them.
 
     cronsim, like cron, asks whether a day field starts with ``*`` to know how the two combine; a field that
     did holds its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
     """
-    days = ("*/31," if fields.any_day else "") + _numbers(fields.days)
-    weekdays = ("*/8," if fields.any_weekday else "") + _numbers(fields.weekdays)
-    return f"{_numbers(fields.minutes)} {_numbers(fields.hours)} {days} {_numbers(fields.months)} {weekdays}"
+    days, weekdays = _numbers(fields.days), _numbers(fields.weekdays)
+    return " ".join(
+        (
+            _numbers(fields.minutes) if len(fields.minutes) < _MINUTES else "*",
+            _numbers(fields.hours) if len(fields.hours) < _HOURS else "*",
+            f"*/31,{days}" if fields.any_day else days,
+            _numbers(fields.months),
+            f"*/8,{weekdays}" if fields.any_weekday else weekdays,
+        )
+    )
 
 
 def _numbers(values: frozenset[int]) -> str:

@@ -61,8 +61,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
         else:
             _log(ticks, now)
             decided += ticks
-    SQL.run(conn, "schedule_forget")
-    SQL.run(conn, "schedule_purge")
+    SQL.run(conn, "schedule_tidy")
     if failed:
         raise ExceptionGroup("some schedules failed", failed)
     return decided

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from zeke_jobs import schedule
+from zeke_jobs.cron import parse
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
 from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
@@ -27,9 +30,13 @@ class NoSchedule(ZekeJobsError):
     """The task exists, and jobs.yaml gives it no cron."""
 
 
-def listed(conn: Connection, task: str | None = None) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule``, of all tasks or of one by its canonical id."""
-    return SQL.all(conn, "schedule_list", task=task)
+def listed(conn: Connection) -> list[dict[str, Any]]:
+    """The rows of ``zeke_jobs.schedule``; ``next_tick`` is reckoned from now, for no scheduler may have written it yet."""
+    now = schedule.clock(conn)
+    rows = SQL.all(conn, "schedule_list")
+    for row in rows:
+        row["next_tick"] = parse(row["cron"]).next_after(now, ZoneInfo(row["timezone"]))
+    return rows
 
 
 def find(conn: Connection, name: str) -> InForce:
@@ -116,9 +123,9 @@ def backfill(conn: Connection, name: str, start: datetime, end: datetime, *, dry
     if not start <= end <= schedule.clock(conn):
         raise ValueError(f"expected a range that has passed, got {start} to {end}")
     timetable = found.timetable
-    ticks = list(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone))
+    ticks = list(islice(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone), MOST + 1))
     if len(ticks) > MOST:
-        raise ValueError(f"expected at most {MOST} ticks, got {len(ticks)}; choose a shorter range")
+        raise ValueError(f"expected at most {MOST} ticks, got more; choose a shorter range")
     with transaction(conn):
         schedule.lock(conn, found)
         sent = {

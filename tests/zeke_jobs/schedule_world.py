@@ -85,7 +85,9 @@ class World:
 
     def end_jobs(self, state: str = "done") -> None:
         """Let all jobs be in a state."""
-        self.rows("UPDATE zeke_jobs.queue SET state = %s::zeke_jobs.state", state)
+        self.rows(
+            "UPDATE zeke_jobs.queue SET state = %s WHERE state <> %s AND state IN ('queued', 'consumed')", state, state
+        )
 
     def ticks(self, task: str = "pull") -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM zeke_jobs.tick WHERE task = %s ORDER BY scheduled_for", task)

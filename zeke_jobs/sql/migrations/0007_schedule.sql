@@ -47,7 +47,7 @@ SELECT
   t.id AS task,
   t.cron ->> 'at' AS cron,
   t.cron ->> 'timezone' AS timezone,
-  t.cron -> 'payload' AS payload,
+  zeke_jobs.masked(t.cron -> 'payload', t.sensitive) AS payload,
   t.cron - '{at,timezone,payload,paused}'::text[] AS options,
   l.scheduled_for AS last_tick,
   l.outcome AS last_outcome,

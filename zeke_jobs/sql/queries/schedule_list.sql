@@ -3,5 +3,4 @@ SELECT
   task, cron, timezone, payload, options, last_tick, last_outcome, last_reason, last_job, last_result, next_tick, paused,
   paused_by, paused_on, pause_reason
 FROM zeke_jobs.schedule
-WHERE %(task)s::text IS NULL OR task = %(task)s
 ORDER BY task

@@ -1,0 +1,182 @@
+"""``zeke-jobs schedule``: what is sent when, and the hand on it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import console, print_json, styled, table
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.schedule_rules import Tick
+
+app = typer.Typer(help="List, pause, resume, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
+Task = Annotated[str, typer.Argument(metavar="TASK", help="Id or alias of a task.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def schedules(
+    context: typer.Context,
+    next_: Annotated[
+        tuple[int, str] | None, typer.Option("--next", metavar="N TASK", help="The next N fire times of a task.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the schedules in force with their last and next ticks, or what comes next of one."""
+    if context.invoked_subcommand is not None:
+        return
+    with _connection() as conn:
+        if next_ is not None:
+            _show_next(conn, *next_, as_json=as_json)
+        else:
+            _show_all(conn, as_json=as_json)
+        _warn_of_silence(conn)
+
+
+@app.command()
+def run(task: Task, as_json: options.Json = False) -> None:
+    """Send one job now with the payload of the schedule, also while it is paused."""
+    from zeke_jobs import schedule_control
+
+    with _connection() as conn:
+        job = schedule_control.run_now(conn, task)
+    if as_json:
+        print_json({"id": job})
+    else:
+        console().print(f"{job} is queued", soft_wrap=True)
+
+
+@app.command()
+def pause(task: Task, reason: Annotated[str, typer.Option(help="Kept with the pause, for people.")] = "") -> None:
+    """Send no more ticks of a task until it is resumed; outlives restarts and new files."""
+    from zeke_jobs import schedule_control
+    from zeke_jobs.catalogue import author
+
+    with _connection() as conn:
+        changed = schedule_control.pause(conn, task, by=author(), reason=reason)
+    console().print(f"the schedule of {task} {'is paused' if changed else 'was paused already'}")
+
+
+@app.command()
+def resume(task: Task) -> None:
+    """Send ticks again from now on; those of the pause are not made up for (see backfill)."""
+    from zeke_jobs import schedule_control
+
+    with _connection() as conn:
+        changed = schedule_control.resume(conn, task)
+    console().print(f"the schedule of {task} {'is resumed' if changed else 'was not paused'}")
+
+
+@app.command()
+def backfill(
+    task: Task,
+    from_: Annotated[str, typer.Option("--from", help="First moment: ISO 8601, in UTC unless it says otherwise.")],
+    to: Annotated[str | None, typer.Option("--to", help="Last moment, by default now.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ticks would be sent.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Send the jobs of the ticks of a past time, each that has none."""
+    from zeke_jobs import schedule, schedule_control
+
+    start = options.moment(from_)
+    with _connection() as conn:
+        end = schedule.clock(conn) if to is None else options.moment(to)
+        try:
+            ticks = schedule_control.backfill(conn, task, start, end, dry_run=dry_run)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    if as_json:
+        print_json(ticks)
+    else:
+        _show_ticks(ticks, dry_run=dry_run)
+
+
+@contextmanager
+def _connection() -> Iterator[Connection]:
+    from zeke_jobs.postgres import connect
+
+    with closing(connect(database.choose(), application_name="zeke-jobs schedule")) as conn:
+        yield conn
+
+
+def _show_all(conn: Connection, *, as_json: bool) -> None:
+    from zeke_jobs import schedule_control
+
+    rows = schedule_control.listed(conn)
+    if as_json:
+        print_json(rows)
+        return
+    shown = table("task", "cron", "zone", "next", "local time", "last", "result", "")
+    for row in rows:
+        zone = ZoneInfo(row["timezone"])
+        shown.add_row(
+            row["task"],
+            row["cron"],
+            row["timezone"],
+            "" if row["paused"] else _in(row["next_tick"], zone),
+            "" if row["paused"] else _in(row["next_tick"], None),
+            _in(row["last_tick"], zone),
+            escape(row["last_reason"] or "") or styled(row["last_result"] or ""),
+            _paused(row),
+        )
+    console().print(shown if rows else "no schedules: no task in force has a cron")
+
+
+def _paused(row: dict[str, Any]) -> str:
+    if not row["paused"]:
+        return ""
+    reason = f": {row['pause_reason']}" if row["pause_reason"] else ""
+    return f"[yellow]paused[/] by {escape(row['paused_by'])} since {_in(row['paused_on'], None)}{escape(reason)}"
+
+
+def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> None:
+    from zeke_jobs import schedule_control
+
+    zone = schedule_control.find(conn, task).timetable.zone
+    ticks = schedule_control.next_ticks(conn, task, count)
+    if as_json:
+        print_json(ticks)
+        return
+    shown = table(zone.key, "local time")
+    for tick in ticks:
+        shown.add_row(_in(tick, zone), _in(tick, None))
+    console().print(shown)
+
+
+def _show_ticks(ticks: list[Tick], *, dry_run: bool) -> None:
+    shown = table("tick", "", "job")
+    for tick in ticks:
+        what = tick.reason or ("would be sent" if dry_run else "sent")
+        shown.add_row(f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC", what, str(tick.job or ""))
+    console().print(shown if ticks else "no ticks in that time")
+
+
+def _in(moment: datetime | None, zone: ZoneInfo | None) -> str:
+    """A moment in a zone, by default this machine's."""
+    return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
+
+
+def _warn_of_silence(conn: Connection) -> None:
+    from zeke_jobs import schedule
+
+    passed = schedule.silence(conn)
+    if passed is not None:
+        shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))
+        print(
+            f"warning: no scheduler has beaten for {shown}; start one: periodiq zeke_jobs.actors",
+            file=sys.stderr,
+        )
