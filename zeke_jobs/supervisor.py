@@ -143,9 +143,7 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
         )
         child.started, child.start_at, child.kill_at = now, None, None
-        child.reader = threading.Thread(
-            target=self._forward, args=(child.command.name, child.process), daemon=True
-        )
+        child.reader = threading.Thread(target=self._forward, args=(child.command.name, child.process), daemon=True)
         child.reader.start()
 
     def _forward(self, name: str, process: subprocess.Popen[str]) -> None:

@@ -74,9 +74,7 @@ def test_a_pid_file_that_names_a_stranger_harms_neither(folder: Path) -> None:
 
 def test_three_starts_at_once_give_one_server(folder: Path) -> None:
     program = f"from pathlib import Path; from zeke_jobs import embedded; print(embedded.ensure(Path({str(folder)!r})))"
-    starts = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    starts = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     urls = {start.communicate()[0].strip() for start in starts}
     assert [start.returncode for start in starts] == [0, 0, 0]
     assert len(urls) == 1

@@ -225,9 +225,7 @@ def test_a_configuration_error_ends_everything_with_its_status(started: Start) -
 
 def test_while_watching_a_configuration_error_waits_for_a_change(started: Start) -> None:
     clock = Clock()
-    supervisor, log = started(
-        python("a", "print('tried'); raise SystemExit(2)"), clock=clock, wait_for_change=True
-    )
+    supervisor, log = started(python("a", "print('tried'); raise SystemExit(2)"), clock=clock, wait_for_change=True)
     until(lambda: not supervisor.pids, supervisor)
     clock.now += 3600
     assert supervisor.step() is True
