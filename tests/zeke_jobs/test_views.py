@@ -193,3 +193,12 @@ def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_ta
     send(conn, "state = 'done', completed_on = '2026-01-01Z'")
     (row,) = rows(conn, "SELECT retry_delay, retrybackoff, expire_in::text, keepuntil::date::text FROM pgboss.job")
     assert row == {"retry_delay": 10, "retrybackoff": True, "expire_in": "01:30:00", "keepuntil": "2026-01-08"}
+
+
+def test_the_newest_jobs_of_many_are_found_by_an_index(conn: Connection) -> None:
+    zeke_jobs.send_many("analyze-story", [{"story_id": str(n)} for n in range(20_000)])
+    with conn.cursor() as cursor:
+        cursor.execute("ANALYZE zeke_jobs.queue")
+    plan = str(rows(conn, "EXPLAIN SELECT * FROM pgboss.job ORDER BY createdon DESC LIMIT 20"))
+    assert "queue_created" in plan
+    assert "Sort" not in plan
