@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -91,10 +92,22 @@ class AnalyzeStory(Payload):
 
 
 class GenerateBrief(Payload):
-    """generate-brief: one line, two lines and an elevator pitch."""
+    """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest.
 
-    story_id: UUID
+    A digest covers the day or week that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all.
+    """
+
+    story_id: UUID | None = None
     reason: Literal["new_story", "manual", "regenerate"] = "new_story"
+    period: Literal["day", "week"] | None = None
+    ends_on: date | None = None
+    team_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _story_or_period(self) -> Self:
+        if (self.story_id is None) == (self.period is None):
+            raise ValueError("expected either storyId or period, got both or neither")
+        return self
 
 
 class ExtractHighlights(Payload):

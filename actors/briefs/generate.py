@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.ai.markdown import prose
 from actors.ai.words import count
+from actors.briefs.digest import write_digest
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
@@ -15,6 +16,8 @@ from actors.store.ai_calls import ledger
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from actors.ai.protocol import Analyst, Brief
     from actors.store.authorship import Author
 
@@ -24,26 +27,37 @@ class BriefSettings(BaseModel):
 
     Attributes:
         words_per_minute: How fast people read; time saved is computed from it.
+        digest_entries: How many events a digest names at most.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     words_per_minute: int = Field(default=200, ge=50, le=1000)
+    digest_entries: int = Field(default=10, ge=1, le=100)
 
 
 def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    """Write the story's brief within its limits, unless a person wrote or edited it.
+    """Write the story's brief within its limits, unless a person wrote or edited it; or the digest of a period.
 
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
     """
-    text = texts.read(ctx.db, payload.story_id)
-    overlay = overlays.read(ctx.db, payload.story_id)
+    if payload.story_id is None:
+        with ctx.transaction() as tx:
+            output = write_digest(payload, tx, ctx.settings.digest_entries)
+            ctx.complete(output)
+        return output
+    return _brief_story(payload, payload.story_id, ctx)
+
+
+def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSettings]) -> dict[str, Any]:
+    text = texts.read(ctx.db, story_id)
+    overlay = overlays.read(ctx.db, story_id)
     if text is None or overlay is None:
-        raise Reject(f"expected a story with id {payload.story_id}, got none")
+        raise Reject(f"expected a story with id {story_id}, got none")
     if not text.document.strip():
-        raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
+        raise Reject(f"expected a story with text, got an empty one: {story_id}")
     if kept := _kept(overlay.brief_author, payload.reason):
         return {"outcome": kept}
     analyst: Analyst = ctx.service("ai")
@@ -53,20 +67,20 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     with ctx.transaction() as tx:
         locked = overlays.lock(tx, text.id)
         if locked is None:
-            raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
-        output = _store(payload, locked, brief, saved, tx)
+            raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
+        output = _store(payload.reason, story_id, locked, brief, saved, tx)
         ctx.complete(output)
     return output
 
 
-def _store(payload: GenerateBrief, locked: overlays.Overlay, brief: Brief, saved: int, tx: Any) -> dict[str, Any]:
-    if kept := _kept(locked.brief_author, payload.reason):
+def _store(reason: str, story_id: UUID, locked: overlays.Overlay, brief: Brief, saved: int, tx: Any) -> dict[str, Any]:
+    if kept := _kept(locked.brief_author, reason):
         return {"outcome": kept}
     made_by = {"provider": brief.made_by.provider, "model": brief.made_by.model, "prompt": brief.made_by.prompt}
     parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
     changed = overlays.save_brief(
         tx,
-        payload.story_id,
+        story_id,
         (brief.one_liner, brief.two_liner, brief.elevator),
         time_saved_seconds=saved,
         made_by=made_by,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import typer
 
-from actors.cli import sources, stories, story, why
+from actors.cli import costs, digest, sources, stories, story, why
 from actors.store.news import NotUnique
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 app = typer.Typer(
-    help="Sources, stories, and where an article is.",
+    help="Sources, stories, digests, costs, and where an article is.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,6 +26,8 @@ app.add_typer(sources.app, name="sources")
 app.command("stories")(stories.stories)
 app.command("story")(story.story)
 app.command("why")(why.why)
+app.command("digest")(digest.digest)
+app.command("costs")(costs.costs)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from actors.cli.output import ago, as_json, chili, console, database, short
-from actors.store import news
+from actors.store import ai_calls, news
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,8 @@ def story(
     with database() as conn:
         found = news.find_story(conn, story_id)
         row = None if found is None else news.story(conn, found)
+        if row is not None:
+            row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if row is None:
         raise LookupError(f"expected the id of a story, got {story_id!r}; see zeke-news stories")
     if is_json:
@@ -37,6 +41,8 @@ def story(
     _print_brief(out, row)
     _print_highlights(out, row["highlights"])
     _print_event(out, row)
+    if row["costs"]:
+        out.print(f"\n[bold]Cost[/bold]  {_cost(row['costs'])}")
 
 
 def _print_head(out: Console, row: Mapping[str, Any]) -> None:
@@ -96,6 +102,13 @@ def _print_event(out: Console, row: Mapping[str, Any]) -> None:
         out.print(f"\n[bold]Found as[/bold]  {len(row['items'])} items")
         for item in row["items"]:
             out.print(f"{item['outcome']:10} {item['source']}: {item['url'] or item['external_id']}", markup=False)
+
+
+def _cost(rows: list[Mapping[str, Any]]) -> str:
+    known = sum((row["cost_usd"] for row in rows if row["cost_usd"] is not None), start=Decimal(0))
+    unknown = sum(row["unknown"] for row in rows)
+    more = f" and {unknown} calls of unknown price" if unknown else ""
+    return f"US$ {known:.4f} in {sum(row['calls'] for row in rows)} calls{more}"
 
 
 def _score(highlight: Mapping[str, Any]) -> float:

@@ -251,3 +251,49 @@ def test_ages_are_short(seconds: int, text: str) -> None:
 
     now = datetime(2026, 11, 25, tzinfo=UTC)
     assert ago(now - timedelta(seconds=seconds), now) == text
+
+
+def test_costs_are_added_up_and_the_unknown_stays_unknown(
+    news: Callable[..., Any], finished: uuid.UUID, conn: Any
+) -> None:
+    assert "no AI calls" in news("costs")[1]
+    with conn.cursor() as cursor:
+        for model, cost, outcome in (
+            ("m", "0.0125", "ok"),
+            ("m", "0", "cached"),
+            ("x", None, "ok"),
+            ("m", "0.01", "invalid"),
+        ):
+            cursor.execute(
+                "INSERT INTO ai_calls (day, operation, story_id, job_id, task, model_asked, outcome, cost_usd, input_tokens,"
+                " settled_at) VALUES (current_date, 'brief', %s, gen_random_uuid(), 'generate-brief', %s, %s, %s, 100, now())",
+                (str(finished), model, outcome, cost),
+            )
+    rows = json.loads(news("costs", "--by", "model", "--json")[1])
+    assert [(row["name"], row["calls"], row["cached"], row["failed"], row["cost_usd"]) for row in rows] == [
+        ("m", 3, 1, 1, 0.0225),
+        ("x", 1, 0, 0, None),
+    ]
+    assert rows[1]["unknown"] == 1
+    for by in ("day", "task", "story", "outcome"):
+        assert news("costs", "--by", by)[0] == 0
+    assert "US$ 0.0225 in 4 calls and 1 calls of unknown price" in " ".join(news("story", str(finished)[:8])[1].split())
+    assert news("costs", "--story", "ffff")[0] == 1
+
+
+def test_a_digest_is_shown_or_how_to_make_one(
+    news: Callable[..., Any], finished: uuid.UUID, handler_context: Any
+) -> None:
+    status, _, err = news("digest")
+    assert status == 1
+    assert "zeke-jobs send generate-brief" in err
+    from datetime import UTC, datetime
+
+    payload = {"period": "day", "endsOn": datetime.now(UTC).date().isoformat()}
+    generate_brief(GenerateBrief.model_validate(payload), handler_context(BriefSettings()))
+    status, out, _ = news("digest")
+    assert status == 0
+    assert "1 events" in out
+    assert "Registry signs packages" in out
+    assert len(json.loads(news("digest", "--json")[1])["entries"]) == 1
+    assert news("digest", "--ends-on", "soon")[0] == 2

@@ -180,3 +180,16 @@ def test_a_story_without_text_is_rejected(add_story: Any, handler_context: Any, 
 def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
     with pytest.raises(Reject, match="got none"):
         analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(AnalyzeSettings()))
+
+
+def test_without_pgvector_the_same_stories_share_a_cluster(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
+) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
+    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
+    for title in ("Acme buys Initech for $2bn", "Acme to buy Initech in $2bn deal", "Rain on the coast"):
+        body = text if "Acme" in title else "Rain will fall over the coast until the weekend."
+        analyze_story(AnalyzeStory(story_id=add_story(body, title=title)), handler_context(AnalyzeSettings()))
+    assert [row["metrics"] for row in rows("SELECT metrics FROM story_clusters")] == [{"stories": 2, "sources": 2}]
+    assert {row["size"] for row in rows("SELECT cardinality(embedding) AS size FROM story_embeddings")} == {1536}

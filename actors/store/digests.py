@@ -1,0 +1,69 @@
+"""Digests: the top events of a day or a week."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+Row = dict[str, Any]
+
+
+def today(conn: Connection) -> date:
+    """The day that it is in UTC, by the database's clock."""
+    row = SQL.one(conn, "digest_today")
+    assert row is not None
+    day: date = row["today"]
+    return day
+
+
+def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[Row]:
+    """The events that were published from ``since`` to ``until`` (both included, UTC), best first.
+
+    One entry for each event: its leading story. For a team: of the sources that it follows, without what it archived.
+    """
+    rows = SQL.all(
+        conn, "digest_entries", since=since, until=until, team_id=None if team_id is None else str(team_id), limit=limit
+    )
+    return [
+        {
+            "story_id": str(row["story_id"]),
+            "title": row["title"],
+            "url": row["url"],
+            "source": row["source"],
+            "one_liner": row["one_liner"],
+            "chili": float(row["chili"]),
+            "sources": row["sources"],
+            "relevance": float(row["relevance"]),
+        }
+        for row in rows
+    ]
+
+
+def save(conn: Connection, *, period: str, ends_on: date, team_id: UUID | None, entries: Sequence[Row]) -> bool:
+    """Store a digest; whether that changed anything."""
+    saved = SQL.one(
+        conn,
+        "digest_save",
+        period=period,
+        ends_on=ends_on,
+        team_id=None if team_id is None else str(team_id),
+        entries=Json(list(entries)),
+    )
+    return saved is not None
+
+
+def get(conn: Connection, *, period: str, team_id: UUID | None, ends_on: date | None = None) -> Row | None:
+    """The latest digest that ends on ``ends_on`` or before; None where there is none."""
+    return SQL.one(
+        conn, "digest_get", period=period, team_id=None if team_id is None else str(team_id), ends_on=ends_on
+    )

@@ -1,0 +1,34 @@
+-- The events of some days, hottest first, then told by more sources, then with the most relevant highlight.
+SELECT
+  s.id AS story_id,
+  s.title,
+  s.primary_url AS url,
+  src.name AS source,
+  o.brief_one_liner AS one_liner,
+  coalesce((o.citations ->> 'chili')::numeric, 0) AS chili,
+  coalesce((c.metrics ->> 'sources')::int, 1) AS sources,
+  coalesce(
+    (SELECT max((h.metadata #>> '{relevance,score}')::numeric)
+     FROM public.highlights AS h
+     WHERE h.story_id = s.id AND NOT h.metadata ? 'withdrawn'),
+    0) AS relevance
+FROM public.stories AS s
+JOIN public.story_overlays AS o ON o.story_id = s.id
+LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
+LEFT JOIN public.story_clusters AS c ON c.id = s.cluster_id
+WHERE coalesce(s.published_at, s.created_at) >= %(since)s::date AT TIME ZONE 'UTC'
+  AND coalesce(s.published_at, s.created_at) < (%(until)s::date + 1) AT TIME ZONE 'UTC'
+  AND (s.cluster_id IS NULL OR c.primary_story_id = s.id)
+  AND o.brief_one_liner IS NOT NULL
+  AND (
+    %(team_id)s::uuid IS NULL
+    OR src.metadata -> 'teams' ? %(team_id)s
+    OR EXISTS (
+      SELECT FROM public.team_story_states AS t
+      JOIN public.stories AS m ON m.id = t.story_id
+      WHERE t.team_id = %(team_id)s::uuid AND m.primary_source_id = s.primary_source_id))
+  AND NOT EXISTS (
+    SELECT FROM public.team_story_states AS t
+    WHERE t.team_id = %(team_id)s::uuid AND t.story_id = s.id AND t.state = 'archived')
+ORDER BY chili DESC, sources DESC, relevance DESC, s.published_at DESC NULLS LAST, s.id
+LIMIT %(limit)s

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.briefs.generate import BriefSettings, generate_brief
+from actors.schema import GenerateBrief
+from actors.store import clusters
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+TEAM = uuid.UUID(int=7)
+TEXT = "The registry now signs every package that a maintainer uploads. Nobody needs to act before June of next year."
+
+
+@pytest.fixture(autouse=True)
+def clock(conn: Any) -> None:
+    set_clock(conn, NOW)
+
+
+@pytest.fixture
+def digest(
+    handler_context: Any, rows: Callable[..., Any]
+) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Writes a digest; gives the job's output and the stored entries."""
+
+    def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        ctx = handler_context(BriefSettings(digest_entries=entries))
+        output = generate_brief(GenerateBrief.model_validate({"period": "day", **payload}), ctx)
+        assert ctx.completed
+        assert ctx.sent == []
+        stored = rows(
+            "SELECT entries FROM digests WHERE team_id IS NOT DISTINCT FROM %s", str_or_none(payload.get("teamId"))
+        )
+        return output, stored[0]["entries"]
+
+    return write
+
+
+def str_or_none(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+@pytest.fixture
+def told(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
+    """A story of yesterday with a brief and a chili score."""
+
+    def add(title: str, chili: int = 1, days_old: float = 0.8, **fields: Any) -> uuid.UUID:
+        story: uuid.UUID = add_story(TEXT, title=title, days_old=days_old, **fields)
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO story_overlays (story_id, brief_one_liner, citations) VALUES (%s, %s, jsonb_build_object('chili', %s))",
+                (str(story), f"{title} in one line.", chili),
+            )
+        return story
+
+    return add
+
+
+def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any]
+) -> None:
+    told("Cool", 1)
+    told("Hot", 5)
+    told("Of today", 5, days_old=0.1)
+    told("Of last week", 5, days_old=6)
+    output, entries = digest()
+    assert output == {"outcome": "written", "period": "day", "ends_on": "2026-11-24", "entries": 2}
+    assert [(entry["title"], entry["one_liner"]) for entry in entries] == [
+        ("Hot", "Hot in one line."),
+        ("Cool", "Cool in one line."),
+    ]
+
+
+def test_one_event_is_named_once_by_its_leading_story_and_before_equals(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    told("Alone", 3, days_old=0.5)
+    later, first = told("Later", 3, days_old=0.6), told("First", 3, days_old=0.9)
+    clusters.unite(conn, [later, first])
+    _, entries = digest()
+    assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
+
+
+def test_a_week_ends_on_the_day_that_is_asked_for(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
+    told("Old", days_old=6)
+    told("Older", days_old=9)
+    _, entries = digest(period="week", endsOn="2026-11-24")
+    assert [entry["title"] for entry in entries] == ["Old"]
+
+
+def test_a_digest_is_as_long_as_configured(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
+    for number in range(4):
+        told(f"Story {number}")
+    assert digest(entries=3)[0]["entries"] == 3
+
+
+def test_a_teams_digest_has_what_it_follows_and_did_not_archive(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    source = uuid.uuid4()
+    told("Followed", source=source)
+    archived = told("Archived", source=source)
+    told("Elsewhere")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')",
+            (str(TEAM), str(archived)),
+        )
+    assert [entry["title"] for entry in digest(teamId=TEAM)[1]] == ["Followed"]
+    assert len(digest()[1]) == 3
+
+
+def test_writing_it_twice_changes_nothing_and_news_changes_it(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    told("One")
+    digest()
+    before = rows("SELECT * FROM digests")
+    assert digest()[0]["outcome"] == "unchanged"
+    assert rows("SELECT * FROM digests") == before
+    told("Two")
+    assert digest()[0]["outcome"] == "written"
+    assert len(rows("SELECT id FROM digests")) == 1
+
+
+def test_a_day_without_stories_says_so(digest: Callable[..., Any]) -> None:
+    assert digest()[0]["outcome"] == "no_stories"
+
+
+@pytest.mark.parametrize("payload", [{}, {"storyId": str(TEAM), "period": "day"}, {"period": "month"}])
+def test_a_payload_names_either_a_story_or_a_period(payload: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="period"):
+        GenerateBrief.model_validate(payload)
+
+
+def test_the_default_day_is_the_last_whole_one(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    told("Late", days_old=0.38)
+    assert digest()[0]["entries"] == 1
+    set_clock(conn, NOW + timedelta(days=1))
+    output, _ = digest()
+    assert (output["ends_on"], output["entries"]) == ("2026-11-25", 0)
