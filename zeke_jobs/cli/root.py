@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli import change, jobs, migrate, send, tasks, up
+from zeke_jobs.cli import change, jobs, migrate, schedule, send, tasks, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,3 +55,4 @@ app.command()(jobs.jobs)
 app.command()(tasks.tasks)
 app.command()(change.cancel)
 app.command()(change.retry)
+app.add_typer(schedule.app, name="schedule")
