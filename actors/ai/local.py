@@ -20,7 +20,9 @@ MADE_BY = Provenance(provider="local", model="extractive-1")
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
 _LEAD_CHARS = 1000
-_REASON_BONUS = 2.0
+_REASON_BONUS = 2.5
+_REASON_LEAD = 0.3
+"""Why a story matters stands rarely in its first sentence; what happened does."""
 
 
 class LocalAnalyst:
@@ -39,7 +41,9 @@ class LocalAnalyst:
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score."""
-        pool = [item for item in ranked(story.document) if item.is_statement and len(item.text) <= _WHY_CHARS]
+        pool = [
+            item for item in ranked(story.document, _REASON_LEAD) if item.is_statement and len(item.text) <= _WHY_CHARS
+        ]
         chosen: list[Ranked] = []
         for item in best(pool, 2, bonus=_reason):
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _WHY_CHARS:
