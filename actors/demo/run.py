@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from actors.demo import expected, progress, report, results
 from actors.demo.server import SampleSite
@@ -37,7 +38,11 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
     """
     begin = time.monotonic()
     console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine\n")
-    with SampleSite() as site, demo_system(data_dir) as system, closing(connect(system.url)) as conn:
+    with (
+        SampleSite() as site,
+        demo_system(data_dir, fetch_from_here=any(map(_is_here, feeds or site.feeds))) as system,
+        closing(connect(system.url)) as conn,
+    ):
         _say(console, "database", f"PostgreSQL {_version(conn)}, unix socket, in {data_dir}")
         if feeds:
             _say(console, "feeds", "\n".join(feeds))
@@ -47,7 +52,7 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         try:
             done = _pipeline(console, system, conn, feeds or site.feeds)
             found = results.read(conn)
-        except BaseException:
+        except Exception:
             _show_tail(console, system)
             raise
         report.show(console, found)
@@ -69,7 +74,7 @@ def _pipeline(console: Console, system: DemoSystem, conn: Connection, feeds: Seq
     def is_done(found: Counts) -> bool:
         return progress.is_quiet(found) and bool(found.get("ingest-pull", {}).get("completed"))
 
-    limit = _SAMPLE_LIMIT if feeds[0].startswith("http://127.0.0.1:") else _FEEDS_LIMIT
+    limit = _SAMPLE_LIMIT if all(map(_is_here, feeds)) else _FEEDS_LIMIT
     return progress.follow(conn, console, system.step, is_done, limit)
 
 
@@ -84,6 +89,10 @@ def _send_when_ready(system: DemoSystem, conn: Connection) -> Sent:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _version(conn: Connection) -> str:

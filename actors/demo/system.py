@@ -92,8 +92,10 @@ class DemoSystem:
 
 
 @contextmanager
-def demo_system(data_dir: Path) -> Iterator[DemoSystem]:
+def demo_system(data_dir: Path, *, fetch_from_here: bool) -> Iterator[DemoSystem]:
     """Server, database and configuration; the processes start at the first ``step`` and end with the block.
+
+    ``fetch_from_here`` lets the engine fetch from this machine, where the sample site is.
 
     Raises:
         ConfigurationError: jobs.yaml is wrong.
@@ -102,7 +104,7 @@ def demo_system(data_dir: Path) -> Iterator[DemoSystem]:
     data_dir.mkdir(parents=True, exist_ok=True)
     real = environment.config_path()
     checked = config.load(real)
-    path = _write_config(real, data_dir)
+    path = _allow_loopback(real, data_dir) if fetch_from_here else real.absolute()
     with own_server(data_dir) as server:
         url = _fresh_database(server)
         with closing(connect(url)) as conn:
@@ -126,8 +128,8 @@ def _fresh_database(server: str) -> str:
     return database_url(server)
 
 
-def _write_config(real: Path, folder: Path) -> Path:
-    """The real jobs.yaml with one difference: its engine may fetch from this machine, where the sample site is."""
+def _allow_loopback(real: Path, folder: Path) -> Path:
+    """The real jobs.yaml with one difference: its engine may fetch from this machine."""
     settings: dict[str, Any] = yaml.safe_load(real.read_text(encoding="utf-8"))
     settings["services"]["engine"]["allow_networks"] = _LOOPBACK
     path = folder / "jobs.yaml"

@@ -99,6 +99,7 @@ def test_interrupted_it_leaves_no_process_behind(env: dict[str, str], number: si
         rest, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130
     assert "Interrupted" in rest
+    assert "The end of the log" not in rest
     assert processes_of(env) == []
 
 
