@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.feed_items import FirstFetch, new_item, split_first
@@ -97,6 +98,7 @@ def _read(
             not_modified=answer.not_modified,
         )
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
+        new_url = new_url or _resolved(source, answer)
         interval = _interval(rhythm, answer, entries, source)
         wait = rhythm.wait(interval, answer.next_check_at, source.now)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
@@ -111,6 +113,12 @@ def _read(
         }
         ctx.complete(result)
     return result
+
+
+def _resolved(source: Source, answer: ContentSource) -> str | None:
+    """The feed of a channel that was named by its handle: kept, so that the handle is looked up once."""
+    is_channel = source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED)
+    return answer.url if is_channel and answer.url != source.url else None
 
 
 def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Source) -> timedelta:

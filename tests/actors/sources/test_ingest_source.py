@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from actors.engine.client import HttpEngine
-from actors.engine.contract import EngineError
+from actors.engine.contract import ContentSource, EngineError
 from actors.store import items
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 
@@ -331,3 +331,19 @@ def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
     assert pipeline.query("SELECT count(*) FROM raw_items") == count
     assert len(pipeline.sent) == sent
     assert sum(items.outcomes(pipeline.conn).values()) == count[0][0]
+
+
+def test_a_handle_is_looked_up_once(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    channel = f"https://www.youtube.com/feeds/videos.xml?channel_id=UC{'a' * 22}"
+    asked: list[str] = []
+
+    class Youtube:
+        def fetch_source(self, url: str, *_: object) -> ContentSource:
+            asked.append(url)
+            return ContentSource(id=url, url=channel, source_type="youtube", items=[])
+
+    pipeline.engine = Youtube()  # type: ignore[assignment]
+    source = add_source("https://www.youtube.com/@name", "youtube_channel")
+    for _ in range(2):
+        assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "read"
+    assert asked == ["https://www.youtube.com/@name", channel]

@@ -1,0 +1,50 @@
+"""docs/pipeline.md and docs/engine.md leave nothing out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from actors.engine import Settings
+from actors.engine.contract import ContentItem, ContentSource, Failure
+from actors.sources.feed_items import FirstFetch
+from actors.sources.rhythm import Rhythm
+from actors.store.outcomes import Outcome, status_of
+from tests.actors.sources.conftest import TASKS
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PIPELINE = (DOCS / "pipeline.md").read_text()
+ENGINE = (DOCS / "engine.md").read_text()
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_each_outcome_stands_in_the_table_with_its_status(outcome: Outcome) -> None:
+    (line,) = [line for line in PIPELINE.splitlines() if line.startswith("|") and f"`{outcome}`" in line.split("|")[1]]
+    assert line.split("|")[2].strip() == status_of(outcome)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_has_its_section_with_payload_and_settings(task: str) -> None:
+    section = re.split(r"^## ", PIPELINE, flags=re.MULTILINE)
+    (text,) = [part for part in section if part.startswith(f"{task}\n")]
+    _, payload, settings = TASKS[task]
+    names = [field.alias or name for name, field in payload.model_fields.items()]
+    names += [] if task == "ingest-pull-youtube" else list(settings.model_fields)
+    missing = [name for name in names if f"`{name}" not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("model", "text"), [(Settings, ENGINE), (Rhythm, PIPELINE), (FirstFetch, PIPELINE)])
+def test_each_setting_is_described(model: type[BaseModel], text: str) -> None:
+    assert [name for name in model.model_fields if not re.search(rf"[`{{ ]{name}[`:]", text)] == []
+
+
+def test_each_field_and_reason_of_the_contract_is_named() -> None:
+    names = [str(field.alias) for model in (ContentItem, ContentSource) for field in model.model_fields.values()]
+    assert [name for name in (*names, *get_args(Failure)) if f"`{name}`" not in ENGINE] == []
