@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
@@ -12,14 +14,19 @@ from zeke_jobs.claims import JobMessage
 from zeke_jobs.outcome import RETURNED, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
+from zeke_jobs.settler import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker_process import WorkerProcess
 
 _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
 _POLL = 1.0  # seconds; the backstop of an idle consumer
+_SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
@@ -30,6 +37,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
         self._says_idle = False
+        self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
+        self._dry_since = 0.0
+        self._patience = _POLL
 
     def __next__(self) -> JobMessage | None:
         """The next claimed job, or None after waiting a moment.
@@ -49,31 +59,57 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _fill(self) -> None:
         process = self._process
+        if self._looks:
+            process.doorbell.wait(self._queue, self._patience)
         want = process.room()
         if want <= 0:
             process.held.wait_for_change(_BUSY_LOOK)
             return
-        statement = "job_claim_alone" if process.alone else "job_claim"
         with process.pool.connection() as conn:
-            rows = SQL.all(
-                conn,
-                statement,
-                worker=process.id,
-                queue=self._queue,
-                tasks=process.tasks(),
-                **({} if process.alone else {"want": want}),
-            )
-            if rows:
-                self._accept(rows)
-                self._say_idle(conn, idle=False)
-                return
-            if not self._says_idle:
-                # Say it first and look once more: a send in between may have seen nobody to ring for.
+            rows = self._claim_alone(conn) if process.alone else self._claim(conn, want)
+            self._accept(rows)
+            dry = len(rows) < want
+            # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have
+            # seen nobody to ring for.
+            self._looks = self._looks + 1 if dry and self._says_idle else 0
+            if dry:
+                self._dry_since = time.monotonic()
                 self._say_idle(conn, idle=True)
-                return
-            due = SQL.one(conn, "queue_next_due", queue=self._queue, tasks=process.tasks())
-        seconds = _POLL * len(process.queues) if due is None or due["seconds"] is None else due["seconds"]
-        process.doorbell.wait(self._queue, max(0.0, min(seconds, _POLL * len(process.queues))))
+            elif time.monotonic() - self._dry_since > _BUSY_AFTER:
+                self._say_idle(conn, idle=False)
+            if self._looks > len(_SOON):
+                self._patience = self._until_due(conn)
+            elif self._looks:
+                self._patience = _SOON[self._looks - 1]
+
+    def _until_due(self, conn: Connection) -> float:
+        """Seconds to wait for the bell: until a delayed job is due, or the next look without any reason."""
+        process = self._process
+        longest = _POLL * len(process.queues)
+        due = SQL.one(conn, "queue_next_due", queue=self._queue, tasks=process.tasks())
+        return longest if due is None or due["seconds"] is None else max(0.0, min(due["seconds"], longest))
+
+    def _claim(self, conn: Connection, want: int) -> list[dict[str, Any]]:
+        process = self._process
+        completions = process.settler.take_completions()
+        common = {"worker": process.id, "queue": self._queue, "tasks": process.tasks(), "want": want}
+        if not completions:
+            return SQL.all(conn, "job_claim", **common)
+        try:
+            rows = SQL.all(conn, "job_complete_and_claim", **common, **columns(completions))
+        except DISCONNECTED:
+            process.settler.put_back(completions)
+            raise
+        except psycopg2.Error:
+            # An output that Postgres cannot store: the settler finds out which, and says so in its job.
+            process.settler.put_back(completions)
+            return []
+        process.settler.written(completions, [row["message_id"] for row in rows if not row["claim"]])
+        return [row for row in rows if row["claim"]]
+
+    def _claim_alone(self, conn: Connection) -> list[dict[str, Any]]:
+        process = self._process
+        return SQL.all(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
 
     def _accept(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -83,7 +119,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 self._buffer.append(message)
             # else: the server forgot an earlier claim in a crash; that run goes on and finishes under the new number.
 
-    def _say_idle(self, conn: Any, *, idle: bool) -> None:
+    def _say_idle(self, conn: Connection, *, idle: bool) -> None:
         if self._says_idle != idle:
             SQL.run(conn, "worker_idle", worker=self._process.id, idle=idle)
             self._says_idle = idle
@@ -100,6 +136,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.held.discard(message.claim)
         else:
             self._process.settler.put(message.claim, outcome)
+            # The consumer may be waiting for a limit that this frees, and takes the completion along.
+            self._process.doorbell.ring(self._queue)
 
     nack = ack
 

@@ -48,6 +48,10 @@ class Doorbell:
         event.clear()
         return rang
 
+    def ring(self, queue: str) -> None:
+        """Wake the queue's consumer here."""
+        self._events[f"zeke_jobs.{queue}"].set()
+
     def ring_all(self) -> None:
         """Wake everybody here, as for a shutdown."""
         for event in self._events.values():

@@ -41,9 +41,11 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
         ConfigurationError: no ``url`` and no ``DATABASE_URL``.
         psycopg2.OperationalError: the server cannot be reached.
     """
-    conn = psycopg2.connect(url or environment.database_url(), **{**_KEEPALIVE, "application_name": application_name})
+    options = {**_KEEPALIVE, "application_name": application_name}
+    conn: Connection = psycopg2.connect(url or environment.database_url(), **options)
     conn.autocommit = True
-    register_uuid(conn_or_curs=conn)  # on this connection alone: the program around us may read its own as text
+    # On this connection alone: the program around us may read its own UUIDs as text.
+    register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     with conn.cursor() as cursor:
         # SET, not start-up options: PgBouncer refuses options that it does not know.
         # A database default of REPEATABLE READ would make limits inexact (facts: 5,271 serialisation errors).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
@@ -14,6 +14,7 @@ from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
 _BATCH = 500
+_GRACE = 0.003  # seconds in which a consumer may take completions along with its next claim
 _LONGEST_PAUSE = 2.0
 
 Ending = tuple["Claim", Completed | Ended]
+Completion = tuple["Claim", Completed]
 
 
 class Settler:
-    """A thread with the outcomes that are not written yet. ``put`` returns at once; ``close`` writes the rest.
+    """The outcomes that are not written yet, and a thread that writes those which no consumer takes along with a claim.
 
     A job counts as held until its outcome is in the database.
     """
@@ -55,12 +58,37 @@ class Settler:
             while len(self._waiting) >= _MOST_WAITING:
                 self._condition.wait(1.0)
             self._waiting.append((claim, outcome))
-            self._condition.notify_all()
+            if len(self._waiting) == 1:
+                self._condition.notify_all()
 
     def waiting(self) -> list[Ending]:
         """The outcomes that are not written yet."""
         with self._condition:
             return list(self._waiting)
+
+    def take_completions(self) -> list[Completion]:
+        """Completions for a consumer to write along with its next claim; ``written`` or ``put_back`` must follow."""
+        with self._condition:
+            taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
+            if len(taken) == len(self._waiting):
+                self._waiting = []
+            else:
+                gone = {id(outcome) for _, outcome in taken}
+                self._waiting = [one for one in self._waiting if id(one[1]) not in gone]
+            return taken
+
+    def put_back(self, endings: Sequence[Ending]) -> None:
+        """They could not be written; they come first next time."""
+        with self._condition:
+            self._waiting[:0] = endings
+            self._condition.notify_all()
+
+    def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+        """They are in the database, but for the ``lost``, which were no longer ours."""
+        for claim, outcome in endings:
+            if claim.id in lost:
+                self._say_lost(claim, outcome)
+            self._held.discard(claim)
 
     def close(self, timeout: float) -> None:
         """Write what waits and stop; gives up after ``timeout`` seconds, when other processes rescue the jobs."""
@@ -76,69 +104,63 @@ class Settler:
         while batch := self._next():
             try:
                 with self._pool.connection() as conn:
-                    self.write(conn, batch)
+                    lost = self._write(conn, batch)
             except DISCONNECTED as error:
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
-                with self._condition:
-                    self._waiting[:0] = batch
+                self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
             pause = 0.05
-            for claim, _ in batch:
-                self._held.discard(claim)
+            self.written(batch, lost)
 
     def _next(self) -> list[Ending]:
+        """What to write now; empty only when closing. A consumer may have taken all in the meantime."""
         with self._condition:
-            while not self._waiting and not self._closing:
-                self._condition.wait()
+            while not self._closing:
+                while not self._waiting and not self._closing:
+                    self._condition.wait()
+                self._condition.wait_for(lambda: self._closing or len(self._waiting) >= _BATCH, _GRACE)
+                if self._waiting:
+                    break
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             self._condition.notify_all()
             return batch
 
-    def write(self, conn: Connection, batch: list[Ending]) -> None:
-        """Write outcomes; those of jobs that are no longer ours change nothing and are logged."""
+    def _write(self, conn: Connection, batch: list[Ending]) -> set[UUID]:
+        """Write outcomes; answers the jobs that were no longer ours, where they change nothing."""
         completed = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
+        lost: set[UUID] = set()
         if completed:
             try:
-                self._complete(conn, completed)
+                lost |= self._complete(conn, completed)
             except DISCONNECTED:
                 raise
             except psycopg2.Error:
                 # One output that Postgres cannot store must not take the others with it.
                 for one in completed:
-                    self._complete_alone(conn, one)
+                    lost |= self._complete_alone(conn, one)
         for claim, outcome in batch:
-            if isinstance(outcome, Ended):
-                self._finish(conn, claim, outcome)
+            if isinstance(outcome, Ended) and not self._finish(conn, claim, outcome):
+                lost.add(claim.id)
+        return lost
 
-    def _complete(self, conn: Connection, batch: list[tuple[Claim, Completed]]) -> None:
-        rows = SQL.all(
-            conn,
-            "job_complete",
-            worker=self.worker,
-            ids=[claim.id for claim, _ in batch],
-            claims=[claim.number for claim, _ in batch],
-            after=[claim.after or 0.0 for claim, _ in batch],
-            results=[outcome.output for _, outcome in batch],
-        )
-        if len(rows) < len(batch):
-            ours = {row["id"] for row in rows}
-            for claim, _ in batch:
-                if claim.id not in ours:
-                    self._say_lost(claim, "completed")
+    def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
+        ours = {row["id"] for row in SQL.all(conn, "job_complete", worker=self.worker, **columns(batch))}
+        return {claim.id for claim, _ in batch} - ours
 
-    def _complete_alone(self, conn: Connection, one: tuple[Claim, Completed]) -> None:
+    def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
         try:
-            self._complete(conn, [one])
+            return self._complete(conn, [one])
         except DISCONNECTED:
             raise
         except psycopg2.Error as error:
             reason = f"the output could not be stored: {str(error).strip()}"
-            self._finish(conn, one[0], Ended("failed", reason=reason, error=describe(error)))
+            ours = self._finish(conn, one[0], Ended("failed", reason=reason, error=describe(error)))
+            return set() if ours else {one[0].id}
 
-    def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> None:
+    def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
         from psycopg2.extras import Json
 
         row = SQL.one(
@@ -155,14 +177,23 @@ class Settler:
             error=None if outcome.error is None else Json(outcome.error),
             revision=self.revision,
         )
-        if row is None or not row["ours"]:
-            self._say_lost(claim, outcome.how)
+        return row is not None and bool(row["ours"])
 
-    def _say_lost(self, claim: Claim, outcome: str) -> None:
+    def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(
             "the job is no longer ours; its outcome changes nothing",
             task=claim.task,
             job_id=str(claim.id),
             claim=claim.number,
-            outcome=outcome,
+            outcome=outcome.how if isinstance(outcome, Ended) else "completed",
         )
+
+
+def columns(batch: Sequence[Completion]) -> dict[str, Any]:
+    """Completions as the parallel arrays that SQL takes."""
+    return {
+        "ids": [claim.id for claim, _ in batch],
+        "claims": [claim.number for claim, _ in batch],
+        "after": [claim.after or 0.0 for claim, _ in batch],
+        "results": [outcome.output for _, outcome in batch],
+    }

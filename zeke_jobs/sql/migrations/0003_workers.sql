@@ -27,12 +27,18 @@ COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job dur
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
--- Ring the doorbell of a queue where somebody waits at it. A NOTIFY in every send would serialise commits.
-CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
-LANGUAGE sql VOLATILE
+-- Ring the doorbell of a queue where somebody else waits at it. A NOTIFY in every send would serialise commits.
+CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
-  SELECT pg_notify('zeke_jobs.' || p_queue, '')
-  WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.idle AND p_queue = ANY (w.queues))
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM zeke_jobs.worker AS w
+    WHERE w.idle AND p_queue = ANY (w.queues) AND w.id IS DISTINCT FROM p_ringer)
+  THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  END IF;
+END
 $$;
 
 -- New rows ring for all senders alike: ours, SQL's, dramatiq-pg's.

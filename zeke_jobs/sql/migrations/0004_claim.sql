@@ -19,29 +19,34 @@ CREATE TYPE zeke_jobs.candidate AS (task text, priority integer, gates text[], p
 -- How many more jobs a gate lets through now. Call it with the gate's row locked, in a statement after the one that locked
 -- it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
 CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
-  SELECT least(
-    CASE WHEN p_gate.concurrency IS NULL THEN NULL ELSE greatest(0, p_gate.concurrency - (
-      SELECT count(*)::integer
+DECLARE
+  v_room integer;
+BEGIN
+  IF p_gate.concurrency IS NOT NULL THEN
+    -- A count for each task, not a join: a planner without statistics would read what is active of all tasks.
+    v_room := greatest(0, p_gate.concurrency - (
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id))
       FROM zeke_jobs.task AS t
-      JOIN zeke_jobs.queue AS q ON q.task = t.id AND q.state = 'consumed'
-      WHERE p_gate.name = ANY (t.gates)
-    )) END,
+      WHERE p_gate.name = ANY (t.gates)));
+  END IF;
+  IF p_gate.rate_count IS NOT NULL THEN
     -- A quarter of a second more than the period: a start may come that much later than its claim.
-    CASE WHEN p_gate.rate_count IS NULL THEN NULL ELSE greatest(0, p_gate.rate_count - (
-      SELECT coalesce(sum(u.count), 0)::integer
+    v_room := least(v_room, greatest(0, p_gate.rate_count - (
+      SELECT coalesce(sum(u.count), 0)
       FROM zeke_jobs.rate_use AS u
-      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'
-    )) END
-  )
+      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms')));
+  END IF;
+  RETURN v_room;
+END
 $$;
 
 -- Take up to p_quota due jobs of one task and priority whose keys have room, the keys in turns by chance.
 CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_quota integer, p_per_key integer, p_now timestamptz)
 RETURNS tid[]
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
   -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
@@ -105,7 +110,8 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
 CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off
+-- Plans that are right for any backlog, made once: planning costs more than claiming.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -160,10 +166,18 @@ BEGIN
   SELECT array_agg((l.task, l.priority, l.gates, l.per_key)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
   INTO v_all
   FROM level AS l
-  WHERE l.priority IS NOT NULL AND EXISTS (
-    SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-      AND (q.priority = l.priority OR l.per_key IS NOT NULL) AND q.run_at <= v_now);
+  -- LIMIT 1, not EXISTS: as a semi-join it would read the whole backlog.
+  WHERE l.priority IS NOT NULL AND CASE
+    WHEN l.per_key IS NULL THEN (
+      SELECT true FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+        AND q.priority = l.priority AND q.run_at <= v_now
+      LIMIT 1)
+    ELSE (
+      SELECT true FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.key IS NOT NULL
+        AND q.run_at <= v_now
+      LIMIT 1) END;
   IF v_all IS NULL THEN
     RETURN;
   END IF;
@@ -340,6 +354,7 @@ CREATE FUNCTION zeke_jobs.complete(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[]
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -360,12 +375,37 @@ BEGIN
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
     ),
     freed AS (
-      SELECT zeke_jobs.ring(f.queue_name)
+      SELECT zeke_jobs.ring(f.queue_name, p_worker)
       FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
             WHERE t.gates <> '{}' OR t.per_key IS NOT NULL) AS f
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+END
+$$;
+
+-- Both in one round trip and one commit: what a worker does when it is busy. Completions that were no longer ours come back
+-- with claim 0.
+CREATE FUNCTION zeke_jobs.complete_and_claim(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
+  p_queue text, p_tasks text[], p_want integer
+) RETURNS SETOF zeke_jobs.claimed
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_ours uuid[];
+BEGIN
+  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results));
+  IF cardinality(v_ours) < cardinality(p_ids) THEN
+    RETURN QUERY
+      SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
+      FROM unnest(p_ids) AS d (id)
+      WHERE d.id <> ALL (v_ours);
+  END IF;
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want);
+  -- The claim asked for less; a completion must survive a crash.
+  PERFORM set_config('synchronous_commit', 'on', true);
 END
 $$;
 
