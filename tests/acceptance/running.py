@@ -1,0 +1,121 @@
+"""``zeke-jobs up`` in a folder of its own, for tests that need the whole system."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+BIN = Path(sys.executable).parent
+
+
+class Up:
+    """The command in ``folder``, with all that it wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ZEKE_JOBS_") and name != "DATABASE_URL"
+        }
+        self.env["PATH"] = f"{BIN}{os.pathsep}{self.env['PATH']}"
+        self.text = ""
+
+    def start(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [BIN / "zeke-jobs", "up", *options],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.text += line
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Until ``words`` were written so often."""
+        end = time.monotonic() + 40
+        while self.text.count(words) < times:
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < end, self.text
+            time.sleep(0.05)
+
+    def run(self, command: str) -> str:
+        """What a command line prints, in the folder."""
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        """What a program prints that knows the database's address."""
+        url = next(word for word in self.text.split() if word.startswith("DATABASE_URL=")).partition("=")[2].strip("'")
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            env={**self.env, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout.strip() or done.stderr
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ask it to end, and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(60)
+        self.reader.join(10)
+        return code
+
+    def left(self) -> list[str]:
+        """Command lines of processes that work in the folder still."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if str(self.folder) in process.cwd():
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+
+@contextmanager
+def up_in_a_folder() -> Iterator[Up]:
+    """A folder and its command, not started yet; stopped and removed at the end."""
+    # Not below pytest's own folder: that one is closed to the unprivileged user that the server runs as for root.
+    folder = Path(tempfile.mkdtemp(prefix="zeke-up-"))
+    folder.chmod(0o711)
+    made = Up(folder)
+    try:
+        yield made
+    finally:
+        if hasattr(made, "process"):
+            made.stop()
+        shutil.rmtree(folder)

@@ -1,0 +1,80 @@
+"""docs/tutorial.md, run as it stands: files are written, commands are run, their output is compared."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.running import Up, up_in_a_folder
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "tutorial.md"
+BLOCK = re.compile(
+    r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', flags=re.MULTILINE | re.DOTALL
+)
+
+
+def commands(body: str) -> Iterator[tuple[str, str]]:
+    """Each command of a console block with the output that the page promises."""
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def matches(promised: str, got: str) -> bool:
+    """Whether the output is as promised; … stands for anything, also for whole lines."""
+    pattern = ".*".join(re.escape(part) for part in promised.strip().split("…"))
+    return re.fullmatch(pattern, "\n" + got.strip() if promised.startswith("…") else got.strip(), re.DOTALL) is not None
+
+
+@pytest.mark.parametrize(
+    ("promised", "got", "expected"),
+    [
+        ("a\nb", "a\nb\n", True),
+        ("a", "b", False),
+        ("…\nb", "a\nb", True),
+        ("…\nb", "b", True),
+        ("error: … failed", "error: x y failed", True),
+        ("error: … failed", "error: x y", False),
+    ],
+)
+def test_an_output_is_compared_with_its_gaps(promised: str, got: str, expected: bool) -> None:
+    assert matches(promised, got) is expected
+
+
+def test_the_tutorial_does_what_it_says() -> None:
+    starts = 0
+    with up_in_a_folder() as up:
+        for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
+            language, title, body = block["language"], block["title"], block["body"]
+            if title:
+                (up.folder / title).write_text(body)
+                if starts:
+                    starts += 1
+                    up.wait_for("Worker process is ready", times=starts)
+            elif language == "python":
+                (promised,) = re.findall(r"# (.*)$", body)
+                assert up.python(body) == promised
+            elif language == "console":
+                for command, output in commands(body):
+                    if command.startswith("zeke-jobs up"):
+                        up.start(*command.split()[2:])
+                        up.wait_for("Worker process is ready")
+                        starts = 1
+                    else:
+                        got = up.run(command)
+                        assert matches(output, got), f"$ {command}\n{got}"
+        assert starts > 1
+        check_that_the_retried_job_completed(up)
+
+
+def check_that_the_retried_job_completed(up: Up) -> None:
+    code = """if True:
+        import time, zeke_jobs
+        from zeke_jobs.client import jobs
+        (job,) = (job for job in jobs(task="greet") if job.data == {"name": "nobody"})
+        print(zeke_jobs.wait(job.id, timeout=30))
+    """
+    assert up.python(code) == "Hello?"
