@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.engine.contract import Engine, EngineError
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
 from actors.sources.fetching import send_fetches
-from actors.sources.filing import Likeness, file_text
+from actors.sources.filing import file_text
+from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, obtain
 from actors.store import contents, items
 from actors.store.outcomes import IN_FLIGHT, Outcome

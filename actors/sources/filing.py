@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import canonical_url
-from actors.sources.likeness import bands, estimate, jaccard, shingles, signature, text_hash
+from actors.sources.likeness import text_hash
 from actors.store import clusters, contents, items, stories
 from actors.store.contents import Content
 from actors.store.outcomes import Outcome
@@ -17,29 +17,13 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from actors.sources.likeness import Likeness
     from actors.sources.obtain import Text
     from actors.store.contents import Stored
     from actors.store.items import Item
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
-_ESTIMATE_ERROR = 0.15
 _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """What near duplicates are found by; made outside the transaction, since it takes a millisecond."""
-
-    shingles: set[int]
-    signature: list[int]
-    bands: list[int]
-
-    @classmethod
-    def of(cls, text: str) -> Likeness:
-        """The likeness of a text."""
-        found = shingles(text)
-        signed = signature(found)
-        return cls(found, signed, bands(signed))
 
 
 @dataclass(frozen=True)
@@ -128,13 +112,8 @@ def _file_again(
 def _near(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> list[UUID]:
     if not likeness.bands:
         return []
-    found = []
-    for one in stories.candidates(tx, story_id, likeness.bands):
-        if estimate(one.signature, likeness.signature) < least - _ESTIMATE_ERROR:
-            continue
-        if jaccard(shingles(one.text), likeness.shingles) >= least:
-            found.append(one.story_id)
-    return found
+    found = stories.candidates(tx, story_id, likeness.bands)
+    return [one.story_id for one in found if likeness.resembles(one.signature, one.text, least)]
 
 
 def _keys(content: Content, *urls: str | None) -> list[str]:

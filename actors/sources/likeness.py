@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ ROWS = 3
 _WORD = re.compile(r"\w+")
 _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _EMPTY = (1 << 63) - 1
+_ESTIMATE_ERROR = 0.15  # three standard deviations of an estimate by 128 bins
 
 
 def words(text: str) -> list[str]:
@@ -81,3 +83,25 @@ def estimate(one: Sequence[int], other: Sequence[int]) -> float:
 def jaccard(one: set[int], other: set[int]) -> float:
     """Jaccard similarity of two sets of shingles, 0 to 1; 0 where one is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What a text's near duplicates are found by. It takes about a millisecond to make."""
+
+    shingles: set[int]
+    signature: list[int]
+    bands: list[int]
+
+    @classmethod
+    def of(cls, text: str) -> Likeness:
+        """The likeness of a text."""
+        found = shingles(text)
+        signed = signature(found)
+        return cls(found, signed, bands(signed))
+
+    def resembles(self, signed: Sequence[int], text: str, least: float) -> bool:
+        """Whether a text with this signature is a version of ours: by estimate, and only then by comparison."""
+        if estimate(self.signature, signed) < least - _ESTIMATE_ERROR:
+            return False
+        return jaccard(self.shingles, shingles(text)) >= least
