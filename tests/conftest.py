@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -73,9 +73,9 @@ def template(server_url: str) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-def new_database(server_url: str) -> Iterator[Callable[..., str]]:
-    """Makes databases and drops them at the end: ``new_database()`` is empty, ``new_database(template)`` a clone."""
+@contextmanager
+def databases(server_url: str) -> Iterator[Callable[..., str]]:
+    """Makes databases and drops them at the end: ``make()`` is empty, ``make(template)`` a clone."""
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
@@ -89,6 +89,20 @@ def new_database(server_url: str) -> Iterator[Callable[..., str]]:
     with closing(connect(server_url)) as conn, conn.cursor() as cursor:
         for name in made:
             cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def new_database(server_url: str) -> Iterator[Callable[..., str]]:
+    """Makes databases and drops them at the end: ``new_database()`` is empty, ``new_database(template)`` a clone."""
+    with databases(server_url) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_database(server_url: str, template: str) -> Iterator[str]:
+    """URL of a migrated database that a module's tests share; they leave it as they found it."""
+    with databases(server_url) as make:
+        yield make(template)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 -- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the
 -- feed's own update time grew or its title changed after it had been read.
 WITH given AS (
-    SELECT *
+    SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (
         external_id text, kind text, title text, url text, published_at timestamptz, metadata jsonb, rank integer
     )
