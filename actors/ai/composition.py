@@ -15,6 +15,8 @@ TWO_LINER = 280
 _ELEVATOR = 900
 """Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
 
+_TELLING_WORDS = 8  # shorter sentences lead up to something
+
 Placed = tuple[int, str]
 
 
@@ -34,7 +36,8 @@ def joined(parts: Sequence[str], limit: int) -> str | None:
 
 
 def _one(title: str, ranked: Sequence[Placed]) -> str | None:
-    for _, text in [*sorted(ranked[:3]), *ranked[3:]]:
+    telling = [each for each in ranked if len(each[1].split()) >= _TELLING_WORDS]
+    for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         if len(text) <= ONE_LINER and len(sentences(text)) == 1:
             return text
     return shorten(title, ONE_LINER) or None

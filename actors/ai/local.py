@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from actors.ai.composition import in_three_lengths
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.ai.words import content_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ MADE_BY = Provenance(provider="local", model="extractive-1")
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
 _LEAD_CHARS = 1000
+_TITLE_BONUS = 2.0
 _REASON_BONUS = 2.5
 _REASON_LEAD = 0.3
 """Why a story matters stands rarely in its first sentence; what happened does."""
@@ -61,15 +64,15 @@ class LocalAnalyst:
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Whole sentences of the story in three lengths."""
-        pool = [item for item in ranked(story.document) if item.is_statement]
-        order = best(pool, 8)
+        order = best([item for item in ranked(story.document) if item.is_statement], 8, bonus=_about(story.title))
         one, two, elevator = in_three_lengths(story.title, [(item.start, item.text) for item in order])
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
         """Up to three whole sentences of at most 600 characters together, in the story's order."""
         chosen: list[Ranked] = []
-        for item in best([item for item in ranked(story.document) if item.is_statement], 3):
+        pool = [item for item in ranked(story.document) if item.is_statement]
+        for item in best(pool, 3, bonus=_about(story.title)):
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
                 chosen.append(item)
         chosen.sort(key=lambda item: item.start)
@@ -83,6 +86,17 @@ class LocalAnalyst:
 def lead(story: Story) -> str:
     """What is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
+
+
+def _about(title: str) -> Callable[[Ranked], float]:
+    """A sentence that says the headline's words says what the story is about: up to twice as much again."""
+    named = set(content_words(title))
+
+    def bonus(item: Ranked) -> float:
+        said = set(content_words(item.text))
+        return 1 + _TITLE_BONUS * len(named & said) / math.sqrt(len(named) * len(said)) if named and said else 1.0
+
+    return bonus
 
 
 def _reason(item: Ranked) -> float:

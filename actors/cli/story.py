@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from actors.cli.output import ago, as_json, chili, console, database, short
 from actors.store import ai_calls, news
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CHILI_PARTS = ("authority", "keywords", "cluster", "freshness")
+_CODE_LINES = 12
 _PARTS = ("keyword", "kind", "authority", "freshness")
 
 
@@ -66,11 +68,14 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
 
 
 def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
-    saved = row["time_saved_seconds"]
     out.print(f"\n[bold]Brief[/bold]  {_made_by(row, 'brief') if row['one_liner'] else 'none yet'}")
-    for title, part in (("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")):
+    lengths = [("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")]
+    grid = _grid()
+    for title, part in lengths:
         if row[part]:
-            out.print(f"[dim]{title}[/dim]  {escape(row[part])}")
+            grid.add_row(f"[dim]{title}[/dim]", escape(row[part]))
+    out.print(grid)
+    saved = row["time_saved_seconds"]
     if saved is not None:
         out.print(f"saves {saved // 60} min {saved % 60} s of reading", style="dim", markup=False)
     if row["summary"]:
@@ -80,16 +85,25 @@ def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
 
 def _print_highlights(out: Console, highlights: list[Mapping[str, Any]]) -> None:
     out.print(f"\n[bold]Highlights[/bold]  {len(highlights)}")
+    grid = _grid()
     for each in sorted(highlights, key=_score, reverse=True):
         relevance = each["metadata"].get("relevance") or {}
-        score = f"{relevance['score']:.2f}" if relevance else "  - "
-        out.print(f"{score}  [bold]{each['kind']}[/bold]  {escape(each['summary'] or '')}", highlight=False)
+        lines = [f"[bold]{each['kind']}[/bold]  {escape(each['summary'] or '')}"]
         if relevance:
             parts = ", ".join(f"{name} {relevance['parts'][name]:g}" for name in _PARTS if name in relevance["parts"])
             words = f" ({', '.join(relevance['keywords'])})" if relevance.get("keywords") else ""
-            out.print(f"      {parts}{words}", style="dim", markup=False)
+            lines.append(f"[dim]{escape(parts + words)}[/dim]")
         if each["kind"].startswith("code") and each["quote"]:
-            out.print("\n".join(f"      {line}" for line in each["quote"].split("\n")[:12]), style="cyan", markup=False)
+            lines += [f"  [cyan]{escape(line)}[/cyan]" for line in each["quote"].split("\n")[:_CODE_LINES]]
+        grid.add_row(f"{relevance['score']:.2f}" if relevance else "-", "\n".join(lines))
+    out.print(grid)
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _print_event(out: Console, row: Mapping[str, Any]) -> None:
