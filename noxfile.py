@@ -72,6 +72,13 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def schema(session: nox.Session) -> None:
+    """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
+    install(session, "--editable", ".")
+    session.run("python", "-m", "tests.zeke_jobs.schema_dump")
+
+
+@nox.session(default=False)
 def constraints(session: nox.Session) -> None:
     """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")

@@ -1,0 +1,1820 @@
+-- All that the migrations of zeke_jobs make, for reading and review. Written by `nox -s schema`; never edited, never run.
+
+CREATE SCHEMA pgboss;
+
+COMMENT ON SCHEMA pgboss IS 'Views of zeke_jobs in the words of pg-boss; no pg-boss is here.';
+
+CREATE SCHEMA zeke_jobs;
+
+CREATE TYPE zeke_jobs.candidate AS (
+	task text,
+	priority integer,
+	gates text[],
+	per_key integer
+);
+
+CREATE TYPE zeke_jobs.claimed AS (
+	message_id uuid,
+	claim bigint,
+	task text,
+	message text,
+	attempt integer,
+	attempt_base integer,
+	deaths integer,
+	revision integer,
+	parent uuid,
+	scheduled_for timestamp with time zone,
+	claimed_on timestamp with time zone,
+	expires_on timestamp with time zone
+);
+
+CREATE TYPE zeke_jobs.job_status AS ENUM (
+    'created',
+    'retry',
+    'active',
+    'completed',
+    'expired',
+    'cancelled',
+    'failed'
+);
+
+CREATE TYPE zeke_jobs.state AS ENUM (
+    'queued',
+    'consumed',
+    'rejected',
+    'done'
+);
+
+CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  v_task zeke_jobs.task;
+BEGIN
+  IF NEW.message IS NULL THEN
+    RETURN NEW;
+  END IF;
+  NEW.queue_name := regexp_replace(NEW.queue_name, '\.DQ$', '');
+  v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
+  IF v_task.id IS NOT NULL THEN
+    NEW.queue_name := v_task.queue;
+    NEW.priority := v_task.priority;
+    IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
+      NEW.key := NEW.message_id::text;
+    END IF;
+  END IF;
+  IF NEW.message #> '{options,eta}' IS NOT NULL THEN
+    NEW.run_at := to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0);
+  END IF;
+  NEW.message := (NEW.message #- '{options,eta}')
+    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
+  RETURN NEW;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
+  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
+$$;
+
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_all zeke_jobs.candidate[];
+  v_gate_names text[];
+  v_gate_rooms integer[];
+  v_gate_rated boolean[];
+  v_gate_used integer[];
+  v_left integer := p_want;
+  v_from integer := 1;
+  v_to integer;
+  v_open integer[];
+  v_next integer[];
+  v_tasks text[];
+  v_quotas integer[];
+  v_share integer;
+  v_rest integer;
+  v_quota integer;
+  v_taken integer;
+  v_places tid[];
+  v_rows zeke_jobs.claimed[];
+  v_one integer;
+  v_gate text;
+  v_at integer;
+BEGIN
+  -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
+  PERFORM set_config('synchronous_commit', 'off', true);
+
+  -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
+  WITH RECURSIVE served AS (
+    SELECT t.id, t.gates, t.per_key
+    FROM zeke_jobs.task AS t
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p
+      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+  ),
+  level (task, gates, per_key, priority) AS (
+    SELECT s.id, s.gates, s.per_key, (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM served AS s
+    UNION ALL
+    SELECT l.task, l.gates, l.per_key, (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM level AS l
+    WHERE l.priority IS NOT NULL AND l.per_key IS NULL
+  )
+  SELECT array_agg((l.task, l.priority, l.gates, l.per_key)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
+  INTO v_all
+  FROM level AS l
+  -- LIMIT 1, not EXISTS: as a semi-join it would read the whole backlog.
+  WHERE l.priority IS NOT NULL AND CASE
+    WHEN l.per_key IS NULL THEN (
+      SELECT true FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+        AND q.priority = l.priority AND q.run_at <= v_now
+      LIMIT 1)
+    ELSE (
+      SELECT true FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.key IS NOT NULL
+        AND q.run_at <= v_now
+      LIMIT 1) END;
+  IF v_all IS NULL THEN
+    RETURN;
+  END IF;
+
+  -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
+  -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
+  IF FOUND THEN
+    SELECT array_agg(g.name ORDER BY g.name), array_agg(zeke_jobs.gate_room(g, v_now) ORDER BY g.name),
+      array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
+    INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
+    FROM zeke_jobs.gate AS g
+    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
+    -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
+    v_now := zeke_jobs.now();
+  END IF;
+
+  -- 4. Level by level. Within a level, equal shares; what one task cannot use goes to the others in the next round.
+  WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
+    v_to := v_from;
+    WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
+      v_to := v_to + 1;
+    END LOOP;
+    v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
+      v_share := v_left / cardinality(v_open);
+      v_rest := v_left % cardinality(v_open);
+      v_tasks := '{}';
+      v_quotas := '{}';
+      v_places := '{}';
+      v_next := '{}';
+      FOR v_turn IN 1 .. cardinality(v_open) LOOP
+        v_one := v_open[v_turn];
+        v_quota := v_share;
+        IF v_rest > 0 THEN
+          v_quota := v_quota + 1;
+          v_rest := v_rest - 1;
+        END IF;
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          -- A shared limit is divided among those that still have their turn.
+          v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
+              v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
+                SELECT count(*) FROM unnest(v_open[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
+            ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
+        END LOOP;
+        CONTINUE WHEN v_quota <= 0;
+        -- Reserve now, so that the next task of a shared limit sees what is left.
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          v_at := array_position(v_gate_names, v_gate);
+          v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
+        END LOOP;
+        v_next := v_next || v_one;
+        v_quotas := v_quotas || v_quota;
+        IF v_all[v_one].per_key IS NULL THEN
+          v_tasks := v_tasks || v_all[v_one].task;
+        ELSE
+          v_tasks := v_tasks || ''::text;
+          v_places := v_places
+            || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
+        END IF;
+      END LOOP;
+      EXIT WHEN cardinality(v_next) = 0;
+
+      WITH picked AS MATERIALIZED (
+        SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.expires_on IS NULL OR q.expires_on > v_now)
+          ORDER BY q.run_at, q.seq LIMIT x.quota
+          FOR UPDATE SKIP LOCKED
+        ) AS r
+      ),
+      updated AS (
+        UPDATE zeke_jobs.queue AS q
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL,
+          mtime = v_now, waiting_for = NULL
+        WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
+        RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+          q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
+      )
+      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      v_left := v_left - coalesce(cardinality(v_rows), 0);
+
+      -- Who got less than its share has no more due; give back what it reserved.
+      v_open := '{}';
+      FOR v_at IN 1 .. cardinality(v_next) LOOP
+        v_one := v_next[v_at];
+        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
+        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+          v_share := array_position(v_gate_names, v_gate);
+          v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
+          v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
+        END LOOP;
+        IF v_taken = v_quotas[v_at] THEN
+          v_open := v_open || v_one;
+        END IF;
+      END LOOP;
+    END LOOP;
+    v_from := v_to + 1;
+  END LOOP;
+
+  IF true = ANY (v_gate_rated) THEN
+    DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
+    WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
+    INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_gate_rated, v_gate_used) AS x (name, rated, used)
+    WHERE x.rated AND x.used > 0;
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_one record;
+BEGIN
+  FOR v_one IN
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= v_now
+      AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+        SELECT 1 FROM zeke_jobs.pause AS p
+        WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+    ORDER BY q.run_at
+    LIMIT 16
+  LOOP
+    PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    CONTINUE WHEN EXISTS (
+      SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+    CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
+      SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = v_one.task AND q.key = v_one.key);
+    v_now := zeke_jobs.now();
+    RETURN QUERY
+      UPDATE zeke_jobs.queue AS q
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
+        waiting_for = NULL
+      WHERE q.message_id = (
+        SELECT c.message_id FROM zeke_jobs.queue AS c
+        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
+        FOR UPDATE SKIP LOCKED)
+      RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+        q.scheduled_for, q.claimed_on, q.expires_on;
+    IF FOUND THEN
+      INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+      SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
+      RETURN;
+    END IF;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[]) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH ended AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+        worker = NULL, completed_on = v_now, mtime = v_now,
+        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+        started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+      FROM unnest(p_ids, p_claims, p_after, p_results) AS d (id, claim, after, result)
+      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      RETURNING q.message_id, q.awaited, q.task, q.queue_name
+    ),
+    announced AS (
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+    ),
+    freed AS (
+      SELECT zeke_jobs.ring(f.queue_name, p_worker)
+      FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
+            WHERE t.gates <> '{}' OR t.per_key IS NOT NULL) AS f
+    )
+    SELECT e.message_id FROM ended AS e
+    WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_ours uuid[];
+BEGIN
+  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results));
+  IF cardinality(v_ours) < cardinality(p_ids) THEN
+    RETURN QUERY
+      SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
+      FROM unnest(p_ids) AS d (id)
+      WHERE d.id <> ALL (v_ours);
+  END IF;
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want);
+  -- The claim asked for less; a completion must survive a crash.
+  PERFORM set_config('synchronous_commit', 'on', true);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.enqueue(p_task text, p_revision integer, p_payload jsonb, p_options jsonb, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task;
+  v_now timestamptz;
+  v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
+  v_idempotency_key text := p_options ->> 'idempotency_key';
+  v_tick timestamptz := (p_options ->> 'scheduled_for')::timestamptz;
+  v_parent uuid := (p_options ->> 'parent')::uuid;
+  v_fields text[];
+  v_while text;
+  v_period interval;
+  v_unique_key text;
+  v_full boolean := false;
+  v_first record;
+BEGIN
+  SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
+  IF v_task.id IS NULL THEN
+    v_task := zeke_jobs.find_task(p_task);
+    IF v_task.id IS NULL THEN
+      outcome := 'unknown';
+      RETURN;
+    END IF;
+  END IF;
+  IF p_revision <> v_task.revision THEN
+    outcome := 'stale';
+    RETURN;
+  END IF;
+  v_now := zeke_jobs.now();
+  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+    SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
+    IF v_fields IS NOT NULL THEN
+      v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
+    END IF;
+  END IF;
+  IF v_task.max_queued IS NOT NULL THEN
+    v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  LOOP
+    IF NOT v_full THEN
+      INSERT INTO zeke_jobs.queue (
+        message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
+        scheduled_for, revision)
+      VALUES (
+        v_id,
+        v_task.queue,
+        zeke_jobs.message(v_task, v_id, p_payload, v_now),
+        coalesce((p_options ->> 'priority')::integer, v_task.priority),
+        zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
+        zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+        coalesce(p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
+        v_unique_key,
+        v_idempotency_key,
+        v_now,
+        v_parent,
+        v_tick,
+        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r))
+      ON CONFLICT DO NOTHING
+      RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
+      IF FOUND THEN
+        RETURN;
+      END IF;
+    END IF;
+    -- Each statement sees what was committed before it began, so whoever won the conflict is found here.
+    SELECT * INTO v_first FROM (
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
+      FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      UNION ALL
+      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
+        zeke_jobs.holds(q, v_while, v_period, v_parent)
+      FROM zeke_jobs.queue AS q WHERE q.unique_key = v_unique_key
+    ) AS f
+    ORDER BY f.holds DESC
+    LIMIT 1;
+    IF FOUND AND v_first.holds THEN
+      outcome := CASE WHEN v_first.task = v_task.id THEN 'duplicate' ELSE 'taken' END;
+      job_id := v_first.message_id;
+      status := zeke_jobs.status_of(v_first.state, v_first.attempt, v_first.cancelled_on);
+      RETURN;
+    END IF;
+    IF v_full THEN
+      outcome := 'full';
+      RETURN;
+    END IF;
+    -- The key's holder no longer needs it. The condition is tried again on the newest row, so a holder that came back keeps it.
+    UPDATE zeke_jobs.queue AS q
+    SET unique_key = NULL
+    WHERE q.unique_key = v_unique_key AND NOT zeke_jobs.holds(q, v_while, v_period, v_parent);
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS TABLE(ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
+  v_now timestamptz := zeke_jobs.now();
+  v_fields text[];
+  v_made bigint;
+BEGIN
+  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
+    RETURN QUERY SELECT 0::bigint, CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END, NULL::uuid,
+      NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
+  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < cardinality(p_ids) THEN
+    RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  INSERT INTO zeke_jobs.queue (
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
+  SELECT
+    j.id,
+    v_task.queue,
+    zeke_jobs.message(v_task, j.id, j.payload, v_now),
+    coalesce((p_options ->> 'priority')::integer, v_task.priority),
+    zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
+    zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+    coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
+    CASE WHEN v_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_fields, j.payload) END,
+    v_now,
+    (p_options ->> 'parent')::uuid,
+    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
+  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) AS j (id, key, payload)
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS v_made = ROW_COUNT;
+  IF v_made = cardinality(p_ids) THEN
+    RETURN;
+  END IF;
+  -- Some met a holder of their unique key: decide those one by one.
+  RETURN QUERY
+    SELECT j.n, e.outcome, e.job_id, e.status
+    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) WITH ORDINALITY AS j (id, key, payload, n)
+    CROSS JOIN LATERAL zeke_jobs.enqueue(
+      v_task.id, NULL, j.payload,
+      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e
+    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_count integer;
+BEGIN
+  WITH late AS (
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
+    ORDER BY q.expires_on LIMIT p_limit
+    FOR UPDATE SKIP LOCKED
+  ),
+  ended AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'rejected', completed_on = v_now, mtime = v_now, cancelled_on = v_now,
+      cancel_reason = format('expired: not started by %s', to_char(q.expires_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    FROM late AS l
+    WHERE q.message_id = l.message_id
+    RETURNING q.message_id, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+  )
+  SELECT count(*) INTO v_count FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  RETURN v_count;
+END
+$$;
+
+CREATE TABLE zeke_jobs.task (
+    id text NOT NULL,
+    aliases text[] DEFAULT '{}'::text[] NOT NULL,
+    queue text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    definition jsonb NOT NULL,
+    payload_schema jsonb,
+    priority integer DEFAULT 0 NOT NULL,
+    per_key integer,
+    gates text[] DEFAULT '{}'::text[] NOT NULL,
+    retry_limit integer DEFAULT 0 NOT NULL,
+    max_queued integer,
+    unique_fields text[],
+    unique_while text,
+    unique_period interval,
+    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
+    cron jsonb,
+    paused boolean DEFAULT false NOT NULL,
+    revision integer NOT NULL,
+    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
+);
+
+COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
+
+COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
+
+COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this task must pass.';
+
+COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
+
+COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
+
+CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
+$$;
+
+CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
+  v_job zeke_jobs.queue;
+  v_outcome text := p_outcome;
+BEGIN
+  SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF v_job.cancelled_on IS NOT NULL THEN
+    v_outcome := 'cancelled';
+  END IF;
+  UPDATE zeke_jobs.queue AS q
+  SET
+    state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
+    worker = NULL, mtime = v_now,
+    attempt = q.attempt + CASE
+      WHEN v_counts AND q.started_on IS NULL THEN 1
+      WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
+      ELSE 0 END,
+    started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    run_at = CASE
+      WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
+      ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
+    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_now END,
+    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_now) ELSE q.cancelled_on END,
+    cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
+    waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
+    attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
+      -- A job may be deferred for days; the last hundred entries tell enough.
+      ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
+        || jsonb_strip_nulls(jsonb_build_object(
+          'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
+          'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
+          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_now,
+          'reason', p_reason, 'error', p_error)) END
+  WHERE q.message_id = p_id;
+  IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.ring(v_job.queue_name);
+  RETURN true;
+END
+$$;
+
+CREATE TABLE zeke_jobs.gate (
+    name text NOT NULL,
+    concurrency integer,
+    rate_count integer,
+    rate_period interval,
+    CONSTRAINT gate_concurrency CHECK ((concurrency >= 0)),
+    CONSTRAINT gate_rate CHECK (((rate_count IS NULL) = (rate_period IS NULL)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.gate IS 'What a claim must lock and count: task/ID for a task''s own limit, limit/NAME for a shared one. No row, no limit.';
+
+CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_room integer;
+BEGIN
+  IF p_gate.concurrency IS NOT NULL THEN
+    -- A count for each task, not a join: a planner without statistics would read what is active of all tasks.
+    v_room := greatest(0, p_gate.concurrency - (
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id))
+      FROM zeke_jobs.task AS t
+      WHERE p_gate.name = ANY (t.gates)));
+  END IF;
+  IF p_gate.rate_count IS NOT NULL THEN
+    -- A quarter of a second more than the period: a start may come that much later than its claim.
+    v_room := least(v_room, greatest(0, p_gate.rate_count - (
+      SELECT coalesce(sum(u.count), 0)
+      FROM zeke_jobs.rate_use AS u
+      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms')));
+  END IF;
+  RETURN v_room;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean) RETURNS TABLE(alive boolean, revision integer, alone boolean)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_queues text[];
+  v_alone boolean;
+  v_suspects integer;
+BEGIN
+  UPDATE zeke_jobs.worker AS w
+  SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
+  WHERE w.id = p_worker
+  RETURNING w.queues, w.alone INTO v_queues, v_alone;
+  IF v_queues IS NULL THEN
+    RETURN QUERY SELECT false, 0, false;
+    RETURN;
+  END IF;
+  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two.
+  v_suspects := (
+    SELECT count(*) FROM (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (v_queues) AND q.run_at <= zeke_jobs.now()
+      LIMIT 16
+    ) AS s
+  );
+  IF v_alone AND v_suspects = 0 OR p_stopping THEN
+    v_alone := false;
+  ELSIF NOT v_alone AND v_suspects > 0 THEN
+    PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
+    v_alone := (
+      SELECT count(*) FILTER (WHERE w.alone) < least(v_suspects, greatest(1, count(*) - 1))
+      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping
+    );
+  END IF;
+  UPDATE zeke_jobs.worker AS w SET alone = v_alone WHERE w.id = p_worker AND w.alone <> v_alone;
+  RETURN QUERY SELECT true, (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r), v_alone;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+    FOR NO KEY UPDATE)
+$$;
+
+CREATE FUNCTION zeke_jobs.now() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$SELECT clock_timestamp()$$;
+
+CREATE TABLE zeke_jobs.queue (
+    message_id uuid NOT NULL,
+    queue_name text DEFAULT 'default'::text NOT NULL,
+    state zeke_jobs.state DEFAULT 'queued'::zeke_jobs.state NOT NULL,
+    mtime timestamp with time zone DEFAULT clock_timestamp(),
+    message jsonb,
+    result jsonb,
+    result_ttl timestamp with time zone,
+    task text GENERATED ALWAYS AS ((message ->> 'actor_name'::text)) STORED,
+    seq bigint NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    run_at timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    expires_on timestamp with time zone,
+    key text,
+    unique_key text,
+    idempotency_key text,
+    claim bigint DEFAULT 0 NOT NULL,
+    worker uuid,
+    attempt integer DEFAULT 0 NOT NULL,
+    attempt_base integer DEFAULT 0 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    claimed_on timestamp with time zone,
+    started_on timestamp with time zone,
+    completed_on timestamp with time zone,
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    progress jsonb,
+    waiting_for text,
+    parent uuid,
+    scheduled_for timestamp with time zone,
+    revision integer,
+    cancelled_on timestamp with time zone,
+    cancel_reason text,
+    awaited boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE zeke_jobs.queue IS 'One row per job. People read the view zeke_jobs.job.';
+
+COMMENT ON COLUMN zeke_jobs.queue.message IS 'The dramatiq message; kwargs is the payload, in snake_case.';
+
+COMMENT ON COLUMN zeke_jobs.queue.result IS 'Output of a completed job; jsonb null for None.';
+
+COMMENT ON COLUMN zeke_jobs.queue.task IS 'Canonical task id.';
+
+COMMENT ON COLUMN zeke_jobs.queue.seq IS 'Order of arrival.';
+
+COMMENT ON COLUMN zeke_jobs.queue.priority IS 'Higher runs first.';
+
+COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
+
+COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if not started by then.';
+
+COMMENT ON COLUMN zeke_jobs.queue.key IS 'What the per-key limit counts by; the job''s own id where none was given.';
+
+COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'No second job with this key while the first one holds it.';
+
+COMMENT ON COLUMN zeke_jobs.queue.idempotency_key IS 'The caller''s name for this send; a second send finds this row.';
+
+COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never reset, and fences every later change by the claimant.';
+
+COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';
+
+COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
+
+COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
+
+COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died while they held this job; such a job runs alone.';
+
+COMMENT ON COLUMN zeke_jobs.queue.started_on IS 'Start of the handler; while active, NULL until the worker has said so.';
+
+COMMENT ON COLUMN zeke_jobs.queue.completed_on IS 'When the job ended, in whatever way.';
+
+COMMENT ON COLUMN zeke_jobs.queue.attempts IS 'Every attempt that did not complete: times, outcome, error, revision.';
+
+COMMENT ON COLUMN zeke_jobs.queue.waiting_for IS 'Why the job was deferred.';
+
+COMMENT ON COLUMN zeke_jobs.queue.parent IS 'The job that sent this one.';
+
+COMMENT ON COLUMN zeke_jobs.queue.scheduled_for IS 'The tick of the schedule that this job is for.';
+
+COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml in force when it was sent.';
+
+COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
+
+COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
+
+CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT CASE p_while
+    WHEN 'queued' THEN (p_job).state = 'queued'
+    WHEN 'active' THEN
+      (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
+    ELSE (p_job).created_on + p_period > zeke_jobs.now()
+  END
+$$;
+
+CREATE FUNCTION zeke_jobs.keep() RETURNS TABLE(task text, status zeke_jobs.job_status, keep interval)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+  WITH RECURSIVE present (task) AS (
+    (SELECT least(
+      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'done' ORDER BY q.task LIMIT 1),
+      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'rejected' ORDER BY q.task LIMIT 1)))
+    UNION ALL
+    SELECT least(
+      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task > p.task ORDER BY q.task LIMIT 1),
+      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'rejected' AND q.task > p.task ORDER BY q.task LIMIT 1))
+    FROM present AS p
+    WHERE p.task IS NOT NULL
+  )
+  SELECT p.task, s.status, greatest(coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period)
+  FROM present AS p
+  CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
+  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
+  WHERE p.task IS NOT NULL
+$$;
+
+CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE zeke_jobs.queue AS q
+  SET started_on = q.claimed_on + d.after * interval '1 second', attempt = q.attempt + 1
+  FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+  WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+$$;
+
+CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE
+    WHEN coalesce(cardinality(p_fields), 0) = 0 OR jsonb_typeof(p_value) <> 'object' THEN p_value
+    ELSE coalesce(
+      (SELECT jsonb_object_agg(
+         e.key, CASE WHEN e.key = ANY (p_fields) OR f.name IS NOT NULL THEN '"***"' ELSE e.value END)
+       FROM jsonb_each(p_value) AS e (key, value)
+       LEFT JOIN unnest(p_fields) AS f (name) ON zeke_jobs.camel(f.name) = e.key),
+      '{}')
+  END
+$$;
+
+CREATE FUNCTION zeke_jobs.message(p_task zeke_jobs.task, p_id uuid, p_payload jsonb, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT jsonb_build_object(
+    'queue_name', (p_task).queue, 'actor_name', (p_task).id, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
+    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
+$$;
+
+CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamp with time zone, p_default timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE jsonb_typeof(p_options -> p_name)
+    WHEN 'number' THEN p_now + make_interval(secs => (p_options ->> p_name)::double precision)
+    WHEN 'string' THEN
+      CASE p_name
+        WHEN 'delay' THEN p_now + (p_options ->> p_name)::interval
+        ELSE (p_options ->> p_name)::timestamptz
+      END
+    ELSE p_default
+  END
+$$;
+
+CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    AS $$
+  SELECT encode(
+    set_bit(
+      set_bit(
+        overlay(
+          uuid_send(gen_random_uuid())
+          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1),
+      53, 1),
+    'hex')::uuid
+$$;
+
+CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  SELECT min(n.run_at)
+  FROM zeke_jobs.task AS t
+  CROSS JOIN LATERAL (
+    SELECT q.run_at FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
+      AND q.priority = t.priority AND q.run_at > zeke_jobs.now()
+    ORDER BY q.run_at LIMIT 1
+  ) AS n
+  WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+$$;
+
+CREATE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_shape jsonb := zeke_jobs.shape(p_schema, p_schema);
+  v_fields text[];
+  v_wrong text;
+BEGIN
+  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
+    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
+  ELSIF octet_length(p_payload::text) > 1048576 THEN
+    RETURN format('expected at most 1 MiB, got %s bytes', octet_length(p_payload::text));
+  ELSIF p_schema IS NULL THEN
+    RETURN NULL;
+  END IF;
+  v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
+              WHERE NOT p_payload ? r.name LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected field %s, got none', v_wrong);
+  END IF;
+  IF coalesce(v_shape -> 'additionalProperties', 'false') = 'false' THEN
+    v_fields := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
+    v_wrong := (SELECT k.name FROM jsonb_object_keys(p_payload) AS k (name) WHERE k.name <> ALL (v_fields) LIMIT 1);
+    IF v_wrong IS NOT NULL THEN
+      RETURN format('expected fields of the task (%s), got %s', array_to_string(v_fields, ', '), v_wrong);
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_quota integer, p_per_key integer, p_now timestamp with time zone) RETURNS tid[]
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
+  c_probes CONSTANT integer := 500;
+  v_picked tid[] := '{}';
+  v_found tid[];
+  v_start text := md5(random()::text);
+  v_key text := v_start;
+  v_wrapped boolean := false;
+  v_room integer;
+BEGIN
+  -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
+  SELECT q.key INTO v_start
+  FROM zeke_jobs.queue AS q
+  WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
+    SELECT g.key_cursor FROM zeke_jobs.key_cursor AS g WHERE g.task = p_task)
+  ORDER BY q.key LIMIT 1;
+  v_key := coalesce(v_start, '');
+  v_start := v_key;
+  FOR v_probe IN 1 .. c_probes LOOP
+    EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
+    v_room := p_per_key - (
+      SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = p_task AND a.key = v_key);
+    IF v_room > 0 THEN
+      v_found := ARRAY(
+        SELECT q.ctid FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now)
+        ORDER BY q.priority DESC, q.run_at, q.seq
+        LIMIT least(v_room, p_quota - cardinality(v_picked))
+        FOR UPDATE SKIP LOCKED);
+      v_picked := v_picked || v_found;
+    END IF;
+    SELECT q.key INTO v_key
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > v_key
+    ORDER BY q.key LIMIT 1;
+    IF v_key IS NULL AND NOT v_wrapped THEN
+      v_wrapped := true;
+      SELECT q.key INTO v_key
+      FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
+      ORDER BY q.key LIMIT 1;
+    END IF;
+    EXIT WHEN v_wrapped AND v_key >= v_start;
+  END LOOP;
+  INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
+  ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
+  RETURN v_picked;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamp with time zone, p_before timestamp with time zone, p_limit integer, OUT purged integer, OUT reached timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_places tid[];
+BEGIN
+  -- What a crash of the server undoes is purged again.
+  PERFORM set_config('synchronous_commit', 'off', true);
+  IF p_status = 'completed' THEN
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.state = 'done' AND q.task = p_task AND q.completed_on >= p_after AND q.completed_on < p_before
+      ORDER BY q.completed_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  ELSE
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.task = p_task AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+        AND q.completed_on >= p_after AND q.completed_on < p_before
+      ORDER BY q.completed_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  END IF;
+  WITH gone AS (
+    DELETE FROM zeke_jobs.queue AS q
+    WHERE q.ctid = ANY (v_places)
+    RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
+      q.run_at, q.created_on, q.started_on, q.completed_on
+  ),
+  kept AS (
+    INSERT INTO zeke_jobs.history AS h (
+      id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
+      completed_on, purged_on)
+    SELECT
+      g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
+      g.run_at, g.created_on, g.started_on, g.completed_on, v_now
+    FROM gone AS g
+    -- The caller's own id, used again after the first job with it was purged.
+    ON CONFLICT (id) DO UPDATE
+    SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
+      attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
+      revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
+      completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = NULL
+  )
+  SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_shape jsonb;
+  v_renamed jsonb;
+  v_given bigint;
+BEGIN
+  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN
+    RETURN p_value;
+  END IF;
+  v_shape := zeke_jobs.shape(p_schema, p_root);
+  IF jsonb_typeof(p_value) = 'array' THEN
+    IF NOT v_shape ? 'items' THEN
+      RETURN p_value;
+    END IF;
+    RETURN coalesce(
+      (SELECT jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n)
+       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n)),
+      '[]');
+  END IF;
+  SELECT
+    count(*),
+    jsonb_object_agg(
+      CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
+      zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))
+  INTO v_given, v_renamed
+  FROM jsonb_each(p_value) AS e (key, value)
+  LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
+    ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
+  IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN
+    RAISE EXCEPTION 'expected each field once, got one in both snake_case and camelCase: %',
+      (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN coalesce(v_renamed, '{}');
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE(message_id uuid, task text, deaths integer, outcome text)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_lost uuid[];
+BEGIN
+  v_lost := ARRAY(
+    SELECT w.id FROM zeke_jobs.worker AS w
+    WHERE w.heartbeat_on < v_now - w.lost_after
+    ORDER BY w.id
+    FOR UPDATE SKIP LOCKED
+  );
+  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
+  v_lost := v_lost || ARRAY(
+    SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker)
+  );
+  IF cardinality(v_lost) = 0 THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    WITH lost AS (
+      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
+        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
+        CASE
+          WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
+          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
+          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
+            THEN 'failed'
+          ELSE 'rescued'
+        END AS outcome
+      FROM zeke_jobs.queue AS q
+      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
+      FOR UPDATE OF q
+    )
+    UPDATE zeke_jobs.queue AS q
+    SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+      worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+      completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
+      attempts = q.attempts || jsonb_build_object(
+        'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
+        'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
+        'error', jsonb_build_object(
+          'type', 'WorkerDied',
+          'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
+            to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
+            CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
+    FROM lost AS l
+    WHERE q.message_id = l.message_id
+    RETURNING q.message_id, q.task, q.deaths, l.outcome;
+  DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
+  PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
+  PERFORM pg_notify('zeke_jobs.done', q.message_id::text)
+  FROM zeke_jobs.queue AS q WHERE q.awaited AND q.state = 'rejected' AND q.completed_on = v_now;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM zeke_jobs.worker AS w
+    WHERE w.idle AND p_queue = ANY (w.queues) AND w.id IS DISTINCT FROM p_ringer)
+  THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle) THEN
+    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT (p_task).max_queued - count(*)
+  FROM (
+    SELECT 1
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = (p_task).queue AND q.task = (p_task).id
+    LIMIT (p_task).max_queued
+  ) AS queued
+$$;
+
+CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  c_options CONSTANT text[] := ARRAY[
+    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'unique'];
+  v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
+  v_payload jsonb;
+  v_fault text;
+  v_wrong text;
+  v_sent record;
+BEGIN
+  IF v_task.id IS NULL THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(send.task), 'NULL')
+      USING ERRCODE = 'undefined_object',
+        HINT = coalesce(
+          'Tasks: ' || (SELECT string_agg(t.id, ', ' ORDER BY t.id) FROM zeke_jobs.task AS t),
+          'The catalogue is empty; the first worker that starts, or zeke-jobs apply, fills it.');
+  END IF;
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(send.options) AS k (name) WHERE k.name <> ALL (c_options) LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF octet_length(send.options ->> 'key') > 1024 OR octet_length(send.options ->> 'idempotency_key') > 1024 THEN
+    RAISE EXCEPTION 'expected key and idempotency_key of at most 1024 bytes, got more'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
+  v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT * INTO v_sent FROM zeke_jobs.enqueue(v_task.id, NULL, v_payload, send.options);
+  CASE v_sent.outcome
+    WHEN 'full' THEN
+      RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
+        USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'taken' THEN
+      RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
+        USING ERRCODE = 'unique_violation';
+    ELSE
+      RETURN v_sent.job_id;
+  END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+  v_shape jsonb := '{}';
+  v_branch jsonb;
+  v_part jsonb;
+BEGIN
+  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
+    RETURN v_shape;
+  END IF;
+  FOR v_branch IN
+    SELECT p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/') WHERE p_schema ? '$ref'
+    UNION ALL
+    SELECT b.value
+    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
+      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
+  LOOP
+    v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
+    v_shape := v_shape || v_part
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
+  END LOOP;
+  IF p_schema ? 'properties' THEN
+    v_shape := v_shape
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
+  END IF;
+  IF p_schema ? 'items' THEN
+    v_shape := v_shape || jsonb_build_object('items', p_schema -> 'items');
+  END IF;
+  IF p_schema ? 'additionalProperties' THEN
+    v_shape := v_shape || jsonb_build_object('additionalProperties', p_schema -> 'additionalProperties');
+  END IF;
+  RETURN v_shape;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamp with time zone) RETURNS zeke_jobs.job_status
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE p_state
+    WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN 'consumed' THEN 'active'
+    WHEN 'done' THEN 'completed'
+    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
+  END::zeke_jobs.job_status
+$$;
+
+CREATE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
+    (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
+     FROM unnest(p_fields) AS f),
+    p_payload)::text, 'UTF8')), 'hex'), 32)
+$$;
+
+CREATE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  fields := p_task.unique_fields;
+  held_while := coalesce(p_task.unique_while, 'queued');
+  period := p_task.unique_period;
+  CASE coalesce(jsonb_typeof(p_option), 'null')
+    WHEN 'null' THEN
+      RETURN;
+    WHEN 'boolean' THEN
+      fields := CASE WHEN p_option::boolean THEN coalesce(fields, '{}') END;
+      RETURN;
+    WHEN 'string' THEN
+      fields := ARRAY[p_option #>> '{}'];
+    WHEN 'array' THEN
+      fields := ARRAY(SELECT jsonb_array_elements_text(p_option));
+    WHEN 'object' THEN
+      IF p_option ? 'fields' THEN
+        fields := ARRAY(SELECT jsonb_array_elements_text(p_option -> 'fields'));
+      END IF;
+      period := coalesce((p_option ->> 'period')::interval, period);
+      held_while := coalesce(p_option ->> 'while', CASE WHEN p_option ? 'period' THEN 'period' END, held_while);
+    ELSE
+      RAISE EXCEPTION 'expected unique as a field, a list of fields or {"fields", "while", "period"}, got %', p_option
+        USING ERRCODE = 'invalid_parameter_value';
+  END CASE;
+  fields := ARRAY(
+    SELECT coalesce(
+      (SELECT p.name FROM jsonb_object_keys(p_task.payload_schema -> 'properties') AS p (name)
+       WHERE f = p.name OR f = zeke_jobs.camel(p.name)),
+      f)
+    FROM unnest(fields) AS f);
+  IF held_while NOT IN ('queued', 'active', 'period') OR held_while = 'period' AND period IS NULL THEN
+    RAISE EXCEPTION 'expected unique while queued, active or for a period, got %', p_option
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
+CREATE TABLE zeke_jobs.history (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    state zeke_jobs.job_status NOT NULL,
+    queue text NOT NULL,
+    priority integer NOT NULL,
+    key text,
+    attempt integer NOT NULL,
+    deaths integer NOT NULL,
+    parent uuid,
+    scheduled_for timestamp with time zone,
+    revision integer,
+    run_at timestamp with time zone NOT NULL,
+    created_on timestamp with time zone NOT NULL,
+    started_on timestamp with time zone,
+    completed_on timestamp with time zone NOT NULL,
+    purged_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    cost numeric
+);
+
+COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end of their retention.';
+
+COMMENT ON COLUMN zeke_jobs.history.cost IS 'What the job cost, where somebody knows; NULL is unknown, not nothing.';
+
+CREATE VIEW pgboss.archive AS
+ SELECT h.id,
+    h.name,
+    h.priority,
+    NULL::jsonb AS data,
+    h.state,
+    COALESCE(t.retry_limit, 0) AS retry_limit,
+    GREATEST((h.attempt - 1), 0) AS retry_count,
+    h.run_at AS start_after,
+    h.started_on,
+    h.created_on,
+    h.completed_on,
+    h.purged_on AS archived_on,
+    NULL::jsonb AS output,
+    COALESCE(t.retry_limit, 0) AS retrylimit,
+    GREATEST((h.attempt - 1), 0) AS retrycount,
+    h.run_at AS startafter,
+    h.started_on AS startedon,
+    h.created_on AS createdon,
+    h.completed_on AS completedon,
+    h.purged_on AS archivedon
+   FROM (zeke_jobs.history h
+     LEFT JOIN zeke_jobs.task t ON ((t.id = h.name)));
+
+COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed; their payloads and outputs went with them.';
+
+CREATE VIEW zeke_jobs.job AS
+ SELECT q.message_id AS id,
+    q.task AS name,
+    zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+    q.queue_name AS queue,
+    q.priority,
+    zeke_jobs.masked((q.message -> 'kwargs'::text), t.sensitive) AS data,
+        CASE
+            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), t.sensitive)
+            ELSE NULL::jsonb
+        END AS output,
+        CASE
+            WHEN ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NOT NULL)) THEN jsonb_build_object('type', 'Cancelled', 'message', COALESCE(q.cancel_reason, 'cancelled'::text))
+            WHEN ((q.state = 'rejected'::zeke_jobs.state) OR ((q.attempt > 0) AND (q.state = 'queued'::zeke_jobs.state))) THEN ( SELECT (a.value -> 'error'::text)
+               FROM jsonb_array_elements(q.attempts) WITH ORDINALITY a(value, n)
+              WHERE (a.value ? 'error'::text)
+              ORDER BY a.n DESC
+             LIMIT 1)
+            ELSE NULL::jsonb
+        END AS error,
+    GREATEST((q.attempt - 1), 0) AS retry_count,
+    COALESCE(t.retry_limit, 0) AS retry_limit,
+    q.attempt,
+    q.attempts,
+    q.deaths,
+    q.progress,
+    q.waiting_for,
+    q.key,
+    q.unique_key,
+    q.idempotency_key,
+    q.parent,
+    q.scheduled_for,
+    q.revision,
+    q.worker,
+    q.run_at AS start_after,
+    q.expires_on,
+    q.created_on,
+    q.started_on,
+    q.completed_on,
+    q.cancelled_on,
+    q.cancel_reason
+   FROM (zeke_jobs.queue q
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)));
+
+COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
+
+CREATE VIEW pgboss.job AS
+ SELECT j.id,
+    j.name,
+    j.priority,
+    zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data,
+    j.state,
+    j.retry_limit,
+    j.retry_count,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retry_delay,
+    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retry_backoff,
+    j.start_after,
+    j.started_on,
+    j.unique_key AS singleton_key,
+    NULL::timestamp with time zone AS singleton_on,
+    ((t.definition ->> 'timeout'::text))::interval AS expire_in,
+    j.created_on,
+    j.completed_on,
+    (j.completed_on + ((t.definition #>> ARRAY['keep'::text, (j.state)::text]))::interval) AS keep_until,
+        CASE
+            WHEN (j.state = ANY (ARRAY['failed'::zeke_jobs.job_status, 'cancelled'::zeke_jobs.job_status, 'retry'::zeke_jobs.job_status])) THEN j.error
+            ELSE j.output
+        END AS output,
+    NULL::text AS dead_letter,
+    'standard'::text AS policy,
+    j.retry_limit AS retrylimit,
+    j.retry_count AS retrycount,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retrydelay,
+    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retrybackoff,
+    j.start_after AS startafter,
+    j.started_on AS startedon,
+    j.unique_key AS singletonkey,
+    NULL::timestamp with time zone AS singletonon,
+    ((t.definition ->> 'timeout'::text))::interval AS expirein,
+    j.created_on AS createdon,
+    j.completed_on AS completedon,
+    (j.completed_on + ((t.definition #>> ARRAY['keep'::text, (j.state)::text]))::interval) AS keepuntil,
+    false AS on_complete
+   FROM (zeke_jobs.job j
+     LEFT JOIN zeke_jobs.task t ON ((t.id = j.name)));
+
+COMMENT ON VIEW pgboss.job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
+
+CREATE TABLE zeke_jobs.pause (
+    target text NOT NULL,
+    paused_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    paused_by text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    CONSTRAINT pause_target CHECK ((target ~ '^(task|queue|limit|schedule)/.+'::text))
+);
+
+COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
+
+CREATE TABLE zeke_jobs.revision (
+    number integer NOT NULL,
+    digest text NOT NULL,
+    source text NOT NULL,
+    applied_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    applied_by text NOT NULL,
+    message text DEFAULT ''::text NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; the highest number is in force.';
+
+CREATE TABLE zeke_jobs.schedule_state (
+    task text NOT NULL,
+    cron text NOT NULL,
+    timezone text NOT NULL,
+    decided_to timestamp with time zone NOT NULL,
+    next_tick timestamp with time zone,
+    created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.schedule_state IS 'How far each schedule has come. Its row is the lock under which ticks are decided.';
+
+COMMENT ON COLUMN zeke_jobs.schedule_state.cron IS 'The line, and timezone the zone, that decided_to and next_tick belong to.';
+
+COMMENT ON COLUMN zeke_jobs.schedule_state.decided_to IS 'All ticks up to here are decided.';
+
+CREATE TABLE zeke_jobs.tick (
+    task text NOT NULL,
+    scheduled_for timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    origin text DEFAULT 'schedule'::text NOT NULL,
+    job uuid,
+    decided_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT tick_origin CHECK ((origin = ANY (ARRAY['schedule'::text, 'backfill'::text]))),
+    CONSTRAINT tick_outcome CHECK ((outcome = ANY (ARRAY['sent'::text, 'skipped'::text])))
+);
+
+COMMENT ON TABLE zeke_jobs.tick IS 'Each tick that was decided: sent, or skipped and why.';
+
+COMMENT ON COLUMN zeke_jobs.tick.origin IS 'Who decided: the schedule in time, or a person later by a backfill.';
+
+COMMENT ON COLUMN zeke_jobs.tick.job IS 'The job that was sent, or the one because of which none was.';
+
+CREATE VIEW zeke_jobs.schedule AS
+ SELECT t.id AS task,
+    (t.cron ->> 'at'::text) AS cron,
+    (t.cron ->> 'timezone'::text) AS timezone,
+    zeke_jobs.masked((t.cron -> 'payload'::text), t.sensitive) AS payload,
+    (t.cron - '{at,timezone,payload,paused}'::text[]) AS options,
+    l.scheduled_for AS last_tick,
+    l.outcome AS last_outcome,
+    l.reason AS last_reason,
+    l.job AS last_job,
+        CASE
+            WHEN (l.outcome = 'skipped'::text) THEN 'skipped'::text
+            WHEN (q.message_id IS NULL) THEN (h.state)::text
+            ELSE (zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on))::text
+        END AS last_result,
+        CASE
+            WHEN ((s.cron = (t.cron ->> 'at'::text)) AND (s.timezone = (t.cron ->> 'timezone'::text))) THEN s.next_tick
+            ELSE NULL::timestamp with time zone
+        END AS next_tick,
+    ((p.target IS NOT NULL) OR ((t.cron ->> 'paused'::text))::boolean) AS paused,
+    COALESCE(p.paused_by,
+        CASE
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN 'jobs.yaml'::text
+            ELSE NULL::text
+        END) AS paused_by,
+    COALESCE(p.paused_on,
+        CASE
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN r.applied_on
+            ELSE NULL::timestamp with time zone
+        END) AS paused_on,
+    p.reason AS pause_reason,
+    COALESCE(s.created_on, r.applied_on) AS created_on,
+    COALESCE(r.applied_on, s.created_on) AS updated_on
+   FROM ((((((zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+     LEFT JOIN zeke_jobs.schedule_state s ON ((s.task = t.id)))
+     LEFT JOIN zeke_jobs.pause p ON ((p.target = ('schedule/'::text || t.id))))
+     LEFT JOIN LATERAL ( SELECT k.scheduled_for,
+            k.outcome,
+            k.reason,
+            k.job
+           FROM zeke_jobs.tick k
+          WHERE (k.task = t.id)
+          ORDER BY k.scheduled_for DESC
+         LIMIT 1) l ON (true))
+     LEFT JOIN zeke_jobs.queue q ON ((q.message_id = l.job)))
+     LEFT JOIN zeke_jobs.history h ON ((h.id = l.job)))
+  WHERE (t.cron IS NOT NULL);
+
+COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
+
+CREATE VIEW pgboss.schedule AS
+ SELECT s.task AS name,
+    ''::text AS key,
+    s.cron,
+    s.timezone,
+    zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
+    s.options,
+    s.created_on,
+    s.updated_on
+   FROM (zeke_jobs.schedule s
+     LEFT JOIN zeke_jobs.task t ON ((t.id = s.task)));
+
+COMMENT ON VIEW pgboss.schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
+
+CREATE VIEW zeke_jobs.finished AS
+ SELECT q.message_id AS id,
+    q.task AS name,
+    zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+    q.queue_name AS queue,
+    q.priority,
+    q.key,
+    q.attempt,
+    q.deaths,
+    q.parent,
+    q.scheduled_for,
+    q.revision,
+    q.run_at,
+    q.created_on,
+    q.started_on,
+    q.completed_on,
+    NULL::timestamp with time zone AS purged_on,
+    NULL::numeric AS cost
+   FROM zeke_jobs.queue q
+  WHERE (q.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))
+UNION ALL
+ SELECT h.id,
+    h.name,
+    h.state,
+    h.queue,
+    h.priority,
+    h.key,
+    h.attempt,
+    h.deaths,
+    h.parent,
+    h.scheduled_for,
+    h.revision,
+    h.run_at,
+    h.created_on,
+    h.started_on,
+    h.completed_on,
+    h.purged_on,
+    h.cost
+   FROM zeke_jobs.history h
+  WHERE (NOT (EXISTS ( SELECT 1
+           FROM zeke_jobs.queue q
+          WHERE (q.message_id = h.id))));
+
+COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
+
+CREATE TABLE zeke_jobs.installation (
+    singleton boolean DEFAULT true NOT NULL,
+    name text NOT NULL,
+    created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT installation_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
+
+CREATE TABLE zeke_jobs.key_cursor (
+    task text NOT NULL,
+    key_cursor text NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a per-key limit begins to look.';
+
+CREATE TABLE zeke_jobs.migration (
+    package text NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    breaking boolean DEFAULT false NOT NULL,
+    applied_on timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE zeke_jobs.queue ALTER COLUMN seq ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME zeke_jobs.queue_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE zeke_jobs.rate_use (
+    gate text NOT NULL,
+    used_on timestamp with time zone NOT NULL,
+    count integer NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.rate_use IS 'Claims that passed a gate with a rate, kept for one period.';
+
+CREATE TABLE zeke_jobs.retention (
+    singleton boolean DEFAULT true NOT NULL,
+    due_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT retention_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE zeke_jobs.retention IS 'Whose turn it is to purge: the first process that moves due_on on.';
+
+ALTER TABLE zeke_jobs.revision ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME zeke_jobs.revision_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE zeke_jobs.schedule_beat (
+    singleton boolean DEFAULT true NOT NULL,
+    beat_on timestamp with time zone NOT NULL,
+    scheduler uuid NOT NULL,
+    CONSTRAINT schedule_beat_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
+
+CREATE TABLE zeke_jobs.worker (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    queues text[] DEFAULT '{}'::text[] NOT NULL,
+    tasks text[] DEFAULT '{}'::text[] NOT NULL,
+    threads integer DEFAULT 0 NOT NULL,
+    busy integer DEFAULT 0 NOT NULL,
+    idle boolean DEFAULT false NOT NULL,
+    alone boolean DEFAULT false NOT NULL,
+    stopping boolean DEFAULT false NOT NULL,
+    revision integer DEFAULT 0 NOT NULL,
+    file_revision integer,
+    started_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
+    CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
+
+COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
+
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+
+COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
+
+COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
+
+ALTER TABLE ONLY zeke_jobs.gate
+    ADD CONSTRAINT gate_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY zeke_jobs.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY zeke_jobs.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY zeke_jobs.key_cursor
+    ADD CONSTRAINT key_cursor_pkey PRIMARY KEY (task);
+
+ALTER TABLE ONLY zeke_jobs.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (package, name);
+
+ALTER TABLE ONLY zeke_jobs.pause
+    ADD CONSTRAINT pause_pkey PRIMARY KEY (target);
+
+ALTER TABLE ONLY zeke_jobs.queue
+    ADD CONSTRAINT queue_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY zeke_jobs.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY zeke_jobs.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY zeke_jobs.schedule_beat
+    ADD CONSTRAINT schedule_beat_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY zeke_jobs.schedule_state
+    ADD CONSTRAINT schedule_state_pkey PRIMARY KEY (task);
+
+ALTER TABLE ONLY zeke_jobs.task
+    ADD CONSTRAINT task_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY zeke_jobs.tick
+    ADD CONSTRAINT tick_pkey PRIMARY KEY (task, scheduled_for);
+
+ALTER TABLE ONLY zeke_jobs.worker
+    ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
+
+CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
+
+CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (state = 'consumed'::zeke_jobs.state);
+
+CREATE INDEX queue_active_worker ON zeke_jobs.queue USING btree (worker) WHERE (state = 'consumed'::zeke_jobs.state);
+
+CREATE INDEX queue_completed ON zeke_jobs.queue USING btree (task, completed_on) WHERE (state = 'done'::zeke_jobs.state);
+
+CREATE INDEX queue_created ON zeke_jobs.queue USING btree (created_on);
+
+CREATE INDEX queue_expiring ON zeke_jobs.queue USING btree (expires_on) WHERE ((state = 'queued'::zeke_jobs.state) AND (expires_on IS NOT NULL));
+
+CREATE UNIQUE INDEX queue_idempotency ON zeke_jobs.queue USING btree (task, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent IS NOT NULL);
+
+CREATE INDEX queue_ready ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0));
+
+CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, key, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0) AND (key IS NOT NULL));
+
+CREATE INDEX queue_rejected ON zeke_jobs.queue USING btree (task, ((cancelled_on IS NOT NULL)), completed_on) WHERE (state = 'rejected'::zeke_jobs.state);
+
+CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
+
+CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for) WHERE (scheduled_for IS NOT NULL);
+
+CREATE UNIQUE INDEX queue_unique ON zeke_jobs.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
+
+CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
+
+CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
+
+CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+ALTER TABLE ONLY zeke_jobs.rate_use
+    ADD CONSTRAINT rate_use_gate_fkey FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;
