@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-# They log each request or each minute at INFO, which says nothing that a job's own line does not.
-_CHATTY = ("httpx", "httpcore", "urllib3", "periodiq")
+# They log each request or each statement at INFO, which says nothing that a job's own line does not.
+_CHATTY = ("httpx", "httpcore", "urllib3")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 
@@ -34,7 +34,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     Raises:
         ConfigurationError: an unknown format or level in the environment.
     """
-    as_json = _wants_json() if json is None else json
+    as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
@@ -63,7 +63,12 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
 
 
-def _wants_json() -> bool:
+def is_json() -> bool:
+    """Whether lines are JSON unless ``configure`` is told otherwise.
+
+    Raises:
+        ConfigurationError: an unknown format in the environment.
+    """
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not _on_terminal())
 

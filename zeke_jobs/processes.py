@@ -29,7 +29,8 @@ def system(env: Mapping[str, str], *, processes: int = 1, threads: int = 8, on_t
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
-    size = ["--processes", str(processes), "--threads", str(threads)]
+    # Dramatiq's main process has a log format of its own; without its logging it still writes warnings.
+    size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
     return [
         Command("workers", [program("dramatiq"), "zeke_jobs.actors", *size], env),
         Command("scheduler", [program("periodiq"), "zeke_jobs.actors"], env),

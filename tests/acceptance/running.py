@@ -28,6 +28,7 @@ class Up:
             if not name.startswith("ZEKE_JOBS_") and name != "DATABASE_URL"
         }
         self.env["PATH"] = f"{BIN}{os.pathsep}{self.env['PATH']}"
+        self.env["ZEKE_JOBS_LOG_FORMAT"] = "console"
         self.text = ""
 
     def start(self, *options: str) -> None:

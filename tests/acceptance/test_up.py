@@ -1,5 +1,6 @@
 """``zeke-jobs up``: one command, and the system runs; one Ctrl-C, and nothing is left."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -56,6 +57,14 @@ def test_it_says_how_to_look_into_its_database(up: Up) -> None:
         f"{command} -Atc 'SELECT count(*) FROM zeke_jobs.job'", shell=True, capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+def test_for_machines_every_line_is_json(up: Up) -> None:
+    up.env["ZEKE_JOBS_LOG_FORMAT"] = "json"
+    up.start()
+    up.wait_for("Worker process is ready")
+    up.stop()
+    assert {json.loads(line)["level"] for line in up.text.splitlines()} == {"info"}
 
 
 def test_a_worker_that_is_killed_is_started_again(up: Up) -> None:

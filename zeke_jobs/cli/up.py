@@ -60,12 +60,15 @@ def up(
         reloader = Reloader(running, write_line, env, Watch([Path.cwd(), path]) if reload else None)
         _obey_signals(running, reloader)
         stack.enter_context(_in_a_thread(reloader))
-        typer.echo("up        | Ctrl-C stops everything", err=True)
+        write_line("up", "Ctrl-C stops everything")
         raise typer.Exit(running.run())
 
 
 def write_line(name: str, line: str) -> None:
-    """Write one line of a command to standard error, whole, with the command's name; JSON lines stay as they are."""
+    """Write one line of a command to standard error, whole: with the command's name before it, or as JSON."""
+    if not line.startswith("{") and logs.is_json():
+        logs.get_logger(name).info(line)
+        return
     sys.stderr.write(f"{line}\n" if line.startswith("{") else f"{name:<9} | {line}\n")
     sys.stderr.flush()
 
@@ -74,8 +77,8 @@ def _say_where(url: str) -> None:
     from zeke_jobs import embedded
 
     psql = shlex.join([str(embedded.binaries() / "psql"), url])
-    typer.echo(f"database  | to look inside: {psql}", err=True)
-    typer.echo(f"database  | for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}", err=True)
+    write_line("database", f"to look inside: {psql}")
+    write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
 
 
 def _migrate(url: str, packages: Sequence[str]) -> None:
@@ -85,7 +88,7 @@ def _migrate(url: str, packages: Sequence[str]) -> None:
     with closing(connect(url)) as conn:
         applied = migrate(conn, packages)
     if applied:
-        typer.echo(f"database  | {len(applied)} migrations applied", err=True)
+        write_line("database", f"{len(applied)} migrations applied")
 
 
 def _obey_signals(running: Supervisor, reloader: Reloader) -> None:
