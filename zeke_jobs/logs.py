@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # They log each request or each statement at INFO, which says nothing that a job's own line does not.
 _CHATTY = ("httpx", "httpcore", "urllib3")
+_IDLE = re.compile(r"$|Scheduling ")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 
@@ -46,6 +48,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
             ],
         )
     )
+    handler.addFilter(_says_something)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
     for name in _CHATTY:
@@ -61,6 +64,11 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
     """A structlog logger; ``bound`` stands on each of its lines (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    """False for periodiq's empty lines and for its beat of each minute; its list of crons stays."""
+    return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
 
 
 def is_json() -> bool:

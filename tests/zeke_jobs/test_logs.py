@@ -97,3 +97,17 @@ def test_http_clients_are_quiet_about_each_request() -> None:
     logs.configure(stream, json=True)
     logging.getLogger("httpx").info("HTTP Request: GET …")
     assert stream.getvalue() == ""
+
+
+def test_the_scheduler_lists_its_crons_and_is_quiet_about_each_beat() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    periodiq = logging.getLogger("periodiq")
+    periodiq.info("Registered periodic actors:")
+    periodiq.info("")
+    periodiq.info("Scheduling %s at %s.", "Actor(zeke-metronome)", "09:00")
+    periodiq.error("Scheduling failed")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "Registered periodic actors:",
+        "Scheduling failed",
+    ]
