@@ -6,6 +6,7 @@ from array import array
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -139,31 +140,32 @@ def test_any_line_around_any_clock_change_equals_a_scan_over_every_minute(data: 
     assert [tick for tick in expected if tick > moment][:1] == [t for t in [following] if t < end]
 
 
-@pytest.mark.parametrize(
-    ("line", "zone", "start", "fires"),
-    [
-        # the clock goes from 02:00 to 03:00
-        ("30 2 * * *", "Europe/Paris", "2025-03-30T00:00", ["30 03:00+0200", "31 02:30+0200"]),
-        ("*/30 2 * * *", "Europe/Paris", "2025-03-30T00:00", ["30 03:00+0200", "31 02:00+0200"]),
-        ("0 2,3 * * *", "Europe/Paris", "2025-03-30T00:00", ["30 03:00+0200", "31 02:00+0200"]),
-        ("30 * * * *", "Europe/Paris", "2025-03-30T01:00", ["30 01:30+0100", "30 03:30+0200"]),
-        ("0 */2 * * *", "Europe/Paris", "2025-03-30T00:00", ["30 03:00+0200", "30 04:00+0200"]),
-        # the clock goes from 03:00 back to 02:00
-        ("30 2 * * *", "Europe/Paris", "2025-10-26T00:00", ["26 02:30+0200", "27 02:30+0100"]),
-        ("*/30 2 * * *", "Europe/Paris", "2025-10-26T02:00", ["26 02:30+0200", "27 02:00+0100"]),
-        ("30 * * * *", "Europe/Paris", "2025-10-26T02:00", ["26 02:30+0200", "26 02:30+0100"]),
-        ("*/20 * * * *", "Europe/Paris", "2025-10-26T02:20", ["26 02:40+0200", "26 02:00+0100"]),
-        ("0 0-23 * * *", "Europe/Paris", "2025-10-26T01:00", ["26 02:00+0200", "26 02:00+0100"]),
-        # half an hour forward, at midnight, a whole day
-        ("15 2 * * *", "Australia/Lord_Howe", "2025-10-05T00:00", ["05 02:30+1100", "06 02:15+1100"]),
-        ("0 0 * * *", "America/Santiago", "2025-09-06T12:00", ["07 01:00-0300", "08 00:00-0300"]),
-        ("0 9 * * *", "Pacific/Apia", "2011-12-29T12:00", ["31 00:00+1400", "31 09:00+1400"]),
-    ],
-)
-def test_a_clock_change_does_what_the_documentation_says(line: str, zone: str, start: str, fires: list[str]) -> None:
+PAGE = Path(__file__).parents[2] / "docs" / "schedules.md"
+CASES = [
+    [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
+    for line in PAGE.read_text(encoding="utf-8").partition("## Clock changes")[2].partition("\n## ")[0].splitlines()
+    if line.startswith("| `")
+]
+
+
+@pytest.mark.parametrize(("line", "zone", "start", "fires"), CASES)
+def test_a_clock_change_does_what_the_documentation_says(line: str, zone: str, start: str, fires: str) -> None:
     tz = ZoneInfo(zone)
-    ticks = parse(line).between(datetime.fromisoformat(start).replace(tzinfo=tz), datetime(2030, 1, 1, tzinfo=UTC), tz)
-    assert [tick.astimezone(tz).strftime("%d %H:%M%z") for tick in islice(ticks, len(fires))] == fires
+    expected = fires.split(", ")
+    begun = datetime.fromisoformat(start).replace(tzinfo=tz) - timedelta(seconds=1)
+    ticks = islice(parse(line).between(begun, datetime(2030, 1, 1, tzinfo=UTC), tz), len(expected))
+    assert [tick.astimezone(tz).strftime("%d %H:%M %z") for tick in ticks] == expected
+
+
+def test_the_documentation_has_cases_of_clock_changes() -> None:
+    assert len(CASES) > 10
+
+
+@pytest.mark.parametrize("line", ["0 0-23 * * *", "0 */1 * * *", "0 0-11,12-23 * * *"])
+def test_every_way_to_write_every_hour_follows_real_time(line: str) -> None:
+    tz = ZoneInfo("Europe/Paris")
+    start, end = datetime(2025, 10, 25, 22, tzinfo=UTC), datetime(2025, 10, 26, 4, tzinfo=UTC)
+    assert len(list(parse(line).between(start, end, tz))) == 6
 
 
 @pytest.mark.parametrize("line", ["@weekly", "0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * sun-sun"])
