@@ -1,0 +1,47 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from zeke_jobs.cli.up import write_line
+from zeke_jobs.processes import program, system
+
+ENV = {"DATABASE_URL": "postgresql://localhost/db"}
+
+
+def test_the_system_is_the_two_command_lines() -> None:
+    workers, scheduler = system(ENV, processes=2, threads=4)
+    assert [Path(workers.argv[0]).name, *workers.argv[1:6]] == [
+        "dramatiq",
+        "zeke_jobs.actors",
+        "--processes",
+        "2",
+        "--threads",
+        "4",
+    ]
+    assert [Path(scheduler.argv[0]).name, *scheduler.argv[1:]] == ["periodiq", "zeke_jobs.actors"]
+
+
+@pytest.mark.parametrize("name", ["dramatiq", "periodiq", "zeke-jobs"])
+def test_programs_are_those_beside_this_python(name: str) -> None:
+    assert os.access(program(name), os.X_OK)
+
+
+def test_on_a_terminal_the_log_is_readable_unless_the_environment_says_otherwise() -> None:
+    for command in system(ENV, on_terminal=True):
+        assert command.environment is not None
+        assert command.environment["ZEKE_JOBS_LOG_FORMAT"] == "console"
+    for command in system({**ENV, "ZEKE_JOBS_LOG_FORMAT": "json"}, on_terminal=True):
+        assert command.environment is not None
+        assert command.environment["ZEKE_JOBS_LOG_FORMAT"] == "json"
+
+
+def test_a_line_has_its_commands_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
+    write_line("workers", "ready")
+    assert capsys.readouterr().err == "workers   | ready\n"
+
+
+def test_a_line_that_is_json_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    write_line("workers", '{"event": "ready"}')
+    assert capsys.readouterr().err == '{"event": "ready"}\n'
