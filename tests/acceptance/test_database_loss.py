@@ -1,0 +1,117 @@
+"""Postgres goes away and comes back, under load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.conftest import PIPELINE, server_binaries
+from zeke_jobs import embedded, migrate
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+TASKS = """
+    version: 1
+    tasks:
+      effect: {handler: "H:effect", concurrency: 6, retry: {limit: 5, delay: 100ms}}
+"""
+OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server of the test's own, to be stopped and started."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-loss-"))
+    url = embedded.ensure(folder, bin_dir=server_binaries())
+    monkeypatch.setenv("DATABASE_URL", url)
+    with closing(connect(url)) as conn:
+        migrate.migrate(conn, PIPELINE)
+        with conn.cursor() as cursor:
+            cursor.execute(
+                """CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
+                CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
+            )
+    yield folder
+    embedded.stop(folder, bin_dir=server_binaries(), mode="immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own(server: Path, tmp_path: Path) -> Iterator[Fleet]:
+    """A fleet on that server."""
+    fleet = Fleet(tmp_path, os.environ["DATABASE_URL"], environment={"ZEKE_JOBS_HEARTBEAT": "1"})
+    fleet.configure(TASKS)
+    yield fleet
+    fleet.stop()
+
+
+def loaded(fleet: Fleet, count: int) -> None:
+    """Two worker commands, busy with so many jobs of 50 ms."""
+    fleet.workers(threads=4), fleet.workers(threads=4)
+    with closing(connect(fleet.database)) as conn:
+        fleet.ready(conn, 2)
+        zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.05} for n in range(count)])
+        eventually(lambda: scalar(conn, "SELECT count(*) FROM effect") >= 20, fleet=fleet)
+
+
+def all_done(fleet: Fleet, conn: Connection, count: int) -> None:
+    eventually(lambda: scalar(conn, OPEN) == 0, 60, fleet)
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == count
+    assert scalar(conn, "SELECT count(*) FROM effect") == count
+    assert all(command.process.poll() is None for command in fleet.commands), fleet.logs()
+
+
+def test_after_a_crash_of_postgres_workers_go_on_by_themselves_and_nothing_is_lost_or_twice(
+    own: Fleet, server: Path
+) -> None:
+    loaded(own, 600)
+    embedded.stop(server, bin_dir=server_binaries(), mode="immediate")
+    time.sleep(3)  # the outage itself
+    embedded.ensure(server, bin_dir=server_binaries())
+    with closing(connect(own.database)) as conn:
+        done = scalar(conn, "SELECT count(*) FROM effect")
+        began = time.monotonic()
+        eventually(lambda: scalar(conn, "SELECT count(*) FROM effect") > done, fleet=own)
+        assert time.monotonic() - began < 10
+        all_done(own, conn, 600)
+
+
+def test_connections_that_are_cut_at_random_lose_nothing(own: Fleet) -> None:
+    loaded(own, 400)
+    with closing(connect(own.database)) as conn:
+        for _ in range(20):
+            scalar(
+                conn,
+                """SELECT count(pg_terminate_backend(pid)) FROM (
+                  SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'zeke-jobs %%' ORDER BY random() LIMIT 2) AS v""",
+            )
+            time.sleep(0.2)  # so that some work is done between the cuts
+        all_done(own, conn, 400)
+
+
+def test_a_worker_that_was_frozen_past_its_heartbeat_changes_nothing_when_it_goes_on(own: Fleet) -> None:
+    loaded(own, 200)
+    frozen = own.commands[0]
+    os.killpg(frozen.pid, signal.SIGSTOP)
+    with closing(connect(own.database)) as conn:
+        eventually(lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 1, 30, own)
+        os.killpg(frozen.pid, signal.SIGCONT)
+        all_done(own, conn, 200)
+        eventually(lambda: "taken for dead" in frozen.text(), 15, own)
+        eventually(lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 2, 15, own)
