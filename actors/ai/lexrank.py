@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Vector = dict[str, float]
+Links = list[tuple[int, float]]
 
 _DAMPING = 0.6
 _THRESHOLD = 0.05
-_ROUNDS = 40
-_CLOSE_ENOUGH = 1e-6
+_ROUNDS = 30
+_CLOSE_ENOUGH = 1e-4
 
 
 def vectors(texts: Sequence[str]) -> list[Vector]:
@@ -40,29 +41,46 @@ def similarity(left: Vector, right: Vector) -> float:
     return sum(weight * right[word] for word, weight in left.items() if word in right)
 
 
-def rank(units: Sequence[Vector], lead: float = 0.6) -> list[float]:
+def links(units: Sequence[Vector]) -> list[Links]:
+    """For each sentence, its neighbours and how its own weight is shared among them (shares add up to 1)."""
+    holders: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    near: list[dict[int, float]] = [{} for _ in units]
+    for index, unit in enumerate(units):
+        row = near[index]
+        for word, weight in unit.items():
+            for other, its_weight in holders[word]:
+                row[other] = row.get(other, 0.0) + weight * its_weight
+            holders[word].append((index, weight))
+    both: list[dict[int, float]] = [{} for _ in units]
+    for index, row in enumerate(near):
+        for other, weight in row.items():
+            if weight >= _THRESHOLD:
+                both[index][other] = both[other][index] = weight
+    return [
+        [(other, weight / total) for other, weight in row.items()] for row in both if (total := sum(row.values()) or 1)
+    ]
+
+
+def rank(shares: Sequence[Links], lead: float = 0.6) -> list[float]:
     """A score for each sentence; they add up to 1.
 
     LexRank (Erkan and Radev, 2004) over cosines, restarted at a prior that favours the beginning: news puts
     first what matters. ``lead`` from 0 (no preference) to 1 says how much of the restart goes by position.
+    ``shares`` are what ``links`` gives.
     """
-    size = len(units)
+    size = len(shares)
     if size == 0:
         return []
-    edges = _edges(units)
     prior = _prior(size, lead)
-    scores = list(prior)
+    scores = prior
     for _ in range(_ROUNDS):
-        following = [(1 - _DAMPING) * share for share in prior]
-        for node, score in enumerate(scores):
-            neighbours = edges[node]
-            total = sum(neighbours.values())
-            if total:
-                for other, weight in neighbours.items():
-                    following[other] += _DAMPING * score * weight / total
-            else:
-                for other, share in enumerate(prior):
-                    following[other] += _DAMPING * score * share
+        lost = sum(score for score, row in zip(scores, shares, strict=True) if not row)
+        restart = 1 - _DAMPING + _DAMPING * lost
+        following = [restart * share for share in prior]
+        for score, row in zip(scores, shares, strict=True):
+            given = _DAMPING * score
+            for other, share in row:
+                following[other] += given * share
         moved = sum(abs(new - old) for new, old in zip(following, scores, strict=True))
         scores = following
         if moved < _CLOSE_ENOUGH:
@@ -87,21 +105,6 @@ def choose(units: Sequence[Vector], scores: Sequence[float], count: int, balance
         for index in left:
             nearest[index] = max(nearest[index], similarity(units[index], units[best]))
     return chosen
-
-
-def _edges(units: Sequence[Vector]) -> list[dict[int, float]]:
-    holders: dict[str, list[int]] = defaultdict(list)
-    for index, unit in enumerate(units):
-        for word in unit:
-            holders[word].append(index)
-    edges: list[dict[int, float]] = [{} for _ in units]
-    for index, unit in enumerate(units):
-        near = {other for word in unit for other in holders[word] if other > index}
-        for other in near:
-            weight = similarity(unit, units[other])
-            if weight >= _THRESHOLD:
-                edges[index][other] = edges[other][index] = weight
-    return edges
 
 
 def _prior(size: int, lead: float) -> list[float]:

@@ -15,6 +15,7 @@ _QUOTE = re.compile(r"^ {0,3}>[ \t]?")
 _TABLE = re.compile(r"^[ \t]*\|")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
+_MARKED = re.compile(r"[`*_\[\]<\\\x00]")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _AUTOLINK = re.compile(r"<(https?://[^>\s]+)>")
@@ -76,6 +77,8 @@ def blocks(document: str) -> list[Block]:
 
 def plain(text: str) -> str:
     """Inline Markdown as a reader sees it, on one line: no links, emphasis or back quotes."""
+    if not _MARKED.search(text):
+        return " ".join(text.split())
     kept: list[str] = []
 
     def keep(match: re.Match[str]) -> str:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from actors.ai.lexrank import choose, rank, vectors
+from actors.ai.lexrank import choose, links, rank, vectors
 from actors.ai.markdown import blocks, plain
-from actors.ai.sentences import is_whole, sentences
+from actors.ai.sentences import Sentence, is_whole, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.ai.lexrank import Vector
+    from actors.ai.lexrank import Links, Vector
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
@@ -57,12 +57,22 @@ class Ranked:
         return is_whole(self.text) and not self.text.endswith("?") and len(self.text.split()) >= _MIN_WORDS
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """The sentences of the document's paragraphs, in order; of a very long one, the first 200.
 
-    Ranked by LexRank with a lead prior: ``lead`` from 0 to 1 says how much the beginning counts.
+    Ranked by LexRank with a lead prior: ``lead`` from 0 to 1 says how much the beginning counts. What was ranked
+    lately is remembered, because several tasks ask for the same story one after another.
     """
+    placed, units, shares = _linked(document)
+    return tuple(
+        Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit)
+        for (sentence, text, heading), unit, score in zip(placed, units, rank(shares, lead), strict=True)
+    )
+
+
+@lru_cache(maxsize=128)
+def _linked(document: str) -> tuple[list[tuple[Sentence, str, str]], list[Vector], list[Links]]:
     placed = [
         (sentence, plain(sentence.text), block.heading)
         for block in blocks(document)
@@ -70,11 +80,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
         for sentence in sentences(block.text, block.start)
     ][:_MAX_SENTENCES]
     units = vectors([text for _, text, _ in placed])
-    scores = rank(units, lead)
-    return tuple(
-        Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit)
-        for (sentence, text, heading), score, unit in zip(placed, scores, units, strict=True)
-    )
+    return placed, units, links(units)
 
 
 def best(

@@ -17,6 +17,9 @@ _OPENERS = "\"'\u201c\u2018([«*_`"
 # Full-width stops end a sentence without white space behind them.
 _END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]»*_`]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*")
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
+_NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_LONGEST_WORD = 20  # no abbreviation is longer
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
 
@@ -54,19 +57,19 @@ def is_whole(sentence: str) -> bool:
 
 
 def _ends(text: str) -> list[int]:
-    ends = [match.end() for match in re.finditer(r"\n[ \t]*\n", text)]
+    ends = [match.end() for match in _PARAGRAPH.finditer(text)]
     ends += [match.end() for match in _END.finditer(text) if _is_end(text, match)]
     return sorted(set(ends))
 
 
 def _is_end(text: str, match: re.Match[str]) -> bool:
-    following = text[match.end() :].lstrip()
-    if not following:
+    following = _NEXT.match(text, match.end())
+    if following is None:
         return True
-    first = next((char for char in following[:6] if char not in _OPENERS), "")
+    first = next((char for char in following.group(1) if char not in _OPENERS), "")
     if first.islower():
         return False
-    before = _LAST_WORD.search(text[: match.start()])
+    before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_WORD) : match.start()])
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):
         return True
     return not _is_abbreviation(before.group(1).lstrip("."), first)

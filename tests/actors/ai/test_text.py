@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ai.lexrank import choose, rank, similarity, vectors
+from actors.ai.lexrank import choose, links, rank, similarity, vectors
 from actors.ai.markdown import blocks, plain, prose
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
@@ -102,7 +102,7 @@ def test_words_keep_names_of_the_trade_whole() -> None:
 
 @given(st.lists(st.text(alphabet="abc ", max_size=30), max_size=12), st.floats(0, 1))
 def test_ranks_are_shares(texts: list[str], lead: float) -> None:
-    scores = rank(vectors(texts), lead)
+    scores = rank(links(vectors(texts)), lead)
     assert all(score >= 0 for score in scores)
     assert not texts or abs(sum(scores) - 1) < 1e-6
 
@@ -115,12 +115,12 @@ def test_the_sentence_that_the_others_repeat_ranks_first() -> None:
         "The bank spoke of rates.",
         "Cats sleep.",
     ]
-    scores = rank(vectors(texts), lead=0)
+    scores = rank(links(vectors(texts)), lead=0)
     assert scores.index(max(scores)) in {1, 2, 3}
 
 
 def test_of_equals_the_earlier_ranks_first() -> None:
-    scores = rank(vectors(["Alpha beta.", "Gamma delta.", "Epsilon zeta."]), lead=0.6)
+    scores = rank(links(vectors(["Alpha beta.", "Gamma delta.", "Epsilon zeta."])), lead=0.6)
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == 3
 
