@@ -12,6 +12,7 @@ from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import DISCONNECTED, Pool
 from zeke_jobs.queries import SQL
+from zeke_jobs.retention import Retention
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -24,6 +25,7 @@ _TICK = 0.2  # seconds; how exactly timeouts are kept
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
+_SUMMARY = 10.0  # seconds between lines about what completed
 
 
 class Heartbeat:
@@ -37,10 +39,12 @@ class Heartbeat:
         self._proved = self._alive_since = time.monotonic()
         self._next_beat = 0.0
         self._next_watch = 0.0
+        self._next_summary = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
+        self._retention = Retention(process.url)
 
     def start(self) -> None:
         """Start ticking."""
@@ -50,6 +54,7 @@ class Heartbeat:
         """Stop ticking."""
         self._closing.set()
         self._thread.join(5.0)
+        self._retention.close()
         self._pool.close()
 
     def holds(self, claim: Claim) -> bool:
@@ -81,7 +86,7 @@ class Heartbeat:
                 self._log.exception("heartbeat failed")
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life, follow the revision in force, rescue, expire."""
+        """One heartbeat: prove life, follow the revision in force, rescue, expire, purge."""
         process = self._process
         sent = time.monotonic()
         row = SQL.one(
@@ -104,6 +109,10 @@ class Heartbeat:
         if row["revision"] > process.runtime.revision and row["revision"] != self._refused:
             self._follow(conn)
         rescue.run(conn, self._log)
+        if sent >= self._next_summary:
+            self._next_summary = sent + _SUMMARY
+            process.settler.say_completed()
+        self._retention.tick()
         process.pool.trim(keep=2, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
