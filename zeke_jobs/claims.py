@@ -81,13 +81,10 @@ class HeldClaims:
         self._lock = threading.Lock()
         self.changed = threading.Condition(self._lock)
 
-    def add(self, claim: Claim) -> bool:
-        """Note a claim. False when this process holds that job already (its server forgot an earlier claim in a crash)."""
+    def add(self, claim: Claim) -> Claim:
+        """Note a claim; answers the one that this process now holds of that job, which may be an earlier one."""
         with self._lock:
-            if claim.id in self._claims:
-                return False
-            self._claims[claim.id] = claim
-            return True
+            return self._claims.setdefault(claim.id, claim)
 
     def discard(self, claim: Claim) -> None:
         """Forget a claim, and wake whoever waits for room."""

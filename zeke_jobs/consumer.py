@@ -11,7 +11,7 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from zeke_jobs.claims import JobMessage
-from zeke_jobs.outcome import RETURNED, Settled, of_exception
+from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
 from zeke_jobs.settler import columns
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
 _POLL = 1.0  # seconds; the backstop of an idle consumer
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
 
 
@@ -40,6 +41,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
         self._dry_since = 0.0
         self._patience = _POLL
+        self._owes_look = False
 
     def __next__(self) -> JobMessage | None:
         """The next claimed job, or None after waiting a moment.
@@ -59,14 +61,16 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _fill(self) -> None:
         process = self._process
-        if self._looks:
+        if self._looks and not self._owes_look:
             process.doorbell.wait(self._queue, self._patience)
+            self._owes_look = True  # even if there is no room just now: the bell rings once
         want = process.room()
         if want <= 0:
             process.held.wait_for_change(_BUSY_LOOK)
             return
         with process.pool.connection() as conn:
             rows = self._claim_alone(conn) if process.alone else self._claim(conn, want)
+            self._owes_look = False
             self._accept(rows)
             dry = len(rows) < want
             # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have
@@ -114,10 +118,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _accept(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             message = JobMessage(row, self._queue)
-            if self._process.held.add(message.claim):
+            held = self._process.held.add(message.claim)
+            if held is message.claim:
                 self._process.load.take()
                 self._buffer.append(message)
-            # else: the server forgot an earlier claim in a crash; that run goes on and finishes under the new number.
+            elif held.number != message.claim.number:
+                # It was rescued from us and came back while its earlier run still ends here.
+                self._process.settler.put(message.claim, _STILL_ENDING)
+            # else: the server forgot the claim in a crash; that run goes on, and the number is the same again.
 
     def _say_idle(self, conn: Connection, *, idle: bool) -> None:
         if self._says_idle != idle:
@@ -133,11 +141,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             outcome = of_exception(error, self._process.policy(message.claim.task), retries=0)
         self._process.work_done(message.claim)
         if isinstance(outcome, Settled):
-            self._process.held.discard(message.claim)
+            self._process.settler.written([(message.claim, Completed())])
         else:
             self._process.settler.put(message.claim, outcome)
-            # The consumer may be waiting for a limit that this frees, and takes the completion along.
-            self._process.doorbell.ring(self._queue)
+        # The consumer may be waiting for a limit that this frees, and takes the completion along.
+        self._process.doorbell.ring(self._queue)
 
     nack = ack
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -44,6 +45,7 @@ class Settler:
         self._held = held
         self._waiting: list[Ending] = []
         self._condition = threading.Condition()
+        self._completed: Counter[str] = Counter()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
         self._log = get_logger("zeke_jobs.settler")
@@ -88,7 +90,15 @@ class Settler:
         for claim, outcome in endings:
             if claim.id in lost:
                 self._say_lost(claim, outcome)
+            elif isinstance(outcome, Completed):
+                self._completed[claim.task] += 1
             self._held.discard(claim)
+
+    def say_completed(self) -> None:
+        """Log how many jobs completed since the last time. One line for all: failures have lines of their own."""
+        completed, self._completed = self._completed, Counter()
+        if completed:
+            self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
         """Write what waits and stop; gives up after ``timeout`` seconds, when other processes rescue the jobs."""
@@ -96,6 +106,7 @@ class Settler:
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout)
+        self.say_completed()
         if self._thread.is_alive():
             self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
 

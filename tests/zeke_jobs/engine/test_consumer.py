@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+from zeke_jobs.claims import Claim, HeldClaims
+from zeke_jobs.consumer import JobConsumer
+from zeke_jobs.load import Load
+from zeke_jobs.outcome import Ended
+
+
+class Process(SimpleNamespace):
+    """As much of a worker process as a consumer needs to accept rows."""
+
+    def __init__(self) -> None:
+        self.put: list[tuple[Claim, Any]] = []
+        super().__init__(
+            held=HeldClaims(),
+            load=Load(4),
+            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how))),
+        )
+
+
+def row(job: Any, claim: int) -> dict[str, Any]:
+    nothing = dict.fromkeys(("parent", "scheduled_for"))
+    counts = dict.fromkeys(("attempt", "attempt_base", "deaths", "revision"), 0)
+    return {"message_id": job, "claim": claim, "task": "t", "message": '{"kwargs": {}}', **counts, **nothing}
+
+
+def test_a_job_that_comes_back_while_its_earlier_run_still_ends_here_is_put_off() -> None:
+    process, job = Process(), uuid4()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._accept([row(job, 1)])
+    consumer._accept([row(job, 3)])
+    assert [(claim.number, outcome.how) for claim, outcome in process.put if isinstance(outcome, Ended)] == [
+        (3, "deferred")
+    ]
+    assert next(consumer).claim.number == 1  # type: ignore[union-attr]
+
+
+def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> None:
+    process, job = Process(), uuid4()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._accept([row(job, 1)])
+    consumer._accept([row(job, 1)])
+    assert process.put == []
+    assert len(consumer._buffer) == 1
