@@ -85,3 +85,21 @@ class Context(ABC, Generic[S]):
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Say how far this job is; shown in its status. Written at most once a second."""
+
+    @abstractmethod
+    def lease(
+        self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
+    ) -> AbstractContextManager[None]:
+        """Hold something that at most ``limit`` jobs of the whole fleet hold at once: ``with ctx.lease("host/example.org"):``.
+
+        It is given back at the end of the block, and ends with the job, however that ends.
+
+        Args:
+            name: What is held; anything that all who share it spell the same.
+            limit: How many may hold it.
+            wait: How long this job waits when it is taken, as a timedelta or in seconds; by default 1 to 3 s, by chance.
+
+        Raises:
+            Defer: it is taken; the job's ``waiting_for`` says by which job.
+            ClaimLost: this process no longer holds the job, or it was cancelled.
+        """

@@ -34,12 +34,16 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Knows which message its thread works on; the actors' functions come back here.
 
     ``holding`` says whether this process still counts as alive, so that nothing is started on a claim that was rescued.
+    ``pool`` has a connection for each thread; ``aside`` is for the short statements beside a handler's own.
     """
 
-    def __init__(self, runtime: Runtime, pool: Pool, interrupts: Interrupts, holding: Callable[[Claim], bool]) -> None:
+    def __init__(
+        self, runtime: Runtime, pool: Pool, interrupts: Interrupts, holding: Callable[[Claim], bool], *, aside: Pool
+    ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
         self._pool = pool
+        self._aside = aside
         self._interrupts = interrupts
         self._holding = holding
         self._current = threading.local()
@@ -87,7 +91,9 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
         assert self.worker is not None
         with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
-            context = JobContext(claim, self.worker, self._runtime, self._pool, running, runnable.settings)
+            context = JobContext(
+                claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
+            )
             try:
                 result = runnable.handler.function(payload, context)
                 if runnable.handler.is_async:

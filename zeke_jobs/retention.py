@@ -67,6 +67,7 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
     """Purge, unless another process has done so within the last minute; returns how many jobs were removed."""
     if not SQL.run(conn, "retention_take_turn", seconds=EVERY, again=False):
         return 0
+    SQL.run(conn, "lease_forget")
     return purge(conn, stop)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from zeke_jobs.context import Context
+from zeke_jobs.leases import taken
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import transaction
 from zeke_jobs.sending import Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection
 
@@ -37,6 +38,7 @@ class FakeContext(Context[Any]):
         sent: What the handler sent, in order.
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
+        leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class FakeContext(Context[Any]):
         attempt: int = 1,
         revision: int = 1,
         scheduled_for: datetime | None = None,
+        taken_leases: Iterable[str] = (),
     ) -> None:
         self.job_id = job_id or uuid4()
         self.task_id = task_id
@@ -63,7 +66,9 @@ class FakeContext(Context[Any]):
         self.completed = False
         self.progressed: list[tuple[float, float | None, str]] = []
         self._db = db
+        self.leased: list[str] = []
         self._services = dict(services or {})
+        self._taken_leases = frozenset(taken_leases)
 
     @property
     def db(self) -> Connection:
@@ -99,6 +104,20 @@ class FakeContext(Context[Any]):
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Remember the call."""
         self.progressed.append((done, total, note))
+
+    @contextmanager
+    def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
+        """Remember the name.
+
+        Raises:
+            Defer: the test said that it is taken.
+        """
+        if limit < 1:
+            raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
+        if name in self._taken_leases:
+            raise taken(name, "by another job", wait)
+        self.leased.append(name)
+        yield
 
 
 def set_clock(conn: Connection, moment: datetime) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 1.0  # seconds between attempts to reach the database at boot
 _LAST_WORDS = 15.0  # seconds for the last outcomes at shutdown
-_SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress; handlers' own come on top
+_SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress and leases; handlers' own come on top
 
 
 class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -53,7 +53,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.holds)
+        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.holds, aside=self.pool)
         self.settler = Settler(self.pool, self.held)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)

@@ -126,3 +126,34 @@ def progress(payload: Number, ctx: Context) -> None:
     ctx.progress(3, 10, "three of ten")
     CALLS.append("started")
     GATE.wait(10)
+
+
+def lease(payload: Number, ctx: Context) -> str:
+    """Holds a lease of the host, and counts how many hold it with itself."""
+    with ctx.lease("host/example.org", limit=2, wait=0.02):
+        CALLS.append(1)
+        held = sum(CALLS)
+        time.sleep(0.02)
+        CALLS.append(-1)
+    return str(held)
+
+
+def lease_and_wait(payload: Number, ctx: Context) -> None:
+    with ctx.lease(f"host/{payload.story_id}"):
+        CALLS.append("started")
+        GATE.wait(10)
+
+
+def lease_and_fail(payload: Number, ctx: Context) -> None:
+    with ctx.lease("host/example.org"):
+        raise ValueError("inside the lease")
+
+
+def lease_twice(payload: Number, ctx: Context) -> None:
+    with ctx.lease("host/example.org"), ctx.lease("host/example.org", 2):
+        pass
+
+
+def progress_beside_db(payload: Number, ctx: Context) -> None:
+    with ctx.transaction(), ctx.lease("host/example.org", 8):
+        ctx.progress(1, 2)

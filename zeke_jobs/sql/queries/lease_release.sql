@@ -1,0 +1,3 @@
+-- Give a lease back.
+DELETE FROM zeke_jobs.lease
+WHERE name = %(name)s AND job = %(job)s::uuid AND claim = %(claim)s
