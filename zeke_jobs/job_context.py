@@ -1,33 +1,190 @@
--- A cluster is led by the story that was published first, then by the more authoritative source; its sources are counted.
-WITH members AS (
-  SELECT s.id, s.title, s.primary_source_id, s.published_at, s.created_at, src.authority_score
-  FROM public.stories AS s
-  LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
-  WHERE s.cluster_id = %(cluster_id)s::uuid
-), leader AS (
-  SELECT m.id, m.title
-  FROM members AS m
-  ORDER BY coalesce(m.published_at, m.created_at), m.authority_score DESC NULLS LAST, m.id
-  LIMIT 1
-), told AS (
-  SELECT m.primary_source_id AS source_id
-  FROM members AS m
-  WHERE m.primary_source_id IS NOT NULL
-  UNION
-  SELECT r.source_id
-  FROM members AS m
-  JOIN public.item_outcomes AS o ON o.story_id = m.id
-  JOIN public.raw_items AS r ON r.id = o.raw_item_id
-), counted AS (
-  SELECT
-    jsonb_build_object('stories', (SELECT count(*) FROM members), 'sources', (SELECT count(*) FROM told)) AS metrics
-)
-UPDATE public.story_clusters AS c
-SET
-  primary_story_id = l.id,
-  label = l.title,
-  metrics = c.metrics || n.metrics,
-  updated_at = zeke_jobs.now()
-FROM leader AS l, counted AS n
-WHERE c.id = %(cluster_id)s::uuid
-  AND (c.primary_story_id, c.label, c.metrics) IS DISTINCT FROM (l.id, l.title, c.metrics || n.metrics)
+"""The context of a job that really runs: its connection, its fence, its completion."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from zeke_jobs import json_text, leases, sending
+from zeke_jobs.context import Context
+from zeke_jobs.errors import ClaimLost, Defer, QueueFull
+from zeke_jobs.logs import get_logger
+from zeke_jobs.postgres import DISCONNECTED, transaction
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.claims import Claim
+    from zeke_jobs.interrupts import Running
+    from zeke_jobs.postgres import Pool
+    from zeke_jobs.runtime import Runtime
+    from zeke_jobs.sending import Sent
+
+_PROGRESS_EVERY = 1.0  # seconds
+_WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried again
+
+
+class JobContext(Context[Any]):
+    """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that nothing is left to write.
+
+    ``aside`` is for what must not wait for the handler's own transaction. A pool of its own: where every thread has taken its
+    connection of ``pool``, a second one from there would never come.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        worker: UUID,
+        runtime: Runtime,
+        pool: Pool,
+        running: Running,
+        settings: Any,
+        *,
+        aside: Pool,
+    ) -> None:
+        self.job_id = claim.id
+        self.task_id = claim.task
+        self.attempt = claim.attempt + 1
+        self.revision = runtime.revision
+        self.scheduled_for = claim.scheduled_for
+        self.settings = settings
+        self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
+        self.completed = False
+        self._claim = claim
+        self._worker = worker
+        self._runtime = runtime
+        self._pool = pool
+        self._aside = aside
+        self._leases: set[str] = set()
+        self._running = running
+        self._exits = ExitStack()
+        self._conn: Connection | None = None
+        self._inside = False
+        self._output: str | None = None
+        self._progress_due = 0.0
+
+    @property
+    def db(self) -> Connection:
+        """See ``Context.db``."""
+        if self._conn is None or (self._conn.closed and not self._inside):
+            self._conn = self._exits.enter_context(self._pool.connection())
+            self._running.stoppers.append(self._conn.cancel)
+        return self._conn
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """See ``Context.transaction``."""
+        if self._inside:
+            raise RuntimeError("expected no open ctx.transaction(), got one; a transaction has no transaction inside")
+        if self.completed:
+            raise ClaimLost(f"job {self.job_id} is completed; nothing after that may commit")
+        conn = self.db
+        self._inside, self._output = True, None
+        try:
+            with transaction(conn):
+                yield conn
+                self._hold(conn)
+                if self._output is not None:
+                    self._complete(conn, self._output)
+            # Only now, after the commit: an exception before it must leave the job to be retried.
+            self.completed = self._output is not None
+        finally:
+            self._inside = False
+
+    def _hold(self, conn: Connection) -> None:
+        row = SQL.one(conn, "job_hold", worker=self._worker, id=self._claim.id, claim=self._claim.number)
+        if row is None or not row["ours"]:
+            raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
+
+    def complete(self, output: Any = None) -> None:
+        """See ``Context.complete``.
+
+        Raises:
+            UnfitForJson: the output is no JSON value, or larger than 1 MiB.
+            ClaimLost: this process no longer holds the job.
+        """
+        text = json_text.encode(output)
+        if self._inside:
+            self._output = text
+            return
+        with self.transaction():
+            self._output = text
+
+    def _complete(self, conn: Connection, output: str) -> None:
+        after = self._claim.after or 0.0
+        ours = SQL.all(
+            conn,
+            "job_complete",
+            worker=self._worker,
+            ids=[self._claim.id],
+            claims=[self._claim.number],
+            after=[after],
+            results=[output],
+        )
+        if not ours:
+            raise ClaimLost(f"job {self.job_id} is no longer ours; nothing was committed")
+
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
+        """See ``Context.send``.
+
+        Raises:
+            Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
+            UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
+        """
+        try:
+            return sending.send(task, payload, parent=self.job_id, connection=self.db, **options)
+        except QueueFull as full:
+            raise Defer(_WAIT_WHEN_FULL, str(full)) from full
+
+    def service(self, name: str) -> Any:
+        """See ``Context.service``."""
+        return self._runtime.service(name)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """See ``Context.progress``."""
+        now = time.monotonic()
+        if now < self._progress_due:
+            return
+        self._progress_due = now + _PROGRESS_EVERY
+        state = {"done": done, "total": total, "note": note}
+        with self._aside.connection() as conn:
+            # Not on ctx.db: people should see it before the handler's transaction commits.
+            SQL.run(
+                conn,
+                "job_progress",
+                progress=Json(state),
+                id=self._claim.id,
+                claim=self._claim.number,
+                worker=self._worker,
+            )
+
+    @contextmanager
+    def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
+        """See ``Context.lease``."""
+        if name in self._leases:
+            raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
+        with self._aside.connection() as conn:
+            leases.take(conn, name, limit, self._claim, self._worker, wait=wait)
+        self._leases.add(name)
+        try:
+            yield
+        finally:
+            self._leases.discard(name)
+            try:
+                with self._aside.connection() as conn:
+                    leases.release(conn, name, self._claim)
+            except DISCONNECTED as error:
+                self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._exits.close()
+        self._conn = None

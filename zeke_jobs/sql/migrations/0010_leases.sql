@@ -1,9 +1,55 @@
--- The nearest stories of the same days by cosine, with pgvector; only vectors of one model are compared.
-SELECT e.story_id, s.cluster_id, 1 - (e.embedding <=> %(embedding)s) AS cosine
-FROM public.stories AS s
-JOIN public.story_embeddings AS e ON e.story_id = s.id
-WHERE e.story_id <> %(story_id)s::uuid
-  AND e.model_version = %(model_version)s
-  AND coalesce(s.published_at, s.created_at) BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz
-ORDER BY e.embedding <=> %(embedding)s, e.story_id
-LIMIT %(limit)s
+-- Leases: what a job holds of something that is only known while it runs, such as the host of a page.
+
+CREATE TABLE zeke_jobs.lease (
+  name text NOT NULL,
+  job uuid NOT NULL,
+  claim bigint NOT NULL,
+  taken_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  CONSTRAINT lease_pkey PRIMARY KEY (name, job)
+);
+COMMENT ON TABLE zeke_jobs.lease IS 'Leases that were taken. One counts only while its job is active under the same claim.';
+
+-- Whether the claim under which a lease was taken is still in force: it ends with the job, and with the rescue of the job.
+CREATE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
+$$;
+
+-- Take a lease, unless p_limit others hold it. outcome is held; taken, with the holder that has had it longest; or lost, where the job
+-- is no longer the worker's, or was cancelled.
+CREATE FUNCTION zeke_jobs.take_lease(
+  p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
+  OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_held integer;
+BEGIN
+  -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
+  -- its own.
+  PERFORM pg_advisory_xact_lock(hashtextextended('zeke_jobs.lease/' || p_name, 0));
+  DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
+  IF NOT FOUND THEN
+    outcome := 'lost';
+    RETURN;
+  END IF;
+  v_held := (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name);
+  IF v_held >= p_limit THEN
+    outcome := 'taken';
+    SELECT l.job, q.task, l.taken_on INTO holder, task, since
+    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job
+    WHERE l.name = p_name
+    ORDER BY l.taken_on
+    LIMIT 1;
+    RETURN;
+  END IF;
+  INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
+  outcome := 'held';
+END
+$$;
