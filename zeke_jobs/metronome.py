@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -98,8 +97,6 @@ def beat(url: str | None) -> None:
         url: The database; by default what the environment names.
     """
     obey_signals()
-    # Its list of crons has been shown by now; what it says each minute, the schedule says better.
-    logging.getLogger("periodiq").setLevel(logging.WARNING)
     if _PROCESS.beating is None or not _PROCESS.beating.is_alive():
         _PROCESS.beating = threading.Thread(target=_beat, args=(url,), name="beat", daemon=True)
         _PROCESS.beating.start()
