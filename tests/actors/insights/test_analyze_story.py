@@ -148,9 +148,13 @@ def test_stories_further_apart_than_three_days_are_two_events(
     assert rows("SELECT id FROM story_clusters") == []
 
 
+@pytest.mark.parametrize("has_pgvector", [True, False])
 def test_vectors_of_two_models_are_never_compared(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
 ) -> None:
+    if not has_pgvector:
+        with conn.cursor() as cursor:
+            cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
     first, second = add_story(ARTICLE), add_story(ARTICLE)
     analyze_story(AnalyzeStory(story_id=first), handler_context(AnalyzeSettings()))
     from actors.ai.hashing import embed
