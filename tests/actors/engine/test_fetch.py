@@ -205,6 +205,12 @@ def test_a_100_mb_page_is_not_read(site: ScriptedSite, fetcher: Fetcher) -> None
     assert time.monotonic() - started < LIMITS.seconds
 
 
+def test_bytes_are_counted_on_the_wire_too(fetcher: Fetcher) -> None:
+    limits = Limits(body_bytes=100_000_000, raw_bytes=300_000, seconds=5)
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
+        assert "larger than 300000 bytes" in str(failure(lambda: fetcher.get(url, limits)))
+
+
 def test_a_body_without_a_length_ends_at_the_limit(fetcher: Fetcher) -> None:
     with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
         assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"

@@ -65,12 +65,15 @@ def test_a_large_upload_is_taken_by_reference(pipeline: Pipeline, source: UUID) 
     assert max(len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent) == 20
 
 
-def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(pipeline: Pipeline, source: UUID) -> None:
-    item = {"externalId": "1", "url": "https://10.0.0.1/x", "metadata": {"content": LONG, "priority": 99}}
+def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(
+    pipeline: Pipeline, site: ScriptedSite, source: UUID
+) -> None:
+    site.pages["/x"] = Answer(status=403)
+    item = {"externalId": "1", "url": f"{site.url}/x", "metadata": {"content": LONG, "priority": 99}}
     pipeline.run("ingest-from-upload", source_id=source, items=[item])
     assert [options["priority"] for _, _, options in pipeline.sent] == [None]
     pipeline.drain()
-    assert pipeline.outcomes() == {"blocked_address": 1}
+    assert pipeline.outcomes() == {"forbidden": 1}
 
 
 @pytest.mark.parametrize(

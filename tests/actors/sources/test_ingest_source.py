@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -13,13 +15,15 @@ from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentSource, EngineError
 from actors.store import items
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from tests.actors.sources.conftest import Pipeline
+from zeke_jobs.postgres import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from actors.engine.local import LocalEngine
     from tests.actors.scripted_site import Asked, ScriptedSite
-    from tests.actors.sources.conftest import Pipeline
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
 
@@ -347,3 +351,32 @@ def test_a_handle_is_looked_up_once(pipeline: Pipeline, add_source: Callable[...
     for _ in range(2):
         assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "read"
     assert asked == ["https://www.youtube.com/@name", channel]
+
+
+def test_two_polls_at_the_same_time_add_and_send_each_item_once(
+    database: str, pipeline: Pipeline, site: ScriptedSite, engine: LocalEngine, add_source: Callable[..., UUID]
+) -> None:
+    together = threading.Barrier(2)
+    body = feed(site, 5)
+
+    def answer(_: Asked) -> Answer:
+        together.wait()
+        return Answer(body)
+
+    site.pages["/feed"] = answer
+    source = add_source(f"{site.url}/feed")
+    sent: list[str] = []
+
+    def work() -> None:
+        with closing(connect(database)) as conn:
+            worker = Pipeline(conn, engine)
+            worker.run("ingest-source", source_id=source)
+            sent.extend(one for _, payload, _ in worker.sent for one in payload["raw_item_ids"])
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sent) == len(set(sent)) == 5
+    assert pipeline.outcomes() == {"queued": 5}
