@@ -9,6 +9,7 @@ import pytest
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
 from actors.insights.analyze import AnalyzeSettings, analyze_story
 from actors.schema import AnalyzeStory
+from actors.store import clusters
 from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
@@ -123,20 +124,43 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
-    later = add_story(text, title="Acme buys Initech for $2bn", days_old=1)
-    earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2)
+    later = add_story(text, title="Acme buys Initech for $2bn", days_old=1, authority=0.9)
+    earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2, authority=0.1)
     other = add_story("Rain will fall over the coast until the weekend.", title="Rain on the coast", days_old=1)
     for story in (later, earlier, other):
         analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
-    clusters = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
-    assert clusters[str(later)] == clusters[str(earlier)] is not None
-    assert clusters[str(other)] is None
+    found = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
+    assert found[str(later)] == found[str(earlier)] is not None
+    assert found[str(other)] is None
     (cluster,) = rows("SELECT primary_story_id, label, metrics FROM story_clusters")
     assert cluster == {
         "primary_story_id": str(earlier),
         "label": "Acme to buy Initech in $2bn deal",
         "metrics": {"stories": 2, "sources": 2},
     }
+
+
+def test_of_stories_of_one_moment_the_more_authoritative_leads(
+    add_story: Any, conn: Any, rows: Callable[..., Any]
+) -> None:
+    stories = [
+        add_story(ARTICLE, title=f"From {authority}", authority=authority) for authority in (0.3, 0.9, None, 0.6)
+    ]
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE stories SET published_at = '2026-11-01T12:00Z'")
+    clusters.unite(conn, stories)
+    assert rows("SELECT label FROM story_clusters") == [{"label": "From 0.9"}]
+
+
+def test_clusters_that_turn_out_to_be_one_are_merged(add_story: Any, conn: Any, rows: Callable[..., Any]) -> None:
+    first, second, third, fourth = (add_story(ARTICLE) for _ in range(4))
+    clusters.unite(conn, [first, second])
+    clusters.unite(conn, [third, fourth])
+    assert len(rows("SELECT id FROM story_clusters")) == 2
+    clusters.unite(conn, [second, third])
+    assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")}) == 1
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 4, "sources": 4}}]
+    assert clusters.unite(conn, [first]) is None
 
 
 def test_stories_further_apart_than_three_days_are_two_events(
