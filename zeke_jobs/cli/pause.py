@@ -1,0 +1,72 @@
+"""``zeke-jobs pause``, ``resume`` and ``paused``."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import console, print_json, table, when
+from zeke_jobs.cli.run import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+Target = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help="task/ID, queue/NAME, limit/NAME or schedule/ID.", show_default=False),
+]
+
+
+def pause(target: Target, reason: Annotated[str, typer.Option(help="Kept with the pause, for people.")] = "") -> None:
+    """Start no more jobs of a task, a queue or a shared limit until it is resumed; what runs goes on."""
+    from zeke_jobs import pausing
+    from zeke_jobs.catalogue import author
+
+    with _connection() as conn:
+        changed = pausing.pause(conn, target, by=author(), reason=reason)
+    console().print(f"{target} {'is paused' if changed else 'was paused already'}")
+
+
+def resume(target: Target) -> None:
+    """Start jobs again of what was paused."""
+    from zeke_jobs import pausing
+
+    with _connection() as conn:
+        changed = pausing.resume(conn, target)
+        by_file = any(one.target == target and one.paused_by == "jobs.yaml" for one in pausing.paused(conn))
+    console().print(f"{target} {'is resumed' if changed else 'was not paused by anybody'}")
+    if by_file:
+        console().print(f"{target} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
+
+
+def paused(as_json: options.Json = False) -> None:
+    """List what is paused, by whom and why, and how many jobs wait for it."""
+    from zeke_jobs import pausing
+
+    with _connection() as conn:
+        found = pausing.paused(conn)
+    if as_json:
+        print_json(found)
+        return
+    rows = table("target", "by", "since", "waiting", "reason", right=("waiting",))
+    for one in found:
+        rows.add_row(one.target, escape(one.paused_by), when(one.paused_on), str(one.waiting), escape(one.reason))
+    console().print(rows if found else "nothing is paused")
+
+
+@contextmanager
+def _connection() -> Iterator[Connection]:
+    from zeke_jobs.pausing import UnknownTarget
+    from zeke_jobs.postgres import connect
+
+    with closing(connect(database.choose(), application_name="zeke-jobs pause")) as conn:
+        try:
+            yield conn
+        except UnknownTarget as error:
+            raise UsageError(str(error)) from error

@@ -1,0 +1,15 @@
+-- All that can be paused, as pauses name it, and the names that mean the same.
+SELECT 'task/' || t.id AS target, t.aliases
+FROM zeke_jobs.task AS t
+UNION ALL
+SELECT DISTINCT 'queue/' || t.queue, '{}'::text[]
+FROM zeke_jobs.task AS t
+UNION ALL
+SELECT g.name, '{}'::text[]
+FROM zeke_jobs.gate AS g
+WHERE starts_with(g.name, 'limit/')
+UNION ALL
+SELECT 'schedule/' || t.id, t.aliases
+FROM zeke_jobs.task AS t
+WHERE t.cron IS NOT NULL
+ORDER BY target
