@@ -1,4 +1,4 @@
-"""``zeke-news sources``: add, list, switch on and off, health."""
+"""``zeke-news sources``: add, list, switch on and off, health, import and export."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actors.cli import opml
 from actors.cli.output import ago, as_json, console, database, short, table
 from actors.store import news
 from actors.store import sources as store
@@ -19,6 +20,9 @@ app = typer.Typer(help="Sources: add, list, switch on and off, health.", invoke_
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
+
+app.command("import")(opml.bring_in)
+app.command("export")(opml.export)
 
 
 @app.callback()

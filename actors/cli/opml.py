@@ -1,0 +1,36 @@
+"""``zeke-news sources import`` and ``export``: lists of feeds as other readers keep them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 (typer reads the annotations)
+from typing import Annotated
+
+import typer
+
+from actors.cli.output import console, database
+from actors.sources.opml import LARGEST, read_opml, write_opml
+from actors.store import sources as store
+from zeke_jobs.postgres import transaction
+
+
+def bring_in(
+    file: Annotated[Path, typer.Argument(help="An OPML file; - for standard input.")],
+    authority: Annotated[float | None, typer.Option(help="How far to trust these feeds, 0 to 1.", min=0, max=1)] = None,
+) -> None:
+    """Add the feeds of an OPML file; those that are there already stay as they are."""
+    try:
+        feeds = read_opml(sys.stdin.buffer.read(LARGEST + 1) if str(file) == "-" else file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from error
+    with database() as conn, transaction(conn):
+        added = sum(store.add(conn, "rss", url, name=name, authority=authority)[1] for name, url in feeds)
+    console().print(f"{added} added, {len(feeds) - added} already there")
+
+
+def export() -> None:
+    """Write the feeds that are on as OPML to standard output."""
+    with database() as conn:
+        rows = store.listing(conn, active_only=True)
+    feeds = [(row["name"] or "", row["url"]) for row in rows if row["type"] in store.FEED_TYPES and row["url"]]
+    sys.stdout.write(write_opml(feeds).decode())
