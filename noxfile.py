@@ -5,6 +5,8 @@ Each session makes its own virtual environment below .nox/ with the versions of 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.4.15"
@@ -38,6 +40,8 @@ def tests(session: nox.Session) -> None:
         session.run("mypy")
         session.run("lint-imports", "--no-cache")
     _pytest(session)
+    if not session.posargs:
+        _pytest_on_debians_server(session)
 
 
 def _tests_on(session: nox.Session) -> None:
@@ -85,6 +89,17 @@ def constraints(session: nox.Session) -> None:
     command = ["uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--extra", "local"]
     form = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"]
     session.run(*command, *form, "--quiet", "--output-file", CONSTRAINTS, *session.posargs)
+
+
+def _pytest_on_debians_server(session: nox.Session) -> None:
+    """The tests of the SQL on the system's PostgreSQL too, where there is one: it is older than the embedded server."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        session.log("no PostgreSQL of the system's here: the embedded server was the only one tested")
+        return
+    session.run(
+        "pytest", "tests/zeke_jobs/engine", "-q", "--numprocesses=auto", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)}
+    )
 
 
 def _lint(session: nox.Session) -> None:

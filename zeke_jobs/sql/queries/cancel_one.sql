@@ -15,7 +15,13 @@ announced AS (
   SELECT pg_notify('zeke_jobs.done', c.message_id::text)
   FROM cancelled AS c
   WHERE c.awaited AND c.state = 'rejected'
+),
+called AS (
+  -- The worker that runs it also looks by itself, once a second.
+  SELECT pg_notify('zeke_jobs.cancel', c.message_id::text)
+  FROM cancelled AS c
+  WHERE c.state = 'consumed'
 )
 SELECT c.state::text
 FROM cancelled AS c
-WHERE (SELECT count(*) FROM announced) >= 0
+WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM called) >= 0
