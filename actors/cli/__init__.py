@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run ``zeke-news``; exit status 0 fine, 1 failed or not found, 2 configuration or usage."""
+    """Run ``zeke-news`` and exit with its status."""
     from actors.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run())

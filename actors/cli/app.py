@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-import psycopg2
 import typer
 
 from actors.cli import costs, digest, sources, stories, story, why
-from actors.store.news import NotUnique
-from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.cli import run as running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,29 +27,9 @@ app.command("digest")(digest.digest)
 app.command("costs")(costs.costs)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit status."""
-    try:
-        status = app(list(arguments), standalone_mode=False, prog_name="zeke-news")
-    except typer.Exit as stop:
-        return stop.exit_code
-    except typer.Abort:
-        return 130
-    except ConfigurationError as error:
-        return _say(error, 2)
-    except (LookupError, NotUnique, ZekeJobsError) as error:
-        return _say(error, 1)
-    except psycopg2.errors.UndefinedTable as error:
-        return _say(f"{error.diag.message_primary}; run zeke-jobs migrate", 1)
-    except psycopg2.OperationalError as error:
-        return _say(f"the database does not answer: {str(error).strip()}", 1)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of typer's parser
-            return _say(error.format_message(), int(error.exit_code))
-        raise
-    return status if isinstance(status, int) else 0
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name, by default those of the process, and return its exit status.
 
-
-def _say(error: object, status: int) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return status
+    0 fine, 1 failed or not found, 2 configuration or usage, 3 a bug of ours, 130 interrupted.
+    """
+    return running.run(app, "zeke-news", arguments)

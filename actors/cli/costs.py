@@ -10,6 +10,7 @@ import typer
 
 from actors.cli.output import as_json, console, database, table
 from actors.store import ai_calls, news
+from actors.store.news import NotFound
 
 
 class By(StrEnum):
@@ -33,7 +34,7 @@ def costs(
     with database() as conn:
         story_id = None if story is None else news.find_story(conn, story)
         if story is not None and story_id is None:
-            raise LookupError(f"expected the id of a story, got {story!r}; see zeke-news stories")
+            raise NotFound(f"expected the id of a story, got {story!r}; see zeke-news stories")
         rows = ai_calls.costs(conn, by=by.value, since=since, story_id=story_id)
     if is_json:
         as_json(rows)

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from actors.cli.output import as_json, chili, console, database, short
 from actors.store import digests
+from actors.store.news import NotFound
 
 
 class Period(StrEnum):
@@ -35,7 +36,7 @@ def digest(
     with database() as conn:
         found = digests.get(conn, period=period.value, team_id=team_id or None, ends_on=last or None)
     if found is None:
-        raise LookupError(
+        raise NotFound(
             f'expected a digest, got none yet; make one: zeke-jobs send generate-brief \'{{"period": "{period.value}"}}\''
         )
     if is_json:

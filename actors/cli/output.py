@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from zeke_jobs import migrate
+from zeke_jobs.cli.database import choose
 from zeke_jobs.postgres import connect
 
 if TYPE_CHECKING:
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to the pipeline's database.
+    """A connection to the pipeline's database: ``DATABASE_URL``, else the server that ``zeke-jobs up`` runs here.
 
     Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set.
+        ConfigurationError: there is neither.
+        MigrationError: the database is not migrated.
     """
-    with closing(connect(application_name="zeke-news")) as conn:
+    with closing(connect(choose(), application_name="zeke-news")) as conn:
+        migrate.verify(conn, ["actors.store"])
         yield conn
 
 

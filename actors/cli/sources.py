@@ -10,6 +10,7 @@ from actors.cli import opml
 from actors.cli.output import ago, as_json, console, database, short, table
 from actors.store import news
 from actors.store import sources as store
+from actors.store.news import NotFound
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -144,7 +145,7 @@ def _print_health(row: dict[str, Any]) -> None:
 def _find(conn: Connection, name: str) -> UUID:
     found = news.find_source(conn, name)
     if found is None:
-        raise LookupError(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
+        raise NotFound(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
     return found
 
 

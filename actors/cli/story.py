@@ -12,6 +12,7 @@ from rich.table import Table
 
 from actors.cli.output import ago, as_json, chili, console, database, short
 from actors.store import ai_calls, news
+from actors.store.news import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def story(
         if row is not None:
             row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if row is None:
-        raise LookupError(f"expected the id of a story, got {story_id!r}; see zeke-news stories")
+        raise NotFound(f"expected the id of a story, got {story_id!r}; see zeke-news stories")
     if is_json:
         as_json(row)
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.store.statements import SQL
+from zeke_jobs.errors import ZekeJobsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class NotUnique(LookupError):
+class NotFound(ZekeJobsError):
+    """Nothing answers to this name."""
+
+
+class NotUnique(ZekeJobsError):
     """More than one thing answers to this name."""
 
 

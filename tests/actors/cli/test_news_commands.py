@@ -18,6 +18,7 @@ from actors.schema import AnalyzeStory, DedupeInsights, ExtractHighlights, Gener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ARTICLE = (
     "# Signed packages\n\nThe registry now signs every package that a maintainer uploads. The signature is made in the "
@@ -117,7 +118,10 @@ def test_an_error_says_what_was_expected(
     assert message in err.replace("\n", " ")
 
 
-def test_without_a_database_the_variable_is_named(news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_the_variable_is_named(
+    news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL")
     status, _, err = news("stories")
     assert status == 2
@@ -129,7 +133,7 @@ def test_before_migrate_it_says_so(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", new_database())
     status, _, err = news("stories")
-    assert status == 1
+    assert status == 2
     assert "zeke-jobs migrate" in err
 
 

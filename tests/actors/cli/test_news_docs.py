@@ -1,0 +1,33 @@
+"""docs/news.md leaves no command and no option out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from actors.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "news.md").read_text(encoding="utf-8")
+
+
+def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    for name, each in getattr(command, "commands", {}).items():
+        yield from options(each, f"{path} {name}".strip())
+    if path:
+        yield path, ""
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--") and option != "--help":
+                yield path, option
+
+
+@pytest.mark.parametrize(("command", "option"), list(options(typer.main.get_command(app))))
+def test_every_command_and_option_is_documented(command: str, option: str) -> None:
+    assert f"`{command}" in PAGE
+    assert option in PAGE
