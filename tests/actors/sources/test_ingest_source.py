@@ -316,6 +316,7 @@ def test_a_channel_of_youtube_brings_videos_that_are_never_extracted(
     assert pipeline.query("SELECT text_origin FROM content_details") == [("description",)]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
 def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
     pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import itertools
 from contextlib import closing
 from importlib.resources import files
 from typing import TYPE_CHECKING, get_args
 
 import psycopg2
-import pytest
 
 from actors.engine.contract import Failure
 from actors.store.outcomes import IN_FLIGHT, Outcome, status_of
@@ -66,25 +66,30 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
         assert type_of_embedding(conn) == "_float4"
 
 
-@pytest.mark.parametrize("name", Queries("actors.store", "sql").names())
-def test_each_statement_fits_the_schema(conn: Connection, name: str) -> None:
-    text = Queries("actors.store", "sql").text(name)
-    assert text.startswith("-- ")
-    body = _prepared(text)
-    with conn.cursor() as cursor:
-        try:
-            cursor.execute(f"PREPARE one AS {body}")
-        except psycopg2.errors.IndeterminateDatatype:
-            return  # a parameter without a context; the statement itself was parsed and its columns found
+def test_each_statement_fits_the_schema(conn: Connection) -> None:
+    queries = Queries("actors.store", "sql")
+    faults = {}
+    for name in queries.names():
+        text = queries.text(name)
+        if not text.startswith("-- "):
+            faults[name] = "does not say what for"
+        with conn.cursor() as cursor:
+            try:
+                cursor.execute(f"PREPARE {name} AS {_prepared(text)}")
+            except psycopg2.errors.IndeterminateDatatype:
+                pass  # a parameter without a context; all names in the statement were found
+            except psycopg2.Error as error:
+                faults[name] = str(error)
+    assert faults == {}
 
 
 def _prepared(text: str) -> str:
-    """The statement with $1, $2 … for its named parameters."""
-    numbers: dict[str, int] = {}
+    """The statement with $1, $2 … for its parameters, each place by itself, as psycopg2 fills them in."""
+    numbers = itertools.count(1)
 
     class Numbered(dict[str, str]):
         def __missing__(self, key: str) -> str:
-            return f"${numbers.setdefault(key, len(numbers) + 1)}"
+            return f"${next(numbers)}"
 
     return text % Numbered()
 
