@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -14,9 +15,11 @@ DATA = "ZEKE_JOBS_DATA"
 LOG_FORMAT = "ZEKE_JOBS_LOG_FORMAT"
 LOG_LEVEL = "ZEKE_JOBS_LOG_LEVEL"
 HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
+ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 
 LogFormat = Literal["auto", "console", "json"]
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -88,6 +91,18 @@ def heartbeat() -> float:
     if not 0.1 <= seconds <= 60:  # below, the database would do little else; above, nobody would wait
         raise ConfigurationError(f"expected {HEARTBEAT} to be 0.1 to 60 seconds, got {text!r}")
     return seconds
+
+
+def installation() -> str:
+    """Which installation this process belongs to: ``ZEKE_JOBS_ENVIRONMENT``, as in ``staging``; else ``default``.
+
+    Raises:
+        ConfigurationError: it is no lower-case name.
+    """
+    name = lookup(ENVIRONMENT) or "default"
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
+    return name
 
 
 def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from zeke_jobs import installation
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres import transaction
+from zeke_jobs.postgres import is_pooled, transaction
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg2.extensions import connection as Connection
 
@@ -84,41 +86,70 @@ def _read(package: str, folder: str, name: str) -> Migration:
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """Apply what is missing, each file in a transaction of its own, and return what was applied.
 
-    Other processes that migrate at the same time wait.
+    Other processes that migrate at the same time wait, and find it done. Works through PgBouncer too.
 
     Raises:
         MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
+        ConfigurationError: the database belongs to another installation; nothing was applied.
     """
-    applied: list[Migration] = []
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        try:
-            SQL.run(conn, "migration_table")
-            for migration in pending(conn, packages):
-                _apply(conn, migration)
-                applied.append(migration)
-        finally:
-            if not conn.closed:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+    installation.verify(conn)
+    with _lock(conn):
+        SQL.run(conn, "migration_table")
+    applied = [migration for migration in pending(conn, packages) if _apply(conn, migration)]
+    installation.claim(conn)
     return applied
 
 
-def _apply(conn: Connection, migration: Migration) -> None:
+@contextmanager
+def _lock(conn: Connection) -> Iterator[None]:
+    # Of the transaction, not of the session: behind PgBouncer the next statement may be another session's.
+    with transaction(conn), conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        yield
+
+
+def _apply(conn: Connection, migration: Migration) -> bool:
+    """Apply one file; False when somebody else just has."""
     import psycopg2
 
     try:
-        if migration.in_transaction:
-            with transaction(conn), conn.cursor() as cursor:
-                cursor.execute(migration.text)
-                _record(conn, migration)
-        else:
-            # One statement a call: several in one would be a transaction again.
-            for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
-                with conn.cursor() as cursor:
-                    cursor.execute(statement)
+        if not migration.in_transaction:
+            return _apply_outside(conn, migration)
+        with _lock(conn), conn.cursor() as cursor:
+            if _is_applied(conn, migration):
+                return False
+            cursor.execute(migration.text)
             _record(conn, migration)
     except psycopg2.Error as error:
         raise MigrationError(f"{migration.package}/{migration.name} failed: {str(error).strip()}") from error
+    return True
+
+
+def _apply_outside(conn: Connection, migration: Migration) -> bool:
+    if is_pooled(conn):
+        raise MigrationError(
+            f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
+            "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
+        )
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        try:
+            if _is_applied(conn, migration):
+                return False
+            # One statement a call: several in one would be a transaction again.
+            for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
+                cursor.execute(statement)
+            _record(conn, migration)
+        finally:
+            if not conn.closed:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+    return True
+
+
+def _is_applied(conn: Connection, migration: Migration) -> bool:
+    return any(
+        (row["package"], row["name"]) == (migration.package, migration.name) for row in SQL.all(conn, "migration_list")
+    )
 
 
 def _record(conn: Connection, migration: Migration) -> None:

@@ -53,6 +53,17 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     return conn
 
 
+def is_pooled(conn: Connection) -> bool:
+    """Whether a pooler such as PgBouncer stands in between, so that two statements may be run by two sessions.
+
+    Told by the process that answers: a pooler gives its clients numbers of its own making.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 @contextmanager
 def transaction(conn: Connection) -> Iterator[Connection]:
     """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises."""

@@ -15,7 +15,7 @@ from uuid import uuid4
 from dramatiq.middleware import Middleware
 
 import zeke_jobs
-from zeke_jobs import catalogue, migrate
+from zeke_jobs import catalogue, installation, migrate
 from zeke_jobs.claims import HeldClaims
 from zeke_jobs.config.models import Retry
 from zeke_jobs.doorbell import Doorbell
@@ -31,10 +31,12 @@ from zeke_jobs.queries import SQL
 from zeke_jobs.settler import Settler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.claims import Claim
-    from zeke_jobs.config.models import Config
+    from zeke_jobs.config.models import Config, Task
     from zeke_jobs.runtime import Runtime
 
 _PAUSE = 1.0  # seconds between attempts to reach the database at boot
@@ -57,6 +59,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.settler = Settler(self.pool, self.held)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)
+        self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
         self.alone = False
         self.stopping = False
         self.doorbell: Doorbell
@@ -121,7 +124,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         while not self._try_to_boot(announce=True):
             time.sleep(_PAUSE)
         self.executor.worker = self.settler.worker = self.id
-        self.doorbell = Doorbell(self.url, self.queues, self._cancel)
+        self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon)
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
@@ -150,7 +153,9 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _boot(self, conn: Connection) -> None:
+        installation.verify(conn)
         migrate.verify(conn, self.runtime.file.migrations)
+        installation.claim(conn)
         state = catalogue.sync(conn, self.runtime.file)
         self.runtime.file_revision = state.file_revision
         self.put_in_force(state.config, state.revision)
@@ -163,6 +168,10 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def put_in_force(self, config: Config, revision: int) -> None:
         """Run by another configuration from the next job on."""
+        for task in config.tasks.values():
+            # Dramatiq refuses a message without an actor, so it comes before the first claim.
+            if task.queue in self.queues:
+                self.declare(task)
         self.runtime.put_in_force(config, revision)
         self.settler.revision = revision
 

@@ -26,7 +26,7 @@ def cancel(
     """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
     from zeke_jobs import client
 
-    database.choose()
+    database.choose_to_write()
     _each(ids, lambda job_id: client.cancel(job_id, reason), as_json=as_json)
 
 
@@ -46,7 +46,7 @@ def retry(
     by_filter = any(said is not None for said in (task, status, newer))
     if bool(ids) == by_filter:
         raise UsageError("expected ids, or a filter (--task, --status, --newer), got " + ("both" if ids else "neither"))
-    database.choose()
+    database.choose_to_write()
     if ids:
         _each(ids, client.retry, as_json=as_json)
         return

@@ -23,3 +23,20 @@ def choose() -> str:
         if url is not None:
             os.environ[environment.DATABASE_URL] = url
     return environment.database_url()
+
+
+def choose_to_write() -> str:
+    """The same, for a command that changes something there.
+
+    Raises:
+        ConfigurationError: there is none, or it belongs to another installation.
+    """
+    from contextlib import closing
+
+    from zeke_jobs import installation
+    from zeke_jobs.postgres import connect
+
+    url = choose()
+    with closing(connect(url, application_name="zeke-jobs")) as conn:
+        installation.verify(conn)
+    return url

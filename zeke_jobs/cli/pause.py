@@ -49,7 +49,7 @@ def paused(as_json: options.Json = False) -> None:
     """List what is paused, by whom and why, and how many jobs wait for it."""
     from zeke_jobs import pausing
 
-    with _connection() as conn:
+    with _connection(to_write=False) as conn:
         found = pausing.paused(conn)
     if as_json:
         print_json(found)
@@ -61,11 +61,12 @@ def paused(as_json: options.Json = False) -> None:
 
 
 @contextmanager
-def _connection() -> Iterator[Connection]:
+def _connection(*, to_write: bool = True) -> Iterator[Connection]:
     from zeke_jobs.pausing import UnknownTarget
     from zeke_jobs.postgres import connect
 
-    with closing(connect(database.choose(), application_name="zeke-jobs pause")) as conn:
+    url = database.choose_to_write() if to_write else database.choose()
+    with closing(connect(url, application_name="zeke-jobs pause")) as conn:
         try:
             yield conn
         except UnknownTarget as error:

@@ -52,7 +52,7 @@ def run(task: Task, as_json: options.Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
     from zeke_jobs import schedule_control
 
-    with _connection() as conn:
+    with _connection(to_write=True) as conn:
         job = schedule_control.run_now(conn, task)
     if as_json:
         print_json({"id": job})
@@ -66,7 +66,7 @@ def pause(task: Task, reason: Annotated[str, typer.Option(help="Kept with the pa
     from zeke_jobs import schedule_control
     from zeke_jobs.catalogue import author
 
-    with _connection() as conn:
+    with _connection(to_write=True) as conn:
         changed = schedule_control.pause(conn, task, by=author(), reason=reason)
     console().print(f"the schedule of {task} {'is paused' if changed else 'was paused already'}")
 
@@ -76,7 +76,7 @@ def resume(task: Task) -> None:
     """Send ticks again from now on; those of the pause are not made up for (see backfill)."""
     from zeke_jobs import schedule_control
 
-    with _connection() as conn:
+    with _connection(to_write=True) as conn:
         changed = schedule_control.resume(conn, task)
     console().print(f"the schedule of {task} {'is resumed' if changed else 'was not paused'}")
 
@@ -93,7 +93,7 @@ def backfill(
     from zeke_jobs import schedule, schedule_control
 
     start = options.moment(from_)
-    with _connection() as conn:
+    with _connection(to_write=True) as conn:
         end = schedule.clock(conn) if to is None else options.moment(to)
         try:
             ticks = schedule_control.backfill(conn, task, start, end, dry_run=dry_run)
@@ -106,10 +106,11 @@ def backfill(
 
 
 @contextmanager
-def _connection() -> Iterator[Connection]:
+def _connection(*, to_write: bool = False) -> Iterator[Connection]:
     from zeke_jobs.postgres import connect
 
-    with closing(connect(database.choose(), application_name="zeke-jobs schedule")) as conn:
+    url = database.choose_to_write() if to_write else database.choose()
+    with closing(connect(url, application_name="zeke-jobs schedule")) as conn:
         yield conn
 
 

@@ -48,7 +48,7 @@ def send(
     """Send a job."""
     from zeke_jobs import client
 
-    database.choose()
+    database.choose_to_write()
     try:
         sent = client.send(
             task,

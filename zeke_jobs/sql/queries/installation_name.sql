@@ -1,0 +1,3 @@
+-- Whose database this is.
+SELECT name
+FROM zeke_jobs.installation
