@@ -24,6 +24,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
     broker = JobBroker(Runtime(config), url)
     for task in config.tasks.values():
         _declare(broker, task)
+    broker.process.declare = lambda task: _declare(broker, task)
     # periodiq needs one actor at least, and this is the one that does its work.
     Actor(
         broker.process.executor.run,
@@ -38,6 +39,9 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 
 def _declare(broker: JobBroker, task: Task) -> None:
+    """Make the task's actor, unless there is one: all that governs its jobs is asked for at each job."""
+    if task.id in broker.actors:
+        return
     options = {"periodic": metronome.Shown(task.cron.at, task.cron.timezone)} if task.cron else {}
     Actor(
         broker.process.executor.run,

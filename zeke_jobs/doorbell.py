@@ -25,13 +25,21 @@ _PAUSE = 1.0
 class Doorbell:
     """One LISTEN connection. A bell may ring without need, and may be missed: polling is the backstop.
 
-    ``on_cancel`` is called with the id of each job that somebody cancels.
+    ``on_cancel`` is called with the id of each job that somebody cancels, ``on_revision`` when another revision of jobs.yaml
+    is in force.
     """
 
-    def __init__(self, url: str | None, queues: Iterable[str], on_cancel: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        queues: Iterable[str],
+        on_cancel: Callable[[str], object],
+        on_revision: Callable[[], object],
+    ) -> None:
         self._url = url
         self._events = {f"zeke_jobs.{queue}": threading.Event() for queue in queues}
         self._on_cancel = on_cancel
+        self._on_revision = on_revision
         self._stopping = False
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
@@ -75,7 +83,7 @@ class Doorbell:
 
     def _listen(self, conn: Connection) -> None:
         with conn.cursor() as cursor:
-            for channel in (*self._events, "zeke_jobs.cancel"):
+            for channel in (*self._events, "zeke_jobs.cancel", "zeke_jobs.revision"):
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self.ring_all()  # whatever came before we listened
         while not self._stopping:
@@ -88,5 +96,8 @@ class Doorbell:
                 notify = conn.notifies.pop(0)
                 if notify.channel == "zeke_jobs.cancel":
                     self._on_cancel(notify.payload)
+                elif notify.channel == "zeke_jobs.revision":
+                    self._on_revision()
+                    self.ring_all()  # limits may be higher now
                 else:
                     self._events[notify.channel].set()

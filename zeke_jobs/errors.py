@@ -31,6 +31,14 @@ class MigrationError(ZekeJobsError):
     """The database's schema is behind this code, ahead of it, or was changed by hand."""
 
 
+class StrandedJobs(ConfigurationError):
+    """Putting this configuration in force would leave jobs behind that no task runs. Nothing was changed."""
+
+
+class UnknownRevision(ZekeJobsError):
+    """No revision has this number."""
+
+
 class UnknownTask(ZekeJobsError):
     """The catalogue has no task of this name. The message names the nearest one."""
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs import catalogue, environment, rescue
+from zeke_jobs import applying, catalogue, catalogue_rows, environment, rescue
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
@@ -25,6 +25,7 @@ _TICK = 0.2  # seconds; how exactly timeouts are kept
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
+_LOOK = 1.0  # seconds between looks at the number of the revision in force; the doorbell is quicker, where it rings
 _SUMMARY = 10.0  # seconds between lines about what completed
 
 
@@ -39,6 +40,7 @@ class Heartbeat:
         self._proved = self._alive_since = time.monotonic()
         self._next_beat = 0.0
         self._next_watch = 0.0
+        self._next_look = 0.0
         self._next_summary = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -57,6 +59,10 @@ class Heartbeat:
         self._retention.close()
         self._pool.close()
 
+    def look_soon(self) -> None:
+        """Another revision is in force: follow it at the next tick."""
+        self._next_look = 0.0
+
     def holds(self, claim: Claim) -> bool:
         """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
         return self.is_fresh() and claim.received >= self._alive_since
@@ -74,6 +80,10 @@ class Heartbeat:
                     self._next_beat = now + self._every
                     with self._pool.connection() as conn:
                         self.beat(conn)
+                if now >= self._next_look:
+                    self._next_look = now + _LOOK
+                    with self._pool.connection() as conn:
+                        self.follow(conn)
                 if now >= self._next_watch and len(self._process.held):
                     self._next_watch = now + _WATCH
                     with self._pool.connection() as conn:
@@ -86,7 +96,7 @@ class Heartbeat:
                 self._log.exception("heartbeat failed")
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life, follow the revision in force, rescue, expire, purge."""
+        """One heartbeat: prove life, rescue, take back what was set for a time, let jobs follow their tasks, purge."""
         process = self._process
         sent = time.monotonic()
         row = SQL.one(
@@ -106,9 +116,8 @@ class Heartbeat:
             self._alive_since = time.monotonic()
         self._proved = sent
         process.alone = row["alone"]
-        if row["revision"] > process.runtime.revision and row["revision"] != self._refused:
-            self._follow(conn)
         rescue.run(conn, self._log)
+        self._keep_in_force(conn)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
             process.settler.say_completed()
@@ -116,19 +125,42 @@ class Heartbeat:
         process.pool.trim(keep=2, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
-    def _follow(self, conn: Connection) -> None:
+    def follow(self, conn: Connection) -> None:
+        """Run by the revision in force, from the next job on; say in the worker's row when it does not fit this code."""
+        process = self._process
+        number = catalogue.latest_number(conn)
+        if number <= process.runtime.revision or number == self._refused:
+            return
         try:
             latest = catalogue.load_latest(conn)
-            if latest is not None:
-                self._process.put_in_force(latest[1], latest[0])
-                self._log.info("running by a new revision", revision=latest[0])
+            if latest is None:
+                return
+            process.put_in_force(latest[1], latest[0])
         except ConfigurationError as error:
-            self._refused = catalogue.latest_number(conn)
+            self._refused = number
+            SQL.run(conn, "fleet_refusal", worker=process.id, refusal=str(error))
             self._log.error(
                 "the revision in force does not fit this process's code; the last one stays",
-                revision=self._refused,
+                revision=number,
                 error=str(error),
             )
+            return
+        process.register(conn)
+        self._log.info("running by a new revision", revision=latest[0])
+        unserved = sorted(set(latest[1].queues) - set(process.queues))
+        if unserved:
+            self._log.warning("not consumed by this process before a restart", queues=unserved)
+
+    def _keep_in_force(self, conn: Connection) -> None:
+        try:
+            reverted = applying.revert_due(conn)
+        except ConfigurationError as error:
+            self._log.warning("what was set for a time is over; it does not end here", error=str(error))
+        else:
+            if reverted is not None:
+                self._log.info("took back what was set for a time", revision=reverted.revision)
+        for moved in catalogue_rows.gather(conn):
+            self._log.info("jobs follow their task", **moved)
 
     def watch(self, conn: Connection) -> None:
         """Say which handlers have started, and stop those whose jobs were cancelled."""

@@ -13,6 +13,7 @@ from zeke_jobs.errors import (
     ConfigurationError,
     InvalidPayload,
     MigrationError,
+    UnknownRevision,
     UnknownTask,
     ZekeJobsError,
 )
@@ -32,7 +33,7 @@ class UsageError(ZekeJobsError):
     """What was typed makes no sense. The message says what would."""
 
 
-_WRONG_USE = (UsageError, ConfigurationError, InvalidPayload, MigrationError, UnknownTask)
+_WRONG_USE = (UsageError, ConfigurationError, InvalidPayload, MigrationError, UnknownRevision, UnknownTask)
 #: typer brings its own copy of click since 0.20, so the base is found from what typer exports.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zeke_jobs.config.diagnostics import Diagnostic, Report, split_lines, summary
 from zeke_jobs.config.document import parse
+from zeke_jobs.config.editing import edited
 from zeke_jobs.config.models import (
     Concurrency,
     Config,
@@ -27,7 +28,10 @@ from zeke_jobs.config.resolving import resolve
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
+
+    from zeke_jobs.config.editing import Edit
 
 __all__ = [
     "Concurrency",
@@ -48,13 +52,16 @@ __all__ = [
 ]
 
 
-def check(text: str, name: str, *, handlers: bool = True) -> tuple[Config | None, list[Diagnostic]]:
+def check(
+    text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
+) -> tuple[Config | None, list[Diagnostic]]:
     """Check a text and say all that is wrong with it. Never raises for what the text says.
 
     Args:
         text: The text of a jobs.yaml.
         name: What to call it in diagnostics.
         handlers: Whether to import handlers and services, and to check settings and payloads against them.
+        edits: Values that hold as if they stood in the text. A fault of one is shown at the nearest place that does.
 
     Returns:
         The configuration and no diagnostics, or None and at least one, in the order of the text.
@@ -63,6 +70,8 @@ def check(text: str, name: str, *, handlers: bool = True) -> tuple[Config | None
     document = parse(text, report)
     if not document.is_whole:
         return None, report.diagnostics()
+    if edits and isinstance(document.value, dict):
+        document.value = edited(document.value, edits)
     stanza = read(document, report)
     if not isinstance(document.value, dict):
         return None, report.diagnostics()
@@ -77,13 +86,13 @@ def check(text: str, name: str, *, handlers: bool = True) -> tuple[Config | None
     return (None if found else config), found
 
 
-def load_text(text: str, name: str, *, handlers: bool = True) -> Config:
+def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
     """The configuration that a text holds.
 
     Raises:
         ConfigurationError: something is wrong with it; ``diagnostics`` has each fault, the message all of them.
     """
-    config, found = check(text, name, handlers=handlers)
+    config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)
     return config

@@ -4,4 +4,5 @@ INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threa
 VALUES (%(id)s::uuid, %(kind)s, %(host)s, %(pid)s, %(version)s, %(queues)s::text[], %(tasks)s::text[], %(threads)s,
   %(revision)s, %(file_revision)s, %(lost_after)s::interval)
 ON CONFLICT (id) DO UPDATE
-SET heartbeat_on = zeke_jobs.now(), queues = excluded.queues, tasks = excluded.tasks, revision = excluded.revision
+SET heartbeat_on = zeke_jobs.now(), queues = excluded.queues, tasks = excluded.tasks, revision = excluded.revision,
+  refusal = NULL

@@ -1,0 +1,111 @@
+"""The rows that a configuration makes in the database: its tasks and limits, which claims and senders then obey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from zeke_jobs.config import handlers
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config.models import Config, Task
+
+GATHER = 10_000  # jobs of a task that move to its new name or queue in one statement
+
+
+def write_limits(conn: Connection, config: Config) -> None:
+    """Make the limits what the configuration says. Until the transaction ends no claim passes; one that waits obeys the new ones.
+
+    Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
+    """
+    SQL.all(conn, "gate_lock")
+    SQL.run(conn, "gate_write", gates=Json(list(_gates(config))))
+
+
+def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Collection[str] = ()) -> None:
+    """Make the tasks what the configuration says. One that drains takes no new jobs."""
+    for task in config.tasks.values():
+        row = _row(config, task)
+        if task.id in draining:
+            row["max_queued"] = 0
+        SQL.run(conn, "task_write", revision=revision, **row)
+    SQL.run(conn, "task_forget", tasks=list(config.tasks))
+
+
+def gather(conn: Connection) -> list[dict[str, Any]]:
+    """Move queued jobs to the names and queues that their tasks have by now; says what was moved."""
+    return SQL.all(conn, "queue_gather", limit=GATHER)
+
+
+def _gates(config: Config) -> list[dict[str, Any]]:
+    gates = [
+        {"name": f"limit/{limit.name}", "concurrency": limit.concurrency, **_rate(limit.rate)}
+        for limit in config.limits.values()
+    ]
+    # A per-key limit is counted under the gate's lock too.
+    gates.extend(
+        {"name": f"task/{task.id}", "concurrency": task.concurrency.limit, **_rate(task.rate)}
+        for task in config.tasks.values()
+        if task.concurrency.limit is not None or task.concurrency.per_key is not None or task.rate is not None
+    )
+    return gates
+
+
+def _rate(rate: Any) -> dict[str, Any]:
+    return {
+        "rate_count": rate.count if rate else None,
+        "rate_period": f"{rate.period.total_seconds()} seconds" if rate else None,
+    }
+
+
+def _row(config: Config, task: Task) -> dict[str, Any]:
+    handler = handlers.resolve(task)
+    own = {gate["name"] for gate in _gates(config)}
+    gates = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
+    return {
+        "id": task.id,
+        "aliases": list(task.aliases),
+        "queue": task.queue,
+        "description": task.description,
+        "definition": Json(task.model_dump(mode="json", exclude={"settings"})),
+        "payload_schema": Json(handler.payload_model.model_json_schema(by_alias=False)),
+        "priority": task.priority,
+        "per_key": task.concurrency.per_key,
+        "gates": sorted(gates),
+        "retry_limit": task.retry.limit,
+        "max_queued": task.max_queued,
+        "unique_fields": _unique_fields(task, handler),
+        "unique_while": task.unique.while_ if task.unique else None,
+        "unique_period": task.unique.period if task.unique else None,
+        "sensitive": list(task.sensitive),
+        "cron": Json(_cron(task, handler)) if task.cron else None,
+        "paused": task.paused or any(config.limits[used].paused for used in task.uses),
+    }
+
+
+def _unique_fields(task: Task, handler: handlers.Handler) -> list[str] | None:
+    if task.unique is None:
+        return None
+    return list(task.unique.fields) or list(handler.payload_model.model_fields)
+
+
+def _cron(task: Task, handler: handlers.Handler) -> dict[str, Any]:
+    assert task.cron is not None
+    # Stored as every payload is: in snake_case, with what the file says and nothing else.
+    payload = handler.payload_model.model_validate(task.cron.payload)
+    return {
+        "at": task.cron.at,
+        "timezone": task.cron.timezone,
+        "missed": task.cron.missed,
+        "window": task.cron.window.total_seconds(),
+        "overlap": task.cron.overlap,
+        "jitter": task.cron.jitter.total_seconds(),
+        "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),
+        "paused": task.cron.paused,
+    }

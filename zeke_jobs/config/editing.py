@@ -1,0 +1,31 @@
+"""Values that are set beside a file's text: the same checks read them as if they stood in it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Edit = tuple[tuple[str, ...], Any]
+"""A path of keys from the top of the file, and the value to stand there."""
+
+#: What the short form of a key means: ``concurrency: 5`` is ``concurrency: {limit: 5}``.
+SHORT_FORMS = {"concurrency": "limit", "cron": "at", "unique": "fields"}
+
+
+def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    """The file's values with the edits in them; mappings on the way are made where there are none."""
+    result = deepcopy(value)
+    for path, new in edits:
+        owner = result
+        for step in path[:-1]:
+            inner = owner.get(step)
+            if not isinstance(inner, dict):
+                short = SHORT_FORMS.get(step)
+                inner = {} if inner is None or short is None else {short: inner}
+                owner[step] = inner
+            owner = inner
+        owner[path[-1]] = deepcopy(new)
+    return result

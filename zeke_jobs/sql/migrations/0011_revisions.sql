@@ -1,0 +1,101 @@
+-- Revisions that people make: how each came about, what is set beside the file's text, who is told, and jobs that follow a rename.
+
+ALTER TABLE zeke_jobs.revision
+  ADD COLUMN origin text NOT NULL DEFAULT 'boot',
+  ADD COLUMN overrides jsonb NOT NULL DEFAULT '[]',
+  ADD CONSTRAINT revision_origin CHECK (origin IN ('boot', 'apply', 'rollback', 'set', 'revert'));
+COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
+COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself.';
+
+ALTER TABLE zeke_jobs.worker
+  ADD COLUMN refusal text;
+COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
+-- Every revision is announced, whoever records it. Workers listen; a look once a second is their backstop.
+CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_notify('zeke_jobs.revision', NEW.number::text);
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
+  FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
+
+-- What a stock producer's upsert needs, a rename must not have: its jobs keep their priority and their revision.
+CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
+  FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
+
+-- Jobs in the queue follow their task: to its new name where theirs became an alias, and to its new queue. It finds what a send left
+-- behind that was under way when the revision changed, and what was retried later. Probes of the indexes, one for each pair of
+-- queue and task that has jobs.
+CREATE FUNCTION zeke_jobs.gather(p_limit integer)
+RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET zeke_jobs.gathering = 'on'
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_pair record;
+  v_task zeke_jobs.task;
+  v_count integer;
+BEGIN
+  FOR v_pair IN
+    WITH RECURSIVE present (queue_name, task) AS (
+      (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+       WHERE q.state = 'queued' AND q.deaths = 0
+       ORDER BY q.queue_name, q.task LIMIT 1)
+      UNION ALL
+      SELECT n.queue_name, n.task
+      FROM present AS p
+      CROSS JOIN LATERAL (
+        SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+        ORDER BY q.queue_name, q.task LIMIT 1) AS n
+    )
+    SELECT p.queue_name, p.task FROM present AS p
+    UNION
+    SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+  LOOP
+    v_task := zeke_jobs.find_task(v_pair.task);
+    CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
+    WITH strays AS MATERIALIZED (
+      SELECT s.message_id FROM (
+        (SELECT q.message_id FROM zeke_jobs.queue AS q
+         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+         LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        UNION ALL
+        (SELECT q.message_id FROM zeke_jobs.queue AS q
+         WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+         LIMIT p_limit FOR UPDATE SKIP LOCKED)
+      ) AS s
+    ),
+    moved AS (
+      UPDATE zeke_jobs.queue AS q
+      SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
+        message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
+        key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END),
+        -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+        unique_key = CASE WHEN v_task.id = v_pair.task THEN q.unique_key
+          WHEN NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1))
+          THEN v_task.id || substr(q.unique_key, length(v_pair.task) + 1) END,
+        idempotency_key = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
+          THEN q.idempotency_key END,
+        scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
+          THEN q.scheduled_for END
+      FROM strays AS s
+      WHERE q.message_id = s.message_id
+      RETURNING 1
+    )
+    SELECT count(*) INTO v_count FROM moved;
+    IF v_count > 0 THEN
+      PERFORM zeke_jobs.ring(v_task.queue);
+      RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
+    END IF;
+  END LOOP;
+END
+$$;
