@@ -31,10 +31,12 @@ from zeke_jobs.queries import SQL
 from zeke_jobs.settler import Settler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.claims import Claim
-    from zeke_jobs.config.models import Config
+    from zeke_jobs.config.models import Config, Task
     from zeke_jobs.runtime import Runtime
 
 _PAUSE = 1.0  # seconds between attempts to reach the database at boot
@@ -57,6 +59,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.settler = Settler(self.pool, self.held)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)
+        self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
         self.alone = False
         self.stopping = False
         self.doorbell: Doorbell
@@ -121,7 +124,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         while not self._try_to_boot(announce=True):
             time.sleep(_PAUSE)
         self.executor.worker = self.settler.worker = self.id
-        self.doorbell = Doorbell(self.url, self.queues, self._cancel)
+        self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon)
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
@@ -165,6 +168,10 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def put_in_force(self, config: Config, revision: int) -> None:
         """Run by another configuration from the next job on."""
+        for task in config.tasks.values():
+            # Dramatiq refuses a message without an actor, so it comes before the first claim.
+            if task.queue in self.queues:
+                self.declare(task)
         self.runtime.put_in_force(config, revision)
         self.settler.revision = revision
 
