@@ -109,7 +109,7 @@ def test_an_equal_question_is_answered_from_memory_and_a_manual_one_is_asked_ane
         (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
     ],
 )
-def test_each_refusal_of_the_provider_has_one_owner_and_one_meaning(
+def test_each_refusal_has_one_meaning_and_retries_do_not_nest_to_36_as_in_the_earlier_version(
     run: Callable[..., Any],
     rows: Callable[..., Any],
     model_server: Any,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,3 +139,32 @@ def test_ranked_sentences_know_their_place_in_the_document() -> None:
     assert [document[each.start : each.end] for each in found] == [each.raw for each in found]
     assert [each.text for each in best(list(found), 5)] != []
     assert all("code" not in each.raw for each in found)
+
+
+HOSTILE = [
+    "*a ",
+    "**a",
+    "`a ",
+    "`",
+    "[",
+    "[a",
+    "[a](",
+    "![a",
+    "_a",
+    "<https://a",
+    "> ",
+    "- ",
+    "# ",
+    "```\n",
+    "A. ",
+    "1,",
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_page_of_nothing_but_markup_takes_no_longer_than_another(piece: str) -> None:
+    document = piece * (100_000 // len(piece))
+    started = time.process_time()
+    ranked(document)
+    prose(document)
+    assert time.process_time() - started < 5, "quadratic patterns took minutes"

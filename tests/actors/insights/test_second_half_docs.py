@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors import schema
+from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
+from actors.ai.settings import Settings
 from actors.briefs.generate import BriefSettings
 from actors.insights.analyze import AnalyzeSettings
 from actors.insights.selection import Selection
@@ -60,3 +62,8 @@ def test_each_outcome_of_a_task_is_named(task: str) -> None:
 @pytest.mark.parametrize("name", OpenAISettings.model_fields)
 def test_each_setting_of_a_provider_is_explained(name: str) -> None:
     assert f"| `{name}` |" in AI
+
+
+@pytest.mark.parametrize("name", [*Chili.model_fields, *Settings.model_fields])
+def test_each_setting_of_the_local_provider_is_explained(name: str) -> None:
+    assert f"`{name}`" in AI
