@@ -29,17 +29,19 @@ def stories(
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Stories, newest first."""
+    earliest = None if since is None else datetime.now(UTC) - _length(since)
+    team_id = None if team is None else _team(team)
     with database() as conn:
         rows = news.stories(
             conn,
             limit=limit,
             source=source,
             search=search,
-            since=None if since is None else datetime.now(UTC) - _length(since),
+            since=earliest,
             min_chili=min_chili,
             state=state,
             leads=leads,
-            team=None if team is None else _team(team),
+            team=team_id,
             team_state=team_state,
         )
     if is_json:

@@ -29,10 +29,9 @@ URL = "https://www.a.example/news/signed?utm_source=feed"
 
 
 @pytest.fixture(autouse=True)
-def eighty_columns(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setenv("DATABASE_URL", database)
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def finished(add_story: Any, handler_context: Any) -> uuid.UUID:
     return story
 
 
-def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]) -> None:
+def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any], database: str) -> None:
     assert "no sources yet" in news("sources")[1]
     status, out, _ = news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed", "--authority", "0.8")
     assert status == 0
@@ -87,42 +86,50 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
         ("https://a.example/feed", "rss"),
     ],
 )
-def test_the_type_of_a_source_is_guessed(news: Callable[..., Any], url: str, kind: str) -> None:
+def test_the_type_of_a_source_is_guessed(news: Callable[..., Any], database: str, url: str, kind: str) -> None:
     assert json.loads(news("sources", "add", url, "--json")[1])["type"] == kind
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (
-            ("sources", "add", "a.example/feed"),
-            2,
-            "expected an address that begins with https://, got 'a.example/feed'",
-        ),
-        (("sources", "add", "https://a.example", "--type", "atom"), 2, "expected one of rss, podcast, youtube_channel"),
-        (("sources", "off", "nobody"), 1, "expected the id, address or name of a source, got 'nobody'"),
-        (("story", "ffffffff"), 1, "expected the id of a story, got 'ffffffff'"),
-        (("story", "%"), 1, "expected the id of a story, got '%'"),
-        (("stories", "--since", "soon"), 2, "soon"),
-        (("stories", "--team", "us"), 2, "expected a team's id (uuid), got 'us'"),
-        (("stories", "--nope"), 2, "--nope"),
-        (("frobnicate",), 2, "frobnicate"),
-    ],
-)
-def test_an_error_says_what_was_expected(
-    news: Callable[..., Any], arguments: tuple[str, ...], status: int, message: str
+USAGE = [
+    (("sources", "add", "a.example/feed"), "expected an address that begins with https://, got 'a.example/feed'"),
+    (("sources", "add", "https://a.example", "--type", "atom"), "expected one of rss, podcast, youtube_channel"),
+    (("stories", "--since", "soon"), "soon"),
+    (("stories", "--team", "us"), "expected a team's id (uuid), got 'us'"),
+    (("stories", "--nope"), "--nope"),
+    (("frobnicate",), "frobnicate"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE)
+def test_wrong_use_is_told_before_the_database_is_asked(
+    news: Callable[..., Any], arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = news(*arguments)
-    assert code == status
-    assert out == ""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    status, out, err = news(*arguments)
+    assert (status, out) == (2, "")
     assert message in err.replace("\n", " ")
+
+
+def test_what_is_not_there_is_told_and_where_to_look(news: Callable[..., Any], database: str) -> None:
+    assert database
+    for arguments, message in (
+        (
+            ("sources", "off", "nobody"),
+            "expected the id, address or name of a source, got 'nobody'; see zeke-news sources",
+        ),
+        (("story", "ffffffff"), "expected the id of a story, got 'ffffffff'; see zeke-news stories"),
+        (("story", "%"), "expected the id of a story, got '%'"),
+    ):
+        status, out, err = news(*arguments)
+        assert (status, out) == (1, "")
+        assert message in err
 
 
 def test_without_a_database_the_variable_is_named(
     news: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path))
-    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
     status, _, err = news("stories")
     assert status == 2
     assert "DATABASE_URL" in err
@@ -145,28 +152,26 @@ def test_stories_are_listed_with_chili_and_brief(news: Callable[..., Any], finis
     assert "The registry now signs every package" in " ".join(out.split())
 
 
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        (("--search", "SIGNS"), 1),
-        (("--search", "llama"), 0),
-        (("--source", "feed"), 1),
-        (("--source", "other"), 0),
-        (("--since", "1h"), 1),
-        (("--min-chili", "1"), 1),
-        (("--min-chili", "5"), 0),
-        (("--state", "extractive"), 1),
-        (("--state", "completed"), 0),
-        (("--leads",), 1),
-        (("--team", str(uuid.UUID(int=7))), 1),
-        (("--team", str(uuid.UUID(int=7)), "--team-state", "archived"), 0),
-    ],
-)
-def test_stories_are_filtered(
-    news: Callable[..., Any], finished: uuid.UUID, filters: tuple[str, ...], found: int
-) -> None:
-    rows = json.loads(news("stories", "--json", *filters)[1])
-    assert [row["id"] for row in rows] == [str(finished)] * found
+FILTERS = [
+    (("--search", "SIGNS"), 1),
+    (("--search", "llama"), 0),
+    (("--source", "feed"), 1),
+    (("--source", "other"), 0),
+    (("--since", "1h"), 1),
+    (("--min-chili", "1"), 1),
+    (("--min-chili", "5"), 0),
+    (("--state", "extractive"), 1),
+    (("--state", "completed"), 0),
+    (("--leads",), 1),
+    (("--team", str(uuid.UUID(int=7))), 1),
+    (("--team", str(uuid.UUID(int=7)), "--team-state", "archived"), 0),
+]
+
+
+def test_stories_are_filtered(news: Callable[..., Any], finished: uuid.UUID) -> None:
+    for filters, found in FILTERS:
+        rows = json.loads(news("stories", "--json", *filters)[1])
+        assert [row["id"] for row in rows] == [str(finished)] * found, filters
 
 
 def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID) -> None:
@@ -241,7 +246,7 @@ def test_why_names_the_job_that_is_waited_for(news: Callable[..., Any], add_stor
     assert "analysis   waiting  analyze-story is created" in out
 
 
-def test_why_helps_where_nothing_is_known(news: Callable[..., Any]) -> None:
+def test_why_helps_where_nothing_is_known(news: Callable[..., Any], database: str) -> None:
     news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed")
     status, out, _ = news("why", "https://a.example/unheard-of")
     assert status == 1
