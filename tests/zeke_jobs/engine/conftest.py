@@ -53,9 +53,11 @@ class Jobs:
         sql = "SELECT zeke_jobs.send(%s, %s::jsonb, %s::jsonb) AS id FROM generate_series(1, %s)"
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
-    def worker(self, *, kind: str = "worker", queues: tuple[str, ...] = ("default",)) -> UUID:
-        """Announce a worker."""
-        worker = uuid4()
+    def worker(
+        self, worker: UUID | None = None, *, kind: str = "worker", queues: tuple[str, ...] = ("default",)
+    ) -> UUID:
+        """Announce a worker, by default a new one."""
+        worker = worker or uuid4()
         SQL.run(
             self.conn, "worker_register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=[],
             threads=8, revision=1, file_revision=1, lost_after=timedelta(seconds=20),

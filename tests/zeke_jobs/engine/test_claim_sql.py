@@ -252,3 +252,48 @@ def test_a_job_that_was_not_started_in_time_is_not_claimed_and_is_cancelled(conn
     assert jobs.rows("SELECT zeke_jobs.expire(10) AS n")[0]["n"] == 1
     row = jobs.row(job)
     assert (row["state"], row["cancel_reason"]) == ("rejected", "expired: not started by 2026-03-10T12:01:00Z")
+
+
+def test_a_blocked_task_does_not_use_up_the_turn_of_another(jobs: Jobs) -> None:
+    blocked = "".join(f"  b{n}: {{handler: 'H:echo', concurrency: 1}}\n" for n in range(4))
+    jobs.use(blocked + "  free: {handler: 'H:echo'}")
+    for n in range(4):
+        jobs.add(f"b{n}", 2)
+    worker = jobs.worker()
+    assert len(jobs.claim(worker, 8)) == 4
+    jobs.add("free", 10)
+    assert [len(jobs.claim(worker, 1)) for _ in range(10)] == [1] * 10
+
+
+def test_room_that_one_task_could_not_use_goes_to_another_of_the_same_limit(jobs: Jobs) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', uses: [p], concurrency: {per_key: 1}}\n  b: {handler: 'H:echo', uses: [p]}",
+        top="limits: {p: {concurrency: 2}}",
+    )
+    jobs.add("a", 2, options='{"key": "k"}')
+    worker = jobs.worker()
+    assert len(jobs.claim(worker, 5)) == 1
+    for _ in range(10):
+        jobs.add("b")
+        (claim,) = jobs.claim(worker, 5)
+        assert claim["task"] == "b"
+        jobs.complete(worker, [claim])
+
+
+def test_a_job_that_started_in_time_may_be_retried_after_it_would_have_expired(conn: Connection, jobs: Jobs) -> None:
+    jobs.use(ONE)
+    set_clock(conn, NOON)
+    (job,) = jobs.add("a", options='{"expires": 60}')
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    jobs.finish(worker, claim, "retry", delay=90.0)
+    set_clock(conn, NOON + timedelta(seconds=91))
+    assert jobs.rows("SELECT zeke_jobs.expire(10) AS n") == [{"n": 0}]
+    assert [c["message_id"] for c in jobs.claim(worker, 1)] == [job]
+
+
+def test_jobs_sent_before_their_task_got_a_limit_per_key_run_too(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    jobs.add("a", 3)
+    jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
+    assert len(jobs.claim(jobs.worker(), 5)) == 3

@@ -44,7 +44,7 @@ COMMENT ON COLUMN zeke_jobs.queue.task IS 'Canonical task id.';
 COMMENT ON COLUMN zeke_jobs.queue.seq IS 'Order of arrival.';
 COMMENT ON COLUMN zeke_jobs.queue.priority IS 'Higher runs first.';
 COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
-COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if not started by then.';
+COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started by then.';
 COMMENT ON COLUMN zeke_jobs.queue.key IS 'What the per-key limit counts by; the job''s own id where none was given.';
 COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'No second job with this key while the first one holds it.';
 COMMENT ON COLUMN zeke_jobs.queue.idempotency_key IS 'The caller''s name for this send; a second send finds this row.';
@@ -75,7 +75,8 @@ CREATE INDEX queue_suspect ON zeke_jobs.queue (queue_name, run_at) WHERE state =
 CREATE INDEX queue_active ON zeke_jobs.queue (task, key) WHERE state = 'consumed';
 CREATE INDEX queue_active_worker ON zeke_jobs.queue (worker) WHERE state = 'consumed';
 -- Serves the sweep of jobs that were not started in time.
-CREATE INDEX queue_expiring ON zeke_jobs.queue (expires_on) WHERE state = 'queued' AND expires_on IS NOT NULL;
+CREATE INDEX queue_expiring ON zeke_jobs.queue (expires_on)
+  WHERE state = 'queued' AND attempt = 0 AND expires_on IS NOT NULL;
 -- Serves people: the newest jobs, the children of a job.
 CREATE INDEX queue_created ON zeke_jobs.queue (created_on);
 CREATE INDEX queue_parent ON zeke_jobs.queue (parent) WHERE parent IS NOT NULL;

@@ -120,3 +120,19 @@ CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 -- A stock producer's upsert of the same id; ours never writes message again.
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.adopt();
+
+-- A per-key limit finds jobs by their keys: those that were sent before their task had one get their own ids.
+CREATE FUNCTION zeke_jobs.give_keys() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET key = q.message_id::text
+  WHERE q.task = NEW.id AND q.key IS NULL AND q.state <> 'done';
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
+CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();

@@ -74,7 +74,7 @@ BEGIN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
-          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now)
+          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
         ORDER BY q.priority DESC, q.run_at, q.seq
         LIMIT least(v_room, p_quota - cardinality(v_picked))
         FOR UPDATE SKIP LOCKED);
@@ -125,6 +125,7 @@ DECLARE
   v_from integer := 1;
   v_to integer;
   v_open integer[];
+  v_ready integer[];
   v_next integer[];
   v_tasks text[];
   v_quotas integer[];
@@ -198,7 +199,8 @@ BEGIN
     v_now := zeke_jobs.now();
   END IF;
 
-  -- 4. Level by level. Within a level, equal shares; what one task cannot use goes to the others in the next round.
+  -- 4. Level by level. Within a level, equal shares among the tasks that may run; what one of them cannot use goes to the others in
+  -- the next round.
   WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
     v_to := v_from;
     WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
@@ -206,27 +208,31 @@ BEGIN
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
-      v_share := v_left / cardinality(v_open);
-      v_rest := v_left % cardinality(v_open);
+      v_ready := ARRAY(
+        SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
+        WHERE NOT EXISTS (
+          SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
+          WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
+        ORDER BY o.n);
+      EXIT WHEN cardinality(v_ready) = 0;
+      v_share := v_left / cardinality(v_ready);
+      v_rest := v_left % cardinality(v_ready);
       v_tasks := '{}';
       v_quotas := '{}';
       v_places := '{}';
       v_next := '{}';
-      FOR v_turn IN 1 .. cardinality(v_open) LOOP
-        v_one := v_open[v_turn];
-        v_quota := v_share;
-        IF v_rest > 0 THEN
-          v_quota := v_quota + 1;
-          v_rest := v_rest - 1;
-        END IF;
+      FOR v_turn IN 1 .. cardinality(v_ready) LOOP
+        v_one := v_ready[v_turn];
+        v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
               v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
-                SELECT count(*) FROM unnest(v_open[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
+                SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
             ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
         END LOOP;
         CONTINUE WHEN v_quota <= 0;
+        v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
         -- Reserve now, so that the next task of a shared limit sees what is left.
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_at := array_position(v_gate_names, v_gate);
@@ -242,14 +248,14 @@ BEGIN
             || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
         END IF;
       END LOOP;
-      EXIT WHEN cardinality(v_next) = 0;
 
       WITH picked AS MATERIALIZED (
         SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
         CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.expires_on IS NULL OR q.expires_on > v_now)
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now
+            AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
           ORDER BY q.run_at, q.seq LIMIT x.quota
           FOR UPDATE SKIP LOCKED
         ) AS r
@@ -266,8 +272,7 @@ BEGIN
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
-      -- Who got less than its share has no more due; give back what it reserved.
-      v_open := '{}';
+      -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
       FOR v_at IN 1 .. cardinality(v_next) LOOP
         v_one := v_next[v_at];
         v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
@@ -276,8 +281,8 @@ BEGIN
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
-        IF v_taken = v_quotas[v_at] THEN
-          v_open := v_open || v_one;
+        IF v_taken < v_quotas[v_at] THEN
+          v_open := array_remove(v_open, v_one);
         END IF;
       END LOOP;
     END LOOP;
@@ -502,7 +507,7 @@ DECLARE
 BEGIN
   WITH late AS (
     SELECT q.message_id FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
+    WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
     ORDER BY q.expires_on LIMIT p_limit
     FOR UPDATE SKIP LOCKED
   ),
