@@ -73,6 +73,15 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_notify('zeke_jobs.revision', NEW.number::text);
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -98,6 +107,7 @@ DECLARE
   v_from integer := 1;
   v_to integer;
   v_open integer[];
+  v_ready integer[];
   v_next integer[];
   v_tasks text[];
   v_quotas integer[];
@@ -171,7 +181,8 @@ BEGIN
     v_now := zeke_jobs.now();
   END IF;
 
-  -- 4. Level by level. Within a level, equal shares; what one task cannot use goes to the others in the next round.
+  -- 4. Level by level. Within a level, equal shares among the tasks that may run; what one of them cannot use goes to the others in
+  -- the next round.
   WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
     v_to := v_from;
     WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
@@ -179,27 +190,31 @@ BEGIN
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
-      v_share := v_left / cardinality(v_open);
-      v_rest := v_left % cardinality(v_open);
+      v_ready := ARRAY(
+        SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
+        WHERE NOT EXISTS (
+          SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
+          WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
+        ORDER BY o.n);
+      EXIT WHEN cardinality(v_ready) = 0;
+      v_share := v_left / cardinality(v_ready);
+      v_rest := v_left % cardinality(v_ready);
       v_tasks := '{}';
       v_quotas := '{}';
       v_places := '{}';
       v_next := '{}';
-      FOR v_turn IN 1 .. cardinality(v_open) LOOP
-        v_one := v_open[v_turn];
-        v_quota := v_share;
-        IF v_rest > 0 THEN
-          v_quota := v_quota + 1;
-          v_rest := v_rest - 1;
-        END IF;
+      FOR v_turn IN 1 .. cardinality(v_ready) LOOP
+        v_one := v_ready[v_turn];
+        v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
               v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
-                SELECT count(*) FROM unnest(v_open[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
+                SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
             ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
         END LOOP;
         CONTINUE WHEN v_quota <= 0;
+        v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
         -- Reserve now, so that the next task of a shared limit sees what is left.
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_at := array_position(v_gate_names, v_gate);
@@ -215,14 +230,14 @@ BEGIN
             || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
         END IF;
       END LOOP;
-      EXIT WHEN cardinality(v_next) = 0;
 
       WITH picked AS MATERIALIZED (
         SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
         CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.expires_on IS NULL OR q.expires_on > v_now)
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now
+            AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
           ORDER BY q.run_at, q.seq LIMIT x.quota
           FOR UPDATE SKIP LOCKED
         ) AS r
@@ -239,8 +254,7 @@ BEGIN
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
-      -- Who got less than its share has no more due; give back what it reserved.
-      v_open := '{}';
+      -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
       FOR v_at IN 1 .. cardinality(v_next) LOOP
         v_one := v_next[v_at];
         v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
@@ -249,8 +263,8 @@ BEGIN
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
-        IF v_taken = v_quotas[v_at] THEN
-          v_open := v_open || v_one;
+        IF v_taken < v_quotas[v_at] THEN
+          v_open := array_remove(v_open, v_one);
         END IF;
       END LOOP;
     END LOOP;
@@ -360,6 +374,20 @@ BEGIN
   -- The claim asked for less; a completion must survive a crash.
   PERFORM set_config('synchronous_commit', 'on', true);
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  SELECT least(
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'done' AND q.task > p_task ORDER BY q.task LIMIT 1),
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task > p_task ORDER BY q.task LIMIT 1),
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
 $$;
 
 CREATE FUNCTION zeke_jobs.enqueue(p_task text, p_revision integer, p_payload jsonb, p_options jsonb, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status) RETURNS record
@@ -520,7 +548,7 @@ DECLARE
 BEGIN
   WITH late AS (
     SELECT q.message_id FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
+    WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
     ORDER BY q.expires_on LIMIT p_limit
     FOR UPDATE SKIP LOCKED
   ),
@@ -665,6 +693,88 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.gather(p_limit integer) RETURNS TABLE(was text, was_in text, task text, queue text, jobs integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET "zeke_jobs.gathering" TO 'on'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_pair record;
+  v_task zeke_jobs.task;
+  v_count integer;
+BEGIN
+  FOR v_pair IN
+    WITH RECURSIVE present (queue_name, task) AS (
+      (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+       WHERE q.state = 'queued' AND q.deaths = 0
+       ORDER BY q.queue_name, q.task LIMIT 1)
+      UNION ALL
+      SELECT n.queue_name, n.task
+      FROM present AS p
+      CROSS JOIN LATERAL (
+        SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+        ORDER BY q.queue_name, q.task LIMIT 1) AS n
+    )
+    SELECT p.queue_name, p.task FROM present AS p
+    UNION
+    SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+  LOOP
+    v_task := zeke_jobs.find_task(v_pair.task);
+    CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
+    WITH strays AS MATERIALIZED (
+      SELECT s.message_id FROM (
+        (SELECT q.message_id FROM zeke_jobs.queue AS q
+         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+         LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        UNION ALL
+        (SELECT q.message_id FROM zeke_jobs.queue AS q
+         WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+         LIMIT p_limit FOR UPDATE SKIP LOCKED)
+      ) AS s
+    ),
+    moved AS (
+      UPDATE zeke_jobs.queue AS q
+      SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
+        message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
+        key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END),
+        -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+        unique_key = CASE WHEN v_task.id = v_pair.task THEN q.unique_key
+          WHEN NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1))
+          THEN v_task.id || substr(q.unique_key, length(v_pair.task) + 1) END,
+        idempotency_key = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
+          THEN q.idempotency_key END,
+        scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
+            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
+          THEN q.scheduled_for END
+      FROM strays AS s
+      WHERE q.message_id = s.message_id
+      RETURNING 1
+    )
+    SELECT count(*) INTO v_count FROM moved;
+    IF v_count > 0 THEN
+      PERFORM zeke_jobs.ring(v_task.queue);
+      RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
+    END IF;
+  END LOOP;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.give_keys() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET key = q.message_id::text
+  WHERE q.task = NEW.id AND q.key IS NULL AND q.state <> 'done';
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean) RETURNS TABLE(alive boolean, revision integer, alone boolean)
     LANGUAGE plpgsql
     AS $$
@@ -768,7 +878,7 @@ COMMENT ON COLUMN zeke_jobs.queue.priority IS 'Higher runs first.';
 
 COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
 
-COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if not started by then.';
+COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started by then.';
 
 COMMENT ON COLUMN zeke_jobs.queue.key IS 'What the per-key limit counts by; the job''s own id where none was given.';
 
@@ -815,20 +925,30 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
   END
 $$;
 
+CREATE TABLE zeke_jobs.lease (
+    name text NOT NULL,
+    job uuid NOT NULL,
+    claim bigint NOT NULL,
+    taken_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.lease IS 'Leases that were taken. One counts only while its job is active under the same claim.';
+
+CREATE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
+$$;
+
 CREATE FUNCTION zeke_jobs.keep() RETURNS TABLE(task text, status zeke_jobs.job_status, keep interval)
     LANGUAGE sql STABLE
-    SET enable_seqscan TO 'off'
     AS $$
   WITH RECURSIVE present (task) AS (
-    (SELECT least(
-      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'done' ORDER BY q.task LIMIT 1),
-      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'rejected' ORDER BY q.task LIMIT 1)))
+    SELECT zeke_jobs.ended_task_after('')
     UNION ALL
-    SELECT least(
-      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task > p.task ORDER BY q.task LIMIT 1),
-      (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state = 'rejected' AND q.task > p.task ORDER BY q.task LIMIT 1))
-    FROM present AS p
-    WHERE p.task IS NOT NULL
+    SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
   )
   SELECT p.task, s.status, greatest(coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period)
   FROM present AS p
@@ -975,7 +1095,7 @@ BEGIN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
-          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now)
+          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
         ORDER BY q.priority DESC, q.run_at, q.seq
         LIMIT least(v_room, p_quota - cardinality(v_picked))
         FOR UPDATE SKIP LOCKED);
@@ -1014,13 +1134,21 @@ BEGIN
   IF p_status = 'completed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p_task AND q.completed_on >= p_after AND q.completed_on < p_before
+      WHERE q.state = 'done' AND q.task = p_task
+        AND q.completed_on >= p_after AND q.completed_on < p_before
+      ORDER BY q.completed_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  ELSIF p_status = 'failed' THEN
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
+        AND q.completed_on >= p_after AND q.completed_on < p_before
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.task = p_task AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
         AND q.completed_on >= p_after AND q.completed_on < p_before
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
@@ -1281,6 +1409,38 @@ CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, 
   END::zeke_jobs.job_status
 $$;
 
+CREATE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint, OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_held integer;
+BEGIN
+  -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
+  -- its own.
+  PERFORM pg_advisory_xact_lock(hashtextextended('zeke_jobs.lease/' || p_name, 0));
+  DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
+  IF NOT FOUND THEN
+    outcome := 'lost';
+    RETURN;
+  END IF;
+  v_held := (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name);
+  IF v_held >= p_limit THEN
+    outcome := 'taken';
+    SELECT l.job, q.task, l.taken_on INTO holder, task, since
+    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job
+    WHERE l.name = p_name
+    ORDER BY l.taken_on
+    LIMIT 1;
+    RETURN;
+  END IF;
+  INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
+  outcome := 'held';
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1484,10 +1644,17 @@ CREATE TABLE zeke_jobs.revision (
     source text NOT NULL,
     applied_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     applied_by text NOT NULL,
-    message text DEFAULT ''::text NOT NULL
+    message text DEFAULT ''::text NOT NULL,
+    origin text DEFAULT 'boot'::text NOT NULL,
+    overrides jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT revision_origin CHECK ((origin = ANY (ARRAY['boot'::text, 'apply'::text, 'rollback'::text, 'set'::text, 'revert'::text])))
 );
 
 COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; the highest number is in force.';
+
+COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
+
+COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself.';
 
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
@@ -1718,6 +1885,7 @@ CREATE TABLE zeke_jobs.worker (
     started_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
+    refusal text,
     CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
 )
 WITH (fillfactor='50');
@@ -1732,6 +1900,8 @@ COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it ru
 
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
+COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
 ALTER TABLE ONLY zeke_jobs.gate
     ADD CONSTRAINT gate_pkey PRIMARY KEY (name);
 
@@ -1743,6 +1913,9 @@ ALTER TABLE ONLY zeke_jobs.installation
 
 ALTER TABLE ONLY zeke_jobs.key_cursor
     ADD CONSTRAINT key_cursor_pkey PRIMARY KEY (task);
+
+ALTER TABLE ONLY zeke_jobs.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (name, job);
 
 ALTER TABLE ONLY zeke_jobs.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (package, name);
@@ -1782,11 +1955,15 @@ CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (stat
 
 CREATE INDEX queue_active_worker ON zeke_jobs.queue USING btree (worker) WHERE (state = 'consumed'::zeke_jobs.state);
 
+CREATE INDEX queue_cancelled ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
+
 CREATE INDEX queue_completed ON zeke_jobs.queue USING btree (task, completed_on) WHERE (state = 'done'::zeke_jobs.state);
 
 CREATE INDEX queue_created ON zeke_jobs.queue USING btree (created_on);
 
-CREATE INDEX queue_expiring ON zeke_jobs.queue USING btree (expires_on) WHERE ((state = 'queued'::zeke_jobs.state) AND (expires_on IS NOT NULL));
+CREATE INDEX queue_expiring ON zeke_jobs.queue USING btree (expires_on) WHERE ((state = 'queued'::zeke_jobs.state) AND (attempt = 0) AND (expires_on IS NOT NULL));
+
+CREATE INDEX queue_failed ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NULL));
 
 CREATE UNIQUE INDEX queue_idempotency ON zeke_jobs.queue USING btree (task, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
@@ -1795,8 +1972,6 @@ CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent 
 CREATE INDEX queue_ready ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0));
 
 CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, key, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0) AND (key IS NOT NULL));
-
-CREATE INDEX queue_rejected ON zeke_jobs.queue USING btree (task, ((cancelled_on IS NOT NULL)), completed_on) WHERE (state = 'rejected'::zeke_jobs.state);
 
 CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
 
@@ -1812,9 +1987,15 @@ CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
-CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION zeke_jobs.adopt();
+CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
+
+CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN ((new.per_key IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.give_keys();
+
+CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
 
 ALTER TABLE ONLY zeke_jobs.rate_use
     ADD CONSTRAINT rate_use_gate_fkey FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;
