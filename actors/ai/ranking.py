@@ -57,7 +57,7 @@ class Ranked:
         return is_whole(self.text) and not self.text.endswith("?") and len(self.text.split()) >= _MIN_WORDS
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=48)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """The sentences of the document's paragraphs, in order; of a very long one, the first 200.
 
@@ -71,7 +71,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     )
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=16)
 def _linked(document: str) -> tuple[list[tuple[Sentence, str, str]], list[Vector], list[Links]]:
     placed = [
         (sentence, plain(sentence.text), block.heading)
