@@ -12,6 +12,7 @@ from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.feeds import read_feed
 from actors.engine.fetch import Fetched, Fetcher, Limits
 from actors.engine.pages import read_page
+from actors.engine.youtube_api import DataApi, channel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,18 @@ class LocalEngine:
         if resolver is not None:
             self._fetcher.resolver = resolver
 
+    @property
+    def _youtube(self) -> DataApi | None:
+        key = self._settings.youtube_key
+        if key is None or not key.get_secret_value():
+            return None
+        limits = self._limits(("application/json",))
+
+        def get(url: str, headers: dict[str, str]) -> Fetched:
+            return self._fetcher.get(url, limits, headers)
+
+        return DataApi(get, key.get_secret_value(), self._settings.youtube_api)
+
     def fetch_item(self, url: str) -> ContentItem:
         """Get the page at ``url`` with its text; a video's watch page is described, never extracted.
 
@@ -49,6 +62,8 @@ class LocalEngine:
         """
         settings = self._settings
         if (video := youtube.video_id(url)) is not None:
+            if (api := self._youtube) is not None and (known := api.videos([video])):
+                return known[0]
             return youtube.describe(
                 video, lambda address: self._fetcher.get(address, self._limits(("application/json",)))
             )
@@ -68,6 +83,11 @@ class LocalEngine:
         """
         now = datetime.now(UTC)
         address = youtube.feed_url(url, lambda page: self._fetcher.get(page, self._limits(_PAGE_TYPES)))
+        if (api := self._youtube) is not None and (channel := _channel(address)) is not None:
+            try:
+                return api.channel(channel, address)
+            except EngineError:
+                pass  # no units left, or the API is down: the keyless feed says the newest fifteen
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
         limits = Limits(
@@ -115,6 +135,10 @@ class LocalEngine:
             redirects=settings.redirects,
             content_types=content_types,
         )
+
+
+def _channel(address: str) -> str | None:
+    return channel_of(address) if address.startswith(youtube.FEED) else None
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:

@@ -30,6 +30,8 @@ class Settings(BaseModel):
         page_timeout: From the first connection to the last byte of a page; ``feed_timeout`` of a feed.
         max_entries: Most entries that are read of a feed.
         redirects: Most redirects that are followed.
+        youtube_key: Key of YouTube's Data API; without it, and when it fails, channels are read by their keyless feed.
+        youtube_api: Where that API is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +48,8 @@ class Settings(BaseModel):
     feed_timeout: Duration = parse_duration("20s")
     max_entries: int = Field(default=300, ge=1)
     redirects: int = Field(default=5, ge=0, le=20)
+    youtube_key: SecretStr | None = None
+    youtube_api: str = "https://www.googleapis.com/youtube/v3"
 
     @model_validator(mode="after")
     def _http_has_an_address(self) -> Self:

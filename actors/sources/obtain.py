@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.engine.contract import EngineError
@@ -98,6 +98,9 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
         )
     if told is not None:
         return told
+    if page.content_type == "video" and len(page.description.strip()) >= least:
+        told_by_page = page.description.strip()
+        return replace(_with_text(item, told_by_page, told_by_page, "description"), title=item.title or page.title)
     if page.obstacle is not None:
         return Missing(Outcome(page.obstacle), f"{page.url or item.url} shows {len(text)} characters before it")
     if page.text is None:

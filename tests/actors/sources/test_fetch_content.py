@@ -427,3 +427,17 @@ def test_an_item_of_a_foreign_producer_is_fetched_too(
     )
     pipeline.run("fetch-content", raw_item_ids=[item])
     assert pipeline.outcomes() == {"stored": 1}
+
+
+def test_a_video_that_somebody_named_becomes_a_story_of_its_description(
+    pipeline: Pipeline, add_item: Callable[..., UUID]
+) -> None:
+    class Youtube:
+        def fetch_item(self, url: str) -> ContentItem:
+            words = "This video explains in detail how the queue works. " * (6 if url.endswith("1") else 1)
+            return ContentItem(id=url, title="A video", url=url, content_type="video", description=words)
+
+    pipeline.engine = Youtube()  # type: ignore[assignment]
+    pipeline.run("fetch-content", raw_item_ids=[add_item("https://v.example/1"), add_item("https://v.example/2")])
+    assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
+    assert pipeline.query("SELECT title FROM stories") == [("A video",)]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from actors.engine import Settings, youtube
+from actors.engine.feeds import read_feed
+from actors.engine.local import LocalEngine
+from actors.engine.youtube_api import channel_of
+from tests.actors.scripted_site import Answer, ScriptedSite
+
+CHANNEL = "UC" + "a" * 22
+FEED = f"{youtube.FEED}?channel_id={CHANNEL}"
+
+
+def video(name: str = "abcdefghijk", **details: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "snippet": {
+            "title": f"Video {name}",
+            "description": "What it shows",
+            "publishedAt": "2026-11-01T10:00:00Z",
+            "channelTitle": "A channel",
+            "defaultAudioLanguage": "en-US",
+        },
+        "contentDetails": {"duration": "PT1H2M3S"},
+        **details,
+    }
+
+
+def listed(*names: str) -> dict[str, Any]:
+    return {"items": [{"contentDetails": {"videoId": name}} for name in names]}
+
+
+def as_json(body: Any) -> Answer:
+    return Answer(json.dumps(body), content_type="application/json; charset=UTF-8")
+
+
+class Api(ScriptedSite):
+    """Answers by method, whatever the parameters."""
+
+    def answer(self, method: str, answer: Answer) -> None:
+        uploads = f"playlistId=UU{'a' * 22}"
+        paths = {
+            "playlistItems": f"/playlistItems?part=contentDetails&{uploads}&maxResults=50",
+            "videos": "/videos?part=snippet%2CcontentDetails&id=abcdefghijk&maxResults=50",
+        }
+        self.pages[paths[method]] = answer
+
+
+def engine(api: Api) -> LocalEngine:
+    settings = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "youtube_api": api.url})
+    return LocalEngine(settings.model_copy(update={"youtube_key": SecretStr("k3y")}), lambda _h, _p: ["127.0.0.1"])
+
+
+def test_a_channel_lists_its_videos_with_their_lengths() -> None:
+    with Api() as api:
+        api.answer("playlistItems", as_json(listed("abcdefghijk")))
+        api.answer("videos", as_json({"items": [video()]}))
+        source = engine(api).fetch_source(FEED)
+    (item,) = source.items or []
+    assert (source.name, source.url, source.source_type) == ("A channel", FEED, "youtube")
+    assert (item.duration, item.language, item.description) == (3723, "en", "What it shows")
+    assert item.published_at == datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
+    assert [asked.headers["x-goog-api-key"] for asked in api.asked] == ["k3y", "k3y"]
+    assert not any("k3y" in asked.path for asked in api.asked)
+
+
+def test_a_video_has_the_identity_that_the_keyless_feed_gives_it() -> None:
+    feed = (
+        '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><title>t</title>'
+        "<entry><id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>v</title></entry></feed>"
+    )
+    with Api() as api:
+        api.answer("videos", as_json({"items": [video()]}))
+        item = engine(api).fetch_item("https://youtu.be/abcdefghijk")
+    assert item.id == (read_feed(feed.encode(), FEED).items or [])[0].id
+
+
+def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Api() as api:
+        api.answer("playlistItems", Answer('{"error": {"errors": [{"reason": "quotaExceeded"}]}}', 403))
+        monkeypatch.setattr(youtube, "FEED", f"{api.url}/feeds/videos.xml")
+        path = f"/feeds/videos.xml?channel_id={CHANNEL}"
+        api.pages[path] = Answer("<feed xmlns='http://www.w3.org/2005/Atom'><title>Keyless</title></feed>")
+        assert engine(api).fetch_source(f"{api.url}{path}").name == "Keyless"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("PT1H2M3S", 3723), ("PT45S", 45), ("P1DT1S", 86401), ("P0D", 0), ("PT", None), ("", None)]
+)
+def test_lengths_are_read(text: str, seconds: float | None) -> None:
+    with Api() as api:
+        api.answer("videos", as_json({"items": [video(contentDetails={"duration": text})]}))
+        assert engine(api).fetch_item("https://youtu.be/abcdefghijk").duration == seconds
+
+
+@pytest.mark.parametrize("body", [{}, {"items": None}, {"items": ["x", {}, {"id": 5}]}, []])
+def test_an_answer_of_another_shape_has_no_videos(body: Any) -> None:
+    with Api() as api:
+        api.answer("videos", as_json(body))
+        local = engine(api)._youtube
+        assert local is not None
+        assert local.videos(["abcdefghijk"]) == []
+
+
+def test_the_channel_of_a_feed_is_known() -> None:
+    assert channel_of(FEED) == CHANNEL
+    assert channel_of(f"{youtube.FEED}?playlist_id=UULFx") is None
