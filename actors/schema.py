@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from zeke_jobs.payloads import Payload
+from zeke_jobs import Payload
 
 MAX_BATCH = 20
 """Most raw items that one fetch-content job carries."""
@@ -65,6 +65,9 @@ class IngestFromUpload(Payload):
     They are given here or, where they are large, were stored before by ``actors.store.uploads.save``, which returned
     the ``upload_id``.
     """
+
+    # So that `send`, which knows only the schema, refuses what the check below would.
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
     items: list[UploadItem] = Field(default_factory=list)
