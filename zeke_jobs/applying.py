@@ -173,6 +173,7 @@ def _propose(
             fires=planning.fires(before, after, now),
             touched=touched(conn, before, after, orders),
             restarts=planning.restarts(before, after),
+            overrides=kept,
             overridden=planning.changes(file, after),
             notes=(*carried.notes, *_settings_notes(in_force, kept)),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zeke_jobs.config.models import Config, Schedule, Task
+    from zeke_jobs.revisions import Override
 
 Kind = Literal["task", "limit", "service", "file"]
 How = Literal["added", "removed", "renamed", "changed"]
@@ -77,7 +78,8 @@ class Plan:
         fires: The schedules that change.
         touched: The jobs that are touched.
         restarts: What does not follow without a restart, in words.
-        overridden: What overrides change against the file's text, as they will be in force.
+        overrides: What will be set by hand beside the file.
+        overridden: What that changes against the file.
         notes: What happens to overrides, in words.
     """
 
@@ -88,7 +90,8 @@ class Plan:
     fires: tuple[Fires, ...] = ()
     touched: tuple[Touched, ...] = ()
     restarts: tuple[str, ...] = ()
-    overridden: tuple[Change, ...] = field(default=())
+    overrides: tuple[Override, ...] = ()
+    overridden: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

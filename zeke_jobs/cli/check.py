@@ -29,12 +29,17 @@ def run(path: Path | None) -> int:
         The exit status: 0, or 2 where something is wrong.
     """
     from zeke_jobs import config
+    from zeke_jobs.config.diagnostics import summary
+    from zeke_jobs.config.json_schema import check_comment
 
     find_modules_here()
     try:
         checked = config.load(path or environment.config_path())
     except ConfigurationError as error:
         print(error, file=sys.stderr)
+        return 2
+    if outdated := check_comment(checked.text, str(path or environment.config_path())):
+        print(summary(outdated), file=sys.stderr)
         return 2
     _summarize(checked, path or environment.config_path(), datetime.now(UTC))
     return 0

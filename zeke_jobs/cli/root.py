@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli import change, jobs, migrate, schedule, send, tasks, up
+from zeke_jobs.cli import (
+    apply,
+    change,
+    fleet,
+    history,
+    jobs,
+    migrate,
+    plan,
+    reload,
+    schedule,
+    schema,
+    send,
+    tasks,
+    up,
+)
+from zeke_jobs.cli import set as by_hand
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,8 +62,19 @@ def check(
     raise typer.Exit(checking.run(file))
 
 
+app.command()(schema.schema)
 app.command()(migrate.migrate)
 app.command()(up.up)
+app.command()(plan.plan)
+app.command()(apply.apply)
+app.command()(apply.rollback)
+app.command("set")(by_hand.set_)
+app.command()(history.history)
+app.command()(history.show)
+app.command()(history.diff)
+app.command()(history.compare)
+app.command()(fleet.fleet)
+app.command()(reload.reload)
 app.command()(send.send)
 app.command()(jobs.status)
 app.command()(jobs.jobs)

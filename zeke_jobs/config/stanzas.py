@@ -132,7 +132,7 @@ class CronStanza(Stanza):
 
 Concurrency = Annotated[
     ConcurrencyStanza,
-    BeforeValidator(as_mapping("limit", int, "a whole number"), json_schema_input_type=int | ConcurrencyStanza),
+    BeforeValidator(as_mapping("limit", int, "a whole number"), json_schema_input_type=Count | ConcurrencyStanza),
 ]
 Cron = Annotated[
     CronStanza, BeforeValidator(as_mapping("at", str, "a cron line"), json_schema_input_type=str | CronStanza)

@@ -39,6 +39,7 @@ AS $$
 DECLARE
   v_pair record;
   v_task zeke_jobs.task;
+  v_ids uuid[];
   v_count integer;
 BEGIN
   FOR v_pair IN
@@ -60,18 +61,18 @@ BEGIN
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
-    WITH strays AS MATERIALIZED (
-      SELECT s.message_id FROM (
-        (SELECT q.message_id FROM zeke_jobs.queue AS q
-         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
-         LIMIT p_limit FOR UPDATE SKIP LOCKED)
-        UNION ALL
-        (SELECT q.message_id FROM zeke_jobs.queue AS q
-         WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
-         LIMIT p_limit FOR UPDATE SKIP LOCKED)
-      ) AS s
-    ),
-    moved AS (
+    v_ids := ARRAY(
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) || ARRAY(
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    );
+    WITH moved AS (
       UPDATE zeke_jobs.queue AS q
       SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
         message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
@@ -87,8 +88,7 @@ BEGIN
         scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
             WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
           THEN q.scheduled_for END
-      FROM strays AS s
-      WHERE q.message_id = s.message_id
+      WHERE q.message_id = ANY (v_ids)
       RETURNING 1
     )
     SELECT count(*) INTO v_count FROM moved;

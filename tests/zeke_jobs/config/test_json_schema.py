@@ -1,0 +1,78 @@
+"""The JSON Schema of jobs.yaml, and the first line that names its version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from zeke_jobs.cli import check
+from zeke_jobs.cli.schema import as_text
+from zeke_jobs.config.json_schema import COMMENT, VERSION, check_comment, json_schema
+
+ROOT = Path(__file__).parents[3]
+#: What each version says. A change of the schema is a new version, so that files written by the old one are told.
+DIGESTS = {1: "d9371d4af935c374"}
+
+
+def test_the_committed_schema_is_what_the_models_make() -> None:
+    kept = (ROOT / "docs" / "jobs.schema.json").read_text(encoding="utf-8")
+    assert kept == as_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
+
+
+def test_a_changed_schema_has_a_new_version() -> None:
+    assert DIGESTS[VERSION] == hashlib.sha256(as_text().encode()).hexdigest()[:16]
+
+
+def test_our_own_jobs_yaml_fits_and_names_the_schema_in_its_first_line() -> None:
+    text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
+    jsonschema.validate(yaml.safe_load(text), json_schema())
+    assert text.splitlines()[0] == COMMENT.format(path="docs/jobs.schema.json", version=VERSION)
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        {"a": {"handler": "m:f", "concurrency": 0}},
+        {"a": {"handler": "m:f", "timeout": "soon"}},
+        {"a": {"handler": "m:f", "timout": "5m"}},
+        {"a": {"handler": "m:f", "cron": None}},
+        {"a": {"concurrency": 1}},
+    ],
+)
+def test_an_editor_marks_what_the_checks_refuse(tasks: object) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": 1, "tasks": tasks}, json_schema())
+
+
+def test_every_key_has_a_text_to_hover_over() -> None:
+    silent = [
+        f"{name}.{key}"
+        for name, model in json.loads(as_text())["$defs"].items()
+        for key, value in model.get("properties", {}).items()
+        if "description" not in value
+    ]
+    assert silent == []
+
+
+def test_check_refuses_a_first_line_that_names_another_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "jobs.yaml"
+    path.write_text(
+        COMMENT.format(path="x.json", version="0")
+        + "\nversion: 1\ntasks: {a: {handler: 'tests.acceptance.handlers:work'}}\n"
+    )
+    assert check.run(path) == 2
+    err = capsys.readouterr().err
+    assert f"{path}:1:48: error: expected version={VERSION} of the schema, got version=0" in err
+    assert "zeke-jobs schema --write" in err
+
+
+@pytest.mark.parametrize("first", [COMMENT.format(path="x.json", version=VERSION), "# yaml-language-server: $schema=x.json", ""])  # fmt: skip
+def test_a_first_line_with_this_version_or_none_is_fine(first: str) -> None:
+    assert check_comment(f"{first}\nversion: 1\n", "jobs.yaml") == []

@@ -1,0 +1,102 @@
+"""``zeke-jobs set``: change a value by hand, with a reason, for a time or until it is taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import changes, options
+from zeke_jobs.cli.apply import report
+from zeke_jobs.cli.check import find_modules_here
+from zeke_jobs.cli.output import console
+from zeke_jobs.cli.plan import connection
+from zeke_jobs.cli.run import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions import Override
+
+
+def set_(
+    assignments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE…", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
+        ),
+    ],
+    message: Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.")] = "",
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Revert by itself after so long, such as 2h.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take back what is set: name keys, without values.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
+    from zeke_jobs import applying, revisions, schedule
+    from zeke_jobs.catalogue import author
+    from zeke_jobs.config import load_text
+    from zeke_jobs.errors import ConfigurationError
+
+    if not message and not clear:
+        raise UsageError('expected a reason, got none\n  help: add -m "why"')
+    if clear and for_ is not None:
+        raise UsageError("expected --clear or --for, got both")
+    find_modules_here()
+    with connection("set", writes=True) as conn:
+        latest = revisions.latest(conn)
+        if latest is None:
+            raise ConfigurationError(
+                "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
+            )
+        file = load_text(latest.source, f"revision {latest.number}")
+        if clear:
+            kept = _cleared(assignments, file, latest.overrides)
+        else:
+            kept = _set(assignments, file, latest.overrides, message, for_, schedule.clock(conn))
+        done = applying.apply(conn, file, by=author(), message=message, origin="set", overrides=kept)
+        if not as_json:
+            for line in changes.plan_lines(done.plan):
+                console().print(line, soft_wrap=True)
+        report(conn, done, as_json=as_json)
+
+
+def _set(
+    assignments: Sequence[str],
+    file: Config,
+    overrides: Sequence[Override],
+    message: str,
+    for_: str | None,
+    now: datetime,
+) -> list[Override]:
+    from zeke_jobs import overrides as by_hand
+    from zeke_jobs.catalogue import author
+    from zeke_jobs.revisions import Override
+
+    kept = list(overrides)
+    until = None if for_ is None else now + options.duration(for_)
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
+        path = by_hand.read_path(key, file)
+        kept = by_hand.with_override(
+            kept, Override(path, by_hand.read_value(value), by=author(), why=message, set_on=now, until=until)
+        )
+    return kept
+
+
+def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:
+    from zeke_jobs import overrides as by_hand
+
+    kept = list(overrides)
+    for key in keys:
+        left = by_hand.without(kept, by_hand.read_path(key, file))
+        if len(left) == len(kept):
+            labels = ", ".join(one.label for one in kept) or "nothing"
+            raise UsageError(f"expected what is set by hand ({labels}), got {key!r}")
+        kept = left
+    return kept

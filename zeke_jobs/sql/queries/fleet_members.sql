@@ -1,0 +1,22 @@
+-- Live processes, and whether the text of each one's file is in force.
+SELECT
+  w.id,
+  w.kind,
+  w.host,
+  w.pid,
+  w.version,
+  w.queues,
+  w.threads,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = w.id) AS busy,
+  w.revision,
+  w.file_revision,
+  w.refusal,
+  w.stopping,
+  w.started_on,
+  w.heartbeat_on,
+  w.heartbeat_on < zeke_jobs.now() - w.lost_after AS is_late,
+  f.digest AS file_digest,
+  (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS digest_in_force
+FROM zeke_jobs.worker AS w
+LEFT JOIN zeke_jobs.revision AS f ON f.number = w.file_revision
+ORDER BY w.kind DESC, w.host, w.started_on
