@@ -108,6 +108,7 @@ def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
 
 def _join_event(tx: Connection, text: texts.StoryText, embedding: Embedding, settings: AnalyzeSettings) -> int:
     """Unite the story with those of the same event; how many they are."""
+    clusters.hold(tx)
     moment = text.published_at or datetime.now(UTC) - timedelta(days=text.age_days)
     window = timedelta(hours=settings.same_event_hours)
     near = [

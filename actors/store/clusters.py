@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
+def hold(conn: Connection) -> None:
+    """Let no other worker look for a story's like or change a cluster until the transaction ends.
+
+    Take it before looking: two stories of one event that are analysed at once would not see each other.
+    """
+    SQL.one(conn, "cluster_lock")
+
+
 def unite(conn: Connection, stories: Sequence[UUID]) -> UUID | None:
     """Put ``stories`` and all that share a cluster with one of them into one cluster.
 
@@ -21,7 +29,7 @@ def unite(conn: Connection, stories: Sequence[UUID]) -> UUID | None:
     Returns:
         The cluster's id; None when fewer than two of the stories exist.
     """
-    SQL.one(conn, "cluster_lock")
+    hold(conn)
     rows = SQL.all(conn, "cluster_of_stories", stories=sorted({str(story) for story in stories}))
     if len(rows) < 2:
         return None

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.ai import Settings
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
 from actors.insights.analyze import AnalyzeSettings, analyze_story
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs import Reject, Retry
+from zeke_jobs.postgres import connect
+from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,3 +227,49 @@ def test_without_pgvector_the_same_stories_share_a_cluster(
         analyze_story(AnalyzeStory(story_id=add_story(body, title=title)), handler_context(AnalyzeSettings()))
     assert [row["metrics"] for row in rows("SELECT metrics FROM story_clusters")] == [{"stories": 2, "sources": 2}]
     assert {row["size"] for row in rows("SELECT cardinality(embedding) AS size FROM story_embeddings")} == {1536}
+
+
+def test_two_stories_that_are_analysed_at_once_find_each_other(
+    add_story: Any, database: str, rows: Callable[..., Any]
+) -> None:
+    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
+    first, second = (add_story(text, title="Acme buys Initech for $2bn") for _ in range(2))
+    ai = Settings().open()
+
+    def analyse(story: uuid.UUID, context: type[FakeContext]) -> None:
+        with closing(connect(database)) as conn:
+            ctx = context(conn, settings=AnalyzeSettings(), services={"ai": ai})
+            analyze_story(AnalyzeStory(story_id=story), ctx)
+
+    other = threading.Thread(target=analyse, args=(second, FakeContext))
+
+    class Slow(FakeContext):
+        def complete(self, output: Any = None) -> None:
+            other.start()
+            other.join(0.5)  # it ends at once where nothing holds it
+            super().complete(output)
+
+    analyse(first, Slow)
+    other.join(20)
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 2}}]
+
+
+def test_workers_that_meet_in_one_event_do_not_lock_each_other(
+    add_story: Any, database: str, rows: Callable[..., Any]
+) -> None:
+    text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
+    stories = [add_story(f"{text} Report {number}.", title="Acme buys Initech for $2bn") for number in range(24)]
+    ai = Settings().open()
+
+    def work(mine: list[uuid.UUID]) -> None:
+        with closing(connect(database)) as conn:
+            for story in mine:
+                ctx = FakeContext(conn, settings=AnalyzeSettings(), services={"ai": ai})
+                analyze_story(AnalyzeStory(story_id=story), ctx)
+
+    with ThreadPoolExecutor(6) as pool:
+        # Each story twice, in different orders: whoever comes second finds the others' locks.
+        for done in [pool.submit(work, stories[start::3][::step]) for start in range(3) for step in (1, -1)]:
+            done.result(60)
+    assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")} - {None}) == 1
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 24, "sources": 24}}]
