@@ -1,0 +1,24 @@
+"""What the measured jobs do: nothing, a nap, or saying when and where they started."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from zeke_jobs import Context, Payload
+
+
+class Work(Payload):
+    n: int = 0
+    seconds: float = 0.0
+
+
+def no_op(payload: Work, ctx: Context) -> None:
+    """Nothing."""
+
+
+def nap(payload: Work, ctx: Context) -> dict[str, float]:
+    """Takes its time, and says where and when (seconds since the epoch) it ran."""
+    start = time.time()
+    time.sleep(payload.seconds)
+    return {"pid": os.getpid(), "start": start, "end": time.time()}

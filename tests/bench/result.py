@@ -1,0 +1,79 @@
+"""What a measure found, and whether that is what was aimed at."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        measure: Name of the measure, as on the command line.
+        what: What was measured.
+        value: The figure; None where it could not be measured, and ``note`` says why.
+        unit: Of the figure.
+        rounds: The figures of the rounds whose median it is.
+        ratio: The figure divided by that of ``against``.
+        against: What the ratio compares with.
+        target: What was aimed at, in words.
+        reached: Whether it was; None where nothing was aimed at.
+        note: What else a reader should know.
+    """
+
+    measure: str
+    what: str
+    value: float | None
+    unit: str = "jobs/s"
+    rounds: tuple[float, ...] = ()
+    ratio: float | None = None
+    against: str = ""
+    target: str = ""
+    reached: bool | None = None
+    note: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """For the file."""
+    return [asdict(row) for row in rows]
+
+
+def show(rows: Iterable[Row], title: str) -> None:
+    """Print a table."""
+    table = Table(title=title, title_justify="left")
+    for heading, justify in (("measure", "left"), ("what", "left"), ("figure", "right"), ("unit", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("ratio", justify="right")
+    for heading in ("against", "target", "", "note"):
+        table.add_column(heading)
+    before = ""
+    for row in rows:
+        if before and row.measure != before:
+            table.add_section()
+        table.add_row(
+            row.measure if row.measure != before else "",
+            row.what,
+            "—" if row.value is None else number(row.value),
+            row.unit,
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            row.against,
+            row.target,
+            {None: "", True: "reached", False: "MISSED"}[row.reached],
+            row.note,
+        )
+        before = row.measure
+    Console(width=None if Console().is_terminal else 200).print(table)
+
+
+def number(value: float) -> str:
+    """As many digits as mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,109 @@
+"""The one embedded server of a run, with the durability of production, and what its processes cost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psutil
+import psycopg2
+
+from zeke_jobs import embedded
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; each system under measurement gets databases of its own."""
+
+    folder: Path
+    url: str
+
+    def create(self, name: str) -> str:
+        """Make an empty database and return its URL."""
+        conn = connect(self.url)
+        try:
+            run(conn, f"CREATE DATABASE {name}")
+        finally:
+            conn.close()
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+    def drop(self, url: str) -> None:
+        """Drop a database, whoever is connected."""
+        conn = connect(self.url)
+        try:
+            run(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
+        finally:
+            conn.close()
+
+    def cpu(self) -> float:
+        """Seconds of CPU that all server processes used so far, those that ended included."""
+        postmaster = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]))
+        times = postmaster.cpu_times()
+        return float(times.children_user + times.children_system) + cpu(postmaster.children(recursive=True))
+
+    def statements(self) -> int:
+        """How many statements the server has logged, of databases that log theirs."""
+        log = (self.folder / "data" / "log").read_text(errors="replace")
+        return sum("LOG:  statement: " in line or "LOG:  execute " in line for line in log.splitlines())
+
+
+@contextmanager
+def start() -> Iterator[Server]:
+    """A server for the length of the block, in a temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-bench-"))
+    try:
+        yield Server(folder, embedded.ensure(folder))
+    finally:
+        embedded.stop(folder, mode="immediate")
+        shutil.rmtree(folder)
+
+
+def cpu(processes: list[psutil.Process]) -> float:
+    """Seconds of CPU that these processes used so far."""
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+def run(conn: Connection, sql: str, *params: Any) -> int:
+    """Execute a statement; answers how many rows it touched."""
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return int(cursor.rowcount)
+
+
+def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return cursor.fetchall()
+
+
+def scalar(conn: Connection, sql: str, *params: Any) -> Any:
+    """The first value of the first row, None where there is none."""
+    found = rows(conn, sql, *params)
+    return found[0][0] if found else None
+
+
+def vacuum(conn: Connection) -> None:
+    """What autovacuum would have done by and by: between rounds, so that each starts alike."""
+    try:
+        run(conn, "VACUUM (ANALYZE)")
+    except psycopg2.errors.LockNotAvailable:  # pragma: no cover
+        return
