@@ -5,6 +5,8 @@ Each session makes its own virtual environment below .nox/ with the versions of 
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import nox
@@ -17,6 +19,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PYPROJECT, "dev")
 CONSTRAINTS = "constraints.txt"
 OTHER_PYTHONS = ("3.12", "3.13")
+BENCH_PEERS = ("procrastinate>=3.10,<4", "pgqueuer[asyncpg]>=1.6,<2", "oban>=0.7; python_version >= '3.12'")
 
 
 def install(session: nox.Session, *requirements: str) -> None:
@@ -80,6 +83,31 @@ def schema(session: nox.Session) -> None:
     """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
     install(session, "--editable", ".")
     session.run("python", "-m", "tests.zeke_jobs.schema_dump")
+
+
+@nox.session(default=False)
+def schedules(session: nox.Session) -> None:
+    """Two real schedulers over real minutes, one of them killed: nox -s schedules [-- MINUTES]."""
+    install(session, "--editable", ".", *DEV)
+    minutes = session.posargs[0] if session.posargs else "5"
+    session.run("pytest", "-s", "tests/acceptance/test_schedules.py", env={"ZEKE_TEST_MINUTES": minutes})
+
+
+def _newest_python() -> str | None:
+    """A Python for all peers of the bench (oban asks for 3.12); where there is none, nox's own, and no oban."""
+    for wanted in reversed(OTHER_PYTHONS):
+        program = shutil.which(f"python{wanted}")
+        # A version manager's shim may be there and answer that the version is not.
+        if program and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0:
+            return wanted
+    return None
+
+
+@nox.session(default=False, python=_newest_python())
+def bench(session: nox.Session) -> None:
+    """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--json FILE] [MEASURE …]]."""
+    install(session, "--editable", ".", "psutil", *BENCH_PEERS)
+    session.run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session(default=False)

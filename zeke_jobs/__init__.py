@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from zeke_jobs.client import status as status
     from zeke_jobs.client import wait as wait
     from zeke_jobs.context import Context as Context
+    from zeke_jobs.durations import Duration as Duration
+    from zeke_jobs.durations import parse_duration as parse_duration
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
     from zeke_jobs.payloads import Payload as Payload
+    from zeke_jobs.postgres import transaction as transaction
     from zeke_jobs.queries import Queries as Queries
 
 __version__ = "0.1.0"
@@ -31,6 +34,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Context": "context",
     "Defer": "errors",
+    "Duration": "durations",
     "Job": "client",
     "Payload": "payloads",
     "Queries": "queries",
@@ -38,11 +42,13 @@ _HOMES = {
     "Retry": "errors",
     "Sent": "client",
     "cancel": "client",
+    "parse_duration": "durations",
     "retry": "client",
     "send": "client",
     "send_many": "client",
     "statement": "client",
     "status": "client",
+    "transaction": "postgres",
     "wait": "client",
 }
 

@@ -9,6 +9,8 @@ from dramatiq_pg import PostgresBroker
 
 from zeke_jobs import client, metronome
 from zeke_jobs.consumer import JobConsumer
+from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.refusal import refuse
 from zeke_jobs.results import JobResults
 from zeke_jobs.worker_process import WorkerProcess
 
@@ -50,10 +52,13 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         Raises:
             TypeError: positional arguments, or an option that ``zeke_jobs.send`` does not take.
             UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
+            SystemExit: a scheduler's first beat found that it must not start.
         """
         if message.actor_name == metronome.NAME:
-            self.process.boot_scheduler()
-            metronome.beat(self.process.url)
+            try:
+                metronome.beat(self.process.url, self.process.boot_scheduler)
+            except (ConfigurationError, MigrationError) as error:
+                refuse(error)  # periodiq would call it an unhandled error
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")

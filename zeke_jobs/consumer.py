@@ -89,7 +89,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _until_due(self, conn: Connection) -> float:
         """Seconds to wait for the bell: until a delayed job is due, or the next look without any reason."""
         process = self._process
-        longest = _POLL * len(process.queues)
+        # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
+        longest = _POLL * len(process.queues) if process.doorbell.listens else _POLL
         due = SQL.one(conn, "queue_next_due", queue=self._queue, tasks=process.tasks())
         return longest if due is None or due["seconds"] is None else max(0.0, min(due["seconds"], longest))
 
@@ -129,7 +130,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _say_idle(self, conn: Connection, *, idle: bool) -> None:
         if self._says_idle != idle:
-            SQL.run(conn, "worker_idle", worker=self._process.id, idle=idle)
+            if self._process.doorbell.listens:
+                SQL.run(conn, "worker_idle", worker=self._process.id, idle=idle)
             self._says_idle = idle
 
     def ack(self, message: JobMessage) -> None:

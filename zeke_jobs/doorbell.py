@@ -25,6 +25,8 @@ _PAUSE = 1.0
 class Doorbell:
     """One LISTEN connection. A bell may ring without need, and may be missed: polling is the backstop.
 
+    Behind a pooler nothing is heard (``listens`` is False), and polling is all there is.
+
     ``on_cancel`` is called with the id of each job that somebody cancels, ``on_revision`` when another revision of jobs.yaml
     is in force.
     """
@@ -35,7 +37,10 @@ class Doorbell:
         queues: Iterable[str],
         on_cancel: Callable[[str], object],
         on_revision: Callable[[], object],
+        *,
+        listens: bool = True,
     ) -> None:
+        self.listens = listens
         self._url = url
         self._events = {f"zeke_jobs.{queue}": threading.Event() for queue in queues}
         self._on_cancel = on_cancel
@@ -47,7 +52,10 @@ class Doorbell:
 
     def start(self) -> None:
         """Start listening."""
-        self._thread.start()
+        if self.listens:
+            self._thread.start()
+        else:
+            self._log.info("no doorbell through a pooler; looking for jobs once a second")
 
     def wait(self, queue: str, timeout: float) -> bool:
         """Wait until the queue's bell rings, for ``timeout`` seconds at most."""
@@ -69,7 +77,8 @@ class Doorbell:
         """Stop listening and wake everybody."""
         self._stopping = True
         os.write(self._wake_write, b"x")
-        self._thread.join(5.0)
+        if self.listens:
+            self._thread.join(5.0)
         self.ring_all()
 
     def _run(self) -> None:

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeke_jobs import builder, config, environment, logs
+from zeke_jobs import builder, config, environment, logs, metronome
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.refusal import refuse
 
 if TYPE_CHECKING:
     from zeke_jobs.broker import JobBroker
@@ -25,6 +26,8 @@ def load() -> JobBroker:
     try:
         if _is_command_line():
             logs.configure()
+            if _name() == "periodiq":
+                metronome.obey_signals()  # from the very start, also as PID 1
             url: str | None = environment.database_url()
         else:
             url = environment.database_url_or_none()
@@ -32,10 +35,13 @@ def load() -> JobBroker:
     except ConfigurationError as error:
         if not _is_command_line():
             raise
-        print(error, file=sys.stderr)  # noqa: T201 (it is for the operator)
-        sys.exit(2)
+        refuse(error)
 
 
 def _is_command_line() -> bool:
+    return _name() in _COMMAND_LINES
+
+
+def _name() -> str:
     path = Path(sys.argv[0])
-    return path.name in _COMMAND_LINES or (path.name == "__main__.py" and path.parent.name in _COMMAND_LINES)
+    return path.parent.name if path.name == "__main__.py" else path.name

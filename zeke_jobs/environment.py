@@ -16,8 +16,10 @@ LOG_FORMAT = "ZEKE_JOBS_LOG_FORMAT"
 LOG_LEVEL = "ZEKE_JOBS_LOG_LEVEL"
 HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
 ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
+LISTEN = "ZEKE_JOBS_LISTEN"
 
 LogFormat = Literal["auto", "console", "json"]
+Listen = Literal["auto", "on", "off"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -103,6 +105,15 @@ def installation() -> str:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
     return name
+
+
+def listen() -> Listen:
+    """Whether to wait by LISTEN (``on``) or to look once a second (``off``); ``auto``, the default, finds out.
+
+    Raises:
+        ConfigurationError: ``ZEKE_JOBS_LISTEN`` is something else.
+    """
+    return cast("Listen", _one_of(LISTEN, get_args(Listen), "auto"))
 
 
 def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:

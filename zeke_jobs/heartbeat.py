@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs import applying, catalogue, catalogue_rows, environment, rescue
+from zeke_jobs import applying, catalogue, catalogue_rows, environment, rescue, schedule
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
@@ -26,6 +26,7 @@ _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
 _LOOK = 1.0  # seconds between looks at the number of the revision in force; the doorbell is quicker, where it rings
+_SILENCE = 60.0  # seconds between looks whether a scheduler still beats
 _SUMMARY = 10.0  # seconds between lines about what completed
 
 
@@ -42,6 +43,7 @@ class Heartbeat:
         self._next_watch = 0.0
         self._next_look = 0.0
         self._next_summary = 0.0
+        self._next_silence = self._proved + _SILENCE
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
@@ -121,6 +123,9 @@ class Heartbeat:
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
             process.settler.say_completed()
+        if sent >= self._next_silence:
+            self._next_silence = sent + _SILENCE
+            self._warn_of_silence(conn)
         self._retention.tick()
         process.pool.trim(keep=2, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
@@ -161,6 +166,12 @@ class Heartbeat:
                 self._log.info("took back what was set for a time", revision=reverted.revision)
         for moved in catalogue_rows.gather(conn):
             self._log.info("jobs follow their task", **moved)
+
+    def _warn_of_silence(self, conn: Connection) -> None:
+        silence = schedule.silence(conn)
+        if silence is not None:
+            minutes = round(silence.total_seconds() / 60, 1)
+            self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
 
     def watch(self, conn: Connection) -> None:
         """Say which handlers have started, and stop those whose jobs were cancelled."""

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from zeke_jobs import drivers
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.postgres import DISCONNECTED, can_listen, connect
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -87,8 +87,12 @@ class Listener:
             return self._thread is None
 
     def _serve(self, conn: Connection) -> None:
-        with conn.cursor() as cursor:
-            cursor.execute(f'LISTEN "{CHANNEL}"')
+        poll = self.poll
+        if can_listen(conn):
+            with conn.cursor() as cursor:
+                cursor.execute(f'LISTEN "{CHANNEL}"')
+        else:
+            poll /= 4  # nothing is announced through a pooler
         last_needed = monotonic()
         next_look = last_needed
         while True:
@@ -101,7 +105,7 @@ class Listener:
                 return
             if now >= next_look:
                 self._tell(self._ended(conn, waiting))
-                next_look = now + self.poll
+                next_look = now + poll
             readable, _, _ = select.select([conn], [], [], max(0.0, next_look - monotonic()))
             if readable:
                 conn.poll()

@@ -13,15 +13,18 @@ from uuid import UUID, uuid4
 
 import zeke_jobs
 from zeke_jobs import schedule
+from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import DISCONNECTED, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.schedule import silence as scheduler_silence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from pendulum import DateTime
+    from psycopg2.extensions import connection as Connection
 
 __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 
@@ -82,36 +85,46 @@ class _Process:
         self.skew = timedelta(0)
         self.beating: threading.Thread | None = None
         self.away = False
+        self.refusal: ConfigurationError | MigrationError | None = None
 
 
 _PROCESS = _Process()
 
 
-def beat(url: str | None) -> None:
-    """One beat: send what is due, then prove that a scheduler lives. Never raises, and returns within a minute.
+def beat(url: str | None, prepare: Callable[[Connection], None] = lambda _: None) -> None:
+    """One beat: send what is due, then prove that a scheduler lives. Returns within a minute.
 
     The work is done in a thread, so that a signal ends the process even while the database does not answer. An open
     transaction is then rolled back, and the next beat of any scheduler does what this one left undone.
 
     Args:
         url: The database; by default what the environment names.
+        prepare: Called with the connection before anything else, as for the checks of a start.
+
+    Raises:
+        ConfigurationError, MigrationError: what ``prepare`` refused.
     """
     obey_signals()
     if _PROCESS.beating is None or not _PROCESS.beating.is_alive():
-        _PROCESS.beating = threading.Thread(target=_beat, args=(url,), name="beat", daemon=True)
+        _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
         _PROCESS.beating.start()
     _PROCESS.beating.join(_PATIENCE)
+    if _PROCESS.refusal is not None:
+        raise _PROCESS.refusal
     if _PROCESS.beating.is_alive():
         get_logger(__name__).warning("the beat takes longer than a minute; the next one waits for it")
 
 
-def _beat(url: str | None) -> None:
+def _beat(url: str | None, prepare: Callable[[Connection], None]) -> None:
     log = get_logger(__name__)
     try:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
+            prepare(conn)
             _measure_skew(schedule.clock(conn))
             schedule.beat(conn)
             _prove_life(conn)
+    except (ConfigurationError, MigrationError) as error:
+        _PROCESS.refusal = error
     except DISCONNECTED as error:
         _PROCESS.away = True
         log.warning("the database is away; trying again soon", error=str(error).strip())

@@ -13,6 +13,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extras import register_uuid
 
 from zeke_jobs import environment
+from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,22 @@ _KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
+# Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
+# session to session; the isolation level it does not, so that setting it would change some other program's transactions.
+_GREETING = """
+SELECT
+  CASE pg_backend_pid()
+    WHEN %(pid)s THEN set_config('default_transaction_isolation', 'read committed', false)
+    ELSE current_setting('default_transaction_isolation')
+  END,
+  set_config('TimeZone', 'UTC', false)
+"""
+# Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
+_WRONG_ISOLATION = """\
+expected transactions to be read committed by default where a pooler stands in between, got {isolation}
+  help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
+and let the pooler reconnect"""
+
 
 def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
@@ -38,7 +55,8 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
 
     Raises:
-        ConfigurationError: no ``url`` and no ``DATABASE_URL``.
+        ConfigurationError: no ``url`` and no ``DATABASE_URL``; or the database's default is another isolation level, and a
+            pooler in between lets nobody set it for a session.
         psycopg2.OperationalError: the server cannot be reached.
     """
     options = {**_KEEPALIVE, "application_name": application_name}
@@ -47,9 +65,11 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     with conn.cursor() as cursor:
-        # SET, not start-up options: PgBouncer refuses options that it does not know.
-        # A database default of REPEATABLE READ would make limits inexact (facts: 5,271 serialisation errors).
-        cursor.execute("SET timezone TO 'UTC'; SET default_transaction_isolation TO 'read committed'")
+        cursor.execute(_GREETING, {"pid": conn.info.backend_pid})
+        row = cursor.fetchone()
+    if row is not None and row[0] != "read committed":
+        conn.close()
+        raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[0]))
     return conn
 
 
@@ -62,6 +82,12 @@ def is_pooled(conn: Connection) -> bool:
         cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
         row = cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+def can_listen(conn: Connection) -> bool:
+    """Whether a LISTEN on this connection would be heard: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` says otherwise."""
+    wanted = environment.listen()
+    return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
 
 @contextmanager

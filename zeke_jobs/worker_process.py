@@ -26,8 +26,9 @@ from zeke_jobs.interrupts import Cancelled, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import Ended
-from zeke_jobs.postgres import DISCONNECTED, Pool, connect
+from zeke_jobs.postgres import DISCONNECTED, Pool, can_listen, connect
 from zeke_jobs.queries import SQL
+from zeke_jobs.refusal import refuse
 from zeke_jobs.settler import Settler
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
         self.alone = False
         self.stopping = False
+        self._listens = True
         self.doorbell: Doorbell
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
@@ -121,31 +123,34 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.load = Load(worker.worker_threads)
         self.handler_pool.resize(worker.worker_threads)
         self.heartbeat = Heartbeat(self)
-        while not self._try_to_boot(announce=True):
+        while not self._try_to_boot():
             time.sleep(_PAUSE)
         self.executor.worker = self.settler.worker = self.id
-        self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon)
+        self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon, listens=self._listens)
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
 
-    def boot_scheduler(self) -> None:
-        """The same checks for a scheduler, before its first beat; without a database, before the next one."""
-        if not self.runtime.revision:
-            self._try_to_boot(announce=False)
+    def boot_scheduler(self, conn: Connection) -> None:
+        """The checks of a start, for a scheduler: before the first beat that reaches the database.
 
-    def _try_to_boot(self, *, announce: bool) -> bool:
+        Raises:
+            ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
+        """
+        if not self.runtime.revision:
+            self._boot(conn)
+
+    def _try_to_boot(self) -> bool:
         try:
             with closing(connect(self.url, application_name="zeke-jobs boot")) as conn:
                 self._boot(conn)
-                if announce:
-                    self.register(conn)
+                self._listens = can_listen(conn)
+                self.register(conn)
         except DISCONNECTED as error:
             self._log.warning("waiting for the database", error=str(error).strip())
             return False
         except (ConfigurationError, MigrationError) as error:
-            print(f"zeke_jobs: error: {error}", file=sys.stderr)  # noqa: T201 (it is for the operator)
-            sys.exit(2)
+            refuse(error)
         except Exception:  # noqa: BLE001 (dramatiq would log it and run on without us)
             self._log.exception("could not start; please report this")
             sys.exit(3)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
     from actors.engine.contract import Engine

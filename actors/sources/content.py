@@ -16,8 +16,11 @@ from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, obtain
 from actors.store import contents, items
 from actors.store.outcomes import IN_FLIGHT, Outcome
-from zeke_jobs import Context  # noqa: TC001
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import (
+    Context,
+    Duration,
+    parse_duration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

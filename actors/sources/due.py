@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.engine.canonical import site_of
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from zeke_jobs.context import Context
+    from zeke_jobs import Context
 
 
 class PullSettings(BaseModel):

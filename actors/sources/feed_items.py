@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.store.items import NewItem
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-from zeke_jobs.errors import Defer, Reject
-from zeke_jobs.postgres import transaction
+from zeke_jobs import Defer, Reject, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from actors.ai.protocol import CallEnd, CallStart
-    from zeke_jobs.context import Context
+    from zeke_jobs import Context
 
 
 class PostgresLedger:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from zeke_jobs.queries import Queries
+from zeke_jobs import Queries
 
 SQL = Queries("actors.store", "sql")

@@ -193,7 +193,7 @@ def test_editing_the_file_and_restarting_changes_the_limit_and_an_old_file_does_
     stale = fleet.workers(ZEKE_JOBS_CONFIG=str(old), threads=8)
     fleet.ready(effects, 2)
     assert scalar(effects, limit) == 5
-    assert "older revision" in stale.text()
+    eventually(lambda: "older revision" in stale.text(), fleet=fleet)
     zeke_jobs.send_many("work", [{"n": n, "seconds": 0.1} for n in range(40)])
     eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
     assert scalar(effects, OVERLAP) == 5

@@ -172,7 +172,7 @@ def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(
 
     done, begun = Event(), []
 
-    def hang(_: object) -> None:
+    def hang(*_: object) -> None:
         begun.append(1)
         done.wait()
 

@@ -13,7 +13,7 @@ from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer,
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary
-from zeke_jobs.errors import Reject, Retry
+from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

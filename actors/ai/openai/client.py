@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from zeke_jobs.errors import Defer, Reject, Retry
+from zeke_jobs import Defer, Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from zeke_jobs.durations import Duration, parse_duration
+from zeke_jobs import Duration, parse_duration
 
 
 class Price(BaseModel):
