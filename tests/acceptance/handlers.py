@@ -74,3 +74,14 @@ def poison(payload: Work, ctx: Context) -> None:
 
 def say(payload: Work, ctx: Context[Words]) -> str:
     return ctx.settings.word
+
+
+def query(payload: Work, ctx: Context) -> None:
+    """Waits inside the database until something stops it."""
+    trace(ctx, "start")
+    with ctx.db.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(30)")
+
+
+def fail(payload: Work, ctx: Context) -> None:
+    raise ValueError("no luck")

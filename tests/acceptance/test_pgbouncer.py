@@ -1,0 +1,323 @@
+"""Everything through PgBouncer in transaction mode, where two statements may be run by two sessions."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.acceptance.test_workers import OPEN, OVERLAP
+from zeke_jobs import environment, metronome, migrate, pausing, postgres, retention
+from zeke_jobs.errors import ConfigurationError, JobFailed, MigrationError
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer"),
+]
+TASKS = """
+  version: 1
+  tasks:
+    work: {handler: "H:work", concurrency: 3}
+    effect: {handler: "H:effect"}
+    query: {handler: "H:query"}
+    tick: {handler: "H:work", queue: other, cron: "* * * * *"}
+"""
+
+
+class Bouncer:
+    """A PgBouncer of its own before the run's server, with few sessions to share."""
+
+    def __init__(self, folder: Path, server: str, pool_size: int) -> None:
+        self.folder = folder
+        host = parse_qs(urlsplit(server).query)["host"][0]
+        self.configuration = folder / "pgbouncer.ini"
+        self.configuration.write_text(
+            f"""[databases]
+            * = host={host} user=postgres
+            [pgbouncer]
+            pool_mode = transaction
+            default_pool_size = {pool_size}
+            max_client_conn = 200
+            listen_port = 6432
+            unix_socket_dir = {folder}
+            auth_type = any
+            admin_users = postgres
+            """.replace("            ", "")
+        )
+        if os.geteuid() == 0:  # it refuses to run as root, as the server does
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            with self.configuration.open("a") as configuration:
+                configuration.write("user = nobody\n")
+
+    def start(self) -> None:
+        assert PROGRAM is not None
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([PROGRAM, str(self.configuration)], stdout=log, stderr=log)
+        eventually((self.folder / ".s.PGSQL.6432").exists, 10)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        (self.folder / ".s.PGSQL.6432").unlink(missing_ok=True)
+
+    def at(self, url: str) -> str:
+        """The URL of the same database, through here."""
+        return urlunsplit(urlsplit(url)._replace(query=f"host={self.folder}&port=6432"))
+
+    def command(self, command: str, url: str) -> None:
+        """Say something to its own console."""
+        conn = psycopg2.connect(urlunsplit(urlsplit(self.at(url))._replace(path="/pgbouncer")))
+        conn.autocommit = True
+        with closing(conn), conn.cursor() as cursor:
+            cursor.execute(command)
+
+
+@pytest.fixture
+def make_bouncer(server_url: str) -> Iterator[Callable[[int], Bouncer]]:
+    made: list[Bouncer] = []
+
+    def make(pool_size: int) -> Bouncer:
+        made.append(Bouncer(Path(tempfile.mkdtemp(prefix="zeke-pgb-")), server_url, pool_size))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for bouncer in made:
+        bouncer.stop()
+        shutil.rmtree(bouncer.folder)
+
+
+@pytest.fixture
+def bouncer(make_bouncer: Callable[[int], Bouncer]) -> Bouncer:
+    return make_bouncer(6)
+
+
+@pytest.fixture
+def pooled(bouncer: Bouncer, database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of the test's database through PgBouncer; ``DATABASE_URL`` names it too."""
+    url = bouncer.at(database)
+    monkeypatch.setenv("DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def workers(fleet: Fleet, pooled: str, effects: Connection) -> Fleet:
+    """Workers that know the database only through PgBouncer; ``conn`` looks at it directly."""
+    fleet.database = pooled
+    fleet.configure(TASKS)
+    fleet.workers(processes=2)
+    fleet.ready(effects, 2)
+    return fleet
+
+
+def test_jobs_run_once_within_their_limit_and_outputs_arrive(workers: Fleet, conn: Connection) -> None:
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(200)])
+    eventually(lambda: scalar(conn, OPEN) == 0, 90, workers)
+    assert scalar(conn, "SELECT count(DISTINCT job) FROM trace WHERE what = 'end'") == 200
+    assert scalar(conn, "SELECT count(*) FROM trace") == 400
+    assert scalar(conn, OVERLAP) == 3
+    assert zeke_jobs.wait(zeke_jobs.send("work", {"n": 7}).id, timeout=10) == 7
+    assert "no doorbell through a pooler" in workers.logs()
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE idle") == 0, "nobody hears, so nobody must ring"
+
+
+def test_transactions_of_handlers_commit_with_their_completion(workers: Fleet, conn: Connection) -> None:
+    for n in range(20):
+        zeke_jobs.send("effect", {"n": n, "seconds": 0.01})
+    eventually(lambda: scalar(conn, OPEN) == 0, 60, workers)
+    assert scalar(conn, "SELECT count(*) FROM effect") == 20
+
+
+def test_an_active_job_in_a_query_is_cancelled_within_moments(workers: Fleet, conn: Connection) -> None:
+    job = zeke_jobs.send("query")
+    eventually(lambda: scalar(conn, "SELECT count(*) FROM trace"), 20, workers)
+    began = time.monotonic()
+    zeke_jobs.cancel(job.id, "not wanted")
+    with pytest.raises(JobFailed, match="cancelled"):
+        zeke_jobs.wait(job.id, timeout=10)
+    assert time.monotonic() - began < 3  # two until it ends, one until the next look
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'"
+    assert scalar(conn, running) == 0
+
+
+def test_pause_and_resume_are_honoured_within_a_second_or_so(workers: Fleet, conn: Connection, pooled: str) -> None:
+    with closing(connect(pooled)) as through:
+        pausing.pause(through, "task/tick", by="a test")
+        job = zeke_jobs.send("tick")
+        conn.cursor().execute("SELECT pg_sleep(1.5)")
+        assert zeke_jobs.status(job.id).status == "created"
+        pausing.resume(through, "task/tick")
+        assert zeke_jobs.wait(job.id, timeout=10) == 0
+    row = scalar(conn, "SELECT started_on - run_at < interval '4 seconds' FROM zeke_jobs.queue WHERE task = 'tick'")
+    assert row is True
+
+
+def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connection, bouncer: Bouncer) -> None:
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.05} for n in range(60)])
+    eventually(lambda: scalar(conn, "SELECT count(*) FROM trace"), 20, workers)
+    bouncer.stop()
+    bouncer.start()
+    eventually(lambda: scalar(conn, OPEN) == 0, 90, workers)
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 60
+
+
+def test_a_schedule_sends_its_tick_once(workers: Fleet, conn: Connection, pooled: str) -> None:
+    conn.cursor().execute("UPDATE zeke_jobs.revision SET applied_on = applied_on - interval '70 seconds'")
+    conn.cursor().execute("DELETE FROM zeke_jobs.schedule_state")
+    threads = [threading.Thread(target=metronome.beat, args=(pooled,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert scalar(conn, "SELECT count(*) = count(DISTINCT scheduled_for) FROM zeke_jobs.queue WHERE task = 'tick'")
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.tick WHERE outcome = 'sent'") == 1
+
+
+def test_several_migrate_an_empty_database_at_once(bouncer: Bouncer, new_database: Callable[..., str]) -> None:
+    url = new_database()
+    applied: list[str] = []
+
+    def bring_up() -> None:
+        with closing(connect(bouncer.at(url))) as conn:
+            applied.extend(migration.name for migration in migrate.migrate(conn, ["actors.store"]))
+
+    threads = [threading.Thread(target=bring_up) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(applied) == sorted(migration.name for migration in migrate.available(["actors.store"]))
+    with closing(connect(url)) as conn:
+        assert scalar(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+        assert migrate.migrate(conn, ["actors.store"]) == []
+
+
+def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str) -> None:
+    concurrent = migrate.Migration("zeke_jobs", "9999_index.sql", "SELECT 1", in_transaction=False, breaking=False)
+    with (
+        closing(connect(pooled)) as conn,
+        pytest.raises(MigrationError, match="run zeke-jobs migrate with the server's own address"),
+    ):
+        migrate._apply(conn, concurrent)
+
+
+def test_a_purge_works_through_the_pooler(pooled: str, conn: Connection) -> None:
+    conn.cursor().execute(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, completed_on, revision)
+        SELECT zeke_jobs.new_id(), 'default', '{"actor_name": "gone"}', 'done', now() - interval '31 days', 1
+        FROM generate_series(1, 2500)"""
+    )
+    with closing(connect(pooled)) as through:
+        assert retention.purge(through) == 2500
+
+
+def test_a_pooler_is_recognised(pooled: str, conn: Connection) -> None:
+    with closing(connect(pooled)) as through:
+        assert postgres.is_pooled(through)
+        assert not postgres.can_listen(through)
+    assert not postgres.is_pooled(conn)
+    assert postgres.can_listen(conn)
+
+
+@pytest.mark.parametrize(("said", "listens"), [("on", True), ("off", False)])
+def test_listening_can_be_forced_and_forbidden(
+    pooled: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, said: str, listens: bool
+) -> None:
+    monkeypatch.setenv(environment.LISTEN, said)
+    with closing(connect(pooled)) as through:
+        assert postgres.can_listen(through) is listens
+    assert postgres.can_listen(conn) is listens
+
+
+def shown(conn: Connection, setting: str) -> Any:
+    return scalar(conn, f"SHOW {setting}")
+
+
+def test_our_time_zone_follows_us_from_session_to_session(
+    make_bouncer: Callable[[int], Bouncer], database: str, conn: Connection
+) -> None:
+    conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
+    url = make_bouncer(1).at(database)  # one session for everybody
+    with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
+        theirs.autocommit = True
+        theirs.cursor().execute("SET timezone TO 'Asia/Tokyo'")
+        assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
+        assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
+
+
+def test_we_leave_nothing_behind_in_sessions_that_others_use_next(
+    make_bouncer: Callable[[int], Bouncer], database: str, conn: Connection
+) -> None:
+    name = urlsplit(database).path[1:]
+    conn.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
+    bouncer = make_bouncer(1)
+    url = bouncer.at(database)
+    with pytest.raises(
+        ConfigurationError, match=r"expected transactions to be read committed by default.*got repeatable read"
+    ):
+        connect(url)
+    with closing(psycopg2.connect(url)) as theirs:
+        theirs.autocommit = True
+        assert shown(theirs, "default_transaction_isolation") == "repeatable read"
+    with closing(connect(database)) as direct:
+        assert shown(direct, "default_transaction_isolation") == "read committed"
+        conn.cursor().execute(
+            f"ALTER ROLE postgres IN DATABASE {name} SET default_transaction_isolation TO 'read committed'"
+        )
+    bouncer.command("RECONNECT", database)
+    with closing(connect(url)) as ours:
+        assert shown(ours, "transaction_isolation") == "read committed"
+
+
+def test_no_session_listens_that_the_pooler_gives_to_somebody_else(
+    make_bouncer: Callable[[int], Bouncer], database: str, monkeypatch: pytest.MonkeyPatch, make_done: str
+) -> None:
+    url = make_bouncer(2).at(database)
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert zeke_jobs.wait(make_done, timeout=5) is None
+    with closing(psycopg2.connect(url)) as first, closing(psycopg2.connect(url)) as second:
+        for conn in (first, second):
+            with conn.cursor() as cursor:
+                cursor.execute("SELECT pg_listening_channels()")
+                assert cursor.fetchall() == []
+
+
+@pytest.fixture
+def make_done(conn: Connection) -> Iterator[str]:
+    """A job that is active, and done a moment after somebody waits for it."""
+    job = scalar(
+        conn,
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, revision)
+        VALUES (zeke_jobs.new_id(), 'default', '{"actor_name": "x"}', 'consumed', 1) RETURNING message_id::text""",
+    )
+
+    def finish() -> None:
+        eventually(lambda: scalar(conn, "SELECT awaited FROM zeke_jobs.queue"), 10)
+        conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done', completed_on = now(), result = 'null'")
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    yield job
+    thread.join()
