@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -17,13 +18,13 @@ from actors.sources.pull import ingest_pull
 from actors.sources.pull_youtube import ingest_pull_youtube
 from actors.sources.source import SourceSettings, ingest_source
 from actors.sources.upload import UploadSettings, ingest_from_upload
-from actors.store import sources
+from actors.store import items, sources
+from actors.store.items import NewItem
 from tests.actors.scripted_site import ScriptedSite
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -130,5 +131,18 @@ def add_source(conn: Connection) -> Callable[..., UUID]:
 
     def add(url: str, kind: str = "rss") -> UUID:
         return sources.add(conn, kind, url)[0]
+
+    return add
+
+
+@pytest.fixture
+def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..., UUID]:
+    """Adds a queued item: ``add_item(url, source=…, title=…, …)``."""
+
+    def add(url: str | None, source: UUID | None = None, **known: Any) -> UUID:
+        source = source or add_source("https://a.example/feed")
+        item = items.add(pipeline.conn, source, NewItem(external_id=str(uuid4()), url=url, **known)).id
+        items.queue(pipeline.conn, [item])
+        return item
 
     return add

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import tracemalloc
+import zlib
+from contextlib import contextmanager
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine.contract import EngineError
+from actors.engine.fetch import Fetcher, Limits
+from tests.actors.scripted_site import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.actors.scripted_site import ScriptedSite
+
+LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+@pytest.fixture
+def fetcher() -> Fetcher:
+    return Fetcher("tests/1", LOOPBACK)
+
+
+def failure(call: Callable[[], object]) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        call()
+    return caught.value
+
+
+@contextmanager
+def raw_server(*pieces: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Sends the pieces to each caller, a pause after each, the last one for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        with listener.accept()[0] as caller:
+            caller.recv(65536)
+            try:
+                for piece in pieces:
+                    caller.sendall(piece)
+                while not stop.wait(pause):
+                    caller.sendall(pieces[-1])
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def test_gzip_is_undone(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(
+        gzip.compress(b"plain") + gzip.compress(b" and more"), headers={"Content-Encoding": "gzip"}
+    )
+    assert fetcher.get(site.url, LIMITS).body == b"plain and more"
+
+
+@pytest.mark.parametrize("bits", [zlib.MAX_WBITS, -zlib.MAX_WBITS])
+def test_both_forms_of_deflate_are_undone(site: ScriptedSite, fetcher: Fetcher, bits: int) -> None:
+    packer = zlib.compressobj(wbits=bits)
+    body = packer.compress(b"plain " * 100) + packer.flush()
+    site.pages["/"] = Answer(body, headers={"Content-Encoding": "deflate"})
+    assert fetcher.get(site.url, LIMITS).body == b"plain " * 100
+
+
+def test_an_encoding_that_was_not_asked_for_is_refused(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(b"xx", headers={"Content-Encoding": "br"})
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "unsupported_type"
+
+
+def test_a_body_that_ends_in_the_middle_may_be_tried_again(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(gzip.compress(b"plain " * 1000)[:-20], headers={"Content-Encoding": "gzip"})
+    error = failure(lambda: fetcher.get(site.url, LIMITS))
+    assert (error.code, error.transient) == ("fetch_failed", True)
+
+
+def test_a_small_body_that_inflates_to_500_mb_costs_bounded_memory(site: ScriptedSite, fetcher: Fetcher) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(500)) + packer.flush()
+    # Packed twice it would be 16 KB; what matters is that each chunk inflates a thousandfold.
+    site.pages["/"] = Answer(bomb, headers={"Content-Encoding": "gzip"})
+    limits = Limits(body_bytes=1_000_000, raw_bytes=1_000_000, seconds=10)
+    tracemalloc.start()
+    try:
+        error = failure(lambda: fetcher.get(site.url, limits))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert error.code == "too_large"
+    assert peak < 8_000_000
+
+
+def test_a_100_mb_page_is_not_read(site: ScriptedSite, fetcher: Fetcher) -> None:
+    site.pages["/"] = Answer(b"x", headers={"Content-Length": "100000000"})
+    started = time.monotonic()
+    assert failure(lambda: fetcher.get(site.url, LIMITS)).code == "too_large"
+    assert time.monotonic() - started < LIMITS.seconds
+
+
+def test_bytes_are_counted_on_the_wire_too(fetcher: Fetcher) -> None:
+    limits = Limits(body_bytes=100_000_000, raw_bytes=300_000, seconds=5)
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
+        assert "larger than 300000 bytes" in str(failure(lambda: fetcher.get(url, limits)))
+
+
+def test_a_body_without_a_length_ends_at_the_limit(fetcher: Fetcher) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
+        assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x"], id="body"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], id="headers"),
+    ],
+)
+def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, pieces: list[bytes]) -> None:
+    # The earlier version's timeouts ended at the headers.
+    started = time.monotonic()
+    with raw_server(*pieces, pause=0.05) as url:
+        error = failure(lambda: fetcher.get(url, LIMITS))
+    assert (error.code, error.transient) == ("timeout", True)
+    assert time.monotonic() - started < LIMITS.seconds + 1

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.store import items
+from tests.actors.scripted_site import Answer, page, paragraphs
+from tests.actors.sources.conftest import Pipeline
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from actors.engine.local import LocalEngine
+    from tests.actors.scripted_site import Asked, ScriptedSite
+
+
+def test_two_links_to_one_page_make_one_story(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    for path in ("/a", "/a?utm_source=rss", "/a/amp"):
+        site.pages[path] = Answer(page("A", paragraphs(f"the queue as {path} tells it")))
+    ids = [add_item(f"{site.url}{path}") for path in ("/a", "/a?utm_source=rss", "/a/amp")]
+    pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
+    assert pipeline.query("SELECT count(DISTINCT story_id), count(story_id) FROM item_outcomes") == [(1, 3)]
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_a_page_is_known_by_the_address_that_it_calls_its_own(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    head = '<link rel="canonical" href="https://origin.example/a">'
+    site.pages["/one"] = Answer(page("A", paragraphs("the text of one"), head))
+    site.pages["/two"] = Answer(page("A", paragraphs("what the copy says"), head))
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
+
+
+def test_one_text_at_two_addresses_makes_one_story(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/one"] = Answer(page("A", paragraphs("the same text")))
+    site.pages["/two"] = Answer(page("A", paragraphs("THE  same text")))
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
+
+
+def test_a_near_duplicate_is_a_story_of_its_own_in_one_cluster(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
+) -> None:
+    text = paragraphs("the release", 10)
+    site.pages["/one"] = Answer(page("One", text))
+    site.pages["/two"] = Answer(
+        page("Two", text.replace("Paragraph 2 says", "An editor added that") + "<p>Our own end.</p>")
+    )
+    site.pages["/three"] = Answer(
+        page("Three", "".join(f"<p>Nothing alike stands in sentence {n} of it.</p>" for n in range(20)))
+    )
+    other = add_source("https://b.example/feed")
+    ids = [add_item(f"{site.url}/one"), add_item(f"{site.url}/two", other), add_item(f"{site.url}/three")]
+    pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"stored": 3}
+    clusters = dict(pipeline.query("SELECT title, cluster_id FROM stories"))
+    assert clusters["One"] == clusters["Two"] is not None
+    assert clusters["Three"] is None
+    ((lead, metrics),) = pipeline.query(
+        "SELECT s.title, c.metrics FROM story_clusters AS c JOIN stories AS s ON s.id = c.primary_story_id"
+    )
+    assert (lead, metrics) == ("One", {"stories": 2, "sources": 2})
+
+
+@pytest.mark.parametrize("kinds", ["one address", "one text", "near duplicates"])
+def test_workers_at_the_same_time_make_one_story_of_one_text(
+    database: str,
+    site: ScriptedSite,
+    engine: LocalEngine,
+    pipeline: Pipeline,
+    add_item: Callable[..., UUID],
+    kinds: str,
+) -> None:
+    # Earlier version: two workers made two stories of one text.
+    workers = 6
+    for n in range(workers):
+        words = {"one address": f"variant {n}", "one text": "the text", "near duplicates": "the text"}[kinds]
+        end = f"<p>Number {n} ends in its own way.</p>" if kinds == "near duplicates" else ""
+        site.pages[f"/{n}?utm_source={n}"] = Answer(page("T", paragraphs(words, 12) + end))
+        site.pages[f"/same?utm_source={n}"] = site.pages[f"/{n}?utm_source={n}"]
+    path = "/same?utm_source={}" if kinds == "one address" else "/{0}?utm_source={0}"
+    ids = [add_item(site.url + path.format(n)) for n in range(workers)]
+    barrier = threading.Barrier(workers)
+    failures: list[BaseException] = []
+
+    def work(item: UUID) -> None:
+        try:
+            with closing(connect(database)) as conn:
+                barrier.wait()
+                Pipeline(conn, engine).run("fetch-content", raw_item_ids=[item])
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(item,)) for item in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    if kinds == "near duplicates":
+        assert pipeline.outcomes() == {"stored": workers}
+        assert pipeline.query("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories") == [(1, workers)]
+    else:
+        assert pipeline.outcomes() == {"stored": 1, "duplicate": workers - 1}
+        assert pipeline.query("SELECT count(*) FROM stories") == [(1,)]
+
+
+def test_two_jobs_with_the_same_item_end_it_once(
+    database: str, site: ScriptedSite, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
+) -> None:
+    together = threading.Barrier(2)
+
+    def answer(_: Asked) -> Answer:
+        together.wait()
+        return Answer(page("T", paragraphs("the text")))
+
+    site.pages["/a"] = answer
+    item = add_item(f"{site.url}/a")
+    results: list[dict[str, Any]] = []
+    sent: list[str] = []
+
+    def work() -> None:
+        with closing(connect(database)) as conn:
+            worker = Pipeline(conn, engine)
+            results.append(worker.run("fetch-content", raw_item_ids=[item])["outcomes"])
+            sent.extend(worker.tasks_sent())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results)) == ["{'ended_elsewhere': 1}", "{'stored': 1}"]
+    assert sent == ["analyze-story"]
+
+
+def requeue(pipeline: Pipeline, item: UUID) -> None:
+    items.queue(pipeline.conn, [item])
+    pipeline.sent.clear()
+    pipeline.run("fetch-content", raw_item_ids=[item])
+
+
+def test_a_story_follows_its_article_and_keeps_its_identity(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the first wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    story = pipeline.query("SELECT id FROM stories")
+    site.pages["/a"] = Answer(page("A", paragraphs("the second wording")))
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {"updated": 1}
+    assert pipeline.query("SELECT id FROM stories") == story
+    assert pipeline.query("SELECT text_body LIKE '%%second wording%%' FROM contents") == [(True,)]
+    assert pipeline.query("SELECT revision FROM content_details") == [(2,)]
+    assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_an_article_that_reads_as_before_is_not_analysed_again(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {"stored": 1}
+    assert pipeline.sent == []
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(Answer(status=410), "retracted"), (Answer(status=403), "stored")])
+def test_a_story_that_its_source_took_back_is_recorded_as_retracted(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], answer: Answer, outcome: str
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
+    item = add_item(f"{site.url}/a")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    site.pages["/a"] = answer
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {outcome: 1}
+    assert pipeline.query("SELECT count(*) FROM stories") == [(1,)]

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine.contract import ContentSource
+from tests.actors.scripted_site import Answer, rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.scripted_site import Asked, ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
+
+
+def feed(site: ScriptedSite, count: int, *, start: int = 0, title: str = "Title", date: datetime | None = None) -> str:
+    extra = f"<pubDate>{format_datetime(date or datetime.now(UTC))}</pubDate>"
+    entries = [(f"guid-{n}", f"{title} {n}", f"{site.url}/article/{n}") for n in range(start, start + count)]
+    return rss(*entries, extra=extra)
+
+
+def test_a_feed_is_asked_conditionally_with_what_it_sent_verbatim(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    # Earlier version: the feed was polled unconditionally every 5 minutes.
+    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("if-none-match") == 'W/"odd tag"' and asked.headers.get("if-modified-since") == stamp:
+            return Answer(status=304, headers={"ETag": 'W/"second"'})
+        return Answer(feed(site, 1), headers={"ETag": 'W/"odd tag"', "Last-Modified": stamp})
+
+    site.pages["/feed"] = answer
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "not_modified"
+    assert pipeline.query("SELECT etag, last_modified FROM source_polling") == [('W/"second"', stamp)]
+    assert pipeline.query("SELECT status FROM source_health") == [("ok",)]
+
+
+def test_tags_of_an_answer_that_could_not_be_read_are_not_kept(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer("<html>maintenance</html>", headers={"ETag": '"bad"'})
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source)["outcome"] == "not_a_feed"
+    assert pipeline.query("SELECT etag FROM source_polling") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "health"),
+    [
+        (404, "not_found", "error"),
+        (500, "fetch_failed", "warn"),
+        (403, "forbidden", "error"),
+        (429, "rate_limited", "warn"),
+    ],
+)
+def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], status: int, outcome: str, health: str
+) -> None:
+    site.pages["/feed"] = Answer(status=status)
+    source = add_source(f"{site.url}/feed")
+    waits = [
+        pipeline.run("ingest-source", source_id=source, reason="manual")["next_check_in_s"] // 3600 for _ in range(7)
+    ]
+    assert waits == [1, 2, 4, 8, 16, 24, 24]
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == outcome
+    assert pipeline.query("SELECT is_active FROM sources") == [(True,)]
+    assert pipeline.query("SELECT status, last_error_at IS NOT NULL FROM source_health") == [("error", True)]
+    pipeline.query("UPDATE source_polling SET failures = 0")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT status FROM source_health") == [(health,)]
+
+
+def test_a_success_after_failures_is_healthy_again(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=500)
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    site.pages["/feed"] = Answer(feed(site, 1))
+    pipeline.run("ingest-source", source_id=source, reason="retry")
+    assert pipeline.query("SELECT failures FROM source_polling") == [(0,)]
+    assert pipeline.query(
+        "SELECT status, message, last_success_at IS NOT NULL, last_error_at IS NOT NULL FROM source_health"
+    ) == [("ok", None, True, True)]
+
+
+def test_retry_after_lets_the_whole_host_rest(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=429, headers={"Retry-After": "7200"})
+    source, neighbour = add_source(f"{site.url}/feed"), add_source(f"{site.url}/other")
+    stranger = add_source("https://stranger.example/feed")
+    pipeline.run("ingest-pull")
+    pipeline.run("ingest-source", source_id=source)
+    waits = dict(
+        pipeline.query(
+            "SELECT source_id::text, extract(epoch FROM next_check_at - zeke_jobs.now())::int FROM source_polling"
+        )
+    )
+    assert waits[str(source)] == pytest.approx(7200, abs=10)
+    assert waits[str(neighbour)] == pytest.approx(7200, abs=10)
+    assert waits[str(stranger)] <= 0
+
+
+def test_a_source_that_is_gone_twice_is_switched_off(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(status=410)
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "gone", "switched_off": False}
+    assert pipeline.run("ingest-source", source_id=source, reason="manual") == {"outcome": "gone", "switched_off": True}
+    assert pipeline.query("SELECT is_active FROM sources") == [(False,)]
+    assert "switched off" in pipeline.query("SELECT message FROM source_health")[0][0]
+    assert pipeline.run("ingest-source", source_id=source, reason="manual") == {"outcome": "inactive"}
+
+
+def test_a_source_moves_once_the_same_redirect_was_seen_often_and_long_enough(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/old"] = Answer(status=301, headers={"Location": "/new"})
+    site.pages["/new"] = Answer(feed(site, 1))
+    source = add_source(f"{site.url}/old")
+    for _ in range(4):
+        pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/old",)]
+    pipeline.query("UPDATE source_polling SET moved_since = moved_since - interval '25 hours'")
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/new",)]
+    before = pipeline.snapshot()
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.snapshot() == before
+
+
+def test_how_often_a_source_is_asked_follows_how_often_it_publishes(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 14, date=datetime.now(UTC) - timedelta(days=1)))
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    assert pipeline.query("SELECT interval_seconds FROM source_polling") == [(12 * 3600,)]
+
+
+def test_the_servers_own_wish_can_only_make_it_rarer(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(
+        feed(site, 1, date=datetime.now(UTC) - timedelta(days=1)).replace("<item>", "<item>", 1),
+        headers={"Cache-Control": "public, max-age=60"},
+    )
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    wait = "SELECT extract(epoch FROM next_check_at - zeke_jobs.now())::int / 60 FROM source_polling"
+    assert pipeline.query(wait)[0][0] >= 60
+    site.pages["/feed"] = Answer(feed(site, 200), headers={"Cache-Control": "max-age=18000"})
+    pipeline.run("ingest-source", source_id=source, reason="manual")
+    assert pipeline.query(wait)[0][0] in {299, 300}
+
+
+def test_a_handle_is_looked_up_once(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    channel = f"https://www.youtube.com/feeds/videos.xml?channel_id=UC{'a' * 22}"
+    asked: list[str] = []
+
+    class Youtube:
+        def fetch_source(self, url: str, *_: object) -> ContentSource:
+            asked.append(url)
+            return ContentSource(id=url, url=channel, source_type="youtube", items=[])
+
+    pipeline.engine = Youtube()  # type: ignore[assignment]
+    source = add_source("https://www.youtube.com/@name", "youtube_channel")
+    for _ in range(2):
+        assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "read"
+    assert asked == ["https://www.youtube.com/@name", channel]
