@@ -85,6 +85,11 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
     )
 
 
+def hold(conn: Connection, story_id: UUID) -> None:
+    """Hold the story against other writers until the transaction ends; take it before the story's overlay."""
+    SQL.one(conn, "story_hold", story_id=str(story_id))
+
+
 def save_summary(conn: Connection, story_id: UUID, summary: str, *, seen: str | None) -> bool:
     """Store the story's summary, unless it is no longer ``seen``; whether that changed anything."""
     return SQL.run(conn, "story_save_summary", story_id=str(story_id), summary=summary, seen=seen) > 0

@@ -42,6 +42,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         "prompt": summary.made_by.prompt,
     }
     with ctx.transaction() as tx:
+        texts.hold(tx, text.id)
         locked = overlays.lock(tx, text.id)
         if locked is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")

@@ -3,4 +3,4 @@ SELECT s.id, s.cluster_id, s.title
 FROM public.stories AS s
 WHERE s.id = ANY (%(stories)s::uuid[])
 ORDER BY s.id
-FOR UPDATE
+FOR NO KEY UPDATE

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.ai import Settings
 from actors.ai.protocol import Provenance, Summary
-from actors.schema import StoriesUpdateStatus, StorySummarize
+from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
 from zeke_jobs import Reject
+from zeke_jobs.postgres import connect
+from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,3 +171,25 @@ def test_a_story_that_nobody_follows_says_so(add_story: Any, move: Callable[...,
 def test_moving_a_story_that_is_gone_is_rejected(move: Callable[..., Any]) -> None:
     with pytest.raises(Reject, match="got none"):
         move(uuid.uuid4(), "read")
+
+
+def test_a_summary_and_an_analysis_of_one_story_do_not_lock_each_other(
+    add_story: Any, database: str, rows: Callable[..., Any]
+) -> None:
+    ai = Settings().open()
+    stories = [add_story(f"{ARTICLE} Series {number}.") for number in range(2)]
+
+    def work(task: Callable[..., Any], model: Callable[..., Any], settings: Any) -> None:
+        with closing(connect(database)) as conn:
+            for story in stories * 15:
+                with conn.cursor() as cursor:  # so that each round has something to write
+                    cursor.execute("UPDATE stories SET summary = NULL, cluster_id = NULL WHERE id = %s", (str(story),))
+                    cursor.execute("UPDATE story_overlays SET citations = '{}' WHERE story_id = %s", (str(story),))
+                task(model(story_id=story), FakeContext(conn, settings=settings, services={"ai": ai}))
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(work, story_summarize, StorySummarize, None) for _ in range(2)]
+        jobs += [pool.submit(work, analyze_story, AnalyzeStory, AnalyzeSettings()) for _ in range(2)]
+        for job in jobs:
+            job.result(60)
+    assert len(rows("SELECT story_id FROM story_overlays WHERE why_it_matters IS NOT NULL")) == 2
