@@ -12,7 +12,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -43,34 +43,44 @@ class Claim:
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges."""
+    """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
 
-    def __init__(self, row: Mapping[str, Any], queue: str) -> None:
-        fields = json.loads(row["message"])
+    Args:
+        row: A row of ``job_claim``.
+        queue: The queue that it was claimed from.
+    """
+
+    def __init__(self, row: Sequence[Any], queue: str) -> None:
+        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, _ = row
+        fields = json.loads(message)
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
                 queue_name=queue,
-                actor_name=row["task"],
+                actor_name=task,
                 args=tuple(fields.get("args") or ()),
                 kwargs=fields.get("kwargs") or {},
                 options={},
-                message_id=str(row["message_id"]),
+                message_id=str(message_id),
                 message_timestamp=int(fields.get("message_timestamp") or 0),
             )
         )
         self.outcome: Outcome | None = None
         self.claim = Claim(
-            id=row["message_id"],
-            number=row["claim"],
-            task=row["task"],
-            attempt=row["attempt"],
-            attempt_base=row["attempt_base"],
-            deaths=row["deaths"],
-            revision=row["revision"] or 0,
-            parent=row["parent"],
-            scheduled_for=row["scheduled_for"],
+            id=message_id,
+            number=number,
+            task=task,
+            attempt=attempt,
+            attempt_base=attempt_base,
+            deaths=deaths,
+            revision=revision or 0,
+            parent=parent,
+            scheduled_for=scheduled_for,
         )
+
+    # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 class HeldClaims:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from zeke_jobs.worker_process import WorkerProcess
 
 _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
-_POLL = 1.0  # seconds; the backstop of an idle consumer
+_POLL = 1.5  # seconds, times the queues of this process: the backstop of an idle consumer
+_POLL_ALONE = 1.0  # seconds; where no bell rings
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
@@ -41,6 +42,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
         self._dry_since = 0.0
         self._patience = _POLL
+        self._until_due = _POLL
         self._owes_look = False
 
     def __next__(self) -> JobMessage | None:
@@ -62,8 +64,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _fill(self) -> None:
         process = self._process
         if self._looks and not self._owes_look:
-            process.doorbell.wait(self._queue, self._patience)
+            rang = process.doorbell.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
+            # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
+            self._looks = 1 if rang else self._looks
         want = process.room()
         if want <= 0:
             process.held.wait_for_change(_BUSY_LOOK)
@@ -76,32 +80,38 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have
             # seen nobody to ring for.
             self._looks = self._looks + 1 if dry and self._says_idle else 0
+            if self._looks:
+                self._patience = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
             if dry:
                 self._dry_since = time.monotonic()
                 self._say_idle(conn, idle=True)
             elif time.monotonic() - self._dry_since > _BUSY_AFTER:
                 self._say_idle(conn, idle=False)
-            if self._looks > len(_SOON):
-                self._patience = self._until_due(conn)
-            elif self._looks:
-                self._patience = _SOON[self._looks - 1]
 
-    def _until_due(self, conn: Connection) -> float:
-        """Seconds to wait for the bell: until a delayed job is due, or the next look without any reason."""
-        process = self._process
+    def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        longest = _POLL * len(process.queues) if process.doorbell.listens else _POLL
-        due = SQL.one(conn, "queue_next_due", queue=self._queue, tasks=process.tasks())
-        return longest if due is None or due["seconds"] is None else max(0.0, min(due["seconds"], longest))
+        return _POLL * len(self._process.queues) if self._process.doorbell.listens else _POLL_ALONE
 
-    def _claim(self, conn: Connection, want: int) -> list[dict[str, Any]]:
+    def _claim(self, conn: Connection, want: int) -> list[tuple[Any, ...]]:
         process = self._process
         completions = process.settler.take_completions()
-        common = {"worker": process.id, "queue": self._queue, "tasks": process.tasks(), "want": want}
+        common = {
+            "worker": process.id,
+            "queue": self._queue,
+            "tasks": process.tasks(),
+            "want": want,
+            "free": process.load.free(),
+            "threads": process.load.threads,
+        }
         if not completions:
-            return SQL.all(conn, "job_claim", **common)
+            rows = SQL.rows(conn, "job_claim", **common, ask=self._looks >= len(_SOON))
+            self._until_due = self._longest_wait()
+            if rows and rows[0][0] is None:
+                due = rows.pop()[-1]
+                self._until_due = self._until_due if due is None else max(0.0, min(due, self._until_due))
+            return rows
         try:
-            rows = SQL.all(conn, "job_complete_and_claim", **common, **columns(completions))
+            rows = SQL.rows(conn, "job_complete_and_claim", **common, **columns(completions))
         except DISCONNECTED:
             process.settler.put_back(completions)
             raise
@@ -109,14 +119,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             process.settler.put_back(completions)
             return []
-        process.settler.written(completions, [row["message_id"] for row in rows if not row["claim"]])
-        return [row for row in rows if row["claim"]]
+        process.settler.written(completions, [job for job, number, *_ in rows if not number])
+        return [row for row in rows if row[1]]
 
-    def _claim_alone(self, conn: Connection) -> list[dict[str, Any]]:
+    def _claim_alone(self, conn: Connection) -> list[tuple[Any, ...]]:
         process = self._process
-        return SQL.all(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
+        return SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
 
-    def _accept(self, rows: list[dict[str, Any]]) -> None:
+    def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         for row in rows:
             message = JobMessage(row, self._queue)
             held = self._process.held.add(message.claim)

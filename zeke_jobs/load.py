@@ -42,6 +42,10 @@ class Load:
             else:
                 self._duration += _SMOOTHING * (duration - self._duration)
 
+    def free(self) -> int:
+        """Threads that have nothing to do; below zero by what was claimed ahead."""
+        return self.threads - self._taken
+
     def room(self) -> int:
         """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds."""
         with self._lock:
@@ -50,4 +54,4 @@ class Load:
                 return max(0, free)
             ahead = min(_MOST_AHEAD, int(self.threads * _AHEAD / max(self._duration, 1e-5)))
             # Fill up in large steps: a claim costs a round trip, however few it brings.
-            return free + ahead if free + ahead > ahead // 2 else 0
+            return free + ahead if free + ahead > ahead // 4 else 0

@@ -41,6 +41,12 @@ class Queries:
             cursor.execute(self.text(name), params)
             return [dict(row) for row in cursor.fetchall()]
 
+    def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows as tuples, in the order of its columns: for those that run very often."""
+        with conn.cursor() as cursor:
+            cursor.execute(self.text(name), params)
+            return cursor.fetchall()
+
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
         """Run a statement and return its first row, or None."""
         with conn.cursor(cursor_factory=RealDictCursor) as cursor:

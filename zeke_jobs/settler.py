@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
 _BATCH = 500
-_GRACE = 0.003  # seconds in which a consumer may take completions along with its next claim
+_GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
 _LONGEST_PAUSE = 2.0
 
 Ending = tuple["Claim", Completed | Ended]

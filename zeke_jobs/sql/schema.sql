@@ -89,7 +89,7 @@ CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -100,6 +100,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_all zeke_jobs.candidate[];
   v_gate_names text[];
+  v_workers bigint;
   v_gate_rooms integer[];
   v_gate_rated boolean[];
   v_gate_used integer[];
@@ -172,7 +173,16 @@ BEGIN
   FOR NO KEY UPDATE;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
   IF FOUND THEN
-    SELECT array_agg(g.name ORDER BY g.name), array_agg(zeke_jobs.gate_room(g, v_now) ORDER BY g.name),
+    v_workers := (
+      SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
+      WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+    SELECT array_agg(g.name ORDER BY g.name),
+      array_agg(least(zeke_jobs.gate_room(g, v_now), CASE
+        WHEN p_free IS NULL THEN NULL
+        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END) ORDER BY g.name),
       array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
     INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
     FROM zeke_jobs.gate AS g
@@ -324,7 +334,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[]) RETURNS SETOF uuid
+CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_ring boolean DEFAULT true) RETURNS SETOF uuid
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -349,20 +359,21 @@ BEGIN
     freed AS (
       SELECT zeke_jobs.ring(f.queue_name, p_worker)
       FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
-            WHERE t.gates <> '{}' OR t.per_key IS NOT NULL) AS f
+            WHERE p_ring AND t.gates <> '{}') AS f
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     AS $$
 DECLARE
   v_ours uuid[];
+  v_claimed integer;
 BEGIN
-  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results));
+  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
   IF cardinality(v_ours) < cardinality(p_ids) THEN
     RETURN QUERY
       SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
@@ -370,7 +381,12 @@ BEGIN
       FROM unnest(p_ids) AS d (id)
       WHERE d.id <> ALL (v_ours);
   END IF;
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads);
+  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  IF v_claimed < cardinality(v_ours) THEN
+    -- We freed more than we took again: somebody else may take the rest.
+    PERFORM zeke_jobs.ring(p_queue, p_worker);
+  END IF;
   -- The claim asked for less; a completion must survive a crash.
   PERFORM set_config('synchronous_commit', 'on', true);
 END
@@ -703,6 +719,7 @@ CREATE FUNCTION zeke_jobs.gather(p_limit integer) RETURNS TABLE(was text, was_in
 DECLARE
   v_pair record;
   v_task zeke_jobs.task;
+  v_ids uuid[];
   v_count integer;
 BEGIN
   FOR v_pair IN
@@ -724,18 +741,18 @@ BEGIN
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
-    WITH strays AS MATERIALIZED (
-      SELECT s.message_id FROM (
-        (SELECT q.message_id FROM zeke_jobs.queue AS q
-         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
-         LIMIT p_limit FOR UPDATE SKIP LOCKED)
-        UNION ALL
-        (SELECT q.message_id FROM zeke_jobs.queue AS q
-         WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
-         LIMIT p_limit FOR UPDATE SKIP LOCKED)
-      ) AS s
-    ),
-    moved AS (
+    v_ids := ARRAY(
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    ) || ARRAY(
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
+      LIMIT p_limit
+      FOR UPDATE SKIP LOCKED
+    );
+    WITH moved AS (
       UPDATE zeke_jobs.queue AS q
       SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
         message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
@@ -751,8 +768,7 @@ BEGIN
         scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
             WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
           THEN q.scheduled_for END
-      FROM strays AS s
-      WHERE q.message_id = s.message_id
+      WHERE q.message_id = ANY (v_ids)
       RETURNING 1
     )
     SELECT count(*) INTO v_count FROM moved;
@@ -960,10 +976,17 @@ $$;
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
     LANGUAGE sql
     AS $$
+  WITH running AS (
+    SELECT q.message_id, d.after
+    FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+    JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+    -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
+    FOR UPDATE OF q SKIP LOCKED
+  )
   UPDATE zeke_jobs.queue AS q
-  SET started_on = q.claimed_on + d.after * interval '1 second', attempt = q.attempt + 1
-  FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
-  WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+  SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
+  FROM running AS r
+  WHERE q.message_id = r.message_id
 $$;
 
 CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb

@@ -69,7 +69,8 @@ class Jobs:
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all."""
         tasks = tasks if tasks is not None else [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
-        return SQL.all(self.conn, "job_claim", worker=worker, queue=queue, tasks=tasks, want=want)
+        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
+        return self.rows(sql, worker, queue, tasks, want)
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; answers what was still the worker's."""

@@ -108,7 +108,11 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 
 -- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
 -- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer) RETURNS SETOF zeke_jobs.claimed
+-- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
+-- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
+CREATE FUNCTION zeke_jobs.claim(
+  p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL
+) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
@@ -118,6 +122,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_all zeke_jobs.candidate[];
   v_gate_names text[];
+  v_workers bigint;
   v_gate_rooms integer[];
   v_gate_rated boolean[];
   v_gate_used integer[];
@@ -190,7 +195,16 @@ BEGIN
   FOR NO KEY UPDATE;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
   IF FOUND THEN
-    SELECT array_agg(g.name ORDER BY g.name), array_agg(zeke_jobs.gate_room(g, v_now) ORDER BY g.name),
+    v_workers := (
+      SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
+      WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+    SELECT array_agg(g.name ORDER BY g.name),
+      array_agg(least(zeke_jobs.gate_room(g, v_now), CASE
+        WHEN p_free IS NULL THEN NULL
+        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END) ORDER BY g.name),
       array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
     INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
     FROM zeke_jobs.gate AS g
@@ -347,16 +361,24 @@ $$;
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
+  WITH running AS (
+    SELECT q.message_id, d.after
+    FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+    JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+    -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
+    FOR UPDATE OF q SKIP LOCKED
+  )
   UPDATE zeke_jobs.queue AS q
-  SET started_on = q.claimed_on + d.after * interval '1 second', attempt = q.attempt + 1
-  FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
-  WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+  SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
+  FROM running AS r
+  WHERE q.message_id = r.message_id
 $$;
 
 -- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
 -- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed.
 CREATE FUNCTION zeke_jobs.complete(
-  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[]
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
+  p_ring boolean DEFAULT true
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan
@@ -382,7 +404,7 @@ BEGIN
     freed AS (
       SELECT zeke_jobs.ring(f.queue_name, p_worker)
       FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
-            WHERE t.gates <> '{}' OR t.per_key IS NOT NULL) AS f
+            WHERE p_ring AND t.gates <> '{}') AS f
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
@@ -393,14 +415,15 @@ $$;
 -- with claim 0.
 CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
-  p_queue text, p_tasks text[], p_want integer
+  p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
   v_ours uuid[];
+  v_claimed integer;
 BEGIN
-  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results));
+  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
   IF cardinality(v_ours) < cardinality(p_ids) THEN
     RETURN QUERY
       SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
@@ -408,7 +431,12 @@ BEGIN
       FROM unnest(p_ids) AS d (id)
       WHERE d.id <> ALL (v_ours);
   END IF;
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads);
+  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  IF v_claimed < cardinality(v_ours) THEN
+    -- We freed more than we took again: somebody else may take the rest.
+    PERFORM zeke_jobs.ring(p_queue, p_worker);
+  END IF;
   -- The claim asked for less; a completion must survive a crash.
   PERFORM set_config('synchronous_commit', 'on', true);
 END
