@@ -22,7 +22,7 @@ WHERE coalesce(s.published_at, s.created_at) >= %(since)s::date AT TIME ZONE 'UT
   AND o.brief_one_liner IS NOT NULL
   AND (
     %(team_id)s::uuid IS NULL
-    OR src.metadata -> 'teams' ? %(team_id)s
+    OR src.metadata -> 'teams' ? %(team_id)s::text
     OR EXISTS (
       SELECT FROM public.team_story_states AS t
       JOIN public.stories AS m ON m.id = t.story_id
