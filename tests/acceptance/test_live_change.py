@@ -1,0 +1,211 @@
+"""Changes while everything runs: applied from the command line, followed by real workers under load."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import ROOT, Fleet, eventually, scalar
+from tests.acceptance.test_workers import OPEN
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
+#: The most that ran at once when a job was claimed, for each revision, by the recorded times.
+MOST = """
+  WITH ran AS (
+    SELECT claimed_on AS begun, completed_on AS ended FROM zeke_jobs.queue WHERE task = 'work' AND state = 'done'
+  ),
+  bound AS (
+    SELECT number, applied_on AS begun, lead(applied_on, 1, 'infinity') OVER (ORDER BY number) AS ended
+    FROM zeke_jobs.revision
+  ),
+  most AS (
+    SELECT b.number, max((SELECT count(*) FROM ran AS o WHERE o.begun <= r.begun AND o.ended > r.begun)) AS active
+    FROM ran AS r JOIN bound AS b ON r.begun >= b.begun AND r.begun < b.ended
+    GROUP BY b.number
+  )
+  SELECT array_agg(active ORDER BY number) FROM most
+"""
+
+
+def cli(fleet: Fleet, *arguments: str, status: int | None = 0) -> str:
+    """Run a command as an operator does, and answer what it prints."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "zeke-jobs"), *arguments],
+        cwd=fleet.folder,
+        env={**os.environ, "DATABASE_URL": fleet.database, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status is None or done.returncode == status, f"{done.stdout}\n{done.stderr}\n{fleet.logs()}"
+    return done.stdout + done.stderr
+
+
+def work(concurrency: int, more: str = "") -> str:
+    return f"""
+        version: 1
+        tasks:
+          work: {{handler: "H:work", concurrency: {concurrency}{more}}}
+    """
+
+
+def applied(fleet: Fleet, text: str) -> float:
+    """Apply a file; answers the moment at which the command began."""
+    fleet.configure(text)
+    begun = time.monotonic()
+    cli(fleet, "apply", "-m", "because")
+    return begun
+
+
+def test_the_active_count_follows_within_two_seconds_and_never_exceeds_the_limit_in_force(
+    fleet: Fleet, effects: Connection
+) -> None:
+    fleet.configure(work(2))
+    commands = [fleet.workers(processes=1, threads=8), fleet.workers(processes=1, threads=8)]
+    fleet.ready(effects, 2)
+    zeke_jobs.send_many("work", [{"n": n, "seconds": 0.25} for n in range(200)])
+    eventually(lambda: scalar(effects, ACTIVE) == 2, fleet=fleet)
+    applied(fleet, work(6))
+    raised = scalar(
+        effects, "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
+    )
+    eventually(lambda: scalar(effects, ACTIVE) == 6, max(2 - raised, 0.1), fleet)
+    time.sleep(1)
+    applied(fleet, work(1))
+    lowered = scalar(
+        effects, "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
+    )
+    eventually(lambda: scalar(effects, ACTIVE) <= 1, max(2 - lowered, 0.1), fleet)
+    time.sleep(1)
+    applied(fleet, work(8))
+    eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 200
+    assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") == 200
+    assert scalar(effects, MOST) == [2, 6, 1, 8]
+    assert [command.process.poll() for command in commands] == [None, None]
+    assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker") == [4]
+
+
+def test_settings_a_retry_policy_a_rate_and_a_zone_are_seen_in_the_next_job(fleet: Fleet, effects: Connection) -> None:
+    file = """
+        version: 1
+        services: {{}}
+        tasks:
+          say: {{handler: "H:say", settings: {{word: {word}}}}}
+          fail: {{handler: "tests.zeke_jobs.revision_world:fail", retry: {{limit: {retries}, delay: 10ms}}}}
+          work: {{handler: "H:work"{rate}, cron: {{at: "0 9 * * *", timezone: {zone}}}}}
+    """
+    fleet.configure(file.format(word="old", retries=0, rate="", zone="UTC"))
+    worker, scheduler = fleet.workers(), fleet.scheduler()
+    fleet.ready(effects, 1)
+    eventually(lambda: "Registered periodic actors" in scheduler.text(), fleet=fleet)  # it has read its file
+    assert zeke_jobs.wait(zeke_jobs.send("say").id, timeout=20) == "old"
+    text = file.format(word="new", retries=2, rate=", rate: 1/h", zone="Asia/Tokyo")
+    fleet.configure(text)
+    plan = cli(fleet, "plan", status=4)
+    for line in (
+        "settings.word: old → new",
+        "retry.limit: 0 → 2",
+        "rate: none → 1/h",
+        "cron.timezone: UTC → Asia/Tokyo",
+    ):
+        assert line in plan
+    cli(fleet, "apply", "-m", "all at once")
+    assert zeke_jobs.wait(zeke_jobs.send("say").id, timeout=20) == "new"
+    failing = zeke_jobs.send("fail").id
+    eventually(lambda: zeke_jobs.status(failing).status == "failed", fleet=fleet)
+    assert len(zeke_jobs.status(failing).attempts) == 3
+    zeke_jobs.wait(zeke_jobs.send("work").id, timeout=20)
+    held = zeke_jobs.send("work").id
+    shown = json.loads(cli(fleet, "schedule", "--json"))
+    assert shown[0]["timezone"] == "Asia/Tokyo"
+    time.sleep(1.5)
+    assert zeke_jobs.status(held).status == "created"
+    assert (worker.process.poll(), scheduler.process.poll()) == (None, None)
+
+
+def test_a_new_task_of_known_code_runs_without_a_restart(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure(work(2))
+    fleet.workers()
+    fleet.ready(effects, 1)
+    applied(fleet, work(2) + "      say: {handler: 'H:say'}\n")
+    assert zeke_jobs.wait(zeke_jobs.send("say").id, timeout=20) == "nothing"
+
+
+@pytest.mark.parametrize("order", [("a.yaml", "b.yaml"), ("b.yaml", "a.yaml")])
+def test_two_workers_with_two_files_end_in_one_stated_truth(
+    fleet: Fleet, effects: Connection, order: tuple[str, str]
+) -> None:
+    files = {"a.yaml": fleet.configure(work(2), "a.yaml"), "b.yaml": fleet.configure(work(5), "b.yaml")}
+    last = 2 if order[1] == "a.yaml" else 5
+    running = {}
+    for count, name in enumerate(order, 1):
+        running[name] = fleet.workers(ZEKE_JOBS_CONFIG=str(files[name]))
+        fleet.ready(effects, count)
+    runs = "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker WHERE kind = 'worker'"
+    eventually(lambda: scalar(effects, runs) == [2], fleet=fleet)
+    # The first one restarts with its older file, and does not turn the fleet back.
+    assert running[order[0]].stop() == 0
+    fleet.workers(ZEKE_JOBS_CONFIG=str(files[order[0]]))
+    fleet.ready(effects, 2)
+    assert scalar(effects, runs) == [2]
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == last
+    seen = json.loads(cli(fleet, "fleet", "--json"))
+    assert seen["revision"] == 2
+    drifts = [drift for member in seen["members"] for drift in member["drift"]]
+    assert drifts == ["its file is that of revision 1; it changes nothing"]
+
+
+def test_what_is_set_for_a_time_reverts_by_itself_once(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure(work(4))
+    fleet.workers(processes=2)
+    fleet.ready(effects, 2)
+    said = cli(fleet, "set", "work.concurrency=1", "-m", "model is slow", "--for", "8s")
+    assert "work.concurrency: the file says 4, in force 1" in said
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1
+    fleet.workers()
+    fleet.ready(effects, 3)
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1  # the same file, booting, turns nothing back
+    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4, 20, fleet)
+    shown: list[dict[str, Any]] = json.loads(cli(fleet, "history", "--json"))
+    assert [one["origin"] for one in shown] == ["revert", "set", "boot"]
+    assert "model is slow" in shown[0]["why"]
+    cli(fleet, "plan", status=0)
+
+
+def test_a_task_that_drains_leaves_when_its_jobs_have_ended(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure(work(1) + "      old: {handler: 'H:work', concurrency: 2}\n")
+    fleet.workers()
+    fleet.ready(effects, 1)
+    zeke_jobs.send_many("old", [{"n": n, "seconds": 0.3} for n in range(8)])
+    fleet.configure(work(1))
+    refused = cli(fleet, "apply", status=2)
+    assert "--drain old" in refused
+    cli(fleet, "apply", "--drain", "old", "-m", "gone soon")
+    eventually(lambda: scalar(effects, "SELECT array_agg(id) FROM zeke_jobs.task") == ["work"], fleet=fleet)
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'old' AND state = 'done'") == 8
+
+
+def test_a_rollback_brings_back_what_was_in_force(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure(work(4))
+    cli(fleet, "apply", "-m", "first")
+    applied(fleet, work(2))
+    cli(fleet, "rollback", "1", "-m", "too slow")
+    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4
+    assert "concurrency: 4 → 2" in cli(fleet, "diff", "1", "2")
+    assert "the same in effect" in cli(fleet, "diff", "1", "3")
+    assert "concurrency: 4" in cli(fleet, "show", "3")
+    assert "expected a revision (1 to 3), got 9" in cli(fleet, "show", "9", status=2)

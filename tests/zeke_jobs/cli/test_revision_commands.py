@@ -1,0 +1,236 @@
+"""plan, apply, rollback, set, history, show, diff, compare, fleet and reload: answers, JSON and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.revision_world import BASE, text
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A jobs.yaml in force."""
+    path = tmp_path / "jobs.yaml"
+    path.write_text(text())
+    monkeypatch.chdir(tmp_path)
+    assert run(app, "zeke-jobs", ["apply", "-m", "first"]) == 0
+    return path
+
+
+@pytest.fixture
+def cli(file: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
+        return Ran(status, *capsys.readouterr())
+
+    return call
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new, 1))
+
+
+def test_a_plan_has_status_0_without_and_4_with_changes_and_2_for_a_broken_file(cli: Callable[..., Ran], file: Path) -> None:  # fmt: skip
+    same = cli("plan")
+    assert (same.status, same.out.splitlines()[-1]) == (0, "no change")
+    edit(file, "concurrency: 5", "concurrency: 8")
+    ran = cli("plan")
+    assert ran.status == 4
+    assert "~ task analyze\n    concurrency: 5 → 8\n1 task would change\n" in ran.out
+    edit(file, "concurrency: 8, uses", "concurrencyy: 8, uses")
+    broken = cli("plan")
+    assert (broken.status, broken.out) == (2, "")
+    assert "jobs.yaml:6:" in broken.err
+
+
+def test_a_plan_for_scripts_has_changes_fires_and_jobs(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, '"*/5 * * * *"', '{at: "*/5 * * * *", timezone: Asia/Tokyo}')
+    ran = cli("plan", "--json")
+    assert ran.status == 4
+    assert ran.json["changes"] == [
+        {"how": "changed", "kind": "task", "name": "pull", "key": "cron.timezone", "before": "UTC", "after": "Asia/Tokyo"}
+    ]  # fmt: skip
+    assert len(ran.json["fires"][0]["after"]) == 3
+
+
+def test_lists_are_shown_as_what_comes_and_goes(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, "[one, two]", "[two, three]")
+    assert "    settings.words: -one +three\n" in cli("plan").out
+
+
+def test_a_comment_alone_is_a_change_of_the_text(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, "version: 1", "version: 1 # the format")
+    ran = cli("plan")
+    assert (ran.status, ran.out.splitlines()[-1]) == (4, "no change in effect; the text differs, as in a comment")
+
+
+def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Callable[..., Ran], file: Path) -> None:
+    zeke_jobs.send("score")
+    edit(file, BASE.splitlines()[3].replace("H:", "tests.zeke_jobs.revision_world:"), "")
+    refused = cli("apply")
+    assert refused.status == 2
+    assert "score: 1 queued" in refused.out
+    assert "--drain score" in refused.err
+    assert cli("apply", "--cancel", "score", "-m", "gone").status == 0
+    assert cli("apply", "--rename", "score").status == 2
+
+
+def test_history_tells_who_and_why_and_show_the_whole_file(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, "concurrency: 5", "concurrency: 8")
+    assert "revision 2 is in force; no worker runs" in cli("apply", "-m", "more").out
+    told = cli("history", "--json").json
+    assert [(one["number"], one["why"], one["origin"]) for one in told] == [(2, "more", "apply"), (1, "first", "apply")]
+    assert "more" in cli("history").out
+    shown = cli("show", 1).out
+    assert shown.endswith(text())
+    assert shown.startswith("# revision 1, by apply, since ")
+    assert cli("show", 1, "--json").json["source"] == text()
+
+
+def test_diff_compares_two_revisions_or_one_with_that_in_force(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, "concurrency: 5", "concurrency: 8")
+    cli("apply")
+    assert "concurrency: 5 → 8" in cli("diff", 1).out
+    assert "concurrency: 8 → 5" in cli("diff", 2, 1).out
+    assert "\n+  analyze:" in cli("diff", 1, "--text").out
+    assert cli("diff", 7).status == 2
+
+
+def test_rollback_makes_a_revision_of_the_old_text_and_what_was_set_then(cli: Callable[..., Ran], file: Path) -> None:
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    cli("set", "analyze.concurrency=1", "-m", "slower")
+    ran = cli("rollback", 2, "-m", "fine again")
+    assert "revision 4 is in force" in ran.out
+    assert "analyze.concurrency: the file says 5, in force 3" in cli("plan").out
+    cli("rollback", 1)
+    assert cli("history", "--json").json[0]["overrides"] == []
+
+
+def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -> None:
+    assert cli("set", "analyze.concurrency=3").status == 2
+    ran = cli("set", "analyze.concurrency=3", "limits.ai.rate=30/m", "-m", "model is slow", "--for", "2h")
+    assert ran.status == 0
+    planned = cli("plan")
+    assert planned.status == 0
+    assert "set by hand\n    analyze.concurrency = 3, by " in planned.out
+    assert "until " in planned.out
+    assert ": model is slow\n" in planned.out
+    assert "limits.ai.rate: the file says none, in force 30/m" in planned.out
+
+
+def test_what_is_set_can_be_taken_back(cli: Callable[..., Ran]) -> None:
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    assert cli("set", "--clear", "pull.concurrency").status == 2
+    assert cli("set", "--clear", "analyze.concurrency").status == 0
+    assert "set by hand" not in cli("plan").out
+
+
+@pytest.mark.parametrize("assignment", ["analyze.concurrency=0", "analyse.concurrency=3", "analyze.concurrency", "analyze.concurrency="])  # fmt: skip
+def test_what_cannot_be_set_is_refused_in_words(cli: Callable[..., Ran], assignment: str) -> None:
+    ran = cli("set", assignment, "-m", "why")
+    assert ran.status == 2
+    assert "expected" in ran.err
+
+
+def worker(conn: Connection, **columns: Any) -> None:
+    row = {"id": uuid4(), "kind": "worker", "host": "a", "pid": 7, "version": "1.0", "queues": ["default"], "tasks": [], "threads": 8, "revision": 1, "file_revision": 1, "lost_after": timedelta(seconds=20)}  # fmt: skip
+    SQL.run(conn, "worker_register", **{**row, **columns})
+
+
+def test_fleet_lists_who_runs_and_where_one_drifts(cli: Callable[..., Ran], conn: Connection, file: Path) -> None:
+    worker(conn)
+    worker(conn, host="b", queues=["other"])
+    seen = cli("fleet", "--json").json
+    assert [(one["host"], one["drift"]) for one in seen["members"]] == [("a", []), ("b", [])]
+    edit(file, "concurrency: 5", "concurrency: 8")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.worker SET refusal = 'no module x', queues = '{other}'")
+    assert cli("apply").status == 1  # the workers of this test follow nobody
+    ran = cli("fleet")
+    assert ran.out.count("runs by revision 1: no module x") == 2
+    assert "its file is that of revision 1; it changes nothing" in ran.out
+    assert "no worker consumes queue default" in ran.out
+
+
+def test_setting_by_hand_is_no_drift_of_a_workers_file(cli: Callable[..., Ran], conn: Connection) -> None:
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    worker(conn, revision=2)
+    assert cli("fleet", "--json").json["members"][0]["drift"] == []
+
+
+def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran], conn: Connection) -> None:
+    def ended(seconds: float, state: str) -> None:
+        job = zeke_jobs.send("analyze").id
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "UPDATE zeke_jobs.queue SET state = %s, attempt = 1, started_on = clock_timestamp(),"
+                " completed_on = clock_timestamp() + %s WHERE message_id = %s",
+                (state, timedelta(seconds=seconds), str(job)),
+            )
+
+    ended(2.0, "done")
+    ended(2.0, "rejected")
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    ended(9.0, "done")
+    first, second = cli("compare", 1, "--json").json
+    assert (first["revision"], first["jobs"], first["failed"], round(first["takes_p50"])) == (1, 2, 1, 2)
+    assert (second["revision"], second["jobs"], second["failed"], round(second["takes_p50"])) == (2, 1, 0, 9)
+    assert "50.0%" in cli("compare", 1).out
+
+
+def test_reload_checks_first_and_only_then_signals(cli: Callable[..., Ran], file: Path, tmp_path: Path) -> None:
+    program = tmp_path / "zeke-jobs"
+    program.write_text("import signal\nprint('up', flush=True)\nsignal.sigwait([signal.SIGHUP])\n")
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+    assert process.stdout is not None
+    with process, process.stdout:
+        process.stdout.readline()
+        (tmp_path / "pid").write_text(f"{process.pid}\n")
+        good = file.read_text()
+        file.write_text("version: 2\n")
+        assert cli("reload", "pid").status == 2
+        assert process.poll() is None
+        file.write_text(good)
+        assert cli("reload", "pid").status == 0
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("process", ["nothing.pid", "1", str(os.getpid())])
+def test_reload_signals_no_stranger(cli: Callable[..., Ran], process: str) -> None:
+    ran = cli("reload", process)
+    assert ran.status == 2
+    assert "expected" in ran.err
