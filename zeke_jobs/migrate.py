@@ -118,8 +118,9 @@ def _apply(conn: Connection, migration: Migration) -> bool:
         with _lock(conn), conn.cursor() as cursor:
             if _is_applied(conn, migration):
                 return False
+            before = _objects(conn, migration)
             cursor.execute(migration.text)
-            _record(conn, migration)
+            _record(conn, migration, before)
     except psycopg2.Error as error:
         raise MigrationError(f"{migration.package}/{migration.name} failed: {str(error).strip()}") from error
     return True
@@ -136,10 +137,11 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
         try:
             if _is_applied(conn, migration):
                 return False
+            before = _objects(conn, migration)
             # One statement a call: several in one would be a transaction again.
             for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
                 cursor.execute(statement)
-            _record(conn, migration)
+            _record(conn, migration, before)
         finally:
             if not conn.closed:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -152,7 +154,14 @@ def _is_applied(conn: Connection, migration: Migration) -> bool:
     )
 
 
-def _record(conn: Connection, migration: Migration) -> None:
+def _objects(conn: Connection, migration: Migration) -> set[str]:
+    """What there is outside of our schema; of our own files nothing is told, for the schema goes as a whole."""
+    if migration.package == OURS:
+        return set()
+    return {row["object"] for row in SQL.all(conn, "migration_objects")}
+
+
+def _record(conn: Connection, migration: Migration, before: set[str]) -> None:
     SQL.run(
         conn,
         "migration_record",
@@ -160,6 +169,7 @@ def _record(conn: Connection, migration: Migration) -> None:
         name=migration.name,
         checksum=migration.checksum,
         breaking=migration.breaking,
+        made=sorted(_objects(conn, migration) - before),
     )
 
 

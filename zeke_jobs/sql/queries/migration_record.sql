@@ -1,3 +1,3 @@
--- Remember that a migration was applied.
-INSERT INTO zeke_jobs.migration (package, name, checksum, breaking)
-VALUES (%(package)s, %(name)s, %(checksum)s, %(breaking)s)
+-- Remember that a migration was applied, and what it made.
+INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, made)
+VALUES (%(package)s, %(name)s, %(checksum)s, %(breaking)s, %(made)s::text[])

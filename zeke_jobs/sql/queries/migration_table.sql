@@ -10,5 +10,7 @@ BEGIN
     applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT migration_pkey PRIMARY KEY (package, name)
   );
+  -- What it made outside of the schema zeke_jobs: so much an uninstall may remove, and no more.
+  ALTER TABLE zeke_jobs.migration ADD COLUMN IF NOT EXISTS made text[] NOT NULL DEFAULT '{}';
 END
 $$
