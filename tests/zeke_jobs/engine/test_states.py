@@ -54,6 +54,7 @@ class Engine(World):
                     order = [(-j.priority, j.run_at, j.seq) for j in (job, left)]
                     assert order == sorted(order), (job, left)
 
+    @precondition(lambda self: any(job.deaths and job.state == "queued" for job in self.jobs.values()))
     @rule(data=st.data())
     def claim_alone(self, data: st.DataObject) -> None:
         worker = self.worker(data)
@@ -68,6 +69,15 @@ class Engine(World):
         self.rated += [self.now for job in taken if job.task == "rated"]
         assert len(taken) == bool(free)
         assert all(job in free and job.run_at == min(j.run_at for j in free) for job in taken)
+
+    @precondition(lambda self: self.held())
+    @rule(data=st.data(), times=st.integers(1, 3))
+    def all_workers_die(self, data: st.DataObject, times: int) -> None:
+        """And those that take over the first suspect, too."""
+        for _ in range(times):
+            self.time_passes(21)
+            self.rescue()
+            self.claim_alone(data)
 
     def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What every claim must be; tells the model."""
@@ -109,6 +119,9 @@ class Engine(World):
     )  # fmt: skip
     def finish(self, data: st.DataObject, outcome: str, has_started: bool, delay: float) -> None:
         worker, id_, claim = self.draw(data, self.held())
+        if has_started and data.draw(st.booleans()):
+            self.mark(worker, id_, claim)
+            self.jobs[id_].started()
         has_started = has_started or self.jobs[id_].marked
         ended = {"message_id": id_, "claim": claim}
         assert self.sql.finish(
@@ -121,7 +134,9 @@ class Engine(World):
     @rule(data=st.data(), way=st.sampled_from(["complete", "finish", "mark", "hold", "progress"]))
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
-        worker, id_, claim = self.draw(data, self.stale + foreign)
+        # The most dangerous ones first: the same worker holds the same job again, under a later claim.
+        again = [old for old in self.stale if old[0] == self.jobs[old[1]].worker]
+        worker, id_, claim = self.draw(data, again or self.stale + foreign)
         before = self.sql.rows(ALL)
         match way:
             case "complete":
@@ -147,7 +162,7 @@ class Engine(World):
 @pytest.mark.timeout(3_600 if DEEP else 180)
 def test_whatever_happens_the_table_is_what_the_model_says(module_database: str) -> None:
     profile = settings(
-        max_examples=1_000 if DEEP else 120,
+        max_examples=1_000 if DEEP else 80,
         stateful_step_count=60 if DEEP else 40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
