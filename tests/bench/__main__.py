@@ -9,34 +9,40 @@ import platform
 import sys
 import tempfile
 import time
+import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import result, server
 from tests.bench.bench import Bench
-from tests.bench.measures import framework, limited, sending, unlimited, waiting
+from tests.bench.measures import burdened, fairness, framework, limited, memory, purging, sending, unlimited, waiting
+from tests.bench.result import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.bench.result import Row
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     framework.MEASURE: framework.measure,
     unlimited.MEASURE: unlimited.measure,
     limited.MEASURE: limited.measure,
     limited.ALL_TASKS: limited.all_tasks,
+    burdened.HELD: burdened.held_transaction,
+    burdened.LARGE: burdened.large_table,
+    burdened.BLOCKED: burdened.blocked,
     sending.ONE: sending.one_by_one,
     sending.MANY: sending.many,
     waiting.LATENCY: waiting.latency,
     waiting.IDLE: waiting.idle,
+    memory.MEASURE: memory.measure,
+    fairness.MEASURE: fairness.measure,
+    purging.MEASURE: purging.measure,
 }
 _PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named measures, or all; 0 whatever they found: a figure that falls short is a result."""
+    """Run the named measures, or all; 0 whatever they found, since a figure that falls short is a result; 1 if one broke."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: about three minutes")
@@ -46,14 +52,22 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"expected measures among {', '.join(MEASURES)}, got {', '.join(sorted(unknown))}")
     began = time.monotonic()
     rows: list[Row] = []
+    failed = False
     with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder:
         bench = Bench(started, Path(folder), chosen.quick)
         for name in chosen.measure or MEASURES:
             print(f"{name} …", file=sys.stderr, flush=True)
-            rows += MEASURES[name](bench)
+            try:
+                rows += MEASURES[name](bench)
+            except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
+                traceback.print_exc()
+                rows.append(
+                    Row(name, "it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}", reached=False)
+                )
+                failed = True
     _write(chosen.json, rows, quick=chosen.quick)
     result.show(rows, f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}")
-    return 0
+    return 1 if failed else 0
 
 
 def _machine() -> str:
