@@ -83,12 +83,18 @@ class ClaimLost(ZekeJobsError):
 
 
 class Retry(ZekeJobsError):
-    """Raised by a handler: this attempt failed, try again after ``delay``. Counts against the task's retry limit."""
+    """Raised by a handler: this attempt failed, try again after ``delay`` (a timedelta or seconds; by default the policy's).
 
-    def __init__(self, delay: timedelta | float | None = None, reason: str = "") -> None:
+    ``limit`` stands in for the task's ``retry.limit`` where this kind of failure deserves more retries, or fewer.
+    """
+
+    def __init__(self, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None) -> None:
         super().__init__(reason or "retry requested")
+        if limit is not None and limit < 0:
+            raise ValueError(f"expected a limit of retries of at least 0, got {limit}")
         self.delay = _as_timedelta(delay)
         self.reason = reason
+        self.limit = limit
 
 
 class Defer(ZekeJobsError):

@@ -15,7 +15,7 @@ from zeke_jobs.errors import ClaimLost, InvalidPayload
 from zeke_jobs.interrupts import Interrupts, Lost
 from zeke_jobs.job_context import JobContext
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import RETURNED, Completed, Ended, Outcome, Settled, of_exception
+from zeke_jobs.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from zeke_jobs.claims import Claim, JobMessage
-    from zeke_jobs.config.models import Retry
     from zeke_jobs.interrupts import Running
     from zeke_jobs.postgres import Pool
     from zeke_jobs.runtime import RunnableTask, Runtime
@@ -85,7 +84,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return RETURNED
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._say(claim, outcome, retries, policy)
+            self._say(claim, outcome, retries, limit_of(error, policy))
             return outcome
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
@@ -108,13 +107,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return Settled()
         return Completed(json_text.encode(result))
 
-    def _say(self, claim: Claim, outcome: Ended, retries: int, policy: Retry) -> None:
+    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
         if outcome.how == "failed":
-            log.error(
-                "failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=policy.limit
-            )
+            log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
         elif outcome.how == "retry":
             log.warning(
                 "will be retried",
@@ -122,7 +119,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 reason=error.get("message"),
                 delay=round(outcome.delay or 0.0, 3),
                 retry=retries + 1,
-                limit=policy.limit,
+                limit=limit,
             )
         else:
             log.info(outcome.how, reason=outcome.reason)

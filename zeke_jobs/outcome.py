@@ -74,12 +74,19 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
             return Ended("failed", reason=str(error), error=describe(error))
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
-    if retries >= policy.limit:
+    if retries >= limit_of(error, policy):
         return Ended("failed", reason=str(error)[:_LONGEST_MESSAGE] or None, error=describe(error))
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = max(0.0, error.delay.total_seconds())
     return Ended("retry", delay=delay, reason=str(error)[:_LONGEST_MESSAGE] or None, error=describe(error))
+
+
+def limit_of(error: BaseException, policy: Retry) -> int:
+    """How many retries a job has whose handler raised ``error``."""
+    if isinstance(error, RetryRequested) and error.limit is not None:
+        return error.limit
+    return policy.limit
 
 
 def describe(error: BaseException) -> dict[str, Any]:

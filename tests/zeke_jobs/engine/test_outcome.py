@@ -50,6 +50,29 @@ def test_a_handlers_own_delay_goes_before_the_policy_and_counts_all_the_same() -
     assert of_exception(Retry(90, "later"), POLICY, retries=2).how == "failed"
 
 
+def test_a_handler_may_grant_more_retries_or_fewer_than_the_policy() -> None:
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=8).how == "retry"
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=9).how == "failed"
+    assert of_exception(Retry(5, "once is enough", limit=0), POLICY, retries=0).how == "failed"
+    with pytest.raises(ValueError, match="expected a limit of retries of at least 0, got -1"):
+        Retry(limit=-1)
+
+
+class HostBusy(Retry):
+    def __init__(self) -> None:
+        super().__init__(60, "the host is busy", limit=20)
+
+
+class NotAPage(Reject):
+    """Never will be."""
+
+
+def test_an_exception_type_can_carry_its_own_verdict() -> None:
+    assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
+    assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"
+    assert describe(HostBusy())["type"] == "HostBusy"
+
+
 def test_a_deferral_is_no_retry() -> None:
     until = datetime(2026, 1, 1, tzinfo=UTC)
     assert of_exception(Defer(until, "budget"), POLICY, retries=9) == Ended("deferred", until=until, reason="budget")
