@@ -1,0 +1,32 @@
+"""docs/operations.md leaves no variable out, and its statements run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs import environment
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+VARIABLES = [value for name, value in vars(environment).items() if name.isupper() and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_variable_has_its_line(variable: str) -> None:
+    assert f"\n| `{variable}` |" in PAGE
+
+
+def test_the_page_names_no_variable_that_nobody_reads() -> None:
+    assert set(re.findall(r"ZEKE_JOBS_\w+", PAGE)) <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("statement", re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+def test_the_statements_run(conn: Connection, statement: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(statement)
