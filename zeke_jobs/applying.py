@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from psycopg2.errors import DeadlockDetected
+
 from zeke_jobs import catalogue_rows, planning, revisions
 from zeke_jobs import overrides as by_hand
 from zeke_jobs.config import load_text
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config
     from zeke_jobs.planning import Touched
 
+_TRIES = 3
 ITSELF = "zeke-jobs"  # who takes an override back whose time is over
 
 
@@ -90,9 +93,16 @@ def apply(
         ConfigurationError: what is set by hand does not fit the file, or an order names no such task.
         StrandedJobs: a removed task has unfinished jobs, and no order says what becomes of them.
     """
-    with transaction(conn):
-        SQL.run(conn, "catalogue_lock")
-        return put_in_force(conn, file, by=by, message=message, origin=origin, orders=orders, overrides=overrides)
+    said: dict[str, Any] = {"by": by, "message": message, "origin": origin, "orders": orders, "overrides": overrides}
+    for left in reversed(range(_TRIES)):
+        try:
+            with transaction(conn):
+                SQL.run(conn, "catalogue_lock")
+                return put_in_force(conn, file, **said)
+        except DeadlockDetected:  # with a worker that finishes jobs and claims others in one transaction
+            if not left:
+                raise
+    raise AssertionError("unreachable")
 
 
 def put_in_force(
@@ -113,12 +123,15 @@ def put_in_force(
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded))
     config = proposal.config
-    # The limits come first: they hold back claims, and only then is the time of the revision taken.
+    # Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+    for name in sorted(orders.cancel):
+        SQL.one(conn, "plan_cancel", task=name, reason="its task was removed from jobs.yaml")
+    # The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
     catalogue_rows.write_limits(conn, config)
     number = revisions.record(conn, config, proposal.overrides, by=by, message=message, origin=origin)
     draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
     catalogue_rows.write_tasks(conn, config, number, draining=draining)
-    _move_jobs(conn, proposal, orders, f"its task was removed by revision {number}")
+    _move_jobs(conn, proposal)
     return Applied(number, config, proposal.plan, is_new=True)
 
 
@@ -236,9 +249,7 @@ def _stanza(latest: Revision, task: str) -> dict[str, Any]:
     return {key: inner for key, inner in stanza.items() if key != "cron"}
 
 
-def _move_jobs(conn: Connection, proposal: _Proposal, orders: Orders, reason: str) -> None:
-    for name in sorted(orders.cancel):
-        SQL.one(conn, "plan_cancel", task=name, reason=reason)
+def _move_jobs(conn: Connection, proposal: _Proposal) -> None:
     catalogue_rows.gather(conn)
     before = proposal.before.tasks if proposal.before else {}
     for task in proposal.config.tasks.values():

@@ -168,7 +168,7 @@ def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Conne
         conn,
         "SELECT state::text, count(*), min(cancel_reason) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1",
     )
-    assert rows == [("consumed", 1, "its task was removed by revision 2"), ("rejected", 3, "its task was removed by revision 2")]  # fmt: skip
+    assert rows == [("consumed", 1, "its task was removed from jobs.yaml"), ("rejected", 3, "its task was removed from jobs.yaml")]  # fmt: skip
     with pytest.raises(UnknownTask):
         zeke_jobs.send("analyze")
 
