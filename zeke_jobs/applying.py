@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import DeadlockDetected
 
-from zeke_jobs import catalogue_rows, planning, revisions
+from zeke_jobs import catalogue_rows, revisions
 from zeke_jobs import overrides as by_hand
 from zeke_jobs.config import load_text
-from zeke_jobs.config.diagnostics import Report, split_lines
-from zeke_jobs.config.document import parse
-from zeke_jobs.config.editing import edited
-from zeke_jobs.errors import ConfigurationError, StrandedJobs
-from zeke_jobs.plan_jobs import Orders, touched
-from zeke_jobs.planning import Change, Plan
+from zeke_jobs.errors import StrandedJobs
+from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import transaction
+from zeke_jobs.proposing import Proposal, propose
 from zeke_jobs.queries import SQL
-from zeke_jobs.revisions import Override, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config.models import Config
-    from zeke_jobs.planning import Touched
+    from zeke_jobs.planning import Plan, Touched
+    from zeke_jobs.revisions import Override
 
 _TRIES = 3
 ITSELF = "zeke-jobs"  # who takes an override back whose time is over
@@ -43,15 +39,6 @@ class Applied:
     is_new: bool
 
 
-@dataclass(frozen=True)
-class _Proposal:
-    latest: Revision | None
-    before: Config | None
-    config: Config
-    overrides: tuple[Override, ...]
-    plan: Plan
-
-
 def plan(
     conn: Connection,
     file: Config,
@@ -65,7 +52,7 @@ def plan(
     Raises:
         ConfigurationError: what is set by hand does not fit the file.
     """
-    return _propose(conn, file, orders or Orders(), overrides, by, "").plan
+    return propose(conn, file, orders or Orders(), overrides, by, "").plan
 
 
 def apply(
@@ -117,7 +104,7 @@ def put_in_force(
 ) -> Applied:
     """What ``apply`` does, in a transaction of the caller's that holds the catalogue's lock."""
     orders = orders or Orders()
-    proposal = _propose(conn, file, orders, overrides, by, message)
+    proposal = propose(conn, file, orders, overrides, by, message)
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
     if proposal.plan.stranded:
@@ -161,95 +148,7 @@ def _ended(override: Override) -> str:
     return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "")
 
 
-def _propose(
-    conn: Connection, file: Config, orders: Orders, overrides: Sequence[Override] | None, by: str, message: str
-) -> _Proposal:
-    latest = revisions.latest(conn)
-    in_force = latest.overrides if latest else ()
-    before = _readable(latest)
-    carried = by_hand.carried(file, in_force if overrides is None else overrides)
-    now = _clock(conn)
-    kept = (*carried.kept, *_ordered(file, latest, before, orders, by, message, now))
-    after = file
-    if kept:
-        after = load_text(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in kept])
-    return _Proposal(
-        latest,
-        before,
-        after,
-        kept,
-        Plan(
-            revision=latest.number if latest else 0,
-            file_revision=revisions.number_of(conn, file.digest),
-            text_differs=latest is None or latest.digest != file.digest,
-            changes=planning.changes(before, after),
-            fires=planning.fires(before, after, now),
-            touched=touched(conn, before, after, orders),
-            restarts=planning.restarts(before, after),
-            overrides=kept,
-            overridden=planning.changes(file, after),
-            notes=(*carried.notes, *_settings_notes(in_force, kept)),
-        ),
-    )
-
-
-def _readable(latest: Revision | None) -> Config | None:
-    """What is in force; None where a later version of this code no longer reads it."""
-    try:
-        return latest.config(handlers=False) if latest else None
-    except ConfigurationError:
-        return None
-
-
-def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """What overrides do that no value shows: tasks begin to drain, a reason or a time is another."""
-    known = {one.path: one for one in before}
-    drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
-    return [f"{name} drains: it takes no new jobs, and leaves when those it has have ended" for name in drained] + [
-        f"{one.label} is set by hand anew"
-        for one in after
-        if one.path in known and replace(one, set_on=known[one.path].set_on) != known[one.path]
-    ]
-
-
-def _ordered(
-    file: Config,
-    latest: Revision | None,
-    before: Config | None,
-    orders: Orders,
-    by: str,
-    message: str,
-    now: datetime,
-) -> list[Override]:
-    """What the orders set beside the file: tasks that drain, and former names that the file does not say."""
-    made = []
-    for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
-        if file.task(name) is not None and name not in orders.rename:
-            raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
-    for name in sorted(orders.drain):
-        if latest is None or before is None or name not in before.tasks:
-            raise ConfigurationError(f"expected a task of the revision in force to drain, got {name!r}")
-        made.append(Override(("tasks", name), _stanza(latest, name), by, message, now, drains=before.tasks[name].queue))
-    for old, new in sorted(orders.rename.items()):
-        if new not in file.tasks or old in file.tasks:
-            raise ConfigurationError(
-                f"expected --rename OLD=NEW with a task NEW that the file has and a task OLD that it lacks, got {old}={new}"
-            )
-        task = file.tasks[new]
-        if old not in task.aliases:
-            made.append(Override(("tasks", new, "aliases"), [*task.aliases, old], by, message, now))
-    return made
-
-
-def _stanza(latest: Revision, task: str) -> dict[str, Any]:
-    """A task as the revision in force has it, without its schedule."""
-    document = parse(latest.source, Report("revision", split_lines(latest.source)))
-    value = edited(document.value, [one.edit for one in latest.overrides])
-    stanza: dict[str, Any] = value["tasks"][task]
-    return {key: inner for key, inner in stanza.items() if key != "cron"}
-
-
-def _move_jobs(conn: Connection, proposal: _Proposal) -> None:
+def _move_jobs(conn: Connection, proposal: Proposal) -> None:
     catalogue_rows.gather(conn)
     before = proposal.before.tasks if proposal.before else {}
     for task in proposal.config.tasks.values():
@@ -266,13 +165,3 @@ def _stranded(found: Sequence[Touched]) -> str:
         f"  help: say what becomes of them: zeke-jobs apply --drain {name} (it runs until they have ended),"
         f" --cancel {name}, or --rename {name}=NEW"
     )
-
-
-def _clock(conn: Connection) -> datetime:
-    row = SQL.one(conn, "schedule_clock")
-    assert row is not None
-    now: datetime = row["now"]
-    return now
-
-
-__all__ = ["Applied", "Change", "Orders", "apply", "plan", "put_in_force", "revert_due"]

@@ -217,6 +217,7 @@ def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(ba
         Orders(drain=frozenset({"pull"})),
         Orders(cancel=frozenset({"pull"})),
         Orders(drain=frozenset({"unheard-of"})),
+        Orders(cancel=frozenset({"unheard-of"})),
         Orders(rename={"analyze": "unheard-of"}),
     ],
 )
