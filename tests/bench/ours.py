@@ -92,7 +92,10 @@ class Installation:
 
     def clear(self, conn: Connection) -> None:
         """Throw away what is queued."""
-        server.run(conn, "DELETE FROM zeke_jobs.queue WHERE state = 'queued'")
+        # What a worker claims at this moment is left to it.
+        sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
+        server.run(conn, sql)
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """When jobs ended, in seconds since the epoch, from ``since`` on, in order."""

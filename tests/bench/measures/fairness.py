@@ -27,7 +27,7 @@ def measure(bench: Bench) -> list[Row]:
                 for count in (12, 24, 40):
                     if "no-op" in what:  # which teach the workers to claim ahead
                         up.drain(5_000)
-                    found += _waits(up, count)
+                    found.extend(_waits(up, count))
     rows = []
     for what, found in waits.items():
         p99 = sorted(found)[int(len(found) * 0.99)] * 1e3

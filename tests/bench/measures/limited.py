@@ -23,11 +23,13 @@ def measure(bench: Bench) -> list[Row]:
     limited = {"generate-brief": 64, "analyze-story": 16, "story-summarize": 16}
     changed: dict[str, dict[str, Any]] = {task: {"concurrency": limit} for task, limit in limited.items()}
     changed["story-summarize"]["handler"] = f"{ours.HANDLERS}:nap"
+    changed["ingest-source"] = {"handler": f"{ours.HANDLERS}:nap"}
     installation = bench.installation("limited", ours.jobs_yaml({**changed, ours.FREE: {}}))
     kinds: dict[str, dict[str, Any]] = {
         "unlimited": {"tasks": (ours.FREE,)},
         "limit 64, no-op": {"tasks": ("generate-brief",)},
         "limit 16, no-op": {"tasks": ("analyze-story",)},
+        "no limit, 5 ms": {"tasks": ("ingest-source",), "payload": {"seconds": _NAP}},
         "limit 16, 5 ms": {"tasks": ("story-summarize",), "payload": {"seconds": _NAP}},
     }
     with bench.running(installation) as up:
@@ -38,6 +40,20 @@ def measure(bench: Bench) -> list[Row]:
     rows = [Row(MEASURE, "unlimited", drain.median(drains["unlimited"]).rate, rounds=tuple(free))]
     for what, task, goal in (("limit 64, no-op", "generate-brief", 0.75), ("limit 16, no-op", "analyze-story", 0.4)):
         rows.append(_row(MEASURE, what, drains[what], free, goal, over[task]))
+    unbound = drain.median(drains["no limit, 5 ms"])
+    note = "what 16 threads do here"
+    rounds = tuple(d.rate for d in drains["no limit, 5 ms"])
+    rows.append(
+        Row(
+            MEASURE,
+            "no limit, jobs of 5 ms",
+            unbound.rate,
+            rounds=rounds,
+            ratio=unbound.rate / ideal,
+            against="16 / 5 ms",
+            note=note,
+        )
+    )
     naps = drain.median(drains["limit 16, 5 ms"])
     reached = naps.rate >= 0.9 * ideal and over["story-summarize"] == 0
     rows.append(

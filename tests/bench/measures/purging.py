@@ -11,6 +11,8 @@ from tests.bench.result import Row
 from zeke_jobs import retention
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
     from tests.bench.bench import Bench
 
 MEASURE = "purge"
@@ -58,7 +60,7 @@ def measure(bench: Bench) -> list[Row]:
     ]
 
 
-def _age(conn: server.Connection) -> None:
+def _age(conn: Connection) -> None:
     """Let what is finished have been finished long ago."""
     server.run(
         conn,
