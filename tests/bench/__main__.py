@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.measure) - MEASURES.keys():
         parser.error(f"expected measures among {', '.join(MEASURES)}, got {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     began = time.monotonic()
     rows: list[Row] = []
     failed = False

@@ -19,6 +19,7 @@ _TRIM = 0.05  # of the jobs, at either end
 _LOOK = 0.1
 _RAMP = 0.5  # seconds until a burst is in full flow
 _PATIENCE = 300.0
+_MOST = 400_000  # jobs of a burst
 
 
 class System(Protocol):
@@ -116,10 +117,15 @@ def rate(times: list[float]) -> float:
 def sized(
     system: System, fleet: Fleet, conn: Connection, where: Server, seconds: float, least: int, **kind: Any
 ) -> int:
-    """Warm up, and answer how many jobs take about ``seconds``."""
-    warm = once(system, fleet, conn, where, least, **kind)
-    again = once(system, fleet, conn, where, max(least, int(warm.rate * seconds / 4)), **kind)
-    return max(least, min(400_000, int(again.rate * seconds)))
+    """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
+    # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
+    count = least
+    for _ in range(3):
+        begin = time.monotonic()
+        once(system, fleet, conn, where, count, **kind)
+        per_second = count / (time.monotonic() - begin)
+        count = max(least, min(_MOST, int(per_second * seconds), count * 8))
+    return count
 
 
 def median(drains: list[Drain]) -> Drain:
