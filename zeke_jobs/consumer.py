@@ -115,7 +115,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         except DISCONNECTED:
             process.settler.put_back(completions)
             raise
-        except psycopg2.Error:
+        except (psycopg2.Error, ValueError):
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             process.settler.put_back(completions)
             return []

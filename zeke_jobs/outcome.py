@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import traceback
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from zeke_jobs import json_text
 from zeke_jobs.errors import Defer, InvalidPayload, Reject
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.interrupts import Cancelled, Interrupt, TimedOut
@@ -66,20 +68,20 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
     match error:
         case Defer():
             if isinstance(error.until, datetime):
-                return Ended("deferred", until=error.until, reason=error.reason)
-            return Ended("deferred", delay=max(0.0, error.until.total_seconds()), reason=error.reason)
+                return Ended("deferred", until=error.until, reason=text_of(error))
+            return Ended("deferred", delay=max(0.0, error.until.total_seconds()), reason=text_of(error))
         case Cancelled():
-            return Ended("cancelled", reason=str(error))
+            return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
-            return Ended("failed", reason=str(error), error=describe(error))
+            return Ended("failed", reason=text_of(error), error=describe(error))
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
     if retries >= limit_of(error, policy):
-        return Ended("failed", reason=str(error)[:_LONGEST_MESSAGE] or None, error=describe(error))
+        return Ended("failed", reason=text_of(error) or None, error=describe(error))
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = max(0.0, error.delay.total_seconds())
-    return Ended("retry", delay=delay, reason=str(error)[:_LONGEST_MESSAGE] or None, error=describe(error))
+    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
 
 
 def limit_of(error: BaseException, policy: Retry) -> int:
@@ -98,12 +100,23 @@ def describe(error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, frames)
     described: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": _storable(str(error))[:_LONGEST_MESSAGE],
+        "message": text_of(error),
         "traceback": _storable("".join(lines))[-_LONGEST_TRACEBACK:],
     }
     if isinstance(error, Reject) and error.details is not None:
-        described["details"] = error.details
+        try:
+            described["details"] = json.loads(json_text.encode(error.details))
+        except json_text.UnfitForJson as unfit:
+            described["details"] = f"not JSON: {unfit}"
     return described
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, cut to a length and to characters that Postgres can store."""
+    try:
+        return _storable(str(error))[:_LONGEST_MESSAGE]
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
+        return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 
 
 def _is_engine(frame: TracebackType) -> bool:

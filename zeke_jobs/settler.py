@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -10,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import Completed, Ended, describe
+from zeke_jobs.outcome import Completed, Ended, describe, text_of
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -111,11 +113,22 @@ class Settler:
             self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
 
     def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        except BaseException:
+            # A process that cannot say how jobs ended must not go on: without it, its jobs are rescued.
+            self._log.exception("outcomes can no longer be written; this process ends, please report it")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise
+
+    def _write_until_closed(self) -> None:
         pause = 0.05
         while batch := self._next():
             try:
                 with self._pool.connection() as conn:
-                    lost = self._write(conn, batch)
+                    for part in self._parts(conn, batch):
+                        self.written(*part)
+                        batch = batch[len(part[0]) :]
             except DISCONNECTED as error:
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
@@ -124,7 +137,25 @@ class Settler:
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
             pause = 0.05
-            self.written(batch, lost)
+
+    def _parts(self, conn: Connection, batch: list[Ending]) -> Iterator[tuple[list[Ending], set[UUID]]]:
+        """Write a batch, completions first: all completions at once, the rest one by one."""
+        batch.sort(key=lambda one: isinstance(one[1], Ended))
+        completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
+        if completions:
+            try:
+                lost = self._complete(conn, completions)
+            except DISCONNECTED:
+                raise
+            except (psycopg2.Error, ValueError):
+                # One output that Postgres cannot store must not take the others with it.
+                for one in completions:
+                    yield [one], self._complete_alone(conn, one)
+            else:
+                yield list(completions), lost
+        for claim, outcome in batch[len(completions) :]:
+            assert isinstance(outcome, Ended)
+            yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
 
     def _next(self) -> list[Ending]:
         """What to write now; empty only when closing. A consumer may have taken all in the meantime."""
@@ -139,24 +170,6 @@ class Settler:
             self._condition.notify_all()
             return batch
 
-    def _write(self, conn: Connection, batch: list[Ending]) -> set[UUID]:
-        """Write outcomes; answers the jobs that were no longer ours, where they change nothing."""
-        completed = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
-        lost: set[UUID] = set()
-        if completed:
-            try:
-                lost |= self._complete(conn, completed)
-            except DISCONNECTED:
-                raise
-            except psycopg2.Error:
-                # One output that Postgres cannot store must not take the others with it.
-                for one in completed:
-                    lost |= self._complete_alone(conn, one)
-        for claim, outcome in batch:
-            if isinstance(outcome, Ended) and not self._finish(conn, claim, outcome):
-                lost.add(claim.id)
-        return lost
-
     def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
         ours = {row["id"] for row in SQL.all(conn, "job_complete", worker=self.worker, **columns(batch))}
         return {claim.id for claim, _ in batch} - ours
@@ -166,10 +179,19 @@ class Settler:
             return self._complete(conn, [one])
         except DISCONNECTED:
             raise
-        except psycopg2.Error as error:
-            reason = f"the output could not be stored: {str(error).strip()}"
-            ours = self._finish(conn, one[0], Ended("failed", reason=reason, error=describe(error)))
-            return set() if ours else {one[0].id}
+        except (psycopg2.Error, ValueError) as error:
+            return self._finish_alone(conn, one[0], _unstorable("the output", error))
+
+    def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
+        try:
+            ours = self._finish(conn, claim, outcome)
+        except DISCONNECTED:
+            raise
+        except (psycopg2.Error, ValueError) as error:
+            # psycopg2 refuses NUL with a ValueError; Postgres a time beyond its calendar.
+            self._log.exception("how a job ended could not be stored", task=claim.task, job_id=str(claim.id))
+            ours = self._finish(conn, claim, _unstorable("how it ended", error))
+        return set() if ours else {claim.id}
 
     def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
         from psycopg2.extras import Json
@@ -198,6 +220,10 @@ class Settler:
             claim=claim.number,
             outcome=outcome.how if isinstance(outcome, Ended) else "completed",
         )
+
+
+def _unstorable(what: str, error: Exception) -> Ended:
+    return Ended("failed", reason=f"{what} could not be stored: {text_of(error).strip()}", error=describe(error))
 
 
 def columns(batch: Sequence[Completion]) -> dict[str, Any]:

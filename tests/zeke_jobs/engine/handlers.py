@@ -65,6 +65,23 @@ def reject(payload: Number, ctx: Context) -> None:
     raise Reject("not a feed", {"url": "x"})
 
 
+def reject_oddly(payload: Number, ctx: Context) -> None:
+    raise Reject("no \x00 \ud800 thanks", {"when": object()})
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def raise_mute(payload: Number, ctx: Context) -> None:
+    raise Mute
+
+
+def defer_beyond_time(payload: Number, ctx: Context) -> None:
+    raise Defer(timedelta(days=300_000_000), "when hell freezes over")
+
+
 def returns_nonsense(payload: Number, ctx: Context) -> object:
     return object()
 

@@ -115,6 +115,24 @@ def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -
     assert "expected a JSON value, got object" in job.attempts[-1]["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        ("reject_oddly", "no \N{SYMBOL FOR NULL} \\ud800 thanks"),
+        ("raise_mute", "Mute, whose text cannot be read (RuntimeError)"),
+        ("defer_beyond_time", "out of range"),
+    ],
+)
+def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_other(
+    running: Running, handler: str, said: str
+) -> None:
+    with running(
+        f"  odd: {{handler: 'H:{handler}', retry: {{limit: 0}}}}\n  fail: {{handler: 'H:fail', retry: {{limit: 0}}}}"
+    ):
+        assert said in failure("odd").attempts[-1]["error"]["message"]
+        assert "no luck" in failure("fail").attempts[-1]["error"]["message"]
+
+
 def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, jobs: Jobs) -> None:
     with running(TASKS):
         (job,) = jobs.rows(
