@@ -35,6 +35,7 @@ class Claim:
     received: float = field(default_factory=time.monotonic)
     started: float | None = None
     marked: bool = False
+    ended: bool = False
 
     @property
     def after(self) -> float | None:
@@ -94,7 +95,11 @@ class HeldClaims:
     def add(self, claim: Claim) -> Claim:
         """Note a claim; answers the one that this process now holds of that job, which may be an earlier one."""
         with self._lock:
-            return self._claims.setdefault(claim.id, claim)
+            held = self._claims.get(claim.id)
+            if held is None or (held.ended and held.number != claim.number):
+                # Its last run is over and written; only the word of it had not come back yet.
+                self._claims[claim.id] = held = claim
+            return held
 
     def discard(self, claim: Claim) -> None:
         """Forget a claim, and wake whoever waits for room."""

@@ -89,6 +89,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def work_done(self, claim: Claim) -> None:
         """A job no longer occupies or waits for a thread."""
+        claim.ended = True
         self.load.done(claim)
         with self.held.changed:
             self.held.changed.notify_all()

@@ -38,6 +38,16 @@ def test_a_job_that_comes_back_while_its_earlier_run_still_ends_here_is_put_off(
     assert next(consumer).claim.number == 1  # type: ignore[union-attr]
 
 
+def test_a_job_that_is_due_again_before_its_end_was_reported_here_runs_at_once() -> None:
+    process, job = Process(), uuid4()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._accept([row(job, 1)])
+    next(consumer).claim.ended = True  # type: ignore[union-attr]
+    consumer._accept([row(job, 2)])
+    assert process.put == []
+    assert next(consumer).claim.number == 2  # type: ignore[union-attr]
+
+
 def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> None:
     process, job = Process(), uuid4()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
