@@ -14,12 +14,14 @@ from zeke_jobs.cli import (
     history,
     jobs,
     migrate,
+    pause,
     plan,
     reload,
     schedule,
     schema,
     send,
     tasks,
+    uninstall,
     up,
 )
 from zeke_jobs.cli import set as by_hand
@@ -81,4 +83,8 @@ app.command()(jobs.jobs)
 app.command()(tasks.tasks)
 app.command()(change.cancel)
 app.command()(change.retry)
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.command()(pause.paused)
 app.add_typer(schedule.app, name="schedule")
+app.command()(uninstall.uninstall)

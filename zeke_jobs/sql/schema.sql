@@ -1279,26 +1279,30 @@ BEGIN
       LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
       FOR UPDATE OF q
+    ),
+    ended AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+        worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+        completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
+        attempts = q.attempts || jsonb_build_object(
+          'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
+          'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
+          'error', jsonb_build_object(
+            'type', 'WorkerDied',
+            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
+              to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
+      FROM lost AS l
+      WHERE q.message_id = l.message_id
+      RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
+    ),
+    announced AS (
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited AND e.outcome <> 'rescued'
     )
-    UPDATE zeke_jobs.queue AS q
-    SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-      worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
-      completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
-      attempts = q.attempts || jsonb_build_object(
-        'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
-        'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
-        'error', jsonb_build_object(
-          'type', 'WorkerDied',
-          'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
-            to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
-            CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
-    FROM lost AS l
-    WHERE q.message_id = l.message_id
-    RETURNING q.message_id, q.task, q.deaths, l.outcome;
+    SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
-  PERFORM pg_notify('zeke_jobs.done', q.message_id::text)
-  FROM zeke_jobs.queue AS q WHERE q.awaited AND q.state = 'rejected' AND q.completed_on = v_now;
 END
 $$;
 

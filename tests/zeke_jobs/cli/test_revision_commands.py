@@ -229,7 +229,7 @@ def test_reload_checks_first_and_only_then_signals(cli: Callable[..., Ran], file
         assert process.wait(10) == 0
 
 
-@pytest.mark.parametrize("process", ["nothing.pid", "1", str(os.getpid())])
+@pytest.mark.parametrize("process", ["nothing.pid", "1", pytest.param(str(os.getpid()), id="ourselves")])
 def test_reload_signals_no_stranger(cli: Callable[..., Ran], process: str) -> None:
     ran = cli("reload", process)
     assert ran.status == 2
