@@ -101,6 +101,7 @@ DECLARE
   v_all zeke_jobs.candidate[];
   v_gate_names text[];
   v_workers bigint;
+  v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_gate_rooms integer[];
   v_gate_rated boolean[];
   v_gate_used integer[];
@@ -255,7 +256,7 @@ BEGIN
       updated AS (
         UPDATE zeke_jobs.queue AS q
         SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL,
-          mtime = v_now, waiting_for = NULL
+          mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
@@ -298,6 +299,7 @@ CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
 BEGIN
   FOR v_one IN
     SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
@@ -318,7 +320,7 @@ BEGIN
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
       SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
-        waiting_for = NULL
+        waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
@@ -924,7 +926,7 @@ COMMENT ON COLUMN zeke_jobs.queue.parent IS 'The job that sent this one.';
 
 COMMENT ON COLUMN zeke_jobs.queue.scheduled_for IS 'The tick of the schedule that this job is for.';
 
-COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml in force when it was sent.';
+COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran under last; before that, the one in force when it was sent.';
 
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
 

@@ -297,3 +297,13 @@ def test_jobs_sent_before_their_task_got_a_limit_per_key_run_too(jobs: Jobs) -> 
     jobs.add("a", 3)
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
     assert len(jobs.claim(jobs.worker(), 5)) == 3
+
+
+def test_a_claimed_job_carries_the_revision_that_its_worker_runs_by(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    (job,) = jobs.add("a")
+    assert jobs.row(job)["revision"] == 1
+    worker = jobs.worker()
+    jobs.rows("UPDATE zeke_jobs.worker SET revision = 7")
+    jobs.claim(worker, 1)
+    assert jobs.row(job)["revision"] == 7

@@ -59,7 +59,7 @@ COMMENT ON COLUMN zeke_jobs.queue.attempts IS 'Every attempt that did not comple
 COMMENT ON COLUMN zeke_jobs.queue.waiting_for IS 'Why the job was deferred.';
 COMMENT ON COLUMN zeke_jobs.queue.parent IS 'The job that sent this one.';
 COMMENT ON COLUMN zeke_jobs.queue.scheduled_for IS 'The tick of the schedule that this job is for.';
-COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml in force when it was sent.';
+COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran under last; before that, the one in force when it was sent.';
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
 
