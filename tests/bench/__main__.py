@@ -54,11 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     began = time.monotonic()
     rows: list[Row] = []
+    conditions: dict[str, str] = {}
     failed = False
     with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder:
         bench = Bench(started, Path(folder), chosen.quick)
         for name in chosen.measure or MEASURES:
-            print(f"{name} …", file=sys.stderr, flush=True)
+            at = f"{time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}, a flush {started.flush():.2f} ms"
+            conditions[name] = at
+            print(f"{name} … ({at})", file=sys.stderr, flush=True)
             try:
                 rows += MEASURES[name](bench)
             except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
@@ -67,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
                     Row(name, "it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}", reached=False)
                 )
                 failed = True
-    _write(chosen.json, rows, quick=chosen.quick)
+    _write(chosen.json, rows, conditions, quick=chosen.quick)
     result.show(rows, f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}")
     return 1 if failed else 0
 
@@ -77,9 +80,15 @@ def _machine() -> str:
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the end"
 
 
-def _write(path: Path | None, rows: list[Row], *, quick: bool) -> None:
+def _write(path: Path | None, rows: list[Row], conditions: dict[str, str], *, quick: bool) -> None:
     path = path or Path(tempfile.gettempdir()) / "zeke-bench.json"
-    about = {"python": platform.python_version(), "cores": os.cpu_count(), "quick": quick, "versions": _versions()}
+    about = {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "quick": quick,
+        "versions": _versions(),
+        "conditions": conditions,
+    }
     path.write_text(json.dumps({**about, "rows": result.as_json(rows)}, indent=1, ensure_ascii=False) + "\n")
     print(f"figures: {path}", file=sys.stderr)
 

@@ -58,7 +58,7 @@ class Bench:
     @property
     def seconds(self) -> float:
         """How long a round should take."""
-        return 2.0 if self.quick else 5.0
+        return 1.0 if self.quick else 5.0
 
     def say(self, text: str) -> None:
         """Show progress."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.bench.server import Server
 
 _TRIM = 0.05  # of the jobs, at either end
-_LOOK = 0.1
+_LOOK = 0.05
 _RAMP = 0.5  # seconds until a burst is in full flow
 _PATIENCE = 300.0
 _MOST = 400_000  # jobs of a burst
@@ -56,12 +56,14 @@ class Drain:
         rate: Jobs a second, between the first and the last twentieth of them.
         client: Microseconds of CPU of the workers per job.
         server: Microseconds of CPU of the server per job.
+        took: Seconds from the burst until all of it had ended.
     """
 
     jobs: int
     rate: float
     client: float
     server: float
+    took: float
 
 
 def eventually(condition: Any, fleet: Fleet | None = None, patience: float = _PATIENCE, look: float = _LOOK) -> None:
@@ -82,11 +84,12 @@ def once(system: System, fleet: Fleet, conn: Connection, where: Server, count: i
     server.vacuum(conn)
     since = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
     system.seed(conn, count, **kind)
-    client_before, server_before = fleet.cpu(), where.cpu()
+    client_before, server_before, begin = fleet.cpu(), where.cpu(), time.monotonic()
     eventually(lambda: not system.left(conn, **kind), fleet)
     client, served = fleet.cpu() - client_before, where.cpu() - server_before
+    took = time.monotonic() - begin
     times = system.completions(conn, since)
-    return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6)
+    return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6, took)
 
 
 def window(
@@ -104,7 +107,7 @@ def window(
     done = sum(at < end for at in system.completions(conn, begin))
     system.clear(conn)
     eventually(lambda: not system.left(conn, **kind), fleet)
-    return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6)
+    return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
 
 
 def rate(times: list[float]) -> float:
@@ -121,9 +124,7 @@ def sized(
     # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
     count = least
     for _ in range(3):
-        begin = time.monotonic()
-        once(system, fleet, conn, where, count, **kind)
-        per_second = count / (time.monotonic() - begin)
+        per_second = count / once(system, fleet, conn, where, count, **kind).took
         count = max(least, min(_MOST, int(per_second * seconds), count * 8))
     return count
 
@@ -135,4 +136,5 @@ def median(drains: list[Drain]) -> Drain:
         statistics.median(d.rate for d in drains),
         statistics.median(d.client for d in drains),
         statistics.median(d.server for d in drains),
+        statistics.median(d.took for d in drains),
     )

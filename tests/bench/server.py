@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import statistics
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +59,18 @@ class Server:
         """How many statements the server has logged, of databases that log theirs."""
         log = (self.folder / "data" / "log").read_text(errors="replace")
         return sum("LOG:  statement: " in line or "LOG:  execute " in line for line in log.splitlines())
+
+    def flush(self) -> float:
+        """Milliseconds that the disk under the server takes now to make a page durable: the median of many."""
+        times = []
+        with (self.folder / "flush").open("wb", buffering=0) as file:
+            for _ in range(200):
+                file.seek(0)
+                file.write(b"x" * 8192)
+                begin = time.perf_counter()
+                os.fdatasync(file.fileno())
+                times.append(time.perf_counter() - begin)
+        return statistics.median(times) * 1e3
 
 
 @contextmanager

@@ -27,7 +27,7 @@ _MOST_SEEDED = 2_000_000
 
 def held_transaction(bench: Bench) -> list[Row]:
     """The same length of draining twice, once while somebody's transaction stays open from before its start."""
-    seconds = 10.0 if bench.quick else 60.0
+    seconds = 6.0 if bench.quick else 60.0
     with bench.running(bench.installation("held", ours.jobs_yaml({ours.FREE: {}}))) as up:
         up.sized(1.0, 2_000)
         count = min(_MOST_SEEDED, int(up.drain(20_000).rate * (seconds + 2) * 1.6))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bench import drain, ours, server
 from tests.bench.bench import Bench, Running, ratio
 from tests.bench.result import Row
+from zeke_jobs import config
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -91,8 +92,10 @@ def all_tasks(bench: Bench) -> list[Row]:
     with bench.running(real) as up:
         # The tasks with a limit of one take longest, so only the time in which all have work is looked at.
         figures = [_window(up, bench.seconds) for _ in range(bench.rounds)]
-        over = max(overshoot(up.conn, task, limit) for task, limit in _limits().items())
-    rows.append(_row(ALL_TASKS, "13 tasks, limits of jobs.yaml (55 in all)", figures, rates, 0.8, over))
+        limits = _limits()
+        over = max(overshoot(up.conn, task, limit) for task, limit in limits.items())
+    what = f"13 tasks, limits of jobs.yaml ({sum(limits.values())} in all)"
+    rows.append(_row(ALL_TASKS, what, figures, rates, 0.8, over))
     return rows
 
 
@@ -120,15 +123,12 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
 
 
 def _names() -> list[str]:
-    import yaml
-
-    return list(yaml.safe_load(ours.jobs_yaml({}))["tasks"])
+    return list(config.load_text(ours.jobs_yaml({}), "jobs.yaml").tasks)
 
 
 def _limits() -> dict[str, int]:
-    import yaml
-
-    return {name: task["concurrency"] for name, task in yaml.safe_load(ours.jobs_yaml({}))["tasks"].items()}
+    tasks = config.load_text(ours.jobs_yaml({}), "jobs.yaml").tasks
+    return {name: task.concurrency.limit for name, task in tasks.items() if task.concurrency and task.concurrency.limit}
 
 
 def _window(up: Running, seconds: float) -> Drain:

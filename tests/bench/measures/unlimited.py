@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MEASURE = "drain-unlimited"
 PEERS = ("dramatiq_pg", "procrastinate", "pgqueuer", "oban")
-BATCHES = (10, 100, 500)
+BATCHES = (10, 100, 500)  # jobs that pgqueuer takes at once
 
 
 def peers(bench: Bench) -> dict[str, Any]:
@@ -82,6 +82,9 @@ def _drains(bench: Bench, system: Any, seconds: float | None = None, rounds: int
 
 def _best_batch(bench: Bench, module: Any) -> dict[str, list[Drain]]:
     make: Callable[[int], Any] = lambda batch: module.System(bench.database("pgqueuer"), batch)  # noqa: E731
-    trials = {batch: drain.median(_drains(bench, make(batch), 1.0, 2)).rate for batch in BATCHES}
+    trials = {
+        batch: drain.median(_drains(bench, make(batch), bench.seconds / 2, 1 if bench.quick else 3)).rate
+        for batch in BATCHES[bench.quick :]
+    }
     best = make(max(trials, key=lambda batch: trials[batch]))
     return {best.name: _drains(bench, best)}

@@ -30,7 +30,7 @@ _PROCESSES = 2
 def latency(bench: Bench) -> list[Row]:
     """From before ``send`` until the handler runs, with every thread idle."""
     text = ours.jobs_yaml({ours.FREE: {"handler": f"{ours.HANDLERS}:nap"}})
-    count = 100 if bench.quick else 500
+    count = 60 if bench.quick else 500
     with bench.running(bench.installation("latency", text)) as up:
         os.environ["DATABASE_URL"] = up.system.url
         alone = _samples(count, lambda job: _output(up.conn, job))
