@@ -32,6 +32,7 @@ class Claim:
     revision: int
     parent: UUID | None
     scheduled_for: datetime | None
+    asked: float = field(default_factory=time.monotonic)
     received: float = field(default_factory=time.monotonic)
     started: float | None = None
     marked: bool = False
@@ -49,9 +50,10 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     Args:
         row: A row of ``job_claim``.
         queue: The queue that it was claimed from.
+        asked: When the database was asked for it (monotonic seconds); it was claimed later.
     """
 
-    def __init__(self, row: Sequence[Any], queue: str) -> None:
+    def __init__(self, row: Sequence[Any], queue: str, asked: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, _ = row
         fields = json.loads(message)
         super().__init__(
@@ -77,6 +79,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             revision=revision or 0,
             parent=parent,
             scheduled_for=scheduled_for,
+            asked=asked,
         )
 
     # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.

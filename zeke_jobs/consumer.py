@@ -44,6 +44,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._patience = _POLL
         self._until_due = _POLL
         self._owes_look = False
+        self._asked = 0.0
 
     def __next__(self) -> JobMessage | None:
         """The next claimed job, or None after waiting a moment.
@@ -73,6 +74,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             process.held.wait_for_change(_BUSY_LOOK)
             return
         with process.pool.connection() as conn:
+            self._asked = time.monotonic()
             rows = self._claim_alone(conn) if process.alone else self._claim(conn, want)
             self._owes_look = False
             self._accept(rows)
@@ -128,7 +130,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         for row in rows:
-            message = JobMessage(row, self._queue)
+            message = JobMessage(row, self._queue, self._asked)
             held = self._process.held.add(message.claim)
             if held is message.claim:
                 self._process.load.take()

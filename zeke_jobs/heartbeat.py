@@ -67,7 +67,7 @@ class Heartbeat:
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
-        return self.is_fresh() and claim.received >= self._alive_since
+        return self.is_fresh() and claim.asked >= self._alive_since
 
     def is_fresh(self) -> bool:
         """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from zeke_jobs.claims import Claim
+from zeke_jobs.heartbeat import Heartbeat
+
+
+@pytest.mark.parametrize(("asked", "is_ours"), [(-1.0, False), (1.0, True)], ids=["before", "after"])
+def test_a_claim_counts_as_ours_only_if_it_was_asked_for_after_we_were_last_taken_for_dead(
+    asked: float, is_ours: bool
+) -> None:
+    heartbeat = Heartbeat(SimpleNamespace(url=None))  # type: ignore[arg-type]
+    came_back = heartbeat._alive_since
+    # The answer to the claim may arrive after we announced ourselves again, and the rescue was in between.
+    claim = Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None, asked=came_back + asked, received=came_back + 2.0)
+    assert heartbeat.holds(claim) is is_ours
