@@ -241,6 +241,10 @@ BEGIN
             || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
         END IF;
       END LOOP;
+      IF cardinality(v_places) > 0 THEN
+        -- The same for what was counted by key.
+        v_now := zeke_jobs.now();
+      END IF;
 
       WITH picked AS MATERIALIZED (
         SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
