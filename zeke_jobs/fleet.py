@@ -96,6 +96,8 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
     found = []
     if row["is_late"]:
         found.append("no heartbeat: it counts as lost")
+    elif row["is_silent"]:
+        found.append("no heartbeat: it has ended, or hangs")
     if row["kind"] == "worker":
         if row["revision"] != number:
             reason = row["refusal"] or "it follows within two seconds"

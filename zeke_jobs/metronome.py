@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -34,6 +35,7 @@ _PATIENCE = 50.0  # seconds that a beat may take before periodiq is let go on to
 _AGAIN = 5  # seconds to the next try when the database is away
 _NOISE = timedelta(milliseconds=500)  # clocks this close count as one
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
+_GOODBYE = 0.8  # seconds that leaving the fleet may take at the end
 _WIDTH = 24  # of periodiq's column of crons
 
 
@@ -86,6 +88,8 @@ class _Process:
         self.beating: threading.Thread | None = None
         self.away = False
         self.refusal: ConfigurationError | MigrationError | None = None
+        self.ending = threading.Event()
+        self.goodbye: threading.Thread | None = None
 
 
 _PROCESS = _Process()
@@ -122,7 +126,9 @@ def _beat(url: str | None, prepare: Callable[[Connection], None]) -> None:
             prepare(conn)
             _measure_skew(schedule.clock(conn))
             schedule.beat(conn)
-            _prove_life(conn)
+            if not _PROCESS.ending.is_set():
+                _prove_life(conn)
+                _prepare_goodbye(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
@@ -169,8 +175,35 @@ def _prove_life(conn: Any) -> None:
     SQL.run(conn, "schedule_beaten", scheduler=_PROCESS.id)
 
 
+def _prepare_goodbye(url: str | None) -> None:
+    """Have a thread wait for the end: none can be started while the interpreter shuts down."""
+    if _PROCESS.goodbye is None:
+        _PROCESS.goodbye = threading.Thread(target=_leave, args=(_PROCESS, url), name="goodbye", daemon=True)
+        _PROCESS.goodbye.start()
+
+
+def _leave(process: _Process, url: str | None) -> None:
+    """At the end, take the scheduler out of the fleet; where that fails, others do it when its heartbeat stays out."""
+    process.ending.wait()
+    if process.beating is not None:
+        process.beating.join()
+    try:
+        with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
+            SQL.run(conn, "worker_leave", worker=process.id)
+    except DISCONNECTED as error:
+        get_logger(__name__).warning("could not say goodbye; others will notice", error=str(error).strip())
+
+
+def _say_goodbye() -> None:
+    _PROCESS.ending.set()
+    if _PROCESS.goodbye is not None:
+        _PROCESS.goodbye.join(_GOODBYE)
+
+
 def obey_signals() -> None:
     """End at once on SIGTERM (status 0) and SIGINT (130), also as PID 1; let SIGHUP pass, for each beat reads all anew.
+
+    The process then leaves the fleet, within a second or not at all.
 
     Where this is not the main thread, which alone gets signals, it does nothing.
     """
@@ -179,6 +212,8 @@ def obey_signals() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGHUP, _let_pass)
+    atexit.unregister(_say_goodbye)
+    atexit.register(_say_goodbye)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

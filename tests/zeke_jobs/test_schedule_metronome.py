@@ -210,6 +210,38 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
         assert time.monotonic() - sent < 1
 
 
+def test_a_scheduler_that_is_stopped_leaves_the_fleet(world: World, database: str) -> None:
+    code = (
+        "import sys, time; from zeke_jobs import metronome\n"
+        "metronome.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
+    )
+    members = "SELECT kind FROM zeke_jobs.worker"
+    with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        assert world.rows(members) == [{"kind": "scheduler"}]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+    assert world.rows(members) == []
+
+
+def test_leaving_never_holds_up_the_end_for_more_than_a_second(world: World, database: str) -> None:
+    code = (
+        "import sys, time; from zeke_jobs import metronome\n"
+        "metronome.beat(sys.argv[1])\n"
+        "metronome.connect = lambda *a, **k: time.sleep(60)\n"
+        "print('beaten', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        sent = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+        assert time.monotonic() - sent < 2
+    assert world.rows("SELECT kind FROM zeke_jobs.worker") == [{"kind": "scheduler"}]
+
+
 def test_a_hangup_does_not_end_the_process(database: str) -> None:
     code = (
         "import os, signal; from zeke_jobs import metronome\n"

@@ -184,6 +184,20 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Callable[..., Ran], conn
     assert "no worker consumes queue default" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(1, None), (2, "no heartbeat: it has ended, or hangs"), (4, "no heartbeat: it counts as lost")],
+)
+def test_fleet_marks_a_scheduler_whose_heartbeat_stays_out(
+    cli: Callable[..., Ran], conn: Connection, minutes: int, said: str | None
+) -> None:
+    worker(conn, kind="scheduler", lost_after=timedelta(minutes=3))
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - %s", (timedelta(minutes=minutes),))
+    [member] = cli("fleet", "--json").json["members"]
+    assert member["drift"] == ([said] if said else [])
+
+
 def test_setting_by_hand_is_no_drift_of_a_workers_file(cli: Callable[..., Ran], conn: Connection) -> None:
     cli("set", "analyze.concurrency=3", "-m", "slow")
     worker(conn, revision=2)

@@ -15,6 +15,7 @@ SELECT
   w.started_on,
   w.heartbeat_on,
   w.heartbeat_on < zeke_jobs.now() - w.lost_after AS is_late,
+  w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS is_silent,
   f.digest AS file_digest,
   (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS digest_in_force
 FROM zeke_jobs.worker AS w
