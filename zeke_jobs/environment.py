@@ -45,8 +45,8 @@ def database_url() -> str:
     if url is None:
         raise ConfigurationError(
             f"expected the database's address in {DATABASE_URL}, got nothing\n"
-            f"  help: export {DATABASE_URL}=postgresql://user:password@host/name, "
-            "or run `zeke-jobs up`, which starts a server of its own"
+            f"  help: export {DATABASE_URL}=postgresql://user:password@host/name; "
+            f"a server that `zeke-jobs up` runs has its own, in the line `export {DATABASE_URL}=…` that it printed"
         )
     return url
 

@@ -74,12 +74,12 @@ class Up:
         return done.stdout
 
     def python(self, code: str) -> str:
-        """What a program prints that knows the database's address."""
-        url = next(word for word in self.text.split() if word.startswith("DATABASE_URL=")).partition("=")[2].strip("'")
+        """What a program prints, run after the line ``export DATABASE_URL=…`` that the command printed."""
+        export = next(line for line in self.text.splitlines() if "export DATABASE_URL=" in line).partition("export ")
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code],
             cwd=self.folder,
-            env={**self.env, "DATABASE_URL": url},
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=60,

@@ -70,6 +70,12 @@ def test_the_tutorial_does_what_it_says() -> None:
         check_that_the_retried_job_completed(up)
 
 
+def test_the_page_names_the_database_before_the_program_that_needs_it() -> None:
+    blocks = [(block["language"], block["body"]) for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+    program = next(place for place, (_, body) in enumerate(blocks) if "zeke_jobs.send" in body)
+    assert blocks[program - 1] == ("sh", "export DATABASE_URL=…\n")
+
+
 def check_that_the_retried_job_completed(up: Up) -> None:
     code = """if True:
         import time, zeke_jobs
