@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.running import up_in_a_folder
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
@@ -30,7 +32,23 @@ def test_the_example_has_twelve_lines() -> None:
 
 
 @pytest.mark.acceptance
-def test_the_example_does_what_its_comment_says(tmp_path: Path, new_database: Callable[..., str]) -> None:
+def test_the_example_runs_without_a_postgres_of_ones_own() -> None:
+    handler, caller = blocks("python")
+    (stanza,) = blocks("yaml")
+    (start,) = (block for block in blocks("sh") if block == "zeke-jobs up\n")
+    (send,) = (block for block in blocks("sh") if block.startswith("zeke-jobs send "))
+    (promised,) = re.findall(r"# (Hello.*)", caller)
+    with up_in_a_folder() as up:
+        (up.folder / "greet.py").write_text(handler)
+        (up.folder / "jobs.yaml").write_text(stanza)
+        up.start(*start.split()[2:])
+        up.wait_for("Worker process is ready")
+        assert up.run(send).splitlines()[-1] == f'"{promised}"', up.text
+        assert up.python(caller) == promised
+
+
+@pytest.mark.acceptance
+def test_the_example_runs_on_ones_own_postgres(tmp_path: Path, new_database: Callable[..., str]) -> None:
     handler, caller = blocks("python")
     (stanza,) = blocks("yaml")
     (tmp_path / "greet.py").write_text(handler)
