@@ -19,12 +19,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(sources.app, name="sources")
-app.command("stories")(stories.stories)
-app.command("story")(story.story)
-app.command("why")(why.why)
-app.command("digest")(digest.digest)
-app.command("costs")(costs.costs)
+app.add_typer(sources.app, name="sources", short_help="Add, list and switch sources; how well they are.")
+app.command("stories", short_help="List stories, the newest first.")(stories.stories)
+app.command("story", short_help="Show one story in full.")(story.story)
+app.command("why", short_help="Say where an article is, and what it waits for.")(why.why)
+app.command("digest", short_help="Show the latest digest of a day or a week.")(digest.digest)
+app.command("costs", short_help="Add up what the AI step cost.")(costs.costs)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -25,8 +25,10 @@ class By(StrEnum):
 
 def costs(
     by: Annotated[By, typer.Option(help="What to add up by.")] = By.DAY,
-    days: Annotated[int, typer.Option(help="How many days back, today included (UTC).", min=1)] = 30,
-    story: Annotated[str | None, typer.Option(help="Only this story; the beginning of its id is enough.")] = None,
+    days: Annotated[int, typer.Option(metavar="N", help="How many days back, today included (UTC).", min=1)] = 30,
+    story: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this story; the beginning of its id is enough.")
+    ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Calls, tokens and US dollars of the AI step; a price that nobody stated is unknown, not 0."""

@@ -24,8 +24,10 @@ class Period(StrEnum):
 
 def digest(
     period: Annotated[Period, typer.Option(help="What it covers.")] = Period.DAY,
-    ends_on: Annotated[str | None, typer.Option(help="Its last day, as 2026-11-25; the latest by default.")] = None,
-    team: Annotated[str | None, typer.Option(help="A team's; that for all by default.")] = None,
+    ends_on: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Its last day, as 2026-11-25; the latest by default.")
+    ] = None,
+    team: Annotated[str | None, typer.Option(metavar="UUID", help="A team's; that for all by default.")] = None,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The latest digest that generate-brief wrote."""

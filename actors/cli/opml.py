@@ -15,8 +15,10 @@ from zeke_jobs.postgres import transaction
 
 
 def bring_in(
-    file: Annotated[Path, typer.Argument(help="An OPML file; - for standard input.")],
-    authority: Annotated[float | None, typer.Option(help="How far to trust these feeds, 0 to 1.", min=0, max=1)] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file; - for standard input.")],
+    authority: Annotated[
+        float | None, typer.Option(metavar="N", help="How far to trust these feeds, 0 to 1.", min=0, max=1)
+    ] = None,
 ) -> None:
     """Add the feeds of an OPML file; those that are there already stay as they are."""
     try:

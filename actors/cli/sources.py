@@ -22,8 +22,8 @@ app = typer.Typer(help="Sources: add, list, switch on and off, health.", invoke_
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
 
-app.command("import")(opml.bring_in)
-app.command("export")(opml.export)
+app.command("import", short_help="Add the feeds of an OPML file.")(opml.bring_in)
+app.command("export", short_help="Write the feeds that are on as OPML.")(opml.export)
 
 
 @app.callback()
@@ -33,7 +33,7 @@ def default(context: typer.Context) -> None:
         _list(is_json=False, active=False)
 
 
-@app.command("list")
+@app.command("list", short_help="List all sources with health and next check.")
 def listing(
     is_json: Json = False, active: Annotated[bool, typer.Option("--active", help="Only those that are on.")] = False
 ) -> None:
@@ -57,12 +57,18 @@ def _list(*, is_json: bool, active: bool) -> None:
     console().print(table(["id", "type", "source", "health", "next check", "authority"], shown))
 
 
-@app.command()
+@app.command(short_help="Add a source.")
 def add(
-    url: Annotated[str, typer.Argument(help="A feed, or a YouTube channel (address, @handle page or UC… id).")],
-    kind: Annotated[str, typer.Option("--type", help="rss, podcast or youtube_channel; guessed by default.")] = "",
-    name: Annotated[str, typer.Option(help="What to call it; else its feed says.")] = "",
-    authority: Annotated[float | None, typer.Option(help="How far to trust it, 0 to 1.", min=0, max=1)] = None,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A feed, or a YouTube channel (address, @handle page or UC… id).")
+    ],
+    kind: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="rss, podcast or youtube_channel; guessed by default.")
+    ] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it; else its feed says.")] = "",
+    authority: Annotated[
+        float | None, typer.Option(metavar="N", help="How far to trust it, 0 to 1.", min=0, max=1)
+    ] = None,
     is_json: Json = False,
 ) -> None:
     """Add a source. It is read at the next pull, or at once: zeke-jobs send ingest-source."""
@@ -99,9 +105,9 @@ def _switch(name: str, *, on: bool) -> None:
     console().print(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}", soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Say why sources do not deliver.")
 def health(
-    source: Annotated[str, typer.Argument(help="One source; all that are not well by default.")] = "",
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; all that are not well by default.")] = "",
     is_json: Json = False,
 ) -> None:
     """Why a source does not deliver: status, message, last success and error, unfinished jobs."""

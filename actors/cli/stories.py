@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 
 def stories(
-    source: Annotated[str | None, typer.Option(help="Part of the source's name or address.")] = None,
-    search: Annotated[str | None, typer.Option(help="Part of title or summary.")] = None,
-    since: Annotated[str | None, typer.Option(help="How far back: 24h, 7d.")] = None,
-    min_chili: Annotated[float | None, typer.Option(help="At least this hot, 0 to 5.", min=0, max=5)] = None,
-    state: Annotated[str | None, typer.Option(help="pending, extractive or completed.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")] = None,
+    search: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of title or summary.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")] = None,
+    min_chili: Annotated[
+        float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
+    ] = None,
+    state: Annotated[str | None, typer.Option(metavar="STATE", help="pending, extractive or completed.")] = None,
     leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
-    team: Annotated[str | None, typer.Option(help="Only what is unread (see --team-state) for this team.")] = None,
-    team_state: Annotated[str, typer.Option(help="unread, read or archived; with --team.")] = "unread",
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 30,
+    team: Annotated[
+        str | None, typer.Option(metavar="UUID", help="Only what is unread (see --team-state) for this team.")
+    ] = None,
+    team_state: Annotated[str, typer.Option(metavar="STATE", help="unread, read or archived; with --team.")] = "unread",
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 30,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Stories, newest first."""

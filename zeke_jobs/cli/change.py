@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client import Changed
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs.", show_default=False)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)]
 
 
 def cancel(
     ids: Ids,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with the job, for people.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
@@ -31,7 +31,7 @@ def cancel(
 
 
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID…]", help="Ids of jobs.", show_default=False)] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")] = None,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")] = None,
     newer: Annotated[

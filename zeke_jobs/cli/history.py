@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Number = Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)]
 Other = Annotated[
     int | None,
-    typer.Argument(metavar="[REV]", help="Another one; by default the one in force.", show_default=False),
+    typer.Argument(metavar="REV", help="Another one; by default the one in force.", show_default=False),
 ]
 
 

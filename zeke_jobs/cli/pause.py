@@ -23,7 +23,9 @@ Target = Annotated[
 ]
 
 
-def pause(target: Target, reason: Annotated[str, typer.Option(help="Kept with the pause, for people.")] = "") -> None:
+def pause(
+    target: Target, reason: Annotated[str, typer.Option(metavar="WHY", help="Kept with the pause, for people.")] = ""
+) -> None:
     """Start no more jobs of a task, a queue or a shared limit until it is resumed; what runs goes on."""
     from zeke_jobs import pausing
     from zeke_jobs.catalogue import author

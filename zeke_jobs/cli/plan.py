@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from zeke_jobs.planning import Plan
 
 File = Annotated[
-    Path | None, typer.Argument(help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False)
+    Path | None,
+    typer.Argument(metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False),
 ]
 Drain = Annotated[
     list[str] | None,

@@ -20,7 +20,10 @@ def reload(
         str, typer.Argument(metavar="PID|PIDFILE", help="Of a dramatiq or `zeke-jobs up` command.", show_default=False)
     ],
     file: Annotated[
-        Path | None, typer.Option(help="The file that it reads; by default jobs.yaml, or what ZEKE_JOBS_CONFIG names.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The file that it reads; by default jobs.yaml, or what ZEKE_JOBS_CONFIG names."
+        ),
     ] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""

@@ -52,10 +52,13 @@ def _root(
     pass
 
 
-@app.command()
+@app.command(short_help="Say all that is wrong with jobs.yaml.")
 def check(
     file: Annotated[
-        Path | None, typer.Argument(help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Check jobs.yaml: exit 0 when it is fine, 2 with every fault and its place when not."""
@@ -64,27 +67,27 @@ def check(
     raise typer.Exit(checking.run(file))
 
 
-app.command()(schema.schema)
-app.command()(migrate.migrate)
-app.command()(up.up)
-app.command()(plan.plan)
-app.command()(apply.apply)
-app.command()(apply.rollback)
-app.command("set")(by_hand.set_)
-app.command()(history.history)
-app.command()(history.show)
-app.command()(history.diff)
-app.command()(history.compare)
-app.command()(fleet.fleet)
-app.command()(reload.reload)
-app.command()(send.send)
-app.command()(jobs.status)
-app.command()(jobs.jobs)
-app.command()(tasks.tasks)
-app.command()(change.cancel)
-app.command()(change.retry)
-app.command()(pause.pause)
-app.command()(pause.resume)
-app.command()(pause.paused)
-app.add_typer(schedule.app, name="schedule")
-app.command()(uninstall.uninstall)
+app.command(short_help="Print the JSON Schema of jobs.yaml, for editors.")(schema.schema)
+app.command(short_help="Apply the migrations that are missing.")(migrate.migrate)
+app.command(short_help="Run workers and scheduler until Ctrl-C.")(up.up)
+app.command(short_help="Show what a jobs.yaml would change.")(plan.plan)
+app.command(short_help="Put a jobs.yaml in force while everything runs.")(apply.apply)
+app.command(short_help="Put an older revision in force again.")(apply.rollback)
+app.command("set", short_help="Set values by hand beside jobs.yaml.")(by_hand.set_)
+app.command(short_help="List the revisions: when, who, why.")(history.history)
+app.command(short_help="Show a revision: its jobs.yaml as it was.")(history.show)
+app.command(short_help="Show what changed from one revision to another.")(history.diff)
+app.command(short_help="Compare how jobs did under two revisions.")(history.compare)
+app.command(short_help="List workers and schedulers, and where one drifts.")(fleet.fleet)
+app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
+app.command(short_help="Send a job.")(send.send)
+app.command(short_help="Show a job in full.")(jobs.status)
+app.command(short_help="List jobs, the newest first.")(jobs.jobs)
+app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)
+app.command(short_help="Cancel jobs, queued or active.")(change.cancel)
+app.command(short_help="Run failed or cancelled jobs again.")(change.retry)
+app.command(short_help="Start no more jobs of a task, queue or shared limit.")(pause.pause)
+app.command(short_help="Start jobs again of what was paused.")(pause.resume)
+app.command(short_help="List what is paused, by whom and why.")(pause.paused)
+app.add_typer(schedule.app, name="schedule", short_help="List, pause, run and backfill schedules.")
+app.command(short_help="Remove what migrations made, after asking.")(uninstall.uninstall)

@@ -47,7 +47,7 @@ def schedules(
         _warn_of_silence(conn)
 
 
-@app.command()
+@app.command(short_help="Send one job now, also while paused.")
 def run(task: Task, as_json: options.Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
     from zeke_jobs import schedule_control
@@ -60,8 +60,10 @@ def run(task: Task, as_json: options.Json = False) -> None:
         console().print(f"{job} is queued", soft_wrap=True)
 
 
-@app.command()
-def pause(task: Task, reason: Annotated[str, typer.Option(help="Kept with the pause, for people.")] = "") -> None:
+@app.command(short_help="Send no more ticks of a task until it is resumed.")
+def pause(
+    task: Task, reason: Annotated[str, typer.Option(metavar="WHY", help="Kept with the pause, for people.")] = ""
+) -> None:
     """Send no more ticks of a task until it is resumed; outlives restarts and new files."""
     from zeke_jobs import schedule_control
     from zeke_jobs.catalogue import author
@@ -71,7 +73,7 @@ def pause(task: Task, reason: Annotated[str, typer.Option(help="Kept with the pa
     console().print(f"the schedule of {task} {'is paused' if changed else 'was paused already'}")
 
 
-@app.command()
+@app.command(short_help="Send ticks again from now on.")
 def resume(task: Task) -> None:
     """Send ticks again from now on; those of the pause are not made up for (see backfill)."""
     from zeke_jobs import schedule_control
@@ -81,11 +83,15 @@ def resume(task: Task) -> None:
     console().print(f"the schedule of {task} {'is resumed' if changed else 'was not paused'}")
 
 
-@app.command()
+@app.command(short_help="Send the jobs of the ticks of a past time.")
 def backfill(
     task: Task,
-    from_: Annotated[str, typer.Option("--from", help="First moment: ISO 8601, in UTC unless it says otherwise.")],
-    to: Annotated[str | None, typer.Option("--to", help="Last moment, by default now.", show_default=False)] = None,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="First moment: ISO 8601, in UTC unless it says otherwise.")
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Last moment, by default now.", show_default=False)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ticks would be sent.")] = False,
     as_json: options.Json = False,
 ) -> None:

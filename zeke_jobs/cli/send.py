@@ -18,7 +18,7 @@ def send(
     payload: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PAYLOAD…]",
+            metavar="PAYLOAD",
             help="field=value …, or one JSON object, or - to read it from standard input.",
             show_default=False,
         ),

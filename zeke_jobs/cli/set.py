@@ -25,7 +25,7 @@ def set_(
     assignments: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE…", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
+            metavar="KEY=VALUE", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
         ),
     ],
     message: Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.")] = "",

@@ -1,4 +1,4 @@
-"""docs/news.md leaves no command and no option out."""
+"""docs/news.md leaves no command and no option out, and the list of commands is whole."""
 
 from __future__ import annotations
 
@@ -31,3 +31,17 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def test_every_command_and_option_is_documented(command: str, option: str) -> None:
     assert f"`{command}" in PAGE
     assert option in PAGE
+
+
+def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, each in getattr(command, "commands", {}).items():
+        yield f"{path} {name}".strip(), each
+        yield from commands(each, f"{path} {name}".strip())
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands(typer.main.get_command(app))))
+def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line(path: str, command: Any) -> None:
+    said = command.get_short_help_str(61)
+    assert said.endswith("."), path
+    assert not said.endswith("..."), path
+    assert len(said) <= 60, path

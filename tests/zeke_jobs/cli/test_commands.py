@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import typer.main
 from pydantic import Field
 
 import zeke_jobs
@@ -16,7 +17,7 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.payloads import Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
@@ -242,6 +243,20 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
 
 
 # The frame
+
+
+def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, each in getattr(command, "commands", {}).items():
+        yield f"{path} {name}".strip(), each
+        yield from commands(each, f"{path} {name}".strip())
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands(typer.main.get_command(app))))
+def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line(path: str, command: Any) -> None:
+    said = command.get_short_help_str(61)
+    assert said.endswith("."), path
+    assert not said.endswith("..."), path
+    assert len(said) <= 60, path
 
 
 def test_no_command_shows_the_help(cli: Callable[..., Ran]) -> None:
