@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import result, server
+from tests.bench import page, result, server
 from tests.bench.bench import Bench
 from tests.bench.measures import burdened, fairness, framework, limited, memory, purging, sending, unlimited, waiting
 from tests.bench.result import Row
@@ -48,20 +48,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: about three minutes")
     parser.add_argument("--json", type=Path, help="where to write the figures; by default in a temporary folder")
+    parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.measure) - MEASURES.keys():
         parser.error(f"expected measures among {', '.join(MEASURES)}, got {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     began = time.monotonic()
     rows: list[Row] = []
-    conditions: dict[str, str] = {}
+    conditions: dict[str, dict[str, float]] = {}
     failed = False
     with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder:
         bench = Bench(started, Path(folder), chosen.quick)
         for name in chosen.measure or MEASURES:
-            at = f"{time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}, a flush {started.flush():.2f} ms"
-            conditions[name] = at
-            print(f"{name} … ({at})", file=sys.stderr, flush=True)
+            conditions[name] = {"load": os.getloadavg()[0], "flush_ms": started.flush()}
+            at = time.monotonic() - began
+            print(f"{name} … ({at:.0f} s, {_conditions(conditions[name])})", file=sys.stderr, flush=True)
             try:
                 rows += MEASURES[name](bench)
             except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
@@ -71,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 failed = True
     _write(chosen.json, rows, conditions, quick=chosen.quick)
-    result.show(rows, f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}")
+    about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
+    if chosen.page:
+        page.write(chosen.page, rows, f"{about}. {_flushes(conditions)}")
+    result.show(rows, about)
     return 1 if failed else 0
 
 
@@ -80,7 +84,18 @@ def _machine() -> str:
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the end"
 
 
-def _write(path: Path | None, rows: list[Row], conditions: dict[str, str], *, quick: bool) -> None:
+def _conditions(found: dict[str, float]) -> str:
+    return f"load {found['load']:.1f}, a flush {found['flush_ms']:.2f} ms"
+
+
+def _flushes(conditions: dict[str, dict[str, float]]) -> str:
+    """Between which bounds load and disk were."""
+    loads = sorted(found["load"] for found in conditions.values())
+    flushes = sorted(found["flush_ms"] for found in conditions.values())
+    return f"Load {loads[0]:.1f} to {loads[-1]:.1f}, a flush of the disk {flushes[0]:.2f} to {flushes[-1]:.2f} ms."
+
+
+def _write(path: Path | None, rows: list[Row], conditions: dict[str, dict[str, float]], *, quick: bool) -> None:
     path = path or Path(tempfile.gettempdir()) / "zeke-bench.json"
     about = {
         "python": platform.python_version(),

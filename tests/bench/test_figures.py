@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import yaml
 
-from tests.bench import drain, ours
+from tests.bench import drain, ours, page
 from tests.bench.__main__ import MEASURES, main
 from tests.bench.measures.fairness import free, overlap
 from tests.bench.processes import ROOT
+from tests.bench.result import Row
 from zeke_jobs import config
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_rate_leaves_out_the_slow_start_and_the_slow_end() -> None:
@@ -41,6 +47,23 @@ def test_what_a_measure_changes_replaces_the_real_limits() -> None:
     assert tasks[ours.FREE].concurrency.limit is None
     assert tasks["analyze-story"].concurrency.limit == 64
     assert not tasks["analyze-story"].uses
+
+
+def test_a_page_gets_the_new_figures_and_keeps_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(f"Before.\n\n{page.BEGIN}\nold\n{page.END}\n\nAfter.\n")
+    page.write(path, [Row("send", "ours", 1234.5, ratio=1.5, against="this", reached=False)], "Heading")
+    text = path.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("After.\n")
+    assert "| `send` | ours | 1,234 jobs/s | 1.50 (this) |  | **missed** |  |" in text
+    assert "old" not in text
+
+
+def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("nothing")
+    with pytest.raises(ValueError, match="expected <!-- figures"):
+        page.write(tmp_path / "page.md", [], "")
 
 
 def test_an_unknown_measure_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
