@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,15 +25,21 @@ _INTERRUPTED = 130
 _WIDTH = 120  # columns where there is no terminal
 
 _NEXT = """[bold]What to try next[/]
-  .venv/bin/nox -s demo -- --psql        look inside: SELECT title FROM stories; SELECT name, state FROM pgboss.job;
-  .venv/bin/nox -s demo -- FEED-URL …    the same with feeds of your choice
-  $EDITOR jobs.yaml                      change a limit, a cron, a weight; then run the demo again
-  .nox/demo/bin/zeke-jobs up             run it for real, until Ctrl-C
-  README.md, docs/                       how it works"""
+  .venv/bin/nox -R -s demo -- --news stories  what came out, from a terminal
+  .venv/bin/nox -R -s demo -- --psql          in SQL: SELECT title FROM stories;
+  .venv/bin/nox -R -s demo -- FEED-URL …      other feeds; replaces this run's data
+  $EDITOR jobs.yaml                           change a limit, a weight; run again
+  .nox/demo/bin/zeke-jobs up                  for real, on a database of its own,
+                                              empty at first, until Ctrl-C
+  .nox/demo/bin/zeke-news sources add URL     meanwhile: a source for it
+  README.md, docs/tutorial.md, docs/news.md   how it works"""
 
 
 def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
+    news: Annotated[
+        str, typer.Option(metavar="COMMAND", help='Run zeke-news on what the last run left: stories, "stories --json".')
+    ] = "",
     psql: Annotated[bool, typer.Option("--psql", help="Open psql on what the last run left.")] = False,  # noqa: FBT002
 ) -> None:
     """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
@@ -42,6 +50,8 @@ def main(
         if psql:
             _open_psql(data_dir)
             return
+        if news:
+            raise typer.Exit(_run_news(data_dir, [*shlex.split(news), *(feeds or [])]))
         holds = run(console, data_dir, feeds or [])
     except ConfigurationError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
@@ -61,6 +71,14 @@ def _open_psql(data_dir: Path) -> None:
         # psql takes Ctrl-C for itself: it ends a query, not the session
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         subprocess.run([embedded.binaries() / "psql", database_url(server)], check=False)  # noqa: S603 (ours)
+
+
+def _run_news(data_dir: Path, arguments: list[str]) -> int:
+    from actors.cli.app import run as run_news
+
+    with own_server(data_dir) as server:
+        os.environ[environment.DATABASE_URL] = database_url(server)
+        return run_news(arguments)
 
 
 def _say_what_next(console: Console, data_dir: Path) -> None:

@@ -74,6 +74,16 @@ def test_a_feed_becomes_a_brief_in_under_a_minute(env: dict[str, str]) -> None:
     assert processes_of(env) == []
 
 
+def test_zeke_news_reads_what_the_last_run_left(env: dict[str, str]) -> None:
+    with start(env) as demo:
+        demo.communicate()
+    with start(env, "--news", "stories --json") as news:
+        text, _ = news.communicate()
+    assert news.returncode == 0, text
+    assert "Kestrel 3.0 removes the callback API" in text
+    assert processes_of(env) == []
+
+
 def test_a_second_run_starts_afresh(env: dict[str, str]) -> None:
     for _ in range(2):
         with start(env) as demo:
