@@ -46,7 +46,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     try:
         status = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
-        return _complain(_usage(error, name), WRONG_USE)
+        return _refuse(error, name)
     except _WRONG_USE as error:
         return _complain(str(error), WRONG_USE)
     except OperationalError as error:
@@ -68,11 +68,14 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     return status if isinstance(status, int) else FINE
 
 
-def _usage(error: Exception, name: str) -> str:
+def _refuse(error: Exception, name: str) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else name
     shown: str = error.format_message()  # type: ignore[attr-defined] # click's
-    return f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help"
+    if type(error).__name__ == "NoArgsIsHelpError":  # which typer does not export
+        print(shown, file=sys.stderr)
+        return WRONG_USE
+    return _complain(f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help", WRONG_USE)
 
 
 def _complain(message: str, status: int) -> int:

@@ -259,8 +259,13 @@ def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line(path: str,
     assert len(said) <= 60, path
 
 
-def test_no_command_shows_the_help(cli: Callable[..., Ran]) -> None:
-    assert "Commands" in cli("--help").out
+def test_no_command_shows_the_whole_help_and_is_wrong_use(cli: Callable[..., Ran]) -> None:
+    asked, ran = cli("--help"), cli()
+    assert "Commands" in asked.out
+    assert (ran.status, ran.out, ran.err) == (2, "", asked.out)
+
+
+def test_the_version_is_shown(cli: Callable[..., Ran]) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
 
 
