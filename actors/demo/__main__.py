@@ -51,8 +51,9 @@ def main(
             _open_psql(data_dir)
             return
         if news:
-            raise typer.Exit(_run_news(data_dir, [*shlex.split(news), *(feeds or [])]))
-        holds = run(console, data_dir, feeds or [])
+            status = _run_news(data_dir, [*shlex.split(news), *(feeds or [])])
+        else:
+            status = 0 if run(console, data_dir, feeds or []) else 1
     except ConfigurationError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -62,8 +63,9 @@ def main(
     except KeyboardInterrupt:
         console.print("Interrupted; workers, scheduler and server were stopped.")
         raise typer.Exit(_INTERRUPTED) from None
-    _say_what_next(console, data_dir)
-    raise typer.Exit(0 if holds else 1)
+    if not news:
+        _say_what_next(console, data_dir)
+    raise typer.Exit(status)
 
 
 def _open_psql(data_dir: Path) -> None:
