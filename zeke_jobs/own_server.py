@@ -27,7 +27,10 @@ def own_server(data_dir: Path) -> Iterator[str]:
         ZekeJobsError: another command has that server now, or it does not start; the end of its log is in the message.
     """
     folder = server_folder(data_dir)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True)
+        # Only into a folder that we made: `git add .` must not take a database with it.
+        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -55,6 +55,18 @@ def test_a_second_command_is_refused_the_same_server(tmp_path: Path, no_server: 
     assert no_server == ["start", "stop"]
 
 
+def test_git_ignores_a_data_folder_that_was_made_for_the_server(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path / ".zeke"):
+        pass
+    assert (tmp_path / ".zeke" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_folder_that_was_there_gets_no_gitignore(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path):
+        pass
+    assert not (tmp_path / ".gitignore").exists()
+
+
 def test_the_server_is_stopped_whatever_happens(tmp_path: Path, no_server: list[str]) -> None:
     with pytest.raises(KeyboardInterrupt), own_server(tmp_path):
         raise KeyboardInterrupt
