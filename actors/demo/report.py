@@ -43,8 +43,9 @@ def verdict(console: Console, checks: Iterable[Check], seconds: float) -> bool:
     if broken:
         console.print(f"[bold red]{len(broken)} of {len(checks)} checks failed[/] after {seconds:.0f} s")
         return False
-    console.print(f"[bold green]All {len(checks)} checks hold[/] after {seconds:.0f} s:", highlight=False)
-    console.print("  " + ", ".join(check.name for check in checks), style="dim", markup=False, highlight=False)
+    console.print(f"[bold green]All {len(checks)} checks hold[/], {seconds:.0f} s after the start:", highlight=False)
+    for check in checks:
+        console.print(f"  [green]✓[/] [dim]{check.name}[/]", highlight=False)
     return True
 
 

@@ -154,5 +154,5 @@ def test_a_feed_that_is_none_ends_with_its_reason(env: dict[str, str]) -> None:
     with start(env, "http://127.0.0.1:9/feed.xml") as demo:
         text, _ = demo.communicate()
     assert demo.returncode == 1
-    assert "feeds read: expected 1, got 0" in text
+    assert "every feed was read: expected 1, got 0" in text
     assert "http://127.0.0.1:9/feed.xml" in text

@@ -46,7 +46,7 @@ def test_a_right_result_passes_every_check() -> None:
 def test_a_missing_story_is_noticed() -> None:
     results = right()
     del results.stories[0]
-    assert "stories" in broken(results)
+    assert "every article became a story" in broken(results)
 
 
 def test_a_pair_in_two_clusters_is_noticed() -> None:
@@ -71,21 +71,21 @@ def test_a_stranger_in_the_pairs_cluster_is_noticed() -> None:
 def test_a_one_liner_that_is_missing_or_too_long_is_noticed() -> None:
     results = right()
     results.stories[0]["brief_one_liner"] = None
-    assert "one-liners missing or too long" in broken(results)
+    assert "every story has a one-liner of at most 140 characters" in broken(results)
     results.stories[0]["brief_one_liner"] = "x" * 141
-    assert "one-liners missing or too long" in broken(results)
+    assert "every story has a one-liner of at most 140 characters" in broken(results)
 
 
 def test_a_kind_of_highlight_that_was_not_found_is_noticed() -> None:
     results = right()
     del results.highlights[0]
-    assert broken(results) == ["kinds of highlights that are missing"]
+    assert broken(results) == ["every kind of highlight was found"]
 
 
 def test_a_failed_job_is_noticed() -> None:
     results = right()
     results.jobs["analyze-story"]["failed"] = 1
-    assert broken(results) == ["failed jobs"]
+    assert broken(results) == ["no job failed"]
 
 
 def test_of_unknown_feeds_each_item_must_have_an_outcome() -> None:
@@ -93,9 +93,9 @@ def test_of_unknown_feeds_each_item_must_have_an_outcome() -> None:
     assert all(check.holds for check in expected.of_any_feeds(results, ["a", "b"]))
     results.items[0]["outcome"] = "retrying"
     names = [check.name for check in expected.of_any_feeds(results, ["a", "b"]) if not check.holds]
-    assert names == ["items without an outcome"]
+    assert names == ["every item has an outcome"]
 
 
 def test_of_unknown_feeds_each_must_have_been_read() -> None:
     names = [check.name for check in expected.of_any_feeds(right(), ["a", "b", "c"]) if not check.holds]
-    assert names == ["feeds read"]
+    assert names == ["every feed was read"]
