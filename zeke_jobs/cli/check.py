@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zeke_jobs import environment
+from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,11 +37,10 @@ def run(path: Path | None) -> int:
     try:
         checked = config.load(path or environment.config_path())
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return complain(str(error), WRONG_USE)
     if outdated := check_comment(checked.text, str(path or environment.config_path())):
         print(summary(outdated), file=sys.stderr)
-        return 2
+        return WRONG_USE
     _summarize(checked, path or environment.config_path(), datetime.now(UTC))
     return 0
 

@@ -48,14 +48,14 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except _CLICK_ERROR as error:
         return _refuse(error, name)
     except _WRONG_USE as error:
-        return _complain(str(error), WRONG_USE)
+        return complain(str(error), WRONG_USE)
     except OperationalError as error:
-        return _complain(f"expected a database that answers, got: {str(error).strip()}", FAILED)
+        return complain(f"expected a database that answers, got: {str(error).strip()}", FAILED)
     except (ZekeJobsError, RuntimeError) as error:
         if isinstance(error, typer.Abort):
             return INTERRUPTED
         if isinstance(error, ZekeJobsError):
-            return _complain(str(error), FAILED)
+            return complain(str(error), FAILED)
         return _our_bug()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -75,10 +75,11 @@ def _refuse(error: Exception, name: str) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # which typer does not export
         print(shown, file=sys.stderr)
         return WRONG_USE
-    return _complain(f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help", WRONG_USE)
+    return complain(f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help", WRONG_USE)
 
 
-def _complain(message: str, status: int) -> int:
+def complain(message: str, status: int) -> int:
+    """Say what went wrong on standard error; answers the status."""
     # Diagnostics of jobs.yaml say "error" in each line already.
     print(message if ": error: " in message else f"error: {message}", file=sys.stderr)
     return status

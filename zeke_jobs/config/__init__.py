@@ -117,7 +117,7 @@ def read_text(path: str | PathLike[str]) -> str:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise ConfigurationError(
-            f"expected a jobs.yaml at {path}, got no such file\n"
+            f"expected a jobs.yaml at {Path(path).absolute()}, got no such file\n"
             "  help: run this where jobs.yaml is, or name the file in ZEKE_JOBS_CONFIG"
         ) from None
     except OSError as error:

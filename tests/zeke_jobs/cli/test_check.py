@@ -28,12 +28,14 @@ def test_every_fault_goes_to_stderr_and_the_status_is_2(tmp_path: Path, capsys: 
     assert err.endswith(f"2 errors in {path}\n")
 
 
-def test_a_missing_file_is_a_fault(
+def test_a_missing_file_is_a_fault_named_in_full_as_by_every_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "other.yaml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other.yaml")
     assert check.run(None) == 2
-    assert f"expected a jobs.yaml at {tmp_path / 'other.yaml'}, got no such file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: expected a jobs.yaml at {tmp_path / 'other.yaml'}, got no such file\n")
 
 
 def test_handlers_are_found_in_the_current_folder(
