@@ -37,6 +37,7 @@ class Claim:
     started: float | None = None
     marked: bool = False
     ended: bool = False
+    given_up: bool = False
 
     @property
     def after(self) -> float | None:
@@ -110,6 +111,11 @@ class HeldClaims:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
             self.changed.notify_all()
+
+    def find(self, job: UUID) -> Claim | None:
+        """The claim that this process holds of a job."""
+        with self._lock:
+            return self._claims.get(job)
 
     def __len__(self) -> int:
         return len(self._claims)

@@ -148,6 +148,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
+        if message.claim.given_up:
+            self._process.work_done(
+                message.claim
+            )  # its end was written when its thread took no notice; the thread is back
+            self._process.stuck -= 1
+            return
         outcome = message.outcome
         if outcome is None:
             # Dramatiq stopped between its hooks: an interrupt that came a moment too late, a middleware that failed.

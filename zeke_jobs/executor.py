@@ -146,6 +146,9 @@ def _await(coroutine: Any, running: Running) -> Any:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         running.stoppers.append(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await coroutine
+        try:
+            return await coroutine
+        finally:
+            running.let_go()  # while the loop still lives
 
     return asyncio.run(body())

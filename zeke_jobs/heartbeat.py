@@ -75,9 +75,10 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._closing.wait(_TICK):
-            self._process.interrupts.tick()
             now = time.monotonic()
             try:
+                for job, interrupt in self._process.interrupts.tick():
+                    self._process.give_up(job, interrupt)
                 if now >= self._next_beat:
                     self._next_beat = now + self._every
                     with self._pool.connection() as conn:

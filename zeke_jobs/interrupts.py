@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from ctypes import c_ulong, py_object, pythonapi
 from typing import TYPE_CHECKING
 
+from zeke_jobs.logs import get_logger
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
@@ -29,6 +31,10 @@ class Lost(Interrupt):
     """This process no longer holds the job."""
 
 
+#: Seconds that a handler has to end after it was interrupted.
+STUCK_AFTER = 30.0
+
+
 class Running:
     """One handler that runs in one thread, and how to stop it.
 
@@ -41,6 +47,8 @@ class Running:
         self.deadline = time.monotonic() + timeout
         self.stoppers: list[Callable[[], object]] = []
         self.interrupt: Interrupt | None = None
+        self.stopped: float | None = None
+        self.given_up = False
         self._lock = threading.Lock()
         self._active = True
 
@@ -50,11 +58,29 @@ class Running:
             if not self._active or self.interrupt is not None:
                 return False
             self.interrupt = interrupt
+            self.stopped = time.monotonic()
             # The class, not the object: CPython makes the exception in the target thread. end() gives the text back.
             pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
-            for stopper in list(self.stoppers):
-                stopper()
+            self._call_stoppers()
             return True
+
+    def insist(self) -> None:
+        """Call the stoppers again: a query may have been cancelled a moment before the server began it."""
+        with self._lock:
+            if self._active and self.interrupt is not None:
+                self._call_stoppers()
+
+    def _call_stoppers(self) -> None:
+        for stopper in list(self.stoppers):
+            try:
+                stopper()
+            except Exception:  # noqa: BLE001 (what it was to stop may be over; the thread that calls must live on)
+                get_logger(__name__).debug("a stopper failed", exc_info=True)
+
+    def let_go(self) -> None:
+        """What the stoppers stop is about to belong to somebody else."""
+        with self._lock:
+            self.stoppers.clear()
 
     def end(self) -> None:
         """The handler has returned: nothing may be raised in this thread any more."""
@@ -107,10 +133,24 @@ class Interrupts:
         for job in jobs:
             self.stop(job, interrupt)
 
-    def tick(self) -> None:
-        """Stop handlers whose deadline has passed."""
+    def tick(self) -> list[tuple[UUID, Interrupt]]:
+        """Stop handlers whose deadline has passed; answer once those that took no notice for ``STUCK_AFTER`` seconds.
+
+        Python cannot end a thread that waits inside C code for ever.
+        """
         now = time.monotonic()
         with self._lock:
             late = [running for running in self._running.values() if running.deadline <= now]
         for running in late:
             running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
+        stuck = []
+        with self._lock:
+            stopped = [(job, running) for job, running in self._running.items() if running.stopped is not None]
+        for job, running in stopped:
+            running.insist()
+            assert running.interrupt is not None
+            assert running.stopped is not None
+            if not running.given_up and now - running.stopped > STUCK_AFTER:
+                running.given_up = True
+                stuck.append((job, running.interrupt))
+        return stuck

@@ -186,5 +186,6 @@ class JobContext(Context[Any]):
 
     def close(self) -> None:
         """Give the connection back."""
+        self._running.let_go()
         self._exits.close()
         self._conn = None

@@ -22,10 +22,10 @@ from zeke_jobs.doorbell import Doorbell
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.executor import Executor
 from zeke_jobs.heartbeat import Heartbeat
-from zeke_jobs.interrupts import Cancelled, Interrupts
+from zeke_jobs.interrupts import Cancelled, Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import Ended
+from zeke_jobs.outcome import Ended, of_exception
 from zeke_jobs.postgres import DISCONNECTED, Pool, can_listen, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
@@ -33,6 +33,7 @@ from zeke_jobs.settler import Settler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -63,6 +64,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
         self.alone = False
         self.stopping = False
+        self.stuck = 0
         self._listens = True
         self.doorbell: Doorbell
         self.heartbeat: Heartbeat
@@ -225,6 +227,31 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.runtime.close()
         self.pool.close()
         self.handler_pool.close()
+
+    def give_up(self, job: UUID, interrupt: Interrupt) -> None:
+        """End a job from outside whose handler takes no notice of an interrupt; its late end will change nothing.
+
+        The thread stays lost until the handler returns. When all are lost, the process ends, so that a fresh one can start.
+        """
+        claim = self.held.find(job)
+        if claim is None or claim.ended:
+            return
+        claim.given_up = True
+        self.stuck += 1
+        self._log.error(
+            "the handler cannot be interrupted; its job ends without it, its thread is lost until it returns",
+            task=claim.task,
+            job_id=str(job),
+            reason=str(interrupt),
+            threads_lost=self.stuck,
+        )
+        policy = self.policy(claim.task)
+        ended = of_exception(interrupt, policy, retries=claim.attempt - claim.attempt_base)
+        self.settler.put(claim, ended)
+        if self.stuck >= self.load.threads:
+            self._log.critical("no thread is left; this process ends")
+            self.settler.close(_LAST_WORDS)
+            os._exit(1)
 
     def _cancel(self, job: str) -> None:
         from uuid import UUID

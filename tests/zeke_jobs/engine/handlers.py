@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from pydantic import BaseModel
@@ -63,6 +63,16 @@ def defer_once(payload: Number, ctx: Context) -> int:
 
 def reject(payload: Number, ctx: Context) -> None:
     raise Reject("not a feed", {"url": "x"})
+
+
+LOCK = Lock()
+
+
+def block_in_c(payload: Number, ctx: Context) -> str:
+    """Waits where no exception can reach it."""
+    CALLS.append("started")
+    with LOCK:
+        return "late"
 
 
 def reject_oddly(payload: Number, ctx: Context) -> None:

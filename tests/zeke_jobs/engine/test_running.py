@@ -133,6 +133,21 @@ def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_othe
         assert "no luck" in failure("fail").attempts[-1]["error"]["message"]
 
 
+def test_a_handler_that_no_interrupt_reaches_loses_its_thread_and_not_its_job(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.interrupts.STUCK_AFTER", 0.3)
+    with running(
+        "  stuck: {handler: 'H:block_in_c', timeout: 200ms, retry: {limit: 0}}\n  echo: {handler: 'H:echo'}"
+    ) as broker:
+        with handlers.LOCK:
+            assert failure("stuck").attempts[-1]["error"]["type"] == "TimedOut"
+            assert broker.process.stuck == 1
+            assert outcome("echo", {"n": 1})["n"] == 1
+        eventually(lambda: broker.process.stuck == 0)
+        assert broker.process.load.free() == 4
+
+
 def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, jobs: Jobs) -> None:
     with running(TASKS):
         (job,) = jobs.rows(
