@@ -39,6 +39,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     fairness.MEASURE: fairness.measure,
     purging.MEASURE: purging.measure,
 }
+_JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 _PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban")
 
 
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: about three minutes")
-    parser.add_argument("--json", type=Path, help="where to write the figures; by default in a temporary folder")
+    parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write the figures; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.measure) - MEASURES.keys():
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     began = time.monotonic()
     rows: list[Row] = []
+    about = ""
     conditions: dict[str, dict[str, float]] = {}
     failed = False
     with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder:
@@ -71,11 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
                     Row(name, "it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}", reached=False)
                 )
                 failed = True
-    _write(chosen.json, rows, conditions, quick=chosen.quick)
-    about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
-    if chosen.page:
-        page.write(chosen.page, rows, f"{about}. {_flushes(conditions)}")
+            # After each, so that a run that is cut off leaves what it found.
+            about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
+            _write(chosen.json, rows, conditions, quick=chosen.quick)
+            if chosen.page:
+                page.write(chosen.page, rows, f"{about}. {_bounds(conditions)}")
     result.show(rows, about)
+    print(f"figures: {chosen.json}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -88,15 +92,14 @@ def _conditions(found: dict[str, float]) -> str:
     return f"load {found['load']:.1f}, a flush {found['flush_ms']:.2f} ms"
 
 
-def _flushes(conditions: dict[str, dict[str, float]]) -> str:
+def _bounds(conditions: dict[str, dict[str, float]]) -> str:
     """Between which bounds load and disk were."""
     loads = sorted(found["load"] for found in conditions.values())
     flushes = sorted(found["flush_ms"] for found in conditions.values())
     return f"Load {loads[0]:.1f} to {loads[-1]:.1f}, a flush of the disk {flushes[0]:.2f} to {flushes[-1]:.2f} ms."
 
 
-def _write(path: Path | None, rows: list[Row], conditions: dict[str, dict[str, float]], *, quick: bool) -> None:
-    path = path or Path(tempfile.gettempdir()) / "zeke-bench.json"
+def _write(path: Path, rows: list[Row], conditions: dict[str, dict[str, float]], *, quick: bool) -> None:
     about = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -105,7 +108,6 @@ def _write(path: Path | None, rows: list[Row], conditions: dict[str, dict[str, f
         "conditions": conditions,
     }
     path.write_text(json.dumps({**about, "rows": result.as_json(rows)}, indent=1, ensure_ascii=False) + "\n")
-    print(f"figures: {path}", file=sys.stderr)
 
 
 def _versions() -> dict[str, str]:
