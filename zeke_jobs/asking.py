@@ -120,7 +120,7 @@ def _missing(job_id: UUID, connection: Any) -> JobNotFound:
         return JobPurged(
             f"expected a job that is kept, got {job_id}: {task}, {outcome} on {ended:%Y-%m-%d %H:%M} UTC, purged since"
         )
-    return JobNotFound(f"expected the id of a job, got {job_id}, which no job has")
+    return JobNotFound(f"expected the id of a job, got {job_id}: no job has it")
 
 
 def jobs(

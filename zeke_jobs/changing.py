@@ -48,10 +48,10 @@ def cancel(id: UUID | str, reason: str | None = None, *, connection: Any = None)
     rows = drivers.run_again(lambda run: run(SQL.text("cancel_one"), params), connection)
     if not rows:
         job = ask(job_id, connection=connection)
-        return Changed(job_id, False, job.status, f"it had ended already: {job.status}; nothing was changed")
+        return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
     if rows[0][0] == "consumed":
-        return Changed(job_id, True, "active", "it is running and is being stopped")
-    return Changed(job_id, True, "cancelled", "it had not started, and will not")
+        return Changed(job_id, True, "active", "running, and being stopped")
+    return Changed(job_id, True, "cancelled", "cancelled before it started")
 
 
 @overload
@@ -105,7 +105,7 @@ def retry(
     if job_id is None:
         return [as_id("id", row[0]) for row in rows]
     if rows:
-        return Changed(job_id, True, rows[0][1], "it is queued again, with a fresh retry limit")
+        return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
     job = ask(job_id, connection=connection)
     why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
-    return Changed(job_id, False, job.status, f"it is {job.status}: {why}")
+    return Changed(job_id, False, job.status, f"{job.status}; {why}")

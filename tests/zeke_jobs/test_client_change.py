@@ -119,9 +119,9 @@ def test_a_job_that_waits_for_its_next_attempt_gets_it_now(conn: Connection) -> 
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ("attempt = 0", "it is created: nothing to retry"),
-        ("state = 'consumed'", "it is active: nothing to retry"),
-        ("state = 'done'", "it is completed: completed jobs are not run again; send a new one"),
+        ("attempt = 0", "created; nothing to retry"),
+        ("state = 'consumed'", "active; nothing to retry"),
+        ("state = 'done'", "completed; completed jobs are not run again; send a new one"),
     ],
 )
 def test_other_jobs_are_left_alone_and_that_is_said(conn: Connection, changes: str, note: str) -> None:

@@ -74,6 +74,6 @@ def _each(ids: list[str], change: Callable[[str], Changed], *, as_json: bool) ->
         print_json(done)
     else:
         for one in done:
-            console().print(f"{one.id} {one.note}", soft_wrap=True)
+            console().print(f"{one.id}: {one.note}", soft_wrap=True)
     if not all(one.changed for one in done):
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from zeke_jobs.cli import changes, options
-from zeke_jobs.cli.output import console, print_json, table, when
+from zeke_jobs.cli.output import console, print_json, table, took, when
 from zeke_jobs.cli.plan import connection
 from zeke_jobs.errors import ConfigurationError
 
@@ -113,7 +113,7 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
             str(row["revision"]),
             str(row["jobs"]),
             f"{row['per_hour']:.1f}",
-            *(_seconds(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
+            *(took(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
             f"{row['failed'] / row['jobs']:.1%}",
             "" if row["cost"] is None else f"{row['cost']:.4f}",
         )
@@ -162,7 +162,3 @@ def _print_text(first: Revision, second: Revision) -> None:
     )
     for line in lines:
         print(line)
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f} s" if value < 1 else f"{value:.1f} s"

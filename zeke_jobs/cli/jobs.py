@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, console, plain, print_json, styled, table, when
+from zeke_jobs.cli.output import age, console, plain, print_json, styled, table, took, when
 from zeke_jobs.cli.run import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client import Job
 
 _LINE = 100
+_NARROW = 80  # columns of a line about an attempt
 
 
 def status(
@@ -83,7 +85,7 @@ def jobs(
     if as_json:
         print_json(found)
         return
-    rows = table("id", "task", "status", "sent", "took", "retries", "", right=("sent", "took", "retries"))
+    rows = table("id", "task", "status", "sent", "took", "retries", "note", right=("sent", "took", "retries"))
     for job in found:
         retries = str(job.retry_count or "")
         rows.add_row(
@@ -95,8 +97,7 @@ def jobs(
 def _took(job: Job) -> str:
     if job.started_on is None or job.completed_on is None:
         return ""
-    seconds = (job.completed_on - job.started_on).total_seconds()
-    return f"{seconds:.1f}s"
+    return took((job.completed_on - job.started_on).total_seconds())
 
 
 def _note(job: Job) -> str:
@@ -154,12 +155,30 @@ def _show(job: Job, children: list[Job]) -> None:
 
 
 def _show_attempts(out: Console, job: Job) -> None:
-    for entry in job.attempts:
-        error = entry.get("error") or {}
-        why = ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part) or entry.get(
-            "reason", ""
+    """Each attempt with its end; the last one too, which has no entry when it completed or still runs."""
+    shown = [(entry.get("attempt", "?"), _utc(entry.get("ended_on")), *_outcome(entry)) for entry in job.attempts]
+    if job.status == "completed":
+        shown.append((job.retry_count + 1, when(job.completed_on), "completed", ""))
+    elif job.status == "active" and job.started_on is not None:
+        shown.append((job.retry_count + 1, when(job.started_on), "active", "since then"))
+    width = max((len(outcome) for _, _, outcome, _ in shown), default=0)
+    for number, moment, outcome, why in shown:
+        head = f"  {f'attempt {number}':<9} {moment:<23}  "
+        lines = wrap(
+            f"{head}{outcome:<{width}}  {' '.join(why.split())}".rstrip(),
+            _NARROW,
+            subsequent_indent=" " * (len(head) + width + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-        title = f"attempt {entry.get('attempt', '?')}"
-        out.print(
-            f"  {title:<9} {entry.get('ended_on', '')[:19]} {entry.get('outcome', '')} {escape(why)}", soft_wrap=True
-        )
+        out.print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+def _utc(text: str | None) -> str:
+    return "" if text is None else when(options.moment(text))
+
+
+def _outcome(entry: dict[str, Any]) -> tuple[str, str]:
+    error = entry.get("error") or {}
+    why = ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part)
+    return entry.get("outcome", ""), why or entry.get("reason", "")

@@ -75,6 +75,13 @@ def when(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def took(seconds: float | None) -> str:
+    """A duration that was measured: ``2 ms``, ``1.4 s``; empty for None."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def styled(status: str) -> str:
     """A status in its colour, as rich's markup."""
     style = STATUS_STYLES.get(status)

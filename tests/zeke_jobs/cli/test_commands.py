@@ -153,7 +153,39 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Callable[..., R
         f"{child.id} pull created",
     ):
         assert part in ran.out
-    assert "attempt 1 2026-01-02T03:04:05 failed OSError: no route" in ran.out
+    assert "  attempt 1 2026-01-02 03:04:05 UTC  failed  OSError: no route\n" in ran.out
+
+
+@pytest.mark.usefixtures("tasks")
+def test_status_shows_the_attempt_that_succeeded_beneath_those_that_did_not(
+    cli: Callable[..., Ran], conn: Connection
+) -> None:
+    sent = zeke_jobs.send("pull")
+    died = "the worker process on a-host-with-a-name (pid 123) last proved life at 03:04; death 1 of this job"
+    attempts = json.dumps(
+        [
+            {
+                "attempt": 1,
+                "outcome": "died",
+                "ended_on": "2026-01-02T04:04:05.5+01:00",
+                "error": {"type": "WorkerDied", "message": died},
+            }
+        ]
+    )
+    change(
+        conn,
+        sent.id,
+        f"state = 'done', attempt = 2, attempts = '{attempts}', started_on = '2026-01-02 03:05:00Z',"
+        " completed_on = '2026-01-02 03:05:06Z'",
+    )
+    lines = [line for line in cli("status", sent.id).out.splitlines() if line[2:9] in ("attempt", " " * 7)]
+    assert lines == [
+        "  attempt 1 2026-01-02 03:04:05 UTC  died       WorkerDied: the worker process",
+        "                                                on a-host-with-a-name (pid 123)",
+        "                                                last proved life at 03:04; death",
+        "                                                1 of this job",
+        "  attempt 2 2026-01-02 03:05:06 UTC  completed",
+    ]
 
 
 @pytest.mark.usefixtures("tasks")
@@ -178,7 +210,7 @@ def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Callable[..., R
 def test_an_unknown_job_is_said_with_status_1(cli: Callable[..., Ran]) -> None:
     ran = cli("status", uuid.uuid4())
     assert ran.status == 1
-    assert "which no job has" in ran.err
+    assert "no job has it" in ran.err
 
 
 # jobs, tasks
@@ -225,7 +257,7 @@ def test_an_empty_catalogue_is_explained(database: str, cli: Callable[..., Ran])
 def test_cancel_says_what_it_did_and_exits_with_1_where_it_could_not(cli: Callable[..., Ran]) -> None:
     sent = zeke_jobs.send("pull")
     ran = cli("cancel", sent.id, "--reason", "not needed")
-    assert (ran.status, ran.out) == (0, f"{sent.id} it had not started, and will not\n")
+    assert (ran.status, ran.out) == (0, f"{sent.id}: cancelled before it started\n")
     assert zeke_jobs.status(sent.id).cancel_reason == "not needed"
     again = cli("cancel", sent.id, "--json")
     assert again.status == 1
@@ -237,7 +269,7 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
     sent = [zeke_jobs.send("pull") for _ in range(3)]
     for one in sent:
         zeke_jobs.cancel(one.id)
-    assert cli("retry", sent[0].id).out == f"{sent[0].id} it is queued again, with a fresh retry limit\n"
+    assert cli("retry", sent[0].id).out == f"{sent[0].id}: queued again, with a fresh retry limit\n"
     assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
     assert cli("retry", "--task", "pull", "--json").json == []
 

@@ -15,6 +15,7 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.revision_world import BASE, text
+from zeke_jobs.cli.output import took
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.queries import SQL
@@ -222,6 +223,11 @@ def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran],
     assert (first["revision"], first["jobs"], first["failed"], round(first["takes_p50"])) == (1, 2, 1, 2)
     assert (second["revision"], second["jobs"], second["failed"], round(second["takes_p50"])) == (2, 1, 0, 9)
     assert "50.0%" in cli("compare", 1).out
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(None, ""), (0.002, "2 ms"), (0.25, "250 ms"), (1.44, "1.4 s")])
+def test_what_was_measured_is_shown_in_a_unit_that_fits(seconds: float | None, shown: str) -> None:
+    assert took(seconds) == shown
 
 
 def test_reload_checks_first_and_only_then_signals(cli: Callable[..., Ran], file: Path, tmp_path: Path) -> None:
