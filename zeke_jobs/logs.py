@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # They log each request or each statement at INFO, which says nothing that a job's own line does not.
 _CHATTY = ("httpx", "httpcore", "urllib3")
-_IDLE = re.compile(r"$|Scheduling ")
+_IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 
@@ -67,7 +67,7 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for periodiq's empty lines and for its beat of each minute; its list of crons stays."""
+    """False for periodiq's empty lines and for our own actor and its beat of each minute; the tasks' crons stay."""
     return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ from zeke_jobs.supervisor import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+#: Written before our log is set up, in a form of its own.
+_GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")
 
 
 def program(name: str) -> str:
@@ -33,5 +38,5 @@ def system(env: Mapping[str, str], *, processes: int = 1, threads: int = 8, on_t
     size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
     return [
         Command("workers", [program("dramatiq"), "zeke_jobs.actors", *size], env),
-        Command("scheduler", [program("periodiq"), "zeke_jobs.actors"], env),
+        Command("scheduler", [program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
     ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zeke_jobs.logs import get_logger
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping, Sequence
 
 #: A command that ends with this status found its configuration wrong; starting it again would change nothing.
@@ -24,11 +25,12 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Command:
-    """A command to keep running. ``name`` is the prefix of its lines."""
+    """A command to keep running. ``name`` is the prefix of its lines, ``ignore`` matches those that nobody wants."""
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] | None = None
+    ignore: re.Pattern[str] | None = None
 
 
 def pause(deaths: int) -> float:
@@ -115,6 +117,7 @@ class Supervisor:
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:
             self._stopping = True
+            self._log.info(f"stopping; what runs may finish in {self.grace:g} s, a second Ctrl-C ends it now")
             for child in self._children:
                 self._terminate(child, now)
         elif self._stops > 1:
@@ -143,14 +146,15 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
         )
         child.started, child.start_at, child.kill_at = now, None, None
-        child.reader = threading.Thread(target=self._forward, args=(child.command.name, child.process), daemon=True)
+        child.reader = threading.Thread(target=self._forward, args=(child.command, child.process), daemon=True)
         child.reader.start()
 
-    def _forward(self, name: str, process: subprocess.Popen[str]) -> None:
+    def _forward(self, command: Command, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                self.write(name, line.rstrip("\n"))
+                if command.ignore is None or not command.ignore.search(line):
+                    self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
         if child.process is not None:
@@ -172,7 +176,7 @@ class Supervisor:
         child.deaths = 1 if now - child.started >= _HEALTHY else child.deaths + 1
         seconds = pause(child.deaths)
         child.start_at = now + seconds
-        self._log.warning("ended, starts again", command=child.command.name, status=code, seconds=seconds)
+        self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
 
     def _configuration_error(self, child: _Child) -> None:
         if self.wait_for_change:

@@ -43,8 +43,12 @@ def greet(up: Up, name: str) -> str:
 def test_it_runs_jobs_until_it_is_stopped_and_leaves_nothing(up: Up, number: signal.Signals) -> None:
     up.start()
     up.wait_for("Worker process is ready")
+    up.wait_for("ready; in another terminal")
+    assert "Starting Periodiq" not in up.text
     assert greet(up, "Ada") == "Hello, Ada"
     assert up.stop(number) == 0, up.text
+    assert "stopping; " in up.text
+    assert up.text.endswith("up        | stopped\n")
     assert up.left() == []
 
 

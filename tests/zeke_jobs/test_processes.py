@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 
 from zeke_jobs.cli.up import write_line
 from zeke_jobs.processes import program, system
@@ -40,6 +41,17 @@ def test_a_line_has_its_commands_name(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     write_line("workers", "ready")
     assert capsys.readouterr().err == "workers   | ready\n"
+
+
+@pytest.mark.parametrize(("name", "level"), [("up", "info"), ("workers", "error"), ("check", "error")])
+def test_for_machines_what_a_command_writes_beside_its_log_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, level: str
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    with structlog.testing.capture_logs() as lines:
+        write_line(name, "Worker with PID 7 exited unexpectedly (code -9). Shutting down...")
+        write_line(name, "")
+    assert [line["log_level"] for line in lines] == [level]
 
 
 def test_a_line_that_is_json_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

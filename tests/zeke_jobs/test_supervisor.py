@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -97,6 +98,13 @@ def test_each_line_has_its_commands_name(started: Start) -> None:
     until(lambda: len(log.lines) == 3, supervisor)
     assert log.of("a") == ["one", "two"]
     assert log.of("b") == ["three"]
+
+
+def test_a_line_that_is_to_be_ignored_is_not_in_the_log(started: Start) -> None:
+    code = "print('hello'); print('ready')"
+    supervisor, log = started(Command("a", [sys.executable, "-u", "-c", code], ignore=re.compile("^hello$")))
+    until(lambda: bool(log.lines), supervisor)
+    assert log.of("a") == ["ready"]
 
 
 def test_what_a_child_writes_to_standard_error_is_in_the_log(started: Start) -> None:

@@ -17,11 +17,15 @@ from zeke_jobs import environment, logs
 from zeke_jobs.cli.check import find_modules_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from zeke_jobs.reloading import Reloader
     from zeke_jobs.supervisor import Supervisor
+
+
+_OWN = ("up", "database")  # whose lines are no trouble
+_READY = "Worker process is ready"
 
 
 def up(
@@ -53,7 +57,7 @@ def up(
         on_terminal = sys.stderr.isatty()
         running = Supervisor(
             system(env, processes=processes, threads=threads, on_terminal=on_terminal),
-            write_line,
+            _announcing(write_line),
             grace=grace,
             wait_for_change=reload,
         )
@@ -61,16 +65,34 @@ def up(
         _obey_signals(running, reloader)
         stack.enter_context(_in_a_thread(reloader))
         write_line("up", "Ctrl-C stops everything")
-        raise typer.Exit(running.run())
+        status = running.run()
+    write_line("up", "stopped")
+    raise typer.Exit(status)
 
 
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, whole: with the command's name before it, or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        logs.get_logger(name).info(line)
+        # Workers and scheduler log in JSON; what they write in another form is what went wrong.
+        logger = logs.get_logger(name)
+        if line.strip():
+            (logger.info if name in _OWN else logger.error)(line)
         return
     sys.stderr.write(f"{line}\n" if line.startswith("{") else f"{name:<9} | {line}\n")
     sys.stderr.flush()
+
+
+def _announcing(write: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """``write``, and once the first worker is ready, what to do now."""
+    ready = threading.Event()
+
+    def announce(name: str, line: str) -> None:
+        write(name, line)
+        if name == "workers" and _READY in line and not ready.is_set():
+            ready.set()
+            write("up", "ready; in another terminal: zeke-jobs tasks, zeke-jobs send TASK KEY=VALUE … --wait")
+
+    return announce
 
 
 def _say_where(url: str) -> None:
