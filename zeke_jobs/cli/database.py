@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from zeke_jobs import environment
+from zeke_jobs.errors import ConfigurationError
 
 
 def choose() -> str:
@@ -13,13 +14,20 @@ def choose() -> str:
     The rest of the process then finds it in ``DATABASE_URL``.
 
     Raises:
-        ConfigurationError: there is neither.
+        ConfigurationError: there is neither, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs import embedded
         from zeke_jobs.own_server import server_folder
 
-        url = embedded.running(server_folder(environment.data_dir()))
+        folder = server_folder(environment.data_dir())
+        url = embedded.running(folder)
+        if url is None and folder.exists():
+            raise ConfigurationError(
+                f"expected the database's address in {environment.DATABASE_URL}, or the server of "
+                f"{environment.data_dir()} to run, got one that is stopped\n"
+                "  help: zeke-jobs up starts it again"
+            )
         if url is not None:
             os.environ[environment.DATABASE_URL] = url
     return environment.database_url()
