@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from zeke_jobs.cli.check import find_modules_here
 from zeke_jobs.cli.output import console
 from zeke_jobs.cli.plan import connection
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,10 @@ def set_(
             metavar="KEY=VALUE", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
         ),
     ],
-    message: Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.")] = "",
+    message: Annotated[
+        str,
+        typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.  [required, but with --clear]"),
+    ] = "",
     for_: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Revert by itself after so long, such as 2h.")
     ] = None,
@@ -39,10 +43,7 @@ def set_(
     from zeke_jobs import applying, revisions, schedule
     from zeke_jobs.catalogue import author
     from zeke_jobs.config import load_text
-    from zeke_jobs.errors import ConfigurationError
 
-    if not message and not clear:
-        raise UsageError('expected a reason, got none\n  help: add -m "why"')
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()
@@ -78,15 +79,28 @@ def _set(
 
     kept = list(overrides)
     until = None if for_ is None else now + options.duration(for_)
+    faults = []
     for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
-        path = by_hand.read_path(key, file)
-        kept = by_hand.with_override(
-            kept, Override(path, by_hand.read_value(value), by=author(), why=message, set_on=now, until=until)
-        )
+        try:
+            path, value = _read(assignment, file)
+        except (UsageError, ConfigurationError) as error:
+            faults.append(str(error))
+            continue
+        kept = by_hand.with_override(kept, Override(path, value, by=author(), why=message, set_on=now, until=until))
+    if not message:
+        faults.append('expected a reason, got none\n  help: add -m "why"')
+    if faults:
+        raise UsageError("\nerror: ".join(faults))
     return kept
+
+
+def _read(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
+    from zeke_jobs import overrides as by_hand
+
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
+    return by_hand.read_path(key, file), by_hand.read_value(value)
 
 
 def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:

@@ -151,6 +151,17 @@ def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -
     assert "limits.ai.rate: the file says none, in force 30/m" in planned.out
 
 
+def test_set_names_all_that_is_wrong_at_once(cli: Callable[..., Ran]) -> None:
+    ran = cli("set", "analyse.concurrency=3", "pull")
+    assert ran.status == 2
+    assert [line for line in ran.err.splitlines() if line.startswith("error: ")] == [
+        "error: expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got 'analyse.concurrency'",
+        "error: expected KEY=VALUE, got 'pull'",
+        "error: expected a reason, got none",
+    ]
+    assert "[required, but with --clear]" in " ".join(cli("set", "--help").out.split())
+
+
 def test_what_is_set_can_be_taken_back(cli: Callable[..., Ran]) -> None:
     cli("set", "analyze.concurrency=3", "-m", "slow")
     assert cli("set", "--clear", "pull.concurrency").status == 2
