@@ -82,6 +82,12 @@ def test_a_kind_of_highlight_that_was_not_found_is_noticed() -> None:
     assert broken(results) == ["every kind of highlight was found"]
 
 
+def test_a_kind_of_highlight_beyond_the_expected_is_fine() -> None:
+    results = right()
+    results.highlights.append({"kind": "warning", "score": 0.5})
+    assert broken(results) == []
+
+
 def test_a_failed_job_is_noticed() -> None:
     results = right()
     results.jobs["analyze-story"]["failed"] = 1
