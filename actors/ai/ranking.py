@@ -24,6 +24,7 @@ _REASONS = (
     "the (?:lesson|reason|result|cause|fix|catch|trick|trade-?off|problem|point)|root cause",
     "instead of|rather than|what matters|the more",
 )
+_LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
 REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
 """Marks a sentence that gives a reason or a lesson (English)."""
 
@@ -53,8 +54,9 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """A whole sentence of at least six words that is not a question."""
-        return is_whole(self.text) and not self.text.endswith("?") and len(self.text.split()) >= _MIN_WORDS
+        """A whole sentence of at least six words that is not a question and does not lean on the one before (English)."""
+        whole = is_whole(self.text) and len(self.text.split()) >= _MIN_WORDS
+        return whole and not self.text.endswith("?") and not _LEANING.match(self.text)
 
 
 @lru_cache(maxsize=48)
