@@ -11,7 +11,7 @@ from dramatiq.middleware import Middleware
 from pydantic import ValidationError
 
 from zeke_jobs import json_text
-from zeke_jobs.errors import ClaimLost, InvalidPayload
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
 from zeke_jobs.interrupts import Interrupts, Lost
 from zeke_jobs.job_context import JobContext
 from zeke_jobs.logs import get_logger
@@ -105,7 +105,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 context.close()
         if context.completed:
             return Settled()
-        return Completed(json_text.encode(result))
+        try:
+            return Completed(json_text.encode(result))
+        except json_text.UnfitForJson as error:
+            # Running it again would repeat its effects and bring the same.
+            raise Reject(f"the output cannot be stored: {error}") from error
 
     def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)

@@ -48,8 +48,17 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations")]
     for package in packages:
-        found += _of_folder(package, "migrations")
+        found += of_package(package)
     return found
+
+
+def of_package(package: str) -> list[Migration]:
+    """The migrations that a package brings.
+
+    Raises:
+        MigrationError: there is no such package, it has no folder ``migrations``, or a file has an odd name.
+    """
+    return _of_folder(package, "migrations")
 
 
 def _dramatiq_pg() -> Migration:
@@ -64,7 +73,7 @@ def _dramatiq_pg() -> Migration:
 def _of_folder(package: str, folder: str) -> list[Migration]:
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
-    except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError) as error:
+    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module, no package
         raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
     return [_read(package, folder, name) for name in names]
 

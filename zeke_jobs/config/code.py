@@ -14,6 +14,7 @@ from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.config.wording import unknown_key
+from zeke_jobs.errors import MigrationError
 
 if TYPE_CHECKING:
     from zeke_jobs.config.diagnostics import Report
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 def check_code(document: Document, config: Config, report: Report) -> None:
     """Import all handlers and services, and report what is wrong with them or with what the file gives them."""
     checks = _Checks(document, report)
+    for place, package in enumerate(config.migrations):
+        checks.migrations(package, ("migrations", place))
     for service in config.services.values():
         checks.service(service)
     for task in config.tasks.values():
@@ -35,6 +38,14 @@ class _Checks:
     def __init__(self, document: Document, report: Report) -> None:
         self._document = document
         self._report = report
+
+    def migrations(self, package: str, path: Path) -> None:
+        from zeke_jobs.migrate import of_package
+
+        try:
+            of_package(package)
+        except MigrationError as error:
+            self._report.add(self._document.head(path), str(error))
 
     def service(self, service: Service) -> None:
         base: Path = ("services", service.name)

@@ -29,7 +29,7 @@ TASKS = """
   retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
   defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
   reject: {handler: 'H:reject', retry: {limit: 5, delay: 1ms}}
-  returns-nonsense: {handler: 'H:returns_nonsense', retry: {limit: 0}}
+  returns-nonsense: {handler: 'H:returns_nonsense'}
   chain: {handler: 'H:chain'}
   chain-then-raise: {handler: 'H:chain_then_raise'}
   chain-and-raise-inside: {handler: 'H:chain_and_raise_inside', retry: {limit: 0}}
@@ -112,7 +112,8 @@ def test_a_rejected_job_fails_without_a_retry(running: Running) -> None:
 def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -> None:
     with running(TASKS):
         job = failure("returns-nonsense")
-    assert "expected a JSON value, got object" in job.attempts[-1]["error"]["message"]
+    assert job.retry_count == 0
+    assert "the output cannot be stored: expected a JSON value, got object" in job.attempts[-1]["error"]["message"]
 
 
 @pytest.mark.parametrize(
