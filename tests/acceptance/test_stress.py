@@ -55,6 +55,8 @@ TABLES = """
     started timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz)"""
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 DEATHS = 3  # quarantine
+#: A thread that was frozen on its way into a handler enters it when it thaws, and is stopped; nothing of it can commit.
+COMING_BACK = timedelta(seconds=0.5)
 
 Interval = tuple[datetime, datetime]
 
@@ -89,31 +91,36 @@ def test_the_measures_see_an_overlap() -> None:
 
 @dataclass
 class Chaos:
-    """Does to a fleet what happens to machines. ``gone`` tells when a process could work no more, by the database's clock."""
+    """Does to a fleet what happens to machines. ``gone`` tells when a process could not work, by the database's clock."""
 
     fleet: Fleet
     conn: Connection
     chance: random.Random
     running: list[Command] = field(default_factory=list)
-    gone: dict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    gone: dict[int, list[Interval]] = field(default_factory=lambda: defaultdict(list))
     done: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def start(self) -> None:
         self.running.append(self.fleet.workers(processes=1, threads=4))
 
     def strike(self) -> None:
-        """One process less, for a while."""
+        """One process that works less, for a while."""
+        announced = {row["pid"] for row in rows(self.conn, "SELECT pid FROM zeke_jobs.worker WHERE kind = 'worker'")}
+        working = [command for command in self.running if not announced.isdisjoint(self._pids(command))]
+        if not working:
+            return
         # Each at least once, and then by chance.
         ways = [self.kill, self.freeze, self.stop]
         never = [way for way in ways if way.__name__ not in self.done]
         action = self.chance.choice(never or [self.kill, *ways])
         self.done[action.__name__] += 1
-        action(self.chance.choice(self.running))
+        action(self.chance.choice(working))
 
     def kill(self, command: Command) -> None:
         pids = self._pids(command)
         command.kill()
-        self._note(pids)
+        begin = self._now()
+        self._note(pids, begin, begin + timedelta(hours=1))
         self.running.remove(command)
         self.start()
 
@@ -126,19 +133,23 @@ class Chaos:
         """For longer than others wait for it: they take its jobs."""
         pids = self._pids(command)
         os.killpg(command.pid, signal.SIGSTOP)
-        self._note(pids)
+        begin = self._now()
         time.sleep(self.chance.uniform(2.2, 3.5))
         os.killpg(command.pid, signal.SIGCONT)
+        self._note(pids, begin, self._now())
 
     def _pids(self, command: Command) -> list[int]:
         with suppress(psutil.NoSuchProcess):
             return [child.pid for child in psutil.Process(command.pid).children(recursive=True)]
         return []
 
-    def _note(self, pids: list[int]) -> None:
-        now = scalar(self.conn, "SELECT clock_timestamp()")
+    def _now(self) -> datetime:
+        now: datetime = scalar(self.conn, "SELECT clock_timestamp()")
+        return now
+
+    def _note(self, pids: list[int], begin: datetime, end: datetime) -> None:
         for pid in pids:
-            self.gone[pid].append(now)
+            self.gone[pid].append((begin, end))
 
     def send(self) -> None:
         """A load for all limits at once."""
@@ -165,12 +176,14 @@ def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
         return [dict(row) for row in cursor.fetchall()]
 
 
-def by_handlers(conn: Connection, gone: dict[int, list[datetime]]) -> dict[str, list[Interval]]:
+def by_handlers(conn: Connection, gone: dict[int, list[Interval]]) -> dict[str, list[Interval]]:
     """When handlers ran, by their own word; one that was killed or frozen ran until then."""
     ran = defaultdict(list)
     sql = "SELECT q.task, q.key, t.pid, t.started, t.ended FROM trace AS t JOIN zeke_jobs.queue AS q ON q.message_id = t.job"
     for row in rows(conn, sql):
-        ends = [row["ended"], *(at for at in gone[row["pid"]] if at >= row["started"])]
+        if any(begin <= row["started"] <= end + COMING_BACK for begin, end in gone[row["pid"]]):
+            continue
+        ends = [row["ended"], *(begin for begin, _ in gone[row["pid"]] if begin > row["started"])]
         end = min(filter(None, ends), default=None)
         assert end is not None, f"a handler neither ended nor was killed: {row}"
         for group in groups(row["task"], row["key"]):
