@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all; 0 whatever they found, since a figure that falls short is a result; 1 if one broke."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
-    parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: about three minutes")
+    parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: some minutes")
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write the figures; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
