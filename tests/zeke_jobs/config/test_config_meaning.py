@@ -118,7 +118,7 @@ def test_the_rest_of_a_task_is_as_written() -> None:
     task = loaded(
         "description: Say hello\naliases: [hello, say.hello]\nuses: [ai]\nmax_queued: 100\nsensitive: [user_name]\n"
         "max_wait: 2m\npaused: true\npriority: -100",
-        "limits: {ai: {description: Slots, concurrency: 8, rate: 60/m, paused: true}}\nmigrations: [my.store]\n",
+        "limits: {ai: {description: Slots, concurrency: 8, rate: 60/m, paused: true}}\nmigrations: [actors.store]\n",
     )
     greet = task.tasks["greet"]
     assert (greet.description, greet.aliases, greet.uses) == ("Say hello", ("hello", "say.hello"), ("ai",))
@@ -130,7 +130,7 @@ def test_the_rest_of_a_task_is_as_written() -> None:
         "rate": {"count": 60, "period": timedelta(minutes=1)},
         "paused": True,
     }
-    assert task.migrations == ("my.store",)
+    assert task.migrations == ("actors.store",)
 
 
 def test_a_task_is_found_by_id_and_alias() -> None:
