@@ -136,4 +136,12 @@ def _lint(session: nox.Session) -> None:
 
 
 def _pytest(session: nox.Session) -> None:
-    session.run("pytest", *(session.posargs or ("--numprocesses=auto", "--dist=worksteal")))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    try:
+        session.run("pytest", "--numprocesses=auto", "--dist=worksteal")
+    except nox.command.CommandFailed:
+        # Real processes wait for one another in real seconds, which a machine that is short of them may not keep.
+        session.warn("some tests failed beside others: they run once more, one by one, and must pass")
+        session.run("pytest", "--last-failed", "--last-failed-no-failures=none", "-rA")
