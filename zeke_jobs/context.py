@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
+    from decimal import Decimal
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -79,12 +80,48 @@ class Context(ABC, Generic[S]):
         """Send a follow-up job, with this one as parent. Inside ``transaction()`` it commits with the writes."""
 
     @abstractmethod
+    def send_many(
+        self,
+        task: str,
+        payloads: Iterable[Mapping[str, Any]],
+        *,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int | None = None,
+        key: str | None = None,
+        keys: Sequence[str | None] | None = None,
+        unique: str | None = None,
+        expires: datetime | timedelta | float | None = None,
+    ) -> list[Sent]:
+        """Send follow-up jobs of one task in one statement, as ``send``: all of them, or none when one is refused.
+
+        The options hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
+        """
+
+    @abstractmethod
     def service(self, name: str) -> Any:
         """The object that the service's settings model opens; one per process."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Say how far this job is; shown in its status. Written at most once a second."""
+
+    @abstractmethod
+    def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
+        """Say what this job spent just now. It adds up over all attempts; ``compare`` shows the sum by task.
+
+        Kept at once, whatever becomes of the handler's transaction. A job that never says anything costs an unknown amount;
+        say 0 for one that cost nothing.
+
+        Args:
+            amount: In units of the currency, such as ``Decimal("0.0125")``; no float, whose digits money does not have.
+            currency: Three capital letters, as ISO 4217 has them. A job has one currency.
+
+        Raises:
+            TypeError: the amount is neither a Decimal nor an int.
+            ValueError: it is below 0 or no number, or the currency is not such a code or not that of an earlier amount.
+            ClaimLost: this process no longer holds the job.
+        """
 
     @abstractmethod
     def lease(

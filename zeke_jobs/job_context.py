@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
-from zeke_jobs import json_text, leases, sending
+from zeke_jobs import costs, json_text, leases, sending
 from zeke_jobs.context import Context
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.logs import get_logger
@@ -16,8 +16,9 @@ from zeke_jobs.postgres import DISCONNECTED, transaction
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import timedelta
+    from decimal import Decimal
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -139,10 +140,17 @@ class JobContext(Context[Any]):
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
-        try:
+        with _patient():
             return sending.send(task, payload, parent=self.job_id, connection=self.db, **options)
-        except QueueFull as full:
-            raise Defer(_WAIT_WHEN_FULL, str(full)) from full
+
+    def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
+        """See ``Context.send_many``.
+
+        Raises:
+            As ``send``.
+        """
+        with _patient():
+            return sending.send_many(task, payloads, parent=self.job_id, connection=self.db, **options)
 
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
@@ -165,6 +173,25 @@ class JobContext(Context[Any]):
                 claim=self._claim.number,
                 worker=self._worker,
             )
+
+    def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
+        """See ``Context.add_cost``."""
+        costs.check(amount, currency)
+        with self._aside.connection() as conn:
+            # Not on ctx.db: it was spent, even if the handler's transaction is taken back.
+            row = SQL.one(
+                conn,
+                "job_add_cost",
+                amount=amount,
+                currency=currency,
+                id=self._claim.id,
+                claim=self._claim.number,
+                worker=self._worker,
+            )
+        if row is None:
+            raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
+        if row["currency"] != currency:
+            raise costs.mixed(row["currency"], currency)
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
@@ -189,3 +216,12 @@ class JobContext(Context[Any]):
         self._running.let_go()
         self._exits.close()
         self._conn = None
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A sender that meets a full queue is tried again later."""
+    try:
+        yield
+    except QueueFull as full:
+        raise Defer(_WAIT_WHEN_FULL, str(full)) from full

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from zeke_jobs import costs
 from zeke_jobs.context import Context
 from zeke_jobs.leases import taken
 from zeke_jobs.logs import get_logger
@@ -14,7 +16,7 @@ from zeke_jobs.postgres import transaction
 from zeke_jobs.sending import Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SentCall:
-    """One ``ctx.send``: what was asked for."""
+    """One ``ctx.send``, or one payload of ``ctx.send_many``: what was asked for."""
 
     task: str
     payload: dict[str, Any]
@@ -38,6 +40,7 @@ class FakeContext(Context[Any]):
         sent: What the handler sent, in order.
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
+        cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
         leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
     """
 
@@ -65,6 +68,8 @@ class FakeContext(Context[Any]):
         self.output: Any = None
         self.completed = False
         self.progressed: list[tuple[float, float | None, str]] = []
+        self.cost: Decimal | None = None
+        self.currency: str | None = None
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
@@ -97,6 +102,19 @@ class FakeContext(Context[Any]):
         self.sent.append(SentCall(task, dict(payload or {}), options))
         return Sent(id=uuid4(), status="created", task_id=task)
 
+    def send_many(
+        self,
+        task: str,
+        payloads: Iterable[Mapping[str, Any]],
+        *,
+        keys: Sequence[str | None] | None = None,
+        **options: Any,
+    ) -> list[Sent]:
+        """Remember a call of ``send`` for each payload; nothing is sent."""
+        given = list(payloads)
+        own = [{} for _ in given] if keys is None else [{"key": key} for key in keys]
+        return [self.send(task, payload, **options, **each) for payload, each in zip(given, own, strict=True)]
+
     def service(self, name: str) -> Any:
         """The service that the test gave."""
         return self._services[name]
@@ -104,6 +122,13 @@ class FakeContext(Context[Any]):
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Remember the call."""
         self.progressed.append((done, total, note))
+
+    def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
+        """Remember the amount, under the rules of a real job."""
+        costs.check(amount, currency)
+        if self.currency not in (None, currency):
+            raise costs.mixed(str(self.currency), currency)
+        self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

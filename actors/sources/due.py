@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,8 +13,9 @@ from actors.store import items, sources
 from zeke_jobs import Duration, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
+    from uuid import UUID
 
     from zeke_jobs import Context
 
@@ -23,7 +25,7 @@ class PullSettings(BaseModel):
 
     Attributes:
         most: Most sources of one pull; the rest are due longest next time.
-        burst: So many are sent at once; more are spread evenly over ``spread``.
+        burst: So many are sent at once; more are spread evenly over ``spread``, to the second.
         spread: How long the last of them may wait.
         lost_after: A source or item queued longer ago than this is queued again: its job was lost.
         most_items: Most lost items that one pull takes up.
@@ -56,18 +58,24 @@ def send_due(
             lost_after=settings.lost_after,
             most=settings.most,
         )
-        for place, (source_id, url) in enumerate(due):
-            payload = {"source_id": str(source_id), "reason": reason}
-            ctx.send("ingest-source", payload, key=site_of(url) or None, delay=_delay(place, len(due), settings))
+        for delay, group in _spread(due, settings):
+            payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
+            ctx.send_many("ingest-source", payloads, keys=[site_of(url) or None for _, url in group], delay=delay)
         result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
         ctx.complete(result)
     return result
 
 
-def _delay(place: int, count: int, settings: PullSettings) -> timedelta | None:
-    if count <= settings.burst:
-        return None
-    return settings.spread * (place / count)
+def _spread(
+    due: Sequence[tuple[UUID, str]], settings: PullSettings
+) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
+    """Which sources are sent with which delay: few at once, many in groups that start a second apart."""
+    if len(due) <= settings.burst:
+        yield None, due
+        return
+    slots = max(1, int(settings.spread.total_seconds()))
+    for slot, group in groupby(enumerate(due), key=lambda numbered: numbered[0] * slots // len(due)):
+        yield settings.spread * slot / slots, [source for _, source in group]
 
 
 def sweep(ctx: Context[PullSettings]) -> dict[str, int]:

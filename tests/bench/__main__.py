@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING
 
 from tests.bench import page, result, server
 from tests.bench.bench import Bench
-from tests.bench.measures import burdened, fairness, framework, limited, memory, purging, sending, unlimited, waiting
+from tests.bench.measures import (
+    burdened,
+    fairness,
+    framework,
+    limited,
+    memory,
+    pulling,
+    purging,
+    sending,
+    unlimited,
+    waiting,
+)
 from tests.bench.result import Row
 
 if TYPE_CHECKING:
@@ -36,6 +47,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     waiting.LATENCY: waiting.latency,
     waiting.IDLE: waiting.idle,
     memory.MEASURE: memory.measure,
+    pulling.MEASURE: pulling.measure,
     fairness.MEASURE: fairness.measure,
     purging.MEASURE: purging.measure,
 }

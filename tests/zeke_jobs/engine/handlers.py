@@ -116,6 +116,26 @@ def chain_and_raise_inside(payload: Number, ctx: Context) -> None:
         raise ValueError("inside")
 
 
+def fan_out(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        sent = ctx.send_many("echo", ({"n": n} for n in range(payload.n)), keys=[f"k{n}" for n in range(payload.n)])
+        ctx.complete([job.status for job in sent])
+
+
+def fan_out_and_raise_inside(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        ctx.send_many("echo", [{"n": 1}, {"n": 2}])
+        raise ValueError("inside")
+
+
+def fan_out_into_a_narrow_task(payload: Number, ctx: Context) -> None:
+    CALLS.append(ctx.attempt)
+    with ctx.transaction():
+        if len(CALLS) == 1:
+            ctx.send_many("narrow", [{"n": 1}, {"n": 2}])
+        ctx.complete()
+
+
 def busy(payload: Number, ctx: Context) -> None:
     """Runs Python code until something stops it."""
     CALLS.append("started")

@@ -33,6 +33,10 @@ TASKS = """
   chain: {handler: 'H:chain'}
   chain-then-raise: {handler: 'H:chain_then_raise'}
   chain-and-raise-inside: {handler: 'H:chain_and_raise_inside', retry: {limit: 0}}
+  fan-out: {handler: 'H:fan_out'}
+  fan-out-and-raise-inside: {handler: 'H:fan_out_and_raise_inside', retry: {limit: 0}}
+  fan-out-into-a-narrow-task: {handler: 'H:fan_out_into_a_narrow_task', retry: {limit: 0}}
+  narrow: {handler: 'H:echo', max_queued: 1, paused: true}
 """
 
 
@@ -181,6 +185,31 @@ def test_an_exception_inside_the_transaction_takes_everything_back(running: Runn
         job = failure("chain-and-raise-inside")
     assert job.status == "failed"
     assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'echo'") == []
+
+
+def test_many_jobs_are_sent_at_once_and_commit_with_the_completion(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        sent = zeke_jobs.send("fan-out", {"n": 3})
+        assert zeke_jobs.wait(sent.id, timeout=10) == ["created"] * 3
+    children = jobs.rows("SELECT task, key, parent FROM zeke_jobs.queue WHERE parent IS NOT NULL ORDER BY key")
+    assert children == [{"task": "echo", "key": f"k{n}", "parent": sent.id} for n in range(3)]
+
+
+def test_many_jobs_are_taken_back_with_the_transaction(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        failure("fan-out-and-raise-inside")
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'echo'") == []
+
+
+def test_a_sender_of_many_that_meets_a_full_queue_waits(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = zeke_jobs.send("fan-out-into-a-narrow-task").id
+        eventually(lambda: handlers.CALLS)
+        eventually(lambda: (found := zeke_jobs.status(job)) is not None and found.waiting_for)
+    found = zeke_jobs.status(job)
+    assert found is not None
+    assert (found.status, found.retry_count) == ("created", 0)
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'narrow'") == []
 
 
 @pytest.mark.parametrize("handler", ["busy", "query", "wait_async"])
