@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -40,6 +41,8 @@ class Job:
         revision: Revision of jobs.yaml in force when the job was sent.
         waiting_for: Why the handler deferred the job.
         cancelled_on: When it was cancelled; while the job is active, it is being stopped.
+        cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.
+        currency: What the cost is counted in, such as ``USD``.
     """
 
     id: UUID
@@ -65,6 +68,8 @@ class Job:
     waiting_for: str | None
     cancelled_on: datetime | None
     cancel_reason: str | None
+    cost: Decimal | None
+    currency: str | None
 
     @property
     def has_ended(self) -> bool:
@@ -78,7 +83,7 @@ class Job:
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
 
-# Ids and JSON come as text, because drivers differ in what they make of them.
+# Ids, JSON and money come as text, because drivers differ in what they make of them.
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
@@ -87,6 +92,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "error": json.loads,
     "attempts": json.loads,
     "progress": json.loads,
+    "cost": Decimal,
 }
 
 

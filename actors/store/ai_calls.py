@@ -11,8 +11,9 @@ from actors.store.statements import SQL
 from zeke_jobs import Defer, Reject, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import date
+    from decimal import Decimal
 
     from psycopg2.extensions import connection as Connection
 
@@ -29,14 +30,25 @@ class PostgresLedger:
         task: Its task.
         story_id: The story that it is about.
         is_fresh: Whether answers to the same question from before are ignored, as when a person asks again.
+        spend: Told what each call cost, in US dollars, where that is known.
     """
 
-    def __init__(self, conn: Connection, *, job_id: UUID, task: str, story_id: UUID, is_fresh: bool = False) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        *,
+        job_id: UUID,
+        task: str,
+        story_id: UUID,
+        is_fresh: bool = False,
+        spend: Callable[[Decimal], None] = lambda _: None,
+    ) -> None:
         self._conn = conn
         self._job_id = job_id
         self._task = task
         self._story_id = story_id
         self._is_fresh = is_fresh
+        self._spend = spend
 
     def remembered(self, key: str) -> Any | None:
         """The answer that an equal call got before, or None."""
@@ -86,7 +98,7 @@ class PostgresLedger:
 
     def settle(self, call_id: UUID, end: CallEnd) -> None:
         """Close a call with what it really was; a second time changes nothing."""
-        SQL.run(
+        settled = SQL.one(
             self._conn,
             "ai_call_settle",
             id=str(call_id),
@@ -99,11 +111,15 @@ class PostgresLedger:
             is_charged=end.is_charged,
             latency_ms=end.latency_ms,
         )
+        if settled is not None and settled["cost_usd"] is not None:
+            self._spend(settled["cost_usd"])
 
 
 def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False) -> PostgresLedger:
     """The ledger of a job that is about ``story_id``."""
-    return PostgresLedger(ctx.db, job_id=ctx.job_id, task=ctx.task_id, story_id=story_id, is_fresh=is_fresh)
+    return PostgresLedger(
+        ctx.db, job_id=ctx.job_id, task=ctx.task_id, story_id=story_id, is_fresh=is_fresh, spend=ctx.add_cost
+    )
 
 
 def costs(

@@ -115,9 +115,17 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
             f"{row['per_hour']:.1f}",
             *(took(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
             f"{row['failed'] / row['jobs']:.1%}",
-            "" if row["cost"] is None else f"{row['cost']:.4f}",
+            _cost(row),
         )
     console().print(shown if rows else f"no job ended that started under revision {number} or {second}")
+
+
+def _cost(row: dict[str, Any]) -> str:
+    """The sum by currency, and of how many jobs it is known; empty where of none."""
+    if not row["with_cost"]:
+        return ""
+    sums = " + ".join(f"{amount} {currency}" for currency, amount in sorted(row["cost"].items()))
+    return sums if row["with_cost"] == row["jobs"] else f"{sums} (of {row['with_cost']} jobs)"
 
 
 def _other(conn: Connection, number: int | None) -> Revision:

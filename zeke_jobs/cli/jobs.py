@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from zeke_jobs import costs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import age, console, plain, print_json, styled, table, took, when
 from zeke_jobs.cli.run import UsageError
@@ -85,13 +86,20 @@ def jobs(
     if as_json:
         print_json(found)
         return
-    rows = table("id", "task", "status", "sent", "took", "retries", "note", right=("sent", "took", "retries"))
+    # Most tasks say nothing of costs; then the column would only take room.
+    costly = ("cost",) if any(job.cost is not None for job in found) else ()
+    rows = table(
+        "id", "task", "status", "sent", "took", "retries", *costly, "note", right=("sent", "took", "retries", "cost")
+    )
     for job in found:
-        retries = str(job.retry_count or "")
-        rows.add_row(
-            str(job.id), job.task_id, styled(job.status), age(job.created_on), _took(job), retries, escape(_note(job))
-        )
+        retries, cost = str(job.retry_count or ""), (_cost(job),) if costly else ()
+        facts = (age(job.created_on), _took(job), retries, *cost, escape(_note(job)))
+        rows.add_row(str(job.id), job.task_id, styled(job.status), *facts)
     console().print(rows if found else "no such jobs")
+
+
+def _cost(job: Job) -> str:
+    return "" if job.cost is None else costs.written(job.cost, job.currency)
 
 
 def _took(job: Job) -> str:
@@ -139,6 +147,7 @@ def _show(job: Job, children: list[Job]) -> None:
         "priority": str(job.priority) if job.priority else "",
         "key": escape(job.key or ""),
         "expires": when(job.expires_on),
+        "cost": _cost(job),
         "data": escape(json.dumps(job.data, ensure_ascii=False)),
         "output": "" if job.status != "completed" else escape(json.dumps(job.output, ensure_ascii=False)),
     }

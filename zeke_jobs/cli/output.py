@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -43,14 +44,14 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value of ours as JSON has it: ids and times as text, dataclasses as objects."""
+    """A value of ours as JSON has it: ids, times and money as text, dataclasses as objects."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | Decimal):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()

@@ -882,7 +882,9 @@ CREATE TABLE zeke_jobs.queue (
     revision integer,
     cancelled_on timestamp with time zone,
     cancel_reason text,
-    awaited boolean DEFAULT false NOT NULL
+    awaited boolean DEFAULT false NOT NULL,
+    cost numeric,
+    currency text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
@@ -935,6 +937,10 @@ COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
 
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
+
+COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so far, over all attempts; NULL is unknown, not nothing.';
+
+COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
 
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1186,22 +1192,23 @@ BEGIN
     DELETE FROM zeke_jobs.queue AS q
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on
+      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on)
+      completed_on, purged_on, cost, currency)
     SELECT
       g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
-      g.run_at, g.created_on, g.started_on, g.completed_on, v_now
+      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
     SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
       attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
-      completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = NULL
+      completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
+      currency = excluded.currency
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
@@ -1540,12 +1547,15 @@ CREATE TABLE zeke_jobs.history (
     started_on timestamp with time zone,
     completed_on timestamp with time zone NOT NULL,
     purged_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    cost numeric
+    cost numeric,
+    currency text
 );
 
 COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end of their retention.';
 
 COMMENT ON COLUMN zeke_jobs.history.cost IS 'What the job cost, where somebody knows; NULL is unknown, not nothing.';
+
+COMMENT ON COLUMN zeke_jobs.history.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
 
 CREATE VIEW pgboss.archive AS
  SELECT h.id,
@@ -1613,7 +1623,9 @@ CREATE VIEW zeke_jobs.job AS
     q.started_on,
     q.completed_on,
     q.cancelled_on,
-    q.cancel_reason
+    q.cancel_reason,
+    q.cost,
+    q.currency
    FROM (zeke_jobs.queue q
      LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)));
 
@@ -1804,7 +1816,8 @@ CREATE VIEW zeke_jobs.finished AS
     q.started_on,
     q.completed_on,
     NULL::timestamp with time zone AS purged_on,
-    NULL::numeric AS cost
+    q.cost,
+    q.currency
    FROM zeke_jobs.queue q
   WHERE (q.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))
 UNION ALL
@@ -1824,7 +1837,8 @@ UNION ALL
     h.started_on,
     h.completed_on,
     h.purged_on,
-    h.cost
+    h.cost,
+    h.currency
    FROM zeke_jobs.history h
   WHERE (NOT (EXISTS ( SELECT 1
            FROM zeke_jobs.queue q

@@ -19,3 +19,4 @@ SET
   spent_usd = d.spent_usd + coalesce(ended.cost_usd, 0)
 FROM ended
 WHERE d.day = ended.day
+RETURNING ended.cost_usd

@@ -24,7 +24,15 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 @pytest.fixture
-def run(add_story: Any, handler_context: Any, model_server: Any) -> Callable[..., tuple[dict[str, Any], uuid.UUID]]:
+def contexts() -> list[Any]:
+    """The contexts in which ``run`` ran the handler."""
+    return []
+
+
+@pytest.fixture
+def run(
+    add_story: Any, handler_context: Any, model_server: Any, contexts: list[Any]
+) -> Callable[..., tuple[dict[str, Any], uuid.UUID]]:
     """Analyses a story by the model server; keywords are settings of the provider, of the payload, and ``story``."""
 
     def go(
@@ -35,7 +43,8 @@ def run(add_story: Any, handler_context: Any, model_server: Any) -> Callable[...
         story = story or add_story(document, title="Signed packages")
         payload = AnalyzeStory.model_validate({"storyId": story, "trigger": trigger})
         try:
-            return analyze_story(payload, handler_context(AnalyzeSettings(), ai=ai)), story
+            contexts.append(handler_context(AnalyzeSettings(), ai=ai))
+            return analyze_story(payload, contexts[-1]), story
         finally:
             ai.close()  # type: ignore[attr-defined]
 
@@ -73,8 +82,19 @@ def test_every_call_is_recorded_with_tokens_and_cost_which_the_earlier_version_n
     assert day["spent_usd"] == analyze["cost_usd"] + embed["cost_usd"]
 
 
-def test_an_unknown_price_is_unknown_and_not_0(run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+def test_the_job_is_told_what_its_calls_cost(
+    run: Callable[..., Any], rows: Callable[..., Any], contexts: list[Any]
+) -> None:
+    run(prices=PRICES, embedding_model="e")
+    (spent,) = (ctx.cost for ctx in contexts)
+    assert (spent, contexts[0].currency) == (sum(row["cost_usd"] for row in rows(CALLS)), "USD")
+
+
+def test_an_unknown_price_is_unknown_and_not_0(
+    run: Callable[..., Any], rows: Callable[..., Any], contexts: list[Any]
+) -> None:
     run()
+    assert [ctx.cost for ctx in contexts] == [None]
     (call,) = rows(CALLS)
     assert call["cost_usd"] is None
     assert call["input_tokens"] == 1000

@@ -22,7 +22,9 @@ SELECT
   j.key,
   j.waiting_for,
   j.cancelled_on,
-  j.cancel_reason
+  j.cancel_reason,
+  j.cost::text,
+  j.currency
 FROM zeke_jobs.job AS j
 WHERE (CAST(%(task)s AS text) IS NULL
     OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t))

@@ -22,6 +22,8 @@ SELECT
   j.key,
   j.waiting_for,
   j.cancelled_on,
-  j.cancel_reason
+  j.cancel_reason,
+  j.cost::text,
+  j.currency
 FROM zeke_jobs.job AS j
 WHERE j.id = CAST(%(id)s AS uuid)

@@ -1,4 +1,5 @@
--- How the jobs did that started while a revision was in force and have ended, by task. Seconds; per_hour is what ended well.
+-- How the jobs did that started while a revision was in force and have ended, by task. Seconds; per_hour is what ended well, cost the sum by
+-- currency over the with_cost jobs that know theirs.
 WITH period AS (
   SELECT
     r.number,
@@ -14,11 +15,22 @@ ran AS (
     f.name,
     f.state,
     f.cost,
+    f.currency,
     extract(epoch FROM f.started_on - greatest(f.run_at, f.created_on))::float AS wait,
     extract(epoch FROM f.completed_on - f.started_on)::float AS takes
   FROM zeke_jobs.finished AS f
   CROSS JOIN period AS p
   WHERE f.started_on >= p.begun AND f.started_on < p.ended
+),
+costs AS (
+  SELECT s.name, jsonb_object_agg(s.currency, s.cost::text) AS cost
+  FROM (
+    SELECT r.name, r.currency, trim_scale(sum(r.cost)) AS cost
+    FROM ran AS r
+    WHERE r.cost IS NOT NULL
+    GROUP BY r.name, r.currency
+  ) AS s
+  GROUP BY s.name
 )
 SELECT
   r.name AS task,
@@ -30,7 +42,8 @@ SELECT
   percentile_cont(0.95) WITHIN GROUP (ORDER BY r.wait) AS wait_p95,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY r.takes) AS takes_p50,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY r.takes) AS takes_p95,
-  sum(r.cost)::float AS cost
+  (SELECT c.cost FROM costs AS c WHERE c.name = r.name) AS cost,
+  count(r.cost) AS with_cost
 FROM ran AS r
 CROSS JOIN period AS p
 GROUP BY r.name

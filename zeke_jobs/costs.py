@@ -1,0 +1,35 @@
+"""What a cost may be: an exact amount of one currency."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_CODE = re.compile("[A-Z]{3}")
+
+
+def check(amount: Decimal | int, currency: str) -> None:
+    """Refuse what is no cost.
+
+    Raises:
+        TypeError: the amount is neither a Decimal nor an int.
+        ValueError: it is below 0 or no number, or the currency is no such code.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
+        raise TypeError(
+            f"expected a cost as Decimal or int, got {type(amount).__name__} {amount!r}; Decimal(str(amount)) makes one"
+        )
+    if not Decimal(amount).is_finite() or amount < 0:
+        raise ValueError(f"expected a cost of at least 0, got {amount}")
+    if not _CODE.fullmatch(currency):
+        raise ValueError(f"expected a currency as three capital letters, such as USD (ISO 4217), got {currency!r}")
+
+
+def mixed(known: str, given: str) -> ValueError:
+    """What a second currency is answered with: amounts of two cannot be added."""
+    return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")
+
+
+def written(amount: Decimal, currency: str | None) -> str:
+    """As people read it: ``0.0125 USD``."""
+    return f"{amount.normalize():f} {currency}"
