@@ -88,10 +88,10 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters."""
+    """analyze-story: say why a story matters; or (``grown``) score it anew, since one more source tells of it."""
 
     story_id: UUID
-    trigger: Literal["auto", "manual", "retry"] = "auto"
+    trigger: Literal["auto", "manual", "retry", "grown"] = "auto"
 
 
 class GenerateBrief(Payload):

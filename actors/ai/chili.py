@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.ai.protocol import Story
 
 
@@ -24,7 +26,7 @@ class ChiliWeights(BaseModel):
 
 
 class Chili(BaseModel):
-    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``.
+    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``, to three digits each.
 
     Attributes:
         weights: How much each part counts.
@@ -50,11 +52,42 @@ class Chili(BaseModel):
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
             "keywords": min(1.0, len(found) / self.enough_keywords),
-            "cluster": min(1.0, (story.cluster_size - 1) / (self.full_cluster - 1)),
+            "cluster": self._cluster(story.cluster_size),
             "freshness": max(0.0, 1 - story.age_days / self.fresh_days),
         }
+        return self._of({name: round(part, 3) for name, part in parts.items()}, found)
+
+    def rescore(
+        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
+    ) -> tuple[int, dict[str, Any]] | None:
+        """The score as it is once ``cluster_size`` sources tell of the event; the other parts stay as they were.
+
+        The same parts give the same score, so that it does not matter in which order the stories of an event came.
+
+        Args:
+            chili: The score that is there.
+            breakdown: Its parts as they were stored.
+            cluster_size: How many sources tell of the event by now.
+
+        Returns:
+            None where the score is not this formula's: a model gave it, or a person.
+        """
+        parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
+        value = breakdown.get("value")
+        if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):
+            return None
+        return self._of({**parts, "cluster": round(self._cluster(cluster_size), 3)}, breakdown.get("found"))
+
+    def _cluster(self, size: int) -> float:
+        return min(1.0, (size - 1) / (self.full_cluster - 1))
+
+    def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
+        """The score of rounded parts: what is stored is all that it depends on."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
-        value = sum(weights[name] * part for name, part in parts.items()) / total
-        breakdown = {name: round(part, 3) for name, part in parts.items()}
-        return round(5 * min(1.0, value)), {**breakdown, "found": found, "value": round(value, 3)}
+        value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)
+        return _rounded(value), {**parts, "found": found, "value": value}
+
+
+def _rounded(value: Any) -> int:
+    return round(5 * min(1.0, float(value)))

@@ -12,7 +12,8 @@ from actors.ai.ranking import REASON, Ranked, best, ranked
 from actors.ai.words import content_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from actors.ai.chili import Chili
 
@@ -81,6 +82,12 @@ class LocalAnalyst:
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
         """A vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
+
+    def rescore(
+        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
+    ) -> tuple[int, Mapping[str, Any]] | None:
+        """The formula's score once ``cluster_size`` sources tell of the event; None where it was not the formula's."""
+        return self._chili.rescore(chili, breakdown, cluster_size)
 
 
 def lead(story: Story) -> str:

@@ -24,7 +24,7 @@ class Story:
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None when nobody set it.
         age_days: Days since it was published (or found), never negative.
-        cluster_size: How many stories tell of the same event, itself included.
+        cluster_size: How many sources tell of the same event, its own included.
 
     """
 
@@ -195,3 +195,8 @@ class Analyst(Protocol):
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """A vector of the story's title and beginning."""
+
+    def rescore(
+        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
+    ) -> tuple[int, Mapping[str, Any]] | None:
+        """A computed score and its breakdown, once ``cluster_size`` sources tell of the event; None for an opinion."""

@@ -51,7 +51,7 @@ class Settings(BaseModel):
             return local
         from actors.ai.openai.analyst import OpenAIAnalyst
 
-        return OpenAIAnalyst(self.openai, local.embed)
+        return OpenAIAnalyst(self.openai, local)
 
 
 def _embedder(name: str) -> tuple[Callable[[str], list[float]], str]:

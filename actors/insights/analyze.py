@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from actors.ai.markdown import plain
-from actors.schema import AnalyzeStory  # noqa: TC001 (the handler is read by its annotations)
+from actors.insights import events
+from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.schema import AnalyzeStory  # noqa: TC001
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.authorship import mark
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
-
-    from actors.ai.protocol import Analysis, Analyst, Embedding
+    from actors.ai.protocol import Analysis, Analyst
 
 
-class AnalyzeSettings(BaseModel):
-    """Settings of analyze-story.
-
-    Attributes:
-        same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event.
-        same_event_hours: How far apart in time two stories of one event may be.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    same_event_cosine: float = Field(default=0.6, gt=0, le=1)
-    same_event_hours: float = Field(default=72, ge=0)
-
-
-def analyze_story(payload: AnalyzeStory, ctx: Context[AnalyzeSettings]) -> dict[str, Any]:
+def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story; then send extract-highlights, generate-brief and story-summarize.
 
-    Overlay, embedding, cluster, the three jobs and the completion commit together.
+    Overlay, embedding, cluster, the scores of its stories, the three jobs and the completion commit together. Where the
+    trigger is ``grown``, only those scores are brought up to date.
 
     Raises:
         Reject: there is no such story, or it has no text.
@@ -46,15 +31,22 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[AnalyzeSettings]) -> dict[
     text = texts.read(ctx.db, payload.story_id)
     if text is None:
         raise Reject(f"expected a story with id {payload.story_id}, got none")
+    analyst: Analyst = ctx.service("ai")
+    if payload.trigger == "grown":
+        with ctx.transaction() as tx:
+            output = events.grow(tx, text.id, analyst)
+            ctx.complete(output)
+        return output
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
-    analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
-    story = text.for_ai()
+    story = text.for_ai(clusters.sources(ctx.db, text.id))
     analysis = _verified(analyst.analyze(story, books), text.document)
     embedding = analyst.embed(story, books)
     with ctx.transaction() as tx:
-        same_event = _join_event(tx, text, embedding, ctx.settings)
+        same_event = events.join(tx, text, embedding, ctx.settings)
+        told_by = clusters.sources(tx, text.id)
+        analysis = _told_by(analysis, analyst, told_by)
         overlay = overlays.lock(tx, text.id)
         if overlay is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
@@ -67,6 +59,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[AnalyzeSettings]) -> dict[
             state=analysis.state,
             citations=_citations(analysis, None if kept else mark(analysis.why_it_matters)),
         )
+        events.rescore(tx, text.id, analyst, told_by)
         embeddings.save(tx, text.id, embedding.model_version, embedding.vector)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
@@ -84,10 +77,14 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[AnalyzeSettings]) -> dict[
 
 def _verified(analysis: Analysis, document: str) -> Analysis:
     """The analysis without citations that do not stand in the document word for word."""
-    from dataclasses import replace
-
     true = tuple(c for c in analysis.citations if document[c.start : c.end] == c.text)
     return analysis if len(true) == len(analysis.citations) else replace(analysis, citations=true)
+
+
+def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
+    """The analysis with the score that it has where so many sources tell of its event: more may have come meanwhile."""
+    score = analyst.rescore(analysis.chili, analysis.breakdown, sources)
+    return analysis if score is None else replace(analysis, chili=score[0], breakdown=score[1])
 
 
 def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
@@ -104,20 +101,3 @@ def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
     if written is not None:
         cited["analysis"] = {**made_by, "written": written}
     return cited
-
-
-def _join_event(tx: Connection, text: texts.StoryText, embedding: Embedding, settings: AnalyzeSettings) -> int:
-    """Unite the story with those of the same event; how many they are."""
-    clusters.hold(tx)
-    moment = text.published_at or datetime.now(UTC) - timedelta(days=text.age_days)
-    window = timedelta(hours=settings.same_event_hours)
-    near = [
-        neighbour.story_id
-        for neighbour in embeddings.nearest(
-            tx, text.id, embedding.model_version, embedding.vector, since=moment - window, until=moment + window
-        )
-        if neighbour.cosine >= settings.same_event_cosine
-    ]
-    if near:
-        clusters.unite(tx, [text.id, *near])
-    return len(near)

@@ -100,8 +100,8 @@ def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str
             assert isinstance(text, Missing)
             return _missing(tx, item, text)
         filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
-        if filed.is_news:
-            payload = {"story_id": str(filed.story_id), "trigger": "auto"}
+        if filed.is_news or filed.has_grown:
+            payload = {"story_id": str(filed.story_id), "trigger": "auto" if filed.is_news else "grown"}
             ctx.send("analyze-story", payload, priority=item.metadata.get("priority"))
     return filed.outcome.value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actors.engine.canonical import canonical_url
@@ -35,12 +35,14 @@ class Filed:
         story_id: Its story.
         is_news: Whether the story has to be analysed (again).
         near: Stories that are nearly the same, now of one cluster with it.
+        has_grown: Whether one more source tells of a story that was known.
     """
 
     outcome: Outcome
     story_id: UUID
     is_news: bool
     near: tuple[UUID, ...] = ()
+    has_grown: bool = False
 
 
 def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_duplicate: float) -> Filed:
@@ -56,12 +58,14 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
     content = _content(item, text)
     known = contents.of_item(tx, item.id)
     if known is not None and known.story_id is not None:
-        filed = _file_again(tx, item, content, text, likeness, known, known.story_id)
+        filed = _file_again(tx, item, content, text, likeness, near_duplicate, known, known.story_id)
     else:
         filed = _file_new(tx, item, content, text, likeness, near_duplicate)
+    is_copy = filed.outcome is Outcome.DUPLICATE
+    before = clusters.sources(tx, filed.story_id) if is_copy else 0
     detail = f"near duplicate of {len(filed.near)}" if filed.near else None
     items.decide(tx, item.id, filed.outcome, detail, story_id=filed.story_id)
-    return filed
+    return replace(filed, has_grown=is_copy and clusters.sources(tx, filed.story_id) > before)
 
 
 def _file_new(
@@ -83,11 +87,7 @@ def _file_new(
         published_at=text.published_at,
     )
     stories.add_keys(tx, story_id, keys)
-    stories.sign(tx, story_id, likeness.signature, likeness.bands)
-    near = _near(tx, story_id, likeness, near_duplicate)
-    if near:
-        clusters.unite(tx, [story_id, *near])
-    return Filed(Outcome.STORED, story_id, is_news=True, near=tuple(near))
+    return Filed(Outcome.STORED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
 
 
 def _file_again(
@@ -96,24 +96,30 @@ def _file_again(
     content: Content,
     text: Text,
     likeness: Likeness,
+    near_duplicate: float,
     known: Stored,
     story_id: UUID,
 ) -> Filed:
     """The article was read before: its story follows what it says now."""
+    stories.filing(tx)
     retitled = stories.edit(tx, story_id, title=text.title)
     if known.text_hash == content.text_hash and not retitled:
         return Filed(Outcome.STORED, story_id, is_news=False)
     contents.put(tx, item.id, content)
     stories.add_keys(tx, story_id, _keys(content))
+    return Filed(Outcome.UPDATED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
+
+
+def _place(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:
+    """Let the story be found by its like, and unite it with those that are nearly the same."""
     stories.sign(tx, story_id, likeness.signature, likeness.bands)
-    return Filed(Outcome.UPDATED, story_id, is_news=True)
-
-
-def _near(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> list[UUID]:
     if not likeness.bands:
-        return []
+        return ()
     found = stories.candidates(tx, story_id, likeness.bands)
-    return [one.story_id for one in found if likeness.resembles(one.signature, one.text, least)]
+    near = tuple(one.story_id for one in found if likeness.resembles(one.signature, one.text, least))
+    if near:
+        clusters.unite(tx, [story_id, *near])
+    return near
 
 
 def _keys(content: Content, *urls: str | None) -> list[str]:

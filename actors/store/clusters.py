@@ -53,6 +53,18 @@ def lead(conn: Connection, cluster_id: UUID) -> bool:
     return SQL.run(conn, "cluster_lead", cluster_id=str(cluster_id)) > 0
 
 
+def sources(conn: Connection, story_id: UUID) -> int:
+    """How many sources tell of a story's event, copies of its text included; at least 1."""
+    row = SQL.one(conn, "event_sources", story_id=str(story_id))
+    return max(1, row["sources"]) if row else 1
+
+
+def of_story(conn: Connection, story_id: UUID) -> UUID | None:
+    """The cluster of a story, None where it stands alone or is gone."""
+    rows = SQL.all(conn, "cluster_of_stories", stories=[str(story_id)])
+    return UUID(str(rows[0]["cluster_id"])) if rows and rows[0]["cluster_id"] else None
+
+
 def _create(conn: Connection, story_id: object, title: str | None) -> str:
     row = SQL.one(conn, "cluster_create", cluster_key=f"event:{story_id}", label=title, story_id=str(story_id))
     if row is None:

@@ -55,21 +55,21 @@ def nearest(
     *,
     since: datetime,
     until: datetime,
-    limit: int = 10,
+    least: float = -1.0,
+    limit: int = 1000,
 ) -> list[Neighbour]:
-    """The nearest other stories that were published between ``since`` and ``until``, nearest first.
+    """The other stories that were published between ``since`` and ``until``, of at least this cosine, nearest first.
 
     Without pgvector only the newest 500 of them are compared, here and not in the database.
     """
     found = {"story_id": str(story_id), "model_version": model_version, "since": since, "until": until}
     if _has_vectors(conn):
-        rows = SQL.all(conn, "embedding_nearest", **found, embedding=_literal(conn, vector), limit=limit)
+        rows = SQL.all(conn, "embedding_nearest", **found, embedding=_literal(conn, vector), least=least, limit=limit)
         neighbours = [(row, float(row["cosine"])) for row in rows]
     else:
         rows = SQL.all(conn, "embedding_window", **found, limit=500)
-        neighbours = sorted(((row, _cosine(vector, row["embedding"])) for row in rows), key=lambda pair: -pair[1])[
-            :limit
-        ]
+        near = ((row, cosine) for row in rows if (cosine := _cosine(vector, row["embedding"])) >= least)
+        neighbours = sorted(near, key=lambda pair: -pair[1])[:limit]
     return [
         Neighbour(
             UUID(str(row["story_id"])), None if row["cluster_id"] is None else UUID(str(row["cluster_id"])), cosine

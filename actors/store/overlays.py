@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from psycopg2.extras import Json
 
@@ -12,7 +13,6 @@ from actors.store.statements import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -93,6 +93,17 @@ def save_analysis(
     return touched > 0
 
 
+def of_event(conn: Connection, story_id: UUID) -> list[tuple[UUID, Mapping[str, Any]]]:
+    """The citations of each analysed story of a story's event, held until the transaction ends."""
+    rows = SQL.all(conn, "event_overlays", story_id=str(story_id))
+    return [(UUID(str(row["story_id"])), row["citations"] or {}) for row in rows]
+
+
+def cite(conn: Connection, story_id: UUID, citations: Mapping[str, Any]) -> bool:
+    """Merge ``citations`` into what is there; whether that changed anything."""
+    return SQL.run(conn, "overlay_cite", story_id=str(story_id), citations=Json(dict(citations))) > 0
+
+
 def save_brief(
     conn: Connection,
     story_id: UUID,
@@ -118,5 +129,4 @@ def save_brief(
 
 def note_summary(conn: Connection, story_id: UUID, summary: str, made_by: Mapping[str, Any]) -> bool:
     """Note that the pipeline wrote the story's summary; whether that changed anything."""
-    note = Json({"summary": {**made_by, "written": mark(summary)}})
-    return SQL.run(conn, "overlay_cite", story_id=str(story_id), citations=note) > 0
+    return cite(conn, story_id, {"summary": {**made_by, "written": mark(summary)}})

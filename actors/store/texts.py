@@ -32,7 +32,7 @@ class StoryText:
         authority: The source's authority, 0 to 1, or None.
         published_at: When it was published, or None.
         age_days: Whole days since it was published, or else found.
-        cluster_size: How many sources tell of the same event, at least 1.
+        happened_at: When it was published, or else found.
     """
 
     id: UUID
@@ -47,10 +47,10 @@ class StoryText:
     authority: float | None
     published_at: datetime | None
     age_days: int
-    cluster_size: int
+    happened_at: datetime
 
-    def for_ai(self) -> Story:
-        """The story as the AI step sees it."""
+    def for_ai(self, sources: int = 1) -> Story:
+        """The story as the AI step sees it, where so many sources tell of its event."""
         return Story(
             id=self.id,
             title=self.title,
@@ -59,7 +59,7 @@ class StoryText:
             source=self.source,
             authority=self.authority,
             age_days=float(self.age_days),
-            cluster_size=self.cluster_size,
+            cluster_size=sources,
         )
 
 
@@ -81,7 +81,7 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
         authority=None if row["authority_score"] is None else float(row["authority_score"]),
         published_at=row["published_at"],
         age_days=row["age_days"],
-        cluster_size=max(1, row["cluster_sources"]),
+        happened_at=row["happened_at"],
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from actors.ai.openai.settings import OpenAISettings
-    from actors.ai.protocol import Ledger, Story
+    from actors.ai.protocol import Analyst, Ledger, Story
 
 DIMENSIONS = 1536
 _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
@@ -34,13 +34,15 @@ class OpenAIAnalyst:
 
     Args:
         settings: How it is reached, asked and paid.
-        embed_locally: The local embedding, used when ``settings.embedding_model`` is None.
+        local: Embeds where ``settings.embedding_model`` is None, and keeps scores up to date that it once gave.
     """
 
-    def __init__(self, settings: OpenAISettings, embed_locally: Callable[[Story], Embedding]) -> None:
+    def __init__(self, settings: OpenAISettings, local: Analyst) -> None:
         self._settings = settings
         self._client = Client(settings)
-        self._embed_locally = embed_locally
+        self._local = local
+        # A model's opinion does not follow from how many tell of the event; what the local formula gave before does.
+        self.rescore = local.rescore
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +76,7 @@ class OpenAIAnalyst:
         """The provider's vector of title and beginning, padded to 1536; the local one where no model is configured."""
         model = self._settings.embedding_model
         if model is None:
-            return self._embed_locally(story)
+            return self._local.embed(story)
         size = self._settings.embedding_dimensions
         version = f"{model}@{size}"
         text = material(story, _EMBEDDED_CHARS)

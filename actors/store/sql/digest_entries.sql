@@ -6,7 +6,13 @@ SELECT
   src.name AS source,
   o.brief_one_liner AS one_liner,
   coalesce((o.citations ->> 'chili')::numeric, 0) AS chili,
-  coalesce((c.metrics ->> 'sources')::int, 1) AS sources,
+  greatest(1, coalesce(
+    (c.metrics ->> 'sources')::int,
+    (SELECT count(DISTINCT r.source_id)::int
+     FROM public.item_outcomes AS i
+     JOIN public.raw_items AS r ON r.id = i.raw_item_id
+     WHERE i.story_id = s.id)
+  )) AS sources,
   coalesce(
     (SELECT max((h.metadata #>> '{relevance,score}')::numeric)
      FROM public.highlights AS h

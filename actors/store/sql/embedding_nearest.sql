@@ -5,5 +5,6 @@ JOIN public.story_embeddings AS e ON e.story_id = s.id
 WHERE e.story_id <> %(story_id)s::uuid
   AND e.model_version = %(model_version)s
   AND coalesce(s.published_at, s.created_at) BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz
+  AND 1 - (e.embedding <=> %(embedding)s) >= %(least)s
 ORDER BY e.embedding <=> %(embedding)s, e.story_id
 LIMIT %(limit)s

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.ai import Settings
-from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from zeke_jobs import Defer, Reject, Retry
 
@@ -43,7 +44,7 @@ def run(
         story = story or add_story(document, title="Signed packages")
         payload = AnalyzeStory.model_validate({"storyId": story, "trigger": trigger})
         try:
-            contexts.append(handler_context(AnalyzeSettings(), ai=ai))
+            contexts.append(handler_context(EventSettings(), ai=ai))
             return analyze_story(payload, contexts[-1]), story
         finally:
             ai.close()  # type: ignore[attr-defined]

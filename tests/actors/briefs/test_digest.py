@@ -88,6 +88,19 @@ def test_one_event_is_named_once_by_its_leading_story_and_before_equals(
     assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
 
 
+def test_copies_of_one_text_count_as_sources_in_a_digest(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    told("By one", 3)
+    story = told("By two", 3)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM raw_items",
+            (str(story),),
+        )
+    assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
+
+
 def test_a_week_ends_on_the_day_that_is_asked_for(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
     told("Old", days_old=6)
     told("Older", days_old=9)

@@ -9,8 +9,9 @@ import pytest
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.cli.app import run
 from actors.cli.output import ago
-from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.insights.analyze import analyze_story
 from actors.insights.dedupe import dedupe_insights
+from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
@@ -53,7 +54,7 @@ def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 def finished(add_story: Any, handler_context: Any) -> uuid.UUID:
     """A story that went all the way."""
     story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
     ctx = handler_context(Selection())
     extract_highlights(ExtractHighlights(story_id=story), ctx)

@@ -11,7 +11,8 @@ import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
-from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs import Reject, Retry
@@ -41,6 +42,9 @@ class Model:
     def embed(self, *_: Any) -> Embedding:
         return Embedding(self.vector, "model-1")
 
+    def rescore(self, *_: Any) -> None:
+        return None
+
 
 def analysed(why: str, *citations: Citation) -> Analysis:
     return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, citations)
@@ -50,7 +54,7 @@ def test_overlay_embedding_and_three_jobs_commit_together(
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     story = add_story(ARTICLE, title="Faster JSON")
-    ctx = handler_context(AnalyzeSettings())
+    ctx = handler_context(EventSettings())
     output = analyze_story(AnalyzeStory(story_id=story), ctx)
     (overlay,) = rows(OVERLAY, str(story))
     assert overlay["analysis_state"] == "extractive"
@@ -69,7 +73,7 @@ def test_an_enqueue_is_never_apart_from_its_write_as_in_the_earlier_version(
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     story = add_story(ARTICLE)
-    ctx = handler_context(AnalyzeSettings())
+    ctx = handler_context(EventSettings())
     ctx.fail_at_commit = True
     with pytest.raises(ConnectionError):
         analyze_story(AnalyzeStory(story_id=story), ctx)
@@ -80,9 +84,9 @@ def test_an_enqueue_is_never_apart_from_its_write_as_in_the_earlier_version(
 
 def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, rows: Callable[..., Any]) -> None:
     story = add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     before = rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")
-    output = analyze_story(AnalyzeStory(story_id=story, trigger="manual"), handler_context(AnalyzeSettings()))
+    output = analyze_story(AnalyzeStory(story_id=story, trigger="manual"), handler_context(EventSettings()))
     assert output["outcome"] == "unchanged"
     assert (rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")) == before
 
@@ -91,7 +95,7 @@ def test_an_ai_error_does_not_become_stub_text_marked_completed_as_in_the_earlie
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     story = add_story(ARTICLE)
-    ctx = handler_context(AnalyzeSettings(), ai=Model(Retry(5, "429")))
+    ctx = handler_context(EventSettings(), ai=Model(Retry(5, "429")))
     with pytest.raises(Retry):
         analyze_story(AnalyzeStory(story_id=story), ctx)
     assert rows("SELECT story_id FROM story_overlays") == []
@@ -104,7 +108,7 @@ def test_a_citation_that_is_not_in_the_text_is_dropped(
     story = add_story(ARTICLE)
     true = Citation(ARTICLE[30:60], 30, 60)
     model = Model(analysed("It matters to all.", true, Citation("never said", 0, 10)))
-    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings(), ai=model))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(), ai=model))
     (overlay,) = rows(OVERLAY, str(story))
     assert [(quote["start"], quote["end"]) for quote in overlay["citations"]["quotes"]] == [(30, 60)]
     assert overlay["analysis_state"] == "completed"
@@ -115,11 +119,11 @@ def test_what_a_person_wrote_stays_and_the_score_moves_on(
     add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
 ) -> None:
     story = add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     with conn.cursor() as cursor:
         cursor.execute("UPDATE story_overlays SET why_it_matters = 'My own words.'")
     model = Model(analysed("A model's words."))
-    output = analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings(), ai=model))
+    output = analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(), ai=model))
     (overlay,) = rows(OVERLAY, str(story))
     assert output["outcome"] == "kept_edited"
     assert overlay["why_it_matters"] == "My own words."
@@ -134,7 +138,7 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2, authority=0.1)
     other = add_story("Rain will fall over the coast until the weekend.", title="Rain on the coast", days_old=1)
     for story in (later, earlier, other):
-        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     found = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
     assert found[str(later)] == found[str(earlier)] is not None
     assert found[str(other)] is None
@@ -174,7 +178,7 @@ def test_stories_further_apart_than_three_days_are_two_events(
 ) -> None:
     for days in (1, 5):
         story = add_story("The weekly numbers are out, and they are fine.", title="Weekly numbers", days_old=days)
-        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
     assert rows("SELECT id FROM story_clusters") == []
 
 
@@ -186,11 +190,11 @@ def test_vectors_of_two_models_are_never_compared(
         with conn.cursor() as cursor:
             cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
     first, second = add_story(ARTICLE), add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=first), handler_context(AnalyzeSettings()))
+    analyze_story(AnalyzeStory(story_id=first), handler_context(EventSettings()))
     from actors.ai.hashing import embed
 
     model = Model(analysed("It matters to all."), tuple(embed(f"A title\n{ARTICLE}")))
-    analyze_story(AnalyzeStory(story_id=second), handler_context(AnalyzeSettings(), ai=model))
+    analyze_story(AnalyzeStory(story_id=second), handler_context(EventSettings(), ai=model))
     assert rows("SELECT id FROM story_clusters") == []
 
 
@@ -198,7 +202,7 @@ def test_a_vector_of_the_wrong_length_is_refused_and_nothing_is_kept(
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:
     story = add_story(ARTICLE)
-    ctx = handler_context(AnalyzeSettings(), ai=Model(analysed("It matters."), (1.0,) * 256))
+    ctx = handler_context(EventSettings(), ai=Model(analysed("It matters."), (1.0,) * 256))
     with pytest.raises(ValueError, match="expected 1536 numbers, got 256 from model-1"):
         analyze_story(AnalyzeStory(story_id=story), ctx)
     assert rows("SELECT story_id FROM story_overlays") == []
@@ -208,12 +212,12 @@ def test_a_vector_of_the_wrong_length_is_refused_and_nothing_is_kept(
 def test_a_story_without_text_is_rejected(add_story: Any, handler_context: Any, document: str) -> None:
     story = add_story(document)
     with pytest.raises(Reject, match="expected a story with text"):
-        analyze_story(AnalyzeStory(story_id=story), handler_context(AnalyzeSettings()))
+        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
 
 
 def test_a_story_that_is_gone_is_rejected(handler_context: Any) -> None:
     with pytest.raises(Reject, match="got none"):
-        analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(AnalyzeSettings()))
+        analyze_story(AnalyzeStory(story_id=uuid.uuid4()), handler_context(EventSettings()))
 
 
 def test_without_pgvector_the_same_stories_share_a_cluster(
@@ -224,7 +228,7 @@ def test_without_pgvector_the_same_stories_share_a_cluster(
     text = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
     for title in ("Acme buys Initech for $2bn", "Acme to buy Initech in $2bn deal", "Rain on the coast"):
         body = text if "Acme" in title else "Rain will fall over the coast until the weekend."
-        analyze_story(AnalyzeStory(story_id=add_story(body, title=title)), handler_context(AnalyzeSettings()))
+        analyze_story(AnalyzeStory(story_id=add_story(body, title=title)), handler_context(EventSettings()))
     assert [row["metrics"] for row in rows("SELECT metrics FROM story_clusters")] == [{"stories": 2, "sources": 2}]
     assert {row["size"] for row in rows("SELECT cardinality(embedding) AS size FROM story_embeddings")} == {1536}
 
@@ -238,7 +242,7 @@ def test_two_stories_that_are_analysed_at_once_find_each_other(
 
     def analyse(story: uuid.UUID, context: type[FakeContext]) -> None:
         with closing(connect(database)) as conn:
-            ctx = context(conn, settings=AnalyzeSettings(), services={"ai": ai})
+            ctx = context(conn, settings=EventSettings(), services={"ai": ai})
             analyze_story(AnalyzeStory(story_id=story), ctx)
 
     other = threading.Thread(target=analyse, args=(second, FakeContext))
@@ -264,7 +268,7 @@ def test_workers_that_meet_in_one_event_do_not_lock_each_other(
     def work(mine: list[uuid.UUID]) -> None:
         with closing(connect(database)) as conn:
             for story in mine:
-                ctx = FakeContext(conn, settings=AnalyzeSettings(), services={"ai": ai})
+                ctx = FakeContext(conn, settings=EventSettings(), services={"ai": ai})
                 analyze_story(AnalyzeStory(story_id=story), ctx)
 
     with ThreadPoolExecutor(6) as pool:

@@ -13,7 +13,7 @@ from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.settings import Settings
 from actors.briefs.generate import BriefSettings
-from actors.insights.analyze import AnalyzeSettings
+from actors.insights.events import EventSettings
 from actors.insights.selection import Selection
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ACTORS = DOCS.parent / "actors"
 
 # score-relevance shows its settings as a formula.
 TASKS: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
-    "analyze-story": (schema.AnalyzeStory, AnalyzeSettings, "insights/analyze.py"),
+    "analyze-story": (schema.AnalyzeStory, EventSettings, "insights/analyze.py"),
     "extract-highlights": (schema.ExtractHighlights, Selection, "insights/extract.py"),
     "dedupe-insights": (schema.DedupeInsights, None, "insights/dedupe.py"),
     "score-relevance": (schema.ScoreRelevance, None, "insights/relevance.py"),

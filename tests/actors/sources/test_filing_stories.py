@@ -50,6 +50,20 @@ def test_one_text_at_two_addresses_makes_one_story(
     assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
 
 
+def test_a_copy_from_one_more_source_is_told_to_the_analysis_and_a_second_of_the_same_is_not(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
+) -> None:
+    for path in ("/one", "/two", "/three"):
+        site.pages[path] = Answer(page("A", paragraphs("the same text")))
+    other = add_source("https://b.example/feed")
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one")])
+    for path in ("/two", "/three"):
+        pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}{path}", other)])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
+    assert [payload["trigger"] for _, payload, _ in pipeline.sent] == ["auto", "grown"]
+    assert len({payload["story_id"] for _, payload, _ in pipeline.sent}) == 1
+
+
 def test_a_near_duplicate_is_a_story_of_its_own_in_one_cluster(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], add_source: Callable[..., UUID]
 ) -> None:
@@ -167,6 +181,22 @@ def test_a_story_follows_its_article_and_keeps_its_identity(
     assert pipeline.query("SELECT text_body LIKE '%%second wording%%' FROM contents") == [(True,)]
     assert pipeline.query("SELECT revision FROM content_details") == [(2,)]
     assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_an_article_that_is_edited_into_a_near_duplicate_joins_its_like(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the release", 10)))
+    site.pages["/b"] = Answer(
+        page("B", "".join(f"<p>Nothing alike stands in sentence {n} of it.</p>" for n in range(20)))
+    )
+    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a")])
+    item = add_item(f"{site.url}/b")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.query("SELECT count(cluster_id) FROM stories") == [(0,)]
+    site.pages["/b"] = Answer(page("B", paragraphs("the release", 10) + "<p>Our own end.</p>"))
+    requeue(pipeline, item)
+    assert pipeline.query("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories") == [(1, 2)]
 
 
 def test_an_article_that_reads_as_before_is_not_analysed_again(

@@ -9,7 +9,8 @@ import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Provenance, Summary
-from actors.insights.analyze import AnalyzeSettings, analyze_story
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
@@ -189,7 +190,7 @@ def test_a_summary_and_an_analysis_of_one_story_do_not_lock_each_other(
 
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(work, story_summarize, StorySummarize, None) for _ in range(2)]
-        jobs += [pool.submit(work, analyze_story, AnalyzeStory, AnalyzeSettings()) for _ in range(2)]
+        jobs += [pool.submit(work, analyze_story, AnalyzeStory, EventSettings()) for _ in range(2)]
         for job in jobs:
             job.result(60)
     assert len(rows("SELECT story_id FROM story_overlays WHERE why_it_matters IS NOT NULL")) == 2

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import uuid
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.ai import Settings
+from actors.ai.protocol import Analysis, Provenance
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory
+from actors.store import clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEAL = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
+SCORES = (
+    "SELECT story_id, citations -> 'chili' AS chili, citations -> 'breakdown' AS parts FROM story_overlays ORDER BY 1"
+)
+
+
+@pytest.fixture
+def analyse(handler_context: Any) -> Callable[..., dict[str, Any]]:
+    def run(story: uuid.UUID, trigger: str = "auto", ai: Any = None) -> dict[str, Any]:
+        ctx = handler_context(EventSettings(), ai=ai)
+        output = analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+        assert ctx.completed
+        if trigger == "grown":
+            assert ctx.sent == []
+        return output
+
+    return run
+
+
+@pytest.fixture
+def execute(conn: Any) -> Callable[..., None]:
+    def run(sql: str, *params: Any) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute(sql, params)
+
+    return run
+
+
+@pytest.fixture
+def add_copy(execute: Callable[..., None]) -> Callable[[uuid.UUID], None]:
+    """An item of one more source, whose text is that of a known story."""
+
+    def add(story: uuid.UUID) -> None:
+        source, item = str(uuid.uuid4()), str(uuid.uuid4())
+        execute("INSERT INTO sources (id, type, name) VALUES (%s, 'rss', 'Copyist')", source)
+        execute("INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source, item)
+        execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)", item, str(story)
+        )
+
+    return add
+
+
+def deals(add_story: Any, count: int) -> list[uuid.UUID]:
+    return [add_story(f"{DEAL} Report {n}.", title="Acme buys Initech for $2bn", authority=0.6) for n in range(count)]
+
+
+def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_the_same(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
+) -> None:
+    stories = deals(add_story, 3)
+    found = []
+    for order in permutations(stories):
+        execute("DELETE FROM story_overlays")
+        execute("DELETE FROM story_embeddings")
+        execute("UPDATE stories SET cluster_id = NULL")
+        execute("DELETE FROM story_clusters")
+        outputs = [analyse(story) for story in order]
+        found.append(rows(SCORES))
+        assert outputs[-1]["chili"] == found[-1][0]["chili"], "the output says what is stored"
+    assert len(found[0]) == 3
+    assert {row["parts"]["cluster"] for row in found[0]} == {0.667}
+    assert all(each == found[0] for each in found)
+
+
+def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_analysed(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
+) -> None:
+    first, second = deals(add_story, 2)
+    analyse(first)
+    alone = rows(SCORES)[0]["parts"]["cluster"]
+    clusters.unite(conn, [first, second])  # as when the second was filed
+    analyse(second)
+    assert (alone, {row["parts"]["cluster"] for row in rows(SCORES)}) == (0.0, {0.333})
+
+
+def test_analysing_an_event_again_changes_nothing(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    stories = deals(add_story, 2)
+    for story in stories:
+        analyse(story)
+    before = rows("SELECT * FROM story_overlays ORDER BY 1")
+    assert {analyse(story)["outcome"] for story in stories} == {"unchanged"}
+    assert rows("SELECT * FROM story_overlays ORDER BY 1") == before
+
+
+def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_else(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], add_copy: Callable[..., None]
+) -> None:
+    stories = deals(add_story, 2)
+    for story in stories:
+        analyse(story)
+    before = rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id")
+    add_copy(stories[0])
+    assert analyse(stories[0], "grown") == {"outcome": "rescored", "stories": 2}
+    assert {row["parts"]["cluster"] for row in rows(SCORES)} == {0.667}
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 3}}]
+    assert rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id") == before
+    assert analyse(stories[1], "grown") == {"outcome": "unchanged", "stories": 0}
+
+
+def test_a_story_without_a_cluster_grows_by_its_copies_too(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], add_copy: Callable[..., None]
+) -> None:
+    (story,) = deals(add_story, 1)
+    analyse(story)
+    add_copy(story)
+    assert analyse(story, "grown")["outcome"] == "rescored"
+    assert rows(SCORES)[0]["parts"]["cluster"] == 0.333
+
+
+def test_a_score_that_a_person_or_a_model_gave_stays(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
+) -> None:
+    by_person, by_model, last = deals(add_story, 3)
+
+    class Model:
+        def analyze(self, *_: Any) -> Analysis:
+            return Analysis("It matters.", 1, "completed", Provenance("openai", "m", "analyze/1"), 0.8)
+
+        embed = staticmethod(Settings().open().embed)
+        rescore = staticmethod(Settings().open().rescore)
+
+    analyse(by_person)
+    execute("""UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""", str(by_person))
+    analyse(by_model, ai=Model())
+    analyse(last)
+    scores = {row["story_id"]: row["chili"] for row in rows(SCORES)}
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 3, "sources": 3}}]
+    assert (scores[str(by_person)], scores[str(by_model)]) == (0, 1)
+
+
+def test_every_story_near_enough_joins_and_not_only_the_ten_nearest(
+    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], execute: Callable[..., None]
+) -> None:
+    many, stranger = deals(add_story, 12), add_story(DEAL + " More follows.", title="Acme to buy Initech in $2bn deal")
+    for story in (*many, stranger):
+        analyse(story)
+    execute("UPDATE stories SET cluster_id = NULL")
+    last = add_story(f"{DEAL} Report 0.", title="Acme buys Initech for $2bn")
+    assert analyse(last)["same_event"] == 13
+    assert len(rows("SELECT id FROM stories WHERE cluster_id IS NOT NULL")) == 14
