@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from psycopg2.errors import DeadlockDetected
+from psycopg2.extensions import TransactionRollbackError
 
 from zeke_jobs import catalogue_rows, revisions
 from zeke_jobs import overrides as by_hand
 from zeke_jobs.config import load_text
-from zeke_jobs.errors import StrandedJobs
+from zeke_jobs.errors import Contended, StrandedJobs
 from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import transaction
 from zeke_jobs.proposing import Proposal, propose
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from psycopg2.extensions import connection as Connection
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from zeke_jobs.planning import Plan, Touched
     from zeke_jobs.revisions import Override
 
-_TRIES = 3
+_TRIES = 5
+_PAUSE = 0.2  # seconds at most before the second try; twice as long before each further one
+T = TypeVar("T")
 ITSELF = "zeke-jobs"  # who takes an override back whose time is over
 
 
@@ -79,16 +83,32 @@ def apply(
     Raises:
         ConfigurationError: what is set by hand does not fit the file, or an order names no such task.
         StrandedJobs: a removed task has unfinished jobs, and no order says what becomes of them.
+        Contended: workers got in the way again and again.
     """
     said: dict[str, Any] = {"by": by, "message": message, "origin": origin, "orders": orders, "overrides": overrides}
-    for left in reversed(range(_TRIES)):
+    return in_turn(conn, lambda: put_in_force(conn, file, **said))
+
+
+def in_turn(conn: Connection, change: Callable[[], T]) -> T:
+    """Run a change of the catalogue in a transaction of its own, one process at a time, again when the database gave it up.
+
+    A worker that finishes jobs and claims others in one transaction takes jobs and limits in another order than we do; where
+    that is a deadlock, the database ends one of the two.
+
+    Raises:
+        Contended: it was given up each time, over some seconds.
+    """
+    for count in range(1, _TRIES + 1):
         try:
             with transaction(conn):
                 SQL.run(conn, "catalogue_lock")
-                return put_in_force(conn, file, **said)
-        except DeadlockDetected:  # with a worker that finishes jobs and claims others in one transaction
-            if not left:
-                raise
+                return change()
+        except TransactionRollbackError as error:  # a deadlock, or a failure to serialise
+            if count == _TRIES:
+                raise Contended(
+                    f"expected to change the catalogue in {_TRIES} tries, got {str(error).strip()} each time"
+                ) from error
+            time.sleep(random.uniform(0, _PAUSE * 2**count / 2))  # noqa: S311 (it spreads load, no secrets)
     raise AssertionError("unreachable")
 
 
@@ -127,19 +147,22 @@ def revert_due(conn: Connection) -> Applied | None:
 
     Raises:
         ConfigurationError: what would then be in force does not fit this process's code; another one may do it.
+        Contended: workers got in the way again and again.
     """
     if SQL.one(conn, "override_due") is None:
         return None
-    with transaction(conn):
-        SQL.run(conn, "catalogue_lock")
-        latest = revisions.latest(conn)
-        ended = [] if latest is None else by_hand.over(conn, latest.overrides)
-        if latest is None or not ended:
-            return None
-        kept = [one for one in latest.overrides if one not in ended]
-        file = load_text(latest.source, f"revision {latest.number}")
-        said = "; ".join(_ended(one) for one in ended)
-        return put_in_force(conn, file, by=ITSELF, message=said, origin="revert", overrides=kept)
+    return in_turn(conn, lambda: _revert(conn))
+
+
+def _revert(conn: Connection) -> Applied | None:
+    latest = revisions.latest(conn)
+    ended = [] if latest is None else by_hand.over(conn, latest.overrides)
+    if latest is None or not ended:
+        return None
+    kept = [one for one in latest.overrides if one not in ended]
+    file = load_text(latest.source, f"revision {latest.number}")
+    said = "; ".join(_ended(one) for one in ended)
+    return put_in_force(conn, file, by=ITSELF, message=said, origin="revert", overrides=kept)
 
 
 def _ended(override: Override) -> str:

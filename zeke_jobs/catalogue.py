@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zeke_jobs import applying, catalogue_rows, revisions
-from zeke_jobs.postgres import transaction
-from zeke_jobs.queries import SQL
 from zeke_jobs.revisions import latest_number
 
 if TYPE_CHECKING:
@@ -40,20 +38,23 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
+        Contended: workers got in the way again and again.
     """
-    with transaction(conn):
-        SQL.run(conn, "catalogue_lock")
-        latest = revisions.latest(conn)
-        known = revisions.number_of(conn, config.digest)
-        if known is None or latest is None:
-            made = applying.put_in_force(conn, config, by=by or author(), message=message, origin="boot")
-            return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
-        in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
-        if latest.digest == config.digest:
-            # The same file, but perhaps newer code with other payload models.
-            catalogue_rows.write_limits(conn, in_force)
-            catalogue_rows.write_tasks(conn, in_force, latest.number, draining=latest.draining)
-            return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
+    return applying.in_turn(conn, lambda: _sync(conn, config, by or author(), message))
+
+
+def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
+    latest = revisions.latest(conn)
+    known = revisions.number_of(conn, config.digest)
+    if known is None or latest is None:
+        made = applying.put_in_force(conn, config, by=by, message=message, origin="boot")
+        return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
+    in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
+    if latest.digest == config.digest:
+        # The same file, but perhaps newer code with other payload models.
+        catalogue_rows.write_limits(conn, in_force)
+        catalogue_rows.write_tasks(conn, in_force, latest.number, draining=latest.draining)
+        return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
     return InForce(latest.number, in_force, is_file=False, file_revision=known)
 
 

@@ -35,6 +35,10 @@ class StrandedJobs(ConfigurationError):
     """Putting this configuration in force would leave jobs behind that no task runs. Nothing was changed."""
 
 
+class Contended(ZekeJobsError):
+    """A change of the catalogue met the work of others, and the database gave it up each time. Nothing was changed; try again."""
+
+
 class UnknownRevision(ZekeJobsError):
     """No revision has this number."""
 

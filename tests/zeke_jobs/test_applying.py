@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import select
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg2.errors import SerializationFailure
 
 import zeke_jobs
 from tests.zeke_jobs.revision_world import BASE, TOP, load
 from zeke_jobs import applying, catalogue, revisions
-from zeke_jobs.errors import ConfigurationError, QueueFull, StrandedJobs, UnknownTask
+from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.plan_jobs import Orders
+from zeke_jobs.postgres import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.applying import Applied
@@ -237,8 +242,6 @@ def test_queued_jobs_follow_a_new_priority_and_a_new_queue(base: Config, conn: C
 
 
 def test_no_claim_passes_between_new_limits_and_their_revision(base: Config, conn: Connection, other_conn: Connection) -> None:  # fmt: skip
-    from zeke_jobs.postgres import transaction
-
     with transaction(conn):
         applying.put_in_force(conn, load(BASE.replace("concurrency: 5", "concurrency: 1")), by="me", message="", origin="apply")  # fmt: skip
         run(other_conn, "SET lock_timeout = '50ms'")
@@ -259,3 +262,53 @@ def test_a_rollback_is_a_new_revision_with_the_old_text(base: Config, conn: Conn
     done = apply(conn, base, origin="rollback")
     assert done.revision == 3
     assert run(conn, "SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/analyze'") == [(5,)]
+
+
+# in the way of workers
+
+
+def deadlock(base: Config, conn: Connection, other_conn: Connection, change: Callable[[], Any]) -> Any:
+    """Run ``change`` while a worker, as ``other_conn``, holds a job of it and then asks for the limits that it holds."""
+
+    def work() -> None:
+        with transaction(other_conn):
+            run(other_conn, "SET LOCAL deadlock_timeout = '1min'")
+            run(other_conn, "SELECT 1 FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE")
+            begun.set()
+            while not run(other_conn, "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                assert not over.wait(0.01)
+            run(other_conn, "SELECT 1 FROM zeke_jobs.gate FOR UPDATE")
+
+    begun, over = threading.Event(), threading.Event()
+    run(conn, "SET deadlock_timeout = '300ms'")
+    worker = threading.Thread(target=work)
+    worker.start()
+    begun.wait(20)
+    try:
+        return change()
+    finally:
+        over.set()
+        worker.join()
+
+
+def test_a_booting_process_that_meets_a_deadlock_writes_its_revision_all_the_same(
+    base: Config, conn: Connection, other_conn: Connection
+) -> None:
+    new = load(BASE.replace("uses: [ai]", "uses: [ai], priority: 7"))
+    state = deadlock(base, conn, other_conn, lambda: catalogue.sync(conn, new))
+    assert (state.revision, state.is_file) == (2, True)
+    assert run(conn, "SELECT DISTINCT priority FROM zeke_jobs.queue WHERE state = 'queued'") == [(7,)]
+
+
+def test_a_change_that_the_database_gives_up_each_time_ends_in_words(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    tries = []
+
+    def lose() -> None:
+        tries.append(1)
+        raise SerializationFailure("could not serialize access")
+
+    monkeypatch.setattr(applying, "_PAUSE", 0)
+    with pytest.raises(Contended, match="in 5 tries, got could not serialize access each time"):
+        applying.in_turn(conn, lose)
+    assert len(tries) == 5
+    assert run(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
