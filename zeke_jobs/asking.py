@@ -115,11 +115,12 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
     job_id = as_id("id", id)
     row = drivers.run_again(lambda run: run(SQL.text("job_one"), {"id": str(job_id)}), connection)
     if not row:
-        raise _missing(job_id, connection)
+        raise missing(job_id, connection)
     return _job(row[0])
 
 
-def _missing(job_id: UUID, connection: Any) -> JobNotFound:
+def missing(job_id: UUID, connection: Any) -> JobNotFound:
+    """The error for an id that no job has: JobPurged where it is known that one had it."""
     rows = drivers.run_again(lambda run: run(SQL.text("job_purged"), {"id": str(job_id)}), connection)
     if rows:
         task, outcome, ended = rows[0]

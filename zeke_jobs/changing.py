@@ -32,19 +32,26 @@ class Changed:
     note: str
 
 
-def cancel(id: UUID | str, reason: str | None = None, *, connection: Any = None) -> Changed:  # noqa: A002 (the field's word)
+def cancel(
+    id: UUID | str,  # noqa: A002 (the field's word)
+    reason: str | None = None,
+    *,
+    by: str | None = None,
+    connection: Any = None,
+) -> Changed:
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
+        by: Who cancels it, kept with the job too.
         connection: As for ``send``.
 
     Raises:
         JobNotFound: no job has this id.
     """
     job_id = as_id("id", id)
-    params = {"id": str(job_id), "reason": reason}
+    params = {"id": str(job_id), "reason": reason, "by": by}
     rows = drivers.run_again(lambda run: run(SQL.text("cancel_one"), params), connection)
     if not rows:
         job = ask(job_id, connection=connection)

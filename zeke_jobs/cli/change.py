@@ -25,9 +25,10 @@ def cancel(
 ) -> None:
     """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
     from zeke_jobs import client
+    from zeke_jobs.catalogue import author
 
     database.choose_to_write()
-    _each(ids, lambda job_id: client.cancel(job_id, reason), as_json=as_json)
+    _each(ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
 
 
 def retry(

@@ -23,6 +23,7 @@ from zeke_jobs.cli import (
     tasks,
     uninstall,
     up,
+    why,
 )
 from zeke_jobs.cli import set as by_hand
 
@@ -82,6 +83,7 @@ app.command(short_help="List workers and schedulers, and where one drifts.")(fle
 app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
 app.command(short_help="Send a job.")(send.send)
 app.command(short_help="Show a job in full.")(jobs.status)
+app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)
 app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)
 app.command(short_help="Cancel jobs, queued or active.")(change.cancel)

@@ -398,6 +398,21 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  SELECT count(*) FROM (
+    (SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+     LIMIT p_most)
+    UNION ALL
+    (SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.task = p_task)
+  ) AS queued
+$$;
+
 CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
@@ -884,7 +899,8 @@ CREATE TABLE zeke_jobs.queue (
     cancel_reason text,
     awaited boolean DEFAULT false NOT NULL,
     cost numeric,
-    currency text
+    currency text,
+    cancelled_by text
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
@@ -941,6 +957,8 @@ COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is 
 COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so far, over all attempts; NULL is unknown, not nothing.';
 
 COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
+
+COMMENT ON COLUMN zeke_jobs.queue.cancelled_by IS 'Who cancelled it, where that was said.';
 
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1065,6 +1083,100 @@ CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timesta
     ORDER BY q.run_at LIMIT 1
   ) AS n
   WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+$$;
+
+CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, max_wait interval, wait interval, since timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+  -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
+  PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.breach'));
+  RETURN QUERY
+    WITH late AS MATERIALIZED (
+      SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late
+    ),
+    begun AS (
+      INSERT INTO zeke_jobs.breach AS b (task, since)
+      SELECT l.task, l.since FROM late AS l
+      ON CONFLICT ON CONSTRAINT breach_pkey DO NOTHING
+      RETURNING b.task
+    ),
+    ended AS (
+      DELETE FROM zeke_jobs.breach AS b
+      WHERE NOT EXISTS (SELECT 1 FROM late AS l WHERE l.task = b.task)
+      RETURNING b.task, b.since
+    )
+    SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
+    UNION ALL
+    SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  WITH RECURSIVE level (priority) AS (
+    SELECT (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+      ORDER BY q.priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.priority < l.priority
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM level AS l
+    WHERE l.priority IS NOT NULL
+  )
+  SELECT least(
+    (SELECT min((
+       SELECT q.run_at FROM zeke_jobs.queue AS q
+       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+         AND q.priority = l.priority AND q.run_at <= zeke_jobs.now()
+       ORDER BY q.run_at, q.seq LIMIT 1))
+     FROM level AS l
+     WHERE l.priority IS NOT NULL),
+    (SELECT min(q.run_at) FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
+$$;
+
+CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision, OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint) RETURNS record
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  WITH done AS (
+    SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'done' AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+    ORDER BY q.completed_on DESC LIMIT p_sample
+  ),
+  failed AS (
+    SELECT q.completed_on FROM zeke_jobs.queue AS q
+    WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
+      AND q.completed_on > zeke_jobs.now() - interval '1 minute'
+    ORDER BY q.completed_on DESC LIMIT p_sample
+  )
+  SELECT
+    d.recent * 60 / CASE WHEN d.recent < p_sample THEN 60 ELSE greatest(0.001, d.span) END,
+    f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END,
+    d.mean, d.p50, d.p95, d.sample
+  FROM (
+    SELECT
+      count(*) FILTER (WHERE completed_on > zeke_jobs.now() - interval '1 minute') AS recent,
+      extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span,
+      avg(took) AS mean,
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95,
+      count(*) AS sample
+    FROM done
+  ) AS d
+  CROSS JOIN (
+    SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span FROM failed
+  ) AS f
 $$;
 
 CREATE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
@@ -1212,6 +1324,28 @@ BEGIN
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  WITH RECURSIVE present (queue_name, task) AS (
+    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0
+     ORDER BY q.queue_name, q.task LIMIT 1)
+    UNION ALL
+    SELECT n.queue_name, n.task
+    FROM present AS p
+    CROSS JOIN LATERAL (
+      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+      ORDER BY q.queue_name, q.task LIMIT 1) AS n
+  )
+  SELECT p.queue_name, p.task FROM present AS p
+  UNION
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
 $$;
 
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
@@ -1799,6 +1933,16 @@ CREATE VIEW pgboss.schedule AS
 
 COMMENT ON VIEW pgboss.schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
+CREATE TABLE zeke_jobs.breach (
+    task text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    noted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer than max_wait when a scheduler last looked.';
+
+COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
+
 CREATE VIEW zeke_jobs.finished AS
  SELECT q.message_id AS id,
     q.task AS name,
@@ -1846,6 +1990,45 @@ UNION ALL
 
 COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
 
+CREATE TABLE zeke_jobs.rate_use (
+    gate text NOT NULL,
+    used_on timestamp with time zone NOT NULL,
+    count integer NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.rate_use IS 'Claims that passed a gate with a rate, kept for one period.';
+
+CREATE VIEW zeke_jobs.gate_use AS
+ SELECT g.name,
+    g.concurrency,
+    (COALESCE(a.active, (0)::numeric))::bigint AS active,
+    g.rate_count,
+    g.rate_period,
+    r.used,
+        CASE
+            WHEN (r.used >= g.rate_count) THEN r.free_on
+            ELSE NULL::timestamp with time zone
+        END AS free_on
+   FROM ((zeke_jobs.gate g
+     CROSS JOIN LATERAL ( SELECT sum(( SELECT count(*) AS count
+                   FROM zeke_jobs.queue q
+                  WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = t.id)))) AS active
+           FROM zeke_jobs.task t
+          WHERE (g.name = ANY (t.gates))) a)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (g.rate_count IS NOT NULL) THEN COALESCE(sum(u.count), (0)::bigint)
+                    ELSE NULL::bigint
+                END AS used,
+            ((min(u.used_on) FILTER (WHERE (u.newer < g.rate_count)) + g.rate_period) + '00:00:00.25'::interval) AS free_on
+           FROM ( SELECT u_1.used_on,
+                    u_1.count,
+                    (sum(u_1.count) OVER (ORDER BY u_1.used_on DESC) - u_1.count) AS newer
+                   FROM zeke_jobs.rate_use u_1
+                  WHERE ((u_1.gate = g.name) AND (u_1.used_on > ((zeke_jobs.now() - g.rate_period) - '00:00:00.25'::interval)))) u) r);
+
+COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
+
 CREATE TABLE zeke_jobs.installation (
     singleton boolean DEFAULT true NOT NULL,
     name text NOT NULL,
@@ -1881,14 +2064,6 @@ ALTER TABLE zeke_jobs.queue ALTER COLUMN seq ADD GENERATED BY DEFAULT AS IDENTIT
     CACHE 1
 );
 
-CREATE TABLE zeke_jobs.rate_use (
-    gate text NOT NULL,
-    used_on timestamp with time zone NOT NULL,
-    count integer NOT NULL
-);
-
-COMMENT ON TABLE zeke_jobs.rate_use IS 'Claims that passed a gate with a rate, kept for one period.';
-
 CREATE TABLE zeke_jobs.retention (
     singleton boolean DEFAULT true NOT NULL,
     due_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
@@ -1914,6 +2089,75 @@ CREATE TABLE zeke_jobs.schedule_beat (
 );
 
 COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
+
+CREATE VIEW zeke_jobs.task_depth AS
+ SELECT id AS task,
+    queue,
+    zeke_jobs.depth(queue, id, 2147483647) AS queued,
+    ( SELECT count(*) AS count
+           FROM zeke_jobs.queue q
+          WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = t.id))) AS active,
+    ((definition #>> '{concurrency,limit}'::text[]))::integer AS active_limit
+   FROM zeke_jobs.task t;
+
+COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
+
+CREATE VIEW zeke_jobs.task_pace AS
+ SELECT t.id AS task,
+    t.queue,
+    p.done_per_minute,
+    p.failed_per_minute,
+    p.mean,
+    p.p50,
+    p.p95,
+    p.sample
+   FROM (zeke_jobs.task t
+     CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) p(done_per_minute, failed_per_minute, mean, p50, p95, sample));
+
+COMMENT ON VIEW zeke_jobs.task_pace IS 'Ends within the last minute, and seconds that handlers took for the newest 500 completed jobs of the last hour.';
+
+CREATE VIEW zeke_jobs.task_pause AS
+ SELECT t.id AS task,
+    p.target,
+    p.paused_by,
+    p.paused_on,
+    p.reason
+   FROM (zeke_jobs.task t
+     JOIN zeke_jobs.pause p ON (((p.target = ('task/'::text || t.id)) OR (p.target = ('queue/'::text || t.queue)) OR (p.target = ANY (t.gates)))))
+UNION ALL
+ SELECT t.id AS task,
+        CASE
+            WHEN (((t.definition ->> 'paused'::text))::boolean OR (NOT (EXISTS ( SELECT 1
+               FROM unnest(t.gates) g(name)
+              WHERE starts_with(g.name, 'limit/'::text))))) THEN ('task/'::text || t.id)
+            ELSE ( SELECT string_agg(g.name, ' or '::text ORDER BY g.name) AS string_agg
+               FROM unnest(t.gates) g(name)
+              WHERE starts_with(g.name, 'limit/'::text))
+        END AS target,
+    'jobs.yaml'::text AS paused_by,
+    r.applied_on AS paused_on,
+    ''::text AS reason
+   FROM (zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+  WHERE t.paused;
+
+COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
+
+CREATE VIEW zeke_jobs.task_wait AS
+ SELECT t.id AS task,
+    t.queue,
+    ((t.definition ->> 'max_wait'::text))::interval AS max_wait,
+    o.due AS oldest_due,
+    (zeke_jobs.now() - o.due) AS wait,
+    p.paused,
+    COALESCE(((NOT p.paused) AND ((zeke_jobs.now() - o.due) > ((t.definition ->> 'max_wait'::text))::interval)), false) AS is_late
+   FROM ((zeke_jobs.task t
+     CROSS JOIN LATERAL ( SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) o)
+     CROSS JOIN LATERAL ( SELECT (EXISTS ( SELECT 1
+                   FROM zeke_jobs.task_pause p_1
+                  WHERE (p_1.task = t.id))) AS paused) p);
+
+COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
 
 CREATE TABLE zeke_jobs.worker (
     id uuid NOT NULL,
@@ -1949,6 +2193,9 @@ COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it ru
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
 COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
+ALTER TABLE ONLY zeke_jobs.breach
+    ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
 ALTER TABLE ONLY zeke_jobs.gate
     ADD CONSTRAINT gate_pkey PRIMARY KEY (name);

@@ -106,7 +106,7 @@ class World(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         id_ = self.draw(data, list(self.jobs))
         job = self.jobs[id_]
-        rows = SQL.all(self.sql.conn, "cancel_one", id=id_, reason="not wanted")
+        rows = SQL.all(self.sql.conn, "cancel_one", id=id_, reason="not wanted", by=None)
         assert len(rows) == (job.state in ("queued", "consumed"))
         job.cancel()
 

@@ -137,7 +137,7 @@ CASES = [
         lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
     ),
     Case("status", "queue_pkey", by_id("job_one", QUEUED)),
-    Case("cancel", "queue_pkey", by_id("cancel_one", QUEUED, reason="x")),
+    Case("cancel", "queue_pkey", by_id("cancel_one", QUEUED, reason="x", by="y")),
     Case("retry", "queue_pkey", by_id("retry_jobs", FAILED, task=None, status="failed", newer=None, limit=1)),
     Case(
         "retry of what failed",

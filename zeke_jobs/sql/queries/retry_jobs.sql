@@ -30,6 +30,7 @@ retried AS (
     completed_on = NULL,
     expires_on = NULL,
     cancelled_on = NULL,
+    cancelled_by = NULL,
     cancel_reason = NULL,
     waiting_for = NULL,
     progress = NULL,

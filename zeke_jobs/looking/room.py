@@ -1,0 +1,137 @@
+"""The reasons why there is no room for a queued job yet: limits, rates, keys, other jobs, busy workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from zeke_jobs.looking.reasons import Reason
+from zeke_jobs.looking.wording import listed, place, since, span, until, up_to_most
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from zeke_jobs.looking.facts import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class AtLimit(Reason):
+    """Its task, or a limit that it shares, has as many active jobs as it may."""
+
+    kind: ClassVar[str] = "at-limit"
+    gate: str
+    limit: int
+    active: int
+    holders: tuple[Holder, ...]
+    now: datetime
+
+    def _say(self) -> str:
+        holders = _named(self.holders, self.active, self.now)
+        return f"{_whose(self.gate)} is at its limit, {self.active} of {self.limit} active: {holders}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate(Reason):
+    """As many jobs started lately as may."""
+
+    kind: ClassVar[str] = "at-rate"
+    gate: str
+    count: int
+    period: timedelta
+    used: int
+    until: datetime | None
+    now: datetime
+
+    def _say(self) -> str:
+        opens = f"; the next may start {until(self.until, self.now).removeprefix('until ')}" if self.until else ""
+        return (
+            f"{_whose(self.gate)} is at its rate, {self.used} of {self.count} starts within {span(self.period)}{opens}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken(Reason):
+    """Its key has as many active jobs as it may."""
+
+    kind: ClassVar[str] = "key-taken"
+    key: str
+    per_key: int
+    holders: tuple[Holder, ...]
+    now: datetime
+
+    def _say(self) -> str:
+        active = len(self.holders)
+        return f"its key {self.key!r} is taken, {active} of {self.per_key} active: {_named(self.holders, active, self.now)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect(Reason):
+    """Workers died while they held it, so it runs alone in a process."""
+
+    kind: ClassVar[str] = "suspect"
+    deaths: int
+    most: int
+    emptying: tuple[str, ...]
+
+    def _say(self) -> str:
+        died = "a worker died" if self.deaths == 1 else f"{self.deaths} workers died"
+        who = (
+            f"{listed(self.emptying)} makes itself empty for it"
+            if self.emptying
+            else "no worker makes itself empty yet"
+        )
+        return (
+            f"{died} while running it, so it waits to run alone in a process ({who}); after {self.most} deaths it fails"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead(Reason):
+    """Other due jobs are claimed first."""
+
+    kind: ClassVar[str] = "ahead"
+    higher: int
+    earlier: int
+    others: int
+
+    def _say(self) -> str:
+        parts = [
+            f"{up_to_most(number, 'job')} {what}"
+            for number, what in (
+                (self.higher, "of its task with a higher priority"),
+                (self.earlier, "of its task that became due earlier"),
+                (self.others, "of other tasks in its queue with a higher priority"),
+            )
+            if number
+        ]
+        return f"before it go {listed(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersBusy(Reason):
+    """All threads that could run it have a job."""
+
+    kind: ClassVar[str] = "workers-busy"
+    queue: str
+    threads: int
+    busy: int
+    processes: int
+
+    def _say(self) -> str:
+        where = "the one process" if self.processes == 1 else f"the {self.processes} processes"
+        return f"all {self.threads} threads of {where} for queue {self.queue} are busy ({self.busy} jobs claimed)"
+
+    def _advise(self) -> str:
+        return "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M"
+
+
+def _whose(gate: str) -> str:
+    kind, _, name = gate.partition("/")
+    return f"its task {name}" if kind == "task" else f"the shared limit {name}"
+
+
+def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:
+    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
+    if active > len(named):
+        named.append(f"{active - len(named)} more")
+    return "; ".join(named)

@@ -1,0 +1,22 @@
+-- How full the limits of a task are, and which jobs fill them: the oldest of each.
+SELECT
+  u.name,
+  u.concurrency,
+  u.active,
+  u.rate_count,
+  u.rate_period,
+  u.used,
+  u.free_on,
+  (SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
+   FROM (
+     SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
+     FROM zeke_jobs.task AS t
+     JOIN zeke_jobs.queue AS q ON q.task = t.id AND q.state = 'consumed'
+     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+     WHERE u.name = ANY (t.gates)
+     ORDER BY since
+     LIMIT %(most)s
+   ) AS h) AS holders
+FROM zeke_jobs.gate_use AS u
+WHERE u.name = ANY (%(gates)s::text[])
+ORDER BY u.name

@@ -1,0 +1,6 @@
+-- The active jobs of a task with a key.
+SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+WHERE q.state = 'consumed' AND q.task = %(task)s AND q.key = %(key)s
+ORDER BY since

@@ -1,0 +1,13 @@
+-- What the catalogue says of a task that bears on when its jobs run.
+SELECT
+  t.id,
+  t.queue,
+  t.gates,
+  t.per_key,
+  t.retry_limit,
+  (t.definition ->> 'timeout')::interval AS timeout,
+  (t.definition ->> 'max_wait')::interval AS max_wait,
+  t.unique_fields,
+  t.unique_while
+FROM zeke_jobs.find_task(%(task)s) AS t
+WHERE t.id IS NOT NULL
