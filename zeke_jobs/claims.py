@@ -38,6 +38,7 @@ class Claim:
     marked: bool = False
     ended: bool = False
     given_up: bool = False
+    long: bool = False
 
     @property
     def after(self) -> float | None:

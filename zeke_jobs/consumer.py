@@ -11,10 +11,10 @@ from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from zeke_jobs.claims import JobMessage
+from zeke_jobs.endings import columns
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
-from zeke_jobs.settler import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,6 +104,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             "want": want,
             "free": process.load.free(),
             "threads": process.load.threads,
+            "short": process.load.short(),
         }
         if not completions:
             rows = SQL.rows(conn, "job_claim", **common, ask=self._looks >= len(_SOON))
@@ -121,7 +122,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             process.settler.put_back(completions)
             return []
-        process.settler.written(completions, [job for job, number, *_ in rows if not number])
+        process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
         return [row for row in rows if row[1]]
 
     def _claim_alone(self, conn: Connection) -> list[tuple[Any, ...]]:
@@ -133,7 +134,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             message = JobMessage(row, self._queue, self._asked)
             held = self._process.held.add(message.claim)
             if held is message.claim:
-                self._process.load.take()
+                self._process.load.take(message.claim)
                 self._buffer.append(message)
             elif held.number != message.claim.number:
                 # It was rescued from us and came back while its earlier run still ends here.
@@ -148,6 +149,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
+        if message.claim.ended:
+            return  # handed back before it started
         if message.claim.given_up:
             self._process.work_done(
                 message.claim
@@ -164,16 +167,19 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.settler.written([(message.claim, Completed())])
         else:
             self._process.settler.put(message.claim, outcome)
-        # The consumer may be waiting for a limit that this frees, and takes the completion along.
-        self._process.doorbell.ring(self._queue)
+        if not self._process.load.waiting():
+            # The consumer may be waiting for a limit that this frees, and takes the completion along. Not before the threads
+            # have nothing left to begin: a claim costs the same for one job as for many.
+            self._process.doorbell.ring(self._queue)
 
     nack = ack
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
         """Hand back what was claimed and not started, as at a shutdown."""
         for message in messages:
-            self._process.work_done(message.claim)
-            self._process.settler.put(message.claim, RETURNED)
+            if not message.claim.ended:
+                self._process.work_done(message.claim)
+                self._process.settler.put(message.claim, RETURNED)
 
     def close(self) -> None:
         """Hand back what dramatiq did not take."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
@@ -32,19 +31,25 @@ if TYPE_CHECKING:
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Knows which message its thread works on; the actors' functions come back here.
 
-    ``holding`` says whether this process still counts as alive, so that nothing is started on a claim that was rescued.
+    ``begin`` notes that a job starts, or says how its claim ends without one: it was handed back, or may have been rescued.
     ``pool`` has a connection for each thread; ``aside`` is for the short statements beside a handler's own.
     """
 
     def __init__(
-        self, runtime: Runtime, pool: Pool, interrupts: Interrupts, holding: Callable[[Claim], bool], *, aside: Pool
+        self,
+        runtime: Runtime,
+        pool: Pool,
+        interrupts: Interrupts,
+        begin: Callable[[Claim], Outcome | None],
+        *,
+        aside: Pool,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
         self._pool = pool
         self._aside = aside
         self._interrupts = interrupts
-        self._holding = holding
+        self._begin = begin
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
 
@@ -60,11 +65,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def run(self, *args: Any, **payload: Any) -> None:
         """What every actor's function is. Leaves the outcome on the message; raises nothing."""
         message: JobMessage = self._current.message
-        if not self._holding(message.claim):
-            message.outcome = RETURNED
-            return
-        message.claim.started = time.monotonic()
-        message.outcome = self._outcome(message.claim, args, payload)
+        unstarted = self._begin(message.claim)
+        message.outcome = self._outcome(message.claim, args, payload) if unstarted is None else unstarted
 
     def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
         runnable = self._runtime.find(claim.task)

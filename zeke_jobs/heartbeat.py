@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker_process import WorkerProcess
 
 BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
-_TICK = 0.2  # seconds; how exactly timeouts are kept
+_TICK = 0.1  # seconds; how exactly timeouts are kept
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
@@ -79,6 +79,7 @@ class Heartbeat:
             try:
                 for job, interrupt in self._process.interrupts.tick():
                     self._process.give_up(job, interrupt)
+                self._process.hand_back()
                 if now >= self._next_beat:
                     self._next_beat = now + self._every
                     with self._pool.connection() as conn:

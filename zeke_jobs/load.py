@@ -1,4 +1,4 @@
-"""How much a process can take on: free threads, and a little ahead while jobs are short."""
+"""How much a process can take on: free threads, and a little ahead of tasks whose jobs are short."""
 
 from __future__ import annotations
 
@@ -7,40 +7,76 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zeke_jobs.claims import Claim
 
 #: Seconds that a claimed job may have to wait for a thread. Enough to hide a round trip, too little for a person to notice.
 _AHEAD = 0.03
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
+_TOO_LONG = 0.1  # seconds; what waits longer behind a job that runs longer is handed back
 
 
 class Load:
-    """Counts what was taken and not worked off, and learns how long jobs take. Thread-safe."""
+    """Counts what was taken and not worked off, and learns how long each task's jobs take. Thread-safe."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._taken = 0
-        self._duration: float | None = None
+        self._taken_long = 0
+        self._started = 0
+        self._durations: dict[str, float] = {}
+        self._short: tuple[str, ...] = ()
+        self._duration = 0.0  # of the jobs of short tasks, smoothed
         self._lock = threading.Lock()
 
-    def take(self) -> None:
+    def take(self, claim: Claim) -> None:
         """A job was claimed."""
         with self._lock:
+            claim.long = claim.task not in self._short
             self._taken += 1
+            self._taken_long += claim.long
 
-    def done(self, claim: Claim) -> None:
-        """A worker thread is finished with a job, or it was handed back unstarted."""
+    def start(self, claim: Claim) -> bool:
+        """A thread begins with a job; False when it was handed back in the meantime."""
         with self._lock:
-            self._taken -= 1
-            if claim.started is None:
-                return
-            duration = time.monotonic() - claim.started
-            # One long job says at once that claiming ahead is over; short ones say only by and by that it may begin.
-            if self._duration is None or duration > _AHEAD:
-                self._duration = duration
-            else:
-                self._duration += _SMOOTHING * (duration - self._duration)
+            if claim.ended:
+                return False
+            claim.started = time.monotonic()
+            self._started += 1
+            return True
+
+    def done(self, claim: Claim) -> bool:
+        """A thread is finished with a job, or the job was given back. True when that freed the first thread of a full process."""
+        with self._lock:
+            claim.ended = True
+            self._let_go(claim)
+            if claim.started is not None:
+                self._started -= 1
+                self._learn(claim.task, time.monotonic() - claim.started)
+            return self._taken == self.threads - 1
+
+    def hand_back(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Of the claims held, those that wait too long behind a job that takes long. They no longer start here."""
+        late = time.monotonic() - _TOO_LONG
+        with self._lock:
+            held = [claim for claim in claims if not claim.ended]
+            if not any(claim.started is not None and claim.started < late for claim in held):
+                return []
+            waiting = [claim for claim in held if claim.started is None and claim.received < late]
+            for claim in waiting:
+                claim.ended = True
+                self._let_go(claim)
+            return waiting
+
+    def short(self) -> list[str]:
+        """The tasks of which jobs may be claimed ahead."""
+        return list(self._short)
+
+    def waiting(self) -> int:
+        """Jobs that were taken and have not started."""
+        return self._taken - self._started
 
     def free(self) -> int:
         """Threads that have nothing to do; below zero by what was claimed ahead."""
@@ -50,8 +86,24 @@ class Load:
         """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds."""
         with self._lock:
             free = self.threads - self._taken
-            if self._duration is None or self._duration > _AHEAD:
+            flowing = self.threads - self._taken_long  # threads that come back soon
+            if not self._short or flowing <= 0:
                 return max(0, free)
-            ahead = min(_MOST_AHEAD, int(self.threads * _AHEAD / max(self._duration, 1e-5)))
+            ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
             # Fill up in large steps: a claim costs a round trip, however few it brings.
             return free + ahead if free + ahead > ahead // 4 else 0
+
+    def _let_go(self, claim: Claim) -> None:
+        self._taken -= 1
+        self._taken_long -= claim.long
+
+    def _learn(self, task: str, duration: float) -> None:
+        known = self._durations.get(task)
+        # One long job says at once that claiming ahead is over; short ones say only by and by that it may begin.
+        if known is not None and duration <= _AHEAD:
+            duration = known + _SMOOTHING * (duration - known)
+        self._durations[task] = duration
+        if duration <= _AHEAD:
+            self._duration += (_SMOOTHING if self._short else 1.0) * (duration - self._duration)
+        if (duration <= _AHEAD) != (task in self._short):
+            self._short = tuple(task for task, known in self._durations.items() if known <= _AHEAD)

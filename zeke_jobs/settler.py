@@ -7,45 +7,45 @@ import signal
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psycopg2
-
+from zeke_jobs.endings import EndingWriter
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import Completed, Ended, describe, text_of
+from zeke_jobs.outcome import Completed
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
-    from psycopg2.extensions import connection as Connection
-
     from zeke_jobs.claims import Claim, HeldClaims
+    from zeke_jobs.endings import Completion, Ending
+    from zeke_jobs.outcome import Ended
     from zeke_jobs.postgres import Pool
 
 _MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
 _BATCH = 500
 _GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
+_FLUSH_GRACE = 0.005  # seconds in which more completions may share a flush
 _LONGEST_PAUSE = 2.0
-
-Ending = tuple["Claim", Completed | Ended]
-Completion = tuple["Claim", Completed]
 
 
 class Settler:
     """The outcomes that are not written yet, and a thread that writes those which no consumer takes along with a claim.
 
-    A job counts as held until its outcome is in the database.
+    A consumer commits completions without waiting for the disk, so that no limit is locked during a flush; the thread flushes
+    them a moment later, many at once. A job counts as held until its outcome is on disk: should the server crash in between,
+    its completion is written again.
     """
 
     def __init__(self, pool: Pool, held: HeldClaims) -> None:
-        self.worker: UUID | None = None
-        self.revision = 0
+        self.writer = EndingWriter()
         self._pool = pool
         self._held = held
         self._waiting: list[Ending] = []
+        self._unflushed: list[Ending] = []
+        self._waiting_since = self._unflushed_since = 0.0
         self._condition = threading.Condition()
         self._completed: Counter[str] = Counter()
         self._closing = False
@@ -63,15 +63,16 @@ class Settler:
                 self._condition.wait(1.0)
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
+                self._waiting_since = time.monotonic()
                 self._condition.notify_all()
 
     def waiting(self) -> list[Ending]:
-        """The outcomes that are not written yet."""
+        """The outcomes that are not written and on disk yet."""
         with self._condition:
-            return list(self._waiting)
+            return [*self._waiting, *self._unflushed]
 
     def take_completions(self) -> list[Completion]:
-        """Completions for a consumer to write along with its next claim; ``written`` or ``put_back`` must follow."""
+        """Completions for a consumer to write along with its next claim; ``flush_soon`` or ``put_back`` must follow."""
         with self._condition:
             taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
             if len(taken) == len(self._waiting):
@@ -85,6 +86,16 @@ class Settler:
         """They could not be written; they come first next time."""
         with self._condition:
             self._waiting[:0] = endings
+            self._waiting_since = 0.0
+            self._condition.notify_all()
+
+    def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+        """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
+        self.written([one for one in endings if one[0].id in lost], lost)
+        with self._condition:
+            if not self._unflushed:
+                self._unflushed_since = time.monotonic()
+            self._unflushed += [one for one in endings if one[0].id not in lost]
             self._condition.notify_all()
 
     def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
@@ -123,13 +134,19 @@ class Settler:
 
     def _write_until_closed(self) -> None:
         pause = 0.05
-        while batch := self._next():
+        while (work := self._next()) is not None:
+            batch, unflushed = work
             try:
                 with self._pool.connection() as conn:
-                    for part in self._parts(conn, batch):
+                    if unflushed:
+                        SQL.run(conn, "job_flush")
+                        self.written(unflushed)
+                        unflushed = []
+                    for part in self.writer.write(conn, batch):
                         self.written(*part)
                         batch = batch[len(part[0]) :]
             except DISCONNECTED as error:
+                batch = unflushed + batch
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
                 self.put_back(batch)
@@ -138,79 +155,25 @@ class Settler:
                 continue
             pause = 0.05
 
-    def _parts(self, conn: Connection, batch: list[Ending]) -> Iterator[tuple[list[Ending], set[UUID]]]:
-        """Write a batch, completions first: all completions at once, the rest one by one."""
-        batch.sort(key=lambda one: isinstance(one[1], Ended))
-        completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
-        if completions:
-            try:
-                lost = self._complete(conn, completions)
-            except DISCONNECTED:
-                raise
-            except (psycopg2.Error, ValueError):
-                # One output that Postgres cannot store must not take the others with it.
-                for one in completions:
-                    yield [one], self._complete_alone(conn, one)
-            else:
-                yield list(completions), lost
-        for claim, outcome in batch[len(completions) :]:
-            assert isinstance(outcome, Ended)
-            yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
-
-    def _next(self) -> list[Ending]:
-        """What to write now; empty only when closing. A consumer may have taken all in the meantime."""
+    def _next(self) -> tuple[list[Ending], list[Ending]] | None:
+        """What to write now, and what to flush; None when closing and all is done."""
         with self._condition:
-            while not self._closing:
-                while not self._waiting and not self._closing:
-                    self._condition.wait()
-                self._condition.wait_for(lambda: self._closing or len(self._waiting) >= _BATCH, _GRACE)
-                if self._waiting:
+            while True:
+                now = time.monotonic()
+                write_in = self._waiting_since + _GRACE - now if self._waiting else None
+                flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
+                if self._closing or len(self._waiting) >= _BATCH:
+                    write_in = flush_in = 0.0
+                waits = [seconds for seconds in (write_in, flush_in) if seconds is not None]
+                if waits and min(waits) <= 0:
                     break
-            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+                self._condition.wait(min(waits, default=None))
+            batch: list[Ending] = []
+            if write_in is not None and write_in <= 0:
+                batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            return batch
-
-    def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
-        ours = {row["id"] for row in SQL.all(conn, "job_complete", worker=self.worker, **columns(batch))}
-        return {claim.id for claim, _ in batch} - ours
-
-    def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
-        try:
-            return self._complete(conn, [one])
-        except DISCONNECTED:
-            raise
-        except (psycopg2.Error, ValueError) as error:
-            return self._finish_alone(conn, one[0], _unstorable("the output", error))
-
-    def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
-        try:
-            ours = self._finish(conn, claim, outcome)
-        except DISCONNECTED:
-            raise
-        except (psycopg2.Error, ValueError) as error:
-            # psycopg2 refuses NUL with a ValueError; Postgres a time beyond its calendar.
-            self._log.exception("how a job ended could not be stored", task=claim.task, job_id=str(claim.id))
-            ours = self._finish(conn, claim, _unstorable("how it ended", error))
-        return set() if ours else {claim.id}
-
-    def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
-        from psycopg2.extras import Json
-
-        row = SQL.one(
-            conn,
-            "job_finish",
-            worker=self.worker,
-            id=claim.id,
-            claim=claim.number,
-            outcome=outcome.how,
-            after=claim.after,
-            delay=outcome.delay,
-            until=outcome.until,
-            reason=outcome.reason,
-            error=None if outcome.error is None else Json(outcome.error),
-            revision=self.revision,
-        )
-        return row is not None and bool(row["ours"])
+            return (batch, unflushed) if batch or unflushed or not self._closing else None
 
     def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(
@@ -218,19 +181,5 @@ class Settler:
             task=claim.task,
             job_id=str(claim.id),
             claim=claim.number,
-            outcome=outcome.how if isinstance(outcome, Ended) else "completed",
+            outcome="completed" if isinstance(outcome, Completed) else outcome.how,
         )
-
-
-def _unstorable(what: str, error: Exception) -> Ended:
-    return Ended("failed", reason=f"{what} could not be stored: {text_of(error).strip()}", error=describe(error))
-
-
-def columns(batch: Sequence[Completion]) -> dict[str, Any]:
-    """Completions as the parallel arrays that SQL takes."""
-    return {
-        "ids": [claim.id for claim, _ in batch],
-        "claims": [claim.number for claim, _ in batch],
-        "after": [claim.after or 0.0 for claim, _ in batch],
-        "results": [outcome.output for _, outcome in batch],
-    }

@@ -25,7 +25,7 @@ from zeke_jobs.heartbeat import Heartbeat
 from zeke_jobs.interrupts import Cancelled, Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import Ended, of_exception
+from zeke_jobs.outcome import RETURNED, Ended, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED, Pool, can_listen, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.claims import Claim
     from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.outcome import Outcome
     from zeke_jobs.runtime import Runtime
 
 _PAUSE = 1.0  # seconds between attempts to reach the database at boot
@@ -57,7 +58,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.holds, aside=self.pool)
+        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
         self.settler = Settler(self.pool, self.held)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)
@@ -91,8 +92,8 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def work_done(self, claim: Claim) -> None:
         """A job no longer occupies or waits for a thread."""
-        claim.ended = True
-        self.load.done(claim)
+        if self.load.done(claim):
+            self.doorbell.ring_all()  # other queues may have waited for a thread
         with self.held.changed:
             self.held.changed.notify_all()
 
@@ -100,9 +101,16 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         """Whether others still count this process as alive, as far as it can know."""
         return self.heartbeat.is_fresh()
 
-    def holds(self, claim: Claim) -> bool:
-        """Whether a claim can still be ours."""
-        return self.heartbeat.holds(claim)
+    def begin(self, claim: Claim) -> Outcome | None:
+        """None when the handler may start now; else how the claim ends without it."""
+        if not self.heartbeat.holds(claim) and not claim.ended:
+            return RETURNED
+        return None if self.load.start(claim) else Settled()
+
+    def hand_back(self) -> None:
+        """Let others have what waits here for a thread while a job takes long."""
+        for claim in self.load.hand_back(self.held.all()):
+            self.settler.put(claim, RETURNED)
 
     # ── dramatiq's hooks ──
 
@@ -128,7 +136,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.heartbeat = Heartbeat(self)
         while not self._try_to_boot():
             time.sleep(_PAUSE)
-        self.executor.worker = self.settler.worker = self.id
+        self.executor.worker = self.settler.writer.worker = self.id
         self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon, listens=self._listens)
         self.settler.start()
         self.heartbeat.start()
@@ -181,7 +189,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             if task.queue in self.queues:
                 self.declare(task)
         self.runtime.put_in_force(config, revision)
-        self.settler.revision = revision
+        self.settler.writer.revision = revision
 
     def register(self, conn: Connection) -> None:
         """Write this process's row, at boot and when others took it for dead."""
@@ -210,7 +218,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         """Write the last outcomes, hand back what still runs past the time allowed, and leave."""
         unwritten = {claim.id for claim, _ in self.settler.waiting()}
         for claim in self.held.all():
-            if claim.started is not None and claim.id not in unwritten:
+            if claim.started is not None and not claim.ended and claim.id not in unwritten:
                 self._log.warning(
                     "still running at shutdown; it starts again elsewhere", task=claim.task, job_id=str(claim.id)
                 )

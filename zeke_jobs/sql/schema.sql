@@ -89,7 +89,7 @@ CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[]) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -106,6 +106,7 @@ DECLARE
   v_gate_rated boolean[];
   v_gate_used integer[];
   v_left integer := p_want;
+  v_free integer := greatest(0, p_free);
   v_from integer := 1;
   v_to integer;
   v_open integer[];
@@ -203,7 +204,7 @@ BEGIN
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_ready := ARRAY(
         SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-        WHERE NOT EXISTS (
+        WHERE (p_short IS NULL OR v_free > 0 OR v_all[o.i].task = ANY (p_short)) AND NOT EXISTS (
           SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
           WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
         ORDER BY o.n);
@@ -217,6 +218,10 @@ BEGIN
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
         v_one := v_ready[v_turn];
         v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_quota := least(v_quota, ceil(v_free::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
@@ -227,6 +232,9 @@ BEGIN
         CONTINUE WHEN v_quota <= 0;
         v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
         -- Reserve now, so that the next task of a shared limit sees what is left.
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_free := v_free - v_quota;
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_at := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
@@ -273,6 +281,9 @@ BEGIN
       FOR v_at IN 1 .. cardinality(v_next) LOOP
         v_one := v_next[v_at];
         v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_free := v_free + v_quotas[v_at] - v_taken;
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_share := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
@@ -372,7 +383,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[]) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -387,14 +398,12 @@ BEGIN
       FROM unnest(p_ids) AS d (id)
       WHERE d.id <> ALL (v_ours);
   END IF;
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF v_claimed < cardinality(v_ours) THEN
     -- We freed more than we took again: somebody else may take the rest.
     PERFORM zeke_jobs.ring(p_queue, p_worker);
   END IF;
-  -- The claim asked for less; a completion must survive a crash.
-  PERFORM set_config('synchronous_commit', 'on', true);
 END
 $$;
 
@@ -798,6 +807,28 @@ BEGIN
       RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
     END IF;
   END LOOP;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint[]) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH returned AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = 'queued', worker = NULL, mtime = v_now
+      FROM unnest(p_ids, p_claims) AS d (id, claim)
+      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
+      RETURNING q.message_id, q.queue_name
+    ),
+    offered AS (
+      SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+    )
+    SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
 END
 $$;
 

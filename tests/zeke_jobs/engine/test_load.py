@@ -1,55 +1,119 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import uuid4
+
+import pytest
 
 from zeke_jobs.claims import Claim
 from zeke_jobs.load import Load
 
-if TYPE_CHECKING:
-    import pytest
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def worked(load: Load, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    claim = Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None, received=0.0)
-    claim.started = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: 100.0 + seconds)
-    load.done(claim)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    return clock
+
+
+def claim(task: str = "t") -> Claim:
+    return Claim(uuid4(), 1, task, 0, 0, 0, 1, None, None, received=100.0)
+
+
+def taken(load: Load, task: str = "t") -> Claim:
+    one = claim(task)
+    load.take(one)
+    return one
+
+
+def worked(load: Load, seconds: float, clock: Clock, task: str = "t") -> None:
+    one = taken(load, task)
+    assert load.start(one)
+    clock.now += seconds
+    load.done(one)
 
 
 def test_an_unknown_load_claims_one_job_a_thread() -> None:
     load = Load(8)
     assert load.room() == 8
     for _ in range(3):
-        load.take()
+        taken(load)
     assert load.room() == 5
 
 
-def test_long_jobs_are_never_claimed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_jobs_are_never_claimed_ahead(clock: Clock) -> None:
     load = Load(8)
-    for _ in range(8):
-        load.take()
-    worked(load, 1.0, monkeypatch)
+    worked(load, 1.0, clock)
+    for _ in range(7):
+        taken(load)
     assert load.room() == 1
+    assert load.short() == []
 
 
-def test_short_jobs_are_claimed_ahead_by_what_starts_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_jobs_are_claimed_ahead_by_what_starts_soon(clock: Clock) -> None:
     load = Load(8)
-    load.take()
-    worked(load, 2**-10, monkeypatch)
+    worked(load, 2**-10, clock)
+    assert load.room() == 8 + 245
+    assert load.short() == ["t"]
+
+
+def test_one_long_job_ends_claiming_ahead_of_its_task_alone(clock: Clock) -> None:
+    load = Load(8)
+    for _ in range(2):
+        worked(load, 2**-10, clock)
+        worked(load, 2**-10, clock, "other")
+    worked(load, 0.5, clock)
+    assert load.short() == ["other"]
     assert load.room() == 8 + 245
 
 
-def test_one_long_job_ends_claiming_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_long_jobs_hold_are_not_counted_on(clock: Clock) -> None:
     load = Load(8)
-    for seconds in (0.001, 0.001, 0.5):
-        load.take()
-        worked(load, seconds, monkeypatch)
-    assert load.room() == 8
+    worked(load, 2**-10, clock)
+    for _ in range(6):
+        taken(load, "long")
+    assert load.room() == 2 + 61
+    for _ in range(2):
+        taken(load, "long")
+    assert load.room() == 0
 
 
-def test_a_job_handed_back_unstarted_frees_its_place_and_teaches_nothing() -> None:
+def test_a_job_given_back_unstarted_frees_its_place_and_teaches_nothing() -> None:
     load = Load(2)
-    load.take()
-    load.done(Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None))
+    load.done(taken(load))
     assert load.room() == 2
+    assert load.short() == []
+
+
+def test_what_waits_behind_a_long_job_is_handed_back_and_never_starts_here(clock: Clock) -> None:
+    load = Load(1)
+    running, waiting = taken(load), taken(load)
+    assert load.start(running)
+    clock.now += 0.09
+    assert load.hand_back([running, waiting]) == []
+    clock.now += 0.02
+    assert load.hand_back([running, waiting]) == [waiting]
+    assert not load.start(waiting)
+    assert load.hand_back([running, waiting]) == []
+    assert load.free() == 0
+
+
+def test_what_waits_while_no_job_takes_long_stays(clock: Clock) -> None:
+    load = Load(1)
+    running, waiting = taken(load), taken(load)
+    clock.now += 5.0
+    assert load.start(running)
+    assert load.hand_back([running, waiting]) == []
+
+
+def test_the_first_thread_of_a_full_process_that_comes_free_is_told() -> None:
+    load = Load(2)
+    first, second, ahead = taken(load), taken(load), taken(load)
+    assert [load.done(one) for one in (ahead, first, second)] == [False, True, False]

@@ -110,8 +110,10 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
+-- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
 CREATE FUNCTION zeke_jobs.claim(
-  p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL
+  p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
+  p_short text[] DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
@@ -128,6 +130,7 @@ DECLARE
   v_gate_rated boolean[];
   v_gate_used integer[];
   v_left integer := p_want;
+  v_free integer := greatest(0, p_free);
   v_from integer := 1;
   v_to integer;
   v_open integer[];
@@ -225,7 +228,7 @@ BEGIN
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_ready := ARRAY(
         SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-        WHERE NOT EXISTS (
+        WHERE (p_short IS NULL OR v_free > 0 OR v_all[o.i].task = ANY (p_short)) AND NOT EXISTS (
           SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
           WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
         ORDER BY o.n);
@@ -239,6 +242,10 @@ BEGIN
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
         v_one := v_ready[v_turn];
         v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_quota := least(v_quota, ceil(v_free::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
@@ -249,6 +256,9 @@ BEGIN
         CONTINUE WHEN v_quota <= 0;
         v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
         -- Reserve now, so that the next task of a shared limit sees what is left.
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_free := v_free - v_quota;
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_at := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
@@ -295,6 +305,9 @@ BEGIN
       FOR v_at IN 1 .. cardinality(v_next) LOOP
         v_one := v_next[v_at];
         v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
+        IF v_all[v_one].task <> ALL (p_short) THEN
+          v_free := v_free + v_quotas[v_at] - v_taken;
+        END IF;
         FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
           v_share := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
@@ -418,10 +431,12 @@ END
 $$;
 
 -- Both in one round trip and one commit: what a worker does when it is busy. Completions that were no longer ours come back
--- with claim 0.
+-- with claim 0. The commit does not wait for the disk, as the claim's: a limit's lock is not held during a flush. The caller
+-- flushes soon after, and until then keeps in mind what it completed, to say it again after a crash of the server.
 CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
-  p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL
+  p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
+  p_short text[] DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -437,14 +452,35 @@ BEGIN
       FROM unnest(p_ids) AS d (id)
       WHERE d.id <> ALL (v_ours);
   END IF;
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF v_claimed < cardinality(v_ours) THEN
     -- We freed more than we took again: somebody else may take the rest.
     PERFORM zeke_jobs.ring(p_queue, p_worker);
   END IF;
-  -- The claim asked for less; a completion must survive a crash.
-  PERFORM set_config('synchronous_commit', 'on', true);
+END
+$$;
+
+-- Give claims back whose jobs have not started, in one batch; answers the ids that were ours and not cancelled.
+CREATE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH returned AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = 'queued', worker = NULL, mtime = v_now
+      FROM unnest(p_ids, p_claims) AS d (id, claim)
+      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
+      RETURNING q.message_id, q.queue_name
+    ),
+    offered AS (
+      SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+    )
+    SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
 END
 $$;
 

@@ -3,7 +3,7 @@
 WITH claimed AS MATERIALIZED (
   SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for
   FROM zeke_jobs.claim(
-    %(worker)s::uuid, %(queue)s, %(tasks)s::text[], %(want)s::integer, %(free)s::integer, %(threads)s::integer)
+    %(worker)s::uuid, %(queue)s, %(tasks)s::text[], %(want)s::integer, %(free)s::integer, %(threads)s::integer, %(short)s::text[])
 )
 SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, NULL::double precision
 FROM claimed

@@ -2,4 +2,4 @@
 SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, NULL::double precision
 FROM zeke_jobs.complete_and_claim(
   %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(results)s::text[],
-  %(queue)s, %(tasks)s::text[], %(want)s::integer, %(free)s::integer, %(threads)s::integer)
+  %(queue)s, %(tasks)s::text[], %(want)s::integer, %(free)s::integer, %(threads)s::integer, %(short)s::text[])

@@ -1,0 +1,2 @@
+-- Give back claims whose jobs have not started; answers which were.
+SELECT g AS id FROM zeke_jobs.give_back(%(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[]) AS g
