@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config import load_text
-from zeke_jobs.config.diagnostics import Report, split_lines, suggest, summary
+from zeke_jobs.config import check, load_text
+from zeke_jobs.config.diagnostics import Report, split_lines, suggest
 from zeke_jobs.config.document import parse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.config.diagnostics import Diagnostic
     from zeke_jobs.config.models import Config
     from zeke_jobs.revisions import Override
 
@@ -56,9 +57,35 @@ def carried(file: Config, overrides: Sequence[Override]) -> Carried:
     return Carried(tuple(kept), tuple(notes))
 
 
-def with_override(overrides: Sequence[Override], new: Override) -> list[Override]:
-    """The overrides with one more, which takes the place of those at its path and below."""
-    return [*without(overrides, new.path), new]
+def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
+    """The overrides with more of them, each of which takes the place of those at its path and below."""
+    result = list(overrides)
+    for one in new:
+        result = [*without(result, one.path), one]
+    return result
+
+
+def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
+    """What is wrong with new overrides, of all at once, each fault behind the words by which its override is known."""
+
+    def found(some: Iterable[Override]) -> list[Diagnostic]:
+        edits = [one.edit for one in with_overrides(overrides, some)]
+        return check(file.text, "jobs.yaml with what is set by hand", edits=edits)[1]
+
+    together = found(new.values())
+    if not together:
+        return []
+    alone = [f"{name}: {_words(one)}" for name, override in new.items() for one in found([override])]
+    return alone or [f"{', '.join(new)}: {_words(one)}" for one in together]
+
+
+def _words(found: Diagnostic) -> str:
+    """A fault without a place, for what stands in no file."""
+    return found.message + _help(found.help)
+
+
+def _help(text: str) -> str:
+    return f"\n  help: {text}" if text else ""
 
 
 def without(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
@@ -94,27 +121,31 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
         name = rest.partition(".")[0]
         if name not in known:
             raise ConfigurationError(
-                f"expected one of the {first} of jobs.yaml, got {name!r}\n  help: {suggest(name, list(known), what=first)}"
+                f"expected one of the {first} of jobs.yaml, got {name!r}{_help(suggest(name, known, what=first))}"
             )
         return (first, name, *_steps(rest[len(name) + 1 :], text))
     name = body.partition(".")[0]
+    hint = f"name what of it, such as {name}.concurrency" if body in names else suggest(name, names, what="tasks")
     raise ConfigurationError(
-        f"expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got {text!r}\n"
-        f"  help: {suggest(name, list(names), what='tasks')}"
+        f"expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got {text!r}{_help(hint)}"
     )
 
 
 def read_value(text: str) -> Any:
     """A value as jobs.yaml would hold it: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
 
+    ``*/5 * * * *`` and ``@daily`` are text without quotes too: the shell took those that were typed, and YAML has no use for it.
+
     Raises:
         ConfigurationError: it is no YAML, or one of its traps.
     """
+    if text.startswith(("*", "@")):
+        return text
     line = f"value: {text}\n"
     report = Report("value", split_lines(line))
     document = parse(line, report)
     if found := report.diagnostics():
-        raise ConfigurationError(summary(found), found)
+        raise ConfigurationError("\n".join(_words(one) for one in found))
     value = document.value["value"]
     if value is None:
         raise ConfigurationError("expected a value after the =, got nothing")

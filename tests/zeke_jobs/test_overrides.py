@@ -10,7 +10,7 @@ import pytest
 from tests.zeke_jobs.revision_world import BASE, TOP, load
 from zeke_jobs import applying, catalogue, revisions
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.overrides import carried, read_path, read_value, with_override, without
+from zeke_jobs.overrides import carried, read_path, read_value, with_overrides, without
 from zeke_jobs.revisions import Override
 
 if TYPE_CHECKING:
@@ -54,13 +54,22 @@ def test_a_name_of_nothing_is_refused_with_what_there_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("3", 3), ("5m", "5m"), ("[a, b]", ["a", "b"]), ("{limit: 2}", {"limit": 2}), ("true", True), ('"3"', "3")],
+    [
+        ("3", 3),
+        ("5m", "5m"),
+        ("[a, b]", ["a", "b"]),
+        ("{limit: 2}", {"limit": 2}),
+        ("true", True),
+        ('"3"', "3"),
+        ("*/5 * * * *", "*/5 * * * *"),
+        ("@daily", "@daily"),
+    ],
 )
 def test_a_value_is_read_as_in_the_file(text: str, value: Any) -> None:
     assert read_value(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "*/5 * * * *", "[a", "12:30"])
+@pytest.mark.parametrize("text", ["", "[a", "12:30", "on"])
 def test_a_value_with_a_trap_in_it_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
         read_value(text)
@@ -69,7 +78,7 @@ def test_a_value_with_a_trap_in_it_is_refused(text: str) -> None:
 def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below() -> None:
     below = override("tasks.analyze.retry.limit", 1)
     whole = override("tasks.analyze.retry", {"limit": 2})
-    assert with_override([below, CONCURRENCY], whole) == [CONCURRENCY, whole]
+    assert with_overrides([below, CONCURRENCY], [whole]) == [CONCURRENCY, whole]
     assert without([below, whole, CONCURRENCY], ("tasks", "analyze", "retry")) == [CONCURRENCY]
 
 

@@ -77,30 +77,43 @@ def _set(
     from zeke_jobs.catalogue import author
     from zeke_jobs.revisions import Override
 
-    kept = list(overrides)
     until = None if for_ is None else now + options.duration(for_)
-    faults = []
+    faults: list[str] = []
+    made: dict[str, Override] = {}
     for assignment in assignments:
         try:
-            path, value = _read(assignment, file)
+            path, value = read_assignment(assignment, file)
         except (UsageError, ConfigurationError) as error:
             faults.append(str(error))
             continue
-        kept = by_hand.with_override(kept, Override(path, value, by=author(), why=message, set_on=now, until=until))
+        if any(path == one.path for one in made.values()):
+            faults.append(f"expected each key once, got {assignment.partition('=')[0]} again")
+            continue
+        made[assignment] = Override(path, value, by=author(), why=message, set_on=now, until=until)
     if not message:
         faults.append('expected a reason, got none\n  help: add -m "why"')
+    faults = [*by_hand.faults(file, overrides, made), *faults]
     if faults:
         raise UsageError("\nerror: ".join(faults))
-    return kept
+    return by_hand.with_overrides(overrides, made.values())
 
 
-def _read(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
+def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
+    """The path and the value of ``my-task.concurrency=3``.
+
+    Raises:
+        UsageError, ConfigurationError: it is none, or nothing is there to set.
+    """
     from zeke_jobs import overrides as by_hand
 
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
-    return by_hand.read_path(key, file), by_hand.read_value(value)
+    path = by_hand.read_path(key, file)
+    try:
+        return path, by_hand.read_value(value)
+    except ConfigurationError as error:
+        raise UsageError(f"{assignment}: {error}") from error
 
 
 def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:

@@ -152,11 +152,18 @@ def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -
 
 
 def test_set_names_all_that_is_wrong_at_once(cli: Callable[..., Ran]) -> None:
-    ran = cli("set", "analyse.concurrency=3", "pull")
+    wrong = ["analyze.concurrency=many", "analyze.timeout=5", "pull.cron=*/5 * *", "score.settings.words=one", "score.settings.words=two", "pull.cron.at=12:30"]  # fmt: skip
+    ran = cli("set", "analyse.concurrency=3", "pull", *wrong)
     assert ran.status == 2
     assert [line for line in ran.err.splitlines() if line.startswith("error: ")] == [
+        "error: analyze.concurrency=many: expected a whole number or a mapping, got 'many'",
+        "error: analyze.timeout=5: expected a duration such as 30s, 5m or 1h30m, got 5",
+        "error: pull.cron=*/5 * *: expected five fields (minute, hour, day of month, month, day of week), got 3",
+        "error: score.settings.words=one: expected a list, got 'one'",
         "error: expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got 'analyse.concurrency'",
         "error: expected KEY=VALUE, got 'pull'",
+        "error: expected each key once, got score.settings.words again",
+        "error: pull.cron.at=12:30: expected text in quotes, got a bare 12:30, which YAML reads as a number in base 60",
         "error: expected a reason, got none",
     ]
     assert "[required, but with --clear]" in " ".join(cli("set", "--help").out.split())
