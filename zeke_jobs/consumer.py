@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker_process import WorkerProcess
 
 _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
-_POLL = 1.5  # seconds, times the queues of this process: the backstop of an idle consumer
+_POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
 _POLL_ALONE = 1.0  # seconds; where no bell rings
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")

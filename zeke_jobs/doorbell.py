@@ -94,6 +94,7 @@ class Doorbell:
         with conn.cursor() as cursor:
             for channel in (*self._events, "zeke_jobs.cancel", "zeke_jobs.revision"):
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        self._on_revision()
         self.ring_all()  # whatever came before we listened
         while not self._stopping:
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)

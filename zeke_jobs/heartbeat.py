@@ -15,6 +15,8 @@ from zeke_jobs.queries import SQL
 from zeke_jobs.retention import Retention
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.claims import Claim
@@ -25,7 +27,8 @@ _TICK = 0.1  # seconds; how exactly timeouts are kept
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
-_LOOK = 1.0  # seconds between looks at the number of the revision in force; the doorbell is quicker, where it rings
+_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
+_LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between looks whether a scheduler still beats
 _SUMMARY = 10.0  # seconds between lines about what completed
 
@@ -85,7 +88,7 @@ class Heartbeat:
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 if now >= self._next_look:
-                    self._next_look = now + _LOOK
+                    self._next_look = now + (_LONG_LOOK if self._process.doorbell.listens else _LOOK)
                     with self._pool.connection() as conn:
                         self.follow(conn)
                 if now >= self._next_watch and len(self._process.held):
@@ -100,7 +103,7 @@ class Heartbeat:
                 self._log.exception("heartbeat failed")
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life, rescue, take back what was set for a time, let jobs follow their tasks, purge."""
+        """One heartbeat: prove life, and do what there is to do beside it."""
         process = self._process
         sent = time.monotonic()
         row = SQL.one(
@@ -120,8 +123,9 @@ class Heartbeat:
             self._alive_since = time.monotonic()
         self._proved = sent
         process.alone = row["alone"]
-        rescue.run(conn, self._log)
-        self._keep_in_force(conn)
+        if row["revision"] > process.runtime.revision:
+            self._next_look = 0.0
+        self._do(row["chores"] or (), conn)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
             process.settler.say_completed()
@@ -129,7 +133,7 @@ class Heartbeat:
             self._next_silence = sent + _SILENCE
             self._warn_of_silence(conn)
         self._retention.tick()
-        process.pool.trim(keep=2, older_than=_TRIM_AFTER)
+        process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def follow(self, conn: Connection) -> None:
@@ -158,7 +162,19 @@ class Heartbeat:
         if unserved:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
-    def _keep_in_force(self, conn: Connection) -> None:
+    def _do(self, chores: Sequence[str], conn: Connection) -> None:
+        """What the database says there is to do. Whoever comes first does it."""
+        if "rescue" in chores:
+            rescue.rescue(conn, self._log)
+        if "expire" in chores:
+            rescue.expire(conn, self._log)
+        if "revert" in chores:
+            self._revert(conn)
+        if "gather" in chores:
+            for moved in catalogue_rows.gather(conn):
+                self._log.info("jobs follow their task", **moved)
+
+    def _revert(self, conn: Connection) -> None:
         try:
             reverted = applying.revert_due(conn)
         except ConfigurationError as error:
@@ -166,8 +182,6 @@ class Heartbeat:
         else:
             if reverted is not None:
                 self._log.info("took back what was set for a time", revision=reverted.revision)
-        for moved in catalogue_rows.gather(conn):
-            self._log.info("jobs follow their task", **moved)
 
     def _warn_of_silence(self, conn: Connection) -> None:
         silence = schedule.silence(conn)

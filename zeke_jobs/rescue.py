@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _EXPIRE_AT_ONCE = 500
 
 
-def run(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Rescue, expire, and say so; returns how many jobs were rescued."""
+def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
+    """Return what lost processes held, and say so; answers how many jobs that were."""
     rescued = SQL.all(conn, "worker_rescue")
     for row in rescued:
         log.warning(
@@ -24,7 +24,11 @@ def run(conn: Connection, log: FilteringBoundLogger) -> int:
             deaths=row["deaths"],
             outcome=row["outcome"],
         )
+    return len(rescued)
+
+
+def expire(conn: Connection, log: FilteringBoundLogger) -> None:
+    """Cancel jobs that were not started in time, and say how many."""
     expired = SQL.one(conn, "queue_expire", limit=_EXPIRE_AT_ONCE)
     if expired is not None and expired["count"]:
         log.info("cancelled: not started in time", count=expired["count"])
-    return len(rescued)

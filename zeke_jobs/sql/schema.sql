@@ -82,11 +82,51 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN p_attempts = '[]' THEN p_attempts ELSE (
+    SELECT jsonb_agg(
+      jsonb_strip_nulls(jsonb_build_object(
+        'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',
+        'ended_on', a.value -> 'ended_on', 'error', jsonb_build_object('type', a.value #> '{error,type}')))
+      ORDER BY a.n)
+    FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
+$$;
+
 CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
+$$;
+
+CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN ARRAY(
+    SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < v_now - w.lost_after)
+      OR EXISTS (
+        SELECT 1 FROM zeke_jobs.queue AS q
+        WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+          AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
+    UNION ALL
+    SELECT 'expire' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now)
+    UNION ALL
+    SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
+    UNION ALL
+    SELECT 'gather' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
+      WHERE t.id <> p.task OR t.queue <> p.queue_name));
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[]) RETURNS SETOF zeke_jobs.claimed
@@ -753,21 +793,7 @@ DECLARE
   v_count integer;
 BEGIN
   FOR v_pair IN
-    WITH RECURSIVE present (queue_name, task) AS (
-      (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-       WHERE q.state = 'queued' AND q.deaths = 0
-       ORDER BY q.queue_name, q.task LIMIT 1)
-      UNION ALL
-      SELECT n.queue_name, n.task
-      FROM present AS p
-      CROSS JOIN LATERAL (
-        SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
-        ORDER BY q.queue_name, q.task LIMIT 1) AS n
-    )
-    SELECT p.queue_name, p.task FROM present AS p
-    UNION
-    SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+    SELECT p.queue_name, p.task FROM zeke_jobs.queued_pairs() AS p
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
@@ -1174,6 +1200,24 @@ CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestam
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
 $$;
 
+CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT o.value -> 'path' AS path
+  FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
+  CROSS JOIN jsonb_array_elements(latest.overrides) AS o (value)
+  WHERE (o.value ->> 'until')::timestamptz <= zeke_jobs.now()
+    OR o.value ->> 'drains' IS NOT NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = o.value #>> '{path,1}')
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+$$;
+
 CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision, OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint) RETURNS record
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
@@ -1335,15 +1379,16 @@ BEGIN
     DELETE FROM zeke_jobs.queue AS q
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency
+      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts)
     SELECT
       g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
-      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency
+      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
+      zeke_jobs.brief_attempts(g.attempts)
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -1351,13 +1396,36 @@ BEGIN
       attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
-      currency = excluded.currency
+      currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
+      attempts = excluded.attempts
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
 $$;
 
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  WITH RECURSIVE present (queue_name, task) AS (
+    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0
+     ORDER BY q.queue_name, q.task LIMIT 1)
+    UNION ALL
+    SELECT n.queue_name, n.task
+    FROM present AS p
+    CROSS JOIN LATERAL (
+      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+      ORDER BY q.queue_name, q.task LIMIT 1) AS n
+  )
+  SELECT p.queue_name, p.task FROM present AS p
+  UNION
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+$$;
+
+CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE(queue_name text, task text)
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1713,7 +1781,11 @@ CREATE TABLE zeke_jobs.history (
     completed_on timestamp with time zone NOT NULL,
     purged_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     cost numeric,
-    currency text
+    currency text,
+    seq bigint,
+    claimed_on timestamp with time zone,
+    expires_on timestamp with time zone,
+    attempts jsonb
 );
 
 COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end of their retention.';
@@ -1721,6 +1793,14 @@ COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end o
 COMMENT ON COLUMN zeke_jobs.history.cost IS 'What the job cost, where somebody knows; NULL is unknown, not nothing.';
 
 COMMENT ON COLUMN zeke_jobs.history.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
+
+COMMENT ON COLUMN zeke_jobs.history.seq IS 'Order of arrival.';
+
+COMMENT ON COLUMN zeke_jobs.history.claimed_on IS 'When the last attempt was claimed.';
+
+COMMENT ON COLUMN zeke_jobs.history.expires_on IS 'Cancelled if it had not started by then.';
+
+COMMENT ON COLUMN zeke_jobs.history.attempts IS 'Every attempt that did not complete: times, outcome, type of error; NULL is unknown.';
 
 CREATE VIEW pgboss.archive AS
  SELECT h.id,

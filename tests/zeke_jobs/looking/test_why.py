@@ -228,7 +228,7 @@ def died(scene: Scene, times: int) -> None:
         )
         assert len(claims) == 1
         scene.later(21)
-        rescue.run(scene.conn, get_logger("test"))
+        rescue.rescue(scene.conn, get_logger("test"))
 
 
 def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> None:

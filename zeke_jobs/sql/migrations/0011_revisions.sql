@@ -27,6 +27,28 @@ CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
 
+-- The pairs of queue and task that have queued jobs: a probe of the index each.
+CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE (queue_name text, task text)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+  WITH RECURSIVE present (queue_name, task) AS (
+    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0
+     ORDER BY q.queue_name, q.task LIMIT 1)
+    UNION ALL
+    SELECT n.queue_name, n.task
+    FROM present AS p
+    CROSS JOIN LATERAL (
+      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+      ORDER BY q.queue_name, q.task LIMIT 1) AS n
+  )
+  SELECT p.queue_name, p.task FROM present AS p
+  UNION
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+$$;
+
 -- Jobs in the queue follow their task: to its new name where theirs became an alias, and to its new queue. It finds what a send left
 -- behind that was under way when the revision changed, and what was retried later. Probes of the indexes, one for each pair of
 -- queue and task that has jobs.
@@ -43,21 +65,7 @@ DECLARE
   v_count integer;
 BEGIN
   FOR v_pair IN
-    WITH RECURSIVE present (queue_name, task) AS (
-      (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-       WHERE q.state = 'queued' AND q.deaths = 0
-       ORDER BY q.queue_name, q.task LIMIT 1)
-      UNION ALL
-      SELECT n.queue_name, n.task
-      FROM present AS p
-      CROSS JOIN LATERAL (
-        SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
-        ORDER BY q.queue_name, q.task LIMIT 1) AS n
-    )
-    SELECT p.queue_name, p.task FROM present AS p
-    UNION
-    SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+    SELECT p.queue_name, p.task FROM zeke_jobs.queued_pairs() AS p
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
@@ -97,5 +105,51 @@ BEGIN
       RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
     END IF;
   END LOOP;
+END
+$$;
+
+-- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
+CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
+LANGUAGE sql STABLE
+AS $$
+  SELECT o.value -> 'path' AS path
+  FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
+  CROSS JOIN jsonb_array_elements(latest.overrides) AS o (value)
+  WHERE (o.value ->> 'until')::timestamptz <= zeke_jobs.now()
+    OR o.value ->> 'drains' IS NOT NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = o.value #>> '{path,1}')
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+    AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+$$;
+
+-- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
+CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN ARRAY(
+    SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < v_now - w.lost_after)
+      OR EXISTS (
+        SELECT 1 FROM zeke_jobs.queue AS q
+        WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+          AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
+    UNION ALL
+    SELECT 'expire' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now)
+    UNION ALL
+    SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
+    UNION ALL
+    SELECT 'gather' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
+      WHERE t.id <> p.task OR t.queue <> p.queue_name));
 END
 $$;
