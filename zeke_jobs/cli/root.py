@@ -9,7 +9,9 @@ import typer
 
 from zeke_jobs.cli import (
     apply,
+    backtest,
     change,
+    doctor,
     fleet,
     history,
     jobs,
@@ -79,10 +81,12 @@ app.command(short_help="List the revisions: when, who, why.")(history.history)
 app.command(short_help="Show a revision: its jobs.yaml as it was.")(history.show)
 app.command(short_help="Show what changed from one revision to another.")(history.diff)
 app.command(short_help="Compare how jobs did under two revisions.")(history.compare)
+app.command(short_help="Say what a change would have done to recorded jobs.")(backtest.backtest)
 app.command(short_help="List workers and schedulers, and where one drifts.")(fleet.fleet)
 app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
 app.command(short_help="Send a job.")(send.send)
 app.command(short_help="Show a job in full.")(jobs.status)
+app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
 app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)
 app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)

@@ -1,0 +1,64 @@
+"""Fixtures of these tests: a history that is made step by step, by a clock that is set."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config import Config
+
+
+class Story(Jobs):
+    """What happened to some jobs; times are seconds after noon."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn)
+        set_clock(conn, NOON - timedelta(minutes=1))
+        self.config: Config
+
+    def use(self, tasks: str, top: str = "") -> Config:
+        self.config = super().use(tasks, top)
+        self.someone = self.worker()
+        return self.config
+
+    def at(self, seconds: float) -> None:
+        """It is so many seconds after noon now."""
+        set_clock(self.conn, NOON + timedelta(seconds=seconds))
+
+    def sent(self, at: float, task: str, options: str = "{}") -> UUID:
+        """A job is sent."""
+        self.at(at)
+        return self.add(task, options=options)[0]
+
+    def ran(self, task: str, start: float, end: float, outcome: str = "completed", **said: Any) -> UUID:
+        """The next job of a task is claimed, and an attempt of it ends."""
+        self.at(start)
+        (claim,) = self.claim(self.someone, 1, [task])
+        self.at(end)
+        if outcome == "completed":
+            assert self.complete(self.someone, [claim])
+        else:
+            assert self.finish(self.someone, claim, outcome, **said)
+        job: UUID = claim["message_id"]
+        return job
+
+    def job(self, task: str, sent: float, start: float, end: float) -> UUID:
+        """A job from its sending to its end."""
+        made = self.sent(sent, task)
+        assert self.ran(task, start, end) == made
+        return made
+
+
+@pytest.fixture
+def story(conn: Connection) -> Story:
+    return Story(conn)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+
+if TYPE_CHECKING:
+    from tests.zeke_jobs.backtest.conftest import Story
+
+TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
+
+
+@pytest.fixture
+def busy(story: Story) -> Story:
+    """One job a minute for an hour, each of 50 seconds, two at once."""
+    story.use("  a: {handler: 'H:echo', concurrency: 2, max_wait: 1m}")
+    for minute in range(60):
+        story.job("a", sent=60 * minute, start=60 * minute, end=60 * minute + 50)
+    story.at(3600)
+    return story
+
+
+def test_a_change_is_answered_with_what_it_would_have_done(busy: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(app, "zeke-jobs", ["backtest", *TIME, "--load", "3x", "--set", "a.concurrency=1", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["today"]["tasks"]["a"]["jobs"] == 60
+    assert answer["proposed"]["tasks"]["a"]["jobs"] == 180
+    assert answer["today"]["tasks"]["a"]["breaches"] == 0
+    assert answer["proposed"]["tasks"]["a"]["breaches"] > 100
+    assert answer["proposed"]["limits"]["task/a"]["utilisation"] > 0.95
+
+
+def test_people_read_what_changes_and_what_limits(busy: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(app, "zeke-jobs", ["backtest", *TIME, "--set", "a.concurrency=1", "--workers", "1x4", "--load", "1.5x"])
+        == 0
+    )
+    shown = capsys.readouterr().out
+    print(shown)
+    assert "60 jobs from 2026-03-10 12:00:00 UTC to 2026-03-10 13:00:00 UTC" in shown
+    assert "a: p95 of the wait" in shown
+    assert "confidence: fair" in shown
+    assert "only 60 jobs were recorded" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--load", "much"], "expected a load such as 3x or 0.5x, got 'much'"),
+        (["--load", "0x"], "expected a load such as 3x or 0.5x, got '0x'"),
+        (["--workers", "8"], "expected workers as PROCESSESxTHREADS, such as 2x8, got '8'"),
+        (["--set", "b.concurrency=1"], "expected TASK.KEY=VALUE"),
+        (["--set", "a.concurency=1"], "concurency"),
+        (["--from", "2026-03-10T13:00", "--to", "2026-03-10T12:00"], "expected --from before --to"),
+        (["--from", "2025-03-10", "--to", "2025-03-11"], "expected recorded jobs"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    busy: Story, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(app, "zeke-jobs", ["backtest", *arguments]) == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import NOON
+from zeke_jobs.backtest import history
+from zeke_jobs.backtest.workload import Attempt, FollowUp
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from tests.zeke_jobs.backtest.conftest import Story
+    from zeke_jobs.backtest.history import Recording
+
+ONE = "  a: {handler: 'H:echo'}"
+
+
+def read(story: Story, begin: float = 0, end: float = 3600) -> Recording:
+    story.at(3600)
+    return history.read(story.conn, story.config, NOON + timedelta(seconds=begin), NOON + timedelta(seconds=end))
+
+
+def purge(story: Story) -> None:
+    """Retention takes all that has ended."""
+    for status in ("completed", "failed", "cancelled"):
+        for task in story.config.tasks:
+            SQL.run(
+                story.conn, "retention_purge", task=task, status=status, after=NOON - timedelta(days=1),
+                before=NOON + timedelta(days=1), limit=1000,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
+def test_a_job_is_sent_waits_and_runs_as_it_did(story: Story, *, is_purged: bool) -> None:
+    story.use(ONE)
+    story.job("a", sent=10, start=15, end=27)
+    if is_purged:
+        purge(story)
+    found = read(story).workload
+    assert (found.sent, found.waited, found.attempts) == ([10.0], [5.0], [(Attempt(12.0),)])
+    assert found.roots == [0]
+
+
+@pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
+def test_each_attempt_is_known_and_how_it_ended(story: Story, *, is_purged: bool) -> None:
+    story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 30s}}")
+    story.sent(0, "a")
+    story.ran("a", 1, 3, "retry", delay=30.0)
+    story.ran("a", 35, 36, "deferred", delay=100.0)
+    story.ran("a", 140, 145)
+    if is_purged:
+        purge(story)
+    assert read(story).workload.attempts == [(Attempt(2.0, "retry"), Attempt(1.0, "deferred", 100.0), Attempt(5.0))]
+
+
+def test_a_delay_that_the_handler_asked_for_is_kept(story: Story) -> None:
+    story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 1s}}")
+    story.sent(0, "a")
+    story.ran("a", 1, 3, "retry", delay=600.0)
+    story.ran("a", 700, 701)
+    assert read(story).workload.attempts[0][0] == Attempt(2.0, "retry", 600.0)
+
+
+def test_a_job_that_ran_out_of_retries_is_told_from_one_that_was_rejected(story: Story) -> None:
+    story.use("  a: {handler: 'H:echo', retry: {limit: 0}}")
+    for error in ("ValueError", "Reject"):
+        story.sent(0, "a")
+        story.ran("a", 1, 3, "failed", error=f'{{"type": "{error}"}}')
+    assert [attempts[-1].how for attempts in read(story).workload.attempts] == ["failed", "rejected"]
+
+
+def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:
+    story.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
+    parent = story.sent(0, "a")
+    story.ran("a", 1, 3, "retry", delay=1.0)
+    story.at(10)
+    (claim,) = story.claim(story.someone, 1, ["a"])
+    story.sent(14, "b", f'{{"parent": "{parent}"}}')
+    story.at(20)
+    story.complete(story.someone, [claim])
+    found = read(story).workload
+    assert found.roots == [0]
+    assert found.follow_ups == {0: [FollowUp(attempt=1, after=4.0, job=1)]}
+
+
+def test_a_delayed_job_waits_from_when_it_is_due(story: Story) -> None:
+    story.use(ONE)
+    story.sent(0, "a", '{"delay": 60}')
+    story.ran("a", 62, 63)
+    found = read(story).workload
+    assert (found.delay, found.waited) == ([60.0], [2.0])
+
+
+def test_what_was_cancelled_unstarted_leaves_the_queue_when_it_did(story: Story) -> None:
+    story.use(ONE)
+    story.sent(5, "a", '{"expires": 60}')
+    story.at(65)
+    story.rows("SELECT zeke_jobs.expire(10)")
+    assert read(story).workload.leaves == [60.0]
+
+
+def test_a_job_of_before_fills_the_queue_and_one_that_had_ended_does_not(story: Story) -> None:
+    story.use(ONE)
+    story.job("a", sent=-50, start=-45, end=-40)
+    story.job("a", sent=-30, start=-20, end=10)
+    found = read(story).workload
+    assert (found.sent, found.begin) == ([-30.0], 0.0)
+
+
+def test_a_job_that_has_not_ended_takes_as_long_as_others_of_its_task(story: Story) -> None:
+    story.use(ONE)
+    story.job("a", sent=0, start=1, end=8)
+    story.sent(100, "a")
+    found = read(story)
+    assert found.workload.attempts[1] == (Attempt(7.0),)
+    assert found.oddities.unfinished == 1
+
+
+def test_times_that_run_backwards_are_counted_and_not_used(story: Story) -> None:
+    story.use(ONE)
+    story.job("a", sent=0, start=1, end=8)
+    story.job("a", sent=15, start=20, end=10)  # the clock was put back
+    found = read(story)
+    assert found.oddities.backwards == 1
+    assert found.workload.attempts[1] == (Attempt(7.0),)
+
+
+def test_a_sender_that_is_gone_is_missed(story: Story) -> None:
+    story.use(ONE)
+    parent = story.sent(5, "a")
+    story.sent(10, "a", f'{{"parent": "{parent}"}}')
+    story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)
+    found = read(story)
+    assert found.oddities.orphans == 1
+    assert found.workload.roots == [0]
+
+
+def test_only_the_number_of_attempts_is_known_of_what_an_older_version_removed(story: Story) -> None:
+    story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 30s}}")
+    story.sent(0, "a")
+    story.ran("a", 1, 3, "retry", delay=30.0)
+    story.ran("a", 35, 39)
+    purge(story)
+    story.rows("UPDATE zeke_jobs.history SET attempts = NULL, claimed_on = NULL, seq = NULL")
+    found = read(story)
+    assert found.oddities.vague == 1
+    assert found.workload.attempts == [(Attempt(4.0, "retry"), Attempt(4.0))]
+
+
+def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> None:
+    story.use(ONE)
+    story.sent(0, "a")
+    story.at(3600)
+    usual = timedelta(days=1)
+    assert history.period(story.conn, None, None, usual=usual) == (NOON, NOON + timedelta(hours=1))
+    story.at(200_000)
+    end = NOON + timedelta(seconds=200_000)
+    assert history.period(story.conn, None, None, usual=usual) == (end - usual, end)

@@ -1,0 +1,160 @@
+"""One backtest: a recording run again as it was, and as it would have been under a proposal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from zeke_jobs.backtest.confidence import judge
+from zeke_jobs.backtest.figures import Figures, figures
+from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.variations import unknown_schedules, vary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from zeke_jobs.backtest.confidence import Confidence
+    from zeke_jobs.backtest.history import Recording
+    from zeke_jobs.backtest.tally import Tally
+    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.config.models import Config
+
+Progress: TypeAlias = "Callable[[str, float], object]"
+
+#: Waits up to this long, in seconds, are those of jobs that found a free worker.
+_AT_ONCE = 0.05
+_USUAL_BELL = 0.003
+
+
+@dataclass(frozen=True)
+class Run:
+    """One simulation that has run."""
+
+    figures: Figures
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The answer. ``proposed`` is None where nothing but the recording was run.
+
+    Attributes:
+        begin: From when on jobs count.
+        end: Until when.
+        jobs: How many were recorded.
+        fleet_from: How it is known who worked.
+        confidence: How far to trust it.
+        notes: What the proposal is about that the recording cannot tell, in words.
+        today: The recording run again as it was.
+        proposed: The same under the proposal.
+    """
+
+    begin: datetime
+    end: datetime
+    jobs: int
+    fleet_from: str
+    confidence: Confidence
+    notes: tuple[str, ...]
+    today: Run
+    proposed: Run | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would be otherwise: the configuration, who works, how much is sent. ``fleet`` None is today's."""
+
+    config: Config
+    fleet: Fleet | None = None
+    load: float = 1.0
+
+
+def backtest(
+    recording: Recording,
+    in_force: Config,
+    proposal: Proposal | None,
+    *,
+    fleet: Fleet | None = None,
+    seed: int = 0,
+    progress: Progress = lambda _what, _share: None,
+) -> Backtest:
+    """Run a recording as it was and as proposed. The same arguments give the same answer."""
+    workload = recording.workload
+    known, fleet_from = fleet_of(recording)
+    fleet = fleet or known
+    today = run(workload, in_force, fleet, seed=seed, progress=lambda share: progress("today", share))
+    proposed = None
+    notes: list[str] = []
+    if proposal is not None:
+        varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
+        workers = proposal.fleet or fleet
+        workers = Fleet(workers.processes, workers.threads, fleet.bell)
+        proposed = run(varied, proposal.config, workers, seed=seed, progress=lambda share: progress("proposed", share))
+        notes += [
+            f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
+            for task in unknown_schedules(workload, in_force, proposal.config)
+        ]
+        notes += [
+            f"{count} jobs of {name} are left out: the proposal has no such task"
+            for name, count in proposed.figures.unserved.items()
+            if in_force.task(name) is not None
+        ]
+    return Backtest(
+        recording.begin,
+        recording.end,
+        sum(sent >= workload.begin for sent in workload.sent),
+        fleet_from,
+        judge(recording, today.figures),
+        tuple(notes),
+        today,
+        proposed,
+    )
+
+
+def run(
+    workload: Workload,
+    config: Config,
+    fleet: Fleet,
+    *,
+    seed: int = 0,
+    progress: Callable[[float], object] = lambda _share: None,
+) -> Run:
+    """Simulate a workload."""
+    simulation = Simulation(workload, config, fleet, seed=seed)
+    tally = simulation.run(progress)
+    return Run(figures(simulation), tally)
+
+
+def fleet_of(recording: Recording) -> tuple[Fleet, str]:
+    """Who worked, as far as it is known, and how it is known."""
+    bell = bell_of(recording.workload)
+    facts = recording.facts
+    if facts.threads:
+        return Fleet(facts.processes, max(1, facts.threads // facts.processes), bell), "those that run now"
+    peak = _most_at_once(recording.workload)
+    return Fleet(1, max(1, peak), bell), f"no worker runs now; {peak} jobs ran at once at most"
+
+
+def bell_of(workload: Workload) -> float:
+    """How soon an idle worker claims what is due, in seconds: the median of the jobs that hardly waited."""
+    soon = sorted(
+        wait
+        for waited, start in zip(workload.waited, workload.start, strict=True)
+        if waited is not None and 0 <= (wait := waited - start) < _AT_ONCE
+    )
+    return soon[len(soon) // 2] if soon else _USUAL_BELL
+
+
+def _most_at_once(workload: Workload) -> int:
+    marks = []
+    for sent, delay, waited, attempts in zip(
+        workload.sent, workload.delay, workload.waited, workload.attempts, strict=True
+    ):
+        if waited is not None:
+            started = sent + delay + waited
+            marks += [(started, 1), (started + attempts[0].held, -1)]
+    most = running = 0
+    for _, change in sorted(marks):
+        running += change
+        most = max(most, running)
+    return most

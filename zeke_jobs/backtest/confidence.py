@@ -1,0 +1,117 @@
+"""How far a backtest can be trusted, and why: what is odd about the recording is told, never hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from zeke_jobs.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zeke_jobs.backtest.figures import Figures
+    from zeke_jobs.backtest.history import Recording
+    from zeke_jobs.backtest.workload import Workload
+
+Level = Literal["high", "fair", "low"]
+
+#: Fewer jobs than this say little about a 99th percentile.
+ENOUGH_JOBS = 200
+#: Fewer than this say nothing.
+LEAST_JOBS = 20
+_GAP_RATIO = 100  # times the usual time between two jobs
+_LEAST_GAP = 900.0  # seconds
+_SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
+_MISFIT, _MISFIT_LOW = 0.15, 0.5
+_UNNOTICED = 0.05  # seconds of wait in which nobody sees a difference
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that makes a backtest less certain. ``lowers`` is the best level that it leaves."""
+
+    lowers: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The level and what lowered it."""
+
+    level: Level
+    findings: tuple[Finding, ...]
+
+
+def judge(recording: Recording, today: Figures) -> Confidence:
+    """How far a backtest of this recording can be trusted; ``today`` is the recording run again as it was."""
+    return _level([*_of_recording(recording), *misfits(recording.workload, today)])
+
+
+def _level(findings: list[Finding]) -> Confidence:
+    levels = {finding.lowers for finding in findings}
+    level: Level = "low" if "low" in levels else "fair" if "fair" in levels else "high"
+    return Confidence(level, tuple(sorted(findings, key=lambda one: ("low", "fair", "high").index(one.lowers))))
+
+
+def _of_recording(recording: Recording) -> Iterator[Finding]:
+    workload, odd, facts = recording.workload, recording.oddities, recording.facts
+    jobs = sum(sent >= workload.begin for sent in workload.sent)
+    if jobs < ENOUGH_JOBS:
+        yield Finding("low" if jobs < LEAST_JOBS else "fair", f"only {jobs} jobs were recorded; their tails are chance")
+    if facts.first_job is not None and facts.first_job > recording.begin + timedelta(minutes=15):
+        yield Finding("fair", f"nothing is known of the time before {_shown(facts.first_job.timestamp())}")
+    gap, since = odd.longest_gap
+    if jobs and gap > max(_LEAST_GAP, _GAP_RATIO * odd.usual_gap):
+        yield Finding(
+            "fair",
+            f"nothing was sent for {format_duration(timedelta(seconds=round(gap)))} from {_shown(workload.origin + since)}:"
+            " a gap, or a quiet time",
+        )
+    yield from _counted(odd.orphans, jobs, "jobs name a sender that is gone; they count as sent from outside")
+    yield from _counted(facts.ticks_without_job, jobs, "ticks of schedules have no job any more: jobs were deleted")
+    yield from _counted(odd.backwards, jobs, "jobs have times that run backwards; what they took is not used")
+    yield from _counted(facts.sent_back, jobs, "jobs say they were sent before older ones: the clock was put back")
+    yield from _counted(
+        odd.unfinished, jobs, "jobs have not ended; how long they take is drawn from others of their task"
+    )
+    yield from _counted(odd.vague, jobs, "jobs were retried and only their last attempt is known")
+    for name, count in sorted(odd.unknown.items()):
+        yield Finding("fair", f"{count} jobs of {name}, which is not in force, are left out")
+    if facts.revisions:
+        listed = ", ".join(map(str, facts.revisions))
+        yield Finding(
+            "fair", f"other configurations were in force for a part of the time (revisions put in force: {listed})"
+        )
+    for target in facts.pauses:
+        yield Finding("fair", f"{target} is paused by hand now; the simulation does not pause it")
+
+
+def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
+    """Tasks whose recorded waits are others than those of the recording run again."""
+    recorded: dict[str, list[float]] = {}
+    for name, sent, waited in zip(workload.task, workload.sent, workload.waited, strict=True):
+        if waited is not None and sent >= workload.begin:
+            recorded.setdefault(name, []).append(waited)
+    for name, waits in sorted(recorded.items()):
+        figures = today.tasks.get(name)
+        if figures is None or figures.wait_mean is None or len(waits) < LEAST_JOBS:
+            continue
+        was = sum(waits) / len(waits)
+        off = abs(figures.wait_mean - was)
+        if off > _UNNOTICED and off > _MISFIT * was:
+            yield Finding(
+                "low" if off > _MISFIT_LOW * max(was, _UNNOTICED) else "fair",
+                f"{name} waited {was:.2f} s on average, and {figures.wait_mean:.2f} s when its day is run again as it was",
+            )
+
+
+def _counted(count: int, jobs: int, text: str) -> Iterator[Finding]:
+    if count:
+        share = count / max(jobs, 1)
+        yield Finding("low" if share > _SHARE_LOW else "fair" if share > _SHARE_TOLD else "high", f"{count} {text}")
+
+
+def _shown(epoch: float) -> str:
+    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M} UTC"

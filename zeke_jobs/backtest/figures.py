@@ -1,0 +1,166 @@
+"""The figures of a run as people and scripts read them: waits, queues, utilisation, breaches, cost, what held jobs back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zeke_jobs.backtest.simulation import Fleet, Simulation
+    from zeke_jobs.backtest.tally import TaskTally
+    from zeke_jobs.config.models import Task
+
+
+@dataclass(frozen=True)
+class TaskFigures:
+    """One task. Waits are seconds from when a job was due to the start of its handler.
+
+    Attributes:
+        jobs: Sent in the time that counts.
+        wait_mean, wait_p50, wait_p95, wait_p99: Of those that started; of the others, so far.
+        queue_peak: The most due jobs that waited at one moment.
+        busy: Threads that its jobs occupied, on average.
+        utilisation: Share of its limit, or of all threads where it has none, that was occupied; None of nothing.
+        max_wait: Longest that a job should wait, in seconds, where jobs.yaml says it.
+        breaches: Jobs that waited longer; None where jobs.yaml does not say how long they should.
+        cost: Of those that started; None where no cost is known.
+        held_by: Seconds in which some due job was held back, by what held it back.
+    """
+
+    jobs: int
+    wait_mean: float | None
+    wait_p50: float | None
+    wait_p95: float | None
+    wait_p99: float | None
+    queue_peak: int
+    busy: float
+    utilisation: float | None
+    max_wait: float | None
+    breaches: int | None
+    completed: int
+    failed: int
+    retried: int
+    expired: int
+    refused: int
+    skipped: int
+    unstarted: int
+    left: int
+    cost: float | None
+    held_by: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LimitFigures:
+    """A limit, or all threads (``threads``): how many at once, how busy, and how long it held jobs back.
+
+    Attributes:
+        limit: Jobs at once; None for a limit that is only a rate.
+        utilisation: Share of it that was occupied.
+        held: Seconds in which it held back some due job.
+        tasks: Tasks whose jobs it held back, the longest first.
+    """
+
+    limit: int | None
+    utilisation: float | None
+    held: float
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run."""
+
+    workers: str
+    seconds: float
+    tasks: dict[str, TaskFigures]
+    limits: dict[str, LimitFigures]
+    unserved: dict[str, int]
+
+    @property
+    def breaches(self) -> int:
+        """Jobs that waited longer than they should."""
+        return sum(task.breaches or 0 for task in self.tasks.values())
+
+    @property
+    def cost(self) -> float | None:
+        """Of all jobs whose cost is known."""
+        known = [task.cost for task in self.tasks.values() if task.cost is not None]
+        return sum(known) if known else None
+
+
+def figures(simulation: Simulation) -> Figures:
+    """The figures of a simulation that has run."""
+    tally, fleet = simulation.tally, simulation.fleet
+    seconds = max(simulation.workload.end - simulation.workload.begin, 1e-9)
+    tasks = {
+        name: _task(one, simulation.config.tasks[name], simulation, fleet, seconds)
+        for name, one in tally.tasks.items()
+        if one.jobs or one.refused or one.skipped
+    }
+    return Figures(str(fleet), seconds, tasks, _limits(simulation, fleet, seconds), dict(tally.unserved_jobs))
+
+
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """The value below which a share of the values lies, between two of them where it falls so; as SQL's percentile_cont."""
+    if not ordered:
+        return None
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seconds: float) -> TaskFigures:
+    waits = sorted(one.waits)
+    lane = simulation.board.lanes[task.id]
+    max_wait = task.max_wait.total_seconds() if task.max_wait else None
+    slots = min(task.concurrency.limit or fleet.slots, fleet.slots)
+    return TaskFigures(
+        jobs=one.jobs,
+        wait_mean=sum(waits) / len(waits) if waits else None,
+        wait_p50=percentile(waits, 0.5),
+        wait_p95=percentile(waits, 0.95),
+        wait_p99=percentile(waits, 0.99),
+        queue_peak=lane.peak,
+        busy=one.busy / seconds,
+        utilisation=one.busy / seconds / slots if slots else None,
+        max_wait=max_wait,
+        breaches=None if max_wait is None else sum(wait > max_wait for wait in waits),
+        completed=one.completed,
+        failed=one.failed,
+        retried=one.retried,
+        expired=one.expired,
+        refused=one.refused,
+        skipped=one.skipped,
+        unstarted=one.unstarted,
+        left=one.left,
+        cost=one.cost,
+        held_by=dict(sorted(lane.held.items(), key=lambda item: -item[1])),
+    )
+
+
+def _limits(simulation: Simulation, fleet: Fleet, seconds: float) -> dict[str, LimitFigures]:
+    lanes = simulation.board.lanes.values()
+    busy = {lane.task: simulation.tally.tasks[lane.task].busy / seconds for lane in lanes}
+    found: dict[str, LimitFigures] = {}
+    slots: dict[str, tuple[int | None, float]] = {"threads": (fleet.slots, sum(busy.values()))}
+    for gate in simulation.board.gates.values():
+        used = sum(busy[lane.task] for lane in lanes if gate in lane.gates)
+        if gate.limit is not None:
+            slots[gate.name] = (gate.limit, used)
+        if gate.rate is not None:
+            slots[gate.rate_name] = (None, 0.0)
+    for lane in lanes:
+        for cause in lane.held:
+            slots.setdefault(cause, (None, 0.0))
+    for name, (limit, used) in slots.items():
+        held = {lane.task: lane.held[name] for lane in lanes if name in lane.held}
+        found[name] = LimitFigures(
+            limit,
+            used / limit if limit else None,
+            sum(held.values()),
+            tuple(sorted(held, key=lambda task: -held[task])),
+        )
+    return found

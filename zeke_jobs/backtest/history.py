@@ -1,0 +1,104 @@
+"""Reads what was recorded of a time: jobs that are still there and those that retention removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from zeke_jobs.backtest.recording import Recorder, Row
+from zeke_jobs.postgres import transaction
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.backtest.recording import Oddities
+    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.config.models import Config
+
+_AT_ONCE = 5_000  # rows in one fetch
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the database says of a time beside its jobs.
+
+    Attributes:
+        first_job: When the oldest job that is known was sent; None where there is none.
+        revisions: Numbers of those that were put in force within the time.
+        sent_back: Jobs that were sent after others and say they were sent before them.
+        ticks_without_job: Ticks of schedules whose jobs are not there any more.
+        threads: Of all workers that run now.
+        processes: How many workers that is.
+        pauses: What is paused by hand now.
+        now: By the database's clock.
+    """
+
+    first_job: datetime | None
+    revisions: tuple[int, ...]
+    sent_back: int
+    ticks_without_job: int
+    threads: int
+    processes: int
+    pauses: tuple[str, ...]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded from ``begin`` to ``end``."""
+
+    begin: datetime
+    end: datetime
+    workload: Workload
+    oddities: Oddities
+    facts: Facts
+
+
+def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
+    """What the database says of a time beside its jobs."""
+    row = SQL.one(conn, "backtest_facts", begin=begin, end=end)
+    assert row is not None
+    return Facts(**{**row, "revisions": tuple(row["revisions"]), "pauses": tuple(row["pauses"])})
+
+
+def period(
+    conn: Connection, begin: datetime | None, end: datetime | None, *, usual: timedelta
+) -> tuple[datetime, datetime]:
+    """The time to look at: by default what is known of the last ``usual`` time."""
+    known = facts(conn, _LONG_AGO, _LONG_AGO)
+    end = end or known.now
+    if begin is None:
+        begin = end - usual
+        if known.first_job is not None:
+            begin = max(begin, min(known.first_job, end))
+    return begin, end
+
+
+def read(
+    conn: Connection,
+    config: Config,
+    begin: datetime,
+    end: datetime,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], object] = lambda _rows: None,
+) -> Recording:
+    """Read the jobs that were there from ``begin`` to ``end``; ``progress`` hears how many were read by now.
+
+    ``config`` tells a priority that was given from a task's own, and a policy's delay from one that a handler asked for.
+    """
+    recorder = Recorder(config, begin.timestamp(), end.timestamp(), seed=seed)
+    # One snapshot for all: a job that is purged meanwhile is neither lost nor read twice.
+    with transaction(conn), conn.cursor(name="backtest", withhold=True) as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(SQL.text("backtest_jobs"), {"begin": begin, "end": end})
+        for count, row in enumerate(cursor, 1):
+            recorder.add(Row(*row))
+            if not count % _AT_ONCE:
+                progress(count)
+    return Recording(begin, end, recorder.finish(), recorder.oddities, facts(conn, begin, end))

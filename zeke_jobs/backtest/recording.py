@@ -1,0 +1,268 @@
+"""Rows of jobs become a workload: pure, and it counts what does not add up instead of believing it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from zeke_jobs.backtest.workload import Attempt, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zeke_jobs.backtest.workload import Ending
+    from zeke_jobs.config.models import Config, Retry
+
+#: Errors after which the policy does not try again.
+_FOR_GOOD = ("Reject", "InvalidPayload")
+#: Clocks of one database may differ so much between two statements, in seconds.
+_SLACK = 0.005
+_MOST_SAMPLES = 1000
+
+
+class Row(NamedTuple):
+    """A job as ``backtest_jobs`` reads it; times are seconds of the epoch, None where they are not known."""
+
+    id: str
+    name: str
+    state: str
+    priority: int
+    key: str | None
+    attempt: int
+    parent: str | None
+    tick: bool
+    created: float
+    run_at: float
+    expires: float | None
+    claimed: float | None
+    started: float | None
+    completed: float | None
+    attempts: Sequence[tuple[str, float | None, float | None, str | None]] | None
+    cost: float | None
+
+
+@dataclass
+class Oddities:
+    """What was found while reading; each is a number of jobs unless it says otherwise.
+
+    Attributes:
+        backwards: Whose times run backwards: the clock was put back, or rows were changed by hand.
+        unfinished: That have not ended; how long they take is drawn from others of their task.
+        vague: Whose earlier attempts are not known; they are taken to have been like the last one.
+        orphans: Sent by a job that should be there and is not.
+        unknown: Of tasks that the configuration does not have, by name.
+        longest_gap: Seconds, and when it began, in which nothing was sent.
+        usual_gap: Seconds between two jobs, the median.
+    """
+
+    backwards: int = 0
+    unfinished: int = 0
+    vague: int = 0
+    orphans: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    longest_gap: tuple[float, float] = (0.0, 0.0)
+    usual_gap: float = 0.0
+
+
+class Recorder:
+    """Builds the workload of a time, row by row in the order of sending.
+
+    Args:
+        config: What was in force, as far as one configuration says it.
+        begin: From when on jobs count, in seconds of the epoch.
+        end: Until when.
+        seed: Of what is drawn where it is not known.
+    """
+
+    def __init__(self, config: Config, begin: float, end: float, *, seed: int = 0) -> None:
+        self.workload = Workload(origin=begin, begin=0.0, end=end - begin)
+        self.oddities = Oddities()
+        self._config = config
+        self._begin = begin
+        self._random = Random(seed)  # noqa: S311 (chance, no secrets)
+        self._numbers: dict[str, int] = {}
+        self._claims: list[Sequence[float]] = []  # of each job, when its attempts were claimed
+        self._parents: list[tuple[int, str]] = []
+        self._held: defaultdict[str, list[float]] = defaultdict(list)
+        self._starts: list[float] = []
+        self._unmeasured: list[tuple[int, tuple[Attempt, ...], float]] = []
+        self._without_start: list[int] = []
+
+    def add(self, row: Row) -> None:
+        """Take in one job."""
+        if row.name not in self._config.tasks and self._config.task(row.name) is None:
+            self.oddities.unknown[row.name] += 1
+        if _is_backwards(row):
+            self.oddities.backwards += 1
+        earlier, claims = self._earlier(row)
+        first = not earlier and row.attempt <= 1
+        due = max(row.run_at, row.created) if first else row.created
+        task = self._config.task(row.name)
+        last, claim, is_measured = self._last(row, earlier)
+        leaves = _leaves(row)
+        job = self.workload.add(
+            row.name,
+            row.created - self._begin,
+            (*earlier, last),
+            priority=None if task is not None and row.priority == task.priority else row.priority,
+            key=row.key,
+            delay=due - row.created,
+            leaves=leaves,
+            cost=row.cost,
+            waited=row.started - due if first and row.started is not None else None,
+            tick=row.tick,
+        )
+        self._numbers[row.id] = job
+        self._claims.append((*claims, claim))
+        if not is_measured:
+            self._unmeasured.append((job, earlier, last.held))
+        self._measure_start(row, job)
+        if row.parent is not None:
+            self._parents.append((job, row.parent))
+        else:
+            self.workload.roots.append(job)
+
+    def _measure_start(self, row: Row, job: int) -> None:
+        if row.claimed is not None and row.started is not None and row.started >= row.claimed:
+            self.workload.start[job] = row.started - row.claimed
+            self._starts.append(row.started - row.claimed)
+        else:
+            self._without_start.append(job)
+
+    def finish(self) -> Workload:
+        """All rows were added: link jobs to those that sent them, and fill in what could not be measured."""
+        workload = self.workload
+        usual_start = _median(self._starts)
+        for job in self._without_start:
+            workload.start[job] = usual_start
+        for job, earlier, least in self._unmeasured:
+            known = self._held.get(workload.task[job])
+            held = max(least, self._random.choice(known) if known else 0.0)
+            workload.attempts[job] = (*earlier, workload.attempts[job][-1]._replace(held=held))
+        for job, parent in self._parents:
+            self._link(job, parent)
+        workload.roots.sort(key=workload.sent.__getitem__)
+        self._gaps()
+        return workload
+
+    def _link(self, job: int, parent_id: str) -> None:
+        workload = self.workload
+        parent = self._numbers.get(parent_id)
+        if parent is None or not self._claims[parent][0]:
+            if _made_on(parent_id) >= self._begin:
+                self.oddities.orphans += 1
+            workload.roots.append(job)
+            return
+        created = workload.sent[job] + self._begin
+        claims = self._claims[parent]
+        attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
+        workload.follows(parent, job, attempt=attempt, after=max(0.0, created - claims[attempt]))
+
+    def _earlier(self, row: Row) -> tuple[tuple[Attempt, ...], list[float]]:
+        """The attempts before the last one."""
+        if row.attempts is None:
+            self.oddities.vague += 1
+            held = max(0.0, (row.completed or 0.0) - (row.started or row.completed or 0.0))
+            return (Attempt(held, "retry"),) * (row.attempt - 1), [0.0] * (row.attempt - 1)
+        task = self._config.task(row.name)
+        entries = row.attempts
+        if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
+            entries = entries[:-1]
+        attempts: list[Attempt] = []
+        claims: list[float] = []
+        for number, (how, started, ended, _) in enumerate(entries):
+            if started is None or ended is None:
+                continue
+            is_last = number == len(entries) - 1
+            following = row.run_at if is_last else entries[number + 1][1]
+            gap = None if following is None else max(0.0, following - ended)
+            retry = sum(attempt.how != "deferred" for attempt in attempts) + 1
+            attempts.append(
+                _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
+            )
+            claims.append(started)
+        return tuple(attempts), claims
+
+    def _last(self, row: Row, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
+        """The last attempt, when it was claimed (0: not known), and whether its length is known."""
+        if row.state in ("created", "retry", "active"):
+            self.oddities.unfinished += 1
+            return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
+        if row.started is None or row.completed is None:
+            return Attempt(0.0), 0.0, False
+        if row.state == "cancelled" and earlier and (not row.attempts or row.attempts[-1][0] != "cancelled"):
+            return Attempt(0.0, "cancelled"), 0.0, True  # while it waited for another try
+        begun = row.started if row.claimed is None else row.claimed
+        held = row.completed - begun
+        if held < 0:
+            return Attempt(0.0), begun, False
+        how: Ending = "completed"
+        if row.state == "cancelled":
+            how = "cancelled"
+        elif row.state == "failed":
+            entry = row.attempts[-1] if row.attempts else None
+            how = "rejected" if entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD else "failed"
+        else:
+            self._sample(row.name, held)
+        return Attempt(held, how), begun, True
+
+    def _sample(self, name: str, held: float) -> None:
+        known = self._held[name]
+        if len(known) < _MOST_SAMPLES:
+            known.append(held)
+        else:  # as if all had been kept, and some drawn at the end
+            known[self._random.randrange(_MOST_SAMPLES)] = held
+
+    def _gaps(self) -> None:
+        sent = [at for at in self.workload.sent if at >= 0]
+        marks = [0.0, *sent, self.workload.end]
+        gaps = [(after - before, before) for before, after in pairwise(marks)]
+        self.oddities.longest_gap = max(gaps)
+        self.oddities.usual_gap = _median([gap for gap, _ in gaps])
+
+
+def record(
+    rows: Iterable[Row], config: Config, begin: float, end: float, *, seed: int = 0
+) -> tuple[Workload, Oddities]:
+    """The workload of a time, and what did not add up in it."""
+    recorder = Recorder(config, begin, end, seed=seed)
+    for row in rows:
+        recorder.add(row)
+    return recorder.finish(), recorder.oddities
+
+
+def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:
+    if how == "deferred":
+        return Attempt(held, "deferred", gap)
+    if how == "died":
+        return Attempt(held, "died")
+    if gap is None or policy is None:
+        return Attempt(held, "retry")
+    usual = min(policy.max_delay.total_seconds(), policy.delay.total_seconds() * policy.factor ** min(retry - 1, 64))
+    least, most = usual * (1 - policy.jitter) - _SLACK, usual * (1 + policy.jitter) + _SLACK
+    # Only of the last one is it known when it was due again; of the others, when they started.
+    is_policy = least <= gap and (gap <= most or not is_last)
+    return Attempt(held, "retry", None if is_policy else gap)
+
+
+def _leaves(row: Row) -> float | None:
+    if row.state == "cancelled" and row.started is None and row.completed is not None:
+        return max(0.0, row.completed - row.created)
+    return None if row.expires is None else max(0.0, row.expires - row.created)
+
+
+def _is_backwards(row: Row) -> bool:
+    marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
+    return any(after < before - _SLACK for before, after in pairwise(marks))
+
+
+def _made_on(job: str) -> float:
+    """When an id of ours was made, in seconds of the epoch; 0 for others."""
+    return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0

@@ -1,0 +1,323 @@
+"""Which job may start next: the specification that the simulation runs on, and that a test holds against ``zeke_jobs.claim``.
+
+1. A job may start when it is due, its task is not paused, every gate of its task has room, and fewer than ``per_key`` jobs of
+   its task and key are active.
+2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than ``count`` passed it within its
+   rate's period and a quarter of a second more, since a start may come that much later than its claim.
+3. Of those that may start, the highest priority goes first. A task with a limit per key is looked at as a whole: at the highest
+   priority that one of its queued jobs has, due or not.
+4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
+   Whose turn is first is left to chance. Queues are claimed from one by one.
+5. Within a task the highest priority goes first, then what was due first, then what was sent first. Within a task with a limit
+   per key that is so within each key, and keys take turns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from zeke_jobs.config.models import Config, Rate, Task
+
+#: Seconds that a rate counts beyond its period.
+RATE_GRACE = 0.25
+#: What holds a lane back, beside the names of gates.
+THREADS, PAUSED = "threads", "paused"
+
+Key = int | str
+Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of arrival, job
+
+
+class Gate:
+    """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
+
+    __slots__ = ("active", "limit", "name", "passed", "rate", "rate_name", "window")
+
+    def __init__(self, name: str, limit: int | None, rate: Rate | None) -> None:
+        self.name = name
+        self.limit = limit
+        self.rate = rate.count if rate else None
+        self.window = rate.period.total_seconds() + RATE_GRACE if rate else 0.0
+        self.rate_name = f"{name} rate"
+        self.active = 0
+        self.passed: deque[float] = deque()
+
+    def obstacle(self, now: float) -> str:
+        """Why no job passes it now; empty when one does."""
+        if self.limit is not None and self.active >= self.limit:
+            return self.name
+        if self.rate is not None:
+            passed = self.passed
+            while passed and passed[0] <= now - self.window:
+                passed.popleft()
+            if len(passed) >= self.rate:
+                return self.rate_name
+        return ""
+
+    def opens(self) -> float:
+        """When its rate lets the next job through, where only that is full."""
+        return self.passed[0] + self.window
+
+
+class Lane:
+    """The queued jobs of one task.
+
+    Attributes:
+        heap: What is due, the next one first; of a task without a limit per key.
+        keys: The same for each key.
+        gone: Jobs that left unstarted and are still in a heap, not at its head.
+        open: Keys that have a due job and room, in turns.
+        levels: How many queued jobs have each priority; of a task with a limit per key.
+        due: How many jobs are due.
+        cause: What held back its due jobs when it was last looked at; empty where nothing did or none is due.
+        held: Seconds that each cause held back some due job.
+    """
+
+    __slots__ = (
+        "active", "cause", "due", "gates", "gone", "heap", "held", "keys", "levels", "open", "paused", "peak", "per_key", "queue",
+        "since", "task", "turns",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
+        self.task = task.id
+        self.queue = task.queue
+        self.gates = gates
+        self.per_key = task.concurrency.per_key
+        self.paused = paused
+        self.heap: list[Waiting] = []
+        self.gone: set[int] = set()
+        self.keys: dict[Key, list[Waiting]] = {}
+        self.open: OrderedDict[Key, None] = OrderedDict()
+        self.active: dict[Key, int] = {}
+        self.levels: Counter[int] = Counter()
+        self.due = 0
+        self.peak = 0
+        self.turns = 0
+        self.cause = ""
+        self.since = 0.0
+        self.held: dict[str, float] = {}
+
+    def level(self) -> int:
+        """The priority at which a claim looks at it; it has a due job."""
+        if self.per_key is None:
+            return -self.heap[0][0]
+        return max(self.levels)
+
+    def obstacle(self, now: float) -> str:
+        """What keeps all its due jobs from starting; empty when one may."""
+        if self.paused:
+            return PAUSED
+        for gate in self.gates:
+            if found := gate.obstacle(now):
+                return found
+        return "key" if self.per_key is not None and not self.open else ""
+
+    def heads(self) -> list[int]:
+        """The jobs of which one is next, once nothing holds the lane back."""
+        if self.per_key is None:
+            return [self.heap[0][3]]
+        return [self.keys[key][0][3] for key in self.open]
+
+    def clean(self, heap: list[Waiting]) -> None:
+        """Drop jobs from its head that left the queue unstarted."""
+        while heap and heap[0][3] in self.gone:
+            self.gone.discard(heappop(heap)[3])
+
+    def note(self, cause: str, now: float) -> None:
+        """Remember from when on what held it back."""
+        if cause != self.cause:
+            if self.cause:
+                self.held[self.cause] = self.held.get(self.cause, 0.0) + now - self.since
+            self.cause, self.since = cause, now
+
+
+class Board:
+    """Everything that waits and runs under one configuration. Times are seconds on any one clock."""
+
+    def __init__(self, config: Config, chance: Random) -> None:
+        self.gates = dict(_gates(config))
+        self.lanes = {
+            task.id: Lane(
+                task,
+                tuple(
+                    self.gates[name]
+                    for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses))
+                    if name in self.gates
+                ),
+                paused=task.paused or any(config.limits[used].paused for used in task.uses),
+            )
+            for task in config.tasks.values()
+        }
+        #: Lanes with due jobs, by queue.
+        self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
+        self._random = chance.random
+        self._sent = 0
+
+    # ── what happens to a job ──
+
+    def queue(self, lane: Lane, priority: int) -> None:
+        """A job was sent, or goes back to the queue; it may be due later."""
+        if lane.per_key is not None:
+            lane.levels[priority] += 1
+
+    def release(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
+        """A queued job became due."""
+        self._sent += 1
+        entry = (-priority, due, self._sent, job)
+        if lane.per_key is None:
+            heappush(lane.heap, entry)
+        else:
+            key = _key(key, job)
+            waiting = lane.keys.setdefault(key, [])
+            heappush(waiting, entry)
+            if len(waiting) == 1 and lane.active.get(key, 0) < lane.per_key:
+                lane.open[key] = None
+        lane.due += 1
+        if lane.due > lane.peak:  # noqa: PLR1730 (a call for each job is dear)
+            lane.peak = lane.due
+        if lane.due == 1:
+            self.busy[lane.queue][lane] = None
+
+    def unqueue(self, lane: Lane, priority: int) -> None:
+        """A queued job that is not due left the queue."""
+        if lane.per_key is not None:
+            self._left_level(lane, priority)
+
+    def end(self, lane: Lane, job: int, key: Key | None, *, again: float | None = None) -> None:  # noqa: ARG002 (for tests)
+        """An attempt ended; the job is over, or goes back to the queue and is due ``again``."""
+        for gate in lane.gates:
+            gate.active -= 1
+        if lane.per_key is not None:
+            key = _key(key, job)
+            left = lane.active[key] - 1
+            if left:
+                lane.active[key] = left
+            else:
+                del lane.active[key]
+            if key in lane.keys and key not in lane.open:
+                lane.open[key] = None
+
+    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:
+        """A due job left the queue unstarted."""
+        lane.gone.add(job)
+        if lane.per_key is None:
+            lane.clean(lane.heap)
+        else:
+            key = _key(key, job)
+            lane.clean(lane.keys[key])
+            self._forget_empty(lane, key)
+            self._left_level(lane, priority)
+        self._less(lane)
+        if not lane.due:
+            lane.note("", now)
+
+    # ── who is next ──
+
+    def next_lanes(self, now: float, queue: str) -> list[Lane]:
+        """The lanes of a queue of which one gives the next job: those of the highest priority among which nothing holds back."""
+        best, found = 0, list[Lane]()
+        for lane in self.busy[queue]:
+            cause = lane.obstacle(now)
+            lane.note(cause, now)
+            if cause:
+                continue
+            level = lane.level()
+            if not found or level > best:
+                best, found = level, [lane]
+            elif level == best:
+                found.append(lane)
+        return found
+
+    def claim(self, now: float, want: int, queue: str) -> list[int]:
+        """Start up to ``want`` jobs of a queue; answers them in order."""
+        started: list[int] = []
+        busy = self.busy[queue]
+        if not busy:
+            return started
+        for lane in busy:
+            lane.turns = 0
+        while lanes := self.next_lanes(now, queue):
+            if len(started) == want:
+                for lane in busy:
+                    if not lane.cause:
+                        lane.note(THREADS, now)
+                break
+            started.append(self.start(self._turn(lanes), now))
+        return started
+
+    def start(self, lane: Lane, now: float, job: int | None = None) -> int:
+        """Start the next job of a lane, or the one of its heads that is named; answers it."""
+        if lane.per_key is None:
+            priority, _, _, started = heappop(lane.heap)
+            if lane.gone:
+                lane.clean(lane.heap)
+        else:
+            key = next(key for key in lane.open if job is None or lane.keys[key][0][3] == job)
+            priority, _, _, started = heappop(lane.keys[key])
+            if lane.gone:
+                lane.clean(lane.keys[key])
+            del lane.open[key]
+            lane.active[key] = lane.active.get(key, 0) + 1
+            if lane.keys[key] and lane.active[key] < lane.per_key:
+                lane.open[key] = None  # behind the other keys
+            self._forget_empty(lane, key)
+            self._left_level(lane, -priority)
+        for gate in lane.gates:
+            gate.active += 1
+            if gate.rate is not None:
+                gate.passed.append(now)
+        lane.turns += 1
+        self._less(lane)
+        if not lane.due:
+            lane.note("", now)
+        return started
+
+    def opens(self) -> Iterator[float]:
+        """When the rates let through another job that hold back some now."""
+        for busy in self.busy.values():
+            for lane in busy:
+                for gate in lane.gates:
+                    if lane.cause == gate.rate_name:
+                        yield gate.opens()
+
+    def _turn(self, lanes: list[Lane]) -> Lane:
+        if len(lanes) == 1:
+            return lanes[0]
+        fewest = min(lane.turns for lane in lanes)
+        waiting = [lane for lane in lanes if lane.turns == fewest]
+        return waiting[int(self._random() * len(waiting))]
+
+    def _less(self, lane: Lane) -> None:
+        lane.due -= 1
+        if not lane.due:
+            del self.busy[lane.queue][lane]
+
+    @staticmethod
+    def _forget_empty(lane: Lane, key: Key) -> None:
+        if not lane.keys[key]:
+            del lane.keys[key]
+            lane.open.pop(key, None)
+
+    @staticmethod
+    def _left_level(lane: Lane, priority: int) -> None:
+        lane.levels[priority] -= 1
+        if not lane.levels[priority]:
+            del lane.levels[priority]
+
+
+def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
+    for limit in config.limits.values():
+        yield f"limit/{limit.name}", Gate(f"limit/{limit.name}", limit.concurrency, limit.rate)
+    for task in config.tasks.values():
+        if task.concurrency.limit is not None or task.rate is not None:
+            yield f"task/{task.id}", Gate(f"task/{task.id}", task.concurrency.limit, task.rate)
+
+
+def _key(key: Key | None, job: int) -> Key:
+    # A job without a key has one of its own.
+    return -1 - job if key is None else key

@@ -1,0 +1,278 @@
+"""Runs a workload under one configuration, event by event: deterministic for a seed, without a clock and without a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from random import Random
+from typing import TYPE_CHECKING
+
+from zeke_jobs.backtest.rules import THREADS, Board
+from zeke_jobs.backtest.tally import Tally
+from zeke_jobs.outcome import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zeke_jobs.backtest.rules import Lane
+    from zeke_jobs.backtest.workload import Attempt, Workload
+    from zeke_jobs.config.models import Config
+
+#: Seconds between the looks of an idle consumer that nobody rings for (zeke_jobs.consumer): a rate frees no slot that would ring.
+POLL = 1.5
+_DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
+_NEVER = float("inf")
+_FIRST = (0, 0)
+_SHOW_EVERY = 20_000  # events between two words on how far it is
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Worker processes, with so many threads each.
+
+    Attributes:
+        processes: How many.
+        threads: Of each one.
+        bell: Seconds from when a job is due to an idle worker's claim.
+    """
+
+    processes: int = 1
+    threads: int = 8
+    bell: float = 0.0
+
+    @property
+    def slots(self) -> int:
+        """Jobs that can run at once."""
+        return self.processes * self.threads
+
+    def __str__(self) -> str:
+        return f"{self.processes}x{self.threads}"
+
+
+class Simulation:
+    """One run. ``horizon`` is when it stops at the latest: what has not ended by then counts as left.
+
+    Args:
+        workload: What is sent.
+        config: By which rules; tasks that it does not have are left out.
+        fleet: Who works.
+        seed: Of all that is left to chance.
+        board: The rules' state, by default a new one.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        config: Config,
+        fleet: Fleet,
+        *,
+        seed: int = 0,
+        horizon: float | None = None,
+        board: Callable[[Config, Random], Board] = Board,
+    ) -> None:
+        self.workload = workload
+        self.config = config
+        self.fleet = fleet
+        self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
+        self._random = Random(seed)  # noqa: S311 (chance, no secrets)
+        self.board = board(config, self._random)
+        ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
+        self.tally = Tally(workload, self.board, ids)
+        self._tasks = config.tasks
+        self._lanes = [self.board.lanes[ids[name]] if name in ids else None for name in workload.task]
+        self._priorities = [
+            config.tasks[ids[name]].priority if given is None and name in ids else given or 0
+            for name, given in zip(workload.task, workload.priority, strict=True)
+        ]
+        self._queues = list(config.queues)
+        self._rated = any(gate.rate is not None for gate in self.board.gates.values())
+        self._free = fleet.slots
+        self._events: list[tuple[float, int, int, int]] = []
+        self._sequence = 0
+        self._due: dict[int, float] = {}  # jobs in the queue
+        self._tried: dict[int, tuple[int, int]] = {}  # how often, and retries, of jobs that will be tried again
+        self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
+        self._unfinished_ticks: dict[str, int] = {}
+        self._look_at = float("inf")
+
+    def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
+        """Run to the end; ``progress`` hears now and then which share of the time has passed."""
+        events, roots, sent = self._events, self.workload.roots, self.workload.sent
+        at_root, count = 0, len(roots)
+        due_root = sent[roots[0]] if count else _NEVER
+        next_sample = self.workload.begin
+        whole = max(self.workload.end, 1e-9)
+        step = 0
+        # In the order of _DUE, _SEND, …
+        handle = (self._release, self._send, self._end, self._leave, self._look)
+        while events or at_root < count:
+            now = min(due_root, events[0][0]) if events else due_root
+            if now > self.horizon:
+                break
+            if now > next_sample:
+                next_sample = self.tally.sample(now)
+            while due_root <= now:
+                self._send(roots[at_root], now)
+                at_root += 1
+                due_root = sent[roots[at_root]] if at_root < count else _NEVER
+            while events and events[0][0] <= now:
+                _, _, kind, job = heappop(events)
+                handle[kind](job, now)
+            if self._free:
+                self._claim(now)
+            step += 1
+            if not step % _SHOW_EVERY:
+                progress(min(1.0, now / whole))
+        self.tally.close(min(self.horizon, max(self.tally.last, self.workload.end)), self._due, self._tried)
+        return self.tally
+
+    # ── events ──
+
+    def _send(self, job: int, now: float) -> None:
+        lane = self._lanes[job]
+        if lane is None:
+            self.tally.unserved(job)
+            return
+        workload = self.workload
+        if workload.tick[job]:
+            if self._skips(lane):
+                self.tally.skipped(lane)
+                return
+            self._unfinished_ticks[lane.task] = self._unfinished_ticks.get(lane.task, 0) + 1
+        bound = self._tasks[lane.task].max_queued
+        if bound is not None and self.tally.queued[lane.task] >= bound:
+            self.tally.refused(lane)
+            self._over(lane, job)
+            return
+        self.tally.sent(lane, job)
+        leaves = workload.leaves[job]
+        if leaves is not None:
+            self._expiring[job] = False
+            self._push(now + leaves, _LEAVE, job)
+        self._queue(lane, job, now + workload.delay[job], now)
+
+    def _skips(self, lane: Lane) -> bool:
+        """Whether a schedule's tick is skipped, since the job of an earlier one has not ended."""
+        cron = self._tasks[lane.task].cron
+        return cron is not None and cron.overlap == "skip" and self._unfinished_ticks.get(lane.task, 0) > 0
+
+    def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
+        self._due[job] = due
+        self.board.queue(lane, self._priorities[job])
+        if due + self.fleet.bell <= now:
+            self._release(job, now)
+        else:
+            self._push(due + self.fleet.bell, _DUE, job)
+
+    def _release(self, job: int, now: float) -> None:
+        due = self._due.get(job)
+        lane = self._lanes[job]
+        if due is None or lane is None:  # it expired before it was due
+            return
+        if self._expiring and job in self._expiring:
+            self._expiring[job] = True
+        self.board.release(lane, job, self._priorities[job], due, self.workload.key[job])
+        if not self._free and not lane.cause:
+            lane.note(lane.obstacle(now) or THREADS, now)
+
+    def _leave(self, job: int, now: float) -> None:
+        is_due = self._expiring.pop(job, None)
+        lane = self._lanes[job]
+        if is_due is None or lane is None:  # it started in time
+            return
+        due = self._due.pop(job)
+        if is_due:
+            self.board.withdraw(lane, job, self._priorities[job], self.workload.key[job], now)
+        else:
+            self.board.unqueue(lane, self._priorities[job])
+        self.tally.left_unstarted(lane, job, now, now - due)
+        self._over(lane, job)
+
+    def _end(self, job: int, now: float) -> None:
+        lane = self._lanes[job]
+        assert lane is not None
+        self._free += 1
+        tried, retries = self._tried.pop(job, _FIRST)
+        attempt = self._attempt(job, tried)
+        again = None if attempt.how == "completed" else self._again(lane, attempt, retries)
+        if again is None:
+            self.board.end(lane, job, self.workload.key[job])
+            self.tally.finished(lane, job, now, completed=attempt.how == "completed")
+            self._over(lane, job)
+            return
+        delay, is_retry = again
+        self.board.end(lane, job, self.workload.key[job], again=now + delay)
+        self._tried[job] = (tried + 1, retries + is_retry)
+        self.tally.again(lane, job, is_retry=is_retry)
+        self._queue(lane, job, now + delay, now)
+
+    def _over(self, lane: Lane, job: int) -> None:
+        if self.workload.tick[job]:
+            self._unfinished_ticks[lane.task] -= 1
+
+    def _again(self, lane: Lane, attempt: Attempt, retries: int) -> tuple[float, bool] | None:
+        """In how many seconds a job is due again, and whether that is a retry; None when it has ended."""
+        if attempt.how in ("rejected", "cancelled"):
+            return None
+        if attempt.how == "deferred":
+            return attempt.gap or 0.0, False
+        policy = self._tasks[lane.task].retry
+        if retries >= policy.limit:
+            return None
+        if attempt.how == "died":
+            return 0.0, True
+        if attempt.gap is not None:
+            return attempt.gap, True
+        return backoff(policy, retries + 1, chance=self._random.random()), True
+
+    # ── claims ──
+
+    def _look(self, _job: int, _now: float) -> None:
+        self._look_at = _NEVER  # the claim follows
+
+    def _claim(self, now: float) -> None:
+        queues = self._queues
+        if len(queues) > 1:
+            queues = [queue for queue in queues if self.board.busy[queue]]
+            self._random.shuffle(queues)
+        for queue in queues:
+            if self.board.busy[queue]:
+                for job in self.board.claim(now, self._free, queue):
+                    self._start(job, now)
+        if self._rated and self._free:
+            self._look_later(now)
+
+    def _start(self, job: int, now: float) -> None:
+        workload = self.workload
+        lane = self._lanes[job]
+        assert lane is not None
+        self._free -= 1
+        tried = self._tried[job][0] if job in self._tried else 0
+        held = self._attempt(job, tried).held
+        wait = now - self._due.pop(job) + workload.start[job]
+        self.tally.started(lane, job, now, wait, held, first=not tried)
+        if self._expiring:
+            self._expiring.pop(job, None)
+        self._push(now + held, _END, job)
+        if job in workload.follow_ups:
+            for follow_up in workload.follow_ups[job]:
+                if follow_up.attempt == tried:
+                    self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
+
+    def _look_later(self, now: float) -> None:
+        """Nothing rings when a rate lets the next job through: an idle worker finds it at its next look."""
+        opens = max(now, min(self.board.opens(), default=_NEVER))
+        if opens == _NEVER or self._look_at <= opens + POLL:
+            return
+        # The first of as many looks as there are processes, each at any moment of its pause.
+        self._look_at = opens + POLL * (1.0 - self._random.random() ** (1.0 / self.fleet.processes))
+        self._push(self._look_at, _LOOK, -1)
+
+    def _attempt(self, job: int, number: int) -> Attempt:
+        attempts = self.workload.attempts[job]
+        # What failed to the last is taken to fail in further attempts too.
+        return attempts[number] if number < len(attempts) else attempts[-1]
+
+    def _push(self, at: float, kind: int, job: int) -> None:
+        self._sequence += 1
+        heappush(self._events, (at, self._sequence, kind, job))

@@ -1,0 +1,147 @@
+"""What a simulation counts while it runs: waits, queues, how busy threads and limits were, and what held jobs back."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zeke_jobs.backtest.rules import Board, Lane
+    from zeke_jobs.backtest.workload import Workload
+
+#: Moments at which queues are sampled, evenly over the time that counts.
+SAMPLES = 240
+
+
+class TaskTally:
+    """One task's figures. Only jobs that are sent in the time that counts are in them.
+
+    Attributes:
+        waits: Seconds from due to first start, of those that started, and so far of those that did not.
+        starts: When, for each of the waits.
+        busy: Seconds of threads that its jobs took in the time that counts.
+        depth: Due jobs at each sample.
+        jobs: How many were sent.
+        retried: Attempts after the first that were no deferrals.
+        left: How many had not ended when the simulation did.
+        expired: How many left the queue unstarted.
+        refused: Sends that found ``max_queued`` jobs.
+        skipped: Ticks that found the job of an earlier one.
+        cost: Of those that started, where it is known.
+    """
+
+    __slots__ = (
+        "busy", "completed", "cost", "depth", "expired", "failed", "jobs", "left", "refused", "retried", "skipped", "starts",
+        "unstarted", "waits",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.waits = array("d")
+        self.starts = array("d")
+        self.depth: list[int] = []
+        self.busy = 0.0
+        self.cost: float | None = None
+        self.jobs = self.completed = self.failed = self.retried = 0
+        self.left = self.unstarted = self.expired = self.refused = self.skipped = 0
+
+
+class Tally:
+    """The figures of one run."""
+
+    def __init__(self, workload: Workload, board: Board, ids: Mapping[str, str]) -> None:
+        self.workload = workload
+        self.board = board
+        self._ids = ids
+        self.tasks = {name: TaskTally() for name in board.lanes}
+        self.unserved_jobs: dict[str, int] = {}
+        self.queued = dict.fromkeys(board.lanes, 0)
+        self.last = 0.0
+        self._begin, self._end = workload.begin, workload.end
+        self._counts = [sent >= workload.begin for sent in workload.sent]
+        self._next_sample = self._begin
+        self._step = max((self._end - self._begin) / SAMPLES, 1e-9)
+
+    # ── what happens ──
+
+    def unserved(self, job: int) -> None:
+        """A job was sent of a task that the configuration does not have."""
+        name = self.workload.task[job]
+        self.unserved_jobs[name] = self.unserved_jobs.get(name, 0) + 1
+
+    def sent(self, lane: Lane, job: int) -> None:
+        """A job was sent."""
+        self.queued[lane.task] += 1
+        if self._counts[job]:
+            self.tasks[lane.task].jobs += 1
+
+    def refused(self, lane: Lane) -> None:
+        """A send found the queue full."""
+        self.tasks[lane.task].refused += 1
+
+    def skipped(self, lane: Lane) -> None:
+        """A tick found the job of an earlier one."""
+        self.tasks[lane.task].skipped += 1
+
+    def started(self, lane: Lane, job: int, now: float, wait: float, held: float, *, first: bool) -> None:
+        """An attempt of a job was claimed, which will hold its thread for so long."""
+        tally = self.tasks[lane.task]
+        self.queued[lane.task] -= 1
+        until = now + held
+        if until > self._begin and now < self._end:
+            tally.busy += min(until, self._end) - max(now, self._begin)
+        if not self._counts[job]:
+            return
+        if first:
+            tally.waits.append(wait)
+            tally.starts.append(now)
+            if (cost := self.workload.cost[job]) is not None:
+                tally.cost = (tally.cost or 0.0) + cost
+
+    def again(self, lane: Lane, job: int, *, is_retry: bool) -> None:
+        """A job goes back to the queue."""
+        self.queued[lane.task] += 1
+        if is_retry and self._counts[job]:
+            self.tasks[lane.task].retried += 1
+
+    def finished(self, lane: Lane, job: int, now: float, *, completed: bool) -> None:
+        """A job ended for good."""
+        self.last = now
+        if not self._counts[job]:
+            return
+        if completed:
+            self.tasks[lane.task].completed += 1
+        else:
+            self.tasks[lane.task].failed += 1
+
+    def left_unstarted(self, lane: Lane, job: int, now: float, wait: float) -> None:
+        """A job expired, or was cancelled before it started."""
+        self.queued[lane.task] -= 1
+        if self._counts[job]:
+            tally = self.tasks[lane.task]
+            tally.expired += 1
+            tally.waits.append(max(0.0, wait))
+            tally.starts.append(now)
+
+    def sample(self, now: float) -> float:
+        """Note how long the queues are if it is time for that; answers when it is time again."""
+        while self._next_sample <= now and self._next_sample <= self._end:
+            for name, lane in self.board.lanes.items():
+                self.tasks[name].depth.append(lane.due)
+            self._next_sample += self._step
+        return self._next_sample if self._next_sample <= self._end else float("inf")
+
+    def close(self, now: float, due: Mapping[int, float], tried: Mapping[int, object]) -> None:
+        """The run is over; ``due`` are the jobs that are still queued, and since when each is due."""
+        self.sample(self._end)
+        for lane in self.board.lanes.values():
+            lane.note("", now)
+        for job, since in due.items():
+            if self._counts[job] and job not in tried:
+                tally = self.tasks[self._ids[self.workload.task[job]]]
+                tally.unstarted += 1
+                tally.waits.append(max(0.0, now - since))
+                tally.starts.append(now)
+        for tally in self.tasks.values():
+            tally.left = tally.jobs - tally.completed - tally.failed - tally.expired

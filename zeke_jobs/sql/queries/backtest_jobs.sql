@@ -1,0 +1,34 @@
+-- Jobs that were there between two moments, in the order of their sending: those that ended, from the table and from the history, and
+-- those that have not. Times are seconds of the epoch. An attempt is [outcome, start, end, type of error]; NULL is unknown.
+WITH jobs AS (
+  SELECT
+    q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,
+    q.attempt, q.parent, q.scheduled_for, q.created_on, q.run_at, q.expires_on, q.claimed_on, q.started_on, q.completed_on,
+    q.attempts, q.cost
+  FROM zeke_jobs.queue AS q
+  WHERE q.created_on < %(end)s AND (q.completed_on IS NULL OR q.completed_on >= %(begin)s)
+  UNION ALL
+  SELECT
+    h.id, h.name, h.state::text, h.priority, h.key, h.attempt, h.parent, h.scheduled_for, h.created_on, h.run_at,
+    h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost
+  FROM zeke_jobs.history AS h
+  WHERE h.created_on < %(end)s AND h.completed_on >= %(begin)s
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id)
+)
+SELECT
+  j.id::text, j.name, j.state, j.priority, j.key, j.attempt, j.parent::text, j.scheduled_for IS NOT NULL AS tick,
+  extract(epoch FROM j.created_on)::float, extract(epoch FROM j.run_at)::float, extract(epoch FROM j.expires_on)::float,
+  extract(epoch FROM j.claimed_on)::float, extract(epoch FROM j.started_on)::float, extract(epoch FROM j.completed_on)::float,
+  CASE
+    WHEN j.attempts = '[]' OR j.attempts IS NULL AND j.attempt <= 1 THEN '[]'
+    ELSE (
+      SELECT jsonb_agg(
+        jsonb_build_array(
+          a.value ->> 'outcome', extract(epoch FROM (a.value ->> 'started_on')::timestamptz),
+          extract(epoch FROM (a.value ->> 'ended_on')::timestamptz), a.value #>> '{error,type}')
+        ORDER BY a.n)
+      FROM jsonb_array_elements(j.attempts) WITH ORDINALITY AS a (value, n))
+  END AS attempts,
+  j.cost::float
+FROM jobs AS j
+ORDER BY j.created_on, j.id
