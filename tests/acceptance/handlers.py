@@ -85,3 +85,25 @@ def query(payload: Work, ctx: Context) -> None:
 
 def fail(payload: Work, ctx: Context) -> None:
     raise ValueError("no luck")
+
+
+class ListOfWords(BaseModel):
+    words: list[str] = []
+
+
+def list_words(payload: Work, ctx: Context[ListOfWords]) -> list[str]:
+    return ctx.settings.words
+
+
+class Address(BaseModel):
+    """A service that is nothing but its settings."""
+
+    url: str
+
+    def open(self) -> Address:
+        return self
+
+
+def ask(payload: Work, ctx: Context) -> str:
+    address: Address = ctx.service("web")
+    return address.url
