@@ -39,7 +39,8 @@ def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Co
 
 
 def gather(conn: Connection) -> list[dict[str, Any]]:
-    """Move queued jobs to the names and queues that their tasks have by now; says what was moved."""
+    """Give queued jobs the names, the queues and the keys that their tasks ask for by now; says what was moved."""
+    SQL.all(conn, "queue_late_keys")
     return SQL.all(conn, "queue_gather", limit=GATHER)
 
 

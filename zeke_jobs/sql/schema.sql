@@ -673,6 +673,8 @@ CREATE TABLE zeke_jobs.task (
     cron jsonb,
     paused boolean DEFAULT false NOT NULL,
     revision integer NOT NULL,
+    keyed_on timestamp with time zone,
+    keys_due timestamp with time zone,
     CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
 );
 
@@ -685,6 +687,10 @@ COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this
 COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
 
 COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
+
+COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
+
+COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
 
 CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
     LANGUAGE sql STABLE
@@ -865,7 +871,46 @@ BEGIN
   UPDATE zeke_jobs.queue AS q
   SET key = q.message_id::text
   WHERE q.task = NEW.id AND q.key IS NULL AND q.state <> 'done';
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id;
   RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task record;
+  v_count integer;
+  v_total integer := 0;
+BEGIN
+  FOR v_task IN
+    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
+    FOR UPDATE SKIP LOCKED
+  LOOP
+    UPDATE zeke_jobs.queue AS q
+    SET key = q.message_id::text
+    WHERE q.message_id = ANY (ARRAY(
+      SELECT l.message_id FROM zeke_jobs.queue AS l
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    v_total := v_total + v_count;
+    UPDATE zeke_jobs.task AS t
+    SET keys_due = CASE WHEN v_now < t.keyed_on + interval '1 day'
+      THEN v_now + greatest(v_now - t.keyed_on, interval '5 seconds') END
+    WHERE t.id = v_task.id;
+    IF v_count > 0 THEN
+      PERFORM zeke_jobs.ring(v_task.queue);
+    END IF;
+  END LOOP;
+  RETURN v_total;
 END
 $$;
 
