@@ -16,6 +16,7 @@ import zeke_jobs
 from zeke_jobs import schedule
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.logs import get_logger
+from zeke_jobs.looking import waits
 from zeke_jobs.postgres import DISCONNECTED, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.schedule import silence as scheduler_silence
@@ -128,6 +129,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], None]) -> None:
             schedule.beat(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn)
+                waits.note(conn)
                 _prepare_goodbye(url)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error

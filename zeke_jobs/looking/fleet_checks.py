@@ -1,0 +1,77 @@
+"""What the doctor asks of the processes: whether somebody schedules, somebody serves, and with enough threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs import fleet, schedule
+from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
+from zeke_jobs.looking.wording import MOST, listed, place, span, up_to_most
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _scheduler(patient: Patient) -> Iterator[Finding]:
+    silence = schedule.silence(patient.conn)
+    if silence is not None:
+        yield Finding(
+            "no-scheduler",
+            Severity.CRITICAL,
+            "",
+            f"no scheduler has got through for {span(silence)}; cron jobs are not sent",
+            "start one, better two: periodiq zeke_jobs.actors",
+            {"seconds": round(silence.total_seconds())},
+        )
+
+
+def _unserved(patient: Patient) -> Iterator[Finding]:
+    queues: dict[str, list[dict[str, Any]]] = {}
+    for row in SQL.all(patient.conn, "doctor_unserved", most=MOST + 1):
+        queues.setdefault(row["queue"], []).append(row)
+    for queue, tasks in queues.items():
+        names = [row["task"] for row in tasks]
+        waiting = sum(row["queued"] for row in tasks)
+        yield Finding(
+            "unserved",
+            Severity.CRITICAL if waiting else Severity.WARNING,
+            f"queue/{queue}",
+            f"no live worker runs {listed(names)} of queue {queue}; {up_to_most(waiting, 'job')} queued",
+            f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {queue})",
+            {"queue": queue, "tasks": names, "queued": waiting},
+        )
+
+
+def _threads(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor_threads"):
+        if row["threads"] < row["concurrency"]:
+            yield Finding(
+                "too-few-threads",
+                Severity.NOTICE,
+                row["name"],
+                f"{row['name']} may have {row['concurrency']} active jobs, but its workers have {row['threads']} threads in all",
+                "run more processes or threads (dramatiq --processes N --threads M), or lower the limit",
+                {"limit": row["concurrency"], "threads": row["threads"]},
+            )
+
+
+def _drift(patient: Patient) -> Iterator[Finding]:
+    for one in fleet.look(patient.conn).members:
+        for drift in one.drift:
+            yield Finding(
+                "drift",
+                Severity.WARNING,
+                place(one.host, one.pid),
+                f"the {one.kind} {place(one.host, one.pid)}: {drift}",
+                "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others",
+                {"kind": one.kind, "revision": one.revision},
+            )
+
+
+CHECKS = (
+    Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
+    Check("unserved", "each task has a live worker", _unserved),
+    Check("too-few-threads", "no limit is above the threads that serve it", _threads),
+    Check("drift", "all processes run by what is in force", _drift),
+)

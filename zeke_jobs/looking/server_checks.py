@@ -1,0 +1,122 @@
+"""What the doctor asks of the server: its clock, its vacuum, its transactions, its connections."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
+from zeke_jobs.looking.wording import count, span
+from zeke_jobs.postgres import is_pooled
+from zeke_jobs.queries import SQL
+from zeke_jobs.schedule import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Connections of a worker process beside one for each thread.
+_SPARE = 4
+#: Programs whose connections are counted by what they may come to need.
+_OURS = "^zeke-jobs (worker|handler|heartbeat|doorbell|retention|boot|scheduler)$"
+
+
+def _skew(patient: Patient) -> Iterator[Finding]:
+    before = patient.clock()
+    theirs = clock(patient.conn)
+    after = patient.clock()
+    ahead = theirs - (before + (after - before) / 2)
+    # What the way to the server took may be all on one side of its answer.
+    if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
+        side = "behind" if ahead > timedelta(0) else "ahead of"
+        yield Finding(
+            "clock-skew",
+            Severity.WARNING,
+            "",
+            f"this machine's clock is {span(ahead)} {side} the database's",
+            "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both",
+            {"seconds": round(ahead.total_seconds(), 3)},
+        )
+
+
+def _vacuum(patient: Patient) -> Iterator[Finding]:
+    for table in SQL.all(patient.conn, "doctor_table"):
+        name = f"zeke_jobs.{table['name']}"
+        if not table["server_vacuums"] and table["name"] == "queue":
+            yield Finding(
+                "autovacuum-off",
+                Severity.CRITICAL,
+                "",
+                "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever",
+                "ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf()",
+            )
+        if not table["table_vacuums"]:
+            yield Finding(
+                "autovacuum-off",
+                Severity.CRITICAL,
+                name,
+                f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day",
+                f"ALTER TABLE {name} RESET (autovacuum_enabled)",
+            )
+
+
+def _dead_rows(patient: Patient) -> Iterator[Finding]:
+    for table in SQL.all(patient.conn, "doctor_table"):
+        live, dead = table["live"], table["dead"]
+        if dead <= patient.thresholds.dead_rows or dead <= patient.thresholds.dead_share * live:
+            continue
+        name = f"zeke_jobs.{table['name']}"
+        vacuumed = (
+            "never vacuumed"
+            if table["vacuumed_on"] is None
+            else f"last vacuumed {table['vacuumed_on']:%Y-%m-%d %H:%M} UTC"
+        )
+        yield Finding(
+            "dead-rows",
+            Severity.WARNING,
+            name,
+            f"{name} has {dead:,} dead rows beside {live:,} live ones ({table['bytes'] / 2**20:,.0f} MiB; {vacuumed})",
+            f"end what holds old transactions open (see open-transaction), then: VACUUM {name}",
+            {"live": live, "dead": dead, "bytes": table["bytes"]},
+        )
+
+
+def _open_transactions(patient: Patient) -> Iterator[Finding]:
+    seconds = patient.thresholds.open_transaction.total_seconds()
+    for one in SQL.all(patient.conn, "doctor_transactions", seconds=seconds):
+        who = f"{one['program'] or 'a program without a name'} ({one['role']}, pid {one['pid']})"
+        yield Finding(
+            "open-transaction",
+            Severity.WARNING,
+            str(one["pid"]),
+            f"{who} has had a transaction open for {span(timedelta(seconds=one['seconds']))}, {one['state']}: "
+            "dead rows stay, and claims must step over them",
+            f"end it in its program, or: SELECT pg_terminate_backend({one['pid']})",
+            {"pid": one["pid"], "seconds": round(one["seconds"])},
+        )
+
+
+def _connections(patient: Patient) -> Iterator[Finding]:
+    if is_pooled(patient.conn):
+        return  # the pooler bounds them, and makes who comes later wait
+    row = SQL.one(patient.conn, "doctor_connections", ours=_OURS)
+    assert row is not None
+    needed = row["threads"] + _SPARE * row["workers"] + row["schedulers"]
+    if needed + row["others"] > row["available"]:
+        yield Finding(
+            "connections",
+            Severity.WARNING,
+            "",
+            f"the server has {row['available']} connections; {count(row['workers'], 'worker process', 'worker processes')} with "
+            f"{row['threads']} threads may need {needed}, and others use {row['others']}",
+            "raise max_connections, run fewer threads, or put PgBouncer in between",
+            {"available": row["available"], "needed": needed, "others": row["others"]},
+        )
+
+
+CHECKS = (
+    Check("clock-skew", "this machine's clock is the database's", _skew),
+    Check("autovacuum-off", "autovacuum is on", _vacuum),
+    Check("dead-rows", "dead rows are removed in time", _dead_rows),
+    Check("open-transaction", "no transaction is open for long", _open_transactions),
+    Check("connections", "the server has connections for all threads", _connections),
+)

@@ -1,0 +1,39 @@
+-- Arrivals and durations by task: of the newest jobs within a time, at most so many; seconds
+-- is the time that those arrived in.
+WITH newest AS MATERIALIZED (
+  SELECT q.task, q.created_on
+  FROM zeke_jobs.queue AS q
+  WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
+  ORDER BY q.created_on DESC
+  LIMIT %(most)s
+),
+arrived AS (
+  SELECT n.task, count(*) AS jobs FROM newest AS n GROUP BY n.task
+),
+span AS (
+  SELECT CASE
+    WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
+    -- Jobs were sent before that time too, so there was nothing in the part of it before the first one.
+    WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
+                 WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
+      THEN %(window)s
+    ELSE greatest(%(shortest)s, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
+  END::double precision AS seconds
+  FROM newest AS n
+)
+SELECT
+  t.id AS task,
+  t.queue,
+  t.gates,
+  coalesce(a.jobs, 0) AS arrived,
+  s.seconds,
+  p.mean,
+  p.sample,
+  w.paused,
+  extract(epoch FROM w.wait)::double precision AS waits
+FROM zeke_jobs.task AS t
+CROSS JOIN span AS s
+JOIN arrived AS a ON a.task = t.id
+CROSS JOIN LATERAL zeke_jobs.pace(t.id, %(sample)s) AS p
+JOIN zeke_jobs.task_wait AS w ON w.task = t.id
+ORDER BY t.id

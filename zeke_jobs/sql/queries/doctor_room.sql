@@ -1,0 +1,10 @@
+-- What bounds how many jobs run at once: limits by name, and for each queue the threads of live workers that consume it.
+SELECT g.name, g.concurrency, g.rate_count, extract(epoch FROM g.rate_period)::double precision AS rate_seconds
+FROM zeke_jobs.gate AS g
+UNION ALL
+SELECT 'queue/' || n.queue, sum(w.threads)::integer, NULL, NULL
+FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n
+JOIN zeke_jobs.worker AS w
+  ON w.kind = 'worker' AND NOT w.stopping AND n.queue = ANY (w.queues) AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
+GROUP BY n.queue
+ORDER BY name

@@ -1,0 +1,8 @@
+-- Tasks in force that no live worker would run a job of, and how many jobs wait for one.
+SELECT t.id AS task, t.queue, zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued
+FROM zeke_jobs.task AS t
+WHERE NOT EXISTS (
+  SELECT 1 FROM zeke_jobs.worker AS w
+  WHERE w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)
+    AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after)
+ORDER BY t.queue, t.id
