@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from dramatiq.broker import Consumer
-from dramatiq.errors import ConnectionError as BrokerConnectionError
 
 from zeke_jobs.claims import JobMessage
 from zeke_jobs.endings import columns
+from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
@@ -28,6 +28,7 @@ _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idl
 _POLL_ALONE = 1.0  # seconds; where no bell rings
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
 
 
@@ -45,21 +46,25 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._until_due = _POLL
         self._owes_look = False
         self._asked = 0.0
+        self._pause = _PAUSE
+        self._log = get_logger("zeke_jobs.consumer")
 
     def __next__(self) -> JobMessage | None:
-        """The next claimed job, or None after waiting a moment.
-
-        Raises:
-            dramatiq.errors.ConnectionError: the database is away; dramatiq comes back later.
-        """
+        """The next claimed job, or None after waiting a moment, as while the database is away."""
         if self._buffer:
             return self._buffer.popleft()
         try:
             self._fill()
         except DISCONNECTED as error:
+            # Waited out here: dramatiq, told of it, would take three seconds to come back.
+            self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
+            self._process.heartbeat.doubt_claims()
             self._says_idle = False
-            raise BrokerConnectionError(str(error).strip()) from error
+            self._process.held.wait_for_change(self._pause)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+            return None
+        self._pause = _PAUSE
         return self._buffer.popleft() if self._buffer else None
 
     def _fill(self) -> None:

@@ -30,6 +30,7 @@ _TRIM_AFTER = 10.0
 _LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
 _LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between looks whether a scheduler still beats
+_DOUBT = 60.0  # seconds in which a claim whose answer was lost may still come about
 _SUMMARY = 10.0  # seconds between lines about what completed
 
 
@@ -51,6 +52,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
+        self._doubt_until = 0.0
         self._retention = Retention(process.url)
 
     def start(self) -> None:
@@ -67,6 +69,10 @@ class Heartbeat:
     def look_soon(self) -> None:
         """Another revision is in force: follow it at the next tick."""
         self._next_look = 0.0
+
+    def doubt_claims(self) -> None:
+        """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
+        self._doubt_until = time.monotonic() + _DOUBT
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
@@ -126,6 +132,8 @@ class Heartbeat:
         if row["revision"] > process.runtime.revision:
             self._next_look = 0.0
         self._do(row["chores"] or (), conn)
+        if sent < self._doubt_until:
+            rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
             process.settler.say_completed()

@@ -34,13 +34,18 @@ _KEEPALIVE: dict[str, Any] = {
 
 # Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
 # session to session; the isolation level it does not, so that setting it would change some other program's transactions.
+# The server, too, shall notice within seconds that our host is gone, and end what we had open; by default it takes hours.
 _GREETING = """
 SELECT
   CASE pg_backend_pid()
     WHEN %(pid)s THEN set_config('default_transaction_isolation', 'read committed', false)
     ELSE current_setting('default_transaction_isolation')
   END,
-  set_config('TimeZone', 'UTC', false)
+  set_config('TimeZone', 'UTC', false),
+  CASE pg_backend_pid() WHEN %(pid)s THEN
+    set_config('tcp_keepalives_idle', '5', false) || set_config('tcp_keepalives_interval', '2', false)
+    || set_config('tcp_keepalives_count', '3', false) || set_config('tcp_user_timeout', '10000', false)
+  END
 """
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\

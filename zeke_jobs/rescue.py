@@ -1,4 +1,4 @@
-"""Returns the jobs of lost processes to the queue, and cancels what was not started in time."""
+"""Returns the jobs of lost processes and of lost claims to the queue, and cancels what was not started in time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psycopg2.extensions import connection as Connection
     from structlog.typing import FilteringBoundLogger
+
+    from zeke_jobs.claims import HeldClaims
 
 _EXPIRE_AT_ONCE = 500
 
@@ -25,6 +29,13 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
             outcome=row["outcome"],
         )
     return len(rescued)
+
+
+def disown(conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger) -> None:
+    """Return what the database says is ours and we do not know of: jobs of a claim whose answer never came."""
+    known = [claim.id for claim in held.all()]
+    for row in SQL.all(conn, "job_disown", worker=worker, held=known):
+        log.warning("returned: its claim was lost on the way", task=row["task"], job_id=str(row["message_id"]))
 
 
 def expire(conn: Connection, log: FilteringBoundLogger) -> None:

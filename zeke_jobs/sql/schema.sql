@@ -82,6 +82,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.beating_since := NEW.heartbeat_on;
+  RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -493,7 +502,10 @@ DECLARE
   v_full boolean := false;
   v_first record;
 BEGIN
-  SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
+  -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields
+  FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
     IF v_task.id IS NULL THEN
@@ -507,6 +519,7 @@ BEGIN
   END IF;
   v_now := zeke_jobs.now();
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+    SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
     IF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
@@ -523,7 +536,7 @@ BEGIN
       VALUES (
         v_id,
         v_task.queue,
-        zeke_jobs.message(v_task, v_id, p_payload, v_now),
+        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, v_now),
         coalesce((p_options ->> 'priority')::integer, v_task.priority),
         zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
         zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -599,7 +612,7 @@ BEGIN
   SELECT
     j.id,
     v_task.queue,
-    zeke_jobs.message(v_task, j.id, j.payload, v_now),
+    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, v_now),
     coalesce((p_options ->> 'priority')::integer, v_task.priority),
     zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
     zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -1135,11 +1148,11 @@ CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb
   END
 $$;
 
-CREATE FUNCTION zeke_jobs.message(p_task zeke_jobs.task, p_id uuid, p_payload jsonb, p_now timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT jsonb_build_object(
-    'queue_name', (p_task).queue, 'actor_name', (p_task).id, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
+    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -1537,21 +1550,24 @@ CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE(message_id uuid, task text, dea
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_watched_since timestamptz := (
+    SELECT min(w.beating_since) FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND w.heartbeat_on >= v_now - w.lost_after);
   v_lost uuid[];
+  v_rowless uuid[];
 BEGIN
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w
-    WHERE w.heartbeat_on < v_now - w.lost_after
+    WHERE w.heartbeat_on < v_now - w.lost_after AND (v_watched_since IS NULL OR v_watched_since <= v_now - w.lost_after)
     ORDER BY w.id
     FOR UPDATE SKIP LOCKED
   );
   -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
-  v_lost := v_lost || ARRAY(
+  v_rowless := ARRAY(
     SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker)
   );
-  IF cardinality(v_lost) = 0 THEN
+  IF cardinality(v_lost || v_rowless) = 0 THEN
     RETURN;
   END IF;
   RETURN QUERY
@@ -1568,8 +1584,8 @@ BEGIN
       FROM zeke_jobs.queue AS q
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
-      FOR UPDATE OF q
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+      FOR UPDATE OF q SKIP LOCKED
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
@@ -1581,8 +1597,9 @@ BEGIN
           'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
-            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
-              to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
+            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'),
+              coalesce(l.pid::text, '?'),
+              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), l.deaths,
               CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
       FROM lost AS l
       WHERE q.message_id = l.message_id
@@ -2334,6 +2351,7 @@ CREATE TABLE zeke_jobs.worker (
     heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
     refusal text,
+    beating_since timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
 )
 WITH (fillfactor='50');
@@ -2349,6 +2367,8 @@ COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it ru
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
 COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
+COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
 
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
@@ -2447,6 +2467,8 @@ CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW
 CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN ((new.per_key IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.give_keys();
 
 CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
+
+CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
 
 ALTER TABLE ONLY zeke_jobs.rate_use
     ADD CONSTRAINT rate_use_gate_fkey FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;

@@ -4,6 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
+
 from zeke_jobs.claims import Claim, HeldClaims
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.load import Load
@@ -55,3 +57,19 @@ def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> Non
     consumer._accept([row(job, 1)])
     assert process.put == []
     assert len(consumer._buffer) == 1
+
+
+def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt() -> None:
+    process = Process()
+    told: list[str] = []
+
+    def fail() -> None:
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    process.room = lambda: 4
+    process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
+    process.heartbeat = SimpleNamespace(doubt_claims=lambda: told.append("doubted"))
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    # No exception: dramatiq would stay away for three seconds.
+    assert next(consumer) is None
+    assert told == ["dropped", "doubted"]

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
 from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 5}}\n  once: {handler: 'H:echo', retry: {limit: 0}}"
 
@@ -123,3 +129,58 @@ def test_the_jobs_of_a_worker_without_a_row_are_returned_too(jobs: Jobs) -> None
     jobs.rows("DELETE FROM zeke_jobs.worker")
     assert rescue(jobs, 50) == []
     assert [r["message_id"] for r in rescue(jobs, 61)] == [job]
+
+
+def beat(jobs: Jobs, worker: UUID) -> None:
+    SQL.one(jobs.conn, "worker_heartbeat", worker=worker, busy=1, revision=1, stopping=False)
+
+
+def test_after_an_outage_of_the_database_nobody_is_lost_who_comes_back_in_time(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    quick, slow = jobs.worker(), jobs.worker()
+    jobs.claim(slow, 1)
+    set_clock(jobs.conn, NOON + timedelta(minutes=2))
+    beat(jobs, quick)
+    assert rescue(jobs, 121) == [], "the database was away for all; the slow one comes in a moment"
+    for second in range(125, 145, 5):
+        set_clock(jobs.conn, NOON + timedelta(seconds=second))
+        beat(jobs, quick)
+    assert [r["message_id"] for r in rescue(jobs, 144)] == [job], "by now it could have come"
+
+
+def test_a_rescue_leaves_a_job_whose_row_is_locked_and_takes_it_later(jobs: Jobs, other_conn: Connection) -> None:
+    free, locked = jobs.add("a", 2)
+    worker = jobs.worker()
+    claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
+    with transaction(other_conn):
+        assert SQL.one(other_conn, "job_hold", worker=worker, id=locked, claim=claims[locked])
+        jobs.rows("SET statement_timeout TO '10s'")
+        assert [r["message_id"] for r in rescue(jobs, 21)] == [free]
+    assert [r["message_id"] for r in rescue(jobs, 61)] == [locked]
+
+
+def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("0",)
+        SQL.one(other_conn, "job_hold", worker=worker, id=job, claim=claim["claim"])
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("15s",)
+    with other_conn.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("0",), "it ends with the transaction"
+
+
+def test_a_claim_whose_answer_was_lost_goes_back_without_a_count(jobs: Jobs) -> None:
+    known, lost = jobs.add("a", 2)
+    worker = jobs.worker()
+    jobs.claim(worker, 2)
+    assert SQL.all(jobs.conn, "job_disown", worker=worker, held=[known]) == [], "its answer may be under way"
+    set_clock(jobs.conn, NOON + timedelta(seconds=11))
+    assert [row["message_id"] for row in SQL.all(jobs.conn, "job_disown", worker=worker, held=[known])] == [lost]
+    row = jobs.row(lost)
+    assert (row["state"], row["attempt"], row["deaths"], row["worker"]) == ("queued", 0, 0, None)
+    assert jobs.row(known)["state"] == "consumed"

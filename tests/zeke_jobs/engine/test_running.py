@@ -279,3 +279,16 @@ def test_an_idle_worker_is_woken_by_the_bell_alone(
         for n in range(3):
             eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle"))
             assert outcome("echo", {"n": n})["n"] == n
+
+
+def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Running, jobs: Jobs) -> None:
+    with running("  echo: {handler: 'H:echo', paused: true}") as broker:
+        job = zeke_jobs.send("echo", {"n": 5}).id
+        # As by a claim whose connection broke before the answer: the table says that it is this worker's.
+        jobs.rows(
+            "UPDATE zeke_jobs.queue SET state = 'consumed', claim = 1, worker = %s, claimed_on = now() - interval '11 seconds'",
+            broker.process.id,
+        )
+        broker.process.heartbeat.doubt_claims()
+        broker.process.heartbeat.beat(jobs.conn)
+        assert zeke_jobs.status(job).status == "created"

@@ -1,0 +1,90 @@
+-- Who counts as lost, after outages that were nobody's fault; and a rescue that waits for nobody.
+
+ALTER TABLE zeke_jobs.worker
+  ADD COLUMN beating_since timestamptz NOT NULL DEFAULT zeke_jobs.now();
+COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
+
+CREATE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  NEW.beating_since := NEW.heartbeat_on;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
+  FOR EACH ROW WHEN (NEW.heartbeat_on > OLD.heartbeat_on + OLD.lost_after) EXECUTE FUNCTION zeke_jobs.begin_beating();
+
+-- Return the jobs of processes that have not proved life for as long as they promised, while another process could: after an
+-- outage of the database all are late, and none is lost. A death counts one attempt and one death; the third quarantines the job.
+-- Locks what it takes, so that two rescuers never count one death twice. A job whose row is locked is left for later: its worker may
+-- have stopped short of a commit, and the transaction ends by itself.
+CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_watched_since timestamptz := (
+    SELECT min(w.beating_since) FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND w.heartbeat_on >= v_now - w.lost_after);
+  v_lost uuid[];
+  v_rowless uuid[];
+BEGIN
+  v_lost := ARRAY(
+    SELECT w.id FROM zeke_jobs.worker AS w
+    WHERE w.heartbeat_on < v_now - w.lost_after AND (v_watched_since IS NULL OR v_watched_since <= v_now - w.lost_after)
+    ORDER BY w.id
+    FOR UPDATE SKIP LOCKED
+  );
+  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
+  v_rowless := ARRAY(
+    SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker)
+  );
+  IF cardinality(v_lost || v_rowless) = 0 THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    WITH lost AS (
+      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
+        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
+        CASE
+          WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
+          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
+          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
+            THEN 'failed'
+          ELSE 'rescued'
+        END AS outcome
+      FROM zeke_jobs.queue AS q
+      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+      FOR UPDATE OF q SKIP LOCKED
+    ),
+    ended AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+        worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+        completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
+        attempts = q.attempts || jsonb_build_object(
+          'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
+          'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
+          'error', jsonb_build_object(
+            'type', 'WorkerDied',
+            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'),
+              coalesce(l.pid::text, '?'),
+              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), l.deaths,
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
+      FROM lost AS l
+      WHERE q.message_id = l.message_id
+      RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
+    ),
+    announced AS (
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited AND e.outcome <> 'rescued'
+    )
+    SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
+  PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
+END
+$$;

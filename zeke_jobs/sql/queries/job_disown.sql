@@ -1,0 +1,10 @@
+-- Return jobs that a worker has by the table and not by its own word. Ten seconds, since an answer may be under way.
+SELECT
+  q.message_id,
+  q.task,
+  zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned
+FROM zeke_jobs.queue AS q
+WHERE q.state = 'consumed'
+  AND q.worker = %(worker)s::uuid
+  AND q.message_id <> ALL (%(held)s::uuid[])
+  AND q.claimed_on < zeke_jobs.now() - interval '10 seconds'
