@@ -9,6 +9,7 @@ import typer
 
 from zeke_jobs import environment
 from zeke_jobs.cli import database, options
+from zeke_jobs.cli.check import find_modules_here
 from zeke_jobs.cli.output import console, print_json
 from zeke_jobs.cli.run import PENDING
 
@@ -26,6 +27,7 @@ def migrate(
     from zeke_jobs import migrate as migrations
     from zeke_jobs.postgres import connect
 
+    find_modules_here()
     packages = _packages(environment.config_path())
     with closing(connect(database.choose(), application_name="zeke-jobs migrate")) as conn:
         found = migrations.pending(conn, packages) if check else migrations.migrate(conn, packages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -384,6 +385,25 @@ def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
     assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date\n")
     assert cli("migrate", "--check").status == 0
     assert cli("migrate", "--json").json == {"applied": []}
+
+
+def test_migrate_finds_packages_in_the_current_folder(
+    cli: Callable[..., Ran], new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "found_here" / "migrations"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "0001_one.sql").write_text("CREATE TABLE found_here ();")
+    (tmp_path / "jobs.yaml").write_text(
+        "version: 1\nmigrations: [found_here]\ntasks:\n  a:\n    handler: not_yet.importable:a\n"
+    )
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry])
+    applied = cli("migrate")
+    assert (applied.status, applied.err) == (0, "")
+    assert "applied found_here/0001_one.sql" in applied.out
 
 
 def test_migrate_refuses_a_broken_jobs_yaml(
