@@ -111,6 +111,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def chaos(session: nox.Session) -> None:
+    """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--json FILE] [SCENARIO …]]."""
+    install(session, "--editable", ".", *DEV)
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session(default=False)
 def constraints(session: nox.Session) -> None:
     """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from psycopg2.extensions import connection as Connection
 
@@ -66,12 +66,12 @@ class Fleet:
         path.write_text(textwrap.dedent(text).replace("H:", f"{HANDLERS}:"))
         return path
 
-    def run(self, *arguments: str, **environment: str) -> Command:
-        """Start a command line with the environment that a user would set."""
+    def run(self, *arguments: str, before: Sequence[str] = (), **environment: str) -> Command:
+        """Start a command line, behind a program that starts it (``before``), with the environment that a user would set."""
         log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]],
+                [*before, str(Path(sys.executable).parent / arguments[0]), *arguments[1:]],
                 cwd=self.folder,
                 env={
                     **os.environ,

@@ -20,12 +20,20 @@ def write(path: Path, rows: Iterable[Row], heading: str) -> None:
     Raises:
         ValueError: the page has no such marks.
     """
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected {BEGIN} and {END} in {path}, got none")
-    path.write_text(f"{before}{BEGIN}\n\n{heading}\n\n{table(rows)}\n\n{END}{after}", encoding="utf-8")
+    put_between(path, BEGIN, END, f"{heading}\n\n{table(rows)}")
+
+
+def put_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page, in place of what is there.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, ends, after = rest.partition(end)
+    if not (found and ends):
+        raise ValueError(f"expected {begin} and {end} in {path}, got none")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def table(rows: Iterable[Row]) -> str:

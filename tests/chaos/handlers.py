@@ -1,0 +1,79 @@
+"""The handlers of the chaos suite: each run leaves a trace outside the database, each effect a row inside it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs import Context, Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Names the file that all processes append to. One write of a short line with O_APPEND is never torn.
+TRACE = "ZEKE_CHAOS_TRACE"
+
+
+class Work(Payload):
+    """What to do. ``plain`` completes by returning, without an effect in the database."""
+
+    seconds: float = 0.0
+    group: str = ""
+    fails: int = 0
+    child: bool = False
+    plain: bool = False
+    megabytes: int = 0
+
+
+def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
+    # CLOCK_MONOTONIC is one clock for all processes of a machine, and does not follow a wall clock that is wrong.
+    line = f"{what} {time.monotonic():.6f} {os.getpid()} {ctx.job_id} {ctx.task_id} {payload.group or '-'}\n"
+    file = os.open(os.environ[TRACE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
+    _trace("S", ctx, payload)
+    try:
+        yield
+    finally:
+        # Before the completion commits: from then on another job may begin.
+        _trace("E", ctx, payload)
+
+
+def work(payload: Work, ctx: Context) -> None:
+    """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
+    with _traced(payload, ctx):
+        _rest(payload.seconds)
+        if ctx.attempt <= payload.fails:
+            raise RuntimeError("told to fail")
+    if payload.plain:
+        return
+    with ctx.transaction() as db, db.cursor() as cursor:
+        cursor.execute("INSERT INTO effect (job) VALUES (%s)", (str(ctx.job_id),))
+        if payload.child:
+            ctx.send("link", {"seconds": 0.002})
+        ctx.complete()
+
+
+def eat(payload: Work, ctx: Context) -> None:
+    """Takes memory until the kernel ends the process."""
+    with _traced(payload, ctx):
+        eaten = []
+        for _ in range(payload.megabytes):
+            eaten.append(bytearray(os.urandom(1024) * 1024))
+            time.sleep(0.005)
+        raise RuntimeError(f"ate {len(eaten)} MB, and lives")
+
+
+def _rest(seconds: float) -> None:
+    # In short steps, so that an interrupt reaches it.
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.1))

@@ -1,0 +1,179 @@
+"""Reads afterwards, from the database and from the trace, whether anything was lost, doubled, or over a limit."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+Interval = tuple[float, float]
+
+#: A thread that was frozen on its way into a handler enters it when it thaws, and is stopped; nothing of it can commit.
+COMING_BACK = 0.5  # seconds
+
+_ENDED = """
+  SELECT message_id::text, state::text, task,
+    state = 'rejected' AND (cancelled_on IS NOT NULL OR attempts -> -1 ? 'error' OR attempts -> -1 ? 'reason') AS stated
+  FROM zeke_jobs.queue"""
+_WITH_EFFECT = "coalesce((message #>> '{kwargs,plain}')::boolean, false) = false"
+#: Each counts what must not be.
+_MISSING = {
+    "completed without its effect": f"""
+      SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND {_WITH_EFFECT} AND message_id NOT IN (SELECT job FROM effect)""",
+    "completed without its child": """
+      SELECT count(*) FROM zeke_jobs.queue AS p WHERE p.state = 'done' AND (p.message #>> '{kwargs,child}')::boolean
+        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS c WHERE c.parent = p.message_id)""",
+}
+_TWICE = {
+    "effects twice": "SELECT count(*) - count(DISTINCT job) FROM effect",
+    "children twice": "SELECT count(*) - count(DISTINCT parent) FROM zeke_jobs.queue WHERE parent IS NOT NULL",
+    "effects of jobs that did not complete": """
+      SELECT count(*) FROM effect AS e WHERE NOT EXISTS (
+        SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = e.job AND q.state = 'done')""",
+    "ticks twice": """
+      SELECT count(*) - count(DISTINCT (task, scheduled_for)) FROM zeke_jobs.queue WHERE scheduled_for IS NOT NULL""",
+}
+_LEFT = {
+    "held by a worker without being active": "SELECT count(*) FROM zeke_jobs.queue WHERE worker IS NOT NULL AND state <> 'consumed'",
+    "leases that nobody holds": "SELECT count(*) FROM zeke_jobs.lease",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the jobs went. ``faults`` names what is wrong, with its count."""
+
+    sent: int
+    finished: int
+    stated: int
+    lost: int
+    duplicated: int
+    faults: tuple[str, ...]
+
+
+def account(conn: Connection, ledger: Iterable[str]) -> Account:
+    """Compare what was sent, by the sender's own ledger, with what the database has."""
+    rows = {job: (state, bool(stated)) for job, state, _, stated in _rows(conn, _ENDED)}
+    missing = [job for job in ledger if job not in rows]
+    finished = sum(state == "done" for state, _ in rows.values())
+    stated = sum(stated for _, stated in rows.values())
+    lost = len(missing) + len(rows) - finished - stated
+    faults = [f"{len(missing)} sent and not in the table"] if missing else []
+    if len(rows) - finished - stated:
+        faults.append(f"{len(rows) - finished - stated} neither completed nor ended with a reason")
+    counts = {}
+    for group in (_MISSING, _TWICE, _LEFT):
+        counts.update({name: int(_rows(conn, sql)[0][0]) for name, sql in group.items()})
+    faults += [f"{count} {name}" for name, count in counts.items() if count]
+    return Account(
+        sent=len(rows) + len(missing),
+        finished=finished,
+        stated=stated,
+        lost=lost + sum(counts[name] for name in _MISSING),
+        duplicated=sum(counts[name] for name in _TWICE),
+        faults=tuple(faults),
+    )
+
+
+def completions(conn: Connection) -> list[float]:
+    """When jobs completed, in seconds since the epoch, in order."""
+    sql = "SELECT extract(epoch FROM completed_on)::float8 FROM zeke_jobs.queue WHERE state = 'done' ORDER BY 1"
+    return [row[0] for row in _rows(conn, sql)]
+
+
+def _rows(conn: Connection, sql: str) -> list[tuple]:  # type: ignore[type-arg] # of whatever the statement says
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
+    """Moments in a second: the median of equal parts of the phase."""
+    begin, end = phase
+    length = (end - begin) / parts
+    counts = [0] * parts
+    for at in moments:
+        if begin <= at < end:
+            counts[min(parts - 1, int((at - begin) / length))] += 1
+    return statistics.median(count / length for count in counts)
+
+
+def recovery(moments: Sequence[float], since: float, rate_before: float, until: float) -> float | None:
+    """Seconds from ``since`` until half of the former rate was reached over a second; None if that did not come about."""
+    later = [since, *(at for at in moments if since <= at < until)]
+    for at in later:
+        if at + 1.0 <= until and sum(at <= other < at + 1.0 for other in later) - (at == since) >= rate_before / 2:
+            return at - since
+    return None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of a handler. ``end`` is None where the process died of it, or with it."""
+
+    job: str
+    task: str
+    group: str
+    pid: int
+    begin: float
+    end: float | None
+
+
+def runs(trace: Path) -> list[Run]:
+    """What the trace says."""
+    open_runs: dict[tuple[str, int], tuple[float, str, str]] = {}
+    last_word: dict[int, float] = {}
+    found = []
+    for line in trace.read_text().splitlines() if trace.exists() else []:
+        what, at, pid, job, task, group = line.split(" ")
+        last_word[int(pid)] = float(at)
+        if what == "S":
+            open_runs[job, int(pid)] = (float(at), task, group)
+        elif (begun := open_runs.pop((job, int(pid)), None)) is not None:
+            found.append(Run(job, task, group, int(pid), begun[0], float(at)))
+    found += [Run(job, task, group, pid, begin, None) for (job, pid), (begin, task, group) in open_runs.items()]
+    return sorted(found, key=lambda run: run.begin)
+
+
+def repeats(found: Iterable[Run]) -> int:
+    """Runs beyond the first of each job, without those of jobs that are told to fail."""
+    jobs = [run.job for run in found if run.task != "failing"]
+    return len(jobs) - len(set(jobs))
+
+
+def peaks(
+    found: Iterable[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """The most runs at the same time, by task, by ``task/group``, and by the ``shared`` limit of a task.
+
+    A process that was killed or frozen (``gone``) did not run from then on; one that died by itself not after its last word.
+    """
+    found = list(found)
+    last_word: dict[int, float] = defaultdict(float)
+    for run in found:
+        last_word[run.pid] = max(last_word[run.pid], run.begin, run.end or 0.0)
+    intervals = defaultdict(list)
+    for run in found:
+        if any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ())):
+            continue
+        ends = [run.end or last_word[run.pid], *(begin for begin, _ in gone.get(run.pid, ()) if begin > run.begin)]
+        names = {run.task, f"{run.task}/{run.group}", (shared or {}).get(run.task, run.task)}
+        for name in names:
+            intervals[name].append((run.begin, min(ends)))
+    return {name: _peak(ran) for name, ran in intervals.items()}
+
+
+def _peak(intervals: Iterable[Interval]) -> int:
+    steps = sorted(step for begin, end in intervals for step in ((begin, 1), (end, -1)))
+    now = most = 0
+    for _, step in steps:
+        now += step
+        most = max(most, now)
+    return most

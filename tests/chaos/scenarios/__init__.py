@@ -1,0 +1,33 @@
+"""What is broken, by name. Each scenario is called with ``quick`` and answers its row of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.chaos.scenarios import changes, database, network, processes
+from tests.chaos.scenarios.possible import Impossible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.chaos.outcome import Outcome
+
+__all__ = ["SCENARIOS", "Impossible"]
+
+SCENARIOS: dict[str, Callable[..., Outcome]] = {
+    "kill-workers": processes.kill_workers,
+    "kill-schedulers": processes.kill_schedulers,
+    "freeze": processes.freeze,
+    "eat-memory": processes.eat_memory,
+    "wrong-clock": processes.wrong_clock,
+    "restart-database": database.restart,
+    "cut-connections": database.cut_connections,
+    "use-up-connections": database.use_up_connections,
+    "hold-transaction": database.hold_transaction,
+    "fill-disk": database.fill_disk,
+    "stall": network.stall,
+    "restart-pooler": network.restart_pooler,
+    "unplug-host": network.unplug_host,
+    "roll-out": changes.roll_out,
+    "refuse": changes.refuse,
+}

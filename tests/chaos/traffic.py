@@ -1,0 +1,133 @@
+"""The sender: keeps some of each kind of job waiting, and a ledger of what it has sent."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import zeke_jobs
+from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.send_options import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
+_LOOK = 0.05  # seconds between two looks at what waits
+_WAITING = "SELECT task, count(*) FROM zeke_jobs.queue WHERE state = 'queued' GROUP BY task"
+_PATIENCE = 0.2  # seconds before a send that failed is tried again
+
+#: What one job of each task is to do, and how many of them shall wait.
+MIXED: dict[str, tuple[dict[str, Any], int]] = {
+    "fast": ({"seconds": 0.002, "plain": True}, 60),
+    "slow": ({"seconds": 0.3}, 40),
+    "limited": ({"seconds": 0.02}, 40),
+    "keyed": ({"seconds": 0.02}, 40),
+    "pool-a": ({"seconds": 0.02, "plain": True}, 30),
+    "pool-b": ({"seconds": 0.02}, 30),
+    "chained": ({"seconds": 0.01, "child": True}, 40),
+    "failing": ({"seconds": 0.01, "fails": 1}, 20),
+}
+
+TASKS = """\
+version: 1
+limits: {pool: {concurrency: 4}}
+defaults: {retry: {limit: 20, delay: 50ms, max_delay: 1s}, timeout: 2m}
+tasks:
+  fast: {handler: "tests.chaos.handlers:work"}
+  slow: {handler: "tests.chaos.handlers:work"}
+  limited: {handler: "tests.chaos.handlers:work", concurrency: 3}
+  keyed: {handler: "tests.chaos.handlers:work", concurrency: {per_key: 1}}
+  pool-a: {handler: "tests.chaos.handlers:work", uses: [pool]}
+  pool-b: {handler: "tests.chaos.handlers:work", uses: [pool], priority: 1}
+  chained: {handler: "tests.chaos.handlers:work"}
+  link: {handler: "tests.chaos.handlers:work"}
+  failing: {handler: "tests.chaos.handlers:work"}
+  eat: {handler: "tests.chaos.handlers:eat", retry: {limit: 9}}
+  tick: {handler: "tests.chaos.handlers:work", cron: {at: "* * * * *", missed: all}}
+"""
+SHARED = {"pool-a": "pool", "pool-b": "pool"}
+LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
+
+
+class Traffic:
+    """A thread that sends. ``ledger`` has the ids of all that the database has acknowledged.
+
+    A send whose answer did not come is repeated with its id until there is one, as the docs tell senders to.
+    """
+
+    def __init__(self, url: str, kinds: Mapping[str, tuple[dict[str, Any], int]] = MIXED) -> None:
+        self.ledger: set[str] = set()
+        self.repeated = 0
+        self._url = url
+        self._kinds = kinds
+        self._conn: Connection | None = None
+        self._chance = random.Random(1)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic")
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more; returns when the last send is acknowledged."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(120)
+
+    def send(self, task: str, payload: dict[str, Any], **options: Any) -> str:
+        """One job more; the answer is its id."""
+        with closing(connect(self._url)) as conn:
+            return self._send(conn, task, payload, new_id(), **options)
+
+    def _run(self) -> None:
+        unanswered: tuple[str, dict[str, Any], UUID] | None = None
+        while not self._stopping.is_set() or unanswered:
+            try:
+                if self._conn is None:
+                    self._conn = connect(self._url)
+                if unanswered:
+                    self._send(self._conn, *unanswered)
+                    unanswered = None
+                for task, count in self._wanted(self._conn).items():
+                    for _ in range(count):
+                        unanswered = task, self._payload(task), new_id()
+                        self._send(self._conn, *unanswered)
+                        unanswered = None
+                self._stopping.wait(_LOOK)
+            except DISCONNECTED:
+                self.repeated += unanswered is not None
+                self._disconnect()
+                self._stopping.wait(_PATIENCE)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._conn is not None:
+            with suppress(*DISCONNECTED):
+                self._conn.close()
+        self._conn = None
+
+    def _wanted(self, conn: Connection) -> dict[str, int]:
+        with conn.cursor() as cursor:
+            cursor.execute(_WAITING)
+            waiting: dict[str, int] = dict(cursor.fetchall())
+        if self._stopping.is_set():
+            return {}
+        return {task: max(0, most - waiting.get(task, 0)) for task, (_, most) in self._kinds.items()}
+
+    def _payload(self, task: str) -> dict[str, Any]:
+        payload = dict(self._kinds[task][0])
+        if task == "keyed":
+            payload["group"] = self._chance.choice(GROUPS)
+        return payload
+
+    def _send(self, conn: Connection, task: str, payload: dict[str, Any], job: UUID, **options: Any) -> str:
+        zeke_jobs.send(task, payload, id=job, key=payload.get("group"), connection=conn, **options)
+        self.ledger.add(str(job))
+        return str(job)

@@ -1,0 +1,314 @@
+"""One system under load: a server of its own, workers and a scheduler by their command lines, a sender, and a proof at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.acceptance.conftest import Fleet
+from tests.chaos import proof
+from tests.chaos.handlers import TRACE
+from tests.chaos.keeper import Keeper
+from tests.chaos.outcome import Outcome, Promise
+from tests.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Traffic
+from zeke_jobs import embedded, migrate
+from zeke_jobs.postgres import DISCONNECTED, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.acceptance.conftest import Command
+    from tests.chaos.keeper import Kept
+    from tests.chaos.proof import Interval
+
+BIN = Path(sys.executable).parent
+THREADS = 8
+_WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
+_OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+
+
+class World:
+    """What a scenario breaks.
+
+    Args:
+        name: The scenario's.
+        quick: Short phases.
+        heartbeat: Seconds; four without one, and a process is lost.
+        settings: Of the server.
+        kinds: What to send.
+        data: Where the server lives; by default in the world's own folder.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        quick: bool,
+        heartbeat: float = 1.0,
+        settings: Mapping[str, str] | None = None,
+        kinds: Mapping[str, tuple[dict[str, Any], int]] = MIXED,
+        data: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.quick = quick
+        self.heartbeat = heartbeat
+        self.lost_after = 4 * heartbeat
+        self.folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-"))
+        self.folder.chmod(0o711)  # the server runs as another user where we are root
+        self.server = data or self.folder / "server"
+        self.settings = dict(settings or {})
+        self.trace = self.folder / "trace"
+        self.gone: dict[int, list[Interval]] = {}
+        self.phases: dict[str, Interval] = {}
+        self.promises: list[Promise] = []
+        self.kinds = kinds
+        self.keeper = Keeper()
+        self.began = time.monotonic()
+
+    # ── its life ──
+
+    def open(self) -> None:
+        """Server, schema, catalogue."""
+        self.url = self.start_server()
+        with closing(connect(self.url)) as conn:
+            migrate.migrate(conn)
+            with conn.cursor() as cursor:
+                cursor.execute("CREATE TABLE effect (job uuid NOT NULL)")
+                cursor.execute("CREATE INDEX ON effect (job)")
+        self.fleet = Fleet(
+            self.folder,
+            self.url,
+            environment={"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""},
+        )
+        self.jobs_yaml = self.folder / "jobs.yaml"
+        self.jobs_yaml.write_text(TASKS)
+        self.traffic = Traffic(self.url, self.kinds)
+        self.zeke("apply", "jobs.yaml")
+
+    def close(self) -> None:
+        """End every process, remove every file."""
+        self.keeper.close()
+        with suppress(AttributeError):
+            self.fleet.stop()
+        with suppress(AttributeError):
+            self.traffic.stop()
+        self.stop_server("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_server(self) -> str:
+        """Start the server, or find it running."""
+        return embedded.ensure(self.server, settings=self.settings)
+
+    def stop_server(self, mode: str) -> None:
+        """Stop the server, as pg_ctl does."""
+        with suppress(FileNotFoundError):
+            embedded.stop(self.server, mode=mode)
+
+    def allow(self, network: str) -> None:
+        """Let hosts of a network connect."""
+        with (self.server / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.look("SELECT pg_reload_conf()")
+
+    def zeke(self, *arguments: str, fine: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``zeke-jobs`` and wait for it."""
+        done = subprocess.run(
+            [BIN / "zeke-jobs", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if fine and done.returncode:
+            raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done
+
+    # ── what runs in it ──
+
+    def worker(self, name: str, *, before: Sequence[str] = (), **environment: str) -> Kept:
+        """``dramatiq zeke_jobs.actors``, kept running; ``before`` starts it."""
+
+        def begin() -> Command:
+            sizes = ("-p", "1", "-t", str(THREADS))
+            return self.fleet.run("dramatiq", "zeke_jobs.actors", *sizes, before=before, **environment)
+
+        return self.keeper.keep(name, begin)
+
+    def scheduler(self, name: str = "scheduler", **environment: str) -> Kept:
+        """``periodiq zeke_jobs.actors``, kept running."""
+        return self.keeper.keep(name, lambda: self.fleet.scheduler(**environment))
+
+    def flow(self, workers: int = 2, *, count: int = 300) -> None:
+        """Wait for the workers, begin to send, and wait until so many jobs have completed."""
+        self.until(lambda: self.look(_WORKERS) >= workers, 60, f"{workers} workers")
+        self.traffic.start()
+        self.until(
+            lambda: self.look("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") >= count,
+            60,
+            "a flow of jobs",
+        )
+
+    def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
+        """Wait until so many worker processes are in the fleet again."""
+        return self.comes(lambda: self.look(_WORKERS) >= workers, patience)
+
+    def kill(self, kept: Kept) -> None:
+        """SIGKILL a command line and its processes; its keeper starts it again."""
+        pids = kept.pids()
+        kept.command.kill()
+        self.note_gone(pids, time.monotonic(), float("inf"))
+
+    def note_gone(self, pids: list[int], begin: float, end: float) -> None:
+        """Remember that processes could not run from ``begin`` to ``end`` (monotonic)."""
+        for pid in pids:
+            self.gone.setdefault(pid, []).append((begin, end))
+
+    # ── what is seen of it ──
+
+    def look(self, sql: str, *params: Any) -> Any:
+        """The first value of the first row, by a connection of its own."""
+        row = self.row(sql, *params)
+        return None if row is None else row[0]
+
+    def row(self, sql: str, *params: Any) -> Any:
+        """The first row."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return cursor.fetchone()
+
+    def execute(self, sql: str) -> None:
+        """Change something in the database behind everybody's back."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(sql)
+
+    def write(self, name: str, text: str) -> str:
+        """A file in the commands' folder; the answer is its name."""
+        (self.folder / name).write_text(text)
+        return name
+
+    def comes(self, condition: Callable[[], Any], patience: float) -> bool:
+        """Whether it comes about in so many seconds; a database that is away is no answer."""
+        end = time.monotonic() + patience
+        while True:
+            with suppress(*DISCONNECTED):
+                if condition():
+                    return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+
+    def until(self, condition: Callable[[], Any], patience: float, what: str) -> None:
+        """Wait for what must come about before there is anything to break."""
+        if not self.comes(condition, patience):
+            raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
+
+    def said(self, words: str) -> bool:
+        """Whether any command has said this."""
+        return any(words in command.text() for command in self.fleet.commands)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Note begin and end of ``before``, ``during`` or ``after``."""
+        begin = time.time()
+        try:
+            yield
+        finally:
+            self.phases[name] = begin, time.time()
+
+    def measure(self, name: str) -> None:
+        """A phase in which nothing happens."""
+        with self.phase(name):
+            time.sleep(3.0 if self.quick else 9.0)
+
+    def promise(self, text: str, held: bool) -> None:
+        """State one thing that must hold, and whether it does."""
+        self.promises.append(Promise(text, bool(held)))
+
+    # ── the end ──
+
+    def drain(self, patience: float = 120.0) -> None:
+        """Send no more, and wait until everything that was sent has ended."""
+        self.traffic.stop()
+        self.drained = self.comes(lambda: self.look(_OPEN) == 0, patience)
+
+    def outcome(
+        self,
+        broke: str,
+        *,
+        fault_over: float | None = None,
+        recovers_in: float | None = None,
+        after_share: float | None = 0.9,
+        limits: Mapping[str, int] = LIMITS,
+        note: str = "",
+    ) -> Outcome:
+        """Prove what every scenario promises, and what was said to it.
+
+        Args:
+            broke: In words.
+            fault_over: When the fault ended (``time.time()``), to count the recovery from.
+            recovers_in: Seconds that the recovery may take.
+            after_share: What part of the rate before must be reached after; None to promise nothing.
+            limits: What must not have been exceeded.
+            note: For the reader.
+        """
+        with closing(connect(self.url)) as conn:
+            found = proof.account(conn, self.traffic.ledger)
+            moments = proof.completions(conn)
+        ran = proof.runs(self.trace)
+        peaks = proof.peaks(ran, self.gone, SHARED)
+        rates = {name: proof.rate(moments, phase) for name, phase in self.phases.items()}
+        recovery = None
+        if fault_over is not None and "before" in rates:
+            until = self.phases["after"][1] if "after" in self.phases else time.time()
+            recovery = proof.recovery(moments, fault_over, rates["before"], until)
+        self.promise("nothing lost", found.lost == 0 and self.drained)
+        self.promise("no effect twice", found.duplicated == 0)
+        if found.faults:
+            self.promise(f"nothing odd in the table: {', '.join(found.faults)}", held=False)
+        over = {name: peaks.get(name, 0) for name, most in limits.items() if peaks.get(name, 0) > most}
+        self.promise("limits exact" if not over else f"limits exact, got {over}", not over)
+        if recovers_in is not None:
+            self.promise(f"recovery ≤ {recovers_in:g} s", recovery is not None and recovery <= recovers_in)
+        if after_share is not None and {"before", "after"} <= rates.keys():
+            self.promise(
+                f"throughput after ≥ {after_share * 100:.0f} %", rates["after"] >= after_share * rates["before"]
+            )
+        return Outcome(
+            scenario=self.name,
+            broke=broke,
+            before=rates.get("before"),
+            during=rates.get("during"),
+            after=rates.get("after"),
+            recovery=recovery,
+            sent=found.sent,
+            finished=found.finished,
+            stated=found.stated,
+            lost=found.lost,
+            duplicated=found.duplicated,
+            again=proof.repeats(ran),
+            promises=tuple(self.promises),
+            note=note,
+            seconds=time.monotonic() - self.began,
+            details={"peaks": {name: peaks.get(name, 0) for name in limits}, "rates": rates, "faults": found.faults},
+        )
+
+
+@contextmanager
+def world(name: str, *, quick: bool, **options: Any) -> Iterator[World]:
+    """A world that is opened, and closed whatever happens in it."""
+    made = World(name, quick=quick, **options)
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
