@@ -15,6 +15,7 @@ from zeke_jobs.cli import (
     fleet,
     history,
     jobs,
+    limits,
     migrate,
     pause,
     plan,
@@ -90,6 +91,7 @@ app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
 app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)
 app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)
+app.command(short_help="List the shared limits, and how much of each is in use.")(limits.limits)
 app.command(short_help="Cancel jobs, queued or active.")(change.cancel)
 app.command(short_help="Run failed or cancelled jobs again.")(change.retry)
 app.command(short_help="Start no more jobs of a task, queue or shared limit.")(pause.pause)

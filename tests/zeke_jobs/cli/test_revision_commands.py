@@ -272,3 +272,14 @@ def test_reload_signals_no_stranger(cli: Callable[..., Ran], process: str) -> No
     ran = cli("reload", process)
     assert ran.status == 2
     assert "expected" in ran.err
+
+
+def test_limits_shows_what_is_active_under_each_and_who_shares_it(cli: Callable[..., Ran], conn: Connection) -> None:
+    cli("set", "limits.ai.rate=30/m", "-m", "provider counts")
+    zeke_jobs.send_many("analyze", [{"n": n} for n in range(3)])
+    worker(conn)
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.claim((SELECT id FROM zeke_jobs.worker), 'default', '{analyze}', 2)")
+    shared = {"name": "ai", "concurrency": 8, "tasks": ["analyze"], "active": 2, "started": 2, "paused": False, "rate": "30/m"}  # fmt: skip
+    assert cli("limits", "--json").json == [shared]
+    assert cli("limits").out.splitlines()[1].split() == ["ai", "2", "8", "2", "30/m", "analyze"]
