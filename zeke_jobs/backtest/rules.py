@@ -5,7 +5,7 @@
 2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than ``count`` passed it within its
    rate's period and a quarter of a second more, since a start may come that much later than its claim.
 3. Of those that may start, the highest priority goes first. A task with a limit per key is looked at as a whole: at the highest
-   priority that one of its queued jobs has, due or not.
+   priority that one of its queued jobs has, due or not, when a claim begins.
 4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
    Whose turn is first is left to chance. Queues are claimed from one by one.
 5. Within a task the highest priority goes first, then what was due first, then what was sent first. Within a task with a limit
@@ -14,126 +14,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
+
+from zeke_jobs.backtest.lanes import THREADS, Gate, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from zeke_jobs.config.models import Config, Rate, Task
-
-#: Seconds that a rate counts beyond its period.
-RATE_GRACE = 0.25
-#: What holds a lane back, beside the names of gates.
-THREADS, PAUSED = "threads", "paused"
-
-Key = int | str
-Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of arrival, job
-
-
-class Gate:
-    """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
-
-    __slots__ = ("active", "limit", "name", "passed", "rate", "rate_name", "window")
-
-    def __init__(self, name: str, limit: int | None, rate: Rate | None) -> None:
-        self.name = name
-        self.limit = limit
-        self.rate = rate.count if rate else None
-        self.window = rate.period.total_seconds() + RATE_GRACE if rate else 0.0
-        self.rate_name = f"{name} rate"
-        self.active = 0
-        self.passed: deque[float] = deque()
-
-    def obstacle(self, now: float) -> str:
-        """Why no job passes it now; empty when one does."""
-        if self.limit is not None and self.active >= self.limit:
-            return self.name
-        if self.rate is not None:
-            passed = self.passed
-            while passed and passed[0] <= now - self.window:
-                passed.popleft()
-            if len(passed) >= self.rate:
-                return self.rate_name
-        return ""
-
-    def opens(self) -> float:
-        """When its rate lets the next job through, where only that is full."""
-        return self.passed[0] + self.window
-
-
-class Lane:
-    """The queued jobs of one task.
-
-    Attributes:
-        heap: What is due, the next one first; of a task without a limit per key.
-        keys: The same for each key.
-        gone: Jobs that left unstarted and are still in a heap, not at its head.
-        open: Keys that have a due job and room, in turns.
-        levels: How many queued jobs have each priority; of a task with a limit per key.
-        due: How many jobs are due.
-        cause: What held back its due jobs when it was last looked at; empty where nothing did or none is due.
-        held: Seconds that each cause held back some due job.
-    """
-
-    __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "keys", "levels", "open", "paused", "peak", "per_key", "queue",
-        "since", "task", "turns",
-    )  # fmt: skip
-
-    def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
-        self.task = task.id
-        self.queue = task.queue
-        self.gates = gates
-        self.per_key = task.concurrency.per_key
-        self.paused = paused
-        self.heap: list[Waiting] = []
-        self.gone: set[int] = set()
-        self.keys: dict[Key, list[Waiting]] = {}
-        self.open: OrderedDict[Key, None] = OrderedDict()
-        self.active: dict[Key, int] = {}
-        self.levels: Counter[int] = Counter()
-        self.due = 0
-        self.peak = 0
-        self.turns = 0
-        self.cause = ""
-        self.since = 0.0
-        self.held: dict[str, float] = {}
-
-    def level(self) -> int:
-        """The priority at which a claim looks at it; it has a due job."""
-        if self.per_key is None:
-            return -self.heap[0][0]
-        return max(self.levels)
-
-    def obstacle(self, now: float) -> str:
-        """What keeps all its due jobs from starting; empty when one may."""
-        if self.paused:
-            return PAUSED
-        for gate in self.gates:
-            if found := gate.obstacle(now):
-                return found
-        return "key" if self.per_key is not None and not self.open else ""
-
-    def heads(self) -> list[int]:
-        """The jobs of which one is next, once nothing holds the lane back."""
-        if self.per_key is None:
-            return [self.heap[0][3]]
-        return [self.keys[key][0][3] for key in self.open]
-
-    def clean(self, heap: list[Waiting]) -> None:
-        """Drop jobs from its head that left the queue unstarted."""
-        while heap and heap[0][3] in self.gone:
-            self.gone.discard(heappop(heap)[3])
-
-    def note(self, cause: str, now: float) -> None:
-        """Remember from when on what held it back."""
-        if cause != self.cause:
-            if self.cause:
-                self.held[self.cause] = self.held.get(self.cause, 0.0) + now - self.since
-            self.cause, self.since = cause, now
+    from zeke_jobs.backtest.lanes import Key
+    from zeke_jobs.config.models import Config
 
 
 class Board:
@@ -156,19 +47,18 @@ class Board:
         #: Lanes with due jobs, by queue.
         self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
         self._random = chance.random
-        self._sent = 0
+        self._level: int | None = None
 
     # ── what happens to a job ──
 
-    def queue(self, lane: Lane, priority: int) -> None:
-        """A job was sent, or goes back to the queue; it may be due later."""
+    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:  # noqa: ARG002 (see the tests)
+        """A job was sent, or goes back to the queue when an attempt has ended; it is due then or later."""
         if lane.per_key is not None:
             lane.levels[priority] += 1
 
-    def release(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
-        """A queued job became due."""
-        self._sent += 1
-        entry = (-priority, due, self._sent, job)
+    def release(self, lane: Lane, job: int, priority: int, due: float, order: int, key: Key | None) -> None:
+        """A queued job became due; ``order`` is that of its sending."""
+        entry = (-priority, due, order, job)
         if lane.per_key is None:
             heappush(lane.heap, entry)
         else:
@@ -188,8 +78,8 @@ class Board:
         if lane.per_key is not None:
             self._left_level(lane, priority)
 
-    def end(self, lane: Lane, job: int, key: Key | None, *, again: float | None = None) -> None:  # noqa: ARG002 (for tests)
-        """An attempt ended; the job is over, or goes back to the queue and is due ``again``."""
+    def end(self, lane: Lane, job: int, key: Key | None) -> None:
+        """An attempt ended, in whatever way."""
         for gate in lane.gates:
             gate.active -= 1
         if lane.per_key is not None:
@@ -239,16 +129,34 @@ class Board:
         busy = self.busy[queue]
         if not busy:
             return started
-        for lane in busy:
-            lane.turns = 0
+        self.begin(queue)
         while lanes := self.next_lanes(now, queue):
             if len(started) == want:
                 for lane in busy:
                     if not lane.cause:
                         lane.note(THREADS, now)
                 break
-            started.append(self.start(self._turn(lanes), now))
+            started.append(self.start(self._chosen(lanes), now))
         return started
+
+    def begin(self, queue: str) -> None:
+        """A claim begins: nobody had a turn."""
+        self._level = None
+        for lane in self.busy[queue]:
+            if lane.per_key is not None:
+                lane.top = max(lane.levels)
+
+    def in_turn(self, lanes: list[Lane]) -> list[Lane]:
+        """Of the lanes of one priority, those that got the fewest jobs in this claim."""
+        level = lanes[0].level()
+        if level != self._level:
+            self._level = level
+            for lane in self.busy[lanes[0].queue]:
+                lane.turns = 0
+        if len(lanes) == 1:
+            return lanes
+        fewest = min([lane.turns for lane in lanes])
+        return [lane for lane in lanes if lane.turns == fewest]
 
     def start(self, lane: Lane, now: float, job: int | None = None) -> int:
         """Start the next job of a lane, or the one of its heads that is named; answers it."""
@@ -285,12 +193,9 @@ class Board:
                     if lane.cause == gate.rate_name:
                         yield gate.opens()
 
-    def _turn(self, lanes: list[Lane]) -> Lane:
-        if len(lanes) == 1:
-            return lanes[0]
-        fewest = min(lane.turns for lane in lanes)
-        waiting = [lane for lane in lanes if lane.turns == fewest]
-        return waiting[int(self._random() * len(waiting))]
+    def _chosen(self, lanes: list[Lane]) -> Lane:
+        waiting = self.in_turn(lanes)
+        return waiting[0] if len(waiting) == 1 else waiting[int(self._random() * len(waiting))]
 
     def _less(self, lane: Lane) -> None:
         lane.due -= 1

@@ -7,14 +7,15 @@ from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING
 
-from zeke_jobs.backtest.rules import THREADS, Board
+from zeke_jobs.backtest.lanes import THREADS
+from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.tally import Tally
 from zeke_jobs.outcome import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zeke_jobs.backtest.rules import Lane
+    from zeke_jobs.backtest.lanes import Lane
     from zeke_jobs.backtest.workload import Attempt, Workload
     from zeke_jobs.config.models import Config
 
@@ -50,13 +51,15 @@ class Fleet:
 
 
 class Simulation:
-    """One run. ``horizon`` is when it stops at the latest: what has not ended by then counts as left.
+    """One run. ``now`` is the moment that it has come to.
 
     Args:
         workload: What is sent.
         config: By which rules; tasks that it does not have are left out.
         fleet: Who works.
         seed: Of all that is left to chance.
+        horizon: When it stops at the latest; what has not ended by then is left. By default, as long again as the time that
+            counts, and an hour at least.
         board: The rules' state, by default a new one.
     """
 
@@ -73,6 +76,7 @@ class Simulation:
         self.workload = workload
         self.config = config
         self.fleet = fleet
+        self.now = 0.0
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self.board = board(config, self._random)
@@ -88,7 +92,8 @@ class Simulation:
         self._rated = any(gate.rate is not None for gate in self.board.gates.values())
         self._free = fleet.slots
         self._events: list[tuple[float, int, int, int]] = []
-        self._sequence = 0
+        self._sequence = self._sent = 0
+        self._order = [0] * len(workload)
         self._due: dict[int, float] = {}  # jobs in the queue
         self._tried: dict[int, tuple[int, int]] = {}  # how often, and retries, of jobs that will be tried again
         self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
@@ -109,6 +114,7 @@ class Simulation:
             now = min(due_root, events[0][0]) if events else due_root
             if now > self.horizon:
                 break
+            self.now = now
             if now > next_sample:
                 next_sample = self.tally.sample(now)
             while due_root <= now:
@@ -145,6 +151,8 @@ class Simulation:
             self._over(lane, job)
             return
         self.tally.sent(lane, job)
+        self._sent += 1
+        self._order[job] = self._sent
         leaves = workload.leaves[job]
         if leaves is not None:
             self._expiring[job] = False
@@ -158,7 +166,7 @@ class Simulation:
 
     def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
         self._due[job] = due
-        self.board.queue(lane, self._priorities[job])
+        self.board.queue(lane, job, self._priorities[job], due, self.workload.key[job])
         if due + self.fleet.bell <= now:
             self._release(job, now)
         else:
@@ -171,7 +179,7 @@ class Simulation:
             return
         if self._expiring and job in self._expiring:
             self._expiring[job] = True
-        self.board.release(lane, job, self._priorities[job], due, self.workload.key[job])
+        self.board.release(lane, job, self._priorities[job], due, self._order[job], self.workload.key[job])
         if not self._free and not lane.cause:
             lane.note(lane.obstacle(now) or THREADS, now)
 
@@ -195,13 +203,12 @@ class Simulation:
         tried, retries = self._tried.pop(job, _FIRST)
         attempt = self._attempt(job, tried)
         again = None if attempt.how == "completed" else self._again(lane, attempt, retries)
+        self.board.end(lane, job, self.workload.key[job])
         if again is None:
-            self.board.end(lane, job, self.workload.key[job])
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
             self._over(lane, job)
             return
         delay, is_retry = again
-        self.board.end(lane, job, self.workload.key[job], again=now + delay)
         self._tried[job] = (tried + 1, retries + is_retry)
         self.tally.again(lane, job, is_retry=is_retry)
         self._queue(lane, job, now + delay, now)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zeke_jobs.backtest.rules import Board, Lane
+    from zeke_jobs.backtest.lanes import Lane
+    from zeke_jobs.backtest.rules import Board
     from zeke_jobs.backtest.workload import Workload
 
 #: Moments at which queues are sampled, evenly over the time that counts.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from zeke_jobs.backtest.rules import Key
+    from zeke_jobs.backtest.lanes import Key
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
 

@@ -1,0 +1,262 @@
+"""Cases worked out by hand: which job starts when, under one rule at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs.backtest.figures import Figures, figures
+from zeke_jobs.backtest.lanes import RATE_GRACE
+from zeke_jobs.backtest.simulation import POLL, Fleet, Simulation
+from zeke_jobs.backtest.workload import Attempt, Workload
+
+
+class Day:
+    """A workload that is written line by line."""
+
+    def __init__(self, end: float = 1000.0) -> None:
+        self.workload = Workload(end=end)
+
+    def job(
+        self, task: str, sent: float, *held: float, how: tuple[Any, ...] = (), parent: int | None = None, **kind: Any
+    ) -> int:
+        """A job that is sent then, or so long after its parent's start, and takes so long in each attempt."""
+        hows = (*how, *(("completed",) * (len(held) - len(how))))
+        attempts = tuple(Attempt(seconds, one) for seconds, one in zip(held, hows, strict=True))
+        job = self.workload.add(task, sent, attempts, **kind)
+        if parent is None:
+            self.workload.roots.append(job)
+        else:
+            self.workload.follows(parent, job, after=sent)
+        return job
+
+    def simulation(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> Simulation:  # noqa: B008
+        return Simulation(self.workload, load(tasks, top), fleet, **kind)
+
+    def starts(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> dict[str, list[float]]:  # noqa: B008
+        """When jobs of each task started first."""
+        tally = self.simulation(tasks, top, fleet, **kind).run()
+        return {name: list(task.starts) for name, task in tally.tasks.items()}
+
+    def figures(self, tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **kind: Any) -> Figures:  # noqa: B008
+        simulation = self.simulation(tasks, top, fleet, **kind)
+        simulation.run()
+        return figures(simulation)
+
+
+def test_a_limit_of_one_runs_one_after_the_other() -> None:
+    day = Day()
+    for _ in range(3):
+        day.job("a", 0, 10)
+    assert day.starts("  a: {handler: 'H:echo', concurrency: 1}") == {"a": [0, 10, 20]}
+
+
+def test_threads_bound_what_nothing_else_does() -> None:
+    day = Day()
+    for _ in range(5):
+        day.job("a", 0, 10)
+    assert day.starts("  a: {handler: 'H:echo'}", fleet=Fleet(2, 1)) == {"a": [0, 0, 10, 10, 20]}
+
+
+def test_a_pool_is_shared_by_its_tasks() -> None:
+    # Two slots for both: b gets the one that a leaves, then they take turns.
+    day = Day()
+    day.job("a", 0, 10)
+    day.job("b", 1, 10)
+    day.job("a", 2, 10)
+    day.job("c", 3, 10)
+    tasks = "  a: {handler: 'H:echo', uses: [pool]}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"
+    assert day.starts(tasks, "limits: {pool: {concurrency: 2}}") == {"a": [0, 10], "b": [1], "c": [3]}
+
+
+def test_higher_priority_goes_first_and_does_not_interrupt() -> None:
+    day = Day()
+    day.job("low", 0, 10)
+    day.job("low", 1, 10)
+    day.job("high", 2, 10)
+    day.job("low", 3, 10, priority=9)
+    tasks = "  low: {handler: 'H:echo'}\n  high: {handler: 'H:echo', priority: 5}"
+    assert day.starts(tasks, fleet=Fleet(1, 1)) == {"low": [0, 10, 30], "high": [20]}
+
+
+def test_a_full_task_of_high_priority_lets_others_pass() -> None:
+    day = Day()
+    day.job("high", 0, 10)
+    day.job("high", 0, 10)
+    day.job("low", 0, 10)
+    tasks = "  low: {handler: 'H:echo'}\n  high: {handler: 'H:echo', priority: 5, concurrency: 1}"
+    assert day.starts(tasks) == {"high": [0, 10], "low": [0]}
+
+
+def test_tasks_of_one_priority_take_turns() -> None:
+    day = Day()
+    for _ in range(3):
+        day.job("many", 0, 10)
+    day.job("few", 0, 10)
+    tasks = "  many: {handler: 'H:echo'}\n  few: {handler: 'H:echo'}"
+    assert day.starts(tasks, fleet=Fleet(1, 2)) == {"many": [0, 10, 10], "few": [0]}
+
+
+def test_jobs_of_one_key_run_one_after_the_other_and_keys_beside_each_other() -> None:
+    day = Day()
+    for key in ("x", "x", "y", None, None):
+        day.job("a", 0, 10, key=key)
+    starts = day.starts("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
+    assert sorted(starts["a"]) == [0, 0, 0, 0, 10]
+
+
+def test_a_rate_lets_through_so_many_in_its_period() -> None:
+    # The third finds the rate full until a minute and a quarter of a second after the first; a busy worker claims at every end, so
+    # the one that ends at 61 finds it. Nothing else would: see the next test.
+    day = Day()
+    for _ in range(3):
+        day.job("a", 0, 61)
+    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"][:2] == [0, 0]
+    assert 60 + RATE_GRACE <= day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"][2] <= 61
+
+
+def test_an_idle_worker_finds_that_a_rate_lets_through_at_its_next_look() -> None:
+    day = Day()
+    for _ in range(2):
+        day.job("a", 0, 1)
+    late = [
+        day.starts("  a: {handler: 'H:echo', rate: 1/m}", seed=seed)["a"][1] - 60 - RATE_GRACE for seed in range(200)
+    ]
+    assert min(late) >= 0
+    assert max(late) <= POLL
+    assert sum(late) / len(late) == pytest.approx(POLL / 2, rel=0.15)
+
+
+def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:
+    # Attempts of 1 s at 0, 11, 32; the third retry is not granted.
+    day = Day()
+    day.job("a", 0, 1, 1, 1, 1, how=("retry", "retry", "retry", "failed"))
+    tasks = "  a: {handler: 'H:echo', retry: {limit: 2, delay: 10s, factor: 2, jitter: 0}}"
+    simulation = day.simulation(tasks)
+    tally = simulation.run()
+    assert (tally.tasks["a"].failed, tally.tasks["a"].retried, tally.last) == (1, 2, 33)
+
+
+def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often() -> None:
+    day = Day()
+    day.job("a", 0, 1, 1, how=("retry", "failed"))
+    day.job("a", 0, 1, how=("rejected",))
+    tally = day.simulation("  a: {handler: 'H:echo', retry: {limit: 3, delay: 10s, factor: 1, jitter: 0}}").run()
+    assert (tally.tasks["a"].failed, tally.tasks["a"].retried, tally.last) == (2, 3, 34)
+
+
+def test_a_deferred_job_holds_nothing_while_it_waits_and_uses_up_no_retry() -> None:
+    day = Day()
+    job = day.job("a", 0, 1, 1)
+    day.workload.attempts[job] = (Attempt(1, "deferred", 100), Attempt(1))
+    day.job("a", 0.5, 5)
+    tally = day.simulation("  a: {handler: 'H:echo', concurrency: 1, retry: {limit: 0}}").run()
+    assert list(tally.tasks["a"].starts) == [0, 1]
+    assert (tally.tasks["a"].completed, tally.last) == (2, 102)
+
+
+def test_a_follow_up_is_sent_when_its_parent_has_come_so_far() -> None:
+    # The parent waits for 10 s, so its follow-up comes 10 s later than it did; a parent that never starts sends none.
+    day = Day()
+    day.job("a", 0, 10)
+    parent = day.job("a", 0, 10)
+    day.job("b", 7, 1, parent=parent)
+    tasks = "  a: {{handler: 'H:echo', concurrency: 1, paused: {}}}\n  b: {{handler: 'H:echo'}}"
+    assert day.starts(tasks.format("false"))["b"] == [17]
+    assert day.starts(tasks.format("true"))["b"] == []
+
+
+def test_a_tick_is_skipped_while_the_job_of_an_earlier_one_has_not_ended() -> None:
+    day = Day()
+    for tick in (0, 60, 120):
+        day.job("a", tick, 90, tick=True)
+    tasks = "  a: {{handler: 'H:echo', cron: {{at: '* * * * *', overlap: {}}}}}"
+    assert day.starts(tasks.format("skip"))["a"] == [0, 120]
+    assert day.starts(tasks.format("allow"))["a"] == [0, 60, 120]
+    assert day.figures(tasks.format("skip")).tasks["a"].skipped == 1
+
+
+def test_a_full_queue_refuses_what_is_sent() -> None:
+    day = Day()
+    for sent in (0, 1, 2, 3):
+        day.job("a", sent, 10)
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_queued: 1}").tasks["a"]
+    assert (shown.jobs, shown.refused) == (2, 2)
+
+
+def test_a_job_that_did_not_start_in_time_leaves_the_queue() -> None:
+    day = Day()
+    day.job("a", 0, 10)
+    day.job("a", 0, 10, leaves=5)
+    day.job("a", 0, 10, leaves=50)
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
+    assert (shown.completed, shown.expired) == (2, 1)
+    assert sorted(day.starts("  a: {handler: 'H:echo', concurrency: 1}")["a"]) == [0, 5, 10]
+
+
+def test_what_is_paused_or_comes_too_late_is_left() -> None:
+    day = Day(end=100)
+    day.job("a", 0, 10)
+    shown = day.figures("  a: {handler: 'H:echo', paused: true}", horizon=100.0).tasks["a"]
+    assert (shown.unstarted, shown.left, shown.wait_p50) == (1, 1, 100)
+    assert shown.held_by == {"paused": 100}
+
+
+def test_a_task_that_the_configuration_lacks_is_left_out_and_counted() -> None:
+    day = Day()
+    day.job("gone", 0, 10)
+    day.job("a", 0, 10)
+    assert day.figures("  a: {handler: 'H:echo'}").unserved == {"gone": 1}
+
+
+def test_an_alias_is_its_task() -> None:
+    day = Day()
+    day.job("former", 0, 10)
+    assert day.starts("  a: {handler: 'H:echo', aliases: [former]}") == {"a": [0]}
+
+
+def test_an_idle_worker_takes_the_time_of_the_bell_and_a_busy_one_does_not() -> None:
+    day = Day()
+    day.job("a", 0, 10, start=0.001)
+    day.job("a", 0, 10, start=0.001)
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, bell=0.5)).tasks["a"]
+    assert shown.wait_p50 == pytest.approx((0.501 + 10.501) / 2)
+
+
+def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
+    # The pool is full for 10 s, then the only thread is busy with c until 30.
+    day = Day(end=100)
+    day.job("a", 0, 10)
+    day.job("b", 0, 5)
+    day.job("c", 5, 20, priority=1)
+    tasks = "  a: {handler: 'H:echo', uses: [pool], priority: 9}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"
+    shown = day.figures(tasks, "limits: {pool: {concurrency: 1}}", fleet=Fleet(1, 1))
+    assert shown.tasks["b"].held_by == {"threads": 20, "limit/pool": 10}
+    assert shown.limits["threads"].utilisation == pytest.approx(0.35)
+    assert shown.limits["limit/pool"].utilisation == pytest.approx(0.15)
+
+
+def test_waits_beyond_max_wait_are_breaches() -> None:
+    day = Day()
+    for _ in range(3):
+        day.job("a", 0, 10)
+    assert day.figures("  a: {handler: 'H:echo', concurrency: 1, max_wait: 15s}").tasks["a"].breaches == 1
+
+
+def test_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
+    day = Day()
+    day.job("a", -5, 10)
+    day.job("a", 0, 10)
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
+    assert (shown.jobs, shown.wait_p50) == (1, 5)
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
+    day = Day()
+    for sent in range(300):
+        day.job("ab"[sent % 2], sent / 10, 1, 1, how=("retry",))
+    tasks = "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}"
+    answers = [repr(day.figures(tasks, fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
+    assert answers[0] == answers[1] != answers[2]

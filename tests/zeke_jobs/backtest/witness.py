@@ -1,0 +1,101 @@
+"""A board whose claims are made by the real SQL, and held against the rules: the simulation then runs on what the database did."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from zeke_jobs.backtest.rules import Board
+from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.json_text import encode
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from random import Random
+    from uuid import UUID
+
+    from zeke_jobs.backtest.lanes import Key, Lane
+    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.config import Config
+
+
+class Witness(Board):
+    """Does in the database what is done to the board, at the simulation's time."""
+
+    sql: Jobs
+    worker: UUID
+    simulation: Simulation
+
+    def __init__(self, config: Config, chance: Random) -> None:
+        super().__init__(config, chance)
+        self.starts: list[tuple[float, int]] = []
+        self._ids: dict[int, UUID] = {}
+        self._jobs: dict[UUID, int] = {}
+        self._claims: dict[int, dict[str, Any]] = {}
+        self._ended: int | None = None
+
+    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
+        super().queue(lane, job, priority, due, key)
+        if self._ended == job:
+            self._ended = None
+            self._clock(self.simulation.now)
+            assert self.sql.finish(self.worker, self._claims.pop(job), "retry", until=self._moment(due))
+            return
+        self._settle()
+        self._clock(self.simulation.now)
+        options = {"priority": priority, "run_at": self._moment(due).isoformat(), **({"key": key} if key else {})}
+        leaves = self.simulation.workload.leaves[job]
+        if leaves is not None:
+            options["expires"] = leaves
+        (made,) = self.sql.add(lane.task, options=encode(options))
+        self._ids[job], self._jobs[made] = made, job
+
+    def end(self, lane: Lane, job: int, key: Key | None) -> None:
+        super().end(lane, job, key)
+        self._settle()
+        self._ended = job
+
+    def claim(self, now: float, want: int, queue: str) -> list[int]:
+        self._settle()
+        self._clock(now)
+        rows = {self._jobs[row["message_id"]]: row for row in self.sql.claim(self.worker, want, queue=queue)}
+        left, started = set(rows), list[int]()
+        self.begin(queue)
+        while (lanes := self.next_lanes(now, queue)) and len(started) < want:
+            may = {job: lane for lane in self.in_turn(lanes) for job in lane.heads()}
+            job = next((job for job in may if job in left), None)
+            assert job is not None, f"at {now}: expected one of {sorted(may)} after {started}, got {sorted(left)}"
+            started.append(self.start(may[job], now, job))
+            left.remove(job)
+        assert not left, f"at {now}: expected nothing to start after {started}, got {sorted(left)}"
+        self._claims |= rows
+        self.starts += [(now, job) for job in started]
+        return started
+
+    def _settle(self) -> None:
+        """An attempt that is not followed by another one completed."""
+        if self._ended is not None:
+            job, self._ended = self._ended, None
+            self._clock(self.simulation.now)
+            assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
+
+    def _clock(self, now: float) -> None:
+        set_clock(self.sql.conn, self._moment(now))
+
+    @staticmethod
+    def _moment(at: float) -> Any:
+        return NOON + timedelta(seconds=at)
+
+
+def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
+    """Run a workload on the real claims; answers which job started when."""
+    sql.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.rate_use, zeke_jobs.key_cursor, zeke_jobs.worker")
+    simulation = Simulation(workload, config, fleet, seed=seed, board=Witness)
+    board = simulation.board
+    assert isinstance(board, Witness)
+    board.sql, board.simulation = sql, simulation
+    board._clock(0.0)
+    board.worker = sql.worker()
+    simulation.run()
+    return board.starts

@@ -1,0 +1,125 @@
+"""What waits and what limits it: the due jobs of each task, in order, and the gates that they must pass."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from heapq import heappop
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeke_jobs.config.models import Rate, Task
+
+#: Seconds that a rate counts beyond its period.
+RATE_GRACE = 0.25
+#: What holds a lane back, beside the names of gates.
+THREADS, PAUSED = "threads", "paused"
+
+Key = int | str
+Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of sending, job
+
+
+class Gate:
+    """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
+
+    __slots__ = ("active", "limit", "name", "passed", "rate", "rate_name", "window")
+
+    def __init__(self, name: str, limit: int | None, rate: Rate | None) -> None:
+        self.name = name
+        self.limit = limit
+        self.rate = rate.count if rate else None
+        self.window = rate.period.total_seconds() + RATE_GRACE if rate else 0.0
+        self.rate_name = f"{name} rate"
+        self.active = 0
+        self.passed: deque[float] = deque()
+
+    def obstacle(self, now: float) -> str:
+        """Why no job passes it now; empty when one does."""
+        if self.limit is not None and self.active >= self.limit:
+            return self.name
+        if self.rate is not None:
+            passed = self.passed
+            while passed and passed[0] <= now - self.window:
+                passed.popleft()
+            if len(passed) >= self.rate:
+                return self.rate_name
+        return ""
+
+    def opens(self) -> float:
+        """When its rate lets the next job through, where only that is full."""
+        return self.passed[0] + self.window
+
+
+class Lane:
+    """The queued jobs of one task.
+
+    Attributes:
+        heap: What is due, the next one first; of a task without a limit per key.
+        keys: The same for each key.
+        gone: Jobs that left unstarted and are still in a heap, not at its head.
+        open: Keys that have a due job and room, in turns.
+        levels: How many queued jobs have each priority; of a task with a limit per key.
+        top: The highest of them, when a claim began.
+        due: How many jobs are due.
+        peak: The most that were.
+        turns: How many it got in a claim, at the priority that is looked at.
+        cause: What held back its due jobs when it was last looked at; empty where nothing did or none is due.
+        held: Seconds that each cause held back some due job.
+    """
+
+    __slots__ = (
+        "active", "cause", "due", "gates", "gone", "heap", "held", "keys", "levels", "open", "paused", "peak", "per_key", "queue",
+        "since", "task", "top", "turns",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
+        self.task = task.id
+        self.queue = task.queue
+        self.gates = gates
+        self.per_key = task.concurrency.per_key
+        self.paused = paused
+        self.heap: list[Waiting] = []
+        self.gone: set[int] = set()
+        self.keys: dict[Key, list[Waiting]] = {}
+        self.open: OrderedDict[Key, None] = OrderedDict()
+        self.active: dict[Key, int] = {}
+        self.levels: Counter[int] = Counter()
+        self.top = 0
+        self.due = 0
+        self.peak = 0
+        self.turns = 0
+        self.cause = ""
+        self.since = 0.0
+        self.held: dict[str, float] = {}
+
+    def level(self) -> int:
+        """The priority at which a claim looks at it; it has a due job."""
+        if self.per_key is None:
+            return -self.heap[0][0]
+        return self.top
+
+    def obstacle(self, now: float) -> str:
+        """What keeps all its due jobs from starting; empty when one may."""
+        if self.paused:
+            return PAUSED
+        for gate in self.gates:
+            if found := gate.obstacle(now):
+                return found
+        return "key" if self.per_key is not None and not self.open else ""
+
+    def heads(self) -> list[int]:
+        """The jobs of which one is next, once nothing holds the lane back."""
+        if self.per_key is None:
+            return [self.heap[0][3]]
+        return [self.keys[key][0][3] for key in self.open]
+
+    def clean(self, heap: list[Waiting]) -> None:
+        """Drop jobs from its head that left the queue unstarted."""
+        while heap and heap[0][3] in self.gone:
+            self.gone.discard(heappop(heap)[3])
+
+    def note(self, cause: str, now: float) -> None:
+        """Remember from when on what held it back."""
+        if cause != self.cause:
+            if self.cause:
+                self.held[self.cause] = self.held.get(self.cause, 0.0) + now - self.since
+            self.cause, self.since = cause, now
