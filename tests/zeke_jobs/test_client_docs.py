@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import typer.main
 
@@ -43,6 +47,35 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
         printed = capsys.readouterr().out
         if printed:
             assert "".join(f"# {line}\n" for line in printed.splitlines()) in example
+
+
+def test_the_fastapi_example_sends_in_its_transaction_and_tells_the_status(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    with conn.cursor() as cursor:
+        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
+    (example,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(example, "docs/sending.md", "exec"), module.__dict__)
+
+    async def talk() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as api:
+            made = await api.post("/submissions", json={"url": "https://example.org/a"})
+            refused = await api.post("/submissions", json={"url": "https://example.org/b", "note": "bad"})
+            again = await api.post("/submissions", json={"url": "https://example.org/a"})
+            seen = await api.get(f"/jobs/{made.json()['job']}")
+            unknown = await api.get("/jobs/00000000-0000-7000-8000-000000000000")
+            return [made, refused, again, seen, unknown]
+
+    made, refused, again, seen, unknown = asyncio.run(talk())
+    assert (made.status_code, refused.status_code, again.status_code, unknown.status_code) == (202, 500, 500, 404)
+    assert seen.json() == {"job": made.json()["job"], "status": "created", "output": None, "error": None}
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
+        assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
 
 
 @pytest.mark.parametrize("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
