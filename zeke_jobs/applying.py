@@ -12,7 +12,7 @@ from psycopg2.extensions import TransactionRollbackError
 from zeke_jobs import catalogue_rows, revisions
 from zeke_jobs import overrides as by_hand
 from zeke_jobs.config import load_text
-from zeke_jobs.errors import Contended, StrandedJobs
+from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
 from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import transaction
 from zeke_jobs.proposing import Proposal, propose
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from psycopg2.extensions import connection as Connection
+    from structlog.typing import FilteringBoundLogger
 
     from zeke_jobs.config.models import Config
     from zeke_jobs.planning import Plan, Touched
@@ -152,6 +153,17 @@ def revert_due(conn: Connection) -> Applied | None:
     if SQL.one(conn, "override_due") is None:
         return None
     return in_turn(conn, lambda: _revert(conn))
+
+
+def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
+    """``revert_due``, with what came of it in the log of the process that did it."""
+    try:
+        reverted = revert_due(conn)
+    except (ConfigurationError, Contended) as error:  # another process may do it, or this one at its next beat
+        log.warning("what was set for a time is over; it does not end here", error=str(error))
+    else:
+        if reverted is not None:
+            log.info("took back what was set for a time", revision=reverted.revision)
 
 
 def _revert(conn: Connection) -> Applied | None:

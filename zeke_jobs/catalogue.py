@@ -7,7 +7,9 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zeke_jobs import applying, catalogue_rows, revisions
+from zeke_jobs import applying, catalogue_rows, environment, revisions
+from zeke_jobs.config import digest_of, read_text
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import latest_number
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Config
 
-__all__ = ["InForce", "author", "latest_number", "load_latest", "sync"]
+__all__ = ["InForce", "author", "file_revision", "latest_number", "load_latest", "sync"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,18 @@ def load_latest(conn: Connection) -> tuple[int, Config] | None:
     """
     latest = revisions.latest(conn)
     return None if latest is None else (latest.number, latest.config())
+
+
+def file_revision(conn: Connection, known: int | None) -> int | None:
+    """The newest revision with the text that this process's jobs.yaml has on the disk by now; who starts again would start by it.
+
+    ``known`` is answered where it cannot be read, or was never in force.
+    """
+    try:
+        text = read_text(environment.config_path())
+    except ConfigurationError:
+        return known
+    return revisions.number_of(conn, digest_of(text)) or known
 
 
 def author() -> str:

@@ -23,8 +23,8 @@ class Member:
     """A live process. Drift is what is not as it should be, in words; none, as a rule.
 
     Attributes:
-        revision: What it runs by; a scheduler reads the schedules in force at each beat.
-        file_revision: The newest revision with the text of its own jobs.yaml.
+        revision: What it runs by; a scheduler by what is in force, which it reads at each beat.
+        file_revision: The newest revision with the text of its own jobs.yaml, as that was when it last took up a revision.
         since: When it started.
         heartbeat: When it last proved life.
         threads: Jobs that it may run at once.
@@ -68,7 +68,8 @@ def look(conn: Connection) -> Fleet:
             host=row["host"],
             pid=row["pid"],
             version=row["version"],
-            revision=row["revision"],
+            # A scheduler reads what is in force at each beat; in its row is what it was at the last one.
+            revision=row["revision"] if row["kind"] == "worker" else number,
             file_revision=row["file_revision"],
             since=row["started_on"],
             heartbeat=row["heartbeat_on"],
@@ -98,13 +99,13 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
         found.append("no heartbeat: it counts as lost")
     elif row["is_silent"]:
         found.append("no heartbeat: it has ended, or hangs")
-    if row["kind"] == "worker":
-        if row["revision"] != number:
-            reason = row["refusal"] or "it follows within two seconds"
-            found.append(f"runs by revision {row['revision']}: {reason}")
-        # Numbers of one text differ: a revision that only sets something by hand has the text of the one before.
-        if row["file_digest"] is not None and row["file_digest"] != row["digest_in_force"]:
-            found.append(f"its file is that of revision {row['file_revision']}; it changes nothing")
+    if row["kind"] == "worker" and row["revision"] != number:
+        reason = row["refusal"] or "it follows within two seconds"
+        found.append(f"runs by revision {row['revision']}: {reason}")
+    # Numbers of one text differ: a revision that only sets something by hand has the text of the one before. Who has not taken up
+    # the revision in force has not looked at its file since.
+    elif row["file_digest"] is not None and row["file_digest"] != row["digest_in_force"] and row["revision"] == number:
+        found.append(f"its file is that of revision {row['file_revision']}; it changes nothing")
     if len(versions) > 1 and row["version"] != max(versions):
         found.append(f"version {row['version']}, another runs {max(versions)}")
     return found

@@ -164,6 +164,7 @@ class Heartbeat:
                 error=str(error),
             )
             return
+        process.runtime.file_revision = catalogue.file_revision(conn, process.runtime.file_revision)
         process.register(conn)
         self._log.info("running by a new revision", revision=latest[0])
         unserved = sorted(set(latest[1].queues) - set(process.queues))
@@ -177,19 +178,10 @@ class Heartbeat:
         if "expire" in chores:
             rescue.expire(conn, self._log)
         if "revert" in chores:
-            self._revert(conn)
+            applying.revert_and_say(conn, self._log)
         if "gather" in chores:
             for moved in catalogue_rows.gather(conn):
                 self._log.info("jobs follow their task", **moved)
-
-    def _revert(self, conn: Connection) -> None:
-        try:
-            reverted = applying.revert_due(conn)
-        except ConfigurationError as error:
-            self._log.warning("what was set for a time is over; it does not end here", error=str(error))
-        else:
-            if reverted is not None:
-                self._log.info("took back what was set for a time", revision=reverted.revision)
 
     def _warn_of_silence(self, conn: Connection) -> None:
         silence = schedule.silence(conn)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import zeke_jobs
-from zeke_jobs import schedule
+from zeke_jobs import applying, schedule
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.logs import get_logger
 from zeke_jobs.looking import waits
@@ -96,7 +96,7 @@ class _Process:
 _PROCESS = _Process()
 
 
-def beat(url: str | None, prepare: Callable[[Connection], None] = lambda _: None) -> None:
+def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
     """One beat: send what is due, then prove that a scheduler lives. Returns within a minute.
 
     The work is done in a thread, so that a signal ends the process even while the database does not answer. An open
@@ -104,7 +104,7 @@ def beat(url: str | None, prepare: Callable[[Connection], None] = lambda _: None
 
     Args:
         url: The database; by default what the environment names.
-        prepare: Called with the connection before anything else, as for the checks of a start.
+        prepare: Called with the connection before anything else, as for the checks of a start; answers the revision of our file.
 
     Raises:
         ConfigurationError, MigrationError: what ``prepare`` refused.
@@ -120,15 +120,16 @@ def beat(url: str | None, prepare: Callable[[Connection], None] = lambda _: None
         get_logger(__name__).warning("the beat takes longer than a minute; the next one waits for it")
 
 
-def _beat(url: str | None, prepare: Callable[[Connection], None]) -> None:
+def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
     log = get_logger(__name__)
     try:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
-            prepare(conn)
+            file_revision = prepare(conn)
             _measure_skew(schedule.clock(conn))
+            applying.revert_and_say(conn, log)  # workers do it sooner, where there are any
             schedule.beat(conn)
             if not _PROCESS.ending.is_set():
-                _prove_life(conn)
+                _prove_life(conn, file_revision)
                 waits.note(conn)
                 _prepare_goodbye(url)
     except (ConfigurationError, MigrationError) as error:
@@ -154,7 +155,7 @@ def _measure_skew(theirs: datetime) -> None:
         )
 
 
-def _prove_life(conn: Any) -> None:
+def _prove_life(conn: Any, file_revision: int | None) -> None:
     state = SQL.one(conn, "revision_latest")
     revision = 0 if state is None else state["number"]
     if not revision:
@@ -171,7 +172,7 @@ def _prove_life(conn: Any) -> None:
         tasks=[],
         threads=0,
         revision=revision,
-        file_revision=None,
+        file_revision=file_revision,
         lost_after=_LOST_AFTER,
     )
     SQL.run(conn, "schedule_beaten", scheduler=_PROCESS.id)

@@ -142,14 +142,16 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.heartbeat.start()
         self.doorbell.start()
 
-    def boot_scheduler(self, conn: Connection) -> None:
-        """The checks of a start, for a scheduler: before the first beat that reaches the database.
+    def boot_scheduler(self, conn: Connection) -> int | None:
+        """The checks of a start, for a scheduler: before the first beat that reaches the database. Answers its file's revision.
 
         Raises:
             ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
         """
         if not self.runtime.revision:
             self._boot(conn)
+        self.runtime.file_revision = catalogue.file_revision(conn, self.runtime.file_revision)
+        return self.runtime.file_revision
 
     def _try_to_boot(self) -> bool:
         try:

@@ -275,7 +275,9 @@ def deadlock(base: Config, conn: Connection, other_conn: Connection, change: Cal
             run(other_conn, "SET LOCAL deadlock_timeout = '1min'")
             run(other_conn, "SELECT 1 FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE")
             begun.set()
-            while not run(other_conn, "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+            while not run(
+                other_conn, "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            ):
                 assert not over.wait(0.01)
             run(other_conn, "SELECT 1 FROM zeke_jobs.gate FOR UPDATE")
 
@@ -311,4 +313,4 @@ def test_a_change_that_the_database_gives_up_each_time_ends_in_words(conn: Conne
     with pytest.raises(Contended, match="in 5 tries, got could not serialize access each time"):
         applying.in_turn(conn, lose)
     assert len(tries) == 5
-    assert run(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert run(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == [(0,)]

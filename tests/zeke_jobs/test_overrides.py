@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.zeke_jobs.revision_world import BASE, TOP, load
-from zeke_jobs import applying, catalogue, revisions
+from zeke_jobs import applying, catalogue, metronome, revisions
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.overrides import carried, read_path, read_value, with_overrides, without
 from zeke_jobs.revisions import Override
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from psycopg2.extensions import connection as Connection
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -156,3 +159,38 @@ def test_what_is_set_for_a_time_reverts_once_however_many_ask(conn: Connection, 
     assert latest is not None
     assert (latest.number, latest.origin, latest.overrides) == (3, "revert", (stays,))
     assert latest.message == "analyze.concurrency was set until now (slow)"
+
+
+def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    catalogue.sync(conn, load())
+    past = override("tasks.pull.cron.timezone", "Asia/Tokyo", until=NOW - timedelta(days=999))
+    applying.apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
+    monkeypatch.setattr(metronome, "obey_signals", lambda: None)
+    monkeypatch.setattr(metronome, "_PROCESS", metronome._Process())
+    metronome.beat(None, lambda _: 1)
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
+        assert cursor.fetchall() == [("UTC", 3, 1)]
+
+
+def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise ConfigurationError("expected a module, got none")
+
+    said: list[str] = []
+    monkeypatch.setattr(applying, "revert_due", refuse)
+    applying.revert_and_say(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
+    assert said == ["what was set for a time is over; it does not end here"]
+
+
+def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    first, second = load(), load(BASE.replace("concurrency: 5", "concurrency: 8"))
+    file = tmp_path / "jobs.yaml"
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
+    for config in (first, second):
+        catalogue.sync(conn, config)
+    for text, number in ((second.text, 2), (first.text, 1), ("never in force", 7)):
+        file.write_text(text)
+        assert catalogue.file_revision(conn, 7) == number
+    file.unlink()
+    assert catalogue.file_revision(conn, 7) == 7

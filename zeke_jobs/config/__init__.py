@@ -75,8 +75,7 @@ def check(
     stanza = read(document, report)
     if not isinstance(document.value, dict):
         return None, report.diagnostics()
-    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    config = resolve(stanza, text=text, digest=digest)
+    config = resolve(stanza, text=text, digest=digest_of(text))
     check_references(document, stanza, config, report)
     if handlers:
         from zeke_jobs.config.code import check_code
@@ -105,6 +104,11 @@ def load(path: str | PathLike[str], *, handlers: bool = True) -> Config:
         ConfigurationError: the file cannot be read, or something is wrong with it.
     """
     return load_text(read_text(path), str(path), handlers=handlers)
+
+
+def digest_of(text: str) -> str:
+    """By which a text is known again."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_text(path: str | PathLike[str]) -> str:

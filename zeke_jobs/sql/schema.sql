@@ -134,7 +134,8 @@ BEGIN
     UNION ALL
     SELECT 'gather' WHERE EXISTS (
       SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
-      WHERE t.id <> p.task OR t.queue <> p.queue_name));
+      WHERE t.id <> p.task OR t.queue <> p.queue_name)
+      OR EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.keys_due <= v_now AND t.per_key IS NOT NULL));
 END
 $$;
 

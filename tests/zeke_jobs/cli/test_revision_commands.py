@@ -197,9 +197,11 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Callable[..., Ran], conn
     with conn.cursor() as cursor:
         cursor.execute("UPDATE zeke_jobs.worker SET refusal = 'no module x', queues = '{other}'")
     assert cli("apply").status == 1  # the workers of this test follow nobody
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.worker SET revision = 2 WHERE host = 'b'")
     ran = cli("fleet")
-    assert ran.out.count("runs by revision 1: no module x") == 2
-    assert "its file is that of revision 1; it changes nothing" in ran.out
+    assert ran.out.count("runs by revision 1: no module x") == 1
+    assert ran.out.count("its file is that of revision 1; it changes nothing") == 1
     assert "no worker consumes queue default" in ran.out
 
 
@@ -221,6 +223,18 @@ def test_setting_by_hand_is_no_drift_of_a_workers_file(cli: Callable[..., Ran], 
     cli("set", "analyze.concurrency=3", "-m", "slow")
     worker(conn, revision=2)
     assert cli("fleet", "--json").json["members"][0]["drift"] == []
+
+
+def test_a_scheduler_runs_by_what_is_in_force_and_its_file_is_looked_at_each_beat(cli: Callable[..., Ran], conn: Connection, file: Path) -> None:  # fmt: skip
+    worker(conn, kind="scheduler")
+    edit(file, "concurrency: 5", "concurrency: 8")
+    cli("apply")
+    [before_its_beat] = cli("fleet", "--json").json["members"]
+    assert (before_its_beat["revision"], before_its_beat["drift"]) == (2, [])
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.worker SET revision = 2")
+    [after] = cli("fleet", "--json").json["members"]
+    assert after["drift"] == ["its file is that of revision 1; it changes nothing"]
 
 
 def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran], conn: Connection) -> None:
