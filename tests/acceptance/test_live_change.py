@@ -143,6 +143,8 @@ def test_a_new_task_of_known_code_runs_without_a_restart(fleet: Fleet, effects: 
     fleet.ready(effects, 1)
     applied(fleet, work(2) + "      say: {handler: 'H:say'}\n")
     assert zeke_jobs.wait(zeke_jobs.send("say").id, timeout=20) == "nothing"
+    (member,) = json.loads(cli(fleet, "fleet", "--json"))["members"]
+    assert (member["file_revision"], member["drift"]) == (2, [])  # the file that was applied is the worker's own
 
 
 @pytest.mark.parametrize("order", [("a.yaml", "b.yaml"), ("b.yaml", "a.yaml")])

@@ -5,4 +5,4 @@ VALUES (%(id)s::uuid, %(kind)s, %(host)s, %(pid)s, %(version)s, %(queues)s::text
   %(revision)s, %(file_revision)s, %(lost_after)s::interval)
 ON CONFLICT (id) DO UPDATE
 SET heartbeat_on = zeke_jobs.now(), queues = excluded.queues, tasks = excluded.tasks, revision = excluded.revision,
-  refusal = NULL
+  file_revision = excluded.file_revision, refusal = NULL
