@@ -184,13 +184,12 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
         found.append(
             f"queue {', '.join(new_queues)}: workers that run already do not consume it; restart those that shall"
         )
-    for task in after.tasks.values():
-        old = before.tasks.get(task.id)
-        if old is None or old.handler != task.handler:
-            found.append(
-                f"{task.id}: handler {task.handler} is code; a worker that does not have it stays at revision in force now"
-                " until it is restarted with it"
-            )
+    known = {task.handler for task in before.tasks.values()}
+    found.extend(
+        f"{task.id}: a worker whose code has no {task.handler} stays at the revision in force now, until it is restarted with it"
+        for task in after.tasks.values()
+        if task.handler not in known
+    )
     if set(after.migrations) - set(before.migrations):
         found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
     return tuple(found)

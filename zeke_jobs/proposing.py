@@ -119,6 +119,11 @@ def _ordered(
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:
             raise ConfigurationError(f"expected a task of the revision in force to drain, got {name!r}")
+        if gone := [used for used in before.tasks[name].uses if used not in file.limits]:
+            raise ConfigurationError(
+                f"expected limits.{gone[0]} to stay in the file while {name}, which uses it, drains, got a file without it\n"
+                f"  help: remove it when the jobs of {name} have ended"
+            )
         made.append(Override(("tasks", name), _stanza(latest, name), by, message, now, drains=before.tasks[name].queue))
     for old, new in sorted(orders.rename.items()):
         if new not in file.tasks or old in file.tasks:

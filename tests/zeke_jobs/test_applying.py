@@ -138,6 +138,7 @@ def test_the_next_fires_are_shown_before_and_after(base: Config, conn: Connectio
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
     plan = applying.plan(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
+    assert applying.plan(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()  # its code is known to run
 
 
 def test_a_revision_keeps_who_why_when_and_the_whole_file(base: Config, conn: Connection) -> None:
@@ -214,6 +215,12 @@ def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(ba
     assert list(reverted.config.tasks) == ["pull", "score"]
     assert revisions.find(conn, 3).message == "analyze has drained"
     assert applying.revert_due(conn) is None
+
+
+def test_a_limit_stays_in_the_file_while_a_task_that_uses_it_drains(base: Config, conn: Connection) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected limits\.ai to stay in the file while analyze"):
+        apply(conn, load(WITHOUT, top="timezone: UTC"), orders=Orders(drain=frozenset({"analyze"})))
+    assert revisions.latest_number(conn) == 1
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if plan.overrides:
         yield "set by hand"
         yield from _by_hand(plan)
-    for title, texts in (("also", plan.notes), ("does not follow by itself", plan.restarts)):
+    for title, texts in (("also", plan.notes), ("may need a restart", plan.restarts)):
         if texts:
             yield title
             yield from (f"    {escape(text)}" for text in texts)
