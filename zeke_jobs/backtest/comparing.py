@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from zeke_jobs.backtest.confidence import judge
+from zeke_jobs.backtest.confidence import Confidence, Finding, judge
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from zeke_jobs.backtest.confidence import Confidence
     from zeke_jobs.backtest.history import Recording
+    from zeke_jobs.backtest.load_file import LoadStanza
     from zeke_jobs.backtest.tally import Tally
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config.models import Config
@@ -109,6 +110,30 @@ def backtest(
         today,
         proposed,
     )
+
+
+def rehearsal(
+    stanza: LoadStanza,
+    config: Config,
+    proposal: Proposal | None,
+    fleet: Fleet,
+    begin: datetime,
+    *,
+    seed: int = 0,
+    progress: Progress = lambda _what, _share: None,
+) -> Backtest:
+    """Run a load that is described, under a configuration and under a proposal. The same arguments give the same answer."""
+    fleet = Fleet(fleet.processes, fleet.threads, _USUAL_BELL)
+    workload = synthesize(stanza, config, begin, seed=seed)
+    today = run(workload, config, fleet, seed=seed, progress=lambda share: progress("today", share))
+    proposed = None
+    if proposal is not None:
+        varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
+        proposed = run(varied, proposal.config, fleet, seed=seed, progress=lambda share: progress("proposed", share))
+    confidence = Confidence(
+        "fair", (Finding("fair", "the load is described, not recorded: it is as good as its description"),)
+    )
+    return Backtest(begin, begin + stanza.length, len(workload), "as given", confidence, (), today, proposed)
 
 
 def run(

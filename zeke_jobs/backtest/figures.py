@@ -123,7 +123,7 @@ def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seco
         wait_p50=percentile(waits, 0.5),
         wait_p95=percentile(waits, 0.95),
         wait_p99=percentile(waits, 0.99),
-        queue_peak=lane.peak,
+        queue_peak=max(one.depth, default=0),
         busy=one.busy / seconds,
         utilisation=one.busy / seconds / slots if slots else None,
         max_wait=max_wait,

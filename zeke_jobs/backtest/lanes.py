@@ -60,15 +60,16 @@ class Lane:
         levels: How many queued jobs have each priority; of a task with a limit per key.
         top: The highest of them, when a claim began.
         due: How many jobs are due.
-        peak: The most that were.
+        high: The most that were since it was last set.
         turns: How many it got in a claim, at the priority that is looked at.
         cause: What held back its due jobs when it was last looked at; empty where nothing did or none is due.
-        held: Seconds that each cause held back some due job.
+        held: Seconds that each cause held back some due job, within ``span``.
+        span: From when to when what holds back counts.
     """
 
     __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "keys", "levels", "open", "paused", "peak", "per_key", "queue",
-        "since", "task", "top", "turns",
+        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "keys", "levels", "open", "paused", "per_key", "queue",
+        "since", "span", "task", "top", "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
@@ -85,10 +86,11 @@ class Lane:
         self.levels: Counter[int] = Counter()
         self.top = 0
         self.due = 0
-        self.peak = 0
+        self.high = 0
         self.turns = 0
         self.cause = ""
         self.since = 0.0
+        self.span = (float("-inf"), float("inf"))
         self.held: dict[str, float] = {}
 
     def level(self) -> int:
@@ -121,5 +123,8 @@ class Lane:
         """Remember from when on what held it back."""
         if cause != self.cause:
             if self.cause:
-                self.held[self.cause] = self.held.get(self.cause, 0.0) + now - self.since
+                first, last = self.span
+                passed = min(now, last) - max(self.since, first)
+                if passed > 0:
+                    self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
             self.cause, self.since = cause, now

@@ -68,8 +68,8 @@ class Board:
             if len(waiting) == 1 and lane.active.get(key, 0) < lane.per_key:
                 lane.open[key] = None
         lane.due += 1
-        if lane.due > lane.peak:  # noqa: PLR1730 (a call for each job is dear)
-            lane.peak = lane.due
+        if lane.due > lane.high:  # noqa: PLR1730 (a call for each job is dear)
+            lane.high = lane.due
         if lane.due == 1:
             self.busy[lane.queue][lane] = None
 

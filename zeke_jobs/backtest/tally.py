@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.workload import Workload
 
 #: Moments at which queues are sampled, evenly over the time that counts.
-SAMPLES = 240
+SAMPLES = 120
 
 
 class TaskTally:
@@ -23,7 +23,7 @@ class TaskTally:
         waits: Seconds from due to first start, of those that started, and so far of those that did not.
         starts: When, for each of the waits.
         busy: Seconds of threads that its jobs took in the time that counts.
-        depth: Due jobs at each sample.
+        depth: The most due jobs between each sample and the one before.
         jobs: How many were sent.
         retried: Attempts after the first that were no deferrals.
         left: How many had not ended when the simulation did.
@@ -60,6 +60,8 @@ class Tally:
         self.queued = dict.fromkeys(board.lanes, 0)
         self.last = 0.0
         self._begin, self._end = workload.begin, workload.end
+        for lane in board.lanes.values():
+            lane.span = (workload.begin, workload.end)
         self._counts = [sent >= workload.begin for sent in workload.sent]
         self._next_sample = self._begin
         self._step = max((self._end - self._begin) / SAMPLES, 1e-9)
@@ -129,7 +131,9 @@ class Tally:
         """Note how long the queues are if it is time for that; answers when it is time again."""
         while self._next_sample <= now and self._next_sample <= self._end:
             for name, lane in self.board.lanes.items():
-                self.tasks[name].depth.append(lane.due)
+                is_first = self._next_sample == self._begin
+                self.tasks[name].depth.append(lane.due if is_first else lane.high)
+                lane.high = lane.due
             self._next_sample += self._step
         return self._next_sample if self._next_sample <= self._end else float("inf")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.backtest.comparing import Backtest
     from zeke_jobs.backtest.history import Recording
     from zeke_jobs.backtest.simulation import Fleet
+    from zeke_jobs.cli.backtest_report import Progress
+    from zeke_jobs.config.editing import Edit
     from zeke_jobs.config.models import Config
     from zeke_jobs.revisions import Revision
 
@@ -43,7 +47,18 @@ Begin = Annotated[
 End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Take the jobs until then; by default now.")]
 Workers = Annotated[
     str | None,
-    typer.Option(metavar="PxT", help="P worker processes with T threads each, such as 2x8; by default today's."),
+    typer.Option(
+        metavar="PxT", help="P processes of T threads each, such as 2x8; by default those that run, with --spec 1x8."
+    ),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(
+        "--spec", metavar="FILE", help="A load that this file describes, instead of recorded jobs; needs no database."
+    ),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Of what is left to chance; the same seed, the same answer.")]
 
@@ -55,33 +70,74 @@ def backtest(
     end: End = None,
     workers: Workers = None,
     load: Annotated[str, typer.Option(metavar="Nx", help="Send N times as much.")] = "1x",
+    spec: Spec = None,
+    plot: Plot = None,
     seed: Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: as it was, and as it would have been under the change."""
-    from zeke_jobs.backtest.comparing import Proposal
-    from zeke_jobs.backtest.comparing import backtest as run
+    from zeke_jobs.backtest import plot as plotting
     from zeke_jobs.cli import backtest_report
 
-    factor, fleet = read_load(load), read_workers(workers)
     find_modules_here()
-    with connection("backtest") as conn, backtest_report.Progress() as progress:
-        revision = latest(conn)
-        in_force = revision.config(handlers=False)
-        proposed = proposal_of(revision, file, assignments or [])
-        recording = recorded(conn, in_force, begin, end, seed=seed, progress=progress.rows)
-        has_proposal = bool(file or assignments or workers or factor != 1.0)
-        answer = run(
-            recording,
-            in_force,
-            Proposal(proposed, fleet, factor) if has_proposal else None,
-            seed=seed,
-            progress=progress.share,
-        )
+    if plot is not None:
+        plotting.check(plot)
+    with backtest_report.Progress() as progress:
+        asked = Asked(file, tuple(assignments or ()), begin, end, read_workers(workers), read_load(load), seed)
+        answer = _of_spec(spec, asked, progress) if spec else _of_history(asked, progress)
+    if plot is not None:
+        plotting.draw(answer, plot)
     if as_json:
         print_json(backtest_report.as_data(answer))
     else:
         backtest_report.show(answer)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say."""
+
+    file: Path | None
+    assignments: tuple[str, ...]
+    begin: str | None
+    end: str | None
+    workers: Fleet | None
+    load: float
+    seed: int
+
+
+def _of_history(asked: Asked, progress: Progress) -> Backtest:
+    from zeke_jobs.backtest.comparing import Proposal, backtest
+
+    with connection("backtest") as conn:
+        revision = latest(conn)
+        in_force = revision.config(handlers=False)
+        proposed = proposal_of(revision, asked.file, asked.assignments)
+        recording = recorded(conn, in_force, asked.begin, asked.end, seed=asked.seed, progress=progress.rows)
+    differs = asked.file or asked.assignments or asked.workers or asked.load != 1.0
+    proposal = Proposal(proposed, asked.workers, asked.load) if differs else None
+    return backtest(recording, in_force, proposal, seed=asked.seed, progress=progress.share)
+
+
+def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
+    from zeke_jobs import config, environment
+    from zeke_jobs.backtest import load_file
+    from zeke_jobs.backtest.comparing import Proposal, rehearsal
+    from zeke_jobs.backtest.simulation import Fleet
+
+    if asked.end is not None:
+        raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
+    base = config.load(asked.file or environment.config_path(), handlers=False)
+    begin = (
+        options.moment(asked.begin)
+        if asked.begin
+        else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    proposal = None
+    if asked.assignments or asked.load != 1.0:
+        proposal = Proposal(with_values(base, str(asked.file or "jobs.yaml"), (), asked.assignments), load=asked.load)
+    stanza = load_file.load(spec, base)
+    return rehearsal(stanza, base, proposal, asked.workers or Fleet(), begin, seed=asked.seed, progress=progress.share)
 
 
 def latest(conn: Connection) -> Revision:
@@ -108,13 +164,25 @@ def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str
         ConfigurationError: the file, or a value, is refused.
     """
     from zeke_jobs import config, overrides
-    from zeke_jobs.cli.set import read_assignment
 
     base = revision.config(handlers=False) if file is None else config.load(file, handlers=False)
     by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
-    edits = [*(one.edit for one in by_hand), *(read_assignment(assignment, base) for assignment in assignments)]
-    name = str(file or f"revision {revision.number}") + (" with --set" if assignments else "")
-    return config.load_text(base.text, name, handlers=False, edits=edits)
+    name = str(file or f"revision {revision.number}")
+    return with_values(base, name, [one.edit for one in by_hand], assignments)
+
+
+def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
+    """A configuration with values set beside its text.
+
+    Raises:
+        ConfigurationError: a value is refused.
+    """
+    from zeke_jobs import config
+    from zeke_jobs.cli.set import read_assignment
+
+    given = [read_assignment(assignment, base) for assignment in assignments]
+    name += " with --set" if given else ""
+    return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])
 
 
 def recorded(

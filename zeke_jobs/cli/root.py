@@ -10,6 +10,7 @@ import typer
 from zeke_jobs.cli import (
     apply,
     backtest,
+    capacity,
     change,
     doctor,
     fleet,
@@ -83,6 +84,7 @@ app.command(short_help="Show a revision: its jobs.yaml as it was.")(history.show
 app.command(short_help="Show what changed from one revision to another.")(history.diff)
 app.command(short_help="Compare how jobs did under two revisions.")(history.compare)
 app.command(short_help="Say what a change would have done to recorded jobs.")(backtest.backtest)
+app.command(short_help="Say how many jobs a day are carried, and what runs out.")(capacity.capacity)
 app.command(short_help="List workers and schedulers, and where one drifts.")(fleet.fleet)
 app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
 app.command(short_help="Send a job.")(send.send)

@@ -9,6 +9,8 @@ from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.zeke_jobs.backtest.conftest import Story
 
 TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
@@ -47,9 +49,10 @@ def test_people_read_what_changes_and_what_limits(busy: Story, capsys: pytest.Ca
     assert "only 60 jobs were recorded" in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+def test_what_makes_no_sense_is_refused(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    story.use("  a: {handler: 'H:echo'}")
+    story.job("a", sent=0, start=1, end=2)
+    for arguments, said in (
         (["--load", "much"], "expected a load such as 3x or 0.5x, got 'much'"),
         (["--load", "0x"], "expected a load such as 3x or 0.5x, got '0x'"),
         (["--workers", "8"], "expected workers as PROCESSESxTHREADS, such as 2x8, got '8'"),
@@ -57,10 +60,39 @@ def test_people_read_what_changes_and_what_limits(busy: Story, capsys: pytest.Ca
         (["--set", "a.concurency=1"], "concurency"),
         (["--from", "2026-03-10T13:00", "--to", "2026-03-10T12:00"], "expected --from before --to"),
         (["--from", "2025-03-10", "--to", "2025-03-11"], "expected recorded jobs"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(
-    busy: Story, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+        (["--plot", "out.gif"], "expected a picture that ends in"),
+    ):
+        assert run(app, "zeke-jobs", ["backtest", *arguments]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_without_a_revision_it_says_what_else_there_is(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(app, "zeke-jobs", ["backtest"]) == 2
+    assert "--spec FILE" in capsys.readouterr().err
+
+
+def test_a_described_load_needs_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(app, "zeke-jobs", ["backtest", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    file, spec = tmp_path / "jobs.yaml", tmp_path / "load.yaml"
+    file.write_text("version: 1\ntasks:\n  a: {handler: 'no.such:thing', concurrency: 2}\n")
+    spec.write_text("version: 1\nlength: 2h\ntasks:\n  a: {rate: 60/h, takes: 1m}\n")
+    picture = tmp_path / "out.png"
+    asked = ["backtest", "--spec", str(spec), "--file", str(file), "--set", "a.concurrency=1", "--from", "2026-03-10"]
+    assert run(app, "zeke-jobs", [*asked, "--plot", str(picture), "--json"]) == 0
+    first = capsys.readouterr().out
+    assert json.loads(first)["proposed"]["limits"]["task/a"]["utilisation"] > 0.7
+    assert picture.exists()
+    assert run(app, "zeke-jobs", [*asked, "--json"]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_capacity_says_how_many_jobs_a_day_and_what_runs_out(busy: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(app, "zeke-jobs", ["capacity", *TIME, "--workers", "1x4"]) == 0
+    shown = capsys.readouterr().out
+    assert "task/a" in shown
+    assert "3,456 jobs a day, 2.4 times as many as were sent; then task/a is used up" in shown
+    assert run(app, "zeke-jobs", ["capacity", *TIME, "--set", "a.concurrency=4", "--workers", "1x3", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["runs_out"], round(answer["carries"], 1)) == ("threads", 3.6)

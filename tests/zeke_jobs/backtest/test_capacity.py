@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs.backtest.capacity import Capacity, capacity
+from zeke_jobs.backtest.simulation import Fleet
+from zeke_jobs.backtest.workload import Attempt, Workload
+
+
+def carried(tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **bounds: float) -> Capacity:  # noqa: B008
+    """Of a day with a job of a each minute, that takes 30 s, and one of b each hour, that takes 6 min."""
+    made = Workload(end=86_400)
+    for minute in range(1440):
+        made.add("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}")
+    for hour in range(24):
+        made.add("b", 3600.0 * hour, (Attempt(360),))
+    return capacity(made, load(tasks, top), fleet, **bounds)
+
+
+def test_threads_run_out_where_nothing_else_does() -> None:
+    # 0.5 threads for a and 0.1 for b, of 6.
+    found = carried("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}", fleet=Fleet(2, 3))
+    assert found.first is not None
+    assert found.first.name == "threads"
+    assert (found.first.needs, found.first.carries) == pytest.approx((0.6, 10))
+    assert found.jobs == {"a": 1440, "b": 24}
+
+
+def test_a_limit_runs_out_before_the_threads() -> None:
+    found = carried("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo', concurrency: 1}")
+    assert [bound.name for bound in found.bounds] == ["task/a", "task/b", "threads"]
+    assert [bound.carries for bound in found.bounds] == pytest.approx([2, 10, 8 / 0.6])
+
+
+def test_a_shared_limit_serves_all_its_tasks() -> None:
+    found = carried(
+        "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', uses: [ai]}", "limits: {ai: {concurrency: 3}}"
+    )
+    assert found.first is not None
+    assert (found.first.name, found.first.tasks) == ("limit/ai", ("a", "b"))
+    assert found.first.carries == pytest.approx(5)
+
+
+def test_a_rate_the_money_and_the_database_run_out_too() -> None:
+    found = carried("  a: {handler: 'H:echo', rate: 90/h}\n  b: {handler: 'H:echo'}", budget=28.8, database=1.0)
+    carries = {bound.name: bound.carries for bound in found.bounds}
+    assert carries["task/a rate"] == pytest.approx(1.5)
+    assert carries["budget"] == pytest.approx(2)
+    assert carries["database"] == pytest.approx(86_400 / 1464)
+
+
+def test_a_busy_key_is_shown_and_is_not_what_runs_out_first() -> None:
+    found = carried("  a: {handler: 'H:echo', concurrency: {per_key: 1}}\n  b: {handler: 'H:echo'}")
+    assert found.bounds[0].name == "key host 0 of a"
+    assert found.bounds[0].carries == pytest.approx(4)
+    assert found.first is not None
+    assert found.first.name == "threads"
+
+
+def test_the_busiest_hour_carries_less() -> None:
+    made = Workload(end=7200)
+    for number in range(30):
+        made.add("a", 3600.0 + number, (Attempt(60),))
+    found = capacity(made, load("  a: {handler: 'H:echo', concurrency: 1}"), Fleet()).first
+    assert found is not None
+    assert (found.carries, found.carries_at_peak) == pytest.approx((4, 2))

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs.backtest.comparing import backtest, bell_of, fleet_of
+from zeke_jobs.backtest.confidence import Confidence
+from zeke_jobs.backtest.history import Facts, Recording
+from zeke_jobs.backtest.recording import Oddities
+from zeke_jobs.backtest.simulation import Fleet
+from zeke_jobs.backtest.workload import Attempt, Workload
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+CONFIG = load("  a: {handler: 'H:echo', concurrency: 1}")
+
+
+def recording(*, waited: float = 0.003, jobs: int = 300, facts: dict[str, Any] | None = None, **odd: Any) -> Recording:
+    """A job each twelve seconds for an hour, that takes two seconds."""
+    made = Workload(origin=NOON.timestamp(), end=3600)
+    for number in range(jobs):
+        made.roots.append(made.add("a", 12.0 * number, (Attempt(2),), waited=waited))
+    known: dict[str, Any] = {
+        "first_job": NOON, "revisions": (), "sent_back": 0, "ticks_without_job": 0, "threads": 8, "processes": 1, "pauses": (),
+        "now": NOON + HOUR,
+    }  # fmt: skip
+    oddities = replace(Oddities(longest_gap=(12.0, 0.0), usual_gap=12.0), **odd)
+    return Recording(NOON, NOON + HOUR, made, oddities, Facts(**(known | (facts or {}))))
+
+
+def judged(**odd: Any) -> Confidence:
+    return backtest(recording(**odd), CONFIG, None).confidence
+
+
+def test_a_whole_history_that_runs_again_as_it_ran_is_trusted() -> None:
+    assert judged() == Confidence("high", ())
+
+
+@pytest.mark.parametrize(
+    ("odd", "level", "said"),
+    [
+        ({"jobs": 100}, "fair", "only 100 jobs were recorded"),
+        ({"jobs": 10}, "low", "only 10 jobs were recorded"),
+        ({"longest_gap": (1800.0, 600.0)}, "fair", "nothing was sent for 30m from 2026-03-10 12:10 UTC"),
+        ({"orphans": 30}, "low", "30 jobs name a sender that is gone"),
+        ({"backwards": 2}, "fair", "2 jobs have times that run backwards"),
+        ({"unfinished": 2}, "fair", "2 jobs have not ended"),
+        ({"vague": 20}, "low", "20 jobs were retried and only their last attempt is known"),
+        ({"unknown": {"gone": 3}}, "fair", "3 jobs of gone, which is not in force, are left out"),
+        ({"facts": {"revisions": (4, 5)}}, "fair", "revisions put in force: 4, 5"),
+        ({"facts": {"sent_back": 40}}, "low", "40 jobs say they were sent before older ones: the clock was put back"),
+        ({"facts": {"ticks_without_job": 1}}, "fair", "1 ticks of schedules have no job any more"),
+        ({"facts": {"first_job": NOON + timedelta(minutes=30)}}, "fair", "nothing is known of the time before 2026-03-10 12:30"),
+        ({"facts": {"pauses": ("task/a",)}}, "fair", "task/a is paused by hand now"),
+    ],
+)  # fmt: skip
+def test_what_is_odd_is_told_and_lowers_the_confidence(odd: dict[str, Any], level: str, said: str) -> None:
+    confidence = judged(**odd)
+    assert confidence.level == level
+    assert len(confidence.findings) == 1
+    assert said in confidence.findings[0].text
+
+
+def test_waits_that_come_out_otherwise_than_they_were_are_told() -> None:
+    assert judged(waited=30.0).level == "low"
+    assert (
+        "a waited 30.00 s on average, and 0.00 s when its day is run again as it was"
+        in judged(waited=30.0).findings[0].text
+    )
+
+
+def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> None:
+    assert fleet_of(recording())[0] == Fleet(1, 8, bell=0.003)
+    nobody = recording(facts={"threads": 0, "processes": 0})
+    nobody.workload.sent[1] = 1.0
+    fleet, how = fleet_of(nobody)
+    assert (fleet.slots, how) == (2, "no worker runs now; 2 jobs ran at once at most")
+
+
+def test_the_bell_is_what_jobs_waited_that_found_a_free_worker() -> None:
+    found = recording(waited=0.004).workload
+    found.waited[::2] = [5.0] * 150
+    assert bell_of(found) == 0.004

@@ -1,0 +1,191 @@
+"""How much a configuration carries: what each job needs of threads, limits, rates and money, and what runs out first."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from zeke_jobs.backtest.figures import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from zeke_jobs.backtest.lanes import Key
+    from zeke_jobs.backtest.simulation import Fleet
+    from zeke_jobs.backtest.workload import Workload
+    from zeke_jobs.config.models import Config, Rate, Task
+
+Kind = Literal["threads", "limit", "rate", "key", "budget", "database"]
+
+DAY = 86_400.0
+_PEAK = 3600.0  # seconds over which a busy time is looked at
+_LEAST_KEY_JOBS = 20
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Something that runs out.
+
+    Attributes:
+        name: ``threads``, ``task/ID``, ``limit/NAME``, ``budget``, ``database``; a busy key is ``key of ID``.
+        kind: What it is.
+        has: How much there is: jobs at once, starts a second, money a day, jobs a second.
+        needs: How much of it was needed on average.
+        needs_at_peak: The same in the busiest hour.
+        tasks: Tasks that need it, those that need most first.
+    """
+
+    name: str
+    kind: Kind
+    has: float
+    needs: float
+    needs_at_peak: float
+    tasks: tuple[str, ...]
+
+    @property
+    def carries(self) -> float:
+        """How many times the recorded load it carries, spread as evenly as can be."""
+        return self.has / self.needs if self.needs else float("inf")
+
+    @property
+    def carries_at_peak(self) -> float:
+        """How many times the recorded load it carries in the busiest hour without falling behind."""
+        return self.has / self.needs_at_peak if self.needs_at_peak else float("inf")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a configuration carries.
+
+    Attributes:
+        seconds: How long was looked at.
+        jobs: Jobs a day that were sent, by task.
+        bounds: What runs out, the first first.
+    """
+
+    seconds: float
+    jobs: dict[str, float]
+    bounds: tuple[Bound, ...]
+
+    @property
+    def first(self) -> Bound | None:
+        """What runs out first; None where nothing was needed. A busy key is none: more load is taken to have more keys."""
+        return next((bound for bound in self.bounds if bound.kind != "key"), None)
+
+
+def capacity(
+    workload: Workload,
+    config: Config,
+    fleet: Fleet,
+    *,
+    budget: float | None = None,
+    database: float | None = None,
+) -> Capacity:
+    """What ``config`` carries of such a workload.
+
+    Args:
+        workload: What was recorded.
+        config: Whose limits.
+        fleet: Whose threads.
+        budget: Money that may be spent in a day, in what the jobs' costs are counted in.
+        database: Jobs a second that the database carries, where that was measured.
+    """
+    needs = _Needs(workload, config)
+    found = [
+        needs.bound("threads", "threads", fleet.slots, needs.tasks(config.tasks), "held"),
+        *_limits(config, needs),
+        *_keys(config, needs),
+    ]
+    if budget is not None:
+        found.append(needs.bound("budget", "budget", budget / DAY, needs.tasks(config.tasks), "cost"))
+    if database is not None:
+        found.append(needs.bound("database", "database", database, needs.tasks(config.tasks), "starts"))
+    used = [bound for bound in found if bound.needs > 0]
+    return Capacity(
+        needs.seconds,
+        {name: count / needs.seconds * DAY for name, count in sorted(needs.jobs.items())},
+        tuple(sorted(used, key=lambda bound: bound.carries)),
+    )
+
+
+def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
+    owners: list[tuple[str, int | None, Rate | None, list[Task]]] = [
+        (f"task/{task.id}", task.concurrency.limit, task.rate, [task]) for task in config.tasks.values()
+    ]
+    owners += [
+        (
+            f"limit/{limit.name}",
+            limit.concurrency,
+            limit.rate,
+            [t for t in config.tasks.values() if limit.name in t.uses],
+        )
+        for limit in config.limits.values()
+    ]
+    for name, slots, rate, tasks in owners:
+        ids = needs.tasks(task.id for task in tasks)
+        if slots is not None:
+            yield needs.bound(name, "limit", slots, ids, "held")
+        if rate is not None:
+            yield needs.bound(f"{name} rate", "rate", rate.count / rate.period.total_seconds(), ids, "starts")
+
+
+def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
+    """The busiest key of each task that bounds its keys: more load of the same key has to wait for it."""
+    for task in config.tasks.values():
+        keys: Mapping[Key, float] = needs.by_key.get(task.id, {})
+        if task.concurrency.per_key is None or not keys:
+            continue
+        busiest = max(keys, key=lambda key: keys[key])
+        if needs.key_jobs[task.id, busiest] >= _LEAST_KEY_JOBS:
+            held = keys[busiest] / needs.seconds
+            yield Bound(f"key {busiest} of {task.id}", "key", task.concurrency.per_key, held, held, (task.id,))
+
+
+class _Needs:
+    """What the jobs of each task needed: thread-seconds, starts and money, altogether and in each hour."""
+
+    def __init__(self, workload: Workload, config: Config) -> None:
+        self.seconds = max(workload.end - workload.begin, 1.0)
+        self.jobs: Counter[str] = Counter()
+        self.by_key: defaultdict[str, defaultdict[Key, float]] = defaultdict(lambda: defaultdict(float))
+        self.key_jobs: Counter[tuple[str, Key]] = Counter()
+        self._hours = max(1, round(self.seconds / _PEAK))
+        self._sums: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * self._hours)
+        ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
+        for job, name in enumerate(workload.task):
+            at = workload.sent[job] - workload.begin
+            if name in ids and at >= 0:
+                self._add(workload, job, ids[name], min(int(at / self.seconds * self._hours), self._hours - 1))
+
+    def _add(self, workload: Workload, job: int, task: str, hour: int) -> None:
+        attempts = workload.attempts[job]
+        held = sum(attempt.held for attempt in attempts)
+        self.jobs[task] += 1
+        self._sums[task, "held"][hour] += held
+        self._sums[task, "starts"][hour] += len(attempts)
+        self._sums[task, "cost"][hour] += workload.cost[job] or 0.0
+        key = workload.key[job]
+        if key is not None:
+            self.by_key[task][key] += held
+            self.key_jobs[task, key] += 1
+
+    def tasks(self, ids: Iterable[str]) -> list[str]:
+        """Those of which jobs were sent."""
+        return [task for task in ids if task in self.jobs]
+
+    def bound(self, name: str, kind: Kind, has: float, tasks: list[str], what: str) -> Bound:
+        """What these tasks need together of something of which there is so much."""
+        whole = {task: sum(self._sums[task, what]) for task in tasks}
+        hours = [sum(self._sums[task, what][hour] for task in tasks) for hour in range(self._hours)]
+        order = sorted((task for task in whole if whole[task]), key=lambda task: -whole[task])
+        per_hour = self.seconds / self._hours
+        return Bound(
+            name, kind, has, sum(whole.values()) / self.seconds, max(hours, default=0.0) / per_hour, tuple(order)
+        )
+
+
+def busiest_second(workload: Workload) -> float:
+    """Jobs a second in the busiest minute (at the 99th percentile of the minutes): so many the database did carry."""
+    minutes: Counter[int] = Counter(int(sent // 60) for sent in workload.sent)
+    return (percentile(sorted(minutes.values()), 0.99) or 0.0) / 60

@@ -1,0 +1,106 @@
+"""Makes the workload that a load file describes; the same seed makes the same one."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from zeke_jobs.backtest.workload import Attempt, Workload
+from zeke_jobs.config.entries import parse_rate
+from zeke_jobs.cron import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zeke_jobs.backtest.load_file import LoadStanza, SentStanza, TakesStanza
+    from zeke_jobs.config.models import Config
+
+_HOUR = 3600.0
+_P95 = 1.6448536269514722  # standard deviations above the mean of a normal distribution
+_MOST_ATTEMPTS = 100
+
+
+def synthesize(stanza: LoadStanza, config: Config, begin: datetime, *, load: float = 1.0, seed: int = 0) -> Workload:
+    """Jobs from ``begin`` on, ``load`` times as many as the file says; tasks with a schedule send theirs by it."""
+    return _Synthesis(stanza, config, begin, load, seed).workload
+
+
+class _Synthesis:
+    def __init__(self, stanza: LoadStanza, config: Config, begin: datetime, load: float, seed: int) -> None:
+        self._stanza = stanza
+        self._config = config
+        self._chance = Random(seed)  # noqa: S311 (chance, no secrets)
+        self.workload = Workload(origin=begin.timestamp(), end=stanza.length.total_seconds())
+        for name, one in stanza.tasks.items():
+            for sent in self._moments(one, load):
+                self.workload.roots.append(self._job(name, sent, load=1.0))
+            for tick in self._ticks(name):
+                self.workload.roots.append(self._job(name, tick, load=load, tick=True))
+        self.workload.roots.sort(key=self.workload.sent.__getitem__)
+
+    def _job(self, name: str, sent: float, *, load: float, tick: bool = False) -> int:
+        """A job and all that it sends. A schedule's ticks stay as many; under more load they send more."""
+        one = self._stanza.tasks.get(name)
+        if one is None:
+            return self.workload.add(name, sent, (Attempt(0.0),))
+        key = self._chance.randrange(one.keys) if one.keys else None
+        job = self.workload.add(name, sent, self._attempts(one), key=key, cost=one.cost, tick=tick)
+        last = len(self.workload.attempts[job]) - 1
+        held = self.workload.attempts[job][last].held
+        for child, count in one.sends.items():
+            for _ in range(self._whole(count * load)):
+                self.workload.follows(job, self._job(child, sent, load=1.0), attempt=last, after=held)
+        return job
+
+    def _attempts(self, one: SentStanza) -> tuple[Attempt, ...]:
+        made: list[Attempt] = []
+        while one.fails and self._chance.random() < one.fails and len(made) < _MOST_ATTEMPTS:
+            made.append(Attempt(self._length(one.takes), "retry"))
+        return (*made, Attempt(self._length(one.takes)))
+
+    def _length(self, takes: TakesStanza | None) -> float:
+        if takes is None:
+            return 0.0
+        if takes.always is not None:
+            return takes.always.total_seconds()
+        if takes.most is not None:
+            least = takes.least.total_seconds() if takes.least else 0.0
+            return self._chance.uniform(least, takes.most.total_seconds())
+        assert takes.median is not None
+        assert takes.p95 is not None
+        median = math.log(takes.median.total_seconds())
+        return self._chance.lognormvariate(median, (math.log(takes.p95.total_seconds()) - median) / _P95)
+
+    def _moments(self, one: SentStanza, load: float) -> Iterator[float]:
+        """Moments at random, as many as said in each hour on average (a Poisson process)."""
+        if one.rate is not None:
+            rate = parse_rate(one.rate)
+            hourly = [rate.count / rate.period.total_seconds() * _HOUR]
+        else:
+            hourly = one.hourly or []
+        at, end = 0.0, self.workload.end
+        while hourly and at < end:
+            expected = hourly[int(at / _HOUR) % len(hourly)] * load / _HOUR
+            hour_ends = (int(at / _HOUR) + 1) * _HOUR
+            step = self._chance.expovariate(expected) if expected else _HOUR
+            if at + step >= hour_ends:
+                at = hour_ends  # what comes after has no memory: the next hour begins anew
+            else:
+                at += step
+                if at < end:
+                    yield at
+
+    def _ticks(self, name: str) -> Iterator[float]:
+        task = self._config.task(name)
+        if task is None or task.cron is None or task.cron.paused:
+            return
+        begin, origin = datetime.fromtimestamp(self.workload.origin, UTC), self.workload.origin
+        until = datetime.fromtimestamp(origin + self.workload.end, UTC)
+        for tick in parse(task.cron.at).between(begin, until, ZoneInfo(task.cron.timezone)):
+            yield tick.timestamp() - origin + self._chance.random() * task.cron.jitter.total_seconds()
+
+    def _whole(self, count: float) -> int:
+        return int(count) + (self._chance.random() < count - int(count))
