@@ -21,6 +21,7 @@ from zeke_jobs.cli import (
     pause,
     plan,
     reload,
+    roles,
     schedule,
     schema,
     send,
@@ -100,4 +101,5 @@ app.command(short_help="Start no more jobs of a task, queue or shared limit.")(p
 app.command(short_help="Start jobs again of what was paused.")(pause.resume)
 app.command(short_help="List what is paused, by whom and why.")(pause.paused)
 app.add_typer(schedule.app, name="schedule", short_help="List, pause, run and backfill schedules.")
+app.command(short_help="Print or grant least-privilege roles.")(roles.roles)
 app.command(short_help="Remove what migrations made, after asking.")(uninstall.uninstall)

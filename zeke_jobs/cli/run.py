@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from psycopg2 import OperationalError
+from psycopg2.errors import InsufficientPrivilege
 
 from zeke_jobs.errors import (
     ConfigurationError,
@@ -49,8 +50,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         return _refuse(error, name)
     except _WRONG_USE as error:
         return complain(str(error), WRONG_USE)
-    except OperationalError as error:
-        return complain(f"expected a database that answers, got: {str(error).strip()}", FAILED)
+    except (OperationalError, InsufficientPrivilege) as error:
+        return complain(_database_says(error), FAILED)
     except (ZekeJobsError, RuntimeError) as error:
         if isinstance(error, typer.Abort):
             return INTERRUPTED
@@ -66,6 +67,14 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
     return status if isinstance(status, int) else FINE
+
+
+def _database_says(error: Exception) -> str:
+    if isinstance(error, InsufficientPrivilege):
+        said = str(error).strip().partition("\n")[0]
+        help_ = "help: `zeke-jobs roles` says which database role may do what"
+        return f"expected a database user who may do this, got: {said}\n  {help_}"
+    return f"expected a database that answers, got: {str(error).strip()}"
 
 
 def _refuse(error: Exception, name: str) -> int:

@@ -82,6 +82,24 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET awaited = true
+  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  RETURNING q.state, q.queue_name INTO v_job;
+  IF v_job.state = 'queued' THEN
+    PERFORM zeke_jobs.ring(v_job.queue_name);
+  END IF;
+  RETURN v_job.state;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -458,9 +476,10 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT count(*) FROM (
     (SELECT 1 FROM zeke_jobs.queue AS q
@@ -487,7 +506,8 @@ CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
 $$;
 
 CREATE FUNCTION zeke_jobs.enqueue(p_task text, p_revision integer, p_payload jsonb, p_options jsonb, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status) RETURNS record
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_task zeke_jobs.task;
@@ -590,7 +610,8 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS TABLE(ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
@@ -1119,6 +1140,13 @@ CREATE FUNCTION zeke_jobs.keep() RETURNS TABLE(task text, status zeke_jobs.job_s
   WHERE p.task IS NOT NULL
 $$;
 
+CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
+$$;
+
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1230,9 +1258,10 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   WITH RECURSIVE level (priority) AS (
     SELECT (
@@ -1259,6 +1288,13 @@ CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestam
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
 $$;
 
+CREATE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
+$$;
+
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
     LANGUAGE sql STABLE
     AS $$
@@ -1278,9 +1314,10 @@ CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
 $$;
 
 CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision, OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint) RETURNS record
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   WITH done AS (
     SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
@@ -1652,7 +1689,8 @@ CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
 $$;
 
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
@@ -1775,6 +1813,13 @@ BEGIN
   INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
   outcome := 'held';
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;
 
 CREATE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text

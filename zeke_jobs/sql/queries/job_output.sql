@@ -1,5 +1,3 @@
 -- What a completed job returned; no row while it has not completed.
-SELECT q.result::text
-FROM zeke_jobs.queue AS q
-WHERE q.message_id = CAST(%(id)s AS uuid)
-  AND q.state = 'done'
+SELECT o.result::text
+FROM zeke_jobs.output_of(CAST(%(id)s AS uuid)) AS o (result)

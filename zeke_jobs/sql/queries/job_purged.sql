@@ -3,5 +3,6 @@ SELECT
   h.name,
   h.state::text,
   h.completed_on
-FROM zeke_jobs.history AS h
+FROM zeke_jobs.finished AS h
 WHERE h.id = CAST(%(id)s AS uuid)
+  AND h.purged_on IS NOT NULL

@@ -4,5 +4,4 @@ SELECT
   t.revision,
   t.payload_schema::text,
   t.sensitive
-FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t
-WHERE t.id IS NOT NULL
+FROM zeke_jobs.known_task(CAST(%(task)s AS text)) AS t

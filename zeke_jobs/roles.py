@@ -1,0 +1,34 @@
+"""Least-privilege roles of the database: a client, a worker, an operator, a reader."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+CLIENT, WORKER, OPERATOR, READER = "zeke_jobs_client", "zeke_jobs_worker", "zeke_jobs_operator", "zeke_jobs_reader"
+
+
+def script() -> str:
+    """The statements that create the roles and grant them what they need, for a database administrator to read and run."""
+    return files("zeke_jobs").joinpath("sql", "roles.sql").read_text(encoding="utf-8")
+
+
+def grant(conn: Connection) -> None:
+    """Create the roles where they are missing, and grant them what this version needs.
+
+    Args:
+        conn: An autocommit connection of the schema's owner, who may create roles.
+
+    Raises:
+        psycopg2.errors.InsufficientPrivilege: it is not; nothing was changed.
+    """
+    with conn.cursor() as cursor:
+        try:
+            cursor.execute(script())
+        except BaseException:
+            if not conn.closed:
+                cursor.execute("ROLLBACK")
+            raise
