@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
 _LOOK = 0.05  # seconds between two looks at what waits
 _WAITING = "SELECT task, count(*) FROM zeke_jobs.queue WHERE state = 'queued' GROUP BY task"
+_AT_ONCE = 5_000
 _PATIENCE = 0.2  # seconds before a send that failed is tried again
 
 #: What one job of each task is to do, and how many of them shall wait.
@@ -85,6 +86,13 @@ class Traffic:
         """One job more; the answer is its id."""
         with closing(connect(self._url)) as conn:
             return self._send(conn, task, payload, new_id(), **options)
+
+    def send_many(self, task: str, payload: dict[str, Any], count: int) -> None:
+        """Many jobs more, all alike."""
+        with closing(connect(self._url)) as conn:
+            for _ in range(0, count, _AT_ONCE):
+                sent = zeke_jobs.send_many(task, [payload] * _AT_ONCE, connection=conn)
+                self.ledger.update(str(one.id) for one in sent)
 
     def _run(self) -> None:
         unanswered: tuple[str, dict[str, Any], UUID] | None = None

@@ -226,7 +226,8 @@ class World:
             self.phases[name] = begin, time.time()
 
     def measure(self, name: str) -> None:
-        """A phase in which nothing happens."""
+        """A phase in which nothing happens, after a moment in which things settle."""
+        time.sleep(2.0)
         with self.phase(name):
             time.sleep(3.0 if self.quick else 9.0)
 

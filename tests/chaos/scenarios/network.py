@@ -36,8 +36,10 @@ def stall(*, quick: bool) -> Outcome:
         here.until(
             lambda: here.look("SELECT started_on FROM zeke_jobs.queue WHERE message_id = %s", late), 20, "a start"
         )
-        here.worker("well")
-        here.flow()
+        # Two, since one makes itself empty for what has seen a death.
+        here.worker("well one")
+        here.worker("well two")
+        here.flow(3)
         here.measure("before")
         with here.phase("during"):
             pids, begin = stalled.pids(), time.monotonic()
@@ -48,7 +50,7 @@ def stall(*, quick: bool) -> Outcome:
             here.note_gone(pids, begin, time.monotonic())
         over = time.time()
         fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)
-        here.whole()
+        here.whole(3)
         here.measure("after")
         here.drain()
         died, state, other = here.row(
@@ -61,7 +63,7 @@ def stall(*, quick: bool) -> Outcome:
         here.promise("its late end changes nothing", here.look("SELECT count(*) FROM effect WHERE job = %s", late) == 1)
         here.promise("the stalled worker notices that it was taken for dead", fenced)
         return here.outcome(
-            f"a proxy between one of two workers and the server forwards nothing for {seconds} s",
+            f"a proxy between one of three workers and the server forwards nothing for {seconds} s",
             fault_over=over,
             recovers_in=10,
         )

@@ -54,15 +54,17 @@ def freeze(*, quick: bool) -> Outcome:
     """One of two worker commands is stopped for longer than others wait for it, and goes on."""
     with world("freeze", quick=quick) as here:
         frozen = here.worker("one")
+        # Two, since one makes itself empty for what has seen a death.
         here.worker("two")
-        here.flow()
+        here.worker("three")
+        here.flow(3)
         here.measure("before")
         with here.phase("during"):
             pids = frozen.pids()
             os.killpg(frozen.command.pid, signal.SIGSTOP)
             begin = time.monotonic()
             taken = here.comes(
-                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 1, 30
+                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
             )
             time.sleep(2)
             thawed = time.monotonic()
@@ -70,14 +72,14 @@ def freeze(*, quick: bool) -> Outcome:
             os.killpg(frozen.command.pid, signal.SIGCONT)
         over = time.time()
         fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
-        here.whole()
+        here.whole(3)
         here.measure("after")
         here.drain()
         here.promise("others take its jobs", taken)
         here.promise("it notices that it was taken for dead", fenced)
         _promise_return(here)
         return here.outcome(
-            f"SIGSTOP of one of two workers for {thawed - begin:.0f} s, then SIGCONT",
+            f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
             fault_over=over,
             recovers_in=10,
         )
