@@ -89,6 +89,7 @@ def pause(target: str, then: Callable[[BigTable], Any]) -> Callable[[BigTable], 
 
 def rescue(big: BigTable) -> None:
     big.jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour' WHERE id <> %s", WORKER)
+    big.jobs.rows("UPDATE zeke_jobs.worker SET beating_since = beating_since - interval '1 hour'")
     assert SQL.all(big.jobs.conn, "worker_rescue")
 
 

@@ -14,7 +14,8 @@ CREATE TYPE zeke_jobs.claimed AS (
   claimed_on timestamptz,
   expires_on timestamptz
 );
-CREATE TYPE zeke_jobs.candidate AS (task text, priority integer, gates text[], per_key integer);
+CREATE TYPE zeke_jobs.candidate AS (
+  task text, priority integer, gates text[], per_key integer, after_run_at timestamptz, after_seq bigint);
 
 -- How many more jobs a gate lets through now. Call it with the gate's row locked, in a statement after the one that locked
 -- it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
@@ -111,6 +112,9 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
+-- Beside a transaction that stays open for long, the index keeps the entries of all that was claimed since, and each claim would step over
+-- them. Where that takes time, the session remembers for two seconds how far it came with each task, and begins there. A job that comes
+-- back to an earlier place meanwhile (returned unstarted, committed late) waits until then, or until nothing else is left.
 CREATE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL
@@ -147,41 +151,67 @@ DECLARE
   v_one integer;
   v_gate text;
   v_at integer;
+  v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
+  v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
+  v_cursor jsonb := CASE WHEN v_until > v_now THEN v_cursors -> p_queue -> 'at' END;
+  v_ahead jsonb;
+  v_afters timestamptz[];
+  v_after_seqs bigint[];
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key
+    SELECT t.id, t.gates, t.per_key, (v_cursor -> t.id ->> 0)::integer AS cursor,
+      (v_cursor -> t.id ->> 1)::timestamptz AS after_run_at, (v_cursor -> t.id ->> 2)::bigint AS after_seq
     FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.pause AS p
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
-  level (task, gates, per_key, priority) AS (
-    SELECT s.id, s.gates, s.per_key, (
-      SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
-      ORDER BY q.priority DESC LIMIT 1)
+  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, CASE
+      WHEN s.cursor IS NULL THEN (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
+        ORDER BY q.priority DESC LIMIT 1)
+      ELSE coalesce((
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority > s.cursor
+        ORDER BY q.priority DESC LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority = s.cursor
+          AND (q.run_at, q.seq) > (s.after_run_at, s.after_seq)
+        LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority < s.cursor
+        ORDER BY q.priority DESC LIMIT 1)) END
     FROM served AS s
     UNION ALL
-    SELECT l.task, l.gates, l.per_key, (
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, (
       SELECT q.priority FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
       ORDER BY q.priority DESC LIMIT 1)
     FROM level AS l
     WHERE l.priority IS NOT NULL AND l.per_key IS NULL
+  ),
+  begun AS (
+    SELECT l.task, l.gates, l.per_key, l.priority,
+      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
+      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
+    FROM level AS l
   )
-  SELECT array_agg((l.task, l.priority, l.gates, l.per_key)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
+  SELECT array_agg(
+    (l.task, l.priority, l.gates, l.per_key, l.after_run_at, l.after_seq)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
   INTO v_all
-  FROM level AS l
+  FROM begun AS l
   -- LIMIT 1, not EXISTS: as a semi-join it would read the whole backlog.
   WHERE l.priority IS NOT NULL AND CASE
     WHEN l.per_key IS NULL THEN (
       SELECT true FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-        AND q.priority = l.priority AND q.run_at <= v_now
+        AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
       LIMIT 1)
     ELSE (
       SELECT true FROM zeke_jobs.queue AS q
@@ -189,7 +219,16 @@ BEGIN
         AND q.run_at <= v_now
       LIMIT 1) END;
   IF v_all IS NULL THEN
+    IF v_cursor IS NOT NULL THEN
+      PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+    END IF;
     RETURN;
+  END IF;
+  IF v_cursor IS NULL AND zeke_jobs.now() - v_now
+    >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '10 ms')::interval
+  THEN
+    v_cursor := '{}';
+    v_until := v_now + interval '2 seconds';
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
@@ -237,6 +276,8 @@ BEGIN
       v_rest := v_left % cardinality(v_ready);
       v_tasks := '{}';
       v_quotas := '{}';
+      v_afters := '{}';
+      v_after_seqs := '{}';
       v_places := '{}';
       v_next := '{}';
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
@@ -265,6 +306,8 @@ BEGIN
         END LOOP;
         v_next := v_next || v_one;
         v_quotas := v_quotas || v_quota;
+        v_afters := v_afters || v_all[v_one].after_run_at;
+        v_after_seqs := v_after_seqs || v_all[v_one].after_seq;
         IF v_all[v_one].per_key IS NULL THEN
           v_tasks := v_tasks || v_all[v_one].task;
         ELSE
@@ -279,11 +322,12 @@ BEGIN
       END IF;
 
       WITH picked AS MATERIALIZED (
-        SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
+        SELECT r.place, x.task, r.run_at, r.seq
+        FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
         CROSS JOIN LATERAL (
-          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          SELECT q.ctid AS place, q.run_at, q.seq FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
             AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
           ORDER BY q.run_at, q.seq LIMIT x.quota
           FOR UPDATE SKIP LOCKED
@@ -297,7 +341,10 @@ BEGIN
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
       )
-      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      SELECT array_agg(u.one), CASE WHEN v_cursor IS NOT NULL THEN (
+        SELECT jsonb_object_agg(f.task, jsonb_build_array(v_all[v_from].priority, f.run_at, f.seq))
+        FROM (SELECT DISTINCT ON (p.task) p.task, p.run_at, p.seq FROM picked AS p ORDER BY p.task, p.run_at DESC, p.seq DESC) AS f) END
+      INTO v_rows, v_ahead FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
@@ -315,12 +362,25 @@ BEGIN
         END LOOP;
         IF v_taken < v_quotas[v_at] THEN
           v_open := array_remove(v_open, v_one);
+          v_ahead := v_ahead - v_all[v_one].task;
+          v_cursor := v_cursor - v_all[v_one].task;
+        ELSIF v_ahead IS NOT NULL THEN
+          -- For another round within this claim.
+          v_all[v_one].after_run_at := coalesce((v_ahead -> v_all[v_one].task ->> 1)::timestamptz, v_all[v_one].after_run_at);
+          v_all[v_one].after_seq := coalesce((v_ahead -> v_all[v_one].task ->> 2)::bigint, v_all[v_one].after_seq);
         END IF;
       END LOOP;
+      v_cursor := v_cursor || coalesce(v_ahead, '{}');
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
 
+  IF v_cursor IS NOT NULL THEN
+    PERFORM set_config(
+      'zeke_jobs.cursors',
+      jsonb_set(v_cursors, ARRAY[p_queue], jsonb_build_object('until', v_until, 'at', v_cursor))::text,
+      false);
+  END IF;
   IF true = ANY (v_gate_rated) THEN
     DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
     WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
