@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 THREADS = 8
+#: Seconds to settle and to measure, when quick and when not.
+PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 _WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 
@@ -227,9 +229,10 @@ class World:
 
     def measure(self, name: str) -> None:
         """A phase in which nothing happens, after a moment in which things settle."""
-        time.sleep(2.0)
+        settle, length = PHASE[self.quick]
+        time.sleep(settle)
         with self.phase(name):
-            time.sleep(3.0 if self.quick else 9.0)
+            time.sleep(length)
 
     def promise(self, text: str, held: bool) -> None:
         """State one thing that must hold, and whether it does."""

@@ -1,0 +1,125 @@
+"""The chaos suite in short: two of its scenarios on real processes, and proof that its proofs can fail."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chaos import outcome, proof, world
+from tests.chaos.__main__ import BEGIN, END, main
+from tests.chaos.outcome import Outcome, Promise
+from tests.chaos.proof import Run
+from tests.chaos.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+#: What a busy machine may miss.
+_OF_TIME = ("throughput", "recovery", "return in")
+
+
+@pytest.mark.parametrize("scenario", ["stall", "use-up-connections"])
+def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(world.PHASE, True, (0.0, 0.5))
+    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
+        monkeypatch.delenv(name)
+    found = SCENARIOS[scenario](quick=True)
+    assert [text for text in found.broken() if not text.startswith(_OF_TIME)] == []
+    assert (found.lost, found.duplicated) == (0, 0)
+    assert found.sent == found.finished + found.stated > 300
+
+
+TABLES = "CREATE TABLE effect (job uuid NOT NULL)"
+ROW = """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, completed_on, revision)
+  VALUES (gen_random_uuid(), 'default', jsonb_build_object('actor_name', 't', 'kwargs', %s::jsonb), %s, now(), 1) RETURNING message_id::text"""
+
+
+def add(conn: Connection, state: str = "done", payload: str = "{}", effects: int = 1) -> str:
+    with conn.cursor() as cursor:
+        cursor.execute(ROW, (payload, state))
+        (job,) = cursor.fetchone() or ("",)
+        for _ in range(effects):
+            cursor.execute("INSERT INTO effect VALUES (%s)", (job,))
+    return str(job)
+
+
+@pytest.fixture
+def accounted(conn: Connection) -> Connection:
+    with conn.cursor() as cursor:
+        cursor.execute(TABLES)
+    return conn
+
+
+def test_a_lost_job_is_seen(accounted: Connection) -> None:
+    there = add(accounted)
+    assert proof.account(accounted, [there]).lost == 0
+    assert proof.account(accounted, [there, "00000000-0000-0000-0000-000000000001"]).lost == 1
+    add(accounted, "consumed", effects=0)
+    found = proof.account(accounted, [there])
+    assert (found.sent, found.finished, found.stated, found.lost) == (2, 1, 0, 1)
+    assert found.faults == ("1 neither completed nor ended with a reason",)
+
+
+def test_a_completion_without_its_effect_or_child_is_seen(accounted: Connection) -> None:
+    jobs = [add(accounted, effects=0), add(accounted, payload='{"child": true}')]
+    assert proof.account(accounted, jobs).lost == 2
+
+
+def test_an_effect_that_is_there_twice_or_without_its_job_is_seen(accounted: Connection) -> None:
+    jobs = [add(accounted, effects=2), add(accounted, "queued")]
+    assert proof.account(accounted, jobs).duplicated == 2
+
+
+def test_a_limit_that_was_exceeded_is_seen() -> None:
+    ran = [
+        Run("a", "limited", "-", 1, 0.0, 2.0),
+        Run("b", "limited", "-", 1, 1.0, 3.0),
+        Run("c", "limited", "-", 2, 2.0, 4.0),
+    ]
+    assert proof.peaks(ran, {})["limited"] == 2
+    assert proof.peaks(ran, {1: [(0.5, 9.0)]})["limited"] == 1, "what was killed did not run on"
+    assert proof.peaks(ran, {}, {"limited": "pool"})["pool"] == 2
+    assert proof.repeats([*ran, ran[0]]) == 1
+
+
+def test_a_trace_tells_what_died_in_mid_run(tmp_path: Path) -> None:
+    (tmp_path / "trace").write_text("S 1.0 7 a t -\nS 2.0 7 b t k\nE 3.0 7 a t -\n")
+    assert proof.runs(tmp_path / "trace") == [Run("a", "t", "-", 7, 1.0, 3.0), Run("b", "t", "k", 7, 2.0, None)]
+
+
+def test_rates_are_medians_and_recovery_is_when_half_is_back() -> None:
+    moments = [n / 10 for n in range(100)] + [15 + n / 10 for n in range(100)]
+    assert proof.rate(moments, (0.0, 9.0)) == 10
+    assert proof.rate(moments, (9.0, 15.0)) == 0
+    assert proof.recovery(moments, 10.0, 10.0, 25.0) == 5.0
+    assert proof.recovery(moments, 10.0, 10.0, 15.5) is None
+
+
+def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Outcome(
+        "refuse", "much", before=10.0, after=9.0, sent=3, finished=3, promises=(Promise("nothing lost", held=False),)
+    )
+    monkeypatch.setitem(SCENARIOS, "refuse", lambda **_: row)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
+    assert main(["refuse", "--quick", "--json", str(tmp_path / "found.json"), "--page", str(page)]) == 1
+    assert "| `refuse` | much | 10 → — → 9 |" in page.read_text()
+    assert "NOT: nothing lost" in page.read_text()
+    assert json.loads((tmp_path / "found.json").read_text())["scenarios"][0]["verdict"] == "BROKEN"
+    assert "BROKEN" in capsys.readouterr().out
+    assert outcome.cells(Outcome("stall", "", skipped="it needs root"))[-1] == "skipped: it needs root"
+
+
+def test_an_unknown_scenario_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["stal"])
+    assert "expected scenarios among kill-workers" in capsys.readouterr().err
