@@ -1,0 +1,133 @@
+"""Outcomes stay in mind until they are on disk, whatever becomes of the connection in between."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from structlog.testing import capture_logs
+
+from zeke_jobs.claims import Claim, HeldClaims
+from zeke_jobs.endings import columns
+from zeke_jobs.outcome import RETURNED, Completed, Ended
+from zeke_jobs.postgres import Pool
+from zeke_jobs.queries import SQL
+from zeke_jobs.settler import Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from tests.zeke_jobs.engine.conftest import Jobs
+
+ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
+
+
+class Flaky(Pool):
+    """A pool whose next connections can be made to break when they are used."""
+
+    failures = 0
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        if self.failures:
+            self.failures -= 1
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        with super().connection() as conn:
+            yield conn
+
+
+class Scene:
+    """A settler without its process: claims of real jobs, held as a process holds them."""
+
+    def __init__(self, jobs: Jobs, url: str) -> None:
+        self.jobs = jobs
+        self.pool = Flaky(url)
+        self.held = HeldClaims()
+        self.settler = Settler(self.pool, self.held)
+        self.worker = self.settler.writer.worker = jobs.worker()
+
+    def claim(self, count: int = 1) -> list[Claim]:
+        self.jobs.add("a", count)
+        rows = self.jobs.claim(self.worker, count)
+        return [self.held.add(Claim(row["message_id"], row["claim"], "a", 0, 0, 0, 1, None, None)) for row in rows]
+
+    def complete_without_flush(self, claims: list[Claim]) -> None:
+        """As a consumer does along with its next claim."""
+        done = [(claim, Completed()) for claim in claims]
+        SQL.all(self.jobs.conn, "job_complete", worker=self.worker, **columns(done))
+        self.settler.flush_soon(done)
+
+    def settle(self) -> None:
+        """Run the settler's thread until all is written."""
+        self.settler.start()
+        self.settler.close(30.0)
+
+    def states(self, claims: list[Claim]) -> list[str]:
+        return [self.jobs.row(claim.id)["state"] for claim in claims]
+
+
+@pytest.fixture
+def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
+    jobs.use(ONE)
+    scene = Scene(jobs, database)
+    yield scene
+    scene.pool.close()
+
+
+def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
+    claims = scene.claim(2)
+    scene.complete_without_flush(claims)
+    assert [claim for claim, _ in scene.settler.waiting()] == claims
+    assert len(scene.held) == 2
+    scene.settle()
+    assert scene.settler.waiting() == []
+    assert len(scene.held) == 0
+
+
+def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
+    kept, undone = claims = scene.claim(2)
+    scene.complete_without_flush(claims)
+    undo = "UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, completed_on = NULL WHERE message_id = %s"
+    scene.jobs.rows(undo, scene.worker, undone.id)
+    scene.pool.failures = 1
+    with capture_logs() as lines:
+        scene.settle()
+    assert scene.states([kept, undone]) == ["done", "done"]
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["outcomes wait for the database"]
+    assert len(scene.held) == 0
+
+
+def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
+    (claim,) = scene.claim()
+    scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")
+    scene.settler.put(claim, Completed())
+    with capture_logs() as lines:
+        scene.settle()
+    assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
+    assert scene.states([claim]) == ["consumed"]
+
+
+def test_an_outage_changes_no_outcome(scene: Scene) -> None:
+    done, failed = claims = scene.claim(2)
+    scene.settler.put(done, Completed('"x"'))
+    failed.started = failed.received
+    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.pool.failures = 3
+    scene.settle()
+    assert scene.states(claims) == ["done", "rejected"]
+
+
+def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene: Scene) -> None:
+    claims = scene.claim(5)
+    cancelled: UUID = claims[2].id
+    scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
+    for claim in claims:
+        scene.settler.put(claim, RETURNED)
+    scene.settle()
+    assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
+    rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
+    assert {(row["worker"], row["attempt"], row["attempts"] == []) for row in rows} == {(None, 0, True)}
+    assert len(scene.held) == 0
