@@ -87,6 +87,8 @@ class Load:
         with self._lock:
             free = self.threads - self._taken
             flowing = self.threads - self._taken_long  # threads that come back soon
+            if self._taken_long:
+                flowing -= 1  # where there are long jobs, the next one may be claimed along with this
             if not self._short or flowing <= 0:
                 return max(0, free)
             ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
