@@ -1,6 +1,7 @@
 """docs/tutorial.md, run as it stands: files are written, commands are run, their output is compared."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from tests.acceptance.running import Up, up_in_a_folder
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "tutorial.md"
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "tutorial.md"
+OPERATORS = "## 9. "  # begins the part that is played in the checkout
 BLOCK = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', flags=re.MULTILINE | re.DOTALL
 )
@@ -44,34 +47,64 @@ def test_an_output_is_compared_with_its_gaps(promised: str, got: str, expected: 
     assert matches(promised, got) is expected
 
 
-def test_the_tutorial_does_what_it_says() -> None:
+def part(of_operators: bool) -> Iterator[tuple[str, str | None, str]]:
+    """The blocks of one part of the page: language, title, body."""
+    developers, operators = PAGE.read_text(encoding="utf-8").split(OPERATORS)
+    for block in BLOCK.finditer(operators if of_operators else developers):
+        yield block["language"], block["title"], block["body"]
+
+
+def edit(file: Path, body: str) -> None:
+    """Replace each line with ``-`` before it by the one after it, with ``+``."""
+    lines = body.splitlines()
+    for old, new in zip(lines[::2], lines[1::2], strict=True):
+        assert (old[0], new[0]) == ("-", "+")
+        text = file.read_text()
+        assert text.count(f"{old[1:]}\n") == 1, old
+        file.write_text(text.replace(f"{old[1:]}\n", f"{new[1:]}\n"))
+
+
+def play(up: Up, blocks: Iterator[tuple[str, str | None, str]]) -> int:
+    """Do what the page says; answers how often it started the workers."""
     starts = 0
+    for language, title, body in blocks:
+        if language == "diff" and title:
+            edit(up.folder / title, body)
+        elif title:
+            (up.folder / title).write_text(body)
+            if starts:
+                starts += 1
+                up.wait_for("Worker process is ready", times=starts)
+        elif language == "python":
+            (promised,) = re.findall(r"# (.*)$", body)
+            assert up.python(body) == promised
+        elif language == "console":
+            for command, output in commands(body):
+                if command.startswith("zeke-jobs up"):
+                    up.start(*command.split()[2:])
+                    up.wait_for("Worker process is ready")
+                    starts = 1
+                else:
+                    got = up.run(command)
+                    assert matches(output, got), f"$ {command}\n{got}"
+    return starts
+
+
+def test_the_tutorial_does_what_it_says() -> None:
     with up_in_a_folder() as up:
-        for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
-            language, title, body = block["language"], block["title"], block["body"]
-            if title:
-                (up.folder / title).write_text(body)
-                if starts:
-                    starts += 1
-                    up.wait_for("Worker process is ready", times=starts)
-            elif language == "python":
-                (promised,) = re.findall(r"# (.*)$", body)
-                assert up.python(body) == promised
-            elif language == "console":
-                for command, output in commands(body):
-                    if command.startswith("zeke-jobs up"):
-                        up.start(*command.split()[2:])
-                        up.wait_for("Worker process is ready")
-                        starts = 1
-                    else:
-                        got = up.run(command)
-                        assert matches(output, got), f"$ {command}\n{got}"
-        assert starts > 1
+        assert play(up, part(of_operators=False)) > 1
         check_that_the_retried_job_completed(up)
 
 
+def test_an_operator_turns_the_pipeline_as_the_tutorial_says() -> None:
+    with up_in_a_folder() as up:
+        shutil.copy(ROOT / "jobs.yaml", up.folder)
+        assert play(up, part(of_operators=True)) == 1
+        assert (up.folder / "jobs.yaml").read_text() == (ROOT / "jobs.yaml").read_text()
+
+
 def test_the_page_names_the_database_before_the_program_that_needs_it() -> None:
-    blocks = [(block["language"], block["body"]) for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+    blocks = [(language, body) for language, _, body in part(of_operators=False)]
     program = next(place for place, (_, body) in enumerate(blocks) if "zeke_jobs.send" in body)
     assert blocks[program - 1] == ("sh", "export DATABASE_URL=…\n")
 
