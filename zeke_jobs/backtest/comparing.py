@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from zeke_jobs.backtest.confidence import Confidence, Finding, judge
@@ -25,7 +25,8 @@ Progress: TypeAlias = "Callable[[str, float], object]"
 
 #: Waits up to this long, in seconds, are those of jobs that found a free worker.
 _AT_ONCE = 0.05
-_USUAL_BELL = 0.003
+_USUAL_BELLS = (0.003,)
+_MOST_BELLS = 1000
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def backtest(
     if proposal is not None:
         varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
         workers = proposal.fleet or fleet
-        workers = Fleet(workers.processes, workers.threads, fleet.bell)
+        workers = replace(workers, bells=fleet.bells)
         proposed = run(varied, proposal.config, workers, seed=seed, progress=lambda share: progress("proposed", share))
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
@@ -123,7 +124,7 @@ def rehearsal(
     progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
     """Run a load that is described, under a configuration and under a proposal. The same arguments give the same answer."""
-    fleet = Fleet(fleet.processes, fleet.threads, _USUAL_BELL)
+    fleet = replace(fleet, bells=_USUAL_BELLS)
     workload = synthesize(stanza, config, begin, seed=seed)
     today = run(workload, config, fleet, seed=seed, progress=lambda share: progress("today", share))
     proposed = None
@@ -152,22 +153,22 @@ def run(
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
     """Who worked, as far as it is known, and how it is known."""
-    bell = bell_of(recording.workload)
+    bells = bells_of(recording.workload)
     facts = recording.facts
     if facts.threads:
-        return Fleet(facts.processes, max(1, facts.threads // facts.processes), bell), "those that run now"
+        return Fleet(facts.processes, max(1, facts.threads // facts.processes), bells), "those that run now"
     peak = _most_at_once(recording.workload)
-    return Fleet(1, max(1, peak), bell), f"no worker runs now; {peak} jobs ran at once at most"
+    return Fleet(1, max(1, peak), bells), f"no worker runs now; {peak} jobs ran at once at most"
 
 
-def bell_of(workload: Workload) -> float:
-    """How soon an idle worker claims what is due, in seconds: the median of the jobs that hardly waited."""
+def bells_of(workload: Workload) -> tuple[float, ...]:
+    """How soon an idle worker claimed what was due, in seconds: some of the jobs that hardly waited, from the soonest on."""
     soon = sorted(
         wait
         for waited, start in zip(workload.waited, workload.start, strict=True)
         if waited is not None and 0 <= (wait := waited - start) < _AT_ONCE
     )
-    return soon[len(soon) // 2] if soon else _USUAL_BELL
+    return tuple(soon[:: max(1, len(soon) // _MOST_BELLS)]) or _USUAL_BELLS
 
 
 def _most_at_once(workload: Workload) -> int:

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest.lanes import THREADS
+from zeke_jobs.backtest.looks import NEVER, Looks
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.tally import Tally
 from zeke_jobs.outcome import backoff
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.workload import Attempt, Workload
     from zeke_jobs.config.models import Config
 
-#: Seconds between the looks of an idle consumer that nobody rings for (zeke_jobs.consumer): a rate frees no slot that would ring.
-POLL = 1.5
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
-_NEVER = float("inf")
 _FIRST = (0, 0)
 _SHOW_EVERY = 20_000  # events between two words on how far it is
 
@@ -34,12 +32,12 @@ class Fleet:
     Attributes:
         processes: How many.
         threads: Of each one.
-        bell: Seconds from when a job is due to an idle worker's claim.
+        bells: Seconds from when a job is due to an idle worker's claim: some that were measured, of which any may come.
     """
 
     processes: int = 1
     threads: int = 8
-    bell: float = 0.0
+    bells: tuple[float, ...] = (0.0,)
 
     @property
     def slots(self) -> int:
@@ -98,13 +96,13 @@ class Simulation:
         self._tried: dict[int, tuple[int, int]] = {}  # how often, and retries, of jobs that will be tried again
         self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
         self._unfinished_ticks: dict[str, int] = {}
-        self._look_at = float("inf")
+        self._looks = Looks(len(self._queues))
 
     def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
         """Run to the end; ``progress`` hears now and then which share of the time has passed."""
         events, roots, sent = self._events, self.workload.roots, self.workload.sent
         at_root, count = 0, len(roots)
-        due_root = sent[roots[0]] if count else _NEVER
+        due_root = sent[roots[0]] if count else NEVER
         next_sample = self.workload.begin
         whole = max(self.workload.end, 1e-9)
         step = 0
@@ -117,14 +115,15 @@ class Simulation:
             self.now = now
             if now > next_sample:
                 next_sample = self.tally.sample(now)
+            acts = due_root <= now
             while due_root <= now:
                 self._send(roots[at_root], now)
                 at_root += 1
-                due_root = sent[roots[at_root]] if at_root < count else _NEVER
+                due_root = sent[roots[at_root]] if at_root < count else NEVER
             while events and events[0][0] <= now:
                 _, _, kind, job = heappop(events)
-                handle[kind](job, now)
-            if self._free:
+                acts |= handle[kind](job, now) is not False
+            if acts and self._free:
                 self._claim(now)
             step += 1
             if not step % _SHOW_EVERY:
@@ -167,10 +166,12 @@ class Simulation:
     def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
         self._due[job] = due
         self.board.queue(lane, job, self._priorities[job], due, self.workload.key[job])
-        if due + self.fleet.bell <= now:
+        bells = self.fleet.bells
+        seen = due + (bells[0] if len(bells) == 1 else bells[int(self._random.random() * len(bells))])
+        if seen <= now:
             self._release(job, now)
         else:
-            self._push(due + self.fleet.bell, _DUE, job)
+            self._push(seen, _DUE, job)
 
     def _release(self, job: int, now: float) -> None:
         due = self._due.get(job)
@@ -234,8 +235,12 @@ class Simulation:
 
     # ── claims ──
 
-    def _look(self, _job: int, _now: float) -> None:
-        self._look_at = _NEVER  # the claim follows
+    def _look(self, _job: int, now: float) -> bool:
+        """Nothing rings when a rate lets the next job through. Answers whether this is a look of an idle worker."""
+        look = self._looks.await_look(now)
+        if look is not None:
+            self._push(look, _LOOK, -1)
+        return look is None
 
     def _claim(self, now: float) -> None:
         queues = self._queues
@@ -246,8 +251,12 @@ class Simulation:
             if self.board.busy[queue]:
                 for job in self.board.claim(now, self._free, queue):
                     self._start(job, now)
-        if self._rated and self._free:
-            self._look_later(now)
+        if self._rated:
+            self._looks.claimed(now)
+            if self._free:
+                opens = max(now, min(self.board.opens(), default=NEVER))
+                if self._looks.plan(opens):
+                    self._push(opens, _LOOK, -1)
 
     def _start(self, job: int, now: float) -> None:
         workload = self.workload
@@ -265,15 +274,6 @@ class Simulation:
             for follow_up in workload.follow_ups[job]:
                 if follow_up.attempt == tried:
                     self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
-
-    def _look_later(self, now: float) -> None:
-        """Nothing rings when a rate lets the next job through: an idle worker finds it at its next look."""
-        opens = max(now, min(self.board.opens(), default=_NEVER))
-        if opens == _NEVER or self._look_at <= opens + POLL:
-            return
-        # The first of as many looks as there are processes, each at any moment of its pause.
-        self._look_at = opens + POLL * (1.0 - self._random.random() ** (1.0 / self.fleet.processes))
-        self._push(self._look_at, _LOOK, -1)
 
     def _attempt(self, job: int, number: int) -> Attempt:
         attempts = self.workload.attempts[job]

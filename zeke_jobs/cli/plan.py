@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from zeke_jobs import environment
-from zeke_jobs.cli import changes, database, options
+from zeke_jobs.cli import changes, database, options, replay
 from zeke_jobs.cli.check import find_modules_here
 from zeke_jobs.cli.output import console, plain, print_json, when
 from zeke_jobs.cli.run import PENDING, UsageError
@@ -47,9 +47,10 @@ def plan(
     with connection("plan") as conn:
         found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=author())
         if as_json:
-            print_json(as_data(found))
+            print_json({**as_data(found), "backtest": replay.as_data(conn, wanted, found)})
         else:
             show(conn, found)
+            replay.show(conn, wanted, found)
     if found.is_pending:
         raise typer.Exit(PENDING)
 

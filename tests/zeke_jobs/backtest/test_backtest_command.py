@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zeke_jobs.backtest import headline
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 
@@ -96,3 +97,26 @@ def test_capacity_says_how_many_jobs_a_day_and_what_runs_out(busy: Story, capsys
     assert run(app, "zeke-jobs", ["capacity", *TIME, "--set", "a.concurrency=4", "--workers", "1x3", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["runs_out"], round(answer["carries"], 1)) == ("threads", 3.6)
+
+
+def test_a_plan_says_what_the_change_would_have_done(
+    story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headline, "ENOUGH_JOBS", 20)
+    story.use("  a: {handler: 'H:echo', concurrency: 2}")
+    file = tmp_path / "jobs.yaml"
+    file.write_text(story.config.text.replace("concurrency: 2", "concurrency: 1"))
+    story.sent(0, "a")
+    story.ran("a", 0, 40)
+    assert run(app, "zeke-jobs", ["plan", str(file)]) == 4
+    said = "backtest: not enough history to say what it would have done: 1 jobs in the last day, 20 are needed"
+    assert said in capsys.readouterr().out
+    for number in range(1, 21):
+        story.job("a", sent=40 * number, start=40 * number, end=40 * number + 39)
+        story.job("a", sent=40 * number, start=40 * number, end=40 * number + 39)
+    assert run(app, "zeke-jobs", ["plan", str(file)]) == 4
+    shown = capsys.readouterr().out
+    assert "backtest of 41 jobs since 2026-03-10 12:00:00 UTC, confidence fair" in shown
+    assert "a: p95 of the wait" in shown
+    assert run(app, "zeke-jobs", ["plan", str(file), "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["backtest"]["proposed"]["tasks"]["a"]["jobs"] == 41

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs import consumer
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.lanes import RATE_GRACE
-from zeke_jobs.backtest.simulation import POLL, Fleet, Simulation
+from zeke_jobs.backtest.looks import POLL, SOON
+from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 
 
@@ -118,15 +120,15 @@ def test_a_rate_lets_through_so_many_in_its_period() -> None:
 
 
 def test_an_idle_worker_finds_that_a_rate_lets_through_at_its_next_look() -> None:
+    # Rung at 1 by the end of the first, it looks at 1.2, 3.2, 5.2 … 61.2, which is the first after 60.25.
     day = Day()
     for _ in range(2):
         day.job("a", 0, 1)
-    late = [
-        day.starts("  a: {handler: 'H:echo', rate: 1/m}", seed=seed)["a"][1] - 60 - RATE_GRACE for seed in range(200)
-    ]
-    assert min(late) >= 0
-    assert max(late) <= POLL
-    assert sum(late) / len(late) == pytest.approx(POLL / 2, rel=0.15)
+    assert day.starts("  a: {handler: 'H:echo', rate: 1/m}")["a"] == [0, pytest.approx(61.2)]
+
+
+def test_an_idle_worker_looks_as_often_as_a_real_one() -> None:
+    assert (consumer._SOON[1], consumer._POLL) == (SOON, POLL)
 
 
 def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:
@@ -221,7 +223,7 @@ def test_an_idle_worker_takes_the_time_of_the_bell_and_a_busy_one_does_not() -> 
     day = Day()
     day.job("a", 0, 10, start=0.001)
     day.job("a", 0, 10, start=0.001)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, bell=0.5)).tasks["a"]
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, bells=(0.5,))).tasks["a"]
     assert shown.wait_p50 == pytest.approx((0.501 + 10.501) / 2)
 
 

@@ -1,0 +1,24 @@
+"""What the jobs of the validation do: sleep as long as they are told, fail once if told so, send others."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import Field
+
+from zeke_jobs import Context, Payload
+
+
+class Sleep(Payload):
+    seconds: float = 0.0
+    fails_first: bool = False
+    sends: list[float] = Field(default_factory=list)
+
+
+def sleep(payload: Sleep, ctx: Context) -> None:
+    """Sleep; then fail, or send a job for each length in ``sends``."""
+    time.sleep(payload.seconds)
+    if payload.fails_first and ctx.attempt == 1:
+        raise RuntimeError("as it was told")
+    for seconds in payload.sends:
+        ctx.send("child", {"seconds": seconds})
