@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.words import content_words
@@ -22,7 +23,7 @@ _CLOSE_ENOUGH = 1e-4
 
 def vectors(texts: Sequence[str]) -> list[Vector]:
     """One unit vector of weighted words (tf-idf over ``texts``) for each text."""
-    counts = [Counter(content_words(text)) for text in texts]
+    counts = [_counts(text) for text in texts]
     documents = Counter(word for count in counts for word in count)
     found: list[Vector] = []
     for count in counts:
@@ -32,6 +33,12 @@ def vectors(texts: Sequence[str]) -> list[Vector]:
         length = math.sqrt(sum(weight * weight for weight in weighted.values()))
         found.append({word: weight / length for word, weight in weighted.items()} if length else {})
     return found
+
+
+@lru_cache(maxsize=512)
+def _counts(text: str) -> Counter[str]:
+    """The words of a sentence; a document's sentences are asked for several times, as wholes and as candidates."""
+    return Counter(content_words(text))
 
 
 def similarity(left: Vector, right: Vector) -> float:

@@ -42,7 +42,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
     story = text.for_ai(clusters.sources(ctx.db, text.id))
     analysis = _verified(analyst.analyze(story, books), text.document)
-    embedding = analyst.embed(story, books)
+    made = analyst.embed(story, books)
+    embedding = embeddings.written(ctx.db, made.model_version, made.vector)
     with ctx.transaction() as tx:
         same_event = events.join(tx, text, embedding, ctx.settings)
         told_by = clusters.sources(tx, text.id)
@@ -60,7 +61,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             citations=_citations(analysis, None if kept else mark(analysis.why_it_matters)),
         )
         events.rescore(tx, text.id, analyst, told_by)
-        embeddings.save(tx, text.id, embedding.model_version, embedding.vector)
+        embeddings.save(tx, text.id, embedding)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})

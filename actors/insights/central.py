@@ -48,5 +48,5 @@ def central_candidates(
 
 
 def _bonus(item: Ranked) -> float:
-    judging = min(2, len(cues.JUDGING.findall(item.text)))
+    judging = min(2, cues.judging(item.text))
     return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging)

@@ -81,9 +81,14 @@ _SPEAKER = _alternatives(r"""
 """)
 SPEAKER = re.compile(rf"\b(?:{_SPEAKER})\b", re.IGNORECASE)
 
-_JUDGING = _alternatives(r"""
-    worse|better|best|cheap\w*|expensive|free|simple|hard|easy|wrong|mistake|unknown|enough|trade
-    nothing|never|only|but|not|no|without
-""")
-JUDGING = re.compile(rf"\b(?:{_JUDGING})\b", re.IGNORECASE)
-"""Words of a sentence that weighs something up."""
+_JUDGING_WORDS = """
+    worse better best expensive free simple hard easy wrong mistake unknown enough trade
+    nothing never only but not no without
+"""
+_JUDGING = frozenset(_JUDGING_WORDS.split())
+_TOKEN = re.compile(r"\w+")
+
+
+def judging(text: str) -> int:
+    """How many words of a sentence weigh something up."""
+    return sum(word in _JUDGING or word.startswith("cheap") for word in _TOKEN.findall(text.lower()))

@@ -37,8 +37,8 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
         if texts.read(tx, payload.story_id) is None:
             raise Reject(f"expected a story with id {payload.story_id}, got none")
         todo = plan(payload, highlights.of_story(tx, payload.story_id))
-        added = sum(highlights.insert(tx, each) for each in todo.new)
-        updated = sum(highlights.update(tx, each) for each in todo.known)
+        added = highlights.insert(tx, todo.new)
+        updated = highlights.update(tx, todo.known)
         ctx.send("score-relevance", {"story_id": str(payload.story_id)})
         output = {
             "outcome": "stored" if added or updated else "unchanged",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from actors.ai.protocol import Analyst, Embedding
+    from actors.ai.protocol import Analyst
+    from actors.store.embeddings import Written
     from actors.store.texts import StoryText
 
 
@@ -32,15 +33,14 @@ class EventSettings(BaseModel):
     same_event_hours: float = Field(default=72, ge=0)
 
 
-def join(tx: Connection, text: StoryText, embedding: Embedding, settings: EventSettings) -> int:
+def join(tx: Connection, text: StoryText, embedding: Written, settings: EventSettings) -> int:
     """Unite the story with those of the same event; how many they are."""
     clusters.hold(tx)
     window = timedelta(hours=settings.same_event_hours)
     near = embeddings.nearest(
         tx,
         text.id,
-        embedding.model_version,
-        embedding.vector,
+        embedding,
         since=text.happened_at - window,
         until=text.happened_at + window,
         least=settings.same_event_cosine,

@@ -72,7 +72,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     with ctx.transaction() as tx:
         ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
         scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings) for each in ours}
-        changed = sum(highlights.score(tx, highlight_id, each) for highlight_id, each in scored.items())
+        changed = highlights.score(tx, scored)
         output = {
             "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",
             "highlights": len(scored),

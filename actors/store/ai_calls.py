@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-from zeke_jobs import Defer, Reject, transaction
+from zeke_jobs import Defer, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,22 +72,20 @@ class PostgresLedger:
             raise Reject(
                 f"expected a daily budget that one call fits into, got ${call.budget:.2f} for a call of up to ${call.cost:.4f}"
             )
-        with transaction(self._conn) as tx:
-            granted = SQL.one(tx, "ai_reserve", cost=call.cost or 0, budget=call.budget)
-            if granted is not None:
-                row = SQL.one(
-                    tx,
-                    "ai_call_open",
-                    operation=call.operation,
-                    story_id=str(self._story_id),
-                    job_id=str(self._job_id),
-                    task=self._task,
-                    model=call.model,
-                    prompt=call.prompt,
-                    cost=call.cost,
-                )
-                assert row is not None
-                return UUID(str(row["id"]))
+        opened = SQL.one(
+            self._conn,
+            "ai_reserve",
+            operation=call.operation,
+            story_id=str(self._story_id),
+            job_id=str(self._job_id),
+            task=self._task,
+            model=call.model,
+            prompt=call.prompt,
+            cost=call.cost,
+            budget=call.budget,
+        )
+        if opened is not None:
+            return UUID(str(opened["id"]))
         left = SQL.one(self._conn, "ai_budget_left")
         assert left is not None
         raise Defer(

@@ -27,22 +27,40 @@ class Neighbour:
     cosine: float
 
 
-def save(conn: Connection, story_id: UUID, model_version: str, vector: Sequence[float]) -> bool:
-    """Store a story's embedding; whether that changed anything.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A vector as this database writes it, made once for looking up and storing."""
+
+    model_version: str
+    vector: Sequence[float]
+    is_pgvector: bool
+    literal: str
+
+
+def written(conn: Connection, model_version: str, vector: Sequence[float]) -> Written:
+    """Check a vector and write it down.
 
     Raises:
-        ValueError: the vector does not have 1536 numbers, or one of them is not finite.
+        ValueError: it does not have 1536 numbers, or one of them is not finite.
     """
     if len(vector) != DIMENSIONS:
         raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
-    if not all(math.isfinite(value) for value in vector):
+    if not all(map(math.isfinite, vector)):
         raise ValueError(f"expected finite numbers, got a NaN or an infinity from {model_version}")
+    row = SQL.one(conn, "embedding_kind")
+    is_pgvector = row is not None and row["kind"] == "vector"
+    numbers = ",".join(["%.7g"] * DIMENSIONS) % tuple(vector)
+    return Written(model_version, vector, is_pgvector, f"[{numbers}]" if is_pgvector else f"{{{numbers}}}")
+
+
+def save(conn: Connection, story_id: UUID, embedding: Written) -> bool:
+    """Store a story's embedding; whether that changed anything."""
     touched = SQL.run(
         conn,
         "embedding_save",
         story_id=str(story_id),
-        model_version=model_version,
-        embedding=_literal(conn, vector),
+        model_version=embedding.model_version,
+        embedding=embedding.literal,
     )
     return touched > 0
 
@@ -50,8 +68,7 @@ def save(conn: Connection, story_id: UUID, model_version: str, vector: Sequence[
 def nearest(
     conn: Connection,
     story_id: UUID,
-    model_version: str,
-    vector: Sequence[float],
+    embedding: Written,
     *,
     since: datetime,
     until: datetime,
@@ -62,13 +79,13 @@ def nearest(
 
     Without pgvector only the newest 500 of them are compared, here and not in the database.
     """
-    found = {"story_id": str(story_id), "model_version": model_version, "since": since, "until": until}
-    if _has_vectors(conn):
-        rows = SQL.all(conn, "embedding_nearest", **found, embedding=_literal(conn, vector), least=least, limit=limit)
+    found = {"story_id": str(story_id), "model_version": embedding.model_version, "since": since, "until": until}
+    if embedding.is_pgvector:
+        rows = SQL.all(conn, "embedding_nearest", **found, embedding=embedding.literal, least=least, limit=limit)
         neighbours = [(row, float(row["cosine"])) for row in rows]
     else:
         rows = SQL.all(conn, "embedding_window", **found, limit=500)
-        near = ((row, cosine) for row in rows if (cosine := _cosine(vector, row["embedding"])) >= least)
+        near = ((row, cosine) for row in rows if (cosine := _cosine(embedding.vector, row["embedding"])) >= least)
         neighbours = sorted(near, key=lambda pair: -pair[1])[:limit]
     return [
         Neighbour(
@@ -77,16 +94,6 @@ def nearest(
         for row, cosine in neighbours
         if not math.isnan(cosine)
     ]
-
-
-def _has_vectors(conn: Connection) -> bool:
-    row = SQL.one(conn, "embedding_kind")
-    return row is not None and row["kind"] == "vector"
-
-
-def _literal(conn: Connection, vector: Sequence[float]) -> str:
-    opening, closing = ("[", "]") if _has_vectors(conn) else ("{", "}")
-    return opening + ",".join(f"{value:.7g}" for value in vector) + closing
 
 
 def _cosine(left: Sequence[float], right: Sequence[float]) -> float:

@@ -72,44 +72,36 @@ def of_story(conn: Connection, story_id: UUID) -> list[Highlight]:
     ]
 
 
-def insert(conn: Connection, highlight: Highlight) -> bool:
-    """Store a new highlight; False when its id is there already."""
-    touched = SQL.run(
-        conn,
-        "highlight_insert",
-        id=str(highlight.id),
-        story_id=str(highlight.story_id),
-        team_id=None if highlight.team_id is None else str(highlight.team_id),
-        created_by=highlight.created_by,
-        kind=highlight.kind,
-        origin=highlight.origin,
-        title=highlight.title,
-        summary=highlight.summary,
-        quote=highlight.quote,
-        is_generated=highlight.is_generated,
-        metadata=Json(dict(highlight.metadata)),
-    )
-    return touched > 0
+def insert(conn: Connection, new: Sequence[Highlight]) -> int:
+    """Store new highlights; how many that were: one whose id is there already stays as it is."""
+    return SQL.run(conn, "highlights_insert", highlights=Json([_row(each) for each in new])) if new else 0
 
 
-def update(conn: Connection, highlight: Highlight) -> bool:
-    """Bring one of the pipeline's own up to date (its relevance stays); whether that changed anything."""
-    touched = SQL.run(
-        conn,
-        "highlight_update",
-        id=str(highlight.id),
-        kind=highlight.kind,
-        title=highlight.title,
-        summary=highlight.summary,
-        quote=highlight.quote,
-        metadata=Json(dict(highlight.metadata)),
-    )
-    return touched > 0
+def update(conn: Connection, known: Sequence[Highlight]) -> int:
+    """Bring some of the pipeline's own up to date (their relevance stays); how many changed."""
+    return SQL.run(conn, "highlights_update", highlights=Json([_row(each) for each in known])) if known else 0
 
 
-def score(conn: Connection, highlight_id: UUID, relevance: Mapping[str, Any]) -> bool:
-    """Store the relevance of one of the pipeline's own, with its breakdown; whether that changed anything."""
-    return SQL.run(conn, "highlight_score", id=str(highlight_id), relevance=Json(dict(relevance))) > 0
+def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
+    """Store the relevance of the pipeline's own, with its breakdown, by id; how many changed."""
+    given = [{"id": str(highlight_id), "relevance": dict(relevance)} for highlight_id, relevance in scores.items()]
+    return SQL.run(conn, "highlights_score", scores=Json(given)) if given else 0
+
+
+def _row(highlight: Highlight) -> dict[str, Any]:
+    return {
+        "id": str(highlight.id),
+        "story_id": str(highlight.story_id),
+        "team_id": None if highlight.team_id is None else str(highlight.team_id),
+        "created_by": highlight.created_by,
+        "kind": highlight.kind,
+        "origin": highlight.origin,
+        "title": highlight.title,
+        "summary": highlight.summary,
+        "quote": highlight.quote,
+        "is_generated": highlight.is_generated,
+        "metadata": dict(highlight.metadata),
+    }
 
 
 def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:

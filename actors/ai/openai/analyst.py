@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, read, strict_schema
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, read, strict_schema, unpacked
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary
@@ -82,8 +82,9 @@ class OpenAIAnalyst:
         text = material(story, _EMBEDDED_CHARS)
         key = _key("embed", version, text)
         books = _needed(ledger)
-        vector = books.remembered(key) if self._settings.cache else None
-        if vector is not None:
+        known = books.remembered(key) if self._settings.cache else None
+        if known is not None:
+            vector = unpacked(known)
             self._note_cached(books, "embed", model, None)
         else:
             body: dict[str, Any] = {"model": model, "input": text, "encoding_format": "float"}
@@ -91,7 +92,7 @@ class OpenAIAnalyst:
                 body["dimensions"] = size
             _, vector = self._call(books, "embed", model, None, "/embeddings", body, lambda got: _vector(got, size))
             if self._settings.cache:
-                books.remember(key, vector)
+                books.remember(key, packed(vector))
         return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
 
     def _ask(self, operation: str, form: type[Form], story: Story, books: Ledger) -> tuple[Form, Provenance]:
@@ -158,12 +159,13 @@ class OpenAIAnalyst:
             Retry, Defer, Reject: there is no good answer; the ledger says why.
         """
         # A token is at least one byte, so that this is never too little.
-        most_input = len(json.dumps(body, ensure_ascii=False).encode()) + _OVERHEAD_TOKENS
+        payload = json.dumps(body, ensure_ascii=False).encode()
+        most_input = len(payload) + _OVERHEAD_TOKENS
         most_output = self._settings.max_output_tokens if prompt_name else 0
         most = self._settings.cost(model, most_input, most_output)
         call = books.reserve(CallStart(operation, model, prompt_name, most, self._settings.daily_budget))
         try:
-            reply = self._client.post(path, body)
+            reply = self._client.post(path, payload)
         except CallFailed as failure:
             books.settle(call, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged))
             raise failure.verdict from failure

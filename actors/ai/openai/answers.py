@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from array import array
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,10 +55,11 @@ _UNSUPPORTED = {
 }
 
 
+@cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
     """The form's JSON Schema as strict mode wants it: every key required, nothing else allowed, no bounds.
 
-    The bounds are checked when the answer comes: see ``read``.
+    The bounds are checked when the answer comes: see ``read``. Computed once for each form; callers leave it as it is.
     """
     schema = _strict(form.model_json_schema())
     assert isinstance(schema, dict)
@@ -77,6 +81,16 @@ def read(form: type[Form], content: str, *, is_loose: bool) -> Form:
         raise ValueError(f"{where}: {first['msg']}") from error
     except ValueError as error:
         raise ValueError(f"no JSON object: {error}") from error
+
+
+def packed(vector: list[float]) -> str:
+    """A vector as short text, to the four bytes a number that embeddings are stored with."""
+    return base64.b64encode(array("f", vector).tobytes()).decode()
+
+
+def unpacked(text: str) -> list[float]:
+    """The vector that ``packed`` made ``text`` of."""
+    return array("f", base64.b64decode(text)).tolist()
 
 
 def _strict(schema: Any) -> Any:

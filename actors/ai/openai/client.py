@@ -54,7 +54,7 @@ class Client:
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._timeout = settings.timeout.total_seconds()
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         if settings.api_key is not None:
             headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         self._http = httpx.Client(
@@ -65,15 +65,15 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def post(self, path: str, payload: Mapping[str, Any]) -> Reply:
-        """Ask, and read the answer within the timeout.
+    def post(self, path: str, payload: bytes) -> Reply:
+        """Ask with a JSON body, and read the answer within the timeout.
 
         Raises:
             CallFailed: there is none; it says what the job is to do.
         """
         started = time.monotonic()
         try:
-            with self._http.stream("POST", path, json=payload) as response:
+            with self._http.stream("POST", path, content=payload) as response:
                 body = self._read(response, started)
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
