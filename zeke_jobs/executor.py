@@ -15,6 +15,7 @@ from zeke_jobs.interrupts import Interrupts, Lost
 from zeke_jobs.job_context import JobContext
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
+from zeke_jobs.redaction import hiding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if runnable is None:
             # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
             return Ended("returned")
+        with hiding(payload, runnable.task.sensitive):
+            return self._end(claim, runnable, args, payload)
+
+    def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
         policy = runnable.task.retry
         retries = claim.attempt - claim.attempt_base
         try:

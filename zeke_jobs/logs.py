@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from zeke_jobs import environment
+from zeke_jobs import environment, redaction
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -40,7 +40,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Redacting(
             foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -59,6 +59,13 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a second configure() must reach loggers that exist
     )
+
+
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """Takes out secrets that came in with somebody's message or exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redaction.redact(super().format(record))
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:

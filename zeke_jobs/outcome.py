@@ -13,6 +13,7 @@ from zeke_jobs import json_text
 from zeke_jobs.errors import Defer, InvalidPayload, Reject
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.interrupts import Cancelled, Interrupt, TimedOut
+from zeke_jobs.redaction import redact
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -101,11 +102,11 @@ def describe(error: BaseException) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),
-        "traceback": _storable("".join(lines))[-_LONGEST_TRACEBACK:],
+        "traceback": redact(_storable("".join(lines)))[-_LONGEST_TRACEBACK:],
     }
     if isinstance(error, Reject) and error.details is not None:
         try:
-            described["details"] = json.loads(json_text.encode(error.details))
+            described["details"] = json.loads(redact(json_text.encode(error.details)))
         except json_text.UnfitForJson as unfit:
             described["details"] = f"not JSON: {unfit}"
     return described
@@ -114,7 +115,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 def text_of(error: BaseException) -> str:
     """What an exception says, cut to a length and to characters that Postgres can store."""
     try:
-        return _storable(str(error))[:_LONGEST_MESSAGE]
+        return redact(_storable(str(error)))[:_LONGEST_MESSAGE]
     except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 

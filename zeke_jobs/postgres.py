@@ -12,7 +12,7 @@ from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extras import register_uuid
 
-from zeke_jobs import environment
+from zeke_jobs import environment, redaction
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
         psycopg2.OperationalError: the server cannot be reached.
     """
     options = {**_KEEPALIVE, "application_name": application_name}
-    conn: Connection = psycopg2.connect(url or environment.database_url(), **options)
+    address = url or environment.database_url()
+    redaction.remember_address(address)
+    conn: Connection = psycopg2.connect(address, **options)
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from zeke_jobs.redaction import redact
+
 if TYPE_CHECKING:
     from zeke_jobs.errors import ConfigurationError, MigrationError
 
@@ -18,5 +20,5 @@ def refuse(error: ConfigurationError | MigrationError) -> NoReturn:
         SystemExit: always, with status 2.
     """
     has_places = bool(getattr(error, "diagnostics", ()))  # each then has a line of its own, with "error:" in it
-    print(error if has_places else f"zeke_jobs: error: {error}", file=sys.stderr)  # noqa: T201
+    print(redact(str(error) if has_places else f"zeke_jobs: error: {error}"), file=sys.stderr)  # noqa: T201
     sys.exit(STATUS)

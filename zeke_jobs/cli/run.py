@@ -18,6 +18,7 @@ from zeke_jobs.errors import (
     UnknownTask,
     ZekeJobsError,
 )
+from zeke_jobs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,11 +91,11 @@ def _refuse(error: Exception, name: str) -> int:
 def complain(message: str, status: int) -> int:
     """Say what went wrong on standard error; answers the status."""
     # Diagnostics of jobs.yaml say "error" in each line already.
-    print(message if ": error: " in message else f"error: {message}", file=sys.stderr)
+    print(redact(message if ": error: " in message else f"error: {message}"), file=sys.stderr)
     return status
 
 
 def _our_bug() -> int:
-    traceback.print_exc()
+    print(redact(traceback.format_exc()), end="", file=sys.stderr)
     print("error: this is a bug of zeke-jobs; please report it, with the lines above", file=sys.stderr)
     return OUR_BUG

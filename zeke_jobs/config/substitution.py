@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs import environment
+from zeke_jobs import environment, redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,7 @@ def _one(match: re.Match[str], path: Path, done: Substitution) -> str:
         done.unset.append((path, name))
         return match[0]
     done.secrets.append(Secret(name, path, value))
+    redaction.remember(name, value)
     return value
 
 

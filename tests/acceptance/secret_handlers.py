@@ -1,0 +1,51 @@
+"""Handlers that do what careless ones do with secrets: put them into exceptions, logs and outputs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from zeke_jobs import Context, Payload, Reject
+
+
+class Login(Payload):
+    user: str
+    password: str
+    fail: str = ""
+
+
+class Settings(BaseModel):
+    token: SecretStr
+
+
+class Client:
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class Service(BaseModel):
+    token: str
+
+    def open(self) -> Client:
+        return Client(self.token)
+
+
+def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
+    """Fails with its secrets in the message, in the way that it is told to."""
+    token = ctx.service("vault").token
+    ctx.logger.info(
+        "logging in", url=f"https://{payload.user}:{payload.password}@example.org", header=f"Bearer {token}"
+    )
+    logging.getLogger("some.library").warning("POST /login password=%s token=%s", payload.password, token)
+    if payload.fail == "raise":
+        raise RuntimeError(f"401 for {payload.password} with {ctx.settings.token.get_secret_value()}")
+    if payload.fail == "chain":
+        try:
+            int(token)
+        except ValueError as error:  # whose text has the token
+            raise KeyError(payload.password) from error
+    if payload.fail == "reject":
+        raise Reject(f"no {payload.password}", details={"sent": {"token": token, "password": payload.password}})
+    return {"user": payload.user, "password": payload.password}

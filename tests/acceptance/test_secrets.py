@@ -1,0 +1,136 @@
+"""Secrets are planted wherever they may come in, and looked for wherever they must not come out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import psutil
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from zeke_jobs import embedded
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+TOKEN, PASSWORD, FIELD = "tk-planted-93F1", "pw-planted-77C2", 'field-planted-"55A0'
+TASKS = """
+  version: 1
+  services:
+    vault: {use: "S:Service", token: "${VAULT_TOKEN}"}
+  tasks:
+    log-in:
+      handler: "S:log_in"
+      sensitive: [password]
+      retry: {limit: 0}
+      settings: {token: "${VAULT_TOKEN}"}
+    nightly:
+      handler: "S:log_in"
+      sensitive: [password]
+      settings: {token: "${VAULT_TOKEN}"}
+      cron: {at: "0 3 * * *", payload: {user: root, password: not-planted}}
+"""
+
+
+@pytest.fixture
+def planted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    """A fleet whose address has a password, and whose services have a token."""
+    fleet.database = urlunsplit(urlsplit(fleet.database)._replace(netloc=f"postgres:{PASSWORD}@"))
+    monkeypatch.setenv("DATABASE_URL", fleet.database)
+    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
+    fleet.configure(TASKS.replace("S:", "tests.acceptance.secret_handlers:"))
+    fleet.workers(), fleet.scheduler()
+    return fleet
+
+
+def shown(text: str) -> list[str]:
+    return [secret for secret in (TOKEN, PASSWORD, FIELD, FIELD.replace('"', r"\"")) if secret in text]
+
+
+def zeke(fleet: Fleet, *arguments: object) -> str:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "zeke-jobs", *map(str, arguments)],
+        cwd=fleet.folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> None:
+    planted.ready(conn, 1)
+    jobs = {
+        way: zeke_jobs.send("log-in", {"user": "u", "password": FIELD, "fail": way}).id
+        for way in ("", "raise", "chain", "reject")
+    }
+    eventually(
+        lambda: all(zeke_jobs.status(job).status in {"completed", "failed"} for job in jobs.values()), 60, planted
+    )
+
+    lines = "".join(" ".join(process.cmdline()) for process in psutil.process_iter() if process.is_running())
+    assert shown(lines) == []
+
+    # What was awaited comes back whole; what is looked at is masked.
+    assert zeke_jobs.wait(jobs[""], timeout=5)["password"] == FIELD
+    said = [zeke(planted, *command) for command in (
+        ("check",), ("plan",), ("tasks",), ("jobs", "--json"), ("fleet", "--json"), ("history",), ("show", 1), ("schedule",),
+        *(("status", job, "--json") for job in jobs.values()), *(("why", job) for job in jobs.values()),
+        ("send", "log-in", "user=u", f"password={FIELD}", "wrong=1"),
+    )]  # fmt: skip
+    assert [command for command in said if shown(command)] == []
+    assert "${VAULT_TOKEN}" in zeke(planted, "status", jobs["raise"])
+    logs = "\n".join(command.text() for command in planted.commands)
+    assert "logging in" in logs
+    assert "POST /login password=*** token=${VAULT_TOKEN}" in logs
+    assert shown(logs) == []
+
+    with conn.cursor() as cursor:
+        for view in ("zeke_jobs.job", "pgboss.job", "zeke_jobs.finished", "zeke_jobs.schedule"):
+            cursor.execute(f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v")
+            assert shown(str((cursor.fetchone() or ("",))[0])) == [], view
+
+
+def test_the_database_keeps_a_sensitive_field_in_its_payload_and_output_alone(planted: Fleet, conn: Connection) -> None:
+    planted.ready(conn, 1)
+    jobs = [
+        zeke_jobs.send("log-in", {"user": "u", "password": FIELD, "fail": way}).id for way in ("", "raise", "reject")
+    ]
+    eventually(lambda: all(zeke_jobs.status(job).status in {"completed", "failed"} for job in jobs), 60, planted)
+    dump = subprocess.run(
+        [embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "log-in" in dump
+    assert shown(dump) == []
+    rest = scalar(
+        conn,
+        "SELECT string_agg((to_jsonb(q) - 'message' - 'result')::text || (q.message - 'kwargs')::text, '') FROM zeke_jobs.queue AS q",
+    )
+    assert shown(rest) == []
+
+
+def test_an_address_that_cannot_be_read_is_not_shown_with_its_password() -> None:
+    with (
+        pytest.raises(Exception, match="host") as raised,
+        closing(connect("postgresql://u:pw@planted-1@nowhere.invalid/x")),
+    ):
+        pass
+    from zeke_jobs.redaction import redact
+
+    assert "planted-1" not in redact(str(raised.value))

@@ -1,0 +1,76 @@
+"""Takes secrets out of what people read: logs, errors, messages. They get there in other people's exception texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+#: Names of variables whose values are secret. What else comes from the environment, such as a URL, people need to read.
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
+_PASSWORD = re.compile(r"^[a-z][a-z0-9+]*://[^:/?#]*:(.*)@", re.IGNORECASE)
+_SHORTEST = 6  # characters; a shorter secret is a common word, and its absence would give it away
+_SHORTEST_FIELD = 4
+_MASK = "***"
+
+_known: dict[str, str] = {}
+_hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
+
+
+def remember(name: str, value: str) -> None:
+    """A value that came from the variable ``name``; if the name says that it is secret, ``redact`` takes it out from now on."""
+    if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
+        _known[value] = f"${{{name}}}"
+
+
+@lru_cache(maxsize=64)
+def remember_address(url: str) -> None:
+    """An address whose password ``redact`` takes out from now on; its parts too, where an @ in it leads a parser astray."""
+    if match := _PASSWORD.match(url):
+        for part in {match[1], *match[1].split("@")}:
+            if len(part) >= _SHORTEST_FIELD:
+                _known[part] = _MASK
+
+
+@contextmanager
+def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
+    """Take the values of a payload's sensitive fields out of texts made in this context (a thread, an asyncio task)."""
+    if not sensitive:
+        yield
+        return
+    values = tuple(text for name in sensitive for text in _texts(payload.get(name)) if len(text) >= _SHORTEST_FIELD)
+    token = _hidden.set(values)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+
+
+def redact(text: str) -> str:
+    """The text, with a mask or the variable's name in place of each secret."""
+    hidden = _hidden.get()
+    if not _known and not hidden:
+        return text
+    stand_ins = {**_known, **dict.fromkeys(hidden, _MASK)}
+    for value in sorted(stand_ins, key=len, reverse=True):
+        for form in (value, json.dumps(value, ensure_ascii=False)[1:-1]):
+            if form in text:
+                text = text.replace(form, stand_ins[value])
+    return text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
