@@ -26,6 +26,7 @@ from zeke_jobs.cli import (
     schema,
     send,
     tasks,
+    top,
     uninstall,
     up,
     why,
@@ -90,6 +91,7 @@ app.command(short_help="List workers and schedulers, and where one drifts.")(fle
 app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
 app.command(short_help="Send a job.")(send.send)
 app.command(short_help="Show a job in full.")(jobs.status)
+app.command(short_help="Watch everything on a full screen.")(top.top)
 app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
 app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)

@@ -163,29 +163,32 @@ def read(conn: Connection, job_id: UUID) -> Facts:
         JobNotFound: no job has this id; JobPurged where it is known that one had it.
     """
     with snapshot(conn):
-        row = SQL.one(conn, "why_job", id=job_id)
-        if row is None:
-            raise missing(job_id, conn)
-        job = JobRow(**row)
-        sent = tuple(SentRow(**one) for one in SQL.all(conn, "why_sent", id=job_id))
-        found = SQL.one(conn, "why_task", task=job.task)
-        task = TaskRow(**found) if found else None
-        workers = tuple(
-            WorkerRow(**one)
-            for one in SQL.all(conn, "why_workers", queue=task.queue if task else job.queue, task=job.task)
-        )
-        if job.status not in ("created", "retry") or task is None:
-            return Facts(job, task, workers=workers, sent=sent)
-        return Facts(
-            job,
-            task,
-            pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why_pauses", task=task.id)),
-            gates=tuple(_gate(one) for one in SQL.all(conn, "why_gates", gates=task.gates, most=_HOLDERS)),
-            key_holders=_of_key(conn, job, task),
-            ahead=_ahead(conn, job),
-            workers=workers,
-            sent=sent,
-        )
+        return gather(conn, job_id)
+
+
+def gather(conn: Connection, job_id: UUID) -> Facts:
+    """The same, within a snapshot of the caller's."""
+    row = SQL.one(conn, "why_job", id=job_id)
+    if row is None:
+        raise missing(job_id, conn)
+    job = JobRow(**row)
+    sent = tuple(SentRow(**one) for one in SQL.all(conn, "why_sent", id=job_id))
+    found = SQL.one(conn, "why_task", task=job.task)
+    task = TaskRow(**found) if found else None
+    queue = task.queue if task else job.queue
+    workers = tuple(WorkerRow(**one) for one in SQL.all(conn, "why_workers", queue=queue, task=job.task))
+    if job.status not in ("created", "retry") or task is None:
+        return Facts(job, task, workers=workers, sent=sent)
+    return Facts(
+        job,
+        task,
+        pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why_pauses", task=task.id)),
+        gates=tuple(_gate(one) for one in SQL.all(conn, "why_gates", gates=task.gates, most=_HOLDERS)),
+        key_holders=_of_key(conn, job, task),
+        ahead=_ahead(conn, job),
+        workers=workers,
+        sent=sent,
+    )
 
 
 def _gate(row: dict[str, Any]) -> GateRow:

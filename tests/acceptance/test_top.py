@@ -1,0 +1,167 @@
+"""``zeke-jobs top`` in a real terminal: it pauses a task and cancels a job by keys, and is readable at two sizes."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from zeke_jobs import catalogue, client, config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux"),
+]
+
+JOBS = """
+    version: 1
+    tasks:
+      analyze-story: {handler: "H:work", concurrency: 1, timeout: 5m}
+      extract-highlights: {handler: "H:work", cron: "0 6 * * *"}
+      fetch-content: {handler: "H:fail", retry: {limit: 0}}
+    """
+
+
+class Terminal:
+    """A tmux server of the test's own, with one window."""
+
+    def __init__(self, folder: Path, width: int, height: int, command: str, env: dict[str, str]) -> None:
+        self.tmux = ["tmux", "-S", str(folder / "tmux.socket"), "-f", "/dev/null"]
+        set_env = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
+        self.run("new-session", "-d", "-x", str(width), "-y", str(height), *set_env, command)
+        self.run("set-option", "remain-on-exit", "on")
+
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run([*self.tmux, *arguments], check=True, capture_output=True, text=True, timeout=30)
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        self.run("send-keys", *keys)
+
+    def lines(self) -> list[str]:
+        return self.run("capture-pane", "-p").split("\n")
+
+    def wait_for(self, words: str) -> list[str]:
+        """Until the screen shows these words; the screen then."""
+        end = time.monotonic() + 60
+        while words not in "\n".join(lines := self.lines()):
+            assert time.monotonic() < end, f"expected {words!r} on the screen:\n" + "\n".join(lines)
+            time.sleep(0.1)
+        return lines
+
+    def close(self) -> None:
+        subprocess.run([*self.tmux, "kill-server"], check=False, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[[int, int], Terminal]]:
+    opened: list[Terminal] = []
+
+    def start(width: int, height: int) -> Terminal:
+        command = shlex.join([str(Path(sys.executable).parent / "zeke-jobs"), "top"])
+        # COLUMNS and LINES of whoever starts it say nothing about this terminal.
+        env = {
+            "COLUMNS": "20",
+            "LINES": "5",
+            "DATABASE_URL": fleet.database,
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(tmp_path),
+        }
+        opened.append(Terminal(tmp_path, width, height, command, env))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.usefixtures("effects")
+def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
+    fleet: Fleet, conn: Connection, open_top: Callable[[int, int], Terminal]
+) -> None:
+    fleet.configure(JOBS)
+    fleet.workers()
+    fleet.ready(conn, 1)
+    running = client.send("analyze-story", {"seconds": 120}).id
+    waiting = client.send("analyze-story", {"seconds": 0}).id
+    failed = client.send("fetch-content").id
+    eventually(
+        lambda: client.status(running).status == "active" and client.status(failed).status == "failed", 60, fleet
+    )
+
+    top = open_top(80, 24)
+    top.wait_for(str(running)[-8:])
+    # Asked once: n leaves it, y does it.
+    top.press("p")
+    top.wait_for("pause task/analyze-story?")
+    top.press("n")
+    top.wait_for("nothing was changed")
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.pause") == 0
+    top.press("p")
+    top.wait_for("pause task/analyze-story?")
+    top.press("y")
+    top.wait_for("task/analyze-story is paused")
+    assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
+    top.wait_for("‖ analyze-story")
+    # The waiting job says why.
+    top.press("3")
+    top.wait_for(str(waiting))
+    top.press("Enter")
+    top.wait_for("task/analyze-story is paused by")
+    top.press("Escape")
+    top.wait_for("3 waiting of analyze-story")
+    # The running one is cancelled, and its worker stops it.
+    top.press("2")
+    top.wait_for("2 running")
+    top.press("c")
+    top.wait_for(f"cancel {running}?")
+    top.press("y")
+    top.wait_for("running, and being stopped")
+    eventually(lambda: client.status(running).status == "cancelled", 60, fleet)
+    # The failed one is tried again, and fails again.
+    top.press("4")
+    top.wait_for("no luck")
+    top.press("t")
+    top.wait_for(f"retry {failed}?")
+    top.press("y")
+    top.wait_for("with a fresh retry limit")
+    eventually(lambda: (job := client.status(failed)).status == "failed" and len(job.attempts) == 2, 60, fleet)
+    # And the task goes on.
+    top.press("1", "r")
+    top.wait_for("resume task/analyze-story?")
+    top.press("y")
+    top.wait_for("task/analyze-story is resumed")
+    eventually(lambda: client.status(waiting).status == "completed", 60, fleet)
+    top.press("q")
+    top.wait_for("Pane is dead (status 0")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+def test_the_screen_is_readable_and_follows_the_size_of_the_terminal(
+    fleet: Fleet, conn: Connection, open_top: Callable[[int, int], Terminal], width: int, height: int
+) -> None:
+    catalogue.sync(conn, config.load(fleet.configure(JOBS)))
+    top = open_top(width, height)
+    lines = top.wait_for("1 tasks")
+    assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]
+    assert lines[1].split() == ["1", "tasks", *(["queue"] if width > 120 else []), "queued", "active", "done/m", "fail/m", "oldest", "p50", "p95"]  # fmt: skip
+    assert lines[height - 1].rstrip().endswith("q quit")
+    assert ("7 workers" in "\n".join(lines)) == (height == 50)
+    top.run("set-option", "window-size", "manual")
+    top.run("resize-window", "-x", "100", "-y", "40")
+    lines = top.wait_for("7 workers")
+    eventually(lambda: top.lines()[39].rstrip().endswith("q quit"), 60)

@@ -1,0 +1,7 @@
+"""The same database and clock as in the tests of looking."""
+
+from __future__ import annotations
+
+from tests.zeke_jobs.looking.conftest import database, scene
+
+__all__ = ["database", "scene"]

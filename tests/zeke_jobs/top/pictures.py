@@ -1,0 +1,43 @@
+"""Draws the pictures of docs/looking.md: ``python -m tests.zeke_jobs.top.pictures`` writes them to docs/pictures."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console, Group
+
+from tests.zeke_jobs.top.sample import BOARD
+from zeke_jobs.top.screen import draw
+from zeke_jobs.top.view import View
+
+FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
+SIZES = ((80, 24), (160, 50))
+#: Without the fonts that the template would load from elsewhere; every reader has a monospaced one.
+_FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+
+
+def picture(width: int, height: int) -> tuple[str, str]:
+    """As text and as SVG."""
+    lines = draw(BOARD, View(selected={"tasks": "extract-highlights"}), width, height)
+    console = Console(
+        record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    console.print(Group(*lines))
+    svg = console.export_svg(title="zeke-jobs top", code_format=_FORMAT, unique_id=f"top-{width}")
+    text = "\n".join(line.plain.rstrip() for line in lines) + "\n"
+    return text, re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for width, height in SIZES:
+        text, svg = picture(width, height)
+        (FOLDER / f"top-{width}x{height}.txt").write_text(text, encoding="utf-8")
+        (FOLDER / f"top-{width}x{height}.svg").write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""The board has the figures of the database at one moment, in few statements, and the feed keeps it new."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as PlainConnection
+
+import zeke_jobs
+from tests.zeke_jobs.engine.conftest import NOON
+from zeke_jobs import pausing
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.postgres import connect
+from zeke_jobs.top import actions, board
+from zeke_jobs.top.feed import Feed
+from zeke_jobs.top.view import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.zeke_jobs.looking.conftest import Scene
+
+TOP = "limits: {ai: {concurrency: 3, rate: 5/m}}"
+TASKS = """
+  limited: {handler: 'H:echo', concurrency: 2, max_wait: 1m}
+  plain: {handler: 'H:echo', uses: [ai]}
+  pull: {handler: 'H:echo', cron: '*/5 * * * *'}
+"""
+
+
+@pytest.fixture
+def worker(scene: Scene) -> UUID:
+    scene.use(TASKS, TOP)
+    return scene.serve()
+
+
+def line(read: board.Board, task: str) -> board.TaskLine:
+    return next(one for one in read.tasks if one.task == task)
+
+
+def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> None:
+    scene.add("limited", 5)
+    scene.add("plain", 2)
+    scene.later(3)
+    claims = scene.claim(worker, 2, ["plain"])
+    scene.start(worker, claims)
+    scene.later(4)
+    scene.complete(worker, claims[:1])
+    scene.finish(worker, claims[1], "failed", error='{"type": "OSError", "message": "no route"}')
+    scene.claim(worker, 9, ["limited"])
+    scene.later(10)
+    read = board.read(scene.conn)
+    limited, plain = line(read, "limited"), line(read, "plain")
+    assert (limited.queued, limited.active, limited.active_limit) == (3, 2, 2)
+    assert limited.wait is not None
+    assert limited.wait.total_seconds() == 17
+    assert (plain.done_per_minute, plain.failed_per_minute, plain.p50, plain.p95) == (1, 1, 4, 4)
+    assert [(one.task, one.since) for one in read.running] == [("limited", limited_since(scene))] * 2
+    assert [(one.task, one.type, one.message) for one in read.failed] == [("plain", "OSError", "no route")]
+    (limit,) = read.limits
+    assert (limit.name, limit.active, limit.concurrency, limit.used) == ("limit/ai", 0, 3, 2)
+    assert [(one.kind, one.busy, one.threads) for one in read.workers] == [("worker", 2, 8)]
+    assert [(one.task, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
+    assert read.now > NOON
+
+
+def limited_since(scene: Scene) -> Any:
+    return scene.rows("SELECT min(claimed_on) AS at FROM zeke_jobs.queue WHERE state = 'consumed'")[0]["at"]
+
+
+def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(scene: Scene, worker: UUID) -> None:
+    scene.add("pull", 300)
+    scene.complete(worker, scene.claim(worker, 300, ["pull"]))
+    scene.later(2)
+    assert line(board.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
+
+
+def test_a_late_task_and_a_paused_one_are_known(scene: Scene, worker: UUID) -> None:
+    assert worker
+    scene.add("limited")
+    scene.later(61)
+    assert line(board.read(scene.conn), "limited").is_late
+    pausing.pause(scene.conn, "queue/default", by="ann")
+    read = line(board.read(scene.conn), "limited")
+    assert (read.is_late, read.paused) == (False, "queue/default by ann")
+
+
+def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, worker: UUID) -> None:
+    first, second = scene.add("plain", 2)
+    scene.later(1)
+    (urgent,) = scene.add("plain", options='{"priority": 9}')
+    (later,) = scene.add("plain", options='{"delay": 60}')
+    expected = [urgent, first, second, later]
+    read = board.read(scene.conn, "plain")
+    assert (read.waiting_of, [one.id for one in read.waiting]) == ("plain", expected)
+    assert [claim["message_id"] for claim in scene.claim(worker, 9)] == expected[:3]
+
+
+def test_a_job_that_is_open_is_explained_from_the_same_snapshot(scene: Scene, worker: UUID) -> None:
+    assert worker
+    (job,) = scene.add("plain")
+    opened = board.read(scene.conn, job=job).opened
+    assert opened is not None
+    assert [reason.kind for reason in opened.reasons] == ["starts-next"]
+
+
+class Counting(PlainConnection):
+    """A connection that counts what is sent."""
+
+    sent = 0
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        type(self).sent += 1
+        return super().cursor(*args, **kwargs)
+
+
+def test_a_board_takes_a_handful_of_statements(scene: Scene, database: str) -> None:
+    scene.use(TASKS, TOP)
+    with closing(psycopg2.connect(database, connection_factory=Counting)) as conn:
+        conn.autocommit = True
+        Counting.sent = 0
+        board.read(conn)
+    assert Counting.sent <= 12  # one cursor for each statement; BEGIN and COMMIT among them
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 30
+    while not (value := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return value
+
+
+def test_the_feed_reads_on_counts_a_long_backlog_out_and_looks_where_it_is_told(scene: Scene, database: str) -> None:
+    scene.use(TASKS, TOP)
+    zeke_jobs.send_many("plain", [{} for _ in range(1_100)])
+    feed = Feed(database)
+    feed.start()
+    try:
+        read = eventually(lambda: feed.newest)
+        assert (line(read, "plain").queued, line(read, "plain").is_counted) == (1_100, True)
+        (job,) = scene.add("limited")
+        feed.look_at("limited", job)
+        eventually(lambda: feed.newest and feed.newest.opened and feed.newest.waiting_of == "limited")
+        scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", job)
+        assert "no job has it" in eventually(lambda: feed.trouble)
+        eventually(lambda: not feed.trouble)
+    finally:
+        feed.close()
+
+
+def test_the_feed_says_that_the_database_is_away_and_comes_back(scene: Scene, database: str) -> None:
+    scene.use(TASKS, TOP)
+    feed = Feed(database)
+    feed.start()
+    try:
+        eventually(lambda: feed.newest)
+        scene.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'zeke-jobs top' AND datname = current_database()"
+        )
+        assert "the database is away" in eventually(lambda: feed.trouble)
+        eventually(lambda: not feed.trouble)
+    finally:
+        feed.close()
+
+
+def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(scene: Scene, database: str) -> None:
+    scene.use(TASKS, TOP)
+    (job,) = scene.add("plain")
+    assert actions.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
+    (pause,) = pausing.paused(scene.conn)
+    assert (pause.target, pause.reason, "@" in pause.paused_by) == ("task/plain", "from top", True)
+    assert actions.perform(database, Command("pause", "task/plain")) == "task/plain was paused already"
+    assert actions.perform(database, Command("resume", "task/plain")) == "task/plain is resumed"
+    assert actions.perform(database, Command("pause", "schedule/pull")) == "schedule/pull is paused"
+    assert actions.perform(database, Command("resume", "schedule/pull")) == "schedule/pull is resumed"
+    assert actions.perform(database, Command("cancel", str(job))) == f"{job}: cancelled before it started"
+    assert scene.row(job)["cancelled_by"] == pause.paused_by
+    assert actions.perform(database, Command("retry", str(job))).endswith("queued again, with a fresh retry limit")
+    assert "expected task/NAME" in actions.perform(database, Command("pause", "task/nope"))
+    assert "cancel" in actions.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
+
+
+def test_one_picture_is_printed_without_a_terminal(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.use(TASKS, TOP)
+    scene.add("plain", 2)
+    assert run(app, "zeke-jobs", ["top", "--once"]) == 0
+    assert "1 tasks" in capsys.readouterr().out
+    assert run(app, "zeke-jobs", ["top"]) == 2
+    assert "expected a terminal, got none" in capsys.readouterr().err
+
+
+def test_progress_of_a_running_job_is_shown(scene: Scene, worker: UUID) -> None:
+    scene.add("plain")
+    (claim,) = scene.claim(worker, 1)
+    scene.rows(
+        "UPDATE zeke_jobs.queue SET progress = %s WHERE message_id = %s",
+        json.dumps({"done": 1, "total": 4}),
+        claim["message_id"],
+    )
+    with closing(connect()) as conn:
+        assert board.read(conn).running[0].progress == {"done": 1, "total": 4}

@@ -1,0 +1,56 @@
+"""What a terminal sends becomes names of keys."""
+
+from __future__ import annotations
+
+import os
+import pty
+import termios
+
+import pytest
+
+from zeke_jobs.top import keys
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (b"p", ["p"]),
+        (b"py", ["p", "y"]),
+        (b"\x1b", ["escape"]),
+        (b"\x1b[A\x1b[B", ["up", "down"]),
+        (b"\x1bOC\x1b[D", ["right", "left"]),
+        (b"\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["page-up", "page-down", "home", "end"]),
+        (b"\t\x1b[Z\r\n\x7f", ["tab", "shift-tab", "enter", "enter", "backspace"]),
+        (b"\x1b[1;5A?", ["?"]),
+        (b"\x1b[200~", []),
+        ("é".encode(), ["é"]),
+        (b"\x00\x01", []),
+        (b"\x1bq", ["escape", "q"]),
+    ],
+)
+def test_keys_are_named_and_what_means_nothing_is_left_out(data: bytes, names: list[str]) -> None:
+    assert keys.split(data) == names
+
+
+def test_keys_come_at_once_and_the_terminal_is_put_back() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        before = termios.tcgetattr(theirs)
+        with keys.pressed(theirs):
+            assert keys.read(theirs, 0) == []
+            os.write(ours, b"q")
+            assert keys.read(theirs, 30) == ["q"]
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_end_of_the_terminal_is_an_end() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    try:
+        with pytest.raises(EOFError):
+            keys.read(reading, 30)
+    finally:
+        os.close(reading)

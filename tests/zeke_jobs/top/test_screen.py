@@ -1,0 +1,141 @@
+"""What is drawn fits the terminal, at every size, and is readable at 80 by 24 and at 160 by 50."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.top import pictures
+from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
+from zeke_jobs.looking import ends, reasons
+from zeke_jobs.looking.why import Explanation
+from zeke_jobs.top.board import Board
+from zeke_jobs.top.panes import PANES
+from zeke_jobs.top.screen import draw
+from zeke_jobs.top.view import Command, View
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+MANY = tuple(task(f"task-with-a-rather-long-name-{n}", queued=n) for n in range(60))
+BOARDS = {
+    "all": BOARD,
+    "many tasks": replace(BOARD, tasks=MANY),
+    "nothing": Board(now=BOARD.now, environment=None, revision=0, beat_on=None),
+}
+
+
+def plain(lines: list[Text]) -> list[str]:
+    return [line.plain.rstrip() for line in lines]
+
+
+def shown(view: View | None = None, board: Board = BOARD, width: int = 80, height: int = 24) -> list[str]:
+    return plain(draw(board, view or View(), width, height))
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+@pytest.mark.parametrize("pane", [pane.name for pane in PANES])
+@pytest.mark.parametrize(
+    "size", [(80, 24), (80, 37), (80, 38), (81, 60), (109, 24), (120, 40), (139, 50), (140, 38), (160, 50), (250, 90)]
+)
+def test_every_line_fits_at_every_size(board: Board, pane: str, size: tuple[int, int]) -> None:
+    width, height = size
+    lines = draw(board, View(pane=pane), width, height)
+    assert len(lines) == height
+    assert max(line.cell_len for line in lines) <= width
+
+
+def test_thirteen_tasks_and_what_runs_are_there_at_80_by_24() -> None:
+    lines = shown()
+    assert all(any(line[2:].startswith(one.task) for line in lines) for one in TASKS)
+    assert sum("worker-" in line for line in lines) == 6
+    assert lines[-1].endswith("q quit")
+
+
+def test_everything_is_there_at_160_by_50() -> None:
+    text = "\n".join(shown(width=160, height=50))
+    for number, pane in enumerate(PANES, 1):
+        assert f"{number} {pane.name}" in text
+    for task_id in [
+        *(one.task for one in BOARD.schedules),
+        *(one.task for one in BOARD.failed),
+        *(one.task for one in BOARD.running),
+    ]:
+        assert task_id in text
+    assert text.count("worker-1:4711") == 4  # three jobs and the process
+
+
+@pytest.mark.parametrize("pane", [pane.name for pane in PANES])
+def test_the_pane_with_the_keys_is_there_at_80_by_24(pane: str) -> None:
+    number = next(n for n, one in enumerate(PANES, 1) if one.name == pane)
+    assert any(line.startswith(f"{number} {pane}") for line in shown(View(pane=pane)))
+
+
+def test_the_chosen_row_is_always_among_those_shown() -> None:
+    board = replace(BOARD, tasks=MANY)
+    view = View(selected={"tasks": MANY[-1].task})
+    assert any(line.startswith("  task-with-a-rather") and line.endswith(" 59") for line in shown(view, board))
+    assert "60 of 60" in "\n".join(shown(view, board))
+
+
+def test_a_late_task_and_a_paused_one_are_marked() -> None:
+    lines = shown(width=120, height=40)
+    assert any(line.startswith("! extract-highlights") and line.endswith("waits longer than 2m") for line in lines)
+    assert any(line.startswith("‖ cluster-stories") and "paused: task/cluster" in line for line in lines)
+
+
+def test_a_count_that_was_given_up_says_so() -> None:
+    (line,) = [line for line in shown() if line.startswith("  fetch-content")]
+    assert "1,000+" in line
+
+
+def test_a_missing_scheduler_is_said_where_there_are_schedules() -> None:
+    board = replace(BOARD, beat_on=None)
+    assert "no scheduler" in shown(board=board, width=120)[0]
+    assert "no scheduler" not in shown(board=replace(board, schedules=()), width=120)[0]
+
+
+def test_a_question_and_an_answer_stand_in_the_last_line() -> None:
+    asking = View(asking=Command("pause", "task/analyze-story"))
+    assert shown(asking)[-1] == " pause task/analyze-story?  y: yes, any other key: no"
+    assert shown(View(said="task/analyze-story is paused"))[-1] == " task/analyze-story is paused"
+
+
+def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
+    found = Explanation(
+        job(1),
+        "analyze-story",
+        "created",
+        (reasons.Paused("task/analyze-story", "ann@desk", BOARD.now, "the model is down", BOARD.now),),
+        tuple(ends.Attempted(n, "failed", None, None, "no route " * 30) for n in range(20)),
+    )
+    board = replace(BOARD, opened=found)
+    lines = shown(View(opened=job(1)), board)
+    assert lines[1] == f"analyze-story {job(1)} created"
+    assert "is paused by ann@desk" in lines[3]
+    assert lines[5].strip() == "zeke-jobs resume task/analyze-story"
+    assert shown(View(opened=job(1), scroll=3), board)[1] == lines[4]
+    assert "attempt 19" in "\n".join(shown(View(opened=job(1), scroll=999), board))
+
+
+def test_the_keys_are_explained_within_80_columns() -> None:
+    lines = shown(View(helps=True))
+    assert "! a task whose oldest due job waits longer than its max_wait    ‖ a paused one" in lines
+    assert not any(line.endswith("…") for line in lines)
+
+
+def test_a_terminal_that_is_too_small_is_told_so() -> None:
+    assert shown(width=60, height=10)[0] == "expected a terminal of 80 by 24 characters, got 60 by 10"
+
+
+@pytest.mark.parametrize(("width", "height"), pictures.SIZES)
+def test_the_pictures_of_the_docs_are_what_is_drawn(width: int, height: int) -> None:
+    text, _ = pictures.picture(width, height)
+    stored = pictures.FOLDER / f"top-{width}x{height}.txt"
+    hint = "run: python -m tests.zeke_jobs.top.pictures"
+    assert stored.read_text(encoding="utf-8") == text, hint
+    svg = stored.with_suffix(".svg").read_text(encoding="utf-8")
+    assert all(one.task.replace(" ", "&#160;") in svg for one in TASKS), hint
+    assert "url(" not in svg.replace("url(#", ""), "a picture must not load anything from elsewhere"

@@ -1,0 +1,113 @@
+"""Keys move, ask once, and open; nothing is done without a yes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.top.sample import BOARD, job
+from zeke_jobs.top.view import Command, View, press, selected_key
+
+if TYPE_CHECKING:
+    from zeke_jobs.top.board import Board
+
+
+def after(*keys: str, view: View | None = None, board: Board = BOARD) -> tuple[View, list[Command]]:
+    view = view or View()
+    done = []
+    for key in keys:
+        view, command = press(view, key, board)
+        done += [command] if command else []
+    return view, done
+
+
+@pytest.mark.parametrize(
+    ("keys", "command"),
+    [
+        (("p",), Command("pause", "task/ingest-pull")),
+        (("down", "down", "r"), Command("resume", "task/ingest-oneoff")),
+        (("2", "c"), Command("cancel", str(job(1)))),
+        (("2", "j", "j", "p"), Command("pause", "task/story-summarize")),
+        (("3", "c"), Command("cancel", str(job(20)))),
+        (("3", "end", "t"), Command("retry", str(job(24)))),
+        (("4", "down", "t"), Command("retry", str(job(41)))),
+        (("4", "p"), Command("pause", "task/fetch-content")),
+        (("5", "p"), Command("pause", "schedule/ingest-pull")),
+        (("6", "r"), Command("resume", "limit/ai")),
+        (("2", "enter", "c"), Command("cancel", str(job(1)))),
+        (("4", "enter", "t"), Command("retry", str(job(40)))),
+    ],
+)
+def test_a_command_is_about_the_chosen_row_and_is_asked_once(keys: tuple[str, ...], command: Command) -> None:
+    view, done = after(*keys)
+    assert (view.asking, done) == (command, [])
+    assert after("y", view=view)[1] == [command]
+    refused, nothing = after("n", view=view)
+    assert (refused.asking, refused.said, nothing) == (None, "nothing was changed", [])
+    assert after("y", view=refused)[1] == []
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "enter", "p", "down", " "])
+def test_only_yes_is_a_yes(key: str) -> None:
+    view, done = after("p", key)
+    assert (view.asking, view.quits, done) == (None, False, [])
+
+
+@pytest.mark.parametrize("keys", [("2", "t"), ("4", "c"), ("7", "p"), ("5", "c"), ("x",), ("9",), ("0",)])
+def test_what_makes_no_sense_in_a_pane_does_nothing(keys: tuple[str, ...]) -> None:
+    view, done = after(*keys)
+    assert (view.asking, done) == (None, [])
+
+
+def test_a_choice_stays_with_its_row_when_others_come_before_it() -> None:
+    view, _ = after("2", "down")
+    fewer = replace(BOARD, running=BOARD.running[1:])
+    assert selected_key(view, BOARD) == selected_key(view, fewer) == str(job(2))
+    gone = replace(BOARD, running=BOARD.running[2:])
+    assert selected_key(view, gone) == str(job(3))
+
+
+def test_nothing_can_be_chosen_where_there_is_nothing() -> None:
+    empty = replace(BOARD, running=())
+    view, done = after("2", "down", "c", "enter", board=empty)
+    assert (view.asking, view.opened, done) == (None, None, [])
+
+
+def test_moving_stops_at_both_ends() -> None:
+    view, _ = after("up")
+    assert selected_key(view, BOARD) == "ingest-pull"
+    view, _ = after("end", "down", "page-down")
+    assert selected_key(view, BOARD) == "send-digest"
+    view, _ = after("page-up", "home", view=view)
+    assert selected_key(view, BOARD) == "ingest-pull"
+
+
+def test_the_waiting_jobs_follow_the_chosen_task_and_enter_leads_to_them() -> None:
+    view, _ = after("down", "down")
+    assert (view.task, view.pane) == ("ingest-oneoff", "tasks")
+    view, _ = after("enter", view=view)
+    assert (view.task, view.pane) == ("ingest-oneoff", "waiting")
+
+
+def test_enter_opens_a_job_and_escape_leads_back_and_out() -> None:
+    view, _ = after("2", "down", "enter", "down")
+    assert (view.opened, view.scroll) == (job(2), 1)
+    view, _ = after("escape", view=view)
+    assert (view.opened, view.scroll, view.quits) == (None, 0, False)
+    assert after("escape", view=view)[0].quits
+
+
+def test_panes_are_reached_by_number_and_by_tab() -> None:
+    assert after("tab")[0].pane == "running"
+    assert after("shift-tab")[0].pane == "workers"
+    assert after("7", "tab")[0].pane == "tasks"
+    assert after("4")[0].pane == "failed"
+
+
+def test_any_key_ends_the_help() -> None:
+    view, _ = after("?")
+    assert view.helps
+    view, _ = after("q", view=view)
+    assert (view.helps, view.quits) == (False, False)

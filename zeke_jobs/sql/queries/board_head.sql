@@ -1,0 +1,6 @@
+-- The moment, whose database it is, what is in force, and how long no scheduler has got through.
+SELECT
+  zeke_jobs.now() AS now,
+  (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,
+  (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r) AS revision,
+  (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS beat_on

@@ -1,0 +1,6 @@
+-- Limits that tasks share, and who paused one.
+SELECT u.name, u.concurrency, u.active, u.rate_count, u.rate_period, u.used, u.free_on, p.paused_by
+FROM zeke_jobs.gate_use AS u
+LEFT JOIN zeke_jobs.pause AS p ON p.target = u.name
+WHERE starts_with(u.name, 'limit/')
+ORDER BY u.name

@@ -1,0 +1,15 @@
+-- Active jobs, the oldest first.
+SELECT
+  q.message_id AS id,
+  q.task,
+  coalesce(q.started_on, q.claimed_on) AS since,
+  q.attempt,
+  q.progress,
+  q.cancelled_on IS NOT NULL AS is_stopping,
+  w.host,
+  w.pid
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+WHERE q.state = 'consumed'
+ORDER BY since
+LIMIT %(most)s

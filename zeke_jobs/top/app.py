@@ -1,0 +1,83 @@
+"""The loop of ``zeke-jobs top``: keys in, pictures out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleDimensions, Group
+from rich.live import Live
+from rich.text import Text
+
+from zeke_jobs.postgres import connect
+from zeke_jobs.top import actions, board, keys
+from zeke_jobs.top.feed import Feed
+from zeke_jobs.top.screen import draw
+from zeke_jobs.top.view import View, press
+
+if TYPE_CHECKING:
+    from zeke_jobs.top.board import Board
+
+_TICK = 0.2  # seconds until a new board or another size of the terminal is shown
+
+
+def watch(url: str) -> None:
+    """Show everything and obey keys until ``q``. Needs a terminal.
+
+    Args:
+        url: The database.
+    """
+    console = Console(highlight=False)
+    feed = Feed(url)
+    feed.start()
+    try:
+        with (
+            keys.pressed(sys.stdin.fileno()),
+            Live(console=console, screen=True, auto_refresh=False) as live,
+            suppress(EOFError),
+        ):
+            _loop(url, console, live, feed)
+    finally:
+        feed.close()
+
+
+def once(url: str, console: Console) -> None:
+    """Show one picture, without keys, as large as the console is."""
+    with closing(connect(url, application_name="zeke-jobs top")) as conn:
+        console.print(_picture(board.read(conn), View(), console))
+
+
+def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
+    view = View()
+    shown: object = None
+    while not view.quits:
+        # By itself rich would believe COLUMNS and LINES, which nobody changes when the terminal's size does.
+        console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
+        current = (feed.newest, feed.trouble, view, console.size)
+        if current != shown:
+            live.update(_current(feed, view, console), refresh=True)
+            shown = current
+        for key in keys.read(sys.stdin.fileno(), _TICK):
+            if feed.newest is None:
+                view = replace(view, quits=view.quits or key in ("q", "escape"))
+                continue
+            view, command = press(view, key, feed.newest)
+            if command is not None:
+                view = replace(view, said=actions.perform(url, command))
+                feed.refresh()
+            feed.look_at(view.task, view.opened)
+
+
+def _current(feed: Feed, view: View, console: Console) -> Group | Text:
+    if feed.newest is None:
+        return Text(feed.trouble or "one moment …")
+    shown = replace(view, said=feed.trouble) if feed.trouble and not view.said else view
+    return _picture(feed.newest, shown, console)
+
+
+def _picture(read: Board, view: View, console: Console) -> Group:
+    width, height = console.size
+    return Group(*draw(read, view, width, height))

@@ -1,0 +1,183 @@
+"""What the screen shows, read in one snapshot of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.looking import facts
+from zeke_jobs.looking.snapshot import snapshot
+from zeke_jobs.looking.why import Explanation, explain
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+COUNTED = 1_000  # queued jobs of a task; above it the count is left to ``depths``
+_SAMPLE = 200  # ended jobs of a task that its pace is told by
+_ROWS = 100  # jobs of a list; nobody reads more
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """A task and its figures: ends per minute, p50 and p95 in seconds. Unless ``is_counted``, more are queued than said."""
+
+    task: str
+    queue: str
+    queued: int
+    active: int
+    active_limit: int | None
+    done_per_minute: float | None
+    failed_per_minute: float | None
+    p50: float | None
+    p95: float | None
+    wait: timedelta | None
+    max_wait: timedelta | None
+    is_late: bool
+    paused: str | None
+    is_counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLine:
+    """An active job."""
+
+    id: UUID
+    task: str
+    since: datetime
+    attempt: int
+    progress: dict[str, Any] | None
+    is_stopping: bool
+    host: str | None
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingLine:
+    """A queued job."""
+
+    id: UUID
+    attempt: int
+    deaths: int
+    priority: int
+    run_at: datetime
+    key: str | None
+    waiting_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLine:
+    """A failed job and its last error."""
+
+    id: UUID
+    task: str
+    attempt: int
+    completed_on: datetime
+    type: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLine:
+    """A schedule with its last and next tick."""
+
+    task: str
+    cron: str
+    timezone: str
+    last_tick: datetime | None
+    last_result: str | None
+    next_tick: datetime | None
+    paused_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """A limit that tasks share."""
+
+    name: str
+    concurrency: int | None
+    active: int
+    rate_count: int | None
+    rate_period: timedelta | None
+    used: int | None
+    free_on: datetime | None
+    paused_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    """A worker or scheduler process."""
+
+    id: UUID
+    kind: str
+    host: str
+    pid: int
+    version: str
+    revision: int
+    queues: list[str]
+    threads: int
+    busy: int
+    stopping: bool
+    heartbeat_on: datetime
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All of one moment. ``waiting`` are jobs of ``waiting_of``; ``opened`` is the job that somebody looks at."""
+
+    now: datetime
+    environment: str | None
+    revision: int
+    beat_on: datetime | None
+    tasks: tuple[TaskLine, ...] = ()
+    running: tuple[RunningLine, ...] = ()
+    waiting_of: str = ""
+    waiting: tuple[WaitingLine, ...] = ()
+    failed: tuple[FailedLine, ...] = ()
+    schedules: tuple[ScheduleLine, ...] = ()
+    limits: tuple[LimitLine, ...] = ()
+    workers: tuple[WorkerLine, ...] = ()
+    opened: Explanation | None = None
+
+
+def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
+    """Read the board, with the waiting jobs of one task, and why one job is where it is.
+
+    Raises:
+        JobNotFound: the job is gone.
+    """
+    with snapshot(conn):
+        head = SQL.one(conn, "board_head")
+        assert head is not None
+        tasks = tuple(
+            TaskLine(**row, is_counted=row["queued"] <= COUNTED)
+            for row in SQL.all(conn, "board_tasks", most=COUNTED + 1, sample=_SAMPLE)
+        )
+        shown = task or next((line.task for line in tasks), "")
+        return Board(
+            **head,
+            tasks=tasks,
+            running=tuple(RunningLine(**row) for row in SQL.all(conn, "board_running", most=_ROWS)),
+            waiting_of=shown,
+            waiting=tuple(WaitingLine(**row) for row in SQL.all(conn, "board_waiting", task=shown, most=_ROWS)),
+            failed=tuple(FailedLine(**row) for row in SQL.all(conn, "board_failed", most=_ROWS)),
+            schedules=_of(ScheduleLine, SQL.all(conn, "schedule_list")),
+            limits=tuple(LimitLine(**row) for row in SQL.all(conn, "board_limits")),
+            workers=_of(WorkerLine, SQL.all(conn, "fleet_members")),
+            opened=None if job is None else explain(facts.gather(conn, job)),
+        )
+
+
+def depths(conn: Connection, tasks: list[str]) -> dict[str, int]:
+    """How many jobs of these tasks are queued, exactly: some 0.1 microseconds a job, so not each second."""
+    with snapshot(conn):
+        return {row["task"]: row["queued"] for row in SQL.all(conn, "board_depths", tasks=tasks)}
+
+
+def _of(kind: type[Any], rows: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """Rows of a statement that has more columns than are shown."""
+    return tuple(kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in rows)

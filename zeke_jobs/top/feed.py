@@ -1,0 +1,108 @@
+"""Reads the board once a second in a thread of its own, so that a slow database never holds up a key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zeke_jobs.errors import JobNotFound
+from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.top import board
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.top.board import Board, TaskLine
+
+EVERY = 1.0  # seconds
+_AGAIN = 2.0  # seconds to the next try when the database is away
+#: An exact count of a long backlog may take this share of the time, at most.
+_SHARE = 0.01
+_SOONEST = 5.0  # seconds
+
+
+class Feed:
+    """The newest board. ``look_at`` says whose waiting jobs and which job it should hold.
+
+    Attributes:
+        newest: The last board that was read; None before the first.
+        trouble: Why there is no newer one, in words; empty where all is well.
+        took: Seconds that the last reading took.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.newest: Board | None = None
+        self.trouble = ""
+        self.took = 0.0
+        self._url = url
+        self._task = ""
+        self._job: UUID | None = None
+        self._exact: dict[str, int] = {}
+        self._count_at = 0.0
+        self._soon = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._closing.set()
+        self._soon.set()
+        self._thread.join(5.0)
+
+    def look_at(self, task: str, job: UUID | None) -> None:
+        """Read the waiting jobs of this task and the reasons of this job from now on."""
+        if (task, job) != (self._task, self._job):
+            self._task, self._job = task, job
+            self._soon.set()
+
+    def refresh(self) -> None:
+        """Read now, as after a command."""
+        self._soon.set()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with closing(connect(self._url, application_name="zeke-jobs top")) as conn:
+                    self._read_on(conn)
+            except DISCONNECTED as error:
+                self.trouble = f"the database is away: {' '.join(str(error).split())}"
+                self._closing.wait(_AGAIN)
+
+    def _read_on(self, conn: Connection) -> None:
+        while not self._closing.is_set():
+            self._soon.clear()
+            began = time.monotonic()
+            self.newest = self._read(conn)
+            self.took = time.monotonic() - began
+            self._soon.wait(max(0.0, EVERY - self.took))
+
+    def _read(self, conn: Connection) -> Board:
+        try:
+            read = board.read(conn, self._task, self._job)
+        except JobNotFound as error:
+            self.trouble = str(error)
+            self._job = None
+            read = board.read(conn, self._task)
+        else:
+            self.trouble = ""
+        long = [line.task for line in read.tasks if not line.is_counted]
+        began = time.monotonic()
+        if long and began >= self._count_at:
+            self._exact = board.depths(conn, long)
+            took = time.monotonic() - began
+            self._count_at = began + max(_SOONEST, took / _SHARE)
+        return replace(read, tasks=tuple(self._counted(line) for line in read.tasks))
+
+    def _counted(self, line: TaskLine) -> TaskLine:
+        if line.is_counted or line.task not in self._exact:
+            return line
+        return replace(line, queued=self._exact[line.task], is_counted=True)

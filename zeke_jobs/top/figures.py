@@ -1,0 +1,61 @@
+"""How numbers are written where there is room for six characters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from zeke_jobs.looking.wording import span
+
+_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
+_BAR = 8
+
+
+def number(value: float | None) -> str:
+    """``7``, ``1,234``, ``56.7k``, ``1.2M``; nothing for none."""
+    if not value:
+        return ""
+    for least, unit in _UNITS:
+        if value >= least:
+            return f"{value / min(least, {'k': 1_000}.get(unit, least)):.1f}{unit}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def seconds(value: float | None) -> str:
+    """``4ms``, ``1.4s``, ``3m20s``; nothing for None."""
+    if value is None:
+        return ""
+    if 1 <= value < 10:
+        return f"{value:.1f}s"
+    return span(timedelta(seconds=value))
+
+
+def passed(moment: datetime | None, now: datetime) -> str:
+    """How long ago a moment was."""
+    return "" if moment is None else span(max(timedelta(0), now - moment))
+
+
+def clock(moment: datetime | None) -> str:
+    """A time of the day, in UTC."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def day_and_clock(moment: datetime | None, now: datetime) -> str:
+    """A time of today, or with its day where that is another one; in UTC."""
+    if moment is None:
+        return ""
+    form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"
+    return f"{moment.astimezone(UTC):{form}}"
+
+
+def progress(said: dict[str, Any] | None) -> str:
+    """How far a job is: a bar where it knows how far it is to go, and what it says."""
+    if not said:
+        return ""
+    done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
+    if done is None:
+        return str(note)
+    if not total:
+        return f"{done:g} {note}".strip()
+    full = round(_BAR * min(1.0, max(0.0, done / total)))
+    return f"{'█' * full}{'░' * (_BAR - full)} {done:g}/{total:g} {note}".strip()

@@ -1,0 +1,140 @@
+"""What is selected, asked and opened on the screen, and what a key does to it. Pure: keys in, another view out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from zeke_jobs.top import panes
+
+if TYPE_CHECKING:
+    from zeke_jobs.top.board import Board
+
+Verb = Literal["pause", "resume", "cancel", "retry"]
+_STEPS = {"up": -1, "k": -1, "down": 1, "j": 1, "page-up": -10, "page-down": 10}
+_ENDS = {"home": 0, "g": 0, "end": -1, "G": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to do to the system, which is asked once before."""
+
+    verb: Verb
+    target: str
+
+    @property
+    def question(self) -> str:
+        """As a person is asked."""
+        return f"{self.verb} {self.target}?"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one person sees.
+
+    Attributes:
+        pane: Which pane has the keys.
+        selected: What is selected in each pane, by key; where it is gone, the row in its place.
+        task: The task whose waiting jobs are shown; empty for the first one.
+        asking: What was asked for and waits for a yes.
+        opened: The job that is open.
+        scroll: The first line of it that is shown.
+        helps: Whether the keys are explained.
+        said: What became of the last command.
+        quits: Whether this is the end.
+    """
+
+    pane: str = "tasks"
+    selected: dict[str, str] = field(default_factory=dict)
+    task: str = ""
+    asking: Command | None = None
+    opened: UUID | None = None
+    scroll: int = 0
+    helps: bool = False
+    said: str = ""
+    quits: bool = False
+
+
+def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
+    """What a key makes of the view, and the command that it confirmed."""
+    if view.asking is not None:
+        if key in ("y", "Y"):
+            return replace(view, asking=None, said=""), view.asking
+        return replace(view, asking=None, said="nothing was changed"), None
+    view = replace(view, said="")
+    if view.helps:
+        return replace(view, helps=False), None
+    if key == "?":
+        return replace(view, helps=True), None
+    if view.opened is not None:
+        return _in_job(view, key, view.opened), None
+    return _in_panes(view, key, board), None
+
+
+def _in_job(view: View, key: str, job: UUID) -> View:
+    match key:
+        case "escape" | "q" | "enter" | "backspace" | "left":
+            return replace(view, opened=None, scroll=0)
+        case "c":
+            return replace(view, asking=Command("cancel", str(job)))
+        case "t":
+            return replace(view, asking=Command("retry", str(job)))
+        case _ if key in _STEPS:
+            return replace(view, scroll=max(0, view.scroll + _STEPS[key]))
+    return view
+
+
+def _in_panes(view: View, key: str, board: Board) -> View:
+    names = [pane.name for pane in panes.PANES]
+    match key:
+        case "q" | "escape":
+            return replace(view, quits=True)
+        case "tab" | "right":
+            return replace(view, pane=names[(names.index(view.pane) + 1) % len(names)])
+        case "shift-tab" | "left":
+            return replace(view, pane=names[(names.index(view.pane) - 1) % len(names)])
+        case _ if key.isdigit() and 0 < int(key) <= len(names):
+            return replace(view, pane=names[int(key) - 1])
+        case _ if key in _STEPS or key in _ENDS:
+            return _move(view, key, board)
+    chosen = selected_key(view, board)
+    return view if chosen is None else _on_row(view, key, chosen, board)
+
+
+def _on_row(view: View, key: str, chosen: str, board: Board) -> View:
+    pane = panes.by_name(view.pane)
+    match key:
+        case "enter" if pane.name in ("tasks", "schedules"):
+            return replace(view, pane="waiting", task=chosen)
+        case "enter" if pane.holds_jobs:
+            return replace(view, opened=UUID(chosen), scroll=0)
+        case "p" | "r" if (target := pane.target(board, chosen)) is not None:
+            return replace(view, asking=Command("pause" if key == "p" else "resume", target))
+        case "c" if pane.holds_jobs and pane.name != "failed":
+            return replace(view, asking=Command("cancel", chosen))
+        case "t" if pane.holds_jobs and pane.name != "running":
+            return replace(view, asking=Command("retry", chosen))
+    return view
+
+
+def _move(view: View, key: str, board: Board) -> View:
+    keys = [row.key for row in panes.by_name(view.pane).rows(board)]
+    if not keys:
+        return view
+    at = place(view, view.pane, keys) + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
+    chosen = keys[min(max(at, 0), len(keys) - 1)]
+    moved = replace(view, selected={**view.selected, view.pane: chosen})
+    return replace(moved, task=chosen) if view.pane == "tasks" else moved
+
+
+def selected_key(view: View, board: Board) -> str | None:
+    """What the pane with the keys has selected; None where it is empty."""
+    keys = [row.key for row in panes.by_name(view.pane).rows(board)]
+    return keys[place(view, view.pane, keys)] if keys else None
+
+
+def place(view: View, pane: str, keys: list[str]) -> int:
+    """Where in a pane's rows the selected one is; the first where it is not there."""
+    chosen = view.selected.get(pane)
+    return keys.index(chosen) if chosen in keys else 0
