@@ -118,6 +118,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def validate(session: nox.Session) -> None:
+    """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N] [-- --page FILE]."""
+    install(session, "--editable", ".", "psutil")
+    session.run("python", "-m", "tests.validate", *session.posargs)
+
+
+@nox.session(default=False)
 def constraints(session: nox.Session) -> None:
     """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
