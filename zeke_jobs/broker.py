@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq_pg import PostgresBroker
 
-from zeke_jobs import client, metronome
+from zeke_jobs import client, environment, metronome
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.refusal import refuse
@@ -34,6 +34,10 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         for middleware in (self.process, self.process.executor, JobResults()):
             self.add_middleware(middleware)
+        if environment.metrics_address() is not None:
+            from zeke_jobs.metrics.worker import WorkerMetrics
+
+            self.add_middleware(WorkerMetrics())
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue that dramatiq has beside it: ``run_at`` is a column."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 from zeke_jobs.errors import ConfigurationError
 
@@ -17,9 +17,21 @@ LOG_LEVEL = "ZEKE_JOBS_LOG_LEVEL"
 HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
 ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 LISTEN = "ZEKE_JOBS_LISTEN"
+METRICS = "ZEKE_JOBS_METRICS"
 
 LogFormat = Literal["auto", "console", "json"]
 Listen = Literal["auto", "on", "off"]
+
+
+class Address(NamedTuple):
+    """Where a server of ours listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -114,6 +126,30 @@ def listen() -> Listen:
         ConfigurationError: ``ZEKE_JOBS_LISTEN`` is something else.
     """
     return cast("Listen", _one_of(LISTEN, get_args(Listen), "auto"))
+
+
+def metrics_address() -> Address | None:
+    """Where a ``dramatiq`` command serves its workers' metrics: ``ZEKE_JOBS_METRICS``, as in ``127.0.0.1:9191``; else nowhere.
+
+    Raises:
+        ConfigurationError: it is no host and port.
+    """
+    text = lookup(METRICS)
+    return None if text is None else address(METRICS, text)
+
+
+def address(name: str, text: str) -> Address:
+    """``HOST:PORT``, as said by ``name``; the host is a name, an address, or an IPv6 address in brackets.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigurationError(
+            f"expected {name} to be HOST:PORT, got {text!r}\n  help: 127.0.0.1:9191, or 0.0.0.0:9191 for every machine"
+        )
+    return Address(host.strip("[]"), int(port))
 
 
 def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:

@@ -17,6 +17,7 @@ from zeke_jobs.cli import (
     history,
     jobs,
     limits,
+    metrics,
     migrate,
     pause,
     plan,
@@ -93,6 +94,7 @@ app.command(short_help="Send a job.")(send.send)
 app.command(short_help="Show a job in full.")(jobs.status)
 app.command(short_help="Watch everything on a full screen.")(top.top)
 app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
+app.command(short_help="Print or serve metrics for Prometheus.")(metrics.metrics)
 app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)
 app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)

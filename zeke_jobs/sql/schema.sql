@@ -10,7 +10,9 @@ CREATE TYPE zeke_jobs.candidate AS (
 	task text,
 	priority integer,
 	gates text[],
-	per_key integer
+	per_key integer,
+	after_run_at timestamp with time zone,
+	after_seq bigint
 );
 
 CREATE TYPE zeke_jobs.claimed AS (
@@ -191,41 +193,67 @@ DECLARE
   v_one integer;
   v_gate text;
   v_at integer;
+  v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
+  v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
+  v_cursor jsonb := CASE WHEN v_until > v_now THEN v_cursors -> p_queue -> 'at' END;
+  v_ahead jsonb;
+  v_afters timestamptz[];
+  v_after_seqs bigint[];
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key
+    SELECT t.id, t.gates, t.per_key, (v_cursor -> t.id ->> 0)::integer AS cursor,
+      (v_cursor -> t.id ->> 1)::timestamptz AS after_run_at, (v_cursor -> t.id ->> 2)::bigint AS after_seq
     FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.pause AS p
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
-  level (task, gates, per_key, priority) AS (
-    SELECT s.id, s.gates, s.per_key, (
-      SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
-      ORDER BY q.priority DESC LIMIT 1)
+  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, CASE
+      WHEN s.cursor IS NULL THEN (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
+        ORDER BY q.priority DESC LIMIT 1)
+      ELSE coalesce((
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority > s.cursor
+        ORDER BY q.priority DESC LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority = s.cursor
+          AND (q.run_at, q.seq) > (s.after_run_at, s.after_seq)
+        LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority < s.cursor
+        ORDER BY q.priority DESC LIMIT 1)) END
     FROM served AS s
     UNION ALL
-    SELECT l.task, l.gates, l.per_key, (
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, (
       SELECT q.priority FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
       ORDER BY q.priority DESC LIMIT 1)
     FROM level AS l
     WHERE l.priority IS NOT NULL AND l.per_key IS NULL
+  ),
+  begun AS (
+    SELECT l.task, l.gates, l.per_key, l.priority,
+      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
+      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
+    FROM level AS l
   )
-  SELECT array_agg((l.task, l.priority, l.gates, l.per_key)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
+  SELECT array_agg(
+    (l.task, l.priority, l.gates, l.per_key, l.after_run_at, l.after_seq)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
   INTO v_all
-  FROM level AS l
+  FROM begun AS l
   -- LIMIT 1, not EXISTS: as a semi-join it would read the whole backlog.
   WHERE l.priority IS NOT NULL AND CASE
     WHEN l.per_key IS NULL THEN (
       SELECT true FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-        AND q.priority = l.priority AND q.run_at <= v_now
+        AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
       LIMIT 1)
     ELSE (
       SELECT true FROM zeke_jobs.queue AS q
@@ -233,7 +261,16 @@ BEGIN
         AND q.run_at <= v_now
       LIMIT 1) END;
   IF v_all IS NULL THEN
+    IF v_cursor IS NOT NULL THEN
+      PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+    END IF;
     RETURN;
+  END IF;
+  IF v_cursor IS NULL AND zeke_jobs.now() - v_now
+    >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '10 ms')::interval
+  THEN
+    v_cursor := '{}';
+    v_until := v_now + interval '2 seconds';
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
@@ -281,6 +318,8 @@ BEGIN
       v_rest := v_left % cardinality(v_ready);
       v_tasks := '{}';
       v_quotas := '{}';
+      v_afters := '{}';
+      v_after_seqs := '{}';
       v_places := '{}';
       v_next := '{}';
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
@@ -309,6 +348,8 @@ BEGIN
         END LOOP;
         v_next := v_next || v_one;
         v_quotas := v_quotas || v_quota;
+        v_afters := v_afters || v_all[v_one].after_run_at;
+        v_after_seqs := v_after_seqs || v_all[v_one].after_seq;
         IF v_all[v_one].per_key IS NULL THEN
           v_tasks := v_tasks || v_all[v_one].task;
         ELSE
@@ -323,11 +364,12 @@ BEGIN
       END IF;
 
       WITH picked AS MATERIALIZED (
-        SELECT r.place FROM unnest(v_tasks, v_quotas) AS x (task, quota)
+        SELECT r.place, x.task, r.run_at, r.seq
+        FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
         CROSS JOIN LATERAL (
-          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          SELECT q.ctid AS place, q.run_at, q.seq FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now
+            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
             AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
           ORDER BY q.run_at, q.seq LIMIT x.quota
           FOR UPDATE SKIP LOCKED
@@ -341,7 +383,10 @@ BEGIN
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
       )
-      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      SELECT array_agg(u.one), CASE WHEN v_cursor IS NOT NULL THEN (
+        SELECT jsonb_object_agg(f.task, jsonb_build_array(v_all[v_from].priority, f.run_at, f.seq))
+        FROM (SELECT DISTINCT ON (p.task) p.task, p.run_at, p.seq FROM picked AS p ORDER BY p.task, p.run_at DESC, p.seq DESC) AS f) END
+      INTO v_rows, v_ahead FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
@@ -359,12 +404,25 @@ BEGIN
         END LOOP;
         IF v_taken < v_quotas[v_at] THEN
           v_open := array_remove(v_open, v_one);
+          v_ahead := v_ahead - v_all[v_one].task;
+          v_cursor := v_cursor - v_all[v_one].task;
+        ELSIF v_ahead IS NOT NULL THEN
+          -- For another round within this claim.
+          v_all[v_one].after_run_at := coalesce((v_ahead -> v_all[v_one].task ->> 1)::timestamptz, v_all[v_one].after_run_at);
+          v_all[v_one].after_seq := coalesce((v_ahead -> v_all[v_one].task ->> 2)::bigint, v_all[v_one].after_seq);
         END IF;
       END LOOP;
+      v_cursor := v_cursor || coalesce(v_ahead, '{}');
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
 
+  IF v_cursor IS NOT NULL THEN
+    PERFORM set_config(
+      'zeke_jobs.cursors',
+      jsonb_set(v_cursors, ARRAY[p_queue], jsonb_build_object('until', v_until, 'at', v_cursor))::text,
+      false);
+  END IF;
   IF true = ANY (v_gate_rated) THEN
     DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
     WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
@@ -2274,6 +2332,66 @@ CREATE TABLE zeke_jobs.migration (
     made text[] DEFAULT '{}'::text[] NOT NULL
 );
 
+CREATE TABLE zeke_jobs.worker (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    queues text[] DEFAULT '{}'::text[] NOT NULL,
+    tasks text[] DEFAULT '{}'::text[] NOT NULL,
+    threads integer DEFAULT 0 NOT NULL,
+    busy integer DEFAULT 0 NOT NULL,
+    idle boolean DEFAULT false NOT NULL,
+    alone boolean DEFAULT false NOT NULL,
+    stopping boolean DEFAULT false NOT NULL,
+    revision integer DEFAULT 0 NOT NULL,
+    file_revision integer,
+    started_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
+    refusal text,
+    beating_since timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
+
+COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
+
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+
+COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
+
+COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
+
+COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+
+COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
+
+CREATE VIEW zeke_jobs.process_state AS
+ SELECT p.kind,
+    p.state,
+    count(w.id) AS processes,
+    COALESCE(sum(w.threads), (0)::bigint) AS threads
+   FROM (( SELECT k.kind,
+            s.state
+           FROM (unnest(ARRAY['worker'::text, 'scheduler'::text]) k(kind)
+             CROSS JOIN unnest(ARRAY['live'::text, 'stopping'::text, 'lost'::text]) s(state))) p
+     LEFT JOIN ( SELECT w_1.id,
+            w_1.kind,
+            w_1.threads,
+                CASE
+                    WHEN (w_1.heartbeat_on < (zeke_jobs.now() - w_1.lost_after)) THEN 'lost'::text
+                    WHEN w_1.stopping THEN 'stopping'::text
+                    ELSE 'live'::text
+                END AS state
+           FROM zeke_jobs.worker w_1) w ON (((w.kind = p.kind) AND (w.state = p.state))))
+  GROUP BY p.kind, p.state;
+
+COMMENT ON VIEW zeke_jobs.process_state IS 'How many workers and schedulers are live, stopping, or have not proved life for too long.';
+
 ALTER TABLE zeke_jobs.queue ALTER COLUMN seq ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME zeke_jobs.queue_seq_seq
     START WITH 1
@@ -2309,6 +2427,38 @@ CREATE TABLE zeke_jobs.schedule_beat (
 
 COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
 
+CREATE VIEW zeke_jobs.schedule_lag AS
+ SELECT s.task,
+    s.paused,
+        CASE
+            WHEN s.paused THEN '00:00:00'::interval
+            ELSE GREATEST('00:00:00'::interval, (zeke_jobs.now() - s.next_tick))
+        END AS lag,
+    (zeke_jobs.now() - b.beat_on) AS silence
+   FROM (zeke_jobs.schedule s
+     LEFT JOIN zeke_jobs.schedule_beat b ON (true));
+
+COMMENT ON VIEW zeke_jobs.schedule_lag IS 'How long the next tick of each schedule is overdue, and how long no scheduler got through all of them.';
+
+CREATE VIEW zeke_jobs.task_cost AS
+ SELECT task,
+    currency,
+    sum(cost) AS cost
+   FROM ( SELECT q.task,
+            q.currency,
+            q.cost
+           FROM zeke_jobs.queue q
+          WHERE ((q.cost IS NOT NULL) AND ((q.completed_on IS NULL) OR (q.completed_on > (zeke_jobs.now() - '1 day'::interval))))
+        UNION ALL
+         SELECT h.name,
+            h.currency,
+            h.cost
+           FROM zeke_jobs.history h
+          WHERE ((h.cost IS NOT NULL) AND (h.completed_on > (zeke_jobs.now() - '1 day'::interval)))) c
+  GROUP BY task, currency;
+
+COMMENT ON VIEW zeke_jobs.task_cost IS 'What jobs said that they cost: those that ended within the last day, and those that have not ended.';
+
 CREATE VIEW zeke_jobs.task_depth AS
  SELECT id AS task,
     queue,
@@ -2320,6 +2470,18 @@ CREATE VIEW zeke_jobs.task_depth AS
    FROM zeke_jobs.task t;
 
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
+
+CREATE VIEW zeke_jobs.task_failed AS
+ SELECT id AS task,
+    queue,
+    ( SELECT count(*) AS count
+           FROM ( SELECT 1 AS "?column?"
+                   FROM zeke_jobs.queue q
+                  WHERE ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NULL) AND (q.task = t.id) AND (q.completed_on > (zeke_jobs.now() - '01:00:00'::interval)))
+                 LIMIT 10000) failed) AS failed
+   FROM zeke_jobs.task t;
+
+COMMENT ON VIEW zeke_jobs.task_failed IS 'Jobs of each task that failed for good within the last hour, counted up to 10,000.';
 
 CREATE VIEW zeke_jobs.task_pace AS
  SELECT t.id AS task,
@@ -2362,6 +2524,17 @@ UNION ALL
 
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
 
+CREATE VIEW zeke_jobs.task_served AS
+ SELECT t.id AS task,
+    t.queue,
+    count(w.id) AS processes,
+    COALESCE(sum(w.threads), (0)::bigint) AS threads
+   FROM (zeke_jobs.task t
+     LEFT JOIN zeke_jobs.worker w ON (((w.kind = 'worker'::text) AND (NOT w.stopping) AND (t.queue = ANY (w.queues)) AND (t.id = ANY (w.tasks)) AND (w.heartbeat_on >= (zeke_jobs.now() - w.lost_after)))))
+  GROUP BY t.id, t.queue;
+
+COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads.';
+
 CREATE VIEW zeke_jobs.task_wait AS
  SELECT t.id AS task,
     t.queue,
@@ -2377,44 +2550,6 @@ CREATE VIEW zeke_jobs.task_wait AS
                   WHERE (p_1.task = t.id))) AS paused) p);
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
-
-CREATE TABLE zeke_jobs.worker (
-    id uuid NOT NULL,
-    kind text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    version text NOT NULL,
-    queues text[] DEFAULT '{}'::text[] NOT NULL,
-    tasks text[] DEFAULT '{}'::text[] NOT NULL,
-    threads integer DEFAULT 0 NOT NULL,
-    busy integer DEFAULT 0 NOT NULL,
-    idle boolean DEFAULT false NOT NULL,
-    alone boolean DEFAULT false NOT NULL,
-    stopping boolean DEFAULT false NOT NULL,
-    revision integer DEFAULT 0 NOT NULL,
-    file_revision integer,
-    started_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    heartbeat_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    lost_after interval DEFAULT '00:00:20'::interval NOT NULL,
-    refusal text,
-    beating_since timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    CONSTRAINT worker_kind CHECK ((kind = ANY (ARRAY['worker'::text, 'scheduler'::text])))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
-
-COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
-
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
-
-COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
-
-COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
-
-COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
-
-COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
 
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
@@ -2464,6 +2599,8 @@ ALTER TABLE ONLY zeke_jobs.tick
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
+CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
+
 CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
 
 CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
@@ -2475,6 +2612,8 @@ CREATE INDEX queue_active_worker ON zeke_jobs.queue USING btree (worker) WHERE (
 CREATE INDEX queue_cancelled ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
 
 CREATE INDEX queue_completed ON zeke_jobs.queue USING btree (task, completed_on) WHERE (state = 'done'::zeke_jobs.state);
+
+CREATE INDEX queue_cost ON zeke_jobs.queue USING btree (completed_on) WHERE (cost IS NOT NULL);
 
 CREATE INDEX queue_created ON zeke_jobs.queue USING btree (created_on);
 

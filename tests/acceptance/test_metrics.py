@@ -1,0 +1,186 @@
+"""Real workers count, the real exporter reads, and a real Prometheus, where it is installed, answers every query of the dashboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.acceptance.conftest import ROOT, eventually, scalar
+from zeke_jobs import client
+from zeke_jobs.metrics.families import ALL, DATABASE, DRAMATIQ, WORKER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.acceptance.conftest import Command, Fleet
+
+pytestmark = pytest.mark.acceptance
+
+DOCKER = ROOT / "docker"
+DASHBOARD = json.loads((DOCKER / "grafana/dashboards/zeke-jobs.json").read_text())
+TASKS = """
+    version: 1
+    limits: {ai: {concurrency: 4, rate: 600/m}}
+    tasks:
+      work: {handler: "H:work", concurrency: 3, max_wait: 2m, uses: [ai], cron: "0 0 1 1 *"}
+      broken: {handler: "H:fail", retry: {limit: 1, delay: 0s}}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(port: int, path: str = "/metrics") -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            return str(answer.read().decode())
+    except urllib.error.URLError:
+        return ""  # it does not listen yet
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Values by name and labels' values, these in the order of their names."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name, *(value for _, value in sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+class System:
+    """Two worker processes that counted some attempts, and an exporter."""
+
+    def __init__(self, fleet: Fleet, conn: Connection) -> None:
+        self.workers, self.exporter = free_port(), free_port()
+        fleet.configure(TASKS)
+        address = f"127.0.0.1:{self.workers}"
+        self.dramatiq = fleet.workers(processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=str(fleet.folder))
+        fleet.ready(conn, 2)
+        self.command = fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{self.exporter}")
+        client.send_many("work", [{"n": n} for n in range(20)])
+        client.send("broken", {})
+        eventually(
+            lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL") == 21, 60, fleet
+        )
+        eventually(lambda: get(self.exporter), 30, fleet)
+        with conn.cursor() as cursor:  # as a scheduler does at the full minute
+            cursor.execute("INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())")
+
+    def stop(self) -> tuple[int, int]:
+        return self.dramatiq.stop(30), self.command.stop(30)
+
+
+@pytest.fixture
+def system(fleet: Fleet, effects: Connection) -> System:
+    return System(fleet, effects)
+
+
+def test_workers_count_attempts_by_outcome_over_all_processes_and_the_exporter_reads_the_database(
+    system: System, fleet: Fleet
+) -> None:
+    counted = eventually(lambda: samples(get(system.workers)), 30, fleet)
+    assert counted["zeke_jobs_attempts_total", "completed", "default", "work"] == 20
+    assert counted["zeke_jobs_attempts_total", "retry", "default", "broken"] == 1
+    assert counted["zeke_jobs_attempts_total", "failed", "default", "broken"] == 1
+    assert counted["zeke_jobs_attempt_seconds_count", "default", "work"] == 20
+    assert counted["dramatiq_messages_total", "work", "default"] == 20
+    assert counted["dramatiq_message_errors_total", "broken", "default"] == 2
+    assert counted["dramatiq_message_retries_total", "broken", "default"] == 1
+    assert counted["dramatiq_message_rejects_total", "broken", "default"] == 1
+    assert sum(value for name, value in counted.items() if name[0] == "dramatiq_messages_inprogress") == 0
+    assert counted[("zeke_jobs_threads_lost",)] == 0
+    assert documented(counted) <= {family.name for family in (*WORKER, *DRAMATIQ)}
+    read = samples(get(system.exporter))
+    assert read["zeke_jobs_processes", "worker", "live"] == 2
+    assert read["zeke_jobs_failed_last_hour", "default", "broken"] == 1
+    assert documented(read) <= {family.name for family in DATABASE}
+    folders = list(fleet.folder.glob("zeke-jobs-metrics-*"))
+    assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"]
+    assert system.stop() == (0, 0)
+
+
+def documented(found: dict[tuple[str, ...], float]) -> set[str]:
+    """Names without what a histogram and a counter add to theirs."""
+    return {re.sub(r"_(bucket|count|sum|created)$", "", name[0]) for name in found}
+
+
+def queries() -> list[str]:
+    """Every query of the dashboard, as Grafana would ask it."""
+    found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    found += [one["expr"] for one in DASHBOARD["annotations"]["list"]]
+    found += [one["query"].partition("(")[2].partition(",")[0] for one in DASHBOARD["templating"]["list"]]
+    return [query.replace("$task", ".*").replace("$__rate_interval", "20s") for query in found]
+
+
+#: What there is nothing of while all is well.
+EMPTY = {query for query in queries() if "ALERTS" in query or "cost" in query}
+
+
+def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
+    names = {family.name for family in ALL}
+    for query in queries():
+        asked = set(re.findall(r"\b(?:zeke_jobs|dramatiq)_[a-z_]+", query))
+        assert {re.sub(r"_bucket$", "", name) for name in asked} <= names, query
+    shown = " ".join(queries())
+    assert [family.name for family in (*DATABASE, *WORKER) if family.name not in shown] == NOT_SHOWN
+
+
+NOT_SHOWN = ["zeke_jobs_paused", "zeke_jobs_serving_threads"]
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
+def test_a_real_prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet, tmp_path: Path) -> None:
+    port = free_port()
+    config = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DOCKER / "prometheus/alerts.yaml")]
+    targets = {"zeke-jobs": system.exporter, "zeke-jobs-workers": system.workers}
+    for job in config["scrape_configs"]:
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
+    (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    prometheus = start_prometheus(fleet, tmp_path, port)
+
+    def ask(path: str) -> Any:
+        text = get(port, f"/api/v1/{path}")
+        return json.loads(text)["data"] if text else None
+
+    def result(query: str) -> Any:
+        answer = ask("query?" + urllib.parse.urlencode({"query": query}))
+        return answer and answer["result"]
+
+    answered = set(queries()) - EMPTY
+    eventually(lambda: all(result(query) for query in answered), 60, fleet)
+    assert [query for query in EMPTY if result(query) != []] == []
+    rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert len(rules) >= 10
+    assert ask("alerts")["alerts"] == []
+    prometheus.process.send_signal(signal.SIGTERM)
+    prometheus.wait(30)
+
+
+def start_prometheus(fleet: Fleet, folder: Path, port: int) -> Command:
+    program = shutil.which("prometheus")
+    assert program is not None
+    return fleet.run(
+        program,
+        f"--config.file={folder}/prometheus.yaml",
+        f"--storage.tsdb.path={folder}/tsdb",
+        f"--web.listen-address=127.0.0.1:{port}",
+    )

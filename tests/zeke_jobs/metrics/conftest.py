@@ -1,0 +1,23 @@
+"""Fixtures of the tests of metrics: the scene that looking is tested on, and what an exporter says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.zeke_jobs.looking.conftest import Scene, database, scene
+from zeke_jobs.metrics.reading import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["database", "scene"]
+
+Values = dict[tuple[Any, ...], float]
+
+
+@pytest.fixture
+def values(database: str, scene: Scene) -> Callable[[], Values]:
+    """What is exported now, by name and labels: ``values()["zeke_jobs_queued", "quick", "default"]``."""
+    return lambda: {(sample.name, *sample.labels): sample.value for sample in read(database)}

@@ -1,0 +1,64 @@
+"""Prometheus's own tool, where it is installed: it says whether an alert fires, given what was scraped and when."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from zeke_jobs.metrics.families import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zeke_jobs.metrics.reading import Sample
+
+PROMTOOL = shutil.which("promtool")
+RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"
+LABELS = {family.name: family.labels for family in ALL}
+PHASE = 40  # minutes that each scrape is repeated for
+
+
+def check(*arguments: str) -> str:
+    """Run it; answers what it printed, which must not be a complaint."""
+    assert PROMTOOL is not None
+    done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def fires(folder: Path, alert: str, scrapes: Sequence[Iterable[Sample] | None]) -> list[bool]:
+    """Whether the alert fires in the middle of each phase; None is a phase in which nothing could be scraped."""
+    return [_fires(folder, alert, scrapes, phase) for phase in range(len(scrapes))]
+
+
+def _fires(folder: Path, alert: str, scrapes: Sequence[Iterable[Sample] | None], phase: int) -> bool:
+    series: dict[str, list[str]] = {}
+    for number, scrape in enumerate(scrapes):
+        values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}
+        for sample in scrape or ():
+            labels = ",".join(f'{key}="{value}"' for key, value in zip(LABELS[sample.name], sample.labels, strict=True))
+            values[f"{sample.name}{{{labels}}}"] = sample.value
+        for name in series.keys() | values.keys():
+            so_far = series.setdefault(name, [f"_x{PHASE}"] * number)
+            so_far.append(f"{values[name]}x{PHASE - 1}" if name in values else f"_x{PHASE}")
+    asked = {
+        "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0',
+        "eval_time": f"{phase * PHASE + PHASE // 2}m",
+        "exp_samples": [{"labels": "{}", "value": 1}],
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": " ".join(values)} for name, values in series.items()],
+        "promql_expr_test": [asked],
+    }
+    path = folder / "rules_test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
+    assert PROMTOOL is not None
+    done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 or "got: nil" in said or "got:[]" in said.replace(" ", ""), said
+    return done.returncode == 0

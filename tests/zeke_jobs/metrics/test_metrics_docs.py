@@ -1,0 +1,48 @@
+"""docs/metrics.md leaves out no metric and no alert, and names none that does not exist. ``UPDATE_GOLDEN=1`` writes its tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.zeke_jobs.metrics.promtool import RULES
+from zeke_jobs.metrics.families import ALL
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def metrics_table() -> str:
+    lines = ["| metric | kind | labels | means |", "|---|---|---|---|"]
+    for family in ALL:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.help} |")
+    return "\n".join(lines)
+
+
+def alerts_table() -> str:
+    lines = ["| alert | severity | fires when | for |", "|---|---|---|---|"]
+    for group in yaml.safe_load(RULES.read_text())["groups"]:
+        for rule in group["rules"]:
+            expression = rule["expr"].replace("|", "\\|")
+            lines.append(f"| `{rule['alert']}` | {rule['labels']['severity']} | `{expression}` | {rule['for']} |")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(("name", "table"), [("metrics", metrics_table()), ("alerts", alerts_table())])
+def test_the_table_is_what_there_is(name: str, table: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    block = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+    wanted = block.sub(lambda found: f"{found[1]}{table}\n{found[2]}", page)
+    if os.environ.get("UPDATE_GOLDEN"):
+        PAGE.write_text(wanted, encoding="utf-8")
+    else:
+        assert page == wanted, "run: UPDATE_GOLDEN=1 pytest tests/zeke_jobs/metrics/test_metrics_docs.py"
+
+
+def test_the_page_names_no_metric_that_does_not_exist() -> None:
+    named = set(re.findall(r"\b(?:zeke_jobs|dramatiq)_[a-z_]+", PAGE.read_text(encoding="utf-8")))
+    assert named - {family.name for family in ALL} <= {"zeke_jobs_reader"}

@@ -1,0 +1,141 @@
+"""What is exported is what the database holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from zeke_jobs import pausing, roles
+from zeke_jobs.metrics.families import DATABASE
+from zeke_jobs.metrics.reading import Sample, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.zeke_jobs.looking.conftest import Scene
+    from tests.zeke_jobs.metrics.conftest import Values
+
+TASKS = """
+  quick: {handler: 'H:echo', max_wait: 2m, concurrency: 2, retry: {limit: 0}}
+  calm: {handler: 'H:echo', queue: slow, uses: [ai], cron: '0 * * * *'}
+"""
+TOP = "limits: {ai: {concurrency: 4, rate: 60/m}}"
+QUICK, CALM = ("quick", "default"), ("calm", "slow")
+
+
+@pytest.fixture(autouse=True)
+def catalogue(scene: Scene) -> None:
+    scene.use(TASKS, TOP)
+
+
+def test_depth_and_waits_are_told_by_task(scene: Scene, values: Callable[[], Values]) -> None:
+    scene.add("quick", 4)
+    scene.claim(scene.serve(), 1, ["quick"])
+    scene.later(50)
+    now = values()
+    assert (now["zeke_jobs_queued", *QUICK], now["zeke_jobs_queued", *CALM]) == (3, 0)
+    assert (now["zeke_jobs_active", *QUICK], now["zeke_jobs_active_limit", *QUICK]) == (1, 2)
+    assert (now["zeke_jobs_oldest_wait_seconds", *QUICK], now["zeke_jobs_oldest_wait_seconds", *CALM]) == (50, 0)
+    assert ("zeke_jobs_active_limit", *CALM) not in now
+
+
+def test_max_wait_is_breached_and_then_no_longer(scene: Scene, values: Callable[[], Values]) -> None:
+    scene.add("quick")
+    now = values()
+    assert (now["zeke_jobs_max_wait_seconds", *QUICK], now["zeke_jobs_max_wait_breached", *QUICK]) == (120, 0)
+    assert ("zeke_jobs_max_wait_breached", *CALM) not in now
+    scene.later(121)
+    assert values()["zeke_jobs_max_wait_breached", *QUICK] == 1
+    scene.claim(scene.serve(), 1)
+    assert values()["zeke_jobs_max_wait_breached", *QUICK] == 0
+
+
+def test_ends_and_durations_are_those_of_late(scene: Scene, values: Callable[[], Values]) -> None:
+    worker = scene.serve()
+    scene.add("quick", 2)
+    done, failed = scene.claim(worker, 2)
+    scene.start(worker, [done, failed])
+    scene.later(3)
+    scene.complete(worker, [done])
+    scene.finish(worker, failed, "failed")
+    now = values()
+    assert (now["zeke_jobs_completed_per_minute", *QUICK], now["zeke_jobs_failed_per_minute", *QUICK]) == (1, 1)
+    assert now["zeke_jobs_failed_last_hour", *QUICK] == 1
+    assert now["zeke_jobs_handler_seconds", *QUICK, "0.95"] == pytest.approx(3, abs=0.1)
+    scene.later(3601)
+    assert values()["zeke_jobs_failed_last_hour", *QUICK] == 0
+
+
+def test_costs_add_up_over_a_day_also_of_jobs_that_were_purged(scene: Scene, values: Callable[[], Values]) -> None:
+    worker = scene.serve()
+    scene.add("quick", 2)
+    scene.complete(worker, scene.claim(worker, 1))
+    scene.rows("UPDATE zeke_jobs.queue SET cost = 0.25, currency = 'USD'")
+    scene.rows("SELECT * FROM zeke_jobs.purge('quick', 'completed', '-infinity', zeke_jobs.now() + interval '1 s', 10)")
+    cost = ("zeke_jobs_cost_last_day", "quick", "USD")
+    assert values()[cost] == 0.5
+    scene.later(86_500)
+    assert values()[cost] == 0.25, "the job that has not ended"
+
+
+def test_pauses_limits_and_rates_are_told(scene: Scene, values: Callable[[], Values]) -> None:
+    scene.add("calm", 2)
+    scene.claim(scene.serve(), 2, queue="slow")
+    pausing.pause(scene.conn, "limit/ai", by="ann")
+    now = values()
+    assert (now["zeke_jobs_paused", *CALM], now["zeke_jobs_paused", *QUICK]) == (1, 0)
+    shared = {
+        name: now[f"zeke_jobs_limit_{name}", "limit/ai"] for name in ("active", "concurrency", "rate_used", "rate")
+    }
+    assert shared == {"active": 2, "concurrency": 4, "rate_used": 2, "rate": 60}
+    assert now["zeke_jobs_limit_concurrency", "task/quick"] == 2
+
+
+def test_processes_are_live_or_stopping_or_lost(scene: Scene, values: Callable[[], Values]) -> None:
+    scene.serve(1, threads=8)
+    scene.serve(2, threads=3, tasks=["quick"])
+    scene.rows("UPDATE zeke_jobs.worker SET stopping = true WHERE pid = 1")
+    now = values()
+    assert (now["zeke_jobs_processes", "worker", "live"], now["zeke_jobs_threads", "worker", "live"]) == (1, 3)
+    assert (now["zeke_jobs_processes", "worker", "stopping"], now["zeke_jobs_processes", "scheduler", "live"]) == (1, 0)
+    assert (now["zeke_jobs_serving_processes", *QUICK], now["zeke_jobs_serving_threads", *QUICK]) == (1, 3)
+    assert now["zeke_jobs_serving_processes", *CALM] == 0
+    scene.later(21)
+    assert values()["zeke_jobs_processes", "worker", "lost"] == 2
+
+
+def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene, values: Callable[[], Values]) -> None:
+    lag = ("zeke_jobs_schedule_lag_seconds", "calm")
+    assert values()[lag] == 0
+    assert ("zeke_jobs_scheduler_silence_seconds",) not in values()
+    scene.rows(
+        """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
+        SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '1 hour' FROM zeke_jobs.schedule"""
+    )
+    scene.rows("INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())")
+    scene.later(3700)
+    now = values()
+    assert (now[lag], now[("zeke_jobs_scheduler_silence_seconds",)]) == (100, 3700)
+    pausing.pause(scene.conn, "schedule/calm", by="ann")
+    assert values()[lag] == 0
+
+
+def test_a_database_that_does_not_answer_is_a_sample_too() -> None:
+    assert read("postgresql://nobody@127.0.0.1:1/none") == [Sample("zeke_jobs_up", (), 0)]
+
+
+def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
+    scene.add("quick")
+    roles.grant(scene.conn)
+    # The tests' server is shared, and so are its users: others may make the same one at the same moment.
+    scene.rows(
+        """DO $$ BEGIN
+          CREATE ROLE zeke_test_reader LOGIN IN ROLE zeke_jobs_reader;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+        END $$"""
+    )
+    samples = read(urlunsplit(urlsplit(database)._replace(netloc="zeke_test_reader@")))
+    assert {sample.name for sample in samples} <= {family.name for family in DATABASE}
+    assert Sample("zeke_jobs_queued", QUICK, 1) in samples

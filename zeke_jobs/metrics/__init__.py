@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: read from the database by an exporter, and counted by workers."""

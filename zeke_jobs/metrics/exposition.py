@@ -1,0 +1,70 @@
+"""Answers Prometheus for all worker processes of one ``dramatiq`` command, from the files that they count in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from zeke_jobs import environment, logs
+
+_PREFIX = "zeke-jobs-metrics-"
+
+
+def folder() -> Path:
+    """Where this command's worker processes count. Named for their common parent, so that no two commands share one."""
+    return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
+
+
+def prepare() -> Path:
+    """Make the folder, closed to other users, and remove those that commands left behind which are gone."""
+    ours = folder()
+    for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
+        if other != ours and not _lives(int(other.name.rpartition("-")[2])):
+            shutil.rmtree(other, ignore_errors=True)  # two workers may remove the same one
+    ours.mkdir(mode=0o700, exist_ok=True)
+    if ours.stat().st_uid != os.getuid():
+        raise PermissionError(f"expected {ours} to be ours, got one of another user; remove it")
+    return ours
+
+
+def run() -> int:
+    """Serve until SIGTERM; dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
+    from prometheus_client import CollectorRegistry, make_wsgi_app
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    logs.configure()
+    log = logs.get_logger("zeke_jobs.metrics")
+    address = environment.metrics_address()
+    assert address is not None  # without it there is no such process
+    counted = folder()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(counted))  # type: ignore[no-untyped-call]
+    try:
+        server = make_server(address.host, address.port, make_wsgi_app(registry), handler_class=_Quiet)
+    except OSError as error:
+        log.error("metrics are not served; the workers run on", address=str(address), error=str(error))  # noqa: TRY400
+        return 1
+    log.info("serving metrics", address=str(address))
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+    return 0
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
+        """A line for each scrape would tell nobody anything."""
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

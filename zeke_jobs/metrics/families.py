@@ -1,0 +1,105 @@
+"""Every metric that is exported: its name, its kind, its labels, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric. Names carry the unit: seconds, jobs; a counter's ends in ``_total``."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+def _gauge(name: str, labels: tuple[str, ...], meaning: str) -> Family:
+    return Family(f"zeke_jobs_{name}", "gauge", labels, meaning)
+
+
+_TASK = ("task", "queue")
+
+UP = _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these.")
+READ_SECONDS = _gauge("read_seconds", (), "How long reading the database took.")
+
+#: Read from the database, once a scrape, in one snapshot.
+DATABASE: tuple[Family, ...] = (
+    UP,
+    READ_SECONDS,
+    _gauge("queued", _TASK, "Queued jobs, due or not."),
+    _gauge("active", _TASK, "Active jobs."),
+    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit."),
+    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
+    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
+    _gauge(
+        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent where there is none."
+    ),
+    _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
+    _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
+    _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute."),
+    _gauge("failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000."),
+    _gauge(
+        "handler_seconds",
+        (*_TASK, "quantile"),
+        "What handlers took, of the newest 500 completed jobs of the last hour.",
+    ),
+    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task."),
+    _gauge("serving_threads", _TASK, "Their threads."),
+    _gauge(
+        "cost_last_day", ("task", "currency"), "What jobs said that they cost: ended within a day, or not ended yet."
+    ),
+    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME."),
+    _gauge("limit_concurrency", ("limit",), "How many may be active under it; absent where it has only a rate."),
+    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent where it has none."),
+    _gauge("limit_rate", ("limit",), "How many may start within that period; absent where it has none."),
+    _gauge("schedule_lag_seconds", ("task",), "How long the next tick is overdue; 0 when it is not, or is paused."),
+    _gauge(
+        "scheduler_silence_seconds",
+        (),
+        "Since a scheduler last got through all schedules; absent before the first time.",
+    ),
+    _gauge("processes", ("kind", "state"), "Workers and schedulers that are live, stopping, or lost."),
+    _gauge("threads", ("kind", "state"), "Jobs that they may run at once."),
+)
+
+ATTEMPTS = Family(
+    "zeke_jobs_attempts_total",
+    "counter",
+    (*_TASK, "outcome"),
+    "Attempts that ended: completed, retry, failed, deferred, returned, cancelled.",
+)
+ATTEMPT_SECONDS = Family(
+    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the start of the handler to its end, whatever that was."
+)
+THREADS_LOST = Family(
+    "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler takes no notice of its timeout or its cancellation."
+)
+
+#: Counted by workers, over all processes of one ``dramatiq`` command.
+WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
+
+_DRAMATIQ = ("queue_name", "actor_name")
+
+#: Dramatiq's own names, for dashboards that know them. A failed attempt counts as an error, though no exception reaches Dramatiq.
+DRAMATIQ: tuple[Family, ...] = (
+    Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
+    Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),
+    Family(
+        "dramatiq_message_retries_total", "counter", _DRAMATIQ, "Attempts that failed and will be followed by another."
+    ),
+    Family("dramatiq_message_rejects_total", "counter", _DRAMATIQ, "Jobs that failed for good."),
+    Family("dramatiq_messages_inprogress", "gauge", _DRAMATIQ, "Attempts that run."),
+    Family(
+        "dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."
+    ),
+    Family(
+        "dramatiq_message_duration_milliseconds", "histogram", _DRAMATIQ, "What attempts took, in whole milliseconds."
+    ),
+)
+
+ALL = (*DATABASE, *WORKER, *DRAMATIQ)

@@ -1,0 +1,2 @@
+-- What is exported of costs.
+SELECT c.task, c.currency, c.cost FROM zeke_jobs.task_cost AS c ORDER BY c.task, c.currency
