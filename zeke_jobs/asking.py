@@ -38,7 +38,7 @@ class Job:
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: What the handler last said about how far it is.
         run_at: Not before this time.
-        revision: Revision of jobs.yaml in force when the job was sent.
+        revision: Revision of jobs.yaml that the job ran under last; before its first start, the one in force when it was sent.
         waiting_for: Why the handler deferred the job.
         cancelled_on: When it was cancelled; while the job is active, it is being stopped.
         cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.

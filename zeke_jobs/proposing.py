@@ -51,7 +51,7 @@ def propose(
     _refuse_strangers(conn, orders, before)
     carried = by_hand.carried(file, in_force if overrides is None else overrides)
     now = _clock(conn)
-    kept = (*carried.kept, *_ordered(file, latest, before, orders, by, message, now))
+    kept = tuple(_ordered(carried.kept, file, latest, before, orders, by, message, now))
     after = file
     if kept:
         after = load_text(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in kept])
@@ -103,6 +103,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 
 
 def _ordered(
+    kept: Sequence[Override],
     file: Config,
     latest: Revision | None,
     before: Config | None,
@@ -110,12 +111,9 @@ def _ordered(
     by: str,
     message: str,
     now: datetime,
-) -> list[Override]:
-    """What the orders set beside the file: tasks that drain, and former names that the file does not say."""
-    made = []
-    for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
-        if file.task(name) is not None and name not in orders.rename:
-            raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
+) -> Sequence[Override]:
+    """What stands beside the file with what the orders ask: tasks that drain, and former names that the file does not say."""
+    _refuse_contradictions(orders, file)
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:
             raise ConfigurationError(f"expected a task of the revision in force to drain, got {name!r}")
@@ -124,16 +122,29 @@ def _ordered(
                 f"expected limits.{gone[0]} to stay in the file while {name}, which uses it, drains, got a file without it\n"
                 f"  help: remove it when the jobs of {name} have ended"
             )
-        made.append(Override(("tasks", name), _stanza(latest, name), by, message, now, drains=before.tasks[name].queue))
+        if not any(one.path == ("tasks", name) and one.drains is not None for one in kept):
+            queue = before.tasks[name].queue
+            drained = Override(("tasks", name), _stanza(latest, name), by, message, now, drains=queue)
+            kept = by_hand.with_overrides(kept, [drained])
     for old, new in sorted(orders.rename.items()):
         if new not in file.tasks or old in file.tasks:
             raise ConfigurationError(
                 f"expected --rename OLD=NEW with a task NEW that the file has and a task OLD that it lacks, got {old}={new}"
             )
-        task = file.tasks[new]
-        if old not in task.aliases:
-            made.append(Override(("tasks", new, "aliases"), [*task.aliases, old], by, message, now))
-    return made
+        path = ("tasks", new, "aliases")
+        aliases = next((one.value for one in kept if one.path == path), file.tasks[new].aliases)
+        if old not in aliases:
+            kept = by_hand.with_overrides(kept, [Override(path, [*aliases, old], by, message, now)])
+    return kept
+
+
+def _refuse_contradictions(orders: Orders, file: Config) -> None:
+    for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
+        said = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
+        if len(said) > 1:
+            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in said)}")
+        if file.task(name) is not None and name not in orders.rename:
+            raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
 
 
 def _stanza(latest: Revision, task: str) -> dict[str, Any]:

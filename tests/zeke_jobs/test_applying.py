@@ -196,6 +196,38 @@ def test_a_rename_that_the_file_says_itself_is_no_longer_set_by_hand(base: Confi
     assert done.plan.notes == ("analyse.aliases is no longer set by hand: the file says so itself",)
 
 
+def test_an_order_that_was_obeyed_already_changes_nothing(base: Config, conn: Connection) -> None:
+    renamed = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
+    assert apply(conn, renamed, orders=Orders(rename={"analyze": "analyse"})).is_new
+    assert not apply(conn, renamed, orders=Orders(rename={"analyze": "analyse"})).is_new
+    gone = load(WITHOUT.replace("pull: {", "fetch: {aliases: [pull], "))
+    zeke_jobs.send("analyse")
+    assert apply(conn, gone, orders=Orders(drain=frozenset({"analyse"}))).is_new
+    assert not apply(conn, gone, orders=Orders(drain=frozenset({"analyse"}))).is_new
+
+
+def test_a_second_former_name_keeps_the_first(base: Config, conn: Connection) -> None:
+    new = "  new: {handler: 'H:work'}\n"
+    apply(conn, load(WITHOUT + new), orders=Orders(rename={"analyze": "new"}))
+    zeke_jobs.send("score")
+    apply(conn, load(new), orders=Orders(rename={"score": "new", "pull": "new"}))
+    for name in ("analyze", "score", "pull"):
+        assert zeke_jobs.send(name).task_id == "new"
+
+
+@pytest.mark.parametrize(
+    ("orders", "said"),
+    [
+        (Orders(drain=frozenset({"analyze"}), cancel=frozenset({"analyze"})), "got --drain and --cancel"),
+        (Orders(cancel=frozenset({"analyze"}), rename={"analyze": "score"}), "got --cancel and --rename"),
+    ],
+)
+def test_two_orders_for_one_task_are_refused(base: Config, conn: Connection, orders: Orders, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"expected one order for analyze, {said}"):
+        apply(conn, load(WITHOUT), orders=orders)
+    assert run(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
+
+
 def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base: Config, conn: Connection) -> None:
     apply(conn, load(BASE.replace("  analyze: {", "  analyse: {aliases: [analyze], ")))
     run(conn, "UPDATE zeke_jobs.queue SET state = 'queued', deaths = 1 WHERE state = 'consumed'")

@@ -144,6 +144,7 @@ def _show(job: Job, children: list[Job]) -> None:
         "tick": when(job.scheduled_for),
         "started": when(job.started_on),
         "ended": when(job.completed_on),
+        "revision": str(job.revision or ""),
         "priority": str(job.priority) if job.priority else "",
         "key": escape(job.key or ""),
         "expires": when(job.expires_on),

@@ -89,6 +89,8 @@ def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] 
         old, equals, new = one.partition("=")
         if not (old and equals and new):
             raise UsageError(f"expected --rename OLD=NEW, got {one!r}")
+        if old in names:
+            raise UsageError(f"expected one new name for {old}, got {names[old]} and {new}")
         names[old] = new
     return Orders(frozenset(drain or []), frozenset(cancel or []), names)
 

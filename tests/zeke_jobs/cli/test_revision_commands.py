@@ -106,6 +106,7 @@ def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Callable[..., Ran]
     assert "--drain score" in refused.err
     assert cli("apply", "--cancel", "score", "-m", "gone").status == 0
     assert cli("apply", "--rename", "score").status == 2
+    assert "one new name for score, got a and b" in cli("apply", "--rename", "score=a", "--rename", "score=b").err
 
 
 def test_history_tells_who_and_why_and_show_the_whole_file(cli: Callable[..., Ran], file: Path) -> None:
