@@ -24,13 +24,18 @@ _CLOSE_ENOUGH = 1e-4
 def vectors(texts: Sequence[str]) -> list[Vector]:
     """One unit vector of weighted words (tf-idf over ``texts``) for each text."""
     counts = [_counts(text) for text in texts]
-    documents = Counter(word for count in counts for word in count)
+    documents: Counter[str] = Counter()
+    for count in counts:
+        documents.update(count.keys())
+    rarity = {number: math.log(1 + len(texts) / number) for number in set(documents.values())}
+    weights = {word: rarity[number] for word, number in documents.items()}
     found: list[Vector] = []
     for count in counts:
         weighted = {
-            word: (1 + math.log(times)) * math.log(1 + len(texts) / documents[word]) for word, times in count.items()
+            word: weights[word] if times == 1 else (1 + math.log(times)) * weights[word]
+            for word, times in count.items()
         }
-        length = math.sqrt(sum(weight * weight for weight in weighted.values()))
+        length = math.sqrt(sum([weight * weight for weight in weighted.values()]))
         found.append({word: weight / length for word, weight in weighted.items()} if length else {})
     return found
 

@@ -66,7 +66,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     following = _NEXT.match(text, match.end())
     if following is None:
         return True
-    first = next((char for char in following.group(1) if char not in _OPENERS), "")
+    first = following.group(1).lstrip(_OPENERS)[:1]
     if first.islower():
         return False
     before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_WORD) : match.start()])

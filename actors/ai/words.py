@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
@@ -22,7 +23,8 @@ STOP_WORDS = frozenset(_STOP_LIST.split())
 
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
-    return [_POSSESSIVE.sub("", match.group()) for match in _WORD.finditer(unicodedata.normalize("NFKC", text).lower())]
+    found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+    return [word if word.isalnum() else _POSSESSIVE.sub("", word) for word in found]
 
 
 def content_words(text: str) -> list[str]:
@@ -40,6 +42,7 @@ def count(text: str) -> int:
     return len(text.split())
 
 
+@lru_cache(maxsize=16_384)
 def _stem(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
