@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_args
+import json
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import httpx
 from pydantic import ValidationError
 
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Failure
+from actors.engine.decode import Decoder
 from actors.engine.fetch import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 M = TypeVar("M", bound=ContractModel)
 
 _CODES: frozenset[str] = frozenset(get_args(Failure))
 _LARGEST = 32 * 1024 * 1024
+_LONGEST_WAIT = 7 * 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer that was read whole, within its bounds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Its value.
+
+        Raises:
+            ValueError: it is not JSON, or nested too deeply for any answer of an Engine.
+        """
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
 class HttpEngine:
@@ -28,7 +57,10 @@ class HttpEngine:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Accept-Encoding": "gzip"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._timeout = timeout
         self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
         self._url = url
 
@@ -72,46 +104,61 @@ class HttpEngine:
                 "engine_failed", f"the Engine's answer does not fit the contract: {fields}", transient=False
             ) from error
 
-    def _exchange(self, method: str, path: str, body: dict[str, str] | None) -> httpx.Response:
+    def _exchange(self, method: str, path: str, body: dict[str, str] | None) -> _Answer:
         try:
-            response = self._client.request(method, path, json=body)
+            with self._client.stream(method, path, json=body) as response:
+                answer = _Answer(response.status_code, response.headers, self._read(response))
         except httpx.TimeoutException as error:
             raise EngineError("engine_failed", f"the Engine at {self._url} did not answer in time") from error
         except httpx.HTTPError as error:
             raise EngineError("engine_failed", f"the Engine at {self._url} cannot be reached: {error}") from error
         if response.is_success:
-            return response
-        raise _failure(response)
+            return answer
+        raise _failure(answer)
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body, with an end to its size and to the time that it may take, whatever is sent."""
+        deadline = time.monotonic() + self._timeout
+        decoder = Decoder(response.headers.get("content-encoding", ""), _LARGEST)
+        for chunk in response.iter_raw():
+            decoder.feed(chunk)
+            if time.monotonic() > deadline:
+                raise EngineError("engine_failed", f"the Engine at {self._url} did not answer in time")
+        return decoder.finish()
 
 
-def _failure(response: httpx.Response) -> EngineError:
+def _failure(response: _Answer) -> EngineError:
     """An error answer. Ours carries the code; the product's only a sentence and 400, 404 or 500."""
     try:
         body = response.json()
     except ValueError:
         body = {}
     body = body if isinstance(body, dict) else {}
-    message = str(body.get("error") or f"the Engine answers {response.status_code}")[:1000]
+    message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
     code = body.get("code")
-    if code in _CODES:
-        wait = body.get("retryAfter")
+    if isinstance(code, str) and code in _CODES:
         return EngineError(
-            code,
+            cast("Failure", code),
             message,
             transient=bool(body["transient"]) if "transient" in body else None,
-            retry_after=float(wait) if isinstance(wait, int | float) else None,
+            retry_after=_seconds(body.get("retryAfter")),
         )
     by_status: dict[int, Failure] = {400: "invalid_url", 404: "not_found"}
-    if (known := by_status.get(response.status_code)) is not None:
+    if (known := by_status.get(response.status)) is not None:
         return EngineError(known, message)
-    passing = response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or response.status_code in {408, 429}
+    passing = response.status >= httpx.codes.INTERNAL_SERVER_ERROR or response.status in {408, 429}
     wait_header = retry_after(response.headers.get("retry-after", ""))
     return EngineError("engine_failed", message, transient=passing, retry_after=wait_header)
 
 
-def _object(response: httpx.Response) -> dict[str, Any]:
-    if len(response.content) > _LARGEST:
-        raise EngineError("too_large", f"the Engine's answer is larger than {_LARGEST} bytes")
+def _seconds(wait: Any) -> float | None:
+    """How long to wait, where that is a number of seconds that anybody would wait."""
+    if isinstance(wait, bool) or not isinstance(wait, int | float):
+        return None
+    return float(min(max(wait, 0), _LONGEST_WAIT)) if not math.isnan(wait) else None
+
+
+def _object(response: _Answer) -> dict[str, Any]:
     try:
         answer = response.json()
     except ValueError as error:
