@@ -37,7 +37,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All that CI runs: lint, types, imports, and the tests on a real Postgres: nox -s tests [-- PYTEST-ARGUMENTS]."""
-    install(session, "--editable", ".[local]", *DEV)
+    install(session, "--editable", ".[local,otel]", *DEV)
     if not session.posargs:
         _lint(session)
         session.run("mypy")
@@ -49,7 +49,7 @@ def tests(session: nox.Session) -> None:
 
 def _tests_on(session: nox.Session) -> None:
     """The tests alone, on another Python, where it is installed."""
-    install(session, "--editable", ".[local]", *DEV)
+    install(session, "--editable", ".[local,otel]", *DEV)
     _pytest(session)
 
 
@@ -103,6 +103,20 @@ def _newest_python() -> str | None:
     return None
 
 
+@nox.session(default=False)
+def quality(session: nox.Session) -> None:
+    """How good full text, likeness, embeddings and highlights are, as a table: nox -s quality."""
+    install(session, "--editable", ".[local,otel]", *DEV)
+    session.run("pytest", "-q", "-m", "quality", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --sources N …]."""
+    install(session, "--editable", ".", "psutil")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--json FILE] [MEASURE …]]."""
@@ -128,7 +142,7 @@ def validate(session: nox.Session) -> None:
 def constraints(session: nox.Session) -> None:
     """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
-    command = ["uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--extra", "local"]
+    command = ["uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--extra", "local", "--extra", "otel"]
     form = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"]
     session.run(*command, *form, "--quiet", "--output-file", CONSTRAINTS, *session.posargs)
 

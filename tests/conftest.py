@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+pytest_plugins = ["tests.figures"]
+
 #: One server for the run, shared by all its processes. Not under pytest's own folder: that one is closed to the
 #: unprivileged user that the server runs as when the tests run as root.
 RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])

@@ -33,20 +33,18 @@ def test_like_is_nearer_than_unlike() -> None:
 
 
 @pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
-def test_hashed_headlines_agree_with_people() -> None:
-    agreement = agreement_with_people(embed)
-    print(f"\nPearson over the headline pairs of three years, hashed: {agreement:.3f}")
-    assert agreement >= 0.74
+@pytest.mark.quality
+def test_hashed_headlines_agree_with_people(figure: Callable[[str, float, float], None]) -> None:
+    figure("headlines of three years, hashed words, Pearson", agreement_with_people(embed), 0.74)
 
 
 @pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
-def test_wordllamas_headlines_agree_with_people_better() -> None:
+@pytest.mark.quality
+def test_wordllamas_headlines_agree_with_people_better(figure: Callable[[str, float, float], None]) -> None:
     pytest.importorskip("wordllama", reason="the extra `local` is not installed")
     from actors.ai.static import load
 
-    agreement = agreement_with_people(load()[0])
-    print(f"\nPearson over the headline pairs of three years, wordllama: {agreement:.3f}")
-    assert agreement >= 0.75
+    figure("headlines of three years, wordllama, Pearson", agreement_with_people(load()[0]), 0.75)
 
 
 def agreement_with_people(embed_text: Callable[[str], list[float]]) -> float:

@@ -1,0 +1,257 @@
+"""What the world of a soak publishes: feeds, pages, single addresses and uploads, and how each item has to end; all by a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from html import escape
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from actors.engine.canonical import canonical_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORY = "a story"  # stored by the first item of its text, duplicate by every other
+_ENDS = {
+    "empty": "no_url",
+    "missing": "not_found",
+    "removed": "gone",
+    "wall": "paywall",
+    "short": "too_short",
+    "image": "unsupported_type",
+    "loop": "too_many_redirects",
+}
+_BAD_PAGES = [kind for kind in _ENDS if kind != "empty"]
+_STARTS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "ch", "st", "tr", "pl")
+_ENDINGS = ("a", "e", "i", "o", "u", "ai", "or", "en")
+_SYLLABLES = [a + b for a in _STARTS for b in _ENDINGS]
+_SMALL = (
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "a",
+    "is",
+    "that",
+    "for",
+    "it",
+    "with",
+    "as",
+    "was",
+    "on",
+    "by",
+    "at",
+    "from",
+    "this",
+)
+_TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "release", "Python", "vector", "migration")
+_BEGAN = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item: where it is named, and how it has to end.
+
+    Attributes:
+        external_id: As the pipeline will call it.
+        url: Its page, None for an upload that brings its text.
+        kind: How the page behaves: ``good``, or a key of the ends that make no story.
+        text: Number of its text; items of one text make one story.
+        twin: Number of the text that its own is an edited copy of.
+    """
+
+    external_id: str
+    url: str | None
+    kind: str = "good"
+    text: int = 0
+    twin: int | None = None
+
+    @property
+    def end(self) -> str:
+        """The outcome that it must have, or ``STORY``."""
+        return _ENDS.get(self.kind, STORY)
+
+
+@dataclass
+class News:
+    """The plan of a world.
+
+    Args:
+        hosts: Base addresses, one for each feed.
+        per_feed: Items of each feed.
+        seed: Of all that is random.
+    """
+
+    hosts: list[str]
+    per_feed: int
+    seed: int
+    feeds: dict[str, list[Item]] = field(init=False)
+    oneoffs: list[Item] = field(init=False)
+    _uploads: list[list[Item]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(self.seed)
+        numbers = count(1)
+        good: list[Item] = []
+        self.feeds = {}
+        for f, host in enumerate(self.hosts):
+            self.feeds[f"{host}/feed.xml"] = [
+                self._item(chance, numbers, good, f"g-{f}-{i}", f"{host}/news/{i}") for i in range(self.per_feed)
+            ]
+        self.oneoffs = list(self._oneoffs(chance, numbers, good))
+        self._uploads = [self._upload(u, chance, numbers, good) for u in range(max(1, len(self.hosts) // 10))]
+
+    def _item(self, chance: random.Random, numbers: count[int], good: list[Item], external_id: str, url: str) -> Item:
+        lot = chance.random()
+        if lot < 0.06:
+            return Item(external_id, url, chance.choice(_BAD_PAGES))
+        if lot < 0.09 and good:  # the same text elsewhere
+            return Item(external_id, url, text=chance.choice(good).text)
+        if lot < 0.11 and good:  # a link to the page of another
+            other = chance.choice(good)
+            return Item(external_id, f"{other.url}?utm_source={external_id}", text=other.text)
+        single = [item for item in good[-40:] if item.twin is None]
+        if lot < 0.13 and single:  # an edited copy; each text has one at most
+            other = single[0]
+            good.remove(other)
+            return Item(external_id, url, text=next(numbers), twin=other.text)
+        item = Item(external_id, url, text=next(numbers))
+        good.append(item)
+        return item
+
+    def _oneoffs(self, chance: random.Random, numbers: count[int], good: list[Item]) -> Iterator[Item]:
+        for n, host in enumerate(self.hosts):
+            if n % 2 and good:
+                other = chance.choice(good)
+                url = f"{other.url}?utm_campaign=c{n}"
+                yield Item(canonical_url(url), url, text=other.text)
+            else:
+                url = f"{host}/single/{n}"
+                kind = chance.choice(_BAD_PAGES) if chance.random() < 0.1 else "good"
+                yield Item(canonical_url(url), url, kind, 0 if kind != "good" else next(numbers))
+
+    def _upload(self, u: int, chance: random.Random, numbers: count[int], good: list[Item]) -> list[Item]:
+        """Two texts of its own, one that is known from a page, an address, and what is neither."""
+        texts = [next(numbers), next(numbers), chance.choice(good).text]
+        given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]
+        linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(numbers))
+        return [*given, linked, Item(f"u-{u}-4", None, "empty")]
+
+    @property
+    def uploads(self) -> list[list[dict[str, Any]]]:
+        """The items of each upload, as its payload has them."""
+        return [[self._as_uploaded(item) for item in upload] for upload in self._uploads]
+
+    def _as_uploaded(self, item: Item) -> dict[str, Any]:
+        given: dict[str, Any] = {"externalId": item.external_id}
+        if item.url:
+            return {**given, "url": item.url}
+        return {**given, "title": title(item.text), "text": self.plain(item.text)} if item.text else given
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """All of them by external id; a page that was named twice by hand is one item."""
+        lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
+        everything = [item for each in lists for item in each]
+        return {item.external_id: item for item in everything}
+
+    @cached_property
+    def pages(self) -> dict[str, Item]:
+        """What stands at each address, without its query."""
+        found: dict[str, Item] = {}
+        for item in self.items.values():
+            if item.url:
+                found.setdefault(item.url.partition("?")[0], item)
+        return found
+
+    @cached_property
+    def twins(self) -> dict[int, int]:
+        """Texts that are edited copies, with what they are copies of."""
+        return {item.text: item.twin for item in self.items.values() if item.twin is not None}
+
+    @property
+    def texts(self) -> set[int]:
+        """Numbers of all texts that become a story."""
+        return {item.text for item in self.items.values() if item.end == STORY}
+
+    def text(self, number: int) -> list[str]:
+        """The paragraphs of a text."""
+        twin = self.twins.get(number)
+        if twin is None:
+            return paragraphs(self.seed, number)
+        edited = [*paragraphs(self.seed, twin)]
+        edited[1] = paragraphs(self.seed, number)[1]
+        return edited
+
+    def plain(self, number: int) -> str:
+        """A text as somebody would copy it from its page, headline included."""
+        return "\n\n".join([title(number), *self.text(number)])
+
+    def feed(self, url: str) -> str:
+        """A feed's RSS."""
+        entries = "".join(
+            f"<item><guid isPermaLink='false'>{item.external_id}</guid><title>{escape(title(item.text))}</title>"
+            f"<link>{escape(item.url or '')}</link><description>Report {item.external_id}.</description>"
+            f"<pubDate>{_BEGAN - timedelta(minutes=10 * n):%a, %d %b %Y %H:%M:%S +0000}</pubDate></item>"
+            for n, item in enumerate(self.feeds[url])
+        )
+        return (
+            f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Feed of {url}</title>'
+            f"<link>{url}</link><description>A feed of the soak</description>{entries}</channel></rss>"
+        )
+
+    def page(self, item: Item) -> str:
+        """A good page's HTML, with as much around the article as real pages have."""
+        body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.text(item.text))
+        return _frame(title(item.text), body, item.text)
+
+
+@lru_cache(maxsize=64)
+def paragraphs(seed: int, number: int) -> list[str]:
+    """Eleven paragraphs of some 650 words, whose words are those of no other text."""
+    chance = random.Random(f"{seed} {number}")
+    words = _words(chance, 160)
+    return [" ".join(_sentence(chance, words) for _ in range(4)) for _ in range(11)]
+
+
+def title(number: int) -> str:
+    """The headline of a text."""
+    return " ".join(_words(random.Random(f"title {number}"), 6)).capitalize()
+
+
+def _words(chance: random.Random, size: int) -> list[str]:
+    return ["".join(chance.choices(_SYLLABLES, k=chance.choice((2, 3, 3, 4)))) for _ in range(size)]
+
+
+def _sentence(chance: random.Random, words: list[str]) -> str:
+    parts = [chance.choice(words if chance.random() < 0.6 else _SMALL) for _ in range(chance.randint(8, 20))]
+    if chance.random() < 0.15:
+        parts += ["reduced", chance.choice(_TRADE), "by", str(chance.randint(2, 90)), "percent"]
+    text = " ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _frame(headline: str, body: str, number: int) -> str:
+    chance = random.Random(number)
+    head = escape(headline)
+    links = "".join(
+        f'<li class="menu-item level-{n % 3}"><a href="/section/{n}" class="link">Section {n}</a><span></span></li>'
+        for n in range(120)
+    )
+    cards = "".join(
+        f'<div class="card"><div class="thumb"><img src="/i/{n}.jpg" alt=""></div><div class="text"><a href="/more/{n}">'
+        f"<h4>{' '.join(_words(chance, 5))}</h4></a><span class=date>{n} hours ago</span></div></div>"
+        for n in range(60)
+    )
+    script = f"<script>window.data = {{{','.join(f'k{n}: {n * 7919}' for n in range(3000))}}};</script>"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{head}</title>'
+        f'<meta property="og:title" content="{head}"><meta name="author" content="A. Writer">{script}</head><body>'
+        f"<header><nav><ul>{links}</ul></nav></header><main><article><h1>{head}</h1>{body}</article>"
+        f'<aside class="related">{cards}</aside></main><footer><ul>{links}</ul><p>Imprint and contact</p></footer></body></html>'
+    )

@@ -1,0 +1,98 @@
+"""A small web server for worlds of a soak: one process, many addresses of loopback, a share of its answers faulty."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    Handler = Callable[["Request"], Awaitable["Answer"]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked, of which address of ours."""
+
+    host: str
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said; ``cut`` ends the connection in the middle of the body, ``silent`` before anything is said."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/html; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    silent: bool = False
+
+
+class Faults:
+    """Which answers go wrong: a share of them, by chance."""
+
+    def __init__(self, share: float, seed: int, ways: Sequence[Answer]) -> None:
+        self._share = share
+        self._chance = random.Random(seed)
+        self._ways = ways
+        self.count = 0
+
+    def strike(self) -> Answer | None:
+        """A faulty answer, mostly None."""
+        if self._chance.random() >= self._share:
+            return None
+        self.count += 1
+        return self._chance.choice(self._ways)
+
+
+async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
+    try:
+        keep = True
+        while keep:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first, *lines = head.split("\r\n")
+            headers = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+            }
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            answer = await handle(Request(headers.get("host", ""), first.split(" ")[1], body))
+            keep = headers.get("connection", "").lower() != "close" and not (answer.cut or answer.silent)
+            if answer.silent:
+                break
+            sent = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **answer.headers}
+            reason = HTTPStatus(answer.status).phrase
+            said = f"HTTP/1.1 {answer.status} {reason}\r\n" + "".join(f"{k}: {v}\r\n" for k, v in sent.items())
+            body = answer.body[: len(answer.body) // 2] if answer.cut else answer.body
+            writer.write(said.encode("latin-1") + b"\r\n" + body)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the other side had enough, or was killed
+    finally:
+        writer.close()
+
+
+async def serve(handle: Handler, addresses: Sequence[str], port: int) -> None:
+    """Serve until SIGTERM; prints ``ready`` once it listens."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_serve_one(reader, writer, handle))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(connected, list(addresses), port, backlog=256)
+    print("ready", flush=True)
+    async with server:
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
