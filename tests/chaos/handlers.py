@@ -58,7 +58,7 @@ def work(payload: Work, ctx: Context) -> None:
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("INSERT INTO effect (job) VALUES (%s)", (str(ctx.job_id),))
         if payload.child:
-            ctx.send("link", {"seconds": 0.002})
+            ctx.send("link", {"seconds": 0.01})
         ctx.complete()
 
 

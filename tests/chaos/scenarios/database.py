@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from tests.chaos.scenarios.possible import need_program, need_root
-from tests.chaos.world import world
+from tests.chaos.world import PHASE, world
 from zeke_jobs.postgres import DISCONNECTED, connect
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from tests.chaos.outcome import Outcome
+    from tests.chaos.world import World
 
 _CUT = """
   SELECT count(pg_terminate_backend(pid)) FROM (
@@ -126,13 +127,13 @@ def hold_transaction(*, quick: bool) -> Outcome:
         here.worker("one")
         here.worker("two")
         here.flow(count=0)
-        here.traffic.send_many("fast", {"plain": True}, 40_000 if quick else 150_000)
+        sample = 20_000
+        _seed(here, sample)
+        began = time.monotonic()
+        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'") == 0, 60, "a rate")
+        rate = sample / (time.monotonic() - began)
+        _seed(here, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.4))
         here.measure("before")
-        rate = (
-            here.look("SELECT count(*) FROM zeke_jobs.queue WHERE completed_on > clock_timestamp() - interval '2 s'")
-            / 2
-        )
-        here.traffic.send_many("fast", {"plain": True}, int(rate * (seconds + 12) * 1.3))
         with closing(connect(here.url)) as other, other.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SELECT pg_current_xact_id(), count(*) FROM zeke_jobs.queue")
@@ -146,6 +147,13 @@ def hold_transaction(*, quick: bool) -> Outcome:
             after_share=0.8,
             note="after: while it is still open",
         )
+
+
+def _seed(here: World, count: int) -> None:
+    """Let so many short jobs wait, and then begin."""
+    here.zeke("pause", "task/fast")
+    here.traffic.send_many("fast", {"plain": True}, count)
+    here.zeke("resume", "task/fast")
 
 
 def fill_disk(*, quick: bool) -> Outcome:
