@@ -38,6 +38,10 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             from zeke_jobs.metrics.worker import WorkerMetrics
 
             self.add_middleware(WorkerMetrics())
+        if environment.traces_endpoint() is not None:
+            from zeke_jobs.trace_export import TraceExport
+
+            self.add_middleware(TraceExport())
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue that dramatiq has beside it: ``run_at`` is a column."""

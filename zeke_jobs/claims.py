@@ -49,6 +49,8 @@ class Claim:
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
 
+    ``traceparent`` is the trace context of whoever sent the job.
+
     Args:
         row: A row of ``job_claim``.
         queue: The queue that it was claimed from.
@@ -71,6 +73,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             )
         )
         self.outcome: Outcome | None = None
+        self.traceparent: str | None = (fields.get("options") or {}).get("traceparent")
         self.claim = Claim(
             id=message_id,
             number=number,

@@ -18,6 +18,7 @@ HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
 ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
+OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 LogFormat = Literal["auto", "console", "json"]
 Listen = Literal["auto", "on", "off"]
@@ -136,6 +137,11 @@ def metrics_address() -> Address | None:
     """
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
+
+
+def traces_endpoint() -> str | None:
+    """The collector that workers send traces to, by OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
+    return lookup(OTEL_ENDPOINT)
 
 
 def address(name: str, text: str) -> Address:

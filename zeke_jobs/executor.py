@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
 from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
 
-from zeke_jobs import json_text
+from zeke_jobs import json_text, tracing
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
 from zeke_jobs.interrupts import Interrupts, Lost
 from zeke_jobs.job_context import JobContext
@@ -67,7 +68,16 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         """What every actor's function is. Leaves the outcome on the message; raises nothing."""
         message: JobMessage = self._current.message
         unstarted = self._begin(message.claim)
-        message.outcome = self._outcome(message.claim, args, payload) if unstarted is None else unstarted
+        if unstarted is not None:
+            message.outcome = unstarted
+            return
+        claim = message.claim
+        with tracing.attempt(claim, message.traceparent) as attempt:
+            trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
+            # On each line that is written while the handler runs, by whatever library: a job's lines are found by its id.
+            with bound_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace):
+                message.outcome = self._outcome(claim, args, payload)
+            attempt.end(message.outcome)
 
     def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
         runnable = self._runtime.find(claim.task)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
+from zeke_jobs import tracing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -63,6 +65,7 @@ def options(
         "idempotency_key": _key("idempotency_key", idempotency_key),
         "parent": None if parent is None else str(as_id("parent", parent)),
         "scheduled_for": None if scheduled_for is None else _moment("scheduled_for", scheduled_for),
+        "traceparent": tracing.current(),
     }
     return {name: value for name, value in said.items() if value is not None}
 

@@ -7,6 +7,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from zeke_jobs import tracing
 from zeke_jobs.errors import InvalidPayload, QueueFull
 from zeke_jobs.json_text import encode
 from zeke_jobs.known_tasks import KnownTask, with_task
@@ -114,7 +115,8 @@ def send(
             return None
         return _sent(known, outcome, found, status, own=None if id is not None else job_id)
 
-    return with_task(task, attempt, connection)
+    with tracing.sending(task):
+        return with_task(task, attempt, connection)
 
 
 def send_many(
@@ -170,7 +172,10 @@ def send_many(
             sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1])
         return sent
 
-    return with_task(task, attempt, connection) if given else []
+    if not given:
+        return []
+    with tracing.sending(task):
+        return with_task(task, attempt, connection)
 
 
 def _sent(known: KnownTask, outcome: str, found: str | None, status: str, *, own: UUID | None) -> Sent:

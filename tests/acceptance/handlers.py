@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -107,3 +108,10 @@ class Address(BaseModel):
 def ask(payload: Work, ctx: Context) -> str:
     address: Address = ctx.service("web")
     return address.url
+
+
+def grumble(payload: Work, ctx: Context) -> None:
+    """Logs by its own logger and by a library's, and fails."""
+    logging.getLogger("a.library").warning("a library grumbles")
+    ctx.logger.warning("the handler grumbles", n=payload.n)
+    raise ValueError("no luck")

@@ -615,7 +615,7 @@ BEGIN
       VALUES (
         v_id,
         v_task.queue,
-        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, v_now),
+        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, p_options, v_now),
         coalesce((p_options ->> 'priority')::integer, v_task.priority),
         zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
         zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -692,7 +692,7 @@ BEGIN
   SELECT
     j.id,
     v_task.queue,
-    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, v_now),
+    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, p_options, v_now),
     coalesce((p_options ->> 'priority')::integer, v_task.priority),
     zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
     zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -1235,11 +1235,12 @@ CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb
   END
 $$;
 
-CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_now timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT jsonb_build_object(
-    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
+    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
+    'options', jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent')),
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -1752,7 +1753,7 @@ CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, opt
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'unique'];
+    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'traceparent', 'unique'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;

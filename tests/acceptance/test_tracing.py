@@ -1,0 +1,104 @@
+"""A real worker sends its traces to a collector, and a failed job's log lines are found by its id."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+import zeke_jobs
+from tests.acceptance.conftest import ROOT, eventually
+from zeke_jobs.errors import JobFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.acceptance.conftest import Fleet
+
+pytestmark = pytest.mark.acceptance
+
+TASKS = """
+    version: 1
+    tasks:
+      grumble: {handler: "H:grumble", retry: {limit: 1, delay: 0s}}
+      work: {handler: "H:work"}
+"""
+
+
+class Collector(HTTPServer):
+    """An OpenTelemetry collector that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiver)
+        self.spans: list[tuple[str, str, str]] = []  # service, name, trace id
+
+
+class Receiver(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        request = ExportTraceServiceRequest()
+        request.ParseFromString(self.rfile.read(int(self.headers["content-length"])))
+        for resource in request.resource_spans:
+            names = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.server.spans += [(names["service.name"], span.name, span.trace_id.hex()) for span in scope.spans]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    server = Collector()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
+    fleet: Fleet, effects: Connection, collector: Collector
+) -> None:
+    fleet.configure(TASKS)
+    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}")
+    fleet.ready(effects, 1)
+    job, other = zeke_jobs.send("grumble", {"n": 7}), zeke_jobs.send("work", {"n": 8})
+    with pytest.raises(JobFailed):
+        zeke_jobs.wait(job.id, timeout=60)
+    zeke_jobs.wait(other.id, timeout=60)
+    assert worker.stop(30) == 0
+    lines = [json.loads(line) for line in worker.text().splitlines() if str(job.id) in line]
+    said = [(line["event"], line["logger"], line["attempt"]) for line in lines]
+    of_attempt = lambda n: [("a library grumbles", "a.library", n), ("the handler grumbles", "zeke_jobs.job", n)]  # noqa: E731
+    assert said == [
+        *of_attempt(1),
+        ("will be retried", "zeke_jobs.executor", 1),
+        *of_attempt(2),
+        ("failed", "zeke_jobs.executor", 2),
+    ]
+    assert {line["job_id"] for line in lines} == {str(job.id)}
+    eventually(lambda: len(collector.spans) >= 3, 30, fleet)
+    sent = {(service, name) for service, name, _ in collector.spans}
+    assert sent == {("zeke-jobs", "process grumble"), ("zeke-jobs", "process work")}
+    assert {line["trace_id"] for line in lines} == {
+        trace for _, name, trace in collector.spans if name == "process grumble"
+    }
+
+
+def test_a_worker_that_has_no_sdk_says_what_to_install(fleet: Fleet) -> None:
+    fleet.configure(TASKS)
+    (fleet.folder / "opentelemetry.py").write_text("")  # hides the package
+    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", PYTHONPATH=f"{fleet.folder}:{ROOT}")
+    assert worker.wait(60) == 2
+    assert "pip install 'zeke-jobs[otel]'" in worker.text()
