@@ -10,17 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.engine.contract import Engine, EngineError
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
-from actors.sources.fetching import send_fetches
+from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import file_text
 from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, obtain
 from actors.store import contents, items
 from actors.store.outcomes import IN_FLIGHT, Outcome
-from zeke_jobs import (
-    Context,
-    Duration,
-    parse_duration,
-)
+from zeke_jobs import Context, Defer, Duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +59,19 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
 
     Items that ended before are left alone, so a job that runs again goes on where it stopped. One that fails does not
     hold up the others: it is sent again by itself, later.
+
+    Raises:
+        Defer: another job asks the same host at this moment.
     """
-    engine = cast("Engine", ctx.service("engine"))
     found = items.for_fetch(ctx.db, payload.raw_item_ids)
     waiting = [item for item in found if item.is_in_flight]
+    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
+        counts = _fetch(ctx, waiting, engine)
+    skipped = len(payload.raw_item_ids) - len(waiting)
+    return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
+
+
+def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -> Counter[str]:
     counts: Counter[str] = Counter()
     broken: Exception | None = None
     for place, item in enumerate(waiting):
@@ -78,6 +83,8 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
                 counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
                 break
             continue
+        except Defer:  # another job asks this host: the rest of the batch waits
+            raise
         except Exception as error:  # raised below, when the others are done
             ctx.logger.exception("an item cannot be read", item=str(item.id), url=item.url)
             broken = broken or error
@@ -86,8 +93,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
         ctx.progress(place + 1, len(waiting))
     if broken is not None:
         raise broken
-    skipped = len(payload.raw_item_ids) - len(waiting)
-    return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
+    return counts
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:

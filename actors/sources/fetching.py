@@ -1,8 +1,9 @@
-"""How items are handed to fetch-content: in batches of one host."""
+"""How items are handed to fetch-content, in batches of one host, and how hosts are asked: one request at a time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
 
 from actors.engine.canonical import site_of
 from actors.schema import MAX_BATCH
@@ -12,7 +13,48 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
+    from actors.engine.contract import ContentItem, ContentSource, Engine
     from zeke_jobs import Context
+
+
+class PoliteEngine:
+    """An engine that asks a host only while no other job of the fleet does, feed or page; the host is held until the end.
+
+    Raises:
+        Defer: by its questions, where another job holds the host; this one is tried again in some seconds.
+    """
+
+    def __init__(self, engine: Engine, ctx: Context[Any]) -> None:
+        self._engine = engine
+        self._ctx = ctx
+        self._held = ExitStack()
+        self._host = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def fetch_item(self, url: str) -> ContentItem:
+        """See ``Engine``."""
+        self._hold(url)
+        return self._engine.fetch_item(url)
+
+    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
+        """See ``Engine``."""
+        self._hold(url)
+        return self._engine.fetch_source(url, etag, last_modified)
+
+    def _hold(self, url: str) -> None:
+        host = site_of(url)
+        if host == self._host:
+            return
+        self._held.close()
+        self._host = ""
+        if host:
+            self._held.enter_context(self._ctx.lease(f"host/{host}"))
+            self._host = host
 
 
 def batches(items: Iterable[tuple[UUID, str | None]], size: int = MAX_BATCH) -> list[tuple[str, list[UUID]]]:

@@ -13,7 +13,7 @@ from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.feed_items import FirstFetch, new_item, split_first
-from actors.sources.fetching import send_fetches
+from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
 from actors.store.outcomes import Outcome
@@ -55,9 +55,9 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         return _without_address(ctx, source)
     if payload.reason == "schedule" and not source.is_due:
         return _done(ctx, {"outcome": "not_due"})
-    engine = cast("Engine", ctx.service("engine"))
     try:
-        answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
+        with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
+            answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
     except EngineError as error:
         return _failed(ctx, source, error)
     if answer.gone:

@@ -17,8 +17,7 @@ from rich.table import Table
 
 from tests.bench import server
 from tests.soak.run import Found, Plan, soak
-from zeke_jobs import config, migrate
-from zeke_jobs.catalogue import sync
+from zeke_jobs import migrate
 from zeke_jobs.postgres import connect
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["DATABASE_URL"] = url = started.create("soak")
         with closing(connect(url)) as conn:
             migrate.migrate(conn, ["actors.store"])
-            sync(conn, config.load(Path(__file__).parents[2] / "jobs.yaml"))
         before = started.cpu()
         found = soak(url, Path(folder), plan, say)
         found.other_cpu["Postgres"] = started.cpu() - before
@@ -71,6 +69,7 @@ def show(found: Found, plan: Plan) -> None:
         ("faulty answers", ", ".join(f"{name} {count}" for name, count in found.faults.items())),
         ("CPU of workers", f"{found.worker_cpu:.1f} s, {found.worker_cpu / items * 1e3:.1f} ms an item"),
         ("CPU of bare work", f"{found.bare_cpu:.1f} s, {found.bare_cpu / items * 1e3:.1f} ms an item"),
+        ("most requests of one host at once", f"{found.peak}"),
         ("ratio", f"{found.ratio:.2f} (aimed at: {TARGET:g} or less)"),
         ("CPU of the others", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.other_cpu.items())),
         ("wrong", "\n".join(found.complaints) or "nothing"),

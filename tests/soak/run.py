@@ -19,6 +19,8 @@ from tests.soak import model, site
 from tests.soak.checks import complaints, rows
 from tests.soak.news import News
 from tests.soak.world import ROOT, Workers, counts, free_port, server
+from zeke_jobs import config
+from zeke_jobs.catalogue import sync
 from zeke_jobs.postgres import connect, transaction
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Plan:
 
 @dataclass
 class Found:
-    """What came out."""
+    """What came out. ``peak`` is the most requests that one host got at once."""
 
     complaints: list[str]
     outcomes: Counter[str]
@@ -68,6 +70,7 @@ class Found:
     kills: int
     cuts: int
     faults: dict[str, int]
+    peak: int
     wall: float
     worker_cpu: float
     bare_cpu: float
@@ -80,13 +83,14 @@ class Found:
 
 
 def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> Found:
-    """Run it on a migrated database that ``DATABASE_URL`` names too."""
+    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
     ports = [free_port() for _ in range(4)]
     news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
     size = (plan.sources, plan.items, plan.seed)
     (folder / "jobs.yaml").write_text(_jobs_yaml(ports[1], ports[2], plan))
     with ExitStack() as stack:
         conn = stack.enter_context(closing(connect(url)))
+        sync(conn, config.load(folder / "jobs.yaml"))
         servers = {
             "sites": stack.enter_context(server("tests.soak.site", ports[0], *size, plan.share)),
             "Engine": stack.enter_context(server("tests.soak.engine", ports[1], plan.seed, plan.share)),
@@ -103,6 +107,7 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
         wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
         bare_cpu = float(bare.communicate(timeout=plan.seconds)[0])
+        sites = counts(news.hosts[0])
         asked = counts(f"http://127.0.0.1:{ports[2]}")
         return Found(
             complaints(conn, news, asked),
@@ -111,7 +116,8 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
             rows(conn, _DONE)[0][0],
             workers.kills,
             cuts,
-            {"sites": counts(next(iter(news.hosts)))["faults"], "model": asked["faults"]},
+            {"sites": sites["faults"], "model": asked["faults"]},
+            sites["peak"],
             wall,
             worker_cpu,
             bare_cpu,

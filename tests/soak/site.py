@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 
 from tests.soak.news import News
 from tests.soak.web import Answer, Faults, Request, serve
@@ -42,12 +43,24 @@ class Sites:
         self._news = news
         self._faults = faults
         self.asked = 0
+        self.peak = 0
+        self._now: Counter[str] = Counter()
 
     async def answer(self, request: Request) -> Answer:
         """A feed, a page as its item says, or 404."""
         if request.path == "/counts":
-            return Answer(body=json.dumps({"asked": self.asked, "faults": self._faults.count}).encode())
+            told = {"asked": self.asked, "faults": self._faults.count, "peak": self.peak}
+            return Answer(body=json.dumps(told).encode())
         self.asked += 1
+        self._now[request.host] += 1
+        self.peak = max(self.peak, self._now[request.host])
+        try:
+            await asyncio.sleep(0.002)  # as far away as a machine in the same house
+            return self._page(request)
+        finally:
+            self._now[request.host] -= 1
+
+    def _page(self, request: Request) -> Answer:
         fault = self._faults.strike()
         if fault is not None:
             return fault

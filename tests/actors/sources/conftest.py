@@ -53,6 +53,7 @@ class Pipeline:
         self.settings: dict[str, dict[str, Any]] = {}
         self.sent: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
         self.contexts: list[FakeContext] = []
+        self.taken_leases: list[str] = []
 
     def run(self, task: str, **payload: Any) -> dict[str, Any]:
         handler, model, settings = TASKS[task]
@@ -61,6 +62,7 @@ class Pipeline:
             settings=settings.model_validate(self.settings.get(task, {})),
             services={"engine": self.engine},
             task_id=task,
+            taken_leases=self.taken_leases,
         )
         self.contexts.append(ctx)
         try:

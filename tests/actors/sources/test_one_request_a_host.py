@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from zeke_jobs import Defer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+
+def test_a_feed_and_the_pages_of_its_host_are_asked_under_one_lease(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    for n in range(3):
+        site.pages[f"/{n}"] = Answer(page("A", paragraphs(f"the queue of {n}")))
+    site.pages["/feed"] = Answer(rss(*((str(n), f"T{n}", f"{site.url}/{n}") for n in range(3))))
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    pipeline.drain()
+    lease = f"host/{site.url.removeprefix('http://')}"
+    assert [context.leased for context in pipeline.contexts] == [[lease], [lease]]
+    assert pipeline.outcomes() == {"stored": 3}
+
+
+def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(rss(("1", "T", f"{site.url}/a")))
+    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    source, item = add_source(f"{site.url}/feed"), add_item(f"{site.url}/a")
+    pipeline.taken_leases = [f"host/{site.url.removeprefix('http://')}"]
+    for task, payload in (("ingest-source", {"source_id": source}), ("fetch-content", {"raw_item_ids": [item]})):
+        with pytest.raises(Defer):
+            pipeline.run(task, **payload)
+    assert site.asked == []
+    assert pipeline.outcomes() == {"queued": 1}, "no attempt is counted"
+    pipeline.taken_leases = []
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.outcomes() == {"stored": 1}
+
+
+def test_what_needs_no_request_waits_for_no_host(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    text = "What was uploaded is not fetched, whoever asks the host of its address at this moment. " * 4
+    item = add_item("https://a.example/1", metadata={"text": text})
+    pipeline.taken_leases = ["host/a.example"]
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.outcomes() == {"stored": 1}
+
+
+def test_robots_txt_is_not_asked_for_and_the_documentation_says_so(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    from pathlib import Path
+
+    site.pages["/feed"] = Answer(rss(("1", "T", f"{site.url}/a")))
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    pipeline.drain()
+    assert [asked.path for asked in site.asked] == ["/feed", "/a"]
+    docs = (Path(__file__).parents[3] / "docs" / "engine.md").read_text()
+    assert "robots.txt, which speaks to crawlers that follow\nlinks, is not read" in docs
