@@ -192,11 +192,13 @@ def test_a_task_that_drains_leaves_when_its_jobs_have_ended(fleet: Fleet, effect
     fleet.configure(work(1) + "      old: {handler: 'H:work', concurrency: 2}\n")
     fleet.workers()
     fleet.ready(effects, 1)
-    zeke_jobs.send_many("old", [{"n": n, "seconds": 0.3} for n in range(8)])
+    cli(fleet, "pause", "task/old")  # however slow the commands are here, its jobs wait for them
+    zeke_jobs.send_many("old", [{"n": n, "seconds": 0.1} for n in range(8)])
     fleet.configure(work(1))
     refused = cli(fleet, "apply", status=2)
     assert "--drain old" in refused
     cli(fleet, "apply", "--drain", "old", "-m", "gone soon")
+    cli(fleet, "resume", "task/old")
     eventually(lambda: scalar(effects, "SELECT array_agg(id) FROM zeke_jobs.task") == ["work"], fleet=fleet)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'old' AND state = 'done'") == 8
 
