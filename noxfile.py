@@ -67,7 +67,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the code and the tests."""
-    install(session, "--editable", ".", *DEV)
+    install(session, "--editable", ".[otel]", *DEV)
     session.run("mypy", *session.posargs)
 
 

@@ -67,6 +67,10 @@ def collector() -> Iterator[Collector]:
     thread.join(10)
 
 
+def of_attempt(number: int) -> list[tuple[str, str, int]]:
+    return [("a library grumbles", "a.library", number), ("the handler grumbles", "zeke_jobs.job", number)]
+
+
 def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
     fleet: Fleet, effects: Connection, collector: Collector
 ) -> None:
@@ -80,7 +84,6 @@ def test_what_a_failed_job_said_is_found_by_its_id_and_so_is_its_trace(
     assert worker.stop(30) == 0
     lines = [json.loads(line) for line in worker.text().splitlines() if str(job.id) in line]
     said = [(line["event"], line["logger"], line["attempt"]) for line in lines]
-    of_attempt = lambda n: [("a library grumbles", "a.library", n), ("the handler grumbles", "zeke_jobs.job", n)]  # noqa: E731
     assert said == [
         *of_attempt(1),
         ("will be retried", "zeke_jobs.executor", 1),
