@@ -1,0 +1,31 @@
+import tomllib
+
+import pytest
+
+from tests import licences
+
+
+def listed() -> dict[str, str]:
+    rows = [line.strip("| ").split(" | ") for line in licences.PAGE.read_text(encoding="utf-8").splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) >= 2}
+
+
+@pytest.mark.parametrize("package", licences.brought())
+def test_every_installed_package_is_listed_with_a_licence_that_is_accepted(package: str) -> None:
+    assert listed().get(package) == licences.licence(package), "run: python -m tests.licences"
+    assert licences.is_accepted(licences.licence(package))
+
+
+def test_an_expression_needs_all_its_parts_and_one_of_each_choice() -> None:
+    assert licences.is_accepted("MIT AND (GPL-3.0-only OR Apache-2.0)")
+    assert not licences.is_accepted("MIT AND AGPL-3.0-only")
+    assert not licences.is_accepted("unknown")
+
+
+def test_an_upper_bound_of_a_version_has_a_reason_beside_it() -> None:
+    text = (licences.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    asked = tomllib.loads(text)["project"]["dependencies"]
+    bounded = [one for one in asked if "<" in one or "==" in one]
+    assert bounded
+    lines = {line.strip().partition('"')[2].partition('"')[0]: line for line in text.splitlines()}
+    assert [one for one in bounded if "  # " not in lines[one]] == []
