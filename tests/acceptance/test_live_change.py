@@ -175,13 +175,16 @@ def test_what_is_set_for_a_time_reverts_by_itself_once(fleet: Fleet, effects: Co
     fleet.configure(work(4))
     fleet.workers(processes=2)
     fleet.ready(effects, 2)
-    said = cli(fleet, "set", "work.concurrency=1", "-m", "model is slow", "--for", "8s")
+    said = cli(fleet, "set", "work.concurrency=1", "-m", "model is slow", "--for", "2h")
     assert "work.concurrency: the file says 4, in force 1" in said
     assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1
     fleet.workers()
     fleet.ready(effects, 3)
     assert scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 1  # the same file, booting, turns nothing back
-    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4, 20, fleet)
+    with effects.cursor() as cursor:  # the two hours are over
+        cursor.execute("""UPDATE zeke_jobs.revision SET overrides = jsonb_set(overrides, '{0,until}', to_jsonb(now()))
+            WHERE overrides <> '[]'""")
+    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.gate") == 4, 30, fleet)
     shown: list[dict[str, Any]] = json.loads(cli(fleet, "history", "--json"))
     assert [one["origin"] for one in shown] == ["revert", "set", "boot"]
     assert "model is slow" in shown[0]["why"]
