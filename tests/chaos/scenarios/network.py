@@ -115,6 +115,7 @@ def unplug_host(*, quick: bool) -> Outcome:
                 lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
             )
             time.sleep(max(0.0, seconds - (time.monotonic() - begin)))
+            left = here.look("SELECT count(*) FROM pg_stat_activity WHERE client_addr = %s::inet", f"{_NET}.2")
             _ip("link", "set", f"{hosts[0]}p", "up")
             here.note_gone(pids, begin + here.lost_after, time.monotonic())
         over = time.time()
@@ -122,6 +123,8 @@ def unplug_host(*, quick: bool) -> Outcome:
         here.measure("after")
         here.drain()
         here.promise("others take over from the unplugged host", rescued and here.look(_DIED_AND_DONE) > 0)
+        if not quick:
+            here.promise("the server has ended its sessions, with their locks", left == 0)
         here.promise("it is back in the fleet by itself", back and workers[0].starts == 1)
         return here.outcome(
             f"three hosts (network namespaces), one unplugged for {seconds} s", fault_over=over, recovers_in=10
