@@ -133,7 +133,7 @@ def put_in_force(
     config = proposal.config
     # Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
     for name in sorted(orders.cancel):
-        SQL.one(conn, "plan_cancel", task=name, reason="its task was removed from jobs.yaml")
+        SQL.one(conn, "plan_cancel", task=name, by=by, reason="its task was removed from jobs.yaml")
     # The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
     catalogue_rows.write_limits(conn, config)
     number = revisions.record(conn, config, proposal.overrides, by=by, message=message, origin=origin)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.acceptance.conftest import Fleet, eventually, scalar
@@ -33,6 +34,11 @@ JOBS = """
       extract-highlights: {handler: "H:work", cron: "0 6 * * *"}
       fetch-content: {handler: "H:fail", retry: {limit: 0}}
     """
+
+
+#: Runs it, and says how it ended and whether the terminal is as it was.
+AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
+  [ "$before" = "$(stty -g)" ] && echo ended $status as it was; sleep 60"""
 
 
 class Terminal:
@@ -67,11 +73,12 @@ class Terminal:
 
 
 @pytest.fixture
-def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[[int, int], Terminal]]:
+def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def start(width: int, height: int) -> Terminal:
-        command = shlex.join([str(Path(sys.executable).parent / "zeke-jobs"), "top"])
+    def start(width: int, height: int, command: str = "") -> Terminal:
+        program = shlex.quote(str(Path(sys.executable).parent / "zeke-jobs"))
+        command = f"{command} {program}" if command else f"{program} top"
         # COLUMNS and LINES of whoever starts it say nothing about this terminal.
         env = {
             "COLUMNS": "20",
@@ -91,7 +98,7 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[[int, int], Term
 
 @pytest.mark.usefixtures("effects")
 def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
-    fleet: Fleet, conn: Connection, open_top: Callable[[int, int], Terminal]
+    fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal]
 ) -> None:
     fleet.configure(JOBS)
     fleet.workers()
@@ -152,7 +159,7 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
 def test_the_screen_is_readable_and_follows_the_size_of_the_terminal(
-    fleet: Fleet, conn: Connection, open_top: Callable[[int, int], Terminal], width: int, height: int
+    fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal], width: int, height: int
 ) -> None:
     catalogue.sync(conn, config.load(fleet.configure(JOBS)))
     top = open_top(width, height)
@@ -163,5 +170,21 @@ def test_the_screen_is_readable_and_follows_the_size_of_the_terminal(
     assert ("7 workers" in "\n".join(lines)) == (height == 50)
     top.run("set-option", "window-size", "manual")
     top.run("resize-window", "-x", "100", "-y", "40")
-    lines = top.wait_for("7 workers")
+    top.wait_for("7 workers")
     eventually(lambda: top.lines()[39].rstrip().endswith("q quit"), 60)
+
+
+@pytest.mark.parametrize("end", ["C-c", "SIGTERM"])
+def test_the_terminal_is_given_back_however_it_ends(
+    fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal], end: str
+) -> None:
+    catalogue.sync(conn, config.load(fleet.configure(JOBS)))
+    top = open_top(80, 24, f"sh -c {shlex.quote(AROUND)}")
+    top.wait_for("1 tasks")
+    if end == "C-c":
+        top.press("C-c")
+    else:
+        children = psutil.Process(int(top.run("display-message", "-p", "#{pane_pid}"))).children(recursive=True)
+        next(child for child in children if "zeke-jobs" in " ".join(child.cmdline())).terminate()
+    lines = top.wait_for("ended 130 as" if end == "C-c" else "ended 143 as")
+    assert "1 tasks" not in "\n".join(lines)

@@ -13,6 +13,7 @@ from zeke_jobs import costs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import age, console, plain, print_json, styled, table, took, when
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.looking.wording import progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,19 +116,12 @@ def _note(job: Job) -> str:
     if job.error:
         return _cut(f"{job.error.get('type', '')}: {job.error.get('message', '')}".strip(": "))
     if job.status == "active" and job.progress:
-        return _progress(job.progress)
+        return _cut(progress(job.progress))
     if job.waiting_for:
         return _cut(f"deferred until {when(job.run_at)}: {job.waiting_for}")
     if job.status in ("created", "retry") and job.run_at > job.created_on:
         return f"not before {when(job.run_at)}"
     return ""
-
-
-def _progress(progress: dict[str, Any]) -> str:
-    done, total, note = progress.get("done"), progress.get("total"), progress.get("note", "")
-    return (
-        _cut(f"{done:g}{'' if total is None else f' of {total:g}'} {note}".strip()) if done is not None else _cut(note)
-    )
 
 
 def _cut(text: str) -> str:

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from zeke_jobs.durations import format_duration
+from zeke_jobs.looking.wording import when
+
+__all__ = ["STATUS_STYLES", "age", "console", "plain", "print_json", "styled", "table", "took", "when"]
 
 _WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
 
@@ -69,11 +72,6 @@ def age(moment: datetime | None, now: datetime | None = None) -> str:
         (unit for limit, unit in ((60, 1), (3600, 60), (86400, 60), (10 * 86400, 3600)) if seconds < limit), 86400
     )
     return sign + format_duration(timedelta(seconds=seconds // coarse * coarse))
-
-
-def when(moment: datetime | None) -> str:
-    """A moment in UTC, to the second."""
-    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def took(seconds: float | None) -> str:

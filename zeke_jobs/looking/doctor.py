@@ -12,6 +12,7 @@ from zeke_jobs.errors import MigrationError
 from zeke_jobs.looking import fleet_checks, server_checks, work_checks
 from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
 from zeke_jobs.looking.snapshot import snapshot
+from zeke_jobs.looking.wording import one_line
 from zeke_jobs.postgres import connect
 
 CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
@@ -44,7 +45,7 @@ def examine(url: str) -> Report:
         conn = connect(url, application_name="zeke-jobs doctor")
     except psycopg2.OperationalError as error:
         return _stopped(
-            "unreachable", f"the database does not answer: {str(error).strip()}", "start it, or mend DATABASE_URL"
+            "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or mend DATABASE_URL"
         )
     with closing(conn):
         try:

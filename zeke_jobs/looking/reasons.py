@@ -180,7 +180,9 @@ class Expires(Reason):
     now: datetime
 
     def _say(self) -> str:
-        return f"it is cancelled unless it starts {until(self.on, self.now).replace('until', 'by', 1)}"
+        if self.on <= self.now:
+            return f"it had to start by {when(self.on)} and did not: the next heartbeat of a worker cancels it"
+        return f"it is cancelled unless it starts by {when(self.on)} (in {span(self.on - self.now)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.looking import ends, facts, reasons, room
-from zeke_jobs.looking.wording import one_line
+from zeke_jobs.looking.wording import one_line, progress
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -89,7 +89,11 @@ def _queued(known: Facts) -> list[Reason]:
         found.append(room.Suspect(job.deaths, QUARANTINE, emptying))
     if not found or not isinstance(found[0], reasons.NotDue | reasons.Deferred | reasons.WaitsForRetry):
         found += _queue_before(known)
-    return [*(found or [reasons.StartsNext()]), *_also(known)]
+    also = _also(known)
+    is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
+    if not found and not is_over:
+        found.append(reasons.StartsNext())
+    return [*found, *also]
 
 
 def _later(known: Facts) -> Reason:
@@ -165,8 +169,8 @@ def _active(known: Facts) -> list[Reason]:
         return [*found, ends.Claimed(host, pid, job.claimed_on or job.now, job.now)]
     timeout = known.task.timeout if known.task else None
     heartbeat = worker.heartbeat_on if worker else None
-    progress = _progress(job.progress)
-    return [*found, ends.Running(host, pid, job.started_on, job.attempt, timeout, heartbeat, progress, job.now)]
+    said = progress(job.progress)
+    return [*found, ends.Running(host, pid, job.started_on, job.attempt, timeout, heartbeat, said, job.now)]
 
 
 def _completed(job: JobRow) -> Reason:
@@ -221,11 +225,3 @@ def _lives(worker: WorkerRow, now: datetime, *, patience: float = 1.0) -> bool:
 
 def _error(error: dict[str, Any] | None) -> str:
     return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))
-
-
-def _progress(progress: dict[str, Any] | None) -> str:
-    if not progress:
-        return ""
-    done, total, note = progress.get("done"), progress.get("total"), progress.get("note") or ""
-    figures = "" if done is None else f"{done:g}" + ("" if total is None else f" of {total:g}")
-    return one_line(f"{figures} {note}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.durations import format_duration
 
@@ -60,6 +60,15 @@ def one_line(text: str) -> str:
     """Somebody's text on one line, cut to a length."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def progress(said: dict[str, Any] | None) -> str:
+    """What a handler said about how far it is: ``3 of 10 pages``."""
+    if not said:
+        return ""
+    done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
+    figures = "" if done is None else f"{done:g}" + ("" if total is None else f" of {total:g}")
+    return one_line(f"{figures} {note}")
 
 
 def place(host: str | None, pid: int | None) -> str:

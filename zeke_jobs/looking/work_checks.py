@@ -14,7 +14,7 @@ from zeke_jobs.queries import SQL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NEWEST = 20_000  # jobs that arrivals are counted in
+_NEWEST = 100_000  # jobs that arrivals are counted in; some 0.1 s
 _SAMPLE = 500  # completed jobs of a task that its duration is told by
 _SPARE = 1.2  # how much more than the need is advised
 
@@ -50,7 +50,7 @@ def _late(patient: Patient) -> Iterator[Finding]:
             Severity.WARNING,
             row["task"],
             f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
-            f"zeke-jobs jobs --task {row['task']} --status created, then zeke-jobs why JOB",
+            "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
             {"wait": round(row["wait"].total_seconds(), 1), "max_wait": row["max_wait"].total_seconds()},
         )
 

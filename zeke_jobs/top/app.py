@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -19,6 +20,8 @@ from zeke_jobs.top.screen import draw
 from zeke_jobs.top.view import View, press
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from zeke_jobs.top.board import Board
 
 _TICK = 0.2  # seconds until a new board or another size of the terminal is shown
@@ -30,6 +33,9 @@ def watch(url: str) -> None:
     Args:
         url: The database.
     """
+    # However it ends, the terminal is given back as it was.
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
     console = Console(highlight=False)
     feed = Feed(url)
     feed.start()
@@ -48,6 +54,10 @@ def once(url: str, console: Console) -> None:
     """Show one picture, without keys, as large as the console is."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
         console.print(_picture(board.read(conn), View(), console))
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:

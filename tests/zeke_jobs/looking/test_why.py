@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.engine.conftest import NOON
-from zeke_jobs import pausing, rescue
+from tests.zeke_jobs.engine.conftest import NOON, load
+from zeke_jobs import applying, pausing, rescue
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.logs import get_logger
+from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
 
@@ -356,6 +357,13 @@ def test_a_cancelled_job_says_by_whom(scene: Scene, by: str | None) -> None:
     assert scene.reasons(job) == {"cancelled": f"it was cancelled{said} on {AT}: wrong site"}
 
 
+def test_jobs_of_a_removed_task_say_who_applied_that(scene: Scene) -> None:
+    scene.use(PLAIN + LIMITED)
+    (job,) = scene.add("limited")
+    applying.apply(scene.conn, load(PLAIN), by=BY, message="gone", orders=Orders(cancel=frozenset({"limited"})))
+    assert scene.reasons(job) == {"cancelled": f"it was cancelled by {BY} on {AT}: its task was removed from jobs.yaml"}
+
+
 def test_a_job_that_runs_again_forgets_who_cancelled_it(scene: Scene) -> None:
     scene.use(PLAIN)
     scene.serve()
@@ -374,6 +382,17 @@ def test_an_expired_job_says_how_long_it_had_waited(scene: Scene) -> None:
     assert scene.reasons(job) == {
         "expired": "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
     }
+
+
+def test_a_job_that_is_too_late_to_start_does_not_start_next(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain", options='{"expires": 60}')
+    scene.later(61)
+    scene.serve()
+    assert scene.reasons(job) == {
+        "expires": "it had to start by 2026-03-10 12:01:00 UTC and did not: the next heartbeat of a worker cancels it"
+    }
+    assert scene.claim(scene.serve(), 1) == []
 
 
 def test_a_job_of_a_schedule_names_its_tick(scene: Scene) -> None:

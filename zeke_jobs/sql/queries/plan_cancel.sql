@@ -3,6 +3,7 @@ WITH cancelled AS (
   UPDATE zeke_jobs.queue AS q
   SET
     cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN %(by)s::text ELSE q.cancelled_by END,
     cancel_reason = coalesce(q.cancel_reason, %(reason)s),
     completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
     mtime = zeke_jobs.now(),
