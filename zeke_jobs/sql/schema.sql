@@ -1240,7 +1240,7 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent')),
+    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -1753,7 +1753,8 @@ CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, opt
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'traceparent', 'unique'];
+    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
+    'traceparent', 'unique'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;

@@ -172,13 +172,15 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job. PostgreSQL writes it into the statement around it, at no cost, as long as the body is no more volatile
--- than the declaration says and uses each argument once.
-CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_now timestamptz) RETURNS jsonb
+-- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
+-- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
+CREATE FUNCTION zeke_jobs.message(
+  p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
-    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload, 'options', '{}'::jsonb,
+    'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
+    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -278,7 +280,7 @@ BEGIN
       VALUES (
         v_id,
         v_task.queue,
-        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, v_now),
+        zeke_jobs.message(v_task.queue, v_task.id, v_id, p_payload, p_options, v_now),
         coalesce((p_options ->> 'priority')::integer, v_task.priority),
         zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
         zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -357,7 +359,7 @@ BEGIN
   SELECT
     j.id,
     v_task.queue,
-    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, v_now),
+    zeke_jobs.message(v_task.queue, v_task.id, j.id, j.payload, p_options, v_now),
     coalesce((p_options ->> 'priority')::integer, v_task.priority),
     zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
     zeke_jobs.moment(p_options, 'expires', v_now, NULL),
@@ -424,7 +426,8 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for', 'unique'];
+    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
+    'traceparent', 'unique'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
