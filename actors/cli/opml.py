@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from actors.cli.output import console, database
+from actors.cli.output import as_json, console, database
 from actors.sources.opml import LARGEST, read_opml, write_opml
 from actors.store import sources as store
 from zeke_jobs.postgres import transaction
@@ -19,6 +19,7 @@ def bring_in(
     authority: Annotated[
         float | None, typer.Option(metavar="N", help="How far to trust these feeds, 0 to 1.", min=0, max=1)
     ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Add the feeds of an OPML file; those that are there already stay as they are."""
     try:
@@ -27,6 +28,9 @@ def bring_in(
         raise typer.BadParameter(str(error), param_hint="FILE") from error
     with database() as conn, transaction(conn):
         added = sum(store.add(conn, "rss", url, name=name, authority=authority)[1] for name, url in feeds)
+    if is_json:
+        as_json({"added": added, "already_there": len(feeds) - added})
+        return
     console().print(f"{added} added, {len(feeds) - added} already there")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zeke_jobs import migrate
 from zeke_jobs.cli.database import choose
@@ -36,7 +37,7 @@ def database() -> Iterator[Connection]:
 
 def console() -> Console:
     """A console on stdout that colours nothing but what it is told to."""
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
 def as_json(value: Any) -> None:
@@ -45,13 +46,13 @@ def as_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Table:
-    """A table without borders; a column is a title, or a title with options of rich."""
+    """A table without borders; a column is a title, or a title with options of rich. What cells hold is shown as it is."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         title, options = (column, {}) if isinstance(column, str) else column
         made.add_column(title, **{"overflow": "fold", **options})
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from actors.cli import opml
 from actors.cli.output import ago, as_json, console, database, short, table
@@ -27,10 +28,10 @@ app.command("export", short_help="Write the feeds that are on as OPML.")(opml.ex
 
 
 @app.callback()
-def default(context: typer.Context) -> None:
+def default(context: typer.Context, is_json: Json = False) -> None:
     """List the sources unless a command is named."""
     if context.invoked_subcommand is None:
-        _list(is_json=False, active=False)
+        _list(is_json=is_json, active=False)
 
 
 @app.command("list", short_help="List all sources with health and next check.")
@@ -83,26 +84,30 @@ def add(
     if is_json:
         as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
         return
-    console().print(f"{'added' if is_new else 'already there:'} {kind} {url}", soft_wrap=True)
+    console().print(f"{'added' if is_new else 'already there:'} {kind} {url}", soft_wrap=True, markup=False)
     console().print(f'read it now: zeke-jobs send ingest-source \'{{"source_id": "{source_id}"}}\'', soft_wrap=True)
 
 
 @app.command()
-def off(source: Which) -> None:
+def off(source: Which, is_json: Json = False) -> None:
     """Switch a source off; its stories stay."""
-    _switch(source, on=False)
+    _switch(source, on=False, is_json=is_json)
 
 
 @app.command()
-def on(source: Which) -> None:
+def on(source: Which, is_json: Json = False) -> None:
     """Switch a source on again."""
-    _switch(source, on=True)
+    _switch(source, on=True, is_json=is_json)
 
 
-def _switch(name: str, *, on: bool) -> None:
+def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
-        changed = store.switch(conn, _find(conn, name), on=on)
-    console().print(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}", soft_wrap=True)
+        found = _find(conn, name)
+        changed = store.switch(conn, found, on=on)
+    if is_json:
+        as_json({"id": found, "is_active": on, "changed": changed})
+        return
+    console().print(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}", soft_wrap=True, markup=False)
 
 
 @app.command(short_help="Say why sources do not deliver.")
@@ -132,7 +137,8 @@ def health(
 
 def _print_health(row: dict[str, Any]) -> None:
     out = console()
-    out.print(f"[bold]{row['name'] or row['url']}[/bold]  {short(row['id'])}  {_health(row)}", soft_wrap=True)
+    name = escape(row["name"] or row["url"] or "?")
+    out.print(f"[bold]{name}[/bold]  {short(row['id'])}  {_health(row)}", soft_wrap=True)
     for title, value in (
         ("address", row["url"]),
         ("message", row["message"]),

@@ -79,6 +79,39 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
     assert "all sources are well" in news("sources", "health")[1]
 
 
+def test_sources_answer_in_json_too(news: Callable[..., Any], database: str) -> None:
+    news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed")
+    (row,) = json.loads(news("sources", "--json")[1])
+    for command, on, changed in (("off", False, True), ("off", False, False), ("on", True, True)):
+        said = json.loads(news("sources", command, "A Feed", "--json")[1])
+        assert said == {"id": row["id"], "is_active": on, "changed": changed}
+
+
+NASTY = "[/b] [red]Half[/red] :warning: 100%"
+
+
+def test_what_strangers_write_is_shown_as_it_is(
+    news: Callable[..., Any], add_story: Any, handler_context: Any, conn: Any
+) -> None:
+    story = add_story(ARTICLE, title=NASTY)
+    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE sources SET name = %s", (NASTY,))
+        cursor.execute("UPDATE stories SET summary = %s", (NASTY,))
+        cursor.execute(
+            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources", (NASTY,)
+        )
+        cursor.execute("UPDATE raw_items SET title = %s, url = 'https://a.example/x'", (NASTY,))
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'fetch_failed', %s FROM raw_items",
+            (NASTY,),
+        )
+    for command in ("sources", "sources health", "stories", f"story {story}", "why https://a.example/x"):
+        status, out, _ = news(*command.split())
+        assert status == 0, command
+        assert all(word in out for word in NASTY.split()), command
+
+
 @pytest.mark.parametrize(
     ("url", "kind"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ def test_a_list_is_brought_in_once_and_taken_out_again(
     for expected in ("2 added, 0 already there", "0 added, 2 already there"):
         assert run(["sources", "import", str(file), "--authority", "0.5"]) == 0
         assert capsys.readouterr().out.strip() == expected
+    assert run(["sources", "import", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"added": 0, "already_there": 2}
     listed = sources.listing(conn)
     assert [float(row["authority_score"]) for row in listed] == [0.5, 0.5]
     sources.switch(conn, listed[0]["id"], on=False)
