@@ -106,7 +106,7 @@ def backtest(
         recording.end,
         sum(sent >= workload.begin for sent in workload.sent),
         fleet_from,
-        judge(recording, today.figures),
+        judge(recording, today.figures, slots=fleet.slots, at_once=most_at_once(workload)),
         tuple(notes),
         today,
         proposed,
@@ -157,7 +157,7 @@ def fleet_of(recording: Recording) -> tuple[Fleet, str]:
     facts = recording.facts
     if facts.threads:
         return Fleet(facts.processes, max(1, facts.threads // facts.processes), bells), "those that run now"
-    peak = _most_at_once(recording.workload)
+    peak = most_at_once(recording.workload)
     return Fleet(1, max(1, peak), bells), f"no worker runs now; {peak} jobs ran at once at most"
 
 
@@ -171,7 +171,8 @@ def bells_of(workload: Workload) -> tuple[float, ...]:
     return tuple(soon[:: max(1, len(soon) // _MOST_BELLS)]) or _USUAL_BELLS
 
 
-def _most_at_once(workload: Workload) -> int:
+def most_at_once(workload: Workload) -> int:
+    """How many jobs ran at one moment, as recorded; of each one, its first attempt."""
     marks = []
     for sent, delay, waited, attempts in zip(
         workload.sent, workload.delay, workload.waited, workload.attempts, strict=True

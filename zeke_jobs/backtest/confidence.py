@@ -44,9 +44,21 @@ class Confidence:
     findings: tuple[Finding, ...]
 
 
-def judge(recording: Recording, today: Figures) -> Confidence:
-    """How far a backtest of this recording can be trusted; ``today`` is the recording run again as it was."""
-    return _level([*_of_recording(recording), *misfits(recording.workload, today)])
+def judge(recording: Recording, today: Figures, *, slots: int, at_once: int) -> Confidence:
+    """How far a backtest of this recording can be trusted.
+
+    Args:
+        recording: What was recorded.
+        today: The recording run again as it was.
+        slots: Threads that it was run again on.
+        at_once: The most jobs that ran at once in it.
+    """
+    findings = [*_of_recording(recording), *misfits(recording.workload, today)]
+    if at_once > slots:
+        findings.append(
+            Finding("low", f"{at_once} jobs ran at once, and it is run again on {slots} threads: others worked then")
+        )
+    return _level(findings)
 
 
 def _level(findings: list[Finding]) -> Confidence:
@@ -77,6 +89,9 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
         odd.unfinished, jobs, "jobs have not ended; how long they take is drawn from others of their task"
     )
     yield from _counted(odd.vague, jobs, "jobs were retried and only their last attempt is known")
+    yield from _counted(
+        odd.other_currency, jobs, f"jobs cost in another currency than {workload.currency}; that is left out"
+    )
     for name, count in sorted(odd.unknown.items()):
         yield Finding("fair", f"{count} jobs of {name}, which is not in force, are left out")
     if facts.revisions:

@@ -70,13 +70,14 @@ class LimitFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run."""
+    """One run. ``currency`` is what costs are counted in."""
 
     workers: str
     seconds: float
     tasks: dict[str, TaskFigures]
     limits: dict[str, LimitFigures]
     unserved: dict[str, int]
+    currency: str | None = None
 
     @property
     def breaches(self) -> int:
@@ -99,7 +100,14 @@ def figures(simulation: Simulation) -> Figures:
         for name, one in tally.tasks.items()
         if one.jobs or one.refused or one.skipped
     }
-    return Figures(str(fleet), seconds, tasks, _limits(simulation, fleet, seconds), dict(tally.unserved_jobs))
+    return Figures(
+        str(fleet),
+        seconds,
+        tasks,
+        _limits(simulation, fleet, seconds),
+        dict(tally.unserved_jobs),
+        simulation.workload.currency,
+    )
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

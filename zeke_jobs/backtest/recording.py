@@ -42,6 +42,7 @@ class Row(NamedTuple):
     completed: float | None
     attempts: Sequence[tuple[str, float | None, float | None, str | None]] | None
     cost: float | None
+    currency: str | None
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Oddities:
         vague: Whose earlier attempts are not known; they are taken to have been like the last one.
         orphans: Sent by a job that should be there and is not.
         unknown: Of tasks that the configuration does not have, by name.
+        other_currency: Whose cost is counted in another currency than that of the first one with a cost.
         longest_gap: Seconds, and when it began, in which nothing was sent.
         usual_gap: Seconds between two jobs, the median.
     """
@@ -63,6 +65,7 @@ class Oddities:
     vague: int = 0
     orphans: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    other_currency: int = 0
     longest_gap: tuple[float, float] = (0.0, 0.0)
     usual_gap: float = 0.0
 
@@ -111,7 +114,7 @@ class Recorder:
             key=row.key,
             delay=due - row.created,
             leaves=leaves,
-            cost=row.cost,
+            cost=self._cost(row),
             waited=row.started - due if first and row.started is not None else None,
             tick=row.tick,
         )
@@ -124,6 +127,16 @@ class Recorder:
             self._parents.append((job, row.parent))
         else:
             self.workload.roots.append(job)
+
+    def _cost(self, row: Row) -> float | None:
+        """What it cost; sums of several currencies would mean nothing."""
+        if row.cost is None:
+            return None
+        self.workload.currency = self.workload.currency or row.currency
+        if row.currency != self.workload.currency:
+            self.oddities.other_currency += 1
+            return None
+        return row.cost
 
     def _measure_start(self, row: Row, job: int) -> None:
         if row.claimed is not None and row.started is not None and row.started >= row.claimed:

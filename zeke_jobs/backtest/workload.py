@@ -47,6 +47,7 @@ class Workload:
         origin: The epoch's seconds at time 0.
         begin: From when on jobs count in the report; earlier ones are there to fill the queue.
         end: The last moment at which a job is sent.
+        currency: What costs are counted in; None where none is known.
         roots: Jobs that no other job of the workload sends, by the time at which they are sent.
         sent: When a root is sent; of others, when they were.
         task: Name of the task.
@@ -65,6 +66,7 @@ class Workload:
     origin: float = 0.0
     begin: float = 0.0
     end: float = 0.0
+    currency: str | None = None
     roots: list[int] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     task: list[str] = field(default_factory=list)

@@ -123,7 +123,7 @@ def headline(answer: Backtest) -> list[str]:
     if today.breaches or proposed.breaches:
         lines.append(f"jobs that wait longer than max_wait: {_step(today.breaches, proposed.breaches, str)}")
     if today.cost is not None and proposed.cost is not None:
-        lines.append(f"cost: {_step(today.cost, proposed.cost, '{:.2f}'.format)}")
+        lines.append(f"cost: {_step(today.cost, proposed.cost, '{:.2f}'.format)} {today.currency or ''}".rstrip())
     if left := sum(task.left for task in proposed.tasks.values()):
         lines.append(f"[red]{left} jobs would not have ended[/] by the end of the simulation")
     return lines

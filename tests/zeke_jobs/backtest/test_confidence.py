@@ -50,6 +50,7 @@ def test_a_whole_history_that_runs_again_as_it_ran_is_trusted() -> None:
         ({"backwards": 2}, "fair", "2 jobs have times that run backwards"),
         ({"unfinished": 2}, "fair", "2 jobs have not ended"),
         ({"vague": 20}, "low", "20 jobs were retried and only their last attempt is known"),
+        ({"other_currency": 3}, "fair", "3 jobs cost in another currency than None; that is left out"),
         ({"unknown": {"gone": 3}}, "fair", "3 jobs of gone, which is not in force, are left out"),
         ({"facts": {"revisions": (4, 5)}}, "fair", "revisions put in force: 4, 5"),
         ({"facts": {"sent_back": 40}}, "low", "40 jobs say they were sent before older ones: the clock was put back"),
@@ -71,6 +72,15 @@ def test_waits_that_come_out_otherwise_than_they_were_are_told() -> None:
         "a waited 30.00 s on average, and 0.00 s when its day is run again as it was"
         in judged(waited=30.0).findings[0].text
     )
+
+
+def test_more_at_once_than_there_are_threads_is_told() -> None:
+    crowded = recording()
+    crowded.workload.sent = [600.0 * (number // 50) for number in range(300)]
+    found = backtest(crowded, CONFIG, None, fleet=Fleet(1, 8)).confidence
+    assert "50 jobs ran at once, and it is run again on 8 threads: others worked then" in [
+        one.text for one in found.findings
+    ]
 
 
 def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> None:

@@ -158,3 +158,32 @@ def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> 
     story.at(200_000)
     end = NOON + timedelta(seconds=200_000)
     assert history.period(story.conn, None, None, usual=usual) == (end - usual, end)
+
+
+def test_the_facts_tell_of_revisions_of_the_clock_of_ticks_and_of_workers(story: Story) -> None:
+    story.use(ONE)
+    story.at(10)
+    story.use("  a: {handler: 'H:echo', concurrency: 1}")
+    story.sent(100, "a")
+    story.sent(50, "a")  # the clock was put back
+    gone = story.sent(120, "a")
+    story.rows(
+        "INSERT INTO zeke_jobs.tick (task, scheduled_for, outcome, job) VALUES ('a', %s, 'sent', %s)",
+        NOON + timedelta(seconds=60),
+        gone,
+    )
+    story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", gone)
+    story.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'a test')")
+    facts = read(story).facts
+    assert (facts.revisions, facts.sent_back, facts.ticks_without_job) == ((2,), 1, 1)
+    assert (facts.threads, facts.processes, facts.pauses) == (16, 2, ("task/a",))
+
+
+def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
+    story.use(ONE)
+    for number, currency in enumerate(("USD", "EUR", "USD")):
+        job = story.job("a", sent=number, start=number, end=number + 1)
+        story.rows("UPDATE zeke_jobs.queue SET cost = 0.5, currency = %s WHERE message_id = %s", currency, job)
+    found = read(story)
+    assert (found.workload.cost, found.workload.currency) == ([0.5, None, 0.5], "USD")
+    assert found.oddities.other_currency == 1

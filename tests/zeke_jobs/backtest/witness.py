@@ -9,7 +9,6 @@ from tests.zeke_jobs.engine.conftest import NOON, Jobs
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.json_text import encode
-from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
     from random import Random
@@ -18,6 +17,12 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.lanes import Key, Lane
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config import Config
+
+
+#: A clock that is set without a new function each time, for which every plan would be made anew.
+CLOCK = """
+CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
 
 
 class Witness(Board):
@@ -81,7 +86,7 @@ class Witness(Board):
             assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
 
     def _clock(self, now: float) -> None:
-        set_clock(self.sql.conn, self._moment(now))
+        self.sql.rows("SELECT set_config('zeke_test.now', %s, false)", self._moment(now).isoformat())
 
     @staticmethod
     def _moment(at: float) -> Any:
@@ -90,7 +95,8 @@ class Witness(Board):
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
     """Run a workload on the real claims; answers which job started when."""
-    sql.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.rate_use, zeke_jobs.key_cursor, zeke_jobs.worker")
+    for table in ("queue", "rate_use", "key_cursor", "worker"):
+        sql.rows(f"DELETE FROM zeke_jobs.{table}")
     simulation = Simulation(workload, config, fleet, seed=seed, board=Witness)
     board = simulation.board
     assert isinstance(board, Witness)

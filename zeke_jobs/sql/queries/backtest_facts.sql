@@ -3,7 +3,7 @@
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),
-    (SELECT min(h.created_on) FROM zeke_jobs.history AS h)) AS first_job,
+    (SELECT h.created_on FROM zeke_jobs.history AS h ORDER BY h.purged_on LIMIT 1)) AS first_job,
   (SELECT coalesce(array_agg(r.number ORDER BY r.number), '{}') FROM zeke_jobs.revision AS r
    WHERE r.applied_on > %(begin)s AND r.applied_on < %(end)s) AS revisions,
   (SELECT count(*) FROM (
@@ -11,7 +11,7 @@ SELECT
      FROM (
        SELECT q.seq, q.created_on FROM zeke_jobs.queue AS q
        UNION ALL
-       SELECT h.seq, h.created_on FROM zeke_jobs.history AS h WHERE h.seq IS NOT NULL
+       SELECT h.seq, h.created_on FROM zeke_jobs.history AS h WHERE h.seq IS NOT NULL AND h.purged_on >= %(begin)s
      ) AS j
      WHERE j.created_on >= %(begin)s AND j.created_on < %(end)s
    ) AS s
