@@ -14,6 +14,7 @@ from zeke_jobs.cli import (
     change,
     doctor,
     fleet,
+    health,
     history,
     jobs,
     limits,
@@ -94,6 +95,7 @@ app.command(short_help="Send a job.")(send.send)
 app.command(short_help="Show a job in full.")(jobs.status)
 app.command(short_help="Watch everything on a full screen.")(top.top)
 app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
+app.command(short_help="Say whether one part works, for containers.")(health.health)
 app.command(short_help="Print or serve metrics for Prometheus.")(metrics.metrics)
 app.command(short_help="Say why a job does not run, or failed.")(why.why)
 app.command(short_help="List jobs, the newest first.")(jobs.jobs)

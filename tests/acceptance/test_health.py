@@ -1,0 +1,91 @@
+"""The health checks of containers, run for real: fine while the part works, and no longer when it does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests.acceptance.conftest import ROOT, eventually
+from tests.acceptance.test_metrics import free_port
+from zeke_jobs.health import of_processes
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from tests.acceptance.conftest import Fleet
+
+pytestmark = pytest.mark.acceptance
+
+TASKS = """
+    version: 1
+    tasks:
+      work: {handler: "H:work"}
+"""
+
+
+def health(fleet: Fleet, *arguments: str, database: str | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "zeke-jobs", "health", *arguments],
+        env={**os.environ, "DATABASE_URL": database or fleet.database},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(fleet: Fleet, conn: Connection) -> None:
+    assert health(fleet, "worker") == (1, f"expected a worker on {socket.gethostname()}, got none\n")
+    fleet.configure(TASKS)
+    worker = fleet.workers(processes=2)
+    fleet.ready(conn, 2)
+    status, said = health(fleet, "worker")
+    assert (status, said.startswith("2 of 2 worker processes on")) == (0, True)
+    assert health(fleet, "worker", "--host", "elsewhere")[0] == 1
+    worker.kill()
+    eventually(lambda: not of_processes(fleet.database, "worker").is_fine, 30, fleet)
+    assert health(fleet, "worker")[0] == 1
+
+
+def test_a_scheduler_is_asked_for_by_itself(fleet: Fleet, conn: Connection) -> None:
+    for kind, host in (("worker", "box"), ("scheduler", "tower")):
+        SQL.run(
+            conn, "worker_register", id=uuid4(), kind=kind, host=host, pid=1, version="1", queues=[], tasks=[], threads=0,
+            revision=1, file_revision=1, lost_after=timedelta(minutes=2),
+        )  # fmt: skip
+    assert of_processes(fleet.database, "scheduler", "tower").is_fine
+    assert not of_processes(fleet.database, "scheduler", "box").is_fine
+
+
+def test_a_database_that_is_away_is_not_fine_and_nonsense_is_wrong_use(fleet: Fleet) -> None:
+    status, said = health(fleet, "worker", database="postgresql://nobody@127.0.0.1:1/none")
+    assert (status, "the database does not answer" in said) == (1, True)
+    assert health(fleet, "wörker")[0] == 2
+
+
+def test_engine_and_exporter_are_asked_at_their_addresses(fleet: Fleet) -> None:
+    engine, exporter, blind = free_port(), free_port(), free_port()
+    fleet.run("python", "-m", "actors.engine", "--port", str(engine), PYTHONPATH=str(ROOT))
+    fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{exporter}")
+    fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{blind}", DATABASE_URL="postgresql://x@127.0.0.1:1/x")
+
+    def ask_engine() -> tuple[int, str]:
+        return health(fleet, f"http://127.0.0.1:{engine}/health", "--contains", "ok")
+
+    def ask(port: int) -> tuple[int, str]:
+        return health(fleet, f"http://127.0.0.1:{port}/metrics", "--contains", "zeke_jobs_up 1.0")
+
+    eventually(lambda: ask_engine()[0] == 0, 60, fleet)
+    eventually(lambda: ask(exporter)[0] == 0, 60, fleet)
+    eventually(lambda: "expected 'zeke_jobs_up 1.0' in the answer" in ask(blind)[1], 60, fleet)
+    assert ask(blind)[0] == 1
+    assert ask(free_port())[0] == 1

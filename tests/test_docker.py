@@ -1,0 +1,255 @@
+"""docker/ without Docker: what its files name is there, their own programs accept them, and the health commands tell the truth."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zeke_jobs import config
+
+ROOT = Path(__file__).parents[1]
+DOCKER = ROOT / "docker"
+BIN = Path(sys.executable).parent
+COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service.get("image") == "zeke-jobs"}
+DOCKERFILE = (DOCKER / "Dockerfile").read_text()
+AI_BEGINS = "  # ── Insights"
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", "x")  # which the image's jobs.yaml asks for
+
+
+def jobs_yaml_of_the_image() -> str:
+    """The repository's jobs.yaml, with a queue for each kind of work and the engine apart."""
+    text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
+    text = re.sub(
+        r"    kind: local # fetches.*\n",
+        '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n',
+        text,
+    )
+    ingest, ai = text.split(AI_BEGINS)
+    handler = re.compile(r"^(    handler: .*\n)", re.MULTILINE)
+    return handler.sub(r"\1    queue: ingest\n", ingest) + AI_BEGINS + handler.sub(r"\1    queue: ai\n", ai)
+
+
+def test_the_images_jobs_yaml_is_the_repositorys_but_for_queues_and_the_engine() -> None:
+    path = DOCKER / "jobs.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(jobs_yaml_of_the_image(), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == jobs_yaml_of_the_image(), (
+        "run: UPDATE_GOLDEN=1 pytest tests/test_docker.py"
+    )
+    loaded = config.load(path)
+    assert {task.queue for task in loaded.tasks.values()} == {"ingest", "ai"}
+
+
+def test_each_queue_has_a_worker_and_each_worker_a_queue() -> None:
+    served = {
+        service["command"][service["command"].index("--queues") + 1]
+        for service in SERVICES.values()
+        if is_worker(service)
+    }
+    assert served == {task.queue for task in config.load(DOCKER / "jobs.yaml").tasks.values()}
+
+
+def is_worker(service: dict[str, Any]) -> bool:
+    return "dramatiq" in service.get("command", [])
+
+
+def test_all_that_is_promised_runs() -> None:
+    assert set(SERVICES) == {
+        "postgres", "pgbouncer", "migrate", "worker-ingest", "worker-ai", "scheduler", "engine", "metrics", "prometheus", "grafana",
+    }  # fmt: skip
+    assert SERVICES["scheduler"]["deploy"]["replicas"] == 2
+    assert "pgvector" in SERVICES["postgres"]["image"]
+
+
+def test_no_network_leads_from_the_engine_to_the_database_and_only_what_must_is_outside() -> None:
+    assert not set(SERVICES["engine"]["networks"]) & set(SERVICES["postgres"]["networks"])
+    assert SERVICES["postgres"]["networks"] == ["database"]
+    assert {name for name, network in COMPOSE["networks"].items() if network.get("internal")} == {
+        "database",
+        "engine",
+        "metrics",
+    }
+    assert {name for name, service in OURS.items() if "outside" in service["networks"]} == {"engine", "worker-ai"}
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_our_containers_have_no_rights_and_no_disk_to_write_to() -> None:
+    for service in OURS.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.search(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)
+    assert "USER 0" not in DOCKERFILE
+
+
+def test_no_secret_is_written_down() -> None:
+    text = (DOCKER / "compose.yaml").read_text()
+    assert all(value.startswith("${") for value in re.findall(r"(?:PASSWORD|TOKEN): \"?(\S+)", text))
+    assert set(re.findall(r"\$\{(\w+)", text)) == {"POSTGRES_PASSWORD", "ENGINE_TOKEN", "ZEKE_JOBS_ENVIRONMENT"}
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
+def test_each_service_has_a_health_check_and_restarts(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+def test_docker_compose_accepts_the_file() -> None:
+    command = ["docker-compose", "--file", str(DOCKER / "compose.yaml"), "config", "--quiet"]
+    environment = {**os.environ, "POSTGRES_PASSWORD": "x"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    without = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert without.returncode != 0
+    assert "set it" in without.stderr
+
+
+#: What the image has on its path: the scripts of our wheel, which a test below builds, and of two that it needs.
+SCRIPTS = {"zeke-jobs", "zeke-news"}
+PROGRAMS = SCRIPTS | {"dramatiq", "periodiq", "python"}
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    found = [(name, service["command"]) for name, service in OURS.items()]
+    found += [
+        (f"{name} health", service["healthcheck"]["test"][1:])
+        for name, service in OURS.items()
+        if "healthcheck" in service
+    ]
+    return [*found, ("image", yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]))]
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+def test_each_command_exists_and_has_the_options_that_are_given(name: str, command: list[str]) -> None:
+    program, *arguments = command
+    assert program in PROGRAMS
+    assert (BIN / program).exists()
+    where = {"python": ["-m", "actors.engine"], "zeke-jobs": arguments[:1]}.get(program, [])
+    said = help_of(str(BIN / program), *where)
+    given = [argument for argument in arguments if argument.startswith("--")]
+    assert [option for option in given if not re.search(rf"{option}\b", said)] == []
+
+
+@functools.cache
+def help_of(*command: str) -> str:
+    return subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def copied() -> list[str]:
+    """Sources of the build stage, as the Dockerfile copies them."""
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    return [source for line in lines for source in line.split()]
+
+
+def test_the_wheel_builds_of_what_the_image_copies_and_nothing_else(tmp_path: Path) -> None:
+    for source in copied():
+        target = tmp_path / "src" / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, target)
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(tmp_path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "src", check=True, capture_output=True, text=True
+    )
+    wheel = zipfile.ZipFile(tmp_path / done.stdout.split()[-1])
+    [entries] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    scripts = set(re.findall(r"^([\w-]+) =", wheel.read(entries).decode(), re.MULTILINE))
+    assert scripts == SCRIPTS
+    assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_queue.sql", "actors/engine/__main__.py"} <= set(
+        wheel.namelist()
+    )
+
+
+def test_the_build_sends_docker_what_the_image_copies_and_no_more() -> None:
+    lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+    assert lines[0] == "*"
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == {
+        source.rstrip("/") for source in copied()
+    }
+    assert all((ROOT / source).exists() for source in copied())
+
+
+def test_without_the_embedded_server_which_the_image_leaves_out_everything_starts(database: str) -> None:
+    code = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("pixeltable"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+from zeke_jobs.cli import main
+main()
+"""
+    for arguments in (["check", "docker/jobs.yaml"], ["fleet"], ["metrics"]):
+        environment = {**os.environ, "DATABASE_URL": database}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+
+SYSTEMD = sorted((DOCKER / "systemd").glob("*.service"))
+
+
+@pytest.mark.parametrize("unit", SYSTEMD, ids=lambda unit: unit.name)
+def test_a_unit_restarts_but_not_for_a_wrong_configuration(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    assert {"Restart=always", "RestartPreventExitStatus=2", "NoNewPrivileges=true", "ProtectSystem=strict"} <= set(
+        lines
+    )
+    [start] = [line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart=")]
+    program = Path(start.split()[0])
+    assert program.name in PROGRAMS
+    if program.name == "dramatiq":
+        assert "KillMode=mixed" in lines
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    for unit in SYSTEMD:
+        text = unit.read_text().replace("/opt/zeke/bin", str(BIN)).replace("User=zeke", "User=root")
+        (tmp_path / unit.name.replace("@", "@default")).write_text(text)
+    units = sorted(str(path) for path in tmp_path.iterdir())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pgbouncer_pools_transactions_and_has_a_line_for_the_database_of_the_compose_file() -> None:
+    text = (DOCKER / "pgbouncer/pgbouncer.ini").read_text()
+    assert "pool_mode = transaction" in text
+    database = SERVICES["postgres"]["environment"]["POSTGRES_DB"]
+    assert f"{database} = host=postgres port=5432 dbname={database}" in text
+    [port] = re.findall(r"listen_port = (\d+)", text)
+    assert SERVICES["pgbouncer"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_prometheus_scrapes_what_the_compose_file_runs() -> None:
+    scraped = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
+    targets = {target for job in scraped for group in job["static_configs"] for target in group["targets"]}
+    listening = {f"{name}:9191" for name, service in SERVICES.items() if is_worker(service)}
+    assert targets == listening | {"metrics:9190"}
+    assert all("metrics" in SERVICES[target.partition(":")[0]]["networks"] for target in targets)
+    assert all(
+        SERVICES[name]["environment"]["ZEKE_JOBS_METRICS"].endswith(":9191") for name in ("worker-ingest", "worker-ai")
+    )
