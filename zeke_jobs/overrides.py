@@ -32,8 +32,8 @@ class Carried:
     notes: tuple[str, ...]
 
 
-def carried(file: Config, overrides: Sequence[Override]) -> Carried:
-    """Which overrides still say something beside this file.
+def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
+    """Which overrides still say something beside this file; that one of ``set_before`` (by default the same) ends is noted.
 
     One ends where its task, limit or service left the file, and where the file says the same by itself.
 
@@ -42,6 +42,7 @@ def carried(file: Config, overrides: Sequence[Override]) -> Carried:
     """
     kept: list[Override] = []
     notes = []
+    before = overrides if set_before is None else set_before
     effect = _effect(file, kept)
     for override in overrides:
         reason = _lapse(file, override)
@@ -52,7 +53,7 @@ def carried(file: Config, overrides: Sequence[Override]) -> Carried:
             else:
                 kept.append(override)
                 effect = with_it
-        if reason:
+        if reason and len(without(before, override.path)) < len(before):
             notes.append(f"{override.label} is no longer set by hand: {reason}")
     return Carried(tuple(kept), tuple(notes))
 

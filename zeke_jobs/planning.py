@@ -218,10 +218,13 @@ def _within(
     without: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> list[Change]:
     keys = [key for key in dict.fromkeys([*after, *before]) if key not in without]
+    comes_or_goes = ("cron" in before) != ("cron" in after)
     return [
         Change("changed", kind, name, key, before.get(key), after.get(key))
         for key in keys
         if before.get(key) != after.get(key)
+        # With a cron come the fine points of crons; that it does, and in which zone, says enough.
+        and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]
 
 

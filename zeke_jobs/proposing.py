@@ -49,7 +49,7 @@ def propose(
     in_force = latest.overrides if latest else ()
     before = _readable(latest)
     _refuse_strangers(conn, orders, before)
-    carried = by_hand.carried(file, in_force if overrides is None else overrides)
+    carried = by_hand.carried(file, in_force if overrides is None else overrides, in_force)
     now = _clock(conn)
     kept = tuple(_ordered(carried.kept, file, latest, before, orders, by, message, now))
     after = file

@@ -88,10 +88,15 @@ def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below(
 def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
     assert carried(load(), [CONCURRENCY]).kept == (CONCURRENCY,)
     same = carried(load(BASE.replace("concurrency: 5", "concurrency: 3")), [CONCURRENCY])
-    assert same == carried(load(), [override("tasks.analyze.concurrency", 5)])
-    assert same.kept == ()
+    assert (same.kept, same.notes) == ((), ("analyze.concurrency is no longer set by hand: the file says so itself",))
     gone = carried(load("  other: {handler: 'H:work'}"), [CONCURRENCY])
     assert gone.notes == ("analyze.concurrency is no longer set by hand: analyze left the file",)
+
+
+def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:
+    catalogue.sync(conn, load())
+    same = override("tasks.analyze.concurrency", 5)
+    assert not applying.apply(conn, load(), by="me", message="why", origin="set", overrides=[same]).is_new
 
 
 def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> None:

@@ -63,7 +63,7 @@ def rollback(
         said = orders(drain, cancel, rename)
         overrides = [one for one in old.overrides if one.until is None and one.drains is None]
         if not as_json:
-            show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()))
+            show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()), of_file=False)
         done = applying.apply(
             conn,
             wanted,

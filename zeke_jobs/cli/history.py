@@ -92,9 +92,11 @@ def diff(
 
 def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
     """Compare how jobs did that started under two revisions: throughput, wait, duration, failures and cost by task."""
+    from zeke_jobs import revisions
     from zeke_jobs.queries import SQL
 
     with connection("compare") as conn:
+        revisions.find(conn, number)
         second = _other(conn, other).number
         rows = [
             {"revision": one, **row}

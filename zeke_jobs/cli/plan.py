@@ -101,8 +101,8 @@ def as_data(found: Plan) -> dict[str, Any]:
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 
 
-def show(conn: Connection, found: Plan) -> None:
-    """A plan for people."""
+def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
+    """A plan for people; with ``of_file``, also whether its file was in force before."""
     from zeke_jobs import revisions
 
     out = console()
@@ -116,7 +116,7 @@ def show(conn: Connection, found: Plan) -> None:
             f"{escape(why)}",
             soft_wrap=True,
         )
-    if found.file_revision is not None and found.file_revision != found.revision:
+    if of_file and found.file_revision is not None and found.file_revision != found.revision:
         out.print(
             f"this file is that of revision {found.file_revision}: booting with it changes nothing, applying it does",
             soft_wrap=True,

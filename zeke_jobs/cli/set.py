@@ -16,7 +16,7 @@ from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from zeke_jobs.config.models import Config
     from zeke_jobs.revisions import Override
@@ -77,7 +77,7 @@ def _set(
     from zeke_jobs.catalogue import author
     from zeke_jobs.revisions import Override
 
-    until = None if for_ is None else now + options.duration(for_)
+    until = None if for_ is None else now + _time(for_)
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:
@@ -96,6 +96,13 @@ def _set(
     if faults:
         raise UsageError("\nerror: ".join(faults))
     return by_hand.with_overrides(overrides, made.values())
+
+
+def _time(text: str) -> timedelta:
+    time = options.duration(text)
+    if not time:
+        raise UsageError(f"expected --for a time that passes, got {text}")
+    return time
 
 
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:

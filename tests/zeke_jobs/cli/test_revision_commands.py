@@ -134,6 +134,7 @@ def test_rollback_makes_a_revision_of_the_old_text_and_what_was_set_then(cli: Ca
     cli("set", "analyze.concurrency=3", "-m", "slow")
     cli("set", "analyze.concurrency=1", "-m", "slower")
     ran = cli("rollback", 2, "-m", "fine again")
+    assert "this file" not in ran.out
     assert "revision 4 is in force" in ran.out
     assert "analyze.concurrency: the file says 5, in force 3" in cli("plan").out
     cli("rollback", 1)
@@ -142,6 +143,9 @@ def test_rollback_makes_a_revision_of_the_old_text_and_what_was_set_then(cli: Ca
 
 def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -> None:
     assert cli("set", "analyze.concurrency=3").status == 2
+    assert (
+        "expected --for a time that passes, got 0s" in cli("set", "analyze.concurrency=3", "-m", "x", "--for", "0s").err
+    )
     ran = cli("set", "analyze.concurrency=3", "limits.ai.rate=30/m", "-m", "model is slow", "--for", "2h")
     assert ran.status == 0
     planned = cli("plan")
@@ -256,6 +260,7 @@ def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran],
     assert (first["revision"], first["jobs"], first["failed"], round(first["takes_p50"])) == (1, 2, 1, 2)
     assert (second["revision"], second["jobs"], second["failed"], round(second["takes_p50"])) == (2, 1, 0, 9)
     assert "50.0%" in cli("compare", 1).out
+    assert "expected a revision (1 to 2), got 9" in cli("compare", 9).err
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(None, ""), (0.002, "2 ms"), (0.25, "250 ms"), (1.44, "1.4 s")])
