@@ -18,6 +18,8 @@ VERSIONS = {"analyze": 1, "brief": 1, "summarize": 1}
 
 _CUT = "\n[the story goes on]"
 _GAP = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\u00ad]+")
+_WORD = re.compile(r"\w+")
+_STRETCH = 8  # words in a row; fewer come about by chance
 _KEPT_CONTROLS = "\n\t"
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
@@ -68,6 +70,21 @@ def visible(text: str) -> str:
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]
     return text.translate(dict.fromkeys(map(ord, hidden))) if hidden else text
+
+
+def repeats_instructions(answer: str) -> bool:
+    """Whether an answer repeats a stretch of any prompt, as one does that a story talked into it."""
+    words = _WORD.findall(answer.lower())
+    return any(tuple(words[at : at + _STRETCH]) in _stretches() for at in range(len(words) - _STRETCH + 1))
+
+
+@cache
+def _stretches() -> frozenset[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for operation in VERSIONS:
+        words = _WORD.findall(prompt(operation).text.lower())
+        found |= {tuple(words[at : at + _STRETCH]) for at in range(len(words) - _STRETCH + 1)}
+    return frozenset(found)
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel
 
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, read, strict_schema, unpacked
 from actors.ai.openai.client import CallFailed, Client, Reply
-from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, visible
+from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, repeats_instructions, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary
 from zeke_jobs import Reject, Retry
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DIMENSIONS = 1536
 _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
 _EMBEDDED_CHARS = 4000
+_MOST_TOKENS = 100_000_000
 _OVERHEAD_TOKENS = 64  # what a provider adds around messages
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -183,7 +185,7 @@ class OpenAIAnalyst:
         usage = usage if isinstance(usage, dict) else {}
         answered = str(reply.body.get("model") or model)
         tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
-        if not (isinstance(tokens_in, int) and isinstance(tokens_out, int)):
+        if not (_is_count(tokens_in) and _is_count(tokens_out)):
             return answered, None, None, None, True, reply.latency_ms
         return (
             answered,
@@ -203,8 +205,8 @@ class OpenAIAnalyst:
 def _answer(form: type[Form], got: Mapping[str, Any], story: Story, *, is_loose: bool) -> Form:
     try:
         choice = got["choices"][0]
-        message, reason = choice["message"], choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        message, reason = dict(choice["message"]), choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise CallFailed("invalid", Retry(reason="the model's answer has no choices"), is_charged=True) from error
     if message.get("refusal") or reason == "content_filter":
         said = str(message.get("refusal") or "its content filter stopped the answer")[:300]
@@ -225,6 +227,8 @@ def _clean(answer: Form, story: Story) -> Form:
     """The answer without invisible characters; one that names an address which the story does not is not taken."""
     values = {name: visible(value).strip() if isinstance(value, str) else value for name, value in answer}
     for value in values.values():
+        if isinstance(value, str) and repeats_instructions(value):
+            raise CallFailed("invalid", Retry(reason="the model repeated its instructions"), is_charged=True)
         for address in _ADDRESS.findall(value) if isinstance(value, str) else ():
             if address not in story.document:
                 reason = f"the model named an address that the story does not: {address[:100]}"
@@ -235,12 +239,19 @@ def _clean(answer: Form, story: Story) -> Form:
 def _vector(got: Mapping[str, Any], size: int) -> list[float]:
     try:
         vector = [float(number) for number in got["data"][0]["embedding"]]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise CallFailed("invalid", Retry(reason="the embedding answer has no vector"), is_charged=True) from error
+    if not all(map(math.isfinite, vector)):
+        raise CallFailed("invalid", Retry(reason="the embedding has numbers that are none"), is_charged=True)
     if len(vector) != size:
         reason = f"expected an embedding of {size} numbers, got {len(vector)}; set embedding_dimensions to what the model gives"
         raise CallFailed("invalid", Reject(reason), is_charged=True)
     return vector
+
+
+def _is_count(tokens: Any) -> TypeGuard[int]:
+    """Whether it is a number of tokens; what a provider reports is money here."""
+    return isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= _MOST_TOKENS
 
 
 def _needed(ledger: Ledger | None) -> Ledger:

@@ -79,7 +79,7 @@ def read(form: type[Form], content: str, *, is_loose: bool) -> Form:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the answer"
         raise ValueError(f"{where}: {first['msg']}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON object: {error}") from error
 
 

@@ -85,7 +85,7 @@ class Client:
             raise refusal(response.status_code, response.headers, body)
         try:
             parsed = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
         if not isinstance(parsed, dict):
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
@@ -169,8 +169,8 @@ def _duration(text: str) -> float | None:
 def _error(body: bytes) -> tuple[str, str]:
     try:
         error = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "", body[:200].decode("utf-8", "replace")
     if isinstance(error, dict):
-        return str(error.get("code") or ""), str(error.get("message") or "")[:300]
+        return str(error.get("code") or "")[:100], str(error.get("message") or "")[:300]
     return "", str(error)[:300]

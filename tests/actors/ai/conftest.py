@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "analyze": {
         "why_it_matters": "A stolen token alone no longer publishes a package.",
         "chili": 3,
