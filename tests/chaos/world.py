@@ -33,6 +33,7 @@ THREADS = 8
 #: Seconds to settle and to measure, when quick and when not.
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 _WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
+_SUSPECTS = "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0 AND state IN ('queued', 'consumed')"
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 
 
@@ -161,8 +162,8 @@ class World:
         )
 
     def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
-        """Wait until so many worker processes are in the fleet again."""
-        return self.comes(lambda: self.look(_WORKERS) >= workers, patience)
+        """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
+        return self.comes(lambda: self.look(_WORKERS) >= workers and self.look(_SUSPECTS) == 0, patience)
 
     def kill(self, kept: Kept) -> None:
         """SIGKILL a command line and its processes; its keeper starts it again."""
