@@ -118,9 +118,17 @@ def test_bytes_are_counted_on_the_wire_too(fetcher: Fetcher) -> None:
         assert "larger than 300000 bytes" in str(failure(lambda: fetcher.get(url, limits)))
 
 
-def test_a_body_without_a_length_ends_at_the_limit(fetcher: Fetcher) -> None:
-    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
-        assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"
+def test_a_body_without_a_length_ends_at_the_limit_in_bounded_memory(fetcher: Fetcher) -> None:
+    started = time.monotonic()
+    tracemalloc.start()
+    try:
+        with raw_server(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x" * 65536) as url:
+            assert failure(lambda: fetcher.get(url, LIMITS)).code == "too_large"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * LIMITS.body_bytes + 2_000_000
+    assert time.monotonic() - started < LIMITS.seconds + 1
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,27 @@ def test_a_channel_of_youtube_brings_videos_that_are_never_extracted(
     assert pipeline.query("SELECT text_origin FROM content_details") == [("description",)]
 
 
+def test_a_podcast_brings_episodes_that_keep_their_length(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    notes = "In this episode two people talk at length about queues, retries and what they learnt. " * 4
+    episode = (
+        f"<description>{notes}</description><enclosure url='{site.url}/1.mp3' type='audio/mpeg' length='1'/>"
+        "<itunes:duration>1:02:03</itunes:duration>"
+    )
+    site.pages["/feed"] = Answer(
+        rss(("e1", "Episode 1", f"{site.url}/episodes/1"), extra=episode).replace(
+            "<rss ", '<rss xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
+        )
+    )
+    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "podcast"))
+    pipeline.drain()
+    assert [asked.path for asked in site.asked] == ["/feed"], "the audio is not fetched, nor a page that says less"
+    assert pipeline.query(
+        "SELECT s.kind, c.content_type, c.duration_seconds FROM stories s JOIN contents c ON c.id = s.content_id"
+    ) == [("podcast", "audio", 3723)]
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of feeds is not beside the repository")
 def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
