@@ -95,6 +95,19 @@ def _open_transactions(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _sight(patient: Patient) -> Iterator[Finding]:
+    row = SQL.one(patient.conn, "doctor_sight")
+    assert row is not None
+    if not row["sees_all"]:
+        yield Finding(
+            "sessions-hidden",
+            Severity.NOTICE,
+            row["role"],
+            f"the user {row['role']} sees only its own sessions, so open-transaction and connections may miss some",
+            f"GRANT pg_read_all_stats TO {row['role']}",
+        )
+
+
 def _connections(patient: Patient) -> Iterator[Finding]:
     if is_pooled(patient.conn):
         return  # the pooler bounds them, and makes who comes later wait
@@ -117,6 +130,7 @@ CHECKS = (
     Check("clock-skew", "this machine's clock is the database's", _skew),
     Check("autovacuum-off", "autovacuum is on", _vacuum),
     Check("dead-rows", "dead rows are removed in time", _dead_rows),
+    Check("sessions-hidden", "the sessions of all users can be seen", _sight),
     Check("open-transaction", "no transaction is open for long", _open_transactions),
     Check("connections", "the server has connections for all threads", _connections),
 )

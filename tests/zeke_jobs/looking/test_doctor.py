@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,20 @@ def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, ot
         assert "idle in transaction" in one.sentence
         assert found(scene.conn, "open-transaction") == []  # not for five minutes yet
     assert found(scene.conn, "open-transaction", thresholds=soon) == []
+
+
+def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None:
+    (check,) = [check for check in CHECKS if check.name == "sessions-hidden"]
+    role = f"zeke_test_{uuid.uuid4().hex[:8]}"
+    scene.rows(f"CREATE ROLE {role}")
+    try:
+        scene.rows(f"SET ROLE {role}")
+        (one,) = check.look(Patient(scene.conn))
+        assert (one.severity, one.subject) == ("notice", role)
+        scene.rows(f"RESET ROLE; {one.help}; SET ROLE {role}")
+        assert list(check.look(Patient(scene.conn))) == []
+    finally:
+        scene.rows(f"RESET ROLE; DROP ROLE {role}")
 
 
 def test_threads_beyond_the_servers_connections_are_found(scene: Scene) -> None:

@@ -52,6 +52,9 @@ def test_the_oldest_due_job_decides_and_a_task_without_max_wait_is_never_late(sc
 
 def test_jobs_that_are_not_due_do_not_count_and_their_wait_begins_when_they_are(scene: Scene) -> None:
     scene.add("quick", options='{"delay": 300}')
+    assert scene.rows("SELECT wait, oldest_due FROM zeke_jobs.task_wait WHERE task = 'quick'") == [
+        {"wait": None, "oldest_due": None}
+    ]
     scene.later(400)
     assert late(scene) == []
     scene.later(21)
