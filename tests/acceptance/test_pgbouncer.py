@@ -20,9 +20,12 @@ import pytest
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from zeke_jobs import environment, metronome, migrate, pausing, postgres, retention
+from zeke_jobs import catalogue, config, environment, metronome, migrate, pausing, postgres, retention
 from zeke_jobs.errors import ConfigurationError, JobFailed, MigrationError
+from zeke_jobs.looking.doctor import examine
+from zeke_jobs.looking.why import why
 from zeke_jobs.postgres import connect
+from zeke_jobs.top import board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,6 +234,18 @@ def test_a_purge_works_through_the_pooler(pooled: str, conn: Connection) -> None
     )
     with closing(connect(pooled)) as through:
         assert retention.purge(through) == 2500
+
+
+def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: str, conn: Connection) -> None:
+    catalogue.sync(conn, config.load(fleet.configure(TASKS)))
+    job = zeke_jobs.send("work").id
+    with closing(connect(pooled)) as through:
+        assert [reason.kind for reason in why(through, job).reasons] == ["unserved"]
+        assert [one.id for one in board.read(through, "work").waiting] == [job]
+        assert shown(through, "enable_seqscan") == "on"
+    report = examine(pooled)
+    assert "unserved" in {one.id for one in report.findings}
+    assert not report.skipped
 
 
 def test_a_pooler_is_recognised(pooled: str, conn: Connection) -> None:
