@@ -1,0 +1,236 @@
+"""An upgrade while workers run: the new release migrates, and takes the old one's place one worker command at a time.
+
+The old release is the newest tag ``v…``, or the commit that ``ZEKE_TEST_PREVIOUS`` names. Before the first release there is none: then the old
+one is this tree, and the new one is this tree with one migration more and a higher version.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from tests.acceptance.conftest import ROOT, Command, Fleet, eventually, scalar
+from tests.acceptance.test_workers import OPEN, OVERLAP
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+TASKS = """
+    version: 1
+    tasks:
+      work: {handler: "H:work", concurrency: 3}
+      effect: {handler: "H:effect"}
+"""
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "zeke_jobs", "actors")
+#: Touches what every claim and every send touches. The identity of functions changes what sessions have planned.
+NEXT_MIGRATION = """-- What a later release may bring.
+ALTER TABLE zeke_jobs.queue ADD COLUMN of_the_next_release text NOT NULL DEFAULT 'nothing';
+CREATE INDEX queue_of_the_next_release ON zeke_jobs.queue (of_the_next_release) WHERE state = 'consumed';
+DO $$
+DECLARE
+  v_text text;
+BEGIN
+  FOR v_text IN
+    SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p
+    WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.proname IN ('claim', 'complete_and_claim', 'finish', 'enqueue')
+  LOOP
+    EXECUTE v_text;
+  END LOOP;
+END
+$$;
+"""
+
+
+@dataclass(frozen=True)
+class Release:
+    """An installed version: a folder that goes before all others on the path."""
+
+    folder: Path
+    version: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}{os.pathsep}{ROOT}"
+
+    def migrations(self) -> set[str]:
+        return {path.name for path in (self.folder / "zeke_jobs/sql/migrations").iterdir()}
+
+
+def build(source: Path, into: Path) -> Release:
+    """Build the wheel of a source tree, and install it into a folder."""
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(source.parent)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True, text=True)
+    zipfile.ZipFile(source.parent / done.stdout.split()[-1]).extractall(into)
+    [version] = re.findall(r'^__version__ = "(.*)"', (into / "zeke_jobs/__init__.py").read_text(), re.MULTILINE)
+    return Release(into, version)
+
+
+def copy_of_this_tree(folder: Path) -> Path:
+    for name in NEEDED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def previous() -> str | None:
+    """The commit of the previous release, if there is one."""
+    if named := os.environ.get("ZEKE_TEST_PREVIOUS"):
+        return named
+    command = ["git", "describe", "--tags", "--abbrev=0", "--match=v[0-9]*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or None
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release]:
+    """The old one and the new one."""
+    folder = tmp_path_factory.mktemp("releases")
+    tree, commit = copy_of_this_tree(folder / "new" / "source"), previous()
+    if commit is not None:
+        archive = subprocess.run(["git", "archive", commit, *NEEDED], cwd=ROOT, check=True, capture_output=True)
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(folder / "old" / "source", filter="data")
+    else:
+        copy_of_this_tree(folder / "old" / "source")
+        (tree / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
+    for name in ("pyproject.toml", "zeke_jobs/__init__.py"):  # two releases never have one version
+        text = (tree / name).read_text()
+        (tree / name).write_text(
+            re.sub(r'^((?:__)?version(?:__)? = ")[^"]*"', r'\g<1>9.9.9"', text, flags=re.MULTILINE)
+        )
+    return build(folder / "old" / "source", folder / "old" / "wheel"), build(tree, folder / "new" / "wheel")
+
+
+class Sender:
+    """A program that sends by SQL all the time, as an API does that nobody upgrades."""
+
+    def __init__(self, url: str) -> None:
+        self.sent = 0
+        self._conn = connect(url)
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._enough.wait(0.02):
+            with self._conn.cursor() as cursor:
+                for task, seconds in (("work", 0.005), ("effect", 0.02)):
+                    payload = f'{{"n": {self.sent}, "seconds": {seconds}}}'
+                    cursor.execute("SELECT zeke_jobs.send(%s, %s::jsonb)", (task, payload))
+                    self.sent += 1
+
+    def stop(self) -> int:
+        self._enough.set()
+        self._thread.join(30)
+        self._conn.close()
+        return self.sent
+
+
+@pytest.fixture
+def fleet(new_database: Callable[..., str], tmp_path: Path) -> Iterator[Fleet]:
+    """On a database that nobody has migrated."""
+    fleet = Fleet(tmp_path, new_database())
+    fleet.configure(TASKS)
+    yield fleet
+    fleet.stop()
+
+
+def migrate(fleet: Fleet, release: Release) -> None:
+    command = fleet.run("zeke-jobs", "migrate", PYTHONPATH=release.path)
+    assert command.wait(60) == 0, command.text()
+
+
+def start(fleet: Fleet, release: Release) -> Command:
+    return fleet.workers(threads=4, PYTHONPATH=release.path)
+
+
+def live(conn: Connection) -> dict[str, int]:
+    """Live worker processes by version."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT version, count(*) FROM zeke_jobs.worker WHERE kind = 'worker' AND NOT stopping GROUP BY version"
+        )
+        return dict(cursor.fetchall())
+
+
+def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
+    fleet: Fleet, releases: tuple[Release, Release]
+) -> None:
+    old, new = releases
+    migrate(fleet, old)
+    with closing(connect(fleet.database)) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            """CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
+            CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
+        )
+        olds = [start(fleet, old), start(fleet, old)]
+        eventually(lambda: live(conn) == {old.version: 2}, 60, fleet)
+        sender = Sender(fleet.database)
+        try:
+            completed(conn, 50, fleet)
+            if new.migrations() - old.migrations():
+                early = start(fleet, new)
+                assert early.wait(60) == 2, "new code does not run on old tables"
+                assert "run: zeke-jobs migrate" in early.text()
+            migrate(fleet, new)
+            completed(conn, 50, fleet)
+            assert live(conn) == {old.version: 2}, "the old release works on the new tables"
+            news = []
+            for leaving in olds:
+                news.append(start(fleet, new))
+                eventually(lambda: live(conn).get(new.version) == len(news), 60, fleet)
+                completed(conn, 50, fleet)
+                assert leaving.stop(60) == 0
+            completed(conn, 50, fleet)
+            assert live(conn) == {new.version: 2}
+        finally:
+            sent = sender.stop()
+        eventually(lambda: scalar(conn, OPEN) == 0, 60, fleet)
+        assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND attempt = 1") == sent
+        assert scalar(conn, "SELECT count(*) FROM effect") == sent / 2
+        cursor.execute(
+            "DELETE FROM trace AS t USING zeke_jobs.queue AS q WHERE q.message_id = t.job AND q.task <> 'work'"
+        )
+        assert scalar(conn, OVERLAP) <= 3
+    unexpected = [line for line in fleet.logs().splitlines() if '"level": "error"' in line or "Traceback" in line]
+    assert unexpected == []
+
+
+def completed(conn: Connection, more: int, fleet: Fleet) -> None:
+    """Wait until so many more jobs are completed than there are now."""
+    done = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
+    enough = scalar(conn, done) + more
+    eventually(lambda: scalar(conn, done) >= enough, 60, fleet)
+
+
+def test_a_breaking_migration_keeps_old_code_from_starting(fleet: Fleet, releases: tuple[Release, Release]) -> None:
+    old, _ = releases
+    migrate(fleet, old)
+    with closing(psycopg2.connect(fleet.database)) as conn, conn, conn.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO zeke_jobs.migration (package, name, checksum, breaking) VALUES ('zeke_jobs', '9998_breaks', '', true)"""
+        )
+    worker = start(fleet, old)
+    assert worker.wait(60) == 2
+    assert "past a breaking migration: zeke_jobs/9998_breaks; upgrade this process" in worker.text()
