@@ -106,7 +106,7 @@ def run_now(conn: Connection, name: str) -> UUID:
     timetable = find(conn, name).timetable
     sent = schedule.send(conn, timetable, None)
     if sent["outcome"] == "full":
-        raise QueueFull(f"expected room in the queue of {timetable.task}, got max_queued jobs waiting")
+        raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
     return UUID(sent["job_id"])
 
 

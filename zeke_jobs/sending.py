@@ -180,7 +180,10 @@ def send_many(
 
 def _sent(known: KnownTask, outcome: str, found: str | None, status: str, *, own: UUID | None) -> Sent:
     if outcome == "full":
-        raise QueueFull(f"expected room in the queue of {known.id}, got max_queued jobs waiting; send again later")
+        raise QueueFull(
+            f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it drains); "
+            "send again later"
+        )
     if outcome == "taken":
         raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
     job_id = UUID(found)
