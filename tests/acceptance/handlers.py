@@ -84,6 +84,13 @@ def query(payload: Work, ctx: Context) -> None:
         cursor.execute("SELECT pg_sleep(30)")
 
 
+def dawdle(payload: Work, ctx: Context) -> None:
+    """Takes its time in steps so short that a cancellation gets through."""
+    end = time.monotonic() + payload.seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def fail(payload: Work, ctx: Context) -> None:
     raise ValueError("no luck")
 

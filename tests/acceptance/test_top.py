@@ -30,7 +30,7 @@ pytestmark = [
 JOBS = """
     version: 1
     tasks:
-      analyze-story: {handler: "H:work", concurrency: 1, timeout: 5m}
+      analyze-story: {handler: "H:dawdle", concurrency: 1, timeout: 5m}
       extract-highlights: {handler: "H:work", cron: "0 6 * * *"}
       fetch-content: {handler: "H:fail", retry: {limit: 0}}
     """
@@ -103,8 +103,8 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
     fleet.configure(JOBS)
     fleet.workers()
     fleet.ready(conn, 1)
-    running = client.send("analyze-story", {"seconds": 120}).id
-    waiting = client.send("analyze-story", {"seconds": 0}).id
+    running = client.send("analyze-story", {"seconds": 240}).id
+    waiting = client.send("analyze-story").id
     failed = client.send("fetch-content").id
     eventually(
         lambda: client.status(running).status == "active" and client.status(failed).status == "failed", 60, fleet
