@@ -136,6 +136,7 @@ class Settler:
         pause = 0.05
         while (work := self._next()) is not None:
             batch, unflushed = work
+            left = {id(one[0]): one for one in batch}  # parts come in another order than the batch
             try:
                 with self._pool.connection() as conn:
                     if unflushed:
@@ -144,9 +145,10 @@ class Settler:
                         unflushed = []
                     for part in self.writer.write(conn, batch):
                         self.written(*part)
-                        batch = batch[len(part[0]) :]
+                        for claim, _ in part[0]:
+                            left.pop(id(claim), None)
             except DISCONNECTED as error:
-                batch = unflushed + batch
+                batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
                 self.put_back(batch)

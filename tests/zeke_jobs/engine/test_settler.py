@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -131,3 +133,30 @@ def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene:
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
     assert {(row["worker"], row["attempt"], row["attempts"] == []) for row in rows} == {(None, 0, True)}
     assert len(scene.held) == 0
+
+
+def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
+    held = HeldClaims()
+    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
+    written: list[Claim] = []
+
+    def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
+        """Completions first, as the real one; then the connection breaks, once."""
+        for one in sorted(batch, key=lambda one: isinstance(one[1], Ended)):
+            if isinstance(one[1], Ended) and not broken:
+                broken.append(one)
+                raise psycopg2.OperationalError("gone")
+            written.append(one[0])
+            yield [one], set()
+
+    broken: list[Any] = []
+    settler.writer.write = write  # type: ignore[assignment,method-assign]
+    claims = [held.add(Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None)) for _ in range(3)]
+    settler.put(claims[0], Ended("retry", delay=0.0))
+    settler.put(claims[1], Completed())
+    settler.put(claims[2], Completed())
+    settler.start()
+    settler.close(20.0)
+    assert broken
+    assert sorted(map(id, written)) == sorted(map(id, claims)), "each once, and none left out"
+    assert len(held) == 0
