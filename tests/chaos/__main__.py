@@ -85,7 +85,8 @@ def _said(one: Outcome) -> str:
     if one.skipped:
         return f"skipped: {one.skipped}"
     broken = "".join(f"\n    NOT: {text}" for text in one.broken())
-    return f"{' | '.join(outcome.cells(one)[2:8])} in {one.seconds:.0f} s{broken}"
+    stuck = "".join(f"\n    stuck: {text}" for text in one.details.get("stuck", ()))
+    return f"{' | '.join(outcome.cells(one)[2:8])} in {one.seconds:.0f} s{broken}{stuck}"
 
 
 def _about(seconds: float, *, quick: bool) -> str:

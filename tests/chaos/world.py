@@ -34,6 +34,10 @@ THREADS = 8
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 _WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
 _SUSPECTS = "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0 AND state IN ('queued', 'consumed')"
+_STUCK = """
+  SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
+    WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
+  FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 
 
@@ -73,6 +77,7 @@ class World:
         self.promises: list[Promise] = []
         self.kinds = kinds
         self.keeper = Keeper()
+        self.stuck: list[str] = []
         self.began = time.monotonic()
 
     # ── its life ──
@@ -245,6 +250,17 @@ class World:
         """Send no more, and wait until everything that was sent has ended."""
         self.traffic.stop()
         self.drained = self.comes(lambda: self.look(_OPEN) == 0, patience)
+        if not self.drained:
+            self.stuck = self._stuck()
+
+    def _stuck(self) -> list[str]:
+        """What did not end, by its row and by the commands' logs: for whoever looks for the fault."""
+        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
+            cursor.execute(_STUCK)
+            rows = cursor.fetchall()
+        logs = "\n".join(command.text() for command in self.fleet.commands)
+        said = [line for job, _ in rows for line in logs.splitlines() if job in line]
+        return [text for _, text in rows] + said[-50:]
 
     def outcome(
         self,
@@ -304,7 +320,12 @@ class World:
             promises=tuple(self.promises),
             note=note,
             seconds=time.monotonic() - self.began,
-            details={"peaks": {name: peaks.get(name, 0) for name in limits}, "rates": rates, "faults": found.faults},
+            details={
+                "peaks": {name: peaks.get(name, 0) for name in limits},
+                "rates": rates,
+                "faults": found.faults,
+                "stuck": self.stuck,
+            },
         )
 
 
