@@ -164,7 +164,7 @@ def _find(conn: Connection, name: str) -> UUID:
 def _health(row: dict[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
-    return row["status"] or "not read yet"
+    return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 
 def _next(row: dict[str, Any]) -> str:

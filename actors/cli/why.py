@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.markup import escape
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _IN_FLIGHT = {None, "queued", "retrying"}
 
 
@@ -48,18 +51,27 @@ def why(
 
 def explain(conn: Connection, url: str) -> dict[str, Any]:
     """All that is known of an address: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site."""
+    url = url if _SCHEME.match(url) else f"https://{url}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
     path = urlsplit(canonical).path.rstrip("/")
-    found = [row for row in news.items_like(conn, path or host) if _is_same(row, canonical, url)]
+    # A feed may spell an address with or without escapes, or with some; their longest stretch without any is in all.
+    parts = {path, unquote(path), max(_PLAIN.findall(unquote(path)), key=len, default=path)} if path else {host}
+    found = [row for row in news.items_like(conn, parts) if _is_same(row, canonical, url)]
     items = [{**row, **_follow(conn, row)} for row in found]
     return {
         "url": url,
         "canonical_url": canonical,
         "items": items,
         "jobs": [job for job in news.jobs_about(conn, urls=[url, canonical]) if job["state"] in _UNFINISHED],
-        "sources": [] if items else news.sources_of_host(conn, host) if host else [],
+        "sources": [] if items or not host else _sources(conn, host, canonical),
     }
+
+
+def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
+    """The sources of a site; where the address is that of a source, that one alone."""
+    rows = news.sources_of_host(conn, host)
+    return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
 
 def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
@@ -138,13 +150,19 @@ def _print(answer: Mapping[str, Any]) -> None:
             out.print(f"  {step['name']:10} [{colour}]{step['state']:8}[/{colour}] {escape(step['detail'])}")
     for job in answer["jobs"]:
         wait = f" ({job['waiting_for']})" if job["waiting_for"] else ""
-        out.print(f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago", markup=False)
+        why_failed = f": {_message(job['error'])}" if job["state"] == "failed" else ""
+        said = f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago{why_failed}"
+        out.print(said, soft_wrap=True, markup=False)
     if not answer["items"] and not answer["jobs"]:
         out.print(f"nothing is known of {answer['canonical_url']}", soft_wrap=True, markup=False)
         for source in answer["sources"]:
             health = source["status"] or "not read yet"
             last = f"read {ago(source['checked_at'])} ago" if source["checked_at"] else "never read"
-            out.print(f"its site has a source: {source['name'] or source['url']} ({health}, {last})", markup=False)
+            is_it = canonical_url(source["url"] or "") == answer["canonical_url"]
+            relation = "it is the address of a source" if is_it else "its site has a source"
+            said = f"{relation}: {source['name'] or source['url']} ({health}, {last})"
+            message = f": {source['message']}" if source["message"] else ""
+            out.print(f"{said}{message}", soft_wrap=True, markup=False)
         if not answer["sources"]:
             out.print("no source covers its site; zeke-news sources add FEED, or:", markup=False)
         out.print(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'', soft_wrap=True, markup=False)

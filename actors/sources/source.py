@@ -150,7 +150,8 @@ def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
         _remember(tx, source, replace(source.polling, gone_count=count), ctx.settings.rhythm.backoff(count))
         if off:
             sources.switch(tx, source.id, on=False)
-        message = f"gone: the server answered 410 {count} times" + ("; switched off" if off else "")
+        times = "once" if count == 1 else f"{count} times in a row"
+        message = f"gone: the server answered 410 {times}" + ("; switched off" if off else "")
         sources.health(tx, source.id, "error", message)
         result = {"outcome": "gone", "switched_off": off}
         ctx.complete(result)

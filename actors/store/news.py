@@ -9,7 +9,7 @@ from actors.store.statements import SQL
 from zeke_jobs.errors import ZekeJobsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
@@ -106,9 +106,9 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
     return row
 
 
-def items_like(conn: Connection, part: str) -> list[Row]:
-    """Items whose address contains ``part``, newest first."""
-    return SQL.all(conn, "news_items_like", part=part.lower())
+def items_like(conn: Connection, parts: Iterable[str]) -> list[Row]:
+    """Items whose address contains one of ``parts``, newest first."""
+    return SQL.all(conn, "news_items_like", parts=sorted({part.lower() for part in parts}))
 
 
 def sources_of_host(conn: Connection, host: str) -> list[Row]:

@@ -26,6 +26,10 @@ WHERE coalesce(s.published_at, s.created_at) >= %(since)s::date AT TIME ZONE 'UT
   AND coalesce(s.published_at, s.created_at) < (%(until)s::date + 1) AT TIME ZONE 'UTC'
   AND (s.cluster_id IS NULL OR c.primary_story_id = s.id)
   AND o.brief_one_liner IS NOT NULL
+  AND NOT EXISTS (
+    SELECT FROM public.contents AS t
+    JOIN public.item_outcomes AS i ON i.raw_item_id = t.raw_item_id
+    WHERE t.id = s.content_id AND i.outcome = 'retracted')
   AND (
     %(team_id)s::uuid IS NULL
     OR src.metadata -> 'teams' ? %(team_id)s::text

@@ -1,4 +1,4 @@
--- Items whose address, or that of their text, contains this; the caller compares canonical addresses.
+-- Items whose address, or that of their text, contains one of these; the caller compares canonical addresses.
 SELECT
   r.id,
   r.url,
@@ -23,8 +23,10 @@ LEFT JOIN public.item_outcomes AS i ON i.raw_item_id = r.id
 LEFT JOIN public.contents AS c ON c.raw_item_id = r.id
 LEFT JOIN public.content_details AS d ON d.content_id = c.id
 LEFT JOIN public.stories AS s ON s.content_id = c.id
-WHERE strpos(lower(r.url), %(part)s) > 0
-  OR strpos(lower(d.canonical_url), %(part)s) > 0
-  OR strpos(lower(d.final_url), %(part)s) > 0
+WHERE EXISTS (
+  SELECT FROM unnest(%(parts)s::text[]) AS named (part)
+  WHERE strpos(lower(r.url), named.part) > 0
+    OR strpos(lower(d.canonical_url), named.part) > 0
+    OR strpos(lower(d.final_url), named.part) > 0)
 ORDER BY r.created_at DESC, r.id
 LIMIT 200

@@ -8,7 +8,6 @@ SELECT
   s.published_at,
   coalesce(s.published_at, s.created_at) AS happened_at,
   coalesce(nullif(d.markdown, ''), c.text_body, '') AS document,
-  coalesce(c.text_body, '') AS text_body,
   c.language_code,
   c.content_hash,
   c.duration_seconds,

@@ -101,6 +101,20 @@ def test_copies_of_one_text_count_as_sources_in_a_digest(
     assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
 
 
+def test_a_story_that_was_retracted_is_in_no_digest(
+    told: Callable[..., uuid.UUID], digest: Callable[..., Any], conn: Any
+) -> None:
+    told("Stands", 1)
+    story = told("Taken back", 5)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'retracted', s.id"
+            " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s",
+            (str(story),),
+        )
+    assert [entry["title"] for entry in digest()[1]] == ["Stands"]
+
+
 def test_a_week_ends_on_the_day_that_is_asked_for(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
     told("Old", days_old=6)
     told("Older", days_old=9)

@@ -288,6 +288,49 @@ def test_why_helps_where_nothing_is_known(news: Callable[..., Any], database: st
     assert "no source covers its site" in news("why", "https://b.example/x")[1]
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("https://a.example/a%20title%20[draft]", "https://a.example/a title [draft]"),
+        ("https://a.example/ünïcode", "https://a.example/%C3%BCn%C3%AFcode"),
+        ("https://a.example/%C3%BCn%C3%AFcode", "https://a.example/ünïcode"),
+        ("https://a.example/x", "a.example/x"),
+        ("http://localhost:8080/x", "localhost:8080/x"),
+    ],
+)
+def test_why_knows_an_address_however_it_is_spelt(
+    news: Callable[..., Any], add_story: Any, conn: Any, stored: str, asked: str
+) -> None:
+    add_story(ARTICLE)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET url = %s", (stored,))
+    assert news("why", asked)[0] == 0
+
+
+def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(
+    news: Callable[..., Any], database: str, conn: Any
+) -> None:
+    news("sources", "add", "https://a.example/feed.xml", "--name", "A Feed")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', 'not_found: 404' FROM sources"
+        )
+        cursor.execute(
+            "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, attempts, completed_on) VALUES"
+            " (%s, 'default', 'rejected', %s, %s, now())",
+            (
+                str(uuid.uuid4()),
+                json.dumps({"actor_name": "ingest-oneoff", "kwargs": {"url": "mailto:x"}}),
+                json.dumps([{"error": {"type": "Reject", "message": "invalid_url: expected a web address"}}]),
+            ),
+        )
+    said = news("why", "https://www.a.example/feed.xml")[1]
+    assert "it is the address of a source: A Feed (error, never read): not_found: 404" in said
+    said = news("why", "mailto:x")[1]
+    assert "job ingest-oneoff is failed" in said
+    assert "invalid_url: expected a web address" in said
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (61, "1m"), (7300, "2h"), (200_000, "2d"), (-240, "in 4m")])
 def test_ages_are_short(seconds: int, text: str) -> None:
     from datetime import UTC, datetime, timedelta
