@@ -33,10 +33,8 @@ MEMBERS = {name: f"zeke_test_{name.removeprefix('zeke_jobs_')}" for name in (
     roles.CLIENT, roles.WORKER, roles.OPERATOR, roles.READER)}  # fmt: skip
 
 
-@pytest.fixture
-def granted(conn: Connection, database: str) -> str:
-    """A database with tasks and the four roles, each with a login user; the tests' server is shared, so are its users."""
-    catalogue.sync(conn, load(TASKS))
+def sign_up(conn: Connection) -> None:
+    """The four roles, each with a login user; the tests' server is shared, so are its users."""
     roles.grant(conn)
     with conn.cursor() as cursor:
         for role, member in MEMBERS.items():
@@ -46,6 +44,17 @@ def granted(conn: Connection, database: str) -> str:
                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
                 END $$"""
             )
+
+
+def as_member(url: str, role: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(netloc=f"{MEMBERS[role]}@"))
+
+
+@pytest.fixture
+def granted(conn: Connection, database: str) -> str:
+    """A database with tasks and the four roles."""
+    catalogue.sync(conn, load(TASKS))
+    sign_up(conn)
     return database
 
 
@@ -54,7 +63,7 @@ def log_in(granted: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str
     """Work as a member of a role from now on; answers its URL."""
 
     def become(role: str) -> str:
-        url = urlunsplit(urlsplit(granted)._replace(netloc=f"{MEMBERS[role]}@"))
+        url = as_member(granted, role)
         monkeypatch.setenv("DATABASE_URL", url)
         return url
 
