@@ -122,7 +122,7 @@ def _cut_all(admin: Connection) -> None:
 
 def hold_transaction(*, quick: bool) -> Outcome:
     """Somebody's transaction stays open, so that no dead row can be cleaned away, while many short jobs run."""
-    seconds = 10 if quick else 90
+    seconds = 10 if quick else 60
     with world("hold-transaction", quick=quick, kinds={}) as here:
         here.worker("one")
         here.worker("two")
@@ -132,7 +132,7 @@ def hold_transaction(*, quick: bool) -> Outcome:
         began = time.monotonic()
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'") == 0, 60, "a rate")
         rate = sample / (time.monotonic() - began)
-        _seed(here, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.4))
+        _seed(here, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.25))
         here.measure("before")
         with closing(connect(here.url)) as other, other.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -141,7 +141,7 @@ def hold_transaction(*, quick: bool) -> Outcome:
                 time.sleep(seconds)
             here.measure("after")  # while it is still open, when most is dead
             cursor.execute("ROLLBACK")
-        here.drain()
+        here.drain(200)
         return here.outcome(
             f"a transaction held open by somebody else for {seconds} s and more",
             after_share=0.8,
