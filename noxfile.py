@@ -79,6 +79,14 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site in site/, and refuse links that lead nowhere: nox -s docs [-- --serve]."""
+    install(session, "--editable", ".", *(requirement for requirement in DEV if requirement.startswith("mkdocs")))
+    command = ["serve"] if "--serve" in session.posargs else ["build"]
+    session.run("mkdocs", *command, "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False)
 def schema(session: nox.Session) -> None:
     """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
     install(session, "--editable", ".")

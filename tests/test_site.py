@@ -1,0 +1,99 @@
+"""The documentation builds as a site, without network, and everything in it leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import typer.main
+
+from zeke_jobs.cli.root import app
+from zeke_jobs.config.json_schema import json_schema
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+
+
+class Page(HTMLParser):
+    """What a page links to, what it loads, and what in it can be linked to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.loads: set[str] = set()
+        self.anchors: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if "id" in found:
+            self.anchors.add(found["id"])
+        if tag == "a" and "href" in found:
+            self.links.add(found["href"])
+        elif tag == "link" and found.get("rel") in {"stylesheet", "icon", "preconnect"}:
+            self.loads.add(found["href"])
+        elif "src" in found:
+            self.loads.add(found["src"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    nowhere = "http://127.0.0.1:1"
+    away = {"http_proxy": nowhere, "https_proxy": nowhere, "HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **away, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_each_page_is_in_the_site_and_in_its_navigation(site: Path) -> None:
+    links = Page(site / "index.html").links
+    assert [page for page in PAGES if not (site / f"{page}.html").is_file()] == []
+    assert [page for page in PAGES if not links & {f"{page}.html", f"./{page}.html"}] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_pages_and_to_places_in_them(site: Path, page: str) -> None:
+    for link in Page(site / f"{page}.html").links:
+        parts = urlsplit(link)
+        if parts.scheme:
+            assert parts.scheme in {"https", "mailto"}, link
+            continue
+        target = site / unquote(parts.path or f"{page}.html")
+        target = target / "index.html" if target.is_dir() else target
+        assert target.is_file(), link
+        assert not parts.fragment or unquote(parts.fragment) in Page(target).anchors, link
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    loads = {load for page in PAGES for load in Page(site / f"{page}.html").loads}
+    assert {load for load in loads if urlsplit(load).scheme or load.startswith("//")} == set()
+    assert all((site / urlsplit(load).path).is_file() for load in loads)
+
+
+def test_the_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> None:
+    text = (site / "command-line.html").read_text(encoding="utf-8")
+    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    assert [name for name in commands if f"zeke-jobs {name} --help" not in text] == []
+    assert "Usage: zeke-jobs schedule backfill" in text
+
+
+def test_the_page_of_jobs_yaml_has_every_key_of_the_models(site: Path) -> None:
+    text = (site / "jobs-yaml.html").read_text(encoding="utf-8").partition("Every key, from the models")[2]
+    parts = [json_schema(), *json_schema()["$defs"].values()]
+    keys = {key for part in parts for key in part.get("properties", {})}
+    assert len(keys) > 30
+    assert [key for key in sorted(keys) if f"<code>{key}</code>" not in text] == []
