@@ -102,7 +102,7 @@ class Client:
             raise refusal(response.status, said, body)
         try:
             parsed = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
         if not isinstance(parsed, dict):
             raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
