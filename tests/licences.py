@@ -19,7 +19,8 @@ All that `pip install zeke-jobs` brings along, with what its authors say; zeke_j
 `python -m tests.licences`; a test compares it with what is installed.
 
 Nothing here asks more of an application that uses it than to pass the licence on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
-they are published, and may be replaced by the user's own versions. The extra `local` adds wordllama (MIT) and what it needs, all permissive.
+they are published, and may be replaced by the user's own versions. The extra `local` adds wordllama (MIT) and what it needs, all permissive;
+the extra `plot` adds matplotlib (a licence like that of Python) and what it needs, all permissive.
 
 | package | licence | brought by |
 |---|---|---|

@@ -52,7 +52,7 @@ def history(chance: Random) -> list[dict[str, Any]]:
     return [
         {
             "task": chance.choice(names),
-            "sent": quarters(0, 8),
+            "sent": quarters(0, 4) if chance.random() < 0.7 else 0.0,
             "attempts": attempts(),
             "priority": chance.choice([None, None, 0, 5]),
             "key": chance.choice([None, "a", "a", "b"]),
@@ -60,7 +60,7 @@ def history(chance: Random) -> list[dict[str, Any]]:
             "leaves": chance.choice([None, None, None, 0.5]),
             "parent": chance.choice([None, None, None, 0, 1]),
         }
-        for _ in range(chance.randint(6, 14))
+        for _ in range(chance.randint(8, 14))
     ]
 
 
@@ -86,7 +86,7 @@ def sql(conn: Connection) -> Jobs:
 
 
 @settings(
-    max_examples=400 if DEEP else 40,
+    max_examples=1000 if DEEP else 50,
     deadline=None,
     database=None,
     derandomize=not DEEP,
