@@ -172,14 +172,12 @@ def bells_of(workload: Workload) -> tuple[float, ...]:
 
 
 def most_at_once(workload: Workload) -> int:
-    """How many jobs ran at one moment, as recorded; of each one, its first attempt."""
+    """How many jobs were active at one moment, as recorded; of each one, its first attempt."""
     marks = []
-    for sent, delay, waited, attempts in zip(
-        workload.sent, workload.delay, workload.waited, workload.attempts, strict=True
-    ):
+    for job, waited in enumerate(workload.waited):
         if waited is not None:
-            started = sent + delay + waited
-            marks += [(started, 1), (started + attempts[0].held, -1)]
+            claimed = workload.sent[job] + workload.delay[job] + waited - workload.start[job]
+            marks += [(claimed, 1), (claimed + workload.attempts[job][0].held, -1)]
     most = running = 0
     for _, change in sorted(marks):
         running += change

@@ -85,6 +85,7 @@ def sql(conn: Connection) -> Jobs:
     return jobs
 
 
+@pytest.mark.timeout(300)
 @settings(
     max_examples=1000 if DEEP else 50,
     deadline=None,
