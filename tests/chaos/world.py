@@ -60,7 +60,7 @@ class World:
         quick: bool,
         heartbeat: float = 1.0,
         settings: Mapping[str, str] | None = None,
-        kinds: Mapping[str, tuple[dict[str, Any], int]] = MIXED,
+        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,
         data: Path | None = None,
     ) -> None:
         self.name = name
@@ -156,7 +156,7 @@ class World:
         """``periodiq zeke_jobs.actors``, kept running."""
         return self.keeper.keep(name, lambda: self.fleet.scheduler(**environment))
 
-    def flow(self, workers: int = 2, *, count: int = 150) -> None:
+    def flow(self, workers: int = 2, *, count: int = 100) -> None:
         """Wait for the workers, begin to send, and wait until so many jobs have completed."""
         self.until(lambda: self.look(_WORKERS) >= workers, 60, f"{workers} workers")
         self.traffic.start()
