@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,13 +14,19 @@ import pytest
 
 from tests.acceptance.conftest import ROOT, eventually
 from tests.acceptance.test_metrics import free_port
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
 from zeke_jobs.health import of_processes
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2.extensions import connection as Connection
 
     from tests.acceptance.conftest import Fleet
+
+    Health = Callable[..., tuple[int, str]]
 
 pytestmark = pytest.mark.acceptance
 
@@ -32,28 +37,35 @@ TASKS = """
 """
 
 
-def health(fleet: Fleet, *arguments: str, database: str | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        [Path(sys.executable).parent / "zeke-jobs", "health", *arguments],
-        env={**os.environ, "DATABASE_URL": database or fleet.database},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def health(capsys: pytest.CaptureFixture[str], database: str) -> Callable[..., tuple[int, str]]:
+    """The command, in this process: its exit status, and what it said."""
+
+    def ask(*arguments: str) -> tuple[int, str]:
+        status = run(app, "zeke-jobs", ["health", *arguments])
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    return ask
 
 
-def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(fleet: Fleet, conn: Connection) -> None:
-    assert health(fleet, "worker") == (1, f"expected a worker on {socket.gethostname()}, got none\n")
+def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(
+    fleet: Fleet, conn: Connection, health: Health
+) -> None:
+    assert health("worker") == (1, f"expected a worker on {socket.gethostname()}, got none\n")
     fleet.configure(TASKS)
     worker = fleet.workers(processes=2)
     fleet.ready(conn, 2)
-    status, said = health(fleet, "worker")
+    status, said = health("worker")
     assert (status, said.startswith("2 of 2 worker processes on")) == (0, True)
-    assert health(fleet, "worker", "--host", "elsewhere")[0] == 1
+    assert health("worker", "--host", "elsewhere")[0] == 1
+    program = Path(sys.executable).parent / "zeke-jobs"
+    assert (
+        subprocess.run([program, "health", "worker"], check=False, capture_output=True).returncode == 0
+    )  # as a container does
     worker.kill()
     eventually(lambda: not of_processes(fleet.database, "worker").is_fine, 30, fleet)
-    assert health(fleet, "worker")[0] == 1
+    assert health("worker")[0] == 1
 
 
 def test_a_scheduler_is_asked_for_by_itself(fleet: Fleet, conn: Connection) -> None:
@@ -66,23 +78,26 @@ def test_a_scheduler_is_asked_for_by_itself(fleet: Fleet, conn: Connection) -> N
     assert not of_processes(fleet.database, "scheduler", "box").is_fine
 
 
-def test_a_database_that_is_away_is_not_fine_and_nonsense_is_wrong_use(fleet: Fleet) -> None:
-    status, said = health(fleet, "worker", database="postgresql://nobody@127.0.0.1:1/none")
+def test_a_database_that_is_away_is_not_fine_and_nonsense_is_wrong_use(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    status, said = health("worker")
     assert (status, "the database does not answer" in said) == (1, True)
-    assert health(fleet, "wörker")[0] == 2
+    assert health("wörker")[0] == 2
 
 
-def test_engine_and_exporter_are_asked_at_their_addresses(fleet: Fleet) -> None:
+def test_engine_and_exporter_are_asked_at_their_addresses(fleet: Fleet, health: Health) -> None:
     engine, exporter, blind = free_port(), free_port(), free_port()
     fleet.run("python", "-m", "actors.engine", "--port", str(engine), PYTHONPATH=str(ROOT))
     fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{exporter}")
     fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{blind}", DATABASE_URL="postgresql://x@127.0.0.1:1/x")
 
     def ask_engine() -> tuple[int, str]:
-        return health(fleet, f"http://127.0.0.1:{engine}/health", "--contains", "ok")
+        return health(f"http://127.0.0.1:{engine}/health", "--contains", "ok")
 
     def ask(port: int) -> tuple[int, str]:
-        return health(fleet, f"http://127.0.0.1:{port}/metrics", "--contains", "zeke_jobs_up 1.0")
+        return health(f"http://127.0.0.1:{port}/metrics", "--contains", "zeke_jobs_up 1.0")
 
     eventually(lambda: ask_engine()[0] == 0, 60, fleet)
     eventually(lambda: ask(exporter)[0] == 0, 60, fleet)

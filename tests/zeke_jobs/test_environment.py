@@ -63,3 +63,19 @@ def test_refuses_unknown_log_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         environment.log_format()
     with pytest.raises(ConfigurationError, match=r"LEVEL to be one of debug, info, .*, got 'loud'"):
         environment.log_level()
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:9191", "127.0.0.1", 9191), ("[::1]:80", "::1", 80), ("box:65535", "box", 65535)],
+)
+def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, text: str, host: str, port: int) -> None:
+    monkeypatch.setenv(environment.METRICS, text)
+    assert environment.metrics_address() == (host, port)
+
+
+@pytest.mark.parametrize("text", ["9191", ":9191", "box:", "box:0", "box:65536", "box:http", "box:-1"])
+def test_anything_else_is_no_address(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(environment.METRICS, text)
+    with pytest.raises(ConfigurationError, match="expected ZEKE_JOBS_METRICS to be HOST:PORT"):
+        environment.metrics_address()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
+from zeke_jobs.cli.run import FAILED
 
 
 def metrics(
@@ -15,15 +16,21 @@ def metrics(
         str, typer.Option(metavar="HOST:PORT", help="Serve at http://HOST:PORT/metrics instead.", show_default=False)
     ] = "",
 ) -> None:
-    """Print what the database holds in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM."""
+    """Print what the database holds in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+
+    Exit 1 when the database could not be read.
+    """
     from zeke_jobs import environment, logs
     from zeke_jobs.metrics import exporter
 
+    logs.configure()
     url = database.choose()
     if not listen:
-        typer.echo(exporter.text(url), nl=False)
+        text, is_read = exporter.text(url)
+        print(text, end="")
+        if not is_read:
+            raise typer.Exit(FAILED)
         return
-    logs.configure()
     address = environment.address("--listen", listen)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # which PID 1 of a container would ignore
     try:

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from zeke_jobs.metrics.families import DATABASE
-from zeke_jobs.metrics.reading import read
+from zeke_jobs.metrics.reading import DOWN, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 
 class DatabaseCollector(Collector):
-    """Reads the database each time it is asked; keeps nothing, and no connection, in between."""
+    """Reads the database each time it is asked; keeps no connection in between.
+
+    Attributes:
+        failed: Whether the last reading did.
+    """
 
     def __init__(self, url: str) -> None:
+        self.failed = False
         self._url = url
 
     def describe(self) -> list[GaugeMetricFamily]:
@@ -32,14 +37,17 @@ class DatabaseCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families that have samples."""
         families = {family.name: family for family in self.describe()}
-        for sample in read(self._url):
+        samples = read(self._url)
+        self.failed = samples == [DOWN]
+        for sample in samples:
             families[sample.name].add_metric(sample.labels, sample.value)
         yield from (family for family in families.values() if family.samples)
 
 
-def text(url: str) -> str:
-    """All metrics of the database at an address, in Prometheus's text format."""
-    return generate_latest(_registry(url)).decode()
+def text(url: str) -> tuple[str, bool]:
+    """All metrics of the database at an address, in Prometheus's text format, and whether it could be read."""
+    collector = DatabaseCollector(url)
+    return generate_latest(_registry(collector)).decode(), not collector.failed
 
 
 def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
@@ -48,10 +56,10 @@ def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
     Raises:
         OSError: the address cannot be had.
     """
-    return start_http_server(address.port, address.host, registry=_registry(url))
+    return start_http_server(address.port, address.host, registry=_registry(DatabaseCollector(url)))
 
 
-def _registry(url: str) -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(DatabaseCollector(url))
+def _registry(collector: DatabaseCollector) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(collector)
     return registry

@@ -7,8 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
+
+from zeke_jobs.logs import get_logger
 from zeke_jobs.looking.snapshot import snapshot
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.postgres import connect
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ class Sample:
     value: float
 
 
+#: All that is said of a database that cannot be read.
+DOWN = Sample("zeke_jobs_up", (), 0)
 #: Metric → column of ``metrics_tasks``. A NULL is no sample.
 _TASK_COLUMNS = {
     "zeke_jobs_queued": "queued",
@@ -50,17 +55,18 @@ _QUANTILES = {"0.5": "p50", "0.95": "p95"}
 
 
 def read(url: str) -> list[Sample]:
-    """All samples of the database at an address; only ``zeke_jobs_up`` 0 when it does not answer.
+    """All samples of the database at an address; only ``zeke_jobs_up`` 0, and why in the log, when it cannot be read.
 
-    Raises:
-        psycopg2.Error: it answers, but its tables are not those of this version, or may not be read.
+    That is when it does not answer, takes too long, does not have the tables of this version, or refuses them.
     """
     begin = time.perf_counter()
     try:
         with closing(connect(url, application_name="zeke-jobs metrics")) as conn, snapshot(conn):
             samples = list(_samples(conn))
-    except DISCONNECTED:
-        return [Sample("zeke_jobs_up", (), 0)]
+    except psycopg2.Error as error:
+        # A line for each scrape, as long as it lasts: whoever watches the log alone must see it too.
+        get_logger("zeke_jobs.metrics").error("the database cannot be read", error=str(error).strip())
+        return [DOWN]
     took = time.perf_counter() - begin
     return [Sample("zeke_jobs_up", (), 1), Sample("zeke_jobs_read_seconds", (), took), *samples]
 

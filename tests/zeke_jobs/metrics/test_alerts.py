@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.main
 import yaml
 
 from tests.zeke_jobs.metrics import promtool
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
+from zeke_jobs.cli.root import app
 from zeke_jobs.metrics.reading import Sample, read
 
 if TYPE_CHECKING:
@@ -166,3 +168,5 @@ def test_a_rule_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str, 
     assert all(said <= set(LABELS[name]) for name in asked)
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"].keys() == {"summary", "help"}
+    known = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    assert set(re.findall(r"zeke-jobs (\w+)", rule["annotations"]["help"])) <= set(known)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from zeke_jobs import pausing, roles
 from zeke_jobs.metrics.families import DATABASE
@@ -124,6 +125,12 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene, 
 
 def test_a_database_that_does_not_answer_is_a_sample_too() -> None:
     assert read("postgresql://nobody@127.0.0.1:1/none") == [Sample("zeke_jobs_up", (), 0)]
+
+
+def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_database: Callable[[], str]) -> None:
+    with capture_logs() as lines:
+        assert read(new_database()) == [Sample("zeke_jobs_up", (), 0)]
+    assert ["zeke_jobs" in line["error"] for line in lines] == [True]
 
 
 def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
