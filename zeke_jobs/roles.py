@@ -16,6 +16,13 @@ def script() -> str:
     return files("zeke_jobs").joinpath("sql", "roles.sql").read_text(encoding="utf-8")
 
 
+def complaint(error: Exception) -> str:
+    """What to tell whose database user may not do what was tried: the server's word, and where it says who may."""
+    said = str(error).strip().partition("\n")[0]
+    help_ = "help: `zeke-jobs roles` says which database role may do what"
+    return f"expected a database user who may do this, got: {said}\n  {help_}"
+
+
 def grant(conn: Connection) -> None:
     """Create the roles where they are missing, and grant them what this version needs.
 

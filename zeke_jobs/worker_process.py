@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dramatiq.middleware import Middleware
+from psycopg2.errors import InsufficientPrivilege
 
 import zeke_jobs
 from zeke_jobs import catalogue, installation, migrate
@@ -29,6 +30,7 @@ from zeke_jobs.outcome import RETURNED, Ended, Settled, of_exception
 from zeke_jobs.postgres import DISCONNECTED, Pool, can_listen, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
+from zeke_jobs.roles import complaint
 from zeke_jobs.settler import Settler
 
 if TYPE_CHECKING:
@@ -164,6 +166,8 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             return False
         except (ConfigurationError, MigrationError) as error:
             refuse(error)
+        except InsufficientPrivilege as error:
+            refuse(ConfigurationError(complaint(error)))
         except Exception:  # noqa: BLE001 (dramatiq would log it and run on without us)
             self._log.exception("could not start; please report this")
             sys.exit(3)

@@ -253,6 +253,17 @@ def test_a_command_that_its_user_may_not_run_says_so(
     assert "Traceback" not in said
 
 
+def test_a_worker_whose_user_may_not_work_ends_with_what_to_do(
+    log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import dramatiq
+
+    broker = builder.build(load(TASKS), log_in(roles.READER))
+    with pytest.raises(SystemExit, match="2"):
+        dramatiq.Worker(broker, worker_threads=1).start()
+    assert "expected a database user who may do this, got: permission denied" in capsys.readouterr().err
+
+
 def test_granting_again_takes_back_what_was_too_much(
     granted: str, conn: Connection, log_in: Callable[[str], str]
 ) -> None:

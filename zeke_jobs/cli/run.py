@@ -19,6 +19,7 @@ from zeke_jobs.errors import (
     ZekeJobsError,
 )
 from zeke_jobs.redaction import redact
+from zeke_jobs.roles import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,9 +73,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
 
 def _database_says(error: Exception) -> str:
     if isinstance(error, InsufficientPrivilege):
-        said = str(error).strip().partition("\n")[0]
-        help_ = "help: `zeke-jobs roles` says which database role may do what"
-        return f"expected a database user who may do this, got: {said}\n  {help_}"
+        return complaint(error)
     return f"expected a database that answers, got: {str(error).strip()}"
 
 
