@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 #: Files that are scripts of many statements, by design.
-SCRIPTS = {"migrations", "schema.sql"}
+SCRIPTS = {"migrations", "schema.sql", "roles.sql"}
 FILES = sorted(
     path
     for package in ("zeke_jobs", "actors")
