@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     about = (
         f"{len(load)} jobs and what they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
         f" {scenario.THREADS} threads; load of the machine before {before:.1f}, after {os.getloadavg()[0]:.1f}, on"
-        f" {os.cpu_count()} cores; confidence of the backtest: {answers[0].confidence.level}."
+        f" {os.cpu_count()} cores."
     )
     page = "\n".join([about, "", *table])
     print(page)
