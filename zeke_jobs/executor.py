@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
 from pydantic import ValidationError
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs import json_text, tracing
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
@@ -75,8 +75,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         with tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # On each line that is written while the handler runs, by whatever library: a job's lines are found by its id.
-            with bound_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace):
+            bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
+            try:
                 message.outcome = self._outcome(claim, args, payload)
+            finally:
+                reset_contextvars(**bound)
             attempt.end(message.outcome)
 
     def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
