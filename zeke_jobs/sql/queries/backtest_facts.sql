@@ -5,7 +5,8 @@ SELECT
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),
     (SELECT h.created_on FROM zeke_jobs.history AS h ORDER BY h.purged_on LIMIT 1)) AS first_job,
   (SELECT coalesce(array_agg(r.number ORDER BY r.number), '{}') FROM zeke_jobs.revision AS r
-   WHERE r.applied_on > %(begin)s AND r.applied_on < %(end)s) AS revisions,
+   WHERE r.applied_on > %(begin)s AND r.applied_on < %(end)s
+     AND EXISTS (SELECT 1 FROM zeke_jobs.revision AS b WHERE b.number < r.number)) AS revisions,
   (SELECT count(*) FROM (
      SELECT max(j.created_on) OVER (ORDER BY j.seq) - j.created_on AS back
      FROM (
