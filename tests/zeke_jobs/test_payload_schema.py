@@ -161,6 +161,13 @@ def test_a_name_in_either_spelling_finds_its_field() -> None:
     )
 
 
+class Part(BaseModel):
+    label: Annotated[str, Field(min_length=2, max_length=4)]
+    owner: UUID | None = None
+    inner: list[Part] = Field(default_factory=list, max_length=1)
+    free: dict[str, Any] = Field(default_factory=dict)
+
+
 class Plain(Payload):
     story_id: UUID
     trigger: Literal["auto", "manual"] = "auto"
@@ -170,25 +177,58 @@ class Plain(Payload):
     title: str | None = None
     name: str = ""
     parts: list[int] = Field(default_factory=list)
+    day: date | None = None
+    models: list[Part] = Field(default_factory=list, min_length=1, max_length=2)
 
 
-anything = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["auto", "x", ID, ID.upper()])
-payloads = st.dictionaries(st.sampled_from([*Plain.model_fields, "unknown"]), anything | st.lists(anything, max_size=2))
+anything = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["auto", "x", "12345", ID, ID.upper()])
+)
+models = st.recursive(
+    st.dictionaries(st.sampled_from([*Part.model_fields, "unknown"]), anything),
+    lambda inner: st.dictionaries(
+        st.sampled_from([*Part.model_fields]), anything | inner | st.lists(inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+payloads = st.dictionaries(
+    st.sampled_from([*Plain.model_fields, "unknown"]), anything | st.lists(anything | models, max_size=3)
+)
+
+
+def test_the_quick_yes_knows_that_one_of_several_fields_is_needed() -> None:
+    quick = quick_test(
+        {
+            "properties": {"a": {"type": "null"}, "b": {"type": "null"}},
+            "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+        }
+    )
+    assert quick is not None
+    assert quick({"a": None})
+    assert quick({"b": None})
+    assert not quick({})
+
+
+plain_schema = {**Plain.model_json_schema(by_alias=False), "additionalProperties": False}
+quick_plain, slow_plain = quick_test(plain_schema), validator(plain_schema)
 
 
 @given(payloads)
 def test_the_quick_yes_is_never_wrong(payload: dict[str, Any]) -> None:
-    schema = {**Plain.model_json_schema(by_alias=False), "additionalProperties": False}
-    quick = quick_test(schema)
-    assert quick is not None
-    assert not quick(payload) or validator(schema).is_valid(payload)
+    assert quick_plain is not None
+    assert not quick_plain(payload) or slow_plain.is_valid(payload)
 
 
 def test_the_quick_yes_is_given_for_plain_fields() -> None:
     quick = quick_test(Plain.model_json_schema(by_alias=False))
     assert quick is not None
     assert quick({"story_id": ID, "trigger": "manual", "count": 3, "flag": True, "share": 0.5, "name": "x"})
-    assert not quick({"story_id": ID, "title": "unsure"})
+    assert quick({"story_id": ID, "title": None, "parts": [1, 2], "models": [{"label": "ab", "free": {"a": [1]}}]})
+    assert quick({"story_id": ID, "models": [{"label": "ab", "owner": ID, "inner": [{"label": "abcd"}]}]})
+    assert not quick({"story_id": ID, "day": "2026-01-01"}), "unsure"
+    wrongs: list[list[dict[str, Any]]] = [[], [{"label": "a"}], [{"label": "abcde"}], [{}], [{"label": "ab"}] * 3]
+    for wrong in [*wrongs, [{"label": "ab", "more": 1}]]:
+        assert not quick({"story_id": ID, "models": wrong})
     assert not quick({"count": 3})
-    assert quick_test({"anyOf": []}) is None
+    assert quick_test({"anyOf": [{"type": "object"}]}) is None
     assert quick_test({"additionalProperties": {"type": "string"}}) is None
