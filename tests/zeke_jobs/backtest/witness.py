@@ -61,6 +61,20 @@ class Witness(Board):
         self._settle()
         self._ended = job
 
+    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:
+        super().withdraw(lane, job, priority, key, now)
+        self._expire()
+
+    def unqueue(self, lane: Lane, priority: int) -> None:
+        super().unqueue(lane, priority)
+        self._expire()
+
+    def _expire(self) -> None:
+        """Until it is swept away, a job that expired still lifts its keyed task to its priority."""
+        self._settle()
+        self._clock(self.simulation.now)
+        self.sql.rows("SELECT zeke_jobs.expire(100)")
+
     def claim(self, now: float, want: int, queue: str) -> list[int]:
         self._settle()
         self._clock(now)
