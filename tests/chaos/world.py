@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.acceptance.conftest import Fleet
-from tests.chaos import proof
 from tests.chaos.handlers import TRACE
 from tests.chaos.keeper import Keeper
-from tests.chaos.outcome import Outcome, Promise
-from tests.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Traffic
+from tests.chaos.outcome import Promise
+from tests.chaos.traffic import MIXED, TASKS, Traffic
+from tests.chaos.verdict import judge
 from zeke_jobs import embedded, migrate
 from zeke_jobs.postgres import DISCONNECTED, connect
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.conftest import Command
     from tests.chaos.keeper import Kept
+    from tests.chaos.outcome import Outcome
     from tests.chaos.proof import Interval
 
 BIN = Path(sys.executable).parent
@@ -262,71 +263,9 @@ class World:
         said = [line for job, _ in rows for line in logs.splitlines() if job in line]
         return [text for _, text in rows] + said[-50:]
 
-    def outcome(
-        self,
-        broke: str,
-        *,
-        fault_over: float | None = None,
-        recovers_in: float | None = None,
-        after_share: float | None = 0.9,
-        limits: Mapping[str, int] = LIMITS,
-        note: str = "",
-    ) -> Outcome:
-        """Prove what every scenario promises, and what was said to it.
-
-        Args:
-            broke: In words.
-            fault_over: When the fault ended (``time.time()``), to count the recovery from.
-            recovers_in: Seconds that the recovery may take.
-            after_share: What part of the rate before must be reached after; None to promise nothing.
-            limits: What must not have been exceeded.
-            note: For the reader.
-        """
-        with closing(connect(self.url)) as conn:
-            found = proof.account(conn, self.traffic.ledger)
-            moments = proof.completions(conn)
-        ran = proof.runs(self.trace)
-        peaks = proof.peaks(ran, self.gone, SHARED)
-        rates = {name: proof.rate(moments, phase) for name, phase in self.phases.items()}
-        recovery = None
-        if fault_over is not None and "before" in rates:
-            until = self.phases["after"][1] if "after" in self.phases else time.time()
-            recovery = proof.recovery(moments, fault_over, rates["before"], until)
-        self.promise("nothing lost", found.lost == 0 and self.drained)
-        self.promise("no effect twice", found.duplicated == 0)
-        if found.faults:
-            self.promise(f"nothing odd in the table: {', '.join(found.faults)}", held=False)
-        over = {name: peaks.get(name, 0) for name, most in limits.items() if peaks.get(name, 0) > most}
-        self.promise("limits exact" if not over else f"limits exact, got {over}", not over)
-        if recovers_in is not None:
-            self.promise(f"recovery ≤ {recovers_in:g} s", recovery is not None and recovery <= recovers_in)
-        if after_share is not None and {"before", "after"} <= rates.keys():
-            self.promise(
-                f"throughput after ≥ {after_share * 100:.0f} %", rates["after"] >= after_share * rates["before"] > 0
-            )
-        return Outcome(
-            scenario=self.name,
-            broke=broke,
-            before=rates.get("before"),
-            during=rates.get("during"),
-            after=rates.get("after"),
-            recovery=recovery,
-            sent=found.sent,
-            finished=found.finished,
-            stated=found.stated,
-            lost=found.lost,
-            duplicated=found.duplicated,
-            again=proof.repeats(ran),
-            promises=tuple(self.promises),
-            note=note,
-            seconds=time.monotonic() - self.began,
-            details={
-                "peaks": {name: peaks.get(name, 0) for name in limits},
-                "rates": rates,
-                "faults": found.faults,
-                "stuck": self.stuck,
-            },
-        )
+    def outcome(self, broke: str, **promised: Any) -> Outcome:
+        """See ``verdict.judge``."""
+        return judge(self, broke, **promised)
 
 
 @contextmanager

@@ -173,7 +173,6 @@ def fill_disk(*, quick: bool) -> Outcome:
                         while True:
                             file.write(bytes(65536))
                     time.sleep(0.05)
-        stated = here.said("No space left on device")
         filler.unlink()
         with suppress(*DISCONNECTED):
             here.execute("CHECKPOINT")
@@ -185,7 +184,7 @@ def fill_disk(*, quick: bool) -> Outcome:
         here.drain()
         here.promise(
             "workers say that the disk is full, or that the database is away",
-            stated or here.said("the database is away"),
+            here.said("No space left on device") or here.said("the database is away"),
         )
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
         return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", fault_over=over, recovers_in=15)

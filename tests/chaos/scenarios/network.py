@@ -53,12 +53,13 @@ def stall(*, quick: bool) -> Outcome:
         here.whole(3)
         here.measure("after")
         here.drain()
-        died, state, other = here.row(
+        died, state, deaths = here.row(
             """SELECT attempts -> 0 ->> 'outcome', state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s""",
             late,
         )
         here.promise(
-            "a job that outlasts the limit is rescued, and done elsewhere", (died, state, other) == ("died", "done", 1)
+            "a job that outlasts the limit is rescued, and done elsewhere",
+            (died, state) == ("died", "done") and deaths >= 1,
         )
         here.promise("its late end changes nothing", here.look("SELECT count(*) FROM effect WHERE job = %s", late) == 1)
         here.promise("the stalled worker notices that it was taken for dead", fenced)
