@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Never the end of a sentence; before a capitalised name; before a number.
 _ALWAYS_LIST = "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u"
@@ -35,8 +36,14 @@ class Sentence:
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
     """The sentences of ``text``; a line break followed by an empty line always ends one.
 
-    ``offset`` is added to every place: where ``text`` begins in its document.
+    ``offset`` is added to every place: where ``text`` begins in its document. What was cut lately is remembered, because
+    highlights are looked for in the same blocks twice.
     """
+    return list(_cut(text, offset))
+
+
+@lru_cache(maxsize=256)
+def _cut(text: str, offset: int) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     start = 0
     for end in [*_ends(text), len(text)]:
@@ -46,9 +53,10 @@ def sentences(text: str, offset: int = 0) -> list[Sentence]:
             first = start + len(piece) - len(piece.lstrip())
             found.append(Sentence(offset + first, offset + first + len(stripped), stripped))
         start = end
-    return found
+    return tuple(found)
 
 
+@lru_cache(maxsize=512)
 def is_whole(sentence: str) -> bool:
     """Whether this reads as a full sentence: begins like one, ends like one, and has at least four words."""
     bare = sentence.strip().rstrip(_CLOSERS)

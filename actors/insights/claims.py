@@ -63,17 +63,21 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "code_change", 1.0
     elif cues.CONDITIONAL_ORDER.search(text):
         judged = "action", 1.5
-    elif (changes := len(cues.CHANGED.findall(raw))) and cues.API.search(raw):
+    elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
     elif (spoken := cues.SPOKEN.search(text)) and _is_speech(text, spoken.group(1)):
         judged = "quote", len(spoken.group(1)) / 100
-    elif (figures := len(cues.QUANTITY.findall(text))) and (cues.MEASURED.search(text) or cues.SHARE.search(text)):
+    elif (figures := _figures(text)) and (cues.SHARE.search(text) or cues.MEASURED.search(text)):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
     elif cues.DIRECTED.search(text):
         judged = "action", 1.0
     return judged
+
+
+def _figures(text: str) -> int:
+    return len(cues.QUANTITY.findall(text)) if cues.DIGIT.search(text) else 0
 
 
 def _is_speech(text: str, spoken: str) -> bool:

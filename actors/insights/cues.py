@@ -22,6 +22,7 @@ _UNITS = _alternatives(r"""
     (?:req|ops|rps|qps|fps)\b(?:/s)?
     million\b|billion\b|of (?:them|the)\b
 """)
+DIGIT = re.compile(r"\d")
 SHARE = re.compile(r"\d\s?%")
 QUANTITY = re.compile(rf"(?<![\w.])[$€£]?\d[\d,.\u202f]*\s?-?(?:%|{_UNITS})|[$€£]\d[\d,.]*", re.IGNORECASE)
 
