@@ -24,7 +24,7 @@ def write_limits(conn: Connection, config: Config) -> None:
 
     Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
     """
-    SQL.all(conn, "gate_lock")
+    SQL.run(conn, "gate_lock")
     SQL.run(conn, "gate_write", gates=Json(list(_gates(config))))
 
 

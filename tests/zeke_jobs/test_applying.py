@@ -278,12 +278,52 @@ def test_queued_jobs_follow_a_new_priority_and_a_new_queue(base: Config, conn: C
     assert rows == [(7, "slow"), (50, "slow")]
 
 
-def test_no_claim_passes_between_new_limits_and_their_revision(base: Config, conn: Connection, other_conn: Connection) -> None:  # fmt: skip
+@pytest.mark.parametrize("task", ["analyze", "score"])  # one with limits, one without
+def test_no_claim_passes_between_new_limits_and_their_revision(
+    base: Config, conn: Connection, other_conn: Connection, task: str
+) -> None:
+    zeke_jobs.send_many("score", [{}] * 3)
     with transaction(conn):
         applying.put_in_force(conn, load(BASE.replace("concurrency: 5", "concurrency: 1")), by="me", message="", origin="apply")  # fmt: skip
         run(other_conn, "SET lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
-            run(other_conn, "SELECT count(*) FROM zeke_jobs.claim(gen_random_uuid(), 'default', '{analyze}', 9)")
+            run(other_conn, "SELECT count(*) FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)", [task])
+
+
+@pytest.mark.parametrize(
+    ("task", "edit", "expected"),
+    [
+        ("analyze", ("uses: [ai]", "uses: [ai, few]"), 1),
+        ("score", ("[one, two]}", "[one, two]}, uses: [few]"), 1),
+        ("score", ("[one, two]}", "[one, two]}, concurrency: 1"), 1),
+        ("score", ("[one, two]}", "[one, two]}, rate: 1/h"), 1),
+        ("score", ("[one, two]}", "[one, two]}, concurrency: {per_key: 1}"), 2),
+        ("analyze", ("uses: [ai]", "uses: [ai], paused: true"), 0),
+        ("analyze", ("uses: [ai]", "uses: []"), 3),
+    ],
+)
+def test_a_claim_that_began_before_a_revision_obeys_it(
+    base: Config, conn: Connection, other_conn: Connection, task: str, edit: tuple[str, str], expected: int
+) -> None:
+    top = TOP.replace("{ai:", "{few: {concurrency: 1}, ai:")
+    apply(conn, load(top=top))
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
+    run(conn, "DELETE FROM zeke_jobs.queue WHERE message #>> '{kwargs,n}' = '0'")
+    zeke_jobs.send_many("score", [{}] * 3, keys=["a", "a", "b"])
+    claimed: list[Any] = []
+
+    def claim() -> None:
+        claimed.extend(run(other_conn, "SELECT * FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)", [task]))
+
+    worker = threading.Thread(target=claim)
+    with transaction(conn):
+        applying.put_in_force(conn, load(BASE.replace(*edit), top), by="me", message="", origin="apply")
+        worker.start()
+        pid = other_conn.info.backend_pid
+        while not run(conn, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):
+            assert worker.is_alive()
+    worker.join(30)
+    assert len(claimed) == expected
 
 
 def test_each_new_revision_is_announced(base: Config, conn: Connection, other_conn: Connection) -> None:

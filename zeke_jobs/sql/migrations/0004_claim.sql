@@ -157,6 +157,8 @@ DECLARE
   v_ahead jsonb;
   v_afters timestamptz[];
   v_after_seqs bigint[];
+  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_limited boolean;
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -236,8 +238,15 @@ BEGIN
   WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
   ORDER BY g.name
   FOR NO KEY UPDATE;
+  v_limited := FOUND;
+  -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
+  -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
+  IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
+    RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
+    RETURN;
+  END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
-  IF FOUND THEN
+  IF v_limited THEN
     v_workers := (
       SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
       WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
@@ -400,6 +409,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
+  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
     SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
@@ -412,6 +422,8 @@ BEGIN
     LIMIT 16
   LOOP
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    -- A new jobs.yaml came between: the next call obeys it.
+    EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
       SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
