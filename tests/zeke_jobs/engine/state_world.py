@@ -53,6 +53,7 @@ class World(RuleBasedStateMachine):
         self.jobs: dict[UUID, JobModel] = {}
         self.workers = [UUID(int=n) for n in range(2)]
         self.beats: dict[UUID, datetime] = {}
+        self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
         self.rated: list[datetime] = []
         self.paused: set[str] = set()
@@ -143,11 +144,17 @@ class World(RuleBasedStateMachine):
         assert row is not None
         assert row["alive"] == (worker in self.beats)
         if worker in self.beats:
+            if self.beats[worker] < self.now - LOST_AFTER:
+                self.beating_since[worker] = self.now
             self.beats[worker] = self.now
 
     @rule()
     def rescue(self) -> None:
         lost = {worker for worker, at in self.beats.items() if at < self.now - LOST_AFTER}
+        # Nobody is lost before somebody else has lived for as long as it was silent: it may have been an outage of the database.
+        watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
+        if watched and min(watched) > self.now - LOST_AFTER:
+            lost = set()
         for job in self.jobs.values():
             if job.worker is not None and job.worker not in self.beats:
                 assert job.claimed_on is not None
@@ -173,7 +180,7 @@ class World(RuleBasedStateMachine):
         worker: UUID = self.draw(data, self.workers)
         if worker not in self.beats:
             self.sql.worker(worker)
-            self.beats[worker] = self.now
+            self.beats[worker] = self.beating_since[worker] = self.now
         return worker
 
     # ── what always holds ──

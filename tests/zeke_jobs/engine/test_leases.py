@@ -101,10 +101,11 @@ def test_a_lease_ends_with_the_completion(jobs: Jobs) -> None:
 
 def test_a_lease_of_a_lost_worker_ends_with_the_rescue_and_not_before(jobs: Jobs) -> None:
     set_clock(jobs.conn, NOON)
-    dead = Held(jobs, 1)
+    dead, alive = Held(jobs, 1), Held(jobs, 1)
     dead.take(0)
-    set_clock(jobs.conn, NOON + timedelta(seconds=21))
-    alive = Held(jobs, 1)
+    for seconds in (10, 21):
+        set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
+        SQL.one(jobs.conn, "worker_heartbeat", worker=alive.worker, busy=1, revision=1, stopping=False)
     with pytest.raises(Defer):
         alive.take(0)
     SQL.all(jobs.conn, "worker_rescue")
