@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -78,7 +79,12 @@ class Bouncer:
         assert PROGRAM is not None
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([PROGRAM, str(self.configuration)], stdout=log, stderr=log)
-        eventually((self.folder / ".s.PGSQL.6432").exists, 10)
+        eventually(self.listens, 10)
+
+    def listens(self) -> bool:
+        """Whether it takes connections; its socket is there a moment earlier."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / ".s.PGSQL.6432")) == 0
 
     def stop(self) -> None:
         self.process.kill()
