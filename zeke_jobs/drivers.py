@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeke_jobs import environment
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres import DISCONNECTED, Pool
+from zeke_jobs.postgres import DISCONNECTED, Cursor, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -96,12 +96,10 @@ def foreign(connection: Any) -> Runner:
         place = (connection.info.host, connection.info.port, connection.info.dbname)
         return Runner(place, lambda sql, params: _execute(connection.cursor(row_factory=tuple_row), sql, params))
     if "psycopg2" in kinds:
-        from psycopg2.extensions import cursor
-
         info = connection.info
         return Runner(
             (info.host, info.port, info.dbname),
-            lambda sql, params: _execute(connection.cursor(cursor_factory=cursor), sql, params),
+            lambda sql, params: _execute(connection.cursor(cursor_factory=Cursor), sql, params),
         )
     raise TypeError(
         f"expected a connection of psycopg2, psycopg 3 or SQLAlchemy, got {type(connection).__module__}.{name}; "

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import InterfaceError, OperationalError
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2 import DatabaseError, InterfaceError, OperationalError
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
 from psycopg2.extras import register_uuid
 
 from zeke_jobs import environment, redaction
@@ -54,6 +54,29 @@ expected transactions to be read committed by default where a pooler stands in b
 and let the pooler reconnect"""
 
 
+class Cursor(cursor):
+    """Of our own connections: tells a dead server from a wrong statement.
+
+    Where the server has said goodbye before it closed the connection (a warning, as at an immediate shutdown), libpq fails when
+    it writes, and psycopg2 says DatabaseError, without a code, of a connection that it takes for alive.
+    """
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
+        """Run a statement.
+
+        Raises:
+            psycopg2.OperationalError: the server or the way to it is gone; the connection is closed.
+            psycopg2.DatabaseError: the statement failed.
+        """
+        try:
+            super().execute(query, vars)
+        except DatabaseError as error:
+            if type(error) is DatabaseError and error.pgcode is None:
+                self.connection.close()
+                raise OperationalError(str(error)) from error
+            raise
+
+
 def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
@@ -67,7 +90,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     options = {**_KEEPALIVE, "application_name": application_name}
     address = url or environment.database_url()
     redaction.remember_address(address)
-    conn: Connection = psycopg2.connect(address, **options)
+    conn: Connection = psycopg2.connect(address, cursor_factory=Cursor, **options)
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
