@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,14 +60,15 @@ class Account:
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
     """Compare what was sent, by the sender's own ledger, with what the database has."""
-    rows = {job: (state, bool(stated)) for job, state, _, stated in _rows(conn, _ENDED)}
+    rows = {job: (state, task, bool(stated)) for job, state, task, stated in _rows(conn, _ENDED)}
     missing = [job for job in ledger if job not in rows]
-    finished = sum(state == "done" for state, _ in rows.values())
-    stated = sum(stated for _, stated in rows.values())
+    finished = sum(state == "done" for state, *_ in rows.values())
+    stated = sum(stated for *_, stated in rows.values())
     lost = len(missing) + len(rows) - finished - stated
     faults = [f"{len(missing)} sent and not in the table"] if missing else []
-    if len(rows) - finished - stated:
-        faults.append(f"{len(rows) - finished - stated} neither completed nor ended with a reason")
+    odd = Counter(f"{task} {state}" for state, task, stated in rows.values() if state != "done" and not stated)
+    if odd:
+        faults.append(f"{odd.total()} neither completed nor ended with a reason ({', '.join(sorted(odd))})")
     counts = {}
     for group in (_MISSING, _TWICE, _LEFT):
         counts.update({name: int(_rows(conn, sql)[0][0]) for name, sql in group.items()})

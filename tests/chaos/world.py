@@ -39,6 +39,7 @@ _STUCK = """
   SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
     WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
+_IN_FLOW = 30  # jobs that wait or run while the workers keep up
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 
 
@@ -78,6 +79,7 @@ class World:
         self.promises: list[Promise] = []
         self.kinds = kinds
         self.keeper = Keeper()
+        self.schedulers: list[Kept] = []
         self.stuck: list[str] = []
         self.began = time.monotonic()
 
@@ -155,10 +157,11 @@ class World:
 
     def scheduler(self, name: str = "scheduler", **environment: str) -> Kept:
         """``periodiq zeke_jobs.actors``, kept running."""
-        return self.keeper.keep(name, lambda: self.fleet.scheduler(**environment))
+        self.schedulers.append(self.keeper.keep(name, lambda: self.fleet.scheduler(**environment)))
+        return self.schedulers[-1]
 
     def flow(self, workers: int = 2, *, count: int = 100) -> None:
-        """Wait for the workers, begin to send, and wait until so many jobs have completed."""
+        """Wait for the workers, begin to send, and wait until so many jobs have completed and the workers have caught up."""
         self.until(lambda: self.look(_WORKERS) >= workers, 60, f"{workers} workers")
         self.traffic.start()
         self.until(
@@ -166,6 +169,9 @@ class World:
             60,
             "a flow of jobs",
         )
+        if self.kinds:
+            # What had waited would make the rate look higher than what is sent.
+            self.comes(lambda: self.look(_OPEN) <= _IN_FLOW, 30)
 
     def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
         """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
@@ -248,8 +254,12 @@ class World:
     # ── the end ──
 
     def drain(self, patience: float = 120.0) -> None:
-        """Send no more, and wait until everything that was sent has ended."""
+        """Send no more, neither by the clock, and wait until everything that was sent has ended."""
         self.traffic.stop()
+        for scheduler in self.schedulers:
+            if scheduler.wanted:
+                self.keeper.release(scheduler)
+                scheduler.command.stop(30)
         self.drained = self.comes(lambda: self.look(_OPEN) == 0, patience)
         if not self.drained:
             self.stuck = self._stuck()
