@@ -7,6 +7,7 @@ import sys
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,10 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value of ours as JSON has it: ids, times and money as text, dataclasses as objects."""
+    """A value of ours as JSON has it: ids, times and money as text, spans in seconds, dataclasses as objects.
+
+    JSON has no number without bounds: it is null.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
@@ -58,6 +62,10 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, float) and not isfinite(value):
+        return None
     return value
 
 
