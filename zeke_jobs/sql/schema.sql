@@ -245,23 +245,24 @@ BEGIN
       CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
       CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
     FROM level AS l
+    WHERE l.priority IS NOT NULL
   )
   SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, l.after_run_at, l.after_seq)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
   INTO v_all
   FROM begun AS l
-  -- LIMIT 1, not EXISTS: as a semi-join it would read the whole backlog.
-  WHERE l.priority IS NOT NULL AND CASE
-    WHEN l.per_key IS NULL THEN (
-      SELECT true FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-        AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-      LIMIT 1)
-    ELSE (
-      SELECT true FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.key IS NOT NULL
-        AND q.run_at <= v_now
-      LIMIT 1) END;
+  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  CROSS JOIN LATERAL (
+    (SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE l.per_key IS NULL AND q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+    ORDER BY q.run_at, q.seq LIMIT 1)
+    UNION ALL
+    (SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE l.per_key IS NOT NULL AND q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND q.key IS NOT NULL AND q.run_at <= v_now
+    LIMIT 1)
+  ) AS f;
   IF v_all IS NULL THEN
     IF v_cursor IS NOT NULL THEN
       PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
@@ -272,7 +273,7 @@ BEGIN
     >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '10 ms')::interval
   THEN
     v_cursor := '{}';
-    v_until := v_now + interval '2 seconds';
+    v_until := v_now + greatest(interval '2 seconds', 10 * (zeke_jobs.now() - v_now));
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
