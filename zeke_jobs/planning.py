@@ -222,7 +222,7 @@ def _within(
     return [
         Change("changed", kind, name, key, before.get(key), after.get(key))
         for key in keys
-        if before.get(key) != after.get(key)
+        if not written.same(before.get(key), after.get(key))
         # With a cron come the fine points of crons; that it does, and in which zone, says enough.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

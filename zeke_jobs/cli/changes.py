@@ -10,6 +10,7 @@ from rich.markup import escape
 from zeke_jobs import written
 from zeke_jobs.cli.output import when
 from zeke_jobs.config.models import Limit, Task
+from zeke_jobs.config.scalars import TrapError, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,17 +98,34 @@ def _plain(value: Any) -> str:
         text = f"[{', '.join(_plain(one) for one in value)}]"
     elif isinstance(value, dict):
         text = "{" + ", ".join(f"{key}: {_plain(one)}" for key, one in value.items()) + "}"
+    elif isinstance(value, str) and not isinstance(value, written.Null) and _needs_quotes(value):
+        text = f'"{value}"'
     else:
         text = str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
+def _needs_quotes(text: str) -> bool:
+    """Whether a text is read as something else where it stands bare: a number, a truth value, nothing."""
+    try:
+        return bool(meaning(text) != text)
+    except TrapError:
+        return True
+
+
 def _step(before: Any, after: Any) -> str:
-    if isinstance(before, list) and isinstance(after, list):
-        gone = [f"[red]-{shown(one)}[/]" for one in before if one not in after]
-        new = [f"[green]+{shown(one)}[/]" for one in after if one not in before]
-        return " ".join([*gone, *new]) or "in another order"
+    if isinstance(before, list) and isinstance(after, list) and before and after:
+        gone = [f"[red]-{shown(one)}[/]" for one in _others(before, after)]
+        new = [f"[green]+{shown(one)}[/]" for one in _others(after, before)]
+        if gone or new:
+            return " ".join([*gone, *new])
+        if len(before) == len(after):
+            return "in another order"
     return f"{shown(before)} → {shown(after)}"
+
+
+def _others(some: list[Any], than: list[Any]) -> list[Any]:
+    return [one for one in some if not any(written.same(one, other) for other in than)]
 
 
 def _own(change: Change) -> Iterator[tuple[str, Any]]:
@@ -117,7 +135,7 @@ def _own(change: Change) -> Iterator[tuple[str, Any]]:
         usual = written.task(Task(id=change.name, handler=""))
     elif change.kind == "limit":
         usual = written.limit(Limit(name=change.name))
-    return ((key, value) for key, value in change.after.items() if usual.get(key) != value)
+    return ((key, value) for key, value in change.after.items() if not written.same(usual.get(key), value))
 
 
 def _fire_lines(fires: Fires) -> Iterator[str]:

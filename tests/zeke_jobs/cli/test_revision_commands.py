@@ -156,6 +156,16 @@ def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Callable[..., Ran]) -
     assert "limits.ai.rate: the file says none, in force 30/m" in planned.out
 
 
+def test_an_empty_list_in_settings_is_set_and_planned(cli: Callable[..., Ran], file: Path) -> None:
+    edit(file, ", settings: {words: [one, two]}", "")
+    assert cli("apply").status == 0
+    assert cli("set", "score.settings.words=[]", "-m", "none").status == 0
+    assert "score.settings.words = [], by" in cli("plan").out
+    assert cli("set", "--clear", "score.settings.words").status == 0
+    edit(file, 'revision_world:say"', 'revision_world:say", settings: {words: []}')
+    assert "    settings.words: none → []\n1 task would change" in cli("plan").out
+
+
 def test_set_names_all_that_is_wrong_at_once(cli: Callable[..., Ran]) -> None:
     wrong = ["analyze.concurrency=many", "analyze.timeout=5", "pull.cron=*/5 * *", "score.settings.words=one", "score.settings.words=two", "pull.cron.at=12:30"]  # fmt: skip
     ran = cli("set", "analyse.concurrency=3", "pull", *wrong)
