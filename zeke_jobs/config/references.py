@@ -199,7 +199,7 @@ class _Checks:
             self._report.add(
                 self._document.key((*path, "cron")), "expected the key 'at' in cron, got none", _CRON_EXAMPLE
             )
-        elif schedule.at or not isinstance(written, dict):
+        elif isinstance(written.get("at") if isinstance(written, dict) else written, str):
             span = self._document.head((*path, "cron", "at"))
             try:
                 cron = parse(schedule.at)

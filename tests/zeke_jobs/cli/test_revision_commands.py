@@ -191,7 +191,7 @@ def test_what_is_set_can_be_taken_back(cli: Callable[..., Ran]) -> None:
     assert "set by hand" not in cli("plan").out
 
 
-@pytest.mark.parametrize("assignment", ["analyze.concurrency=0", "analyse.concurrency=3", "analyze.concurrency", "analyze.concurrency="])  # fmt: skip
+@pytest.mark.parametrize("assignment", ["analyze.concurrency=0", "analyse.concurrency=3", "analyze.concurrency", "analyze.concurrency=", 'pull.cron.at=""'])  # fmt: skip
 def test_what_cannot_be_set_is_refused_in_words(cli: Callable[..., Ran], assignment: str) -> None:
     ran = cli("set", assignment, "-m", "why")
     assert ran.status == 2
