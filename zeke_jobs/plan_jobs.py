@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from zeke_jobs.config import handlers
-from zeke_jobs.planning import Touched, renames
+from zeke_jobs.planning import Touched, successors
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _left_behind(gone: list[str], counts: Mapping[str, _Count], orders: Orders) 
 
 
 def _renamed(before: Config | None, after: Config, counts: Mapping[str, _Count]) -> Iterator[Touched]:
-    for old, new in renames(before, after).items():
+    for old, new in successors(before, after).items():
         count = counts.get(old, _Count())
         if count.queued or count.active:
             yield Touched("renamed", new, count.queued, count.active, f"queued jobs of {old} become jobs of {new}")

@@ -123,15 +123,14 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
 
 def renames(before: Config | None, after: Config) -> dict[str, str]:
     """Old ids of tasks that became aliases of a task that was not there before, with that task's id."""
-    if before is None:
-        return {}
-    return {
-        alias: task.id
-        for task in after.tasks.values()
-        if task.id not in before.tasks
-        for alias in task.aliases
-        if alias in before.tasks
-    }
+    known = before.tasks if before else {}
+    return {old: new for old, new in successors(before, after).items() if new not in known}
+
+
+def successors(before: Config | None, after: Config) -> dict[str, str]:
+    """Old ids of tasks that became aliases, with the id of the task that gets their jobs, be it new or not."""
+    known = before.tasks if before else {}
+    return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in known}
 
 
 def removed(before: Config | None, after: Config) -> list[str]:
@@ -140,13 +139,13 @@ def removed(before: Config | None, after: Config) -> list[str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """The next fires of each schedule that a change adds, removes or moves."""
+    """The next fires of each schedule that a change adds, removes or moves; that of a task that goes into another one ends."""
     old_names = {new: old for old, new in renames(before, after).items()}
     found = []
     old_tasks: Mapping[str, Task] = before.tasks if before else {}
     for name in dict.fromkeys([*after.tasks, *old_tasks]):
         old, new = old_tasks.get(old_names.get(name, name)), after.tasks.get(name)
-        if new is None and after.task(name) is not None:
+        if new is None and name in old_names.values():
             continue  # it is shown under its new name
         crons = old.cron if old else None, new.cron if new else None
         if _timing(crons[0]) != _timing(crons[1]):

@@ -77,6 +77,7 @@ def said(config: Config, conn: Connection, **options: Any) -> list[str]:
         ('analyze: {handler: "H:work"', 'analyze: {handler: "H:strict"', ["changed task analyze handler H:work → H:strict", "unfit analyze 3+0"]),
         ('  pull: {handler: "H:work", concurrency: 2, cron: "*/5 * * * *"}\n', "", ["removed task pull"]),
         ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n', "", ["removed task analyze", "stranded analyze 3+1"]),
+        ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n  score: {', "  score: {aliases: [analyze], ", ["removed task analyze", "changed task score aliases None → ['analyze']", "renamed score 3+1"]),
         ("  score:", "  # a remark\n  score:", []),
     ],
 )  # fmt: skip
@@ -131,6 +132,16 @@ def test_the_next_fires_are_shown_before_and_after(base: Config, conn: Connectio
     (fires,) = plan.fires
     assert (fires.task, len(fires.before), len(fires.after)) == ("pull", 3, 3)
     assert {tick.hour for tick in fires.after} == {0}  # nine o'clock in Tokyo
+
+
+def test_an_order_that_gives_jobs_to_a_task_that_was_there_is_said_with_the_jobs(
+    base: Config, conn: Connection
+) -> None:
+    without = load(BASE.replace("  analyze: {", "  extra: {"))
+    plan = applying.plan(conn, without, orders=Orders(rename={"analyze": "score"}))
+    (touched,) = plan.touched
+    assert (touched.why, touched.name, touched.queued, touched.active) == ("renamed", "score", 3, 1)
+    assert touched.detail == "queued jobs of analyze become jobs of score"
 
 
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:

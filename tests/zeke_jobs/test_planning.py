@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,3 +78,20 @@ def test_every_value_of_a_service_counts_too(before: str, after: str, said: str)
 )
 def test_a_key_that_says_what_its_absence_says_is_no_change(key: str) -> None:
     assert lines(loaded(SCORE.format("")), loaded(SCORE.format(f", {key}"))) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ("  two: {handler: 'H:work', aliases: [one]}\n", {"one": 0}),  # goes into a task that was there
+        ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one]}\n", {"new": 0}),
+        ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {}),
+        ("  two: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {"one": 0, "two": 3}),
+        ("  new: {handler: 'H:work', aliases: [one, two]}\n", {"one": 0}),  # two of them become one
+        ("  two: {handler: 'H:work'}\n", {"one": 0}),
+    ],
+)
+def test_a_schedule_that_ends_with_its_tasks_name_is_said(after: str, said: dict[str, int]) -> None:
+    before = loaded("  one: {handler: 'H:work', cron: '0 9 * * *'}\n  two: {handler: 'H:work'}\n")
+    found = planning.fires(before, loaded(after), datetime(2026, 3, 10, tzinfo=UTC))
+    assert {one.task: len(one.after) for one in found} == said

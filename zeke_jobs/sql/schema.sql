@@ -2622,9 +2622,9 @@ CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
 
 CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (state = 'consumed'::zeke_jobs.state);
 
-CREATE INDEX queue_active_worker ON zeke_jobs.queue USING btree (worker) WHERE (state = 'consumed'::zeke_jobs.state);
-
 CREATE INDEX queue_cancelled ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
+
+CREATE INDEX queue_cancelling ON zeke_jobs.queue USING btree (worker) WHERE ((state = 'consumed'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
 
 CREATE INDEX queue_completed ON zeke_jobs.queue USING btree (task, completed_on) WHERE (state = 'done'::zeke_jobs.state);
 

@@ -118,10 +118,10 @@ CASES = [
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
     Case("fence", "queue_pkey", hold),
-    Case("cancelled jobs of a worker", "queue_active|queue_active_worker", run("job_cancelling", worker=WORKER)),
+    Case("cancelled jobs of a worker", "queue_cancelling", run("job_cancelling", worker=WORKER)),
     Case("heartbeat", "queue_suspect", run("worker_heartbeat", worker=WORKER, busy=0, revision=1, stopping=False)),
-    Case("rescue with nobody lost", "queue_active|queue_active_worker", run("worker_rescue")),
-    Case("rescue", "queue_active|queue_active_worker", rescue),
+    Case("rescue with nobody lost", "queue_active", run("worker_rescue")),
+    Case("rescue", "queue_active", rescue),
     Case("expiry", "queue_expiring", run("queue_expire", limit=500)),
     Case("send with an idempotency key", "queue_idempotency", send("bulk", '{"idempotency_key": "k"}')),
     Case(

@@ -73,7 +73,8 @@ CREATE INDEX queue_ready_key ON zeke_jobs.queue (queue_name, task, key, priority
 CREATE INDEX queue_suspect ON zeke_jobs.queue (queue_name, run_at) WHERE state = 'queued' AND deaths > 0;
 -- Serves the count against limits, and rescue, by what is active.
 CREATE INDEX queue_active ON zeke_jobs.queue (task, key) WHERE state = 'consumed';
-CREATE INDEX queue_active_worker ON zeke_jobs.queue (worker) WHERE state = 'consumed';
+-- Serves workers, which ask each second whether somebody cancelled what they run. Only those: every claim would write another entry.
+CREATE INDEX queue_cancelling ON zeke_jobs.queue (worker) WHERE state = 'consumed' AND cancelled_on IS NOT NULL;
 -- Serves the sweep of jobs that were not started in time.
 CREATE INDEX queue_expiring ON zeke_jobs.queue (expires_on)
   WHERE state = 'queued' AND attempt = 0 AND expires_on IS NOT NULL;

@@ -7,7 +7,7 @@ SELECT
   w.version,
   w.queues,
   w.threads,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = w.id) AS busy,
+  coalesce(b.jobs, 0) AS busy,
   w.revision,
   w.file_revision,
   w.refusal,
@@ -19,5 +19,7 @@ SELECT
   f.digest AS file_digest,
   (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS digest_in_force
 FROM zeke_jobs.worker AS w
+LEFT JOIN (
+  SELECT q.worker, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' GROUP BY q.worker) AS b ON b.worker = w.id
 LEFT JOIN zeke_jobs.revision AS f ON f.number = w.file_revision
 ORDER BY w.kind DESC, w.host, w.started_on
