@@ -60,13 +60,18 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     def __init__(self, row: Sequence[Any], queue: str, asked: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, _ = row
         fields = json.loads(message)
+        args: Any = fields.get("args") or ()
+        kwargs: Any = fields.get("kwargs") or {}
+        if not isinstance(kwargs, dict):
+            # A payload that is no object, written with SQL. Dramatiq could not even log it; the executor refuses it in words.
+            args, kwargs = (kwargs,), {}
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
                 queue_name=queue,
                 actor_name=task,
-                args=tuple(fields.get("args") or ()),
-                kwargs=fields.get("kwargs") or {},
+                args=tuple(args),
+                kwargs=kwargs,
                 options={},
                 message_id=str(message_id),
                 message_timestamp=int(fields.get("message_timestamp") or 0),

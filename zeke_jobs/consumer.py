@@ -164,9 +164,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             return
         outcome = message.outcome
         if outcome is None:
-            # Dramatiq stopped between its hooks: an interrupt that came a moment too late, a middleware that failed.
+            # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
+            # a moment too late. It counts as a start: what never counts would be tried for ever.
+            claim = message.claim
+            if claim.started is None and not self._process.load.start(claim):
+                return  # handed back just now
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
-            outcome = of_exception(error, self._process.policy(message.claim.task), retries=0)
+            retries = claim.attempt - claim.attempt_base
+            outcome = of_exception(error, self._process.policy(claim.task), retries=retries)
         self._process.work_done(message.claim)
         if isinstance(outcome, Settled):
             self._process.settler.written([(message.claim, Completed())])

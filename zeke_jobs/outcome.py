@@ -65,7 +65,22 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 
 
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
-    """What becomes of a job whose handler raised ``error`` after ``retries`` retries."""
+    """What becomes of a job whose handler raised ``error`` after ``retries`` retries.
+
+    An exception that does not say what it should, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
+    the job with those words: without an end it would be run again and again.
+    """
+    try:
+        return _of_exception(error, policy, retries)
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; it ends in the job's row)
+        reason = (
+            f"{type(error).__name__} does not say what becomes of the job: {type(broken).__name__}: {text_of(broken)}"
+        )
+        described = {**describe(broken), "type": type(error).__name__, "message": reason}
+        return Ended("failed", reason=reason, error=described)
+
+
+def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     match error:
         case Defer():
             if isinstance(error.until, datetime):
@@ -87,9 +102,8 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
 
 def limit_of(error: BaseException, policy: Retry) -> int:
     """How many retries a job has whose handler raised ``error``."""
-    if isinstance(error, RetryRequested) and error.limit is not None:
-        return error.limit
-    return policy.limit
+    limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None
+    return limit if isinstance(limit, int) else policy.limit
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -88,6 +88,17 @@ def raise_mute(payload: Number, ctx: Context) -> None:
     raise Mute
 
 
+class Busy(Defer):
+    """Forgets what it is made of."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+
+def raise_busy(payload: Number, ctx: Context) -> None:
+    raise Busy("example.org")
+
+
 def defer_beyond_time(payload: Number, ctx: Context) -> None:
     raise Defer(timedelta(days=300_000_000), "when hell freezes over")
 

@@ -67,6 +67,18 @@ class NotAPage(Reject):
     """Never will be."""
 
 
+class Later(Retry):
+    def __init__(self) -> None:
+        pass  # forgets what a Retry is made of
+
+
+@pytest.mark.parametrize(("error", "name"), [(Later(), "Later"), (Defer(None, "some day"), "Defer")])  # type: ignore[arg-type]
+def test_an_exception_that_does_not_say_what_it_should_fails_the_job_in_words(error: Exception, name: str) -> None:
+    ended = of_exception(error, POLICY, retries=0)
+    assert (ended.how, ended.error and ended.error["type"]) == ("failed", name)
+    assert str(ended.reason).startswith(f"{name} does not say what becomes of the job: AttributeError: ")
+
+
 def test_an_exception_type_can_carry_its_own_verdict() -> None:
     assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
     assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"

@@ -126,6 +126,7 @@ def test_an_output_that_is_no_json_fails_the_job_and_says_so(running: Running) -
         ("reject_oddly", "no \N{SYMBOL FOR NULL} \\ud800 thanks"),
         ("raise_mute", "Mute, whose text cannot be read (RuntimeError)"),
         ("defer_beyond_time", "out of range"),
+        ("raise_busy", "Busy does not say what becomes of the job: AttributeError: "),
     ],
 )
 def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_other(
@@ -164,6 +165,28 @@ def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, j
             zeke_jobs.wait(job["message_id"], timeout=10)
     assert "payload does not fit fail: n: " in str(caught.value.job.attempts[-1]["error"]["message"])
     assert "many" not in str(caught.value.job.attempts)
+
+
+def enqueued(running: Running, jobs: Jobs, payload: str) -> zeke_jobs.Job:
+    """How a job ends whose payload was written with SQL."""
+    with running(TASKS) as broker:
+        (job,) = jobs.rows("SELECT job_id FROM zeke_jobs.enqueue('fail', NULL, %s, '{}')", payload)
+        with pytest.raises(JobFailed) as caught:
+            zeke_jobs.wait(job["job_id"], timeout=10)
+        assert (broker.process.load.free(), broker.process.load.waiting()) == (4, 0)
+    return caught.value.job
+
+
+@pytest.mark.parametrize("payload", ["[1]", '"text"'])
+def test_a_payload_that_is_no_object_fails_without_a_retry(running: Running, jobs: Jobs, payload: str) -> None:
+    (attempt,) = enqueued(running, jobs, payload).attempts
+    assert attempt["error"]["message"] == "expected the payload as keywords, got 1 positional arguments"
+
+
+def test_a_payload_that_dramatiq_cannot_pass_on_uses_up_its_retries_and_fails(running: Running, jobs: Jobs) -> None:
+    attempts = enqueued(running, jobs, '{"self": 1}').attempts
+    assert [a["outcome"] for a in attempts] == ["retry", "retry", "failed"]
+    assert [a["error"]["type"] for a in attempts] == ["TypeError"] * 3
 
 
 def test_writes_sends_and_completion_commit_together(running: Running, jobs: Jobs) -> None:
