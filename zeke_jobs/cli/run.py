@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
-from psycopg2 import OperationalError
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2 import Error, OperationalError
+from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from zeke_jobs.errors import (
     ConfigurationError,
@@ -54,13 +55,12 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         return complain(str(error), WRONG_USE)
     except (OperationalError, InsufficientPrivilege) as error:
         return complain(_database_says(error), FAILED)
-    except (ZekeJobsError, RuntimeError) as error:
-        if isinstance(error, typer.Abort):
-            return INTERRUPTED
-        if isinstance(error, ZekeJobsError):
-            return complain(str(error), FAILED)
-        return _our_bug()
-    except KeyboardInterrupt:
+    except (UndefinedTable, InvalidSchemaName, UndefinedFunction):
+        missing = _not_migrated()
+        return complain(missing, WRONG_USE) if missing else _our_bug()
+    except ZekeJobsError as error:
+        return complain(str(error), FAILED)
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
         # Who read our output has gone, as `head` does.
@@ -75,6 +75,21 @@ def _database_says(error: Exception) -> str:
     if isinstance(error, InsufficientPrivilege):
         return complaint(error)
     return f"expected a database that answers, got: {str(error).strip()}"
+
+
+def _not_migrated() -> str:
+    """What the database lacks of our schema, in words; empty where it has all of it, and we asked for what never was."""
+    from zeke_jobs import environment, migrate
+    from zeke_jobs.postgres import connect
+
+    try:
+        with closing(connect(environment.database_url(), application_name="zeke-jobs")) as conn:
+            migrate.verify(conn)
+    except MigrationError as error:
+        return str(error)
+    except (Error, ConfigurationError):  # what was raised first is shown
+        pass
+    return ""
 
 
 def _refuse(error: Exception, name: str) -> int:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import typer.main
+from psycopg2.errors import UndefinedTable
 from pydantic import Field
 
 import zeke_jobs
+from tests.conftest import databases
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.payloads import Payload
@@ -278,6 +280,13 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
 # The frame
 
 
+@pytest.fixture(scope="module")
+def empty_database(server_url: str) -> Iterator[str]:
+    """A database without tables, which nothing here makes."""
+    with databases(server_url) as make:
+        yield make()
+
+
 def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     for name, each in getattr(command, "commands", {}).items():
         yield f"{path} {name}".strip(), each
@@ -327,6 +336,80 @@ def test_a_database_without_tables_names_the_command(
     ran = cli("jobs")
     assert ran.status == 2
     assert "run: zeke-jobs migrate" in ran.err
+
+
+JOB = "01a21011-c430-7126-bdde-a981c5582429"
+NEED_TABLES = {
+    "plan": "plan",
+    "apply": "apply",
+    "rollback": "rollback 1",
+    "set": "set a.concurrency=3 -m why",
+    "history": "history",
+    "show": "show 1",
+    "diff": "diff 1",
+    "compare": "compare 1",
+    "backtest": "backtest",
+    "capacity": "capacity",
+    "fleet": "fleet",
+    "send": "send a",
+    "status": f"status {JOB}",
+    "top": "top --once",
+    "why": f"why {JOB}",
+    "jobs": "jobs",
+    "tasks": "tasks",
+    "limits": "limits",
+    "cancel": f"cancel {JOB}",
+    "retry": "retry --task a",
+    "pause": "pause task/a",
+    "resume": "resume task/a",
+    "paused": "paused",
+    "schedule": "schedule",
+    "schedule pause": "schedule pause a",
+    "schedule resume": "schedule resume a",
+    "schedule run": "schedule run a",
+    "schedule backfill": "schedule backfill a --from 2026-01-01 --to 2026-01-02",
+    "roles": "roles --apply",
+}
+#: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
+OTHERS = {"check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
+
+
+def test_each_command_is_known_to_need_tables_or_not() -> None:
+    known = {path for path, _ in commands(typer.main.get_command(app))}
+    assert known == {*NEED_TABLES, *OTHERS}
+
+
+@pytest.mark.parametrize("line", NEED_TABLES.values())
+def test_each_command_on_a_database_without_tables_names_what_makes_them(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, empty_database: str, tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "jobs.yaml").write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revision_world:work'}}\n")
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    ran = cli(*line.split())
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert "run: zeke-jobs migrate" in ran.err
+
+
+@pytest.mark.parametrize("line", ["doctor", "health worker", "metrics", "uninstall --yes"])
+def test_what_asks_whether_all_is_well_without_tables_says_no_or_goes(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, empty_database: str, line: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    assert cli(*line.split()).status in (1, 2)
+
+
+def test_a_table_that_never_was_is_a_bug_of_ours(
+    cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    def broken(**_: Any) -> None:
+        raise UndefinedTable('relation "zeke_jobs.nothing" does not exist')
+
+    monkeypatch.setattr("zeke_jobs.client.jobs", broken)
+    ran = cli("jobs")
+    assert ran.status == 3
+    assert "zeke_jobs.nothing" in ran.err
 
 
 def test_a_bug_of_ours_is_status_3_and_asks_for_a_report(
