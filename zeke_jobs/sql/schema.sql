@@ -445,6 +445,9 @@ $$;
 
 CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_variable
 DECLARE
@@ -455,13 +458,10 @@ DECLARE
 BEGIN
   FOR v_one IN
     SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
-    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
-    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= v_now
-      AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
-        SELECT 1 FROM zeke_jobs.pause AS p
-        WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
+    JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+    JOIN zeke_jobs.task AS t ON t.id = q.task
     ORDER BY q.run_at
-    LIMIT 16
   LOOP
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
     -- A new jobs.yaml came between: the next call obeys it.
@@ -1026,32 +1026,31 @@ CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision in
 #variable_conflict use_column
 DECLARE
   v_queues text[];
+  v_tasks text[];
   v_alone boolean;
-  v_suspects integer;
+  v_suspects bigint;
 BEGIN
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
   WHERE w.id = p_worker
-  RETURNING w.queues, w.alone INTO v_queues, v_alone;
+  RETURNING w.queues, w.tasks, w.alone INTO v_queues, v_tasks, v_alone;
   IF v_queues IS NULL THEN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two.
-  v_suspects := (
-    SELECT count(*) FROM (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (v_queues) AND q.run_at <= zeke_jobs.now()
-      LIMIT 16
-    ) AS s
-  );
-  IF v_alone AND v_suspects = 0 OR p_stopping THEN
+  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two. It
+  -- stays empty until its suspect has ended.
+  v_suspects := (SELECT count(*) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()));
+  IF p_stopping THEN
     v_alone := false;
+  ELSIF v_alone AND v_suspects = 0 THEN
+    v_alone := zeke_jobs.runs_suspect(p_worker);
   ELSIF NOT v_alone AND v_suspects > 0 THEN
     PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
     v_alone := (
-      SELECT count(*) FILTER (WHERE w.alone) < least(v_suspects, greatest(1, count(*) - 1))
-      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
+        AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
+      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
     );
   END IF;
   UPDATE zeke_jobs.worker AS w SET alone = v_alone WHERE w.id = p_worker AND w.alone <> v_alone;
@@ -1760,6 +1759,12 @@ CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
   ) AS queued
 $$;
 
+CREATE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
+$$;
+
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1844,6 +1849,38 @@ BEGIN
   RETURN v_shape;
 END
 $_$;
+
+CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS SETOF uuid
+    LANGUAGE plpgsql ROWS 16
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+DECLARE
+  v_tasks text[] := ARRAY(
+    SELECT DISTINCT q.task FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND q.task = ANY (p_tasks));
+BEGIN
+  IF cardinality(v_tasks) = 0 THEN
+    RETURN;
+  END IF;
+  v_tasks := ARRAY(
+    SELECT t.id FROM zeke_jobs.task AS t
+    WHERE t.id = ANY (v_tasks) AND NOT t.paused
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
+  RETURN QUERY
+    SELECT q.message_id
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND t.id = ANY (v_tasks)
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'queue/' || q.queue_name)
+      AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
+        SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
+        FROM unnest(t.id || t.aliases) AS n (name)))
+    ORDER BY q.run_at
+    LIMIT 16;
+END
+$$;
 
 CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamp with time zone) RETURNS zeke_jobs.job_status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

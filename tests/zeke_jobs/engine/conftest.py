@@ -54,12 +54,18 @@ class Jobs:
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
     def worker(
-        self, worker: UUID | None = None, *, kind: str = "worker", queues: tuple[str, ...] = ("default",)
+        self,
+        worker: UUID | None = None,
+        *,
+        kind: str = "worker",
+        queues: tuple[str, ...] = ("default",),
+        tasks: list[str] | None = None,
     ) -> UUID:
-        """Announce a worker, by default a new one."""
+        """Announce a worker, by default a new one, that serves these tasks, by default all."""
         worker = worker or uuid4()
+        tasks = tasks if tasks is not None else self._all_tasks()
         SQL.run(
-            self.conn, "worker_register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=[],
+            self.conn, "worker_register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=tasks,
             threads=8, revision=1, file_revision=1, lost_after=timedelta(seconds=20),
         )  # fmt: skip
         return worker
@@ -68,7 +74,7 @@ class Jobs:
         self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default"
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all."""
-        tasks = tasks if tasks is not None else [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
+        tasks = tasks if tasks is not None else self._all_tasks()
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
         return self.rows(sql, worker, queue, tasks, want)
 
@@ -95,6 +101,15 @@ class Jobs:
         )  # fmt: skip
         assert row is not None
         return bool(row["ours"])
+
+    def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
+        """One heartbeat of a worker."""
+        row = SQL.one(self.conn, "worker_heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)
+        assert row is not None
+        return row
+
+    def _all_tasks(self) -> list[str]:
+        return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
 
     def row(self, job: UUID) -> dict[str, Any]:
         """A job's whole row."""

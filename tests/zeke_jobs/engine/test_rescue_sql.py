@@ -122,6 +122,79 @@ def test_one_process_of_two_makes_itself_empty_for_a_suspect(jobs: Jobs) -> None
     assert [row["alone"] for row in said if row] == [False, False]
 
 
+def suspect(jobs: Jobs, task: str, *, options: str = "{}", queue: str = "default") -> UUID:
+    """A job that is due and saw a worker die."""
+    (job,) = jobs.add(task, options=options)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id = %s", job)
+    assert jobs.row(job)["queue_name"] == queue
+    return job
+
+
+def claim_alone(jobs: Jobs, worker: UUID, *tasks: str, queue: str = "default") -> list[UUID]:
+    rows = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue=queue, tasks=list(tasks))
+    return [row["message_id"] for row in rows]
+
+
+HELD = """
+  held: {handler: 'H:echo', concurrency: 1}
+  keyed: {handler: 'H:echo', concurrency: {per_key: 1}}
+  paused: {handler: 'H:echo', paused: true}
+  stopped: {handler: 'H:echo', uses: [pool]}
+  other: {handler: 'H:echo'}
+  elsewhere: {handler: 'H:echo', queue: elsewhere}"""
+
+
+@pytest.mark.parametrize("task", ["held", "keyed", "paused", "stopped", "other"])
+def test_a_suspect_that_may_not_start_now_empties_no_process(jobs: Jobs, task: str) -> None:
+    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
+    serves = ["held", "keyed", "paused", "stopped", "elsewhere"]
+    for full in ("held", "keyed"):
+        jobs.add(full, options='{"key": "k"}')
+    assert len(jobs.claim(jobs.worker(), 9)) == 2
+    jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('limit/pool', 'test')")
+    suspect(jobs, task, options='{"key": "k"}')
+    workers = [jobs.worker(tasks=serves) for _ in range(3)]
+    assert not any(jobs.beat(worker)["alone"] for worker in workers)
+
+
+def test_a_process_runs_on_with_others_when_its_suspect_may_no_longer_start(jobs: Jobs) -> None:
+    suspect(jobs, "a")
+    worker = jobs.worker()
+    assert jobs.beat(worker)["alone"]
+    jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'test')")
+    assert not jobs.beat(worker)["alone"]
+
+
+def test_a_process_stays_empty_until_its_suspect_has_ended(jobs: Jobs) -> None:
+    suspect(jobs, "a")
+    worker = jobs.worker()
+    assert jobs.beat(worker)["alone"]
+    (claim,) = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"])
+    assert jobs.beat(worker)["alone"]
+    jobs.complete(worker, [claim])
+    assert not jobs.beat(worker)["alone"]
+
+
+def test_a_suspect_waits_for_no_process_of_another_queue(jobs: Jobs) -> None:
+    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
+    suspect(jobs, "other")
+    suspect(jobs, "elsewhere", queue="elsewhere")
+    assert jobs.beat(jobs.worker())["alone"]
+    assert jobs.beat(jobs.worker(queues=("elsewhere",)))["alone"]
+
+
+def test_suspects_that_may_not_start_hide_none_that_may(jobs: Jobs) -> None:
+    jobs.use(HELD, "limits: {pool: {concurrency: 1}}")
+    jobs.add("held")
+    jobs.claim(jobs.worker(), 1)
+    for _ in range(20):
+        suspect(jobs, "held")
+    job = suspect(jobs, "other")
+    worker = jobs.worker()
+    assert jobs.beat(worker)["alone"]
+    assert claim_alone(jobs, worker, "held", "other") == [job]
+
+
 def test_the_jobs_of_a_worker_without_a_row_are_returned_too(jobs: Jobs) -> None:
     (job,) = jobs.add("a")
     worker = jobs.worker()

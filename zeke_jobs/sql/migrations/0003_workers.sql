@@ -123,6 +123,45 @@ BEGIN
 END
 $$;
 
+-- The suspects (jobs during which a worker died) that could start now in a process that serves these tasks, at most 16, the oldest
+-- first. Nothing is locked, so a claim asks again. Only for them may a process make itself empty.
+CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamptz) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE ROWS 16
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+DECLARE
+  v_tasks text[] := ARRAY(
+    SELECT DISTINCT q.task FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND q.task = ANY (p_tasks));
+BEGIN
+  IF cardinality(v_tasks) = 0 THEN
+    RETURN;
+  END IF;
+  v_tasks := ARRAY(
+    SELECT t.id FROM zeke_jobs.task AS t
+    WHERE t.id = ANY (v_tasks) AND NOT t.paused
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
+  RETURN QUERY
+    SELECT q.message_id
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND t.id = ANY (v_tasks)
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'queue/' || q.queue_name)
+      AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
+        SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
+        FROM unnest(t.id || t.aliases) AS n (name)))
+    ORDER BY q.run_at
+    LIMIT 16;
+END
+$$;
+
+-- Whether a process holds a job during which another one died.
+CREATE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
+$$;
+
 -- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run a suspect alone.
 CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
 RETURNS TABLE (alive boolean, revision integer, alone boolean)
@@ -131,32 +170,31 @@ AS $$
 #variable_conflict use_column
 DECLARE
   v_queues text[];
+  v_tasks text[];
   v_alone boolean;
-  v_suspects integer;
+  v_suspects bigint;
 BEGIN
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
   WHERE w.id = p_worker
-  RETURNING w.queues, w.alone INTO v_queues, v_alone;
+  RETURNING w.queues, w.tasks, w.alone INTO v_queues, v_tasks, v_alone;
   IF v_queues IS NULL THEN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two.
-  v_suspects := (
-    SELECT count(*) FROM (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (v_queues) AND q.run_at <= zeke_jobs.now()
-      LIMIT 16
-    ) AS s
-  );
-  IF v_alone AND v_suspects = 0 OR p_stopping THEN
+  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two. It
+  -- stays empty until its suspect has ended.
+  v_suspects := (SELECT count(*) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()));
+  IF p_stopping THEN
     v_alone := false;
+  ELSIF v_alone AND v_suspects = 0 THEN
+    v_alone := zeke_jobs.runs_suspect(p_worker);
   ELSIF NOT v_alone AND v_suspects > 0 THEN
     PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
     v_alone := (
-      SELECT count(*) FILTER (WHERE w.alone) < least(v_suspects, greatest(1, count(*) - 1))
-      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
+        AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
+      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
     );
   END IF;
   UPDATE zeke_jobs.worker AS w SET alone = v_alone WHERE w.id = p_worker AND w.alone <> v_alone;

@@ -405,6 +405,7 @@ $$;
 -- Claim the one job that must run alone and waits longest. The caller holds nothing else. The same limits apply.
 CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -415,13 +416,10 @@ DECLARE
 BEGIN
   FOR v_one IN
     SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
-    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
-    WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= v_now
-      AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
-        SELECT 1 FROM zeke_jobs.pause AS p
-        WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
+    JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+    JOIN zeke_jobs.task AS t ON t.id = q.task
     ORDER BY q.run_at
-    LIMIT 16
   LOOP
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
     -- A new jobs.yaml came between: the next call obeys it.
