@@ -59,6 +59,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # Waited out here: dramatiq, told of it, would take three seconds to come back.
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
+            self._process.handler_pool.drop_idle()
             self._process.heartbeat.doubt_claims()
             self._says_idle = False
             self._process.held.wait_for_change(self._pause)

@@ -104,6 +104,7 @@ class Heartbeat:
             except DISCONNECTED as error:
                 self._log.warning("no heartbeat: the database is away", error=str(error).strip())
                 self._pool.drop_idle()
+                self._process.handler_pool.drop_idle()
                 self._next_beat = now + 1.0
             except Exception:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
                 self._log.exception("heartbeat failed")

@@ -77,8 +77,14 @@ class Running:
             except Exception:  # noqa: BLE001 (what it was to stop may be over; the thread that calls must live on)
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
+    def forget(self, stopper: Callable[[], object]) -> None:
+        """What this stopper stops is gone, or about to belong to somebody else."""
+        with self._lock:
+            if stopper in self.stoppers:
+                self.stoppers.remove(stopper)
+
     def let_go(self) -> None:
-        """What the stoppers stop is about to belong to somebody else."""
+        """As ``forget``, for all of them."""
         with self._lock:
             self.stoppers.clear()
 

@@ -76,6 +76,7 @@ class JobContext(Context[Any]):
     def db(self) -> Connection:
         """See ``Context.db``."""
         if self._conn is None or (self._conn.closed and not self._inside):
+            self._let_go()  # the place of a dead one first: there is one for each thread, and no second
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
         return self._conn
@@ -214,8 +215,13 @@ class JobContext(Context[Any]):
     def close(self) -> None:
         """Give the connection back."""
         self._running.let_go()
-        self._exits.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._conn is not None:
+            self._running.forget(self._conn.cancel)
         self._conn = None
+        self._exits.close()
 
 
 @contextmanager

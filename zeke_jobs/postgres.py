@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -137,6 +138,13 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         cursor.execute("COMMIT")
 
 
+def _has_news(conn: Connection) -> bool:
+    """Whether an idle connection has something to read: as a rule the goodbye of a server that went, or its end."""
+    poll = select.poll()
+    poll.register(conn.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Pool:
     """At most ``max_size`` connections; who comes later waits (psycopg2's own pool raises at once, which loses jobs).
 
@@ -173,8 +181,9 @@ class Pool:
         with self._lock:
             while self._idle:
                 _, conn = self._idle.pop()
-                if not conn.closed:
+                if not conn.closed and not _has_news(conn):
                     return conn
+                conn.close()
         return connect(self.url, application_name=self.application_name)
 
     def _give_back(self, conn: Connection) -> None:

@@ -68,8 +68,9 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt() ->
 
     process.room = lambda: 4
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
+    process.handler_pool = SimpleNamespace(drop_idle=lambda: told.append("the handlers' dropped"))
     process.heartbeat = SimpleNamespace(doubt_claims=lambda: told.append("doubted"))
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     # No exception: dramatiq would stay away for three seconds.
     assert next(consumer) is None
-    assert told == ["dropped", "doubted"]
+    assert told == ["dropped", "the handlers' dropped", "doubted"]

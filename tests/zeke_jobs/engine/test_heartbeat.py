@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from uuid import uuid4
 
+import psycopg2
 import pytest
 
 from zeke_jobs.claims import Claim
@@ -18,3 +20,18 @@ def test_a_claim_counts_as_ours_only_if_it_was_asked_for_after_we_were_last_take
     # The answer to the claim may arrive after we announced ourselves again, and the rescue was in between.
     claim = Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None, asked=came_back + asked, received=came_back + 2.0)
     assert heartbeat.holds(claim) is is_ours
+
+
+def test_a_heartbeat_that_finds_the_database_away_drops_the_idle_connections_of_handlers() -> None:
+    dropped = threading.Event()
+
+    def fail() -> None:
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    process = SimpleNamespace(
+        url=None, interrupts=SimpleNamespace(tick=fail), handler_pool=SimpleNamespace(drop_idle=dropped.set)
+    )
+    heartbeat = Heartbeat(process)  # type: ignore[arg-type]
+    heartbeat.start()
+    assert dropped.wait(5.0)
+    heartbeat.close()
