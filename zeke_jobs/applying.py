@@ -185,6 +185,7 @@ def _ended(override: Override) -> str:
 
 def _move_jobs(conn: Connection, proposal: Proposal) -> None:
     catalogue_rows.gather(conn)
+    SQL.run(conn, "pause_follow")
     before = proposal.before.tasks if proposal.before else {}
     for task in proposal.config.tasks.values():
         old = before.get(task.id)

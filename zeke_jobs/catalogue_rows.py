@@ -25,7 +25,10 @@ def write_limits(conn: Connection, config: Config) -> None:
     Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
     """
     SQL.run(conn, "gate_lock")
-    SQL.run(conn, "gate_write", gates=Json(list(_gates(config))))
+    gates = _gates(config)
+    SQL.run(conn, "gate_write", gates=Json(gates))
+    SQL.run(conn, "gate_follow", gates=Json(gates))
+    SQL.run(conn, "gate_forget", names=[gate["name"] for gate in gates])
 
 
 def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Collection[str] = ()) -> None:
@@ -46,12 +49,17 @@ def gather(conn: Connection) -> list[dict[str, Any]]:
 
 def _gates(config: Config) -> list[dict[str, Any]]:
     gates = [
-        {"name": f"limit/{limit.name}", "concurrency": limit.concurrency, **_rate(limit.rate)}
+        {"name": f"limit/{limit.name}", "former": [], "concurrency": limit.concurrency, **_rate(limit.rate)}
         for limit in config.limits.values()
     ]
     # A per-key limit is counted under the gate's lock too.
     gates.extend(
-        {"name": f"task/{task.id}", "concurrency": task.concurrency.limit, **_rate(task.rate)}
+        {
+            "name": f"task/{task.id}",
+            "former": [f"task/{name}" for name in task.aliases],
+            "concurrency": task.concurrency.limit,
+            **_rate(task.rate),
+        }
         for task in config.tasks.values()
         if task.concurrency.limit is not None or task.concurrency.per_key is not None or task.rate is not None
     )

@@ -33,6 +33,7 @@ GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished TO zeke_jobs_client;
 -- Workers and schedulers: all rows of jobs and of the catalogue. No change of the schema, of past revisions, of what people pause.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.pause FROM zeke_jobs_worker;
+GRANT EXECUTE ON FUNCTION zeke_jobs.pauses_follow() TO zeke_jobs_worker, zeke_jobs_operator;
 REVOKE UPDATE, DELETE ON zeke_jobs.revision, zeke_jobs.installation FROM zeke_jobs_worker;
 
 -- Operators: see everything; cancel, retry, pause, apply, set, run schedules. No claims, no completions, no removal of jobs.
@@ -43,6 +44,7 @@ GRANT UPDATE (
 ) ON zeke_jobs.queue TO zeke_jobs_operator;
 GRANT INSERT ON zeke_jobs.revision, zeke_jobs.installation TO zeke_jobs_operator;
 GRANT INSERT, UPDATE ON zeke_jobs.tick TO zeke_jobs_operator;
+GRANT UPDATE (gate) ON zeke_jobs.rate_use TO zeke_jobs_operator;
 GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.gate, zeke_jobs.pause, zeke_jobs.schedule_state TO zeke_jobs_operator;
 
 -- Dashboards: the views, and nothing else.

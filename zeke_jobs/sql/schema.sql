@@ -457,7 +457,7 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
     JOIN zeke_jobs.queue AS q ON q.message_id = s.id
     JOIN zeke_jobs.task AS t ON t.id = q.task
@@ -469,7 +469,8 @@ BEGIN
     CONTINUE WHEN EXISTS (
       SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
-      SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = v_one.task AND q.key = v_one.key);
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
+      FROM unnest(v_one.names) AS n (name));
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
@@ -514,8 +515,9 @@ BEGIN
     ),
     freed AS (
       SELECT zeke_jobs.ring(f.queue_name, p_worker)
-      FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
-            WHERE p_ring AND t.gates <> '{}') AS f
+      -- One without a task was claimed under a former name, whose task may have limits.
+      FROM (SELECT DISTINCT e.queue_name FROM ended AS e LEFT JOIN zeke_jobs.task AS t ON t.id = e.task
+            WHERE p_ring AND t.gates IS DISTINCT FROM '{}') AS f
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
@@ -874,10 +876,11 @@ DECLARE
   v_room integer;
 BEGIN
   IF p_gate.concurrency IS NOT NULL THEN
-    -- A count for each task, not a join: a planner without statistics would read what is active of all tasks.
+    -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
+    -- a rename is active under the former name.
     v_room := greatest(0, p_gate.concurrency - (
-      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id))
-      FROM zeke_jobs.task AS t
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
+      FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
       WHERE p_gate.name = ANY (t.gates)));
   END IF;
   IF p_gate.rate_count IS NOT NULL THEN
@@ -1421,6 +1424,28 @@ CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minut
   ) AS f
 $$;
 
+CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  WITH former AS (
+    DELETE FROM zeke_jobs.pause AS p
+    USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
+    WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
+    RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
+  ),
+  merged AS (
+    SELECT DISTINCT ON (f.target) f.target, f.paused_on, f.paused_by, f.reason
+    FROM former AS f
+    ORDER BY f.target, f.paused_on
+  )
+  INSERT INTO zeke_jobs.pause AS p (target, paused_on, paused_by, reason)
+  SELECT m.target, m.paused_on, m.paused_by, m.reason FROM merged AS m
+  ON CONFLICT (target) DO UPDATE
+  SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
+  WHERE excluded.paused_on < p.paused_on
+$$;
+
 CREATE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1467,6 +1492,7 @@ DECLARE
   v_key text := v_start;
   v_wrapped boolean := false;
   v_room integer;
+  v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
 BEGIN
   -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
   SELECT q.key INTO v_start
@@ -1479,7 +1505,8 @@ BEGIN
   FOR v_probe IN 1 .. c_probes LOOP
     EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
     v_room := p_per_key - (
-      SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = p_task AND a.key = v_key);
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
+      FROM unnest(v_names) AS n (name));
     IF v_room > 0 THEN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -1692,7 +1719,7 @@ BEGIN
         END AS outcome
       FROM zeke_jobs.queue AS q
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
-      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+      LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
       FOR UPDATE OF q SKIP LOCKED
     ),
@@ -2341,8 +2368,9 @@ CREATE VIEW zeke_jobs.gate_use AS
    FROM ((zeke_jobs.gate g
      CROSS JOIN LATERAL ( SELECT sum(( SELECT count(*) AS count
                    FROM zeke_jobs.queue q
-                  WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = t.id)))) AS active
-           FROM zeke_jobs.task t
+                  WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = n.name)))) AS active
+           FROM (zeke_jobs.task t
+             CROSS JOIN LATERAL unnest((t.id || t.aliases)) n(name))
           WHERE (g.name = ANY (t.gates))) a)
      CROSS JOIN LATERAL ( SELECT
                 CASE
@@ -2517,7 +2545,7 @@ CREATE VIEW zeke_jobs.task_depth AS
     zeke_jobs.depth(queue, id, 2147483647) AS queued,
     ( SELECT count(*) AS count
            FROM zeke_jobs.queue q
-          WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = t.id))) AS active,
+          WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = ANY ((t.id || t.aliases))))) AS active,
     ((definition #>> '{concurrency,limit}'::text[]))::integer AS active_limit
    FROM zeke_jobs.task t;
 

@@ -19,9 +19,9 @@ TOP = "limits: {pool: {concurrency: 40}, slow: {rate: 60/m}}"
 TASKS = """
   bulk: {handler: 'H:echo'}
   urgent: {handler: 'H:echo', priority: 5, uses: [slow]}
-  full: {handler: 'H:echo', concurrency: 5}
-  shared: {handler: 'H:echo', uses: [pool]}
-  keyed: {handler: 'H:echo', uses: [pool], concurrency: {limit: 50, per_key: 1}}
+  full: {handler: 'H:echo', aliases: [was-full], concurrency: 5}
+  shared: {handler: 'H:echo', aliases: [was-shared], uses: [pool]}
+  keyed: {handler: 'H:echo', aliases: [was-keyed, once-keyed], uses: [pool], concurrency: {limit: 50, per_key: 1}}
   later: {handler: 'H:echo'}
   capped: {handler: 'H:echo', max_queued: 500}
   once: {handler: 'H:echo', unique: {fields: [n]}}

@@ -155,6 +155,8 @@ CASES = [
     ),
     Case("how long each task waits", "queue_ready", run("wait_late")),
     Case("how far each limit is used", "queue_active", run("board_limits")),
+    Case("who fills a limit", "queue_active", run("why_gates", gates=["limit/pool"], most=5)),
+    Case("who fills a key", "queue_active", run("why_key", task="keyed", key="key-5")),
     Case("queued jobs of unknown tasks", "queue_ready", run("doctor_unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
     Case("tasks on the board", "queue_ready", run("board_tasks", most=1001, sample=200), most=8 * 1_100 + MOST),

@@ -26,10 +26,11 @@ DECLARE
   v_room integer;
 BEGIN
   IF p_gate.concurrency IS NOT NULL THEN
-    -- A count for each task, not a join: a planner without statistics would read what is active of all tasks.
+    -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
+    -- a rename is active under the former name.
     v_room := greatest(0, p_gate.concurrency - (
-      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id))
-      FROM zeke_jobs.task AS t
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
+      FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
       WHERE p_gate.name = ANY (t.gates)));
   END IF;
   IF p_gate.rate_count IS NOT NULL THEN
@@ -58,6 +59,7 @@ DECLARE
   v_key text := v_start;
   v_wrapped boolean := false;
   v_room integer;
+  v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
 BEGIN
   -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
   SELECT q.key INTO v_start
@@ -70,7 +72,8 @@ BEGIN
   FOR v_probe IN 1 .. c_probes LOOP
     EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
     v_room := p_per_key - (
-      SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = p_task AND a.key = v_key);
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
+      FROM unnest(v_names) AS n (name));
     IF v_room > 0 THEN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -415,7 +418,7 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
     JOIN zeke_jobs.queue AS q ON q.message_id = s.id
     JOIN zeke_jobs.task AS t ON t.id = q.task
@@ -427,7 +430,8 @@ BEGIN
     CONTINUE WHEN EXISTS (
       SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
-      SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = v_one.task AND q.key = v_one.key);
+      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
+      FROM unnest(v_one.names) AS n (name));
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
@@ -494,8 +498,9 @@ BEGIN
     ),
     freed AS (
       SELECT zeke_jobs.ring(f.queue_name, p_worker)
-      FROM (SELECT DISTINCT e.queue_name FROM ended AS e JOIN zeke_jobs.task AS t ON t.id = e.task
-            WHERE p_ring AND t.gates <> '{}') AS f
+      -- One without a task was claimed under a former name, whose task may have limits.
+      FROM (SELECT DISTINCT e.queue_name FROM ended AS e LEFT JOIN zeke_jobs.task AS t ON t.id = e.task
+            WHERE p_ring AND t.gates IS DISTINCT FROM '{}') AS f
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;

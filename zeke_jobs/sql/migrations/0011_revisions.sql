@@ -108,6 +108,31 @@ BEGIN
 END
 $$;
 
+-- Pauses follow a task to its new name too. Where several become one, the first stands. The owner's deed: a worker that boots with a new
+-- jobs.yaml has no rights to pauses.
+CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  WITH former AS (
+    DELETE FROM zeke_jobs.pause AS p
+    USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
+    WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
+    RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
+  ),
+  merged AS (
+    SELECT DISTINCT ON (f.target) f.target, f.paused_on, f.paused_by, f.reason
+    FROM former AS f
+    ORDER BY f.target, f.paused_on
+  )
+  INSERT INTO zeke_jobs.pause AS p (target, paused_on, paused_by, reason)
+  SELECT m.target, m.paused_on, m.paused_by, m.reason FROM merged AS m
+  ON CONFLICT (target) DO UPDATE
+  SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
+  WHERE excluded.paused_on < p.paused_on
+$$;
+REVOKE ALL ON FUNCTION zeke_jobs.pauses_follow() FROM PUBLIC;
+
 -- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
 LANGUAGE sql STABLE

@@ -164,7 +164,7 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id) AS active,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
@@ -180,8 +180,8 @@ SELECT
   CASE WHEN r.used >= g.rate_count THEN r.free_on END AS free_on
 FROM zeke_jobs.gate AS g
 CROSS JOIN LATERAL (
-  SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = t.id)) AS active
-  FROM zeke_jobs.task AS t
+  SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)) AS active
+  FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
   WHERE g.name = ANY (t.gates)
 ) AS a
 CROSS JOIN LATERAL (

@@ -58,7 +58,7 @@ BEGIN
         END AS outcome
       FROM zeke_jobs.queue AS q
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
-      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+      LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
       FOR UPDATE OF q SKIP LOCKED
     ),

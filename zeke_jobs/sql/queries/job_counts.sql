@@ -13,7 +13,8 @@ SELECT
   count(*) FILTER (WHERE q.state = 'rejected'),
   extract(epoch FROM zeke_jobs.now() - min(q.run_at) FILTER (WHERE q.state = 'queued' AND q.run_at <= zeke_jobs.now()))::double precision
 FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.queue AS q ON q.task = t.id
+CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
+LEFT JOIN zeke_jobs.queue AS q ON q.task = n.name
 LEFT JOIN zeke_jobs.pause AS p ON p.target = 'task/' || t.id
 GROUP BY t.id, p.target
 ORDER BY t.id

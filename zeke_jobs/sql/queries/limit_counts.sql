@@ -5,7 +5,7 @@ SELECT
   g.rate_count,
   g.rate_period,
   u.tasks,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (u.tasks)) AS active,
+  (SELECT a.active FROM zeke_jobs.gate_use AS a WHERE a.name = g.name) AS active,
   coalesce(
     (SELECT sum(r.count) FROM zeke_jobs.rate_use AS r
      WHERE r.gate = g.name AND r.used_on > zeke_jobs.now() - g.rate_period),

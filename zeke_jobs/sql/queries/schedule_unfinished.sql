@@ -1,16 +1,19 @@
--- The newest scheduled job of a task that is queued or active. The last fifty ticks are enough: a job is sent while another is
--- unfinished only where several ticks were made up for at once.
+-- The newest scheduled job of a task that is queued or active, be it from before a rename. The last fifty ticks of each name are enough:
+-- a job is sent while another is unfinished only where several ticks were made up for at once.
 SELECT
   s.job,
   s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status
-FROM (
+FROM zeke_jobs.task AS t
+CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
+CROSS JOIN LATERAL (
   SELECT k.job, k.scheduled_for
   FROM zeke_jobs.tick AS k
-  WHERE k.task = %(task)s AND k.outcome = 'sent' AND k.origin = 'schedule'
+  WHERE k.task = n.name AND k.outcome = 'sent' AND k.origin = 'schedule'
   ORDER BY k.scheduled_for DESC
   LIMIT 50
 ) AS s
 JOIN zeke_jobs.queue AS q ON q.message_id = s.job AND q.state IN ('queued', 'consumed')
+WHERE t.id = %(task)s
 ORDER BY s.scheduled_for DESC
 LIMIT 1
