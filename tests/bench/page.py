@@ -37,14 +37,16 @@ def put_between(path: Path, begin: str, end: str, text: str) -> None:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """A Markdown table."""
-    lines = ["| measure | what | figure | ratio | target | | note |", "|---|---|---:|---:|---|---|---|"]
+    """A Markdown table; a row with the measure's name alone begins each measure."""
+    lines = ["| what | figure | ratio | target | note |", "|---|---:|---|---|---|"]
     before = ""
     for row in rows:
-        name = "" if row.measure == before else f"`{row.measure}`"
+        if row.measure != before:
+            lines.append(f"| `{row.measure}` | | | | |")
         figure = "" if row.value is None else f"{number(row.value)} {row.unit}".strip()
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} ({row.against})"
-        cells = (name, row.what, figure, ratio, row.target, _VERDICT[row.reached], row.note)
+        verdict = _VERDICT[row.reached]
+        cells = (row.what, figure, ratio, f"{row.target}: {verdict}" if verdict else row.target, row.note)
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
         before = row.measure
     return "\n".join(lines)
