@@ -67,8 +67,9 @@ def resume(conn: Connection, target: str) -> bool:
     # What left jobs.yaml since may still be paused, and could come back so.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    if kind == "schedule":
-        return schedule_control.resume(conn, name)
+    # A pause that stands under a name which is an alias by now is not that of the schedule in force.
+    if kind == "schedule" and schedule_control.resume(conn, name):
+        return True
     return SQL.one(conn, "pause_end", target=found) is not None
 
 

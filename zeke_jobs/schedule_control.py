@@ -84,10 +84,17 @@ def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
 def resume(conn: Connection, name: str) -> bool:
     """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
 
+    The pause of a schedule that left jobs.yaml ends too: it could come back paused.
+
     Raises:
-        UnknownTask, NoSchedule: as ``find``.
+        UnknownTask, NoSchedule: as ``find``, and nothing of this name is paused.
     """
-    found = find(conn, name)
+    try:
+        found = find(conn, name)
+    except (UnknownTask, NoSchedule):
+        if SQL.run(conn, "schedule_resume", task=name):
+            return True
+        raise
     with transaction(conn):
         held = schedule.lock(conn, found)
         if not SQL.run(conn, "schedule_resume", task=found.timetable.task):

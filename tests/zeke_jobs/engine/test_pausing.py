@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zeke_jobs
-from zeke_jobs import pausing
+from zeke_jobs import pausing, schedule_control
 from zeke_jobs.pausing import UnknownTarget
 
 if TYPE_CHECKING:
@@ -89,6 +89,31 @@ def test_a_pause_outlives_a_new_file_and_a_task_that_left_it(jobs: Jobs) -> None
     jobs.use("  other: {handler: 'H:echo'}")
     assert [one.target for one in pausing.paused(jobs.conn)] == ["task/analyze"]
     assert pausing.resume(jobs.conn, "task/analyze")
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        "  other: {handler: 'H:echo'}",
+        "  pull: {handler: 'H:echo'}",
+        "  fetch: {handler: 'H:echo', aliases: [pull]}",
+        "  fetch: {handler: 'H:echo', aliases: [pull], cron: '0 9 * * *'}",
+    ],
+)
+def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tasks: str) -> None:
+    pausing.pause(jobs.conn, "schedule/pull", by=BY)
+    jobs.use(tasks)
+    (one,) = pausing.paused(jobs.conn)
+    assert pausing.resume(jobs.conn, one.target)
+    assert pausing.paused(jobs.conn) == []
+
+
+def test_the_words_for_schedules_end_it_too_and_refuse_what_nobody_paused(jobs: Jobs) -> None:
+    pausing.pause(jobs.conn, "schedule/pull", by=BY)
+    jobs.use("  pull: {handler: 'H:echo'}")
+    assert schedule_control.resume(jobs.conn, "pull")
+    with pytest.raises(schedule_control.NoSchedule):
+        schedule_control.resume(jobs.conn, "pull")
 
 
 @pytest.mark.parametrize(
