@@ -27,7 +27,8 @@ class PullSettings(BaseModel):
         most: Most sources of one pull; the rest are due longest next time.
         burst: So many are sent at once; more are spread evenly over ``spread``, to the second.
         spread: How long the last of them may wait.
-        lost_after: A source or item queued longer ago than this is queued again: its job was lost.
+        lost_after: A source or item queued longer ago than this, which no unfinished job holds, is queued again: its
+            job was lost.
         most_items: Most lost items that one pull takes up.
         most_times: An item that was queued as often as this is given up (``abandoned``).
     """
@@ -79,7 +80,10 @@ def _spread(
 
 
 def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue again the items whose fetch-content was lost, and give up those that were lost too often."""
+    """Queue again the items whose fetch-content was lost, and give up those that were lost too often.
+
+    What was lost twice is sent one by one: it may be what kills its job, and takes no others along.
+    """
     settings = ctx.settings
     with ctx.transaction() as tx:
         again, abandoned = items.sweep(
@@ -88,5 +92,6 @@ def sweep(ctx: Context[PullSettings]) -> dict[str, int]:
             most=settings.most_items,
             most_times=settings.most_times,
         )
-        send_fetches(ctx, again)
+        send_fetches(ctx, [(item.id, item.url) for item in again if item.times == 1])
+        send_fetches(ctx, [(item.id, item.url) for item in again if item.times > 1], size=1)
     return {"queued_again": len(again), "abandoned": len(abandoned)}

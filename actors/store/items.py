@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -68,6 +67,15 @@ class Known:
     is_new: bool
     outcome: Outcome | None = None
     story_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Stranded:
+    """An item that is queued again; its job was lost for the ``times``-th time."""
+
+    id: UUID
+    url: str | None
+    times: int
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
@@ -187,10 +195,8 @@ def decide_all(conn: Connection, ids: Iterable[UUID], outcome: Outcome, detail: 
         decide(conn, one, outcome, detail)
 
 
-def sweep(
-    conn: Connection, *, lost_after: timedelta, most: int, most_times: int
-) -> tuple[list[tuple[UUID, str | None]], list[UUID]]:
-    """Take up items whose job must have been lost.
+def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int) -> tuple[list[Stranded], list[UUID]]:
+    """Take up items whose job must have been lost: in flight for long, and of no unfinished job.
 
     Args:
         conn: Inside a transaction that also sends the jobs.
@@ -199,17 +205,20 @@ def sweep(
         most_times: Queued as often as this, an item is given up instead.
 
     Returns:
-        The items to send again with their addresses, and the ones that were given up.
+        The items to send again, and the ones that were given up.
     """
     rows = SQL.all(conn, "items_sweep", lost_after=lost_after, most=most, most_times=most_times)
-    by_outcome: dict[str, list[tuple[UUID, str | None]]] = defaultdict(list)
+    again, abandoned = [], []
     for row in rows:
-        by_outcome[row["outcome"]].append((UUID(str(row["id"])), row["url"]))
-    abandoned = [one for one, _ in by_outcome[Outcome.ABANDONED]]
+        one = UUID(str(row["id"]))
+        if row["outcome"] == Outcome.ABANDONED:
+            abandoned.append(one)
+        else:
+            again.append(Stranded(one, row["url"], times=row["queued_count"] - 1))
     if abandoned:
         texts = [str(one) for one in abandoned]
         SQL.run(conn, "items_status", ids=texts, status=status_of(Outcome.ABANDONED))
-    return by_outcome[Outcome.QUEUED], abandoned
+    return again, abandoned
 
 
 def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:

@@ -1,11 +1,11 @@
--- Items that fetch-content will be asked for.
-INSERT INTO public.item_outcomes AS o (raw_item_id, outcome)
+-- Items that fetch-content will be asked for; jobs that were lost before count no more.
+INSERT INTO public.item_outcomes (raw_item_id, outcome)
 SELECT unnest(%(ids)s::uuid[]), 'queued'
 ON CONFLICT (raw_item_id) DO UPDATE SET
     outcome = 'queued',
     detail = NULL,
     attempts = 0,
     queued_at = zeke_jobs.now(),
-    queued_count = o.queued_count + 1,
+    queued_count = 1,
     decided_at = NULL,
     updated_at = zeke_jobs.now()

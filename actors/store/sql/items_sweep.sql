@@ -1,10 +1,37 @@
--- Items whose job must have been lost: in flight for too long. They are queued again, or given up after too often.
-WITH stranded AS (
-    SELECT o.raw_item_id
+-- Items whose job must have been lost: in flight for too long, and of no unfinished job. They are queued again, or given
+-- up after too often. Grouped and not joined, so that the time grows with the number of items, however wrong the planner's
+-- guesses are; the jobs are read only where something waits for so long.
+WITH waiting AS MATERIALIZED (
+    SELECT o.raw_item_id::text AS id, o.queued_at
     FROM public.item_outcomes AS o
     WHERE o.outcome IN ('queued', 'retrying') AND o.queued_at < zeke_jobs.now() - %(lost_after)s::interval
-    ORDER BY o.queued_at
+),
+held AS (
+    SELECT item.id
+    FROM zeke_jobs.job AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(
+        CASE WHEN jsonb_typeof(j.data -> 'raw_item_ids') = 'array' THEN j.data -> 'raw_item_ids' END
+    ) AS item (id)
+    WHERE j.name = 'fetch-content' AND j.state IN ('created', 'retry', 'active') AND EXISTS (SELECT FROM waiting)
+),
+lost AS MATERIALIZED (
+    SELECT every.id
+    FROM (
+        SELECT id, queued_at, false AS is_held FROM waiting
+        UNION ALL
+        SELECT id, NULL, true FROM held
+    ) AS every
+    GROUP BY every.id
+    HAVING NOT bool_or(every.is_held)
+    ORDER BY max(every.queued_at), every.id
     LIMIT %(most)s
+),
+stranded AS (
+    SELECT o.raw_item_id
+    FROM public.item_outcomes AS o
+    WHERE o.raw_item_id IN (SELECT lost.id::uuid FROM lost)
+        AND o.outcome IN ('queued', 'retrying')
+        AND o.queued_at < zeke_jobs.now() - %(lost_after)s::interval
     FOR UPDATE SKIP LOCKED
 )
 UPDATE public.item_outcomes AS o
@@ -21,4 +48,4 @@ SET
     updated_at = zeke_jobs.now()
 FROM stranded, public.raw_items AS r
 WHERE o.raw_item_id = stranded.raw_item_id AND r.id = o.raw_item_id
-RETURNING o.raw_item_id AS id, r.url, o.outcome
+RETURNING o.raw_item_id AS id, r.url, o.outcome, o.queued_count

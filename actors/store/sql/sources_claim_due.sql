@@ -1,14 +1,32 @@
 -- Mark the sources to be read now as queued and return them: those that are due, or all active ones when asked by a
--- person. A source that is queued already is left alone, unless its job was lost.
-WITH due AS (
-    SELECT s.id, s.url
+-- person. A source that is queued already is left alone, unless its job was lost: queued for long, and of no unfinished
+-- job. Grouped and not joined, as in items_sweep; the jobs are read only where a source is queued for so long.
+WITH wanted AS MATERIALIZED (
+    SELECT s.id::text AS id, s.url, p.next_check_at, p.queued_at
     FROM public.sources AS s
     LEFT JOIN public.source_polling AS p ON p.source_id = s.id
     WHERE s.is_active
         AND s.type = ANY (%(types)s)
         AND (%(all)s OR p.next_check_at IS NULL OR p.next_check_at <= zeke_jobs.now())
         AND (p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s::interval)
-    ORDER BY p.next_check_at NULLS FIRST, s.id
+),
+held AS (
+    SELECT j.data ->> 'source_id' AS id
+    FROM zeke_jobs.job AS j
+    WHERE j.name = 'ingest-source'
+        AND j.state IN ('created', 'retry', 'active')
+        AND EXISTS (SELECT FROM wanted WHERE wanted.queued_at IS NOT NULL)
+),
+due AS MATERIALIZED (
+    SELECT every.id::uuid AS id, max(every.url) AS url
+    FROM (
+        SELECT id, url, next_check_at, queued_at IS NOT NULL AS is_queued, false AS is_held FROM wanted
+        UNION ALL
+        SELECT id, NULL, NULL, NULL, true FROM held
+    ) AS every
+    GROUP BY every.id
+    HAVING bool_or(NOT every.is_held) AND NOT (bool_or(every.is_queued) AND bool_or(every.is_held))
+    ORDER BY max(every.next_check_at) NULLS FIRST, every.id
     LIMIT %(most)s
 ),
 claimed AS (

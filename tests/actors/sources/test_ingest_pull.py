@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+
+from actors.store import items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,3 +114,76 @@ def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(
     assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
     pipeline.query(lost)
     assert pipeline.run("ingest-pull")["queued_again"] == 0
+
+
+def job(pipeline: Pipeline, task: str, payload: dict[str, object], state: str = "queued") -> None:
+    """A job in the queue."""
+    message = json.dumps({"actor_name": task, "kwargs": payload}, default=str)
+    pipeline.query(
+        "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (%s, 'default', %s, %s)",
+        str(uuid4()),
+        state,
+        message,
+    )
+
+
+LOST = "UPDATE item_outcomes SET queued_at = zeke_jobs.now() - interval '2 hours'"
+
+
+def fetches(pipeline: Pipeline) -> list[list[str]]:
+    return [payload["raw_item_ids"] for task, payload, _ in pipeline.sent if task == "fetch-content"]
+
+
+@pytest.mark.parametrize(("state", "again"), [("queued", 0), ("consumed", 0), ("done", 1), ("rejected", 1)])
+def test_an_item_that_an_unfinished_job_holds_is_waiting_and_not_lost(
+    pipeline: Pipeline, add_item: Callable[..., UUID], state: str, again: int
+) -> None:
+    item, other = add_item("https://a.example/1"), add_item("https://a.example/2")
+    job(pipeline, "fetch-content", {"raw_item_ids": [str(item)]}, state)
+    job(pipeline, "fetch-content", {"raw_item_ids": [str(other)]}, "queued")
+    job(pipeline, "fetch-content", {"raw_item_ids": "sent from SQL, and wrong"})
+    pipeline.query(LOST)
+    result = pipeline.run("ingest-pull")
+    assert (result["queued_again"], result["abandoned"]) == (again, 0)
+    assert fetches(pipeline) == [[str(item)]] * again
+
+
+def test_what_is_held_takes_no_place_of_what_was_lost(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    held, lost = [add_item(f"https://a.example/{n}") for n in range(3)], add_item("https://b.example/1")
+    job(pipeline, "fetch-content", {"raw_item_ids": [str(one) for one in held]})
+    pipeline.query(LOST)
+    pipeline.settings["ingest-pull"] = {"most_items": 1}
+    assert pipeline.run("ingest-pull")["queued_again"] == 1
+    assert fetches(pipeline) == [[str(lost)]]
+
+
+def test_a_source_that_waits_for_its_job_is_not_sent_again(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    waiting, lost = add_source("https://a.example/feed"), add_source("https://b.example/feed")
+    pipeline.run("ingest-pull")
+    pipeline.sent.clear()
+    job(pipeline, "ingest-source", {"source_id": str(waiting), "reason": "schedule"})
+    pipeline.query("UPDATE source_polling SET queued_at = zeke_jobs.now() - interval '61 minutes'")
+    assert pipeline.run("ingest-pull")["sources"] == 1
+    assert [payload["source_id"] for _, payload, _ in pipeline.sent] == [str(lost)]
+
+
+def test_edits_of_an_entry_do_not_count_as_lost_jobs(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    item = add_item("https://a.example/1")
+    for _ in range(6):
+        items.queue(pipeline.conn, [item])
+    pipeline.query(LOST)
+    result = pipeline.run("ingest-pull")
+    assert (result["queued_again"], result["abandoned"]) == (1, 0)
+
+
+def test_items_that_were_lost_twice_are_sent_one_by_one(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    # One of them may be what kills its job; it is not to take the others along.
+    for n in range(3):
+        add_item(f"https://a.example/{n}")
+    sizes = []
+    for _ in range(3):
+        pipeline.query(LOST)
+        pipeline.sent.clear()
+        pipeline.run("ingest-pull")
+        sizes.append([len(ids) for ids in fetches(pipeline)])
+    assert sizes == [[3], [1, 1, 1], [1, 1, 1]]
