@@ -29,6 +29,8 @@ class Member:
         heartbeat: When it last proved life.
         threads: Jobs that it may run at once.
         busy: Jobs that it holds.
+        silent: Whether it has not proved life for so long that it has ended, or hangs.
+        refusal: Why its code does not fit a newer revision; None where it does, or has not looked yet.
     """
 
     id: UUID
@@ -43,6 +45,8 @@ class Member:
     threads: int
     busy: int
     queues: tuple[str, ...]
+    silent: bool
+    refusal: str | None
     drift: tuple[str, ...]
 
 
@@ -76,6 +80,8 @@ def look(conn: Connection) -> Fleet:
             threads=row["threads"],
             busy=row["busy"],
             queues=tuple(row["queues"]),
+            silent=row["is_late"] or row["is_silent"],
+            refusal=row["refusal"],
             drift=tuple(_drift(row, number, versions)),
         )
         for row in rows
@@ -84,10 +90,11 @@ def look(conn: Connection) -> Fleet:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member]:
-    """Wait until every worker runs by a revision, for so long at most; answers those that do not."""
+    """Wait until every worker that proves life runs by a revision, for so long at most; answers those that do not."""
     end = time.monotonic() + seconds
     while True:
-        behind = [one for one in look(conn).members if one.kind == "worker" and one.revision < revision]
+        workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
+        behind = [one for one in workers if one.revision < revision]
         if not behind or time.monotonic() >= end:
             return behind
         time.sleep(_LOOK)

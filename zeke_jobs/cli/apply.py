@@ -81,16 +81,16 @@ def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
     from zeke_jobs import fleet
 
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
-    refusing = [one for one in behind if one.drift]
+    refusing = [one for one in behind if one.refusal]
     if as_json:
         print_json({"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.plan)})
     elif not done.is_new:
         console().print(f"nothing to change; revision {done.revision} stays in force")
     else:
-        workers = sum(one.kind == "worker" for one in fleet.look(conn).members)
+        workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members)
         followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
         console().print(f"revision {done.revision} is in force{followed}")
-        for one in refusing:
+        for one in behind:
             said = f"{one.host} (pid {one.pid}): {'; '.join(one.drift)}"
             console().print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
     if refusing:

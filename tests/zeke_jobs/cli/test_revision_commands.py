@@ -221,6 +221,36 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Callable[..., Ran], conn
 
 
 @pytest.mark.parametrize(
+    ("refusal", "passed", "status", "said"),
+    [
+        ("no module x", 0, 1, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: no module x\n"),
+        (None, 0, 0, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: it follows within two seconds\n"),
+        (None, 15, 0, "; no worker runs\n"),  # killed a moment ago, and nobody has removed its row
+        ("no module x", 30, 0, "; no worker runs\n"),
+    ],
+)
+def test_a_change_exits_with_1_only_where_a_live_workers_code_does_not_fit(
+    cli: Callable[..., Ran],
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: str | None,
+    passed: int,
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr("zeke_jobs.cli.apply._PATIENCE", 0.0)
+    worker(conn)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE zeke_jobs.worker SET refusal = %s, heartbeat_on = heartbeat_on - %s",
+            (refusal, timedelta(seconds=passed)),
+        )
+    ran = cli("set", "analyze.concurrency=3", "-m", "slow")
+    assert ran.status == status
+    assert ran.out.endswith(f"revision 2 is in force{said}")
+
+
+@pytest.mark.parametrize(
     ("minutes", "said"),
     [(1, None), (2, "no heartbeat: it has ended, or hangs"), (4, "no heartbeat: it counts as lost")],
 )
