@@ -13,7 +13,7 @@ from zeke_jobs.claims import JobMessage
 from zeke_jobs.endings import columns
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
-from zeke_jobs.postgres import DISCONNECTED
+from zeke_jobs.postgres import is_away
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             return self._buffer.popleft()
         try:
             self._fill()
-        except DISCONNECTED as error:
+        except psycopg2.Error as error:
+            if not is_away(error):
+                raise
             # Waited out here: dramatiq, told of it, would take three seconds to come back.
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
@@ -121,12 +123,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             return rows
         try:
             rows = SQL.rows(conn, "job_complete_and_claim", **common, **columns(completions))
-        except DISCONNECTED:
+        except (psycopg2.Error, ValueError) as error:
             process.settler.put_back(completions)
-            raise
-        except (psycopg2.Error, ValueError):
+            if is_away(error):
+                raise
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
-            process.settler.put_back(completions)
             return []
         process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
         return [row for row in rows if row[1]]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
+from psycopg2 import DataError, IntegrityError
+from psycopg2.errors import ProgramLimitExceeded
 from psycopg2.extras import Json
 
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, describe, text_of
-from zeke_jobs.postgres import DISCONNECTED
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Completion = tuple[Claim, Completed]
     Written = tuple[list[Ending], set[UUID]]
 
+# A value's own fault: psycopg2 refuses NUL with a ValueError, Postgres a time beyond its calendar, or what is too large. Whatever else
+# goes wrong says nothing about how a job ended.
+_UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
+
 
 class EndingWriter:
     """``worker`` is the process that holds the claims, ``revision`` the one that it runs by."""
@@ -37,7 +41,7 @@ class EndingWriter:
         """Write a batch part by part; yields each part with the ids in it that were no longer ours.
 
         Raises:
-            psycopg2.OperationalError, psycopg2.InterfaceError: the database is away; what was not yielded may not be written.
+            psycopg2.Error: the database is away (``postgres.is_away``); what was not yielded may not be written.
         """
         completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
         endings = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Ended)]
@@ -55,9 +59,7 @@ class EndingWriter:
     def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
         try:
             lost = self._complete(conn, completions)
-        except DISCONNECTED:
-            raise
-        except (psycopg2.Error, ValueError):
+        except _UNFIT:
             # One output that Postgres cannot store must not take the others with it.
             for one in completions:
                 yield [one], self._complete_alone(conn, one)
@@ -87,18 +89,13 @@ class EndingWriter:
     def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
         try:
             return self._complete(conn, [one])
-        except DISCONNECTED:
-            raise
-        except (psycopg2.Error, ValueError) as error:
+        except _UNFIT as error:
             return self._finish_alone(conn, one[0], _unstorable("the output", error))
 
     def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
         try:
             ours = self._finish(conn, claim, outcome)
-        except DISCONNECTED:
-            raise
-        except (psycopg2.Error, ValueError) as error:
-            # psycopg2 refuses NUL with a ValueError; Postgres a time beyond its calendar.
+        except _UNFIT as error:
             self._log.exception("how a job ended could not be stored", task=claim.task, job_id=str(claim.id))
             ours = self._finish(conn, claim, _unstorable("how it ended", error))
         return set() if ours else {claim.id}

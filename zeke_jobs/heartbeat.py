@@ -10,7 +10,7 @@ from zeke_jobs import applying, catalogue, catalogue_rows, environment, rescue, 
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
-from zeke_jobs.postgres import DISCONNECTED, Pool
+from zeke_jobs.postgres import Pool, is_away
 from zeke_jobs.queries import SQL
 from zeke_jobs.retention import Retention
 
@@ -101,13 +101,14 @@ class Heartbeat:
                     self._next_watch = now + _WATCH
                     with self._pool.connection() as conn:
                         self.watch(conn)
-            except DISCONNECTED as error:
+            except Exception as error:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
+                if not is_away(error):
+                    self._log.exception("heartbeat failed")
+                    continue
                 self._log.warning("no heartbeat: the database is away", error=str(error).strip())
                 self._pool.drop_idle()
                 self._process.handler_pool.drop_idle()
                 self._next_beat = now + 1.0
-            except Exception:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
-                self._log.exception("heartbeat failed")
 
     def beat(self, conn: Connection) -> None:
         """One heartbeat: prove life, and do what there is to do beside it."""

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 #: What psycopg2 raises when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
 
+# Classes of SQLSTATE that tell of the server's state and not of a statement: no transaction that may write, resources, operators, the
+# system, faults inside. psycopg2 makes no OperationalError of the first and the last.
+_OF_THE_SERVER = ("25", "53", "57", "58", "XX")
+_TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
+
 _KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives": 1,
@@ -76,6 +81,12 @@ class Cursor(cursor):
                 self.connection.close()
                 raise OperationalError(str(error)) from error
             raise
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the same statement may succeed later: the server is gone, writes nothing for now, or has trouble of its own."""
+    state = (getattr(error, "pgcode", None) or "")[:2]
+    return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
 
 def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:

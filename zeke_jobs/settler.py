@@ -9,10 +9,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import psycopg2
+
 from zeke_jobs.endings import EndingWriter
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import Completed
-from zeke_jobs.postgres import DISCONNECTED
+from zeke_jobs.postgres import is_away
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -147,7 +149,9 @@ class Settler:
                         self.written(*part)
                         for claim, _ in part[0]:
                             left.pop(id(claim), None)
-            except DISCONNECTED as error:
+            except psycopg2.Error as error:
+                if not is_away(error):
+                    raise
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import psycopg2
 from dramatiq.middleware import Middleware
 from psycopg2.errors import InsufficientPrivilege
 
@@ -27,7 +28,7 @@ from zeke_jobs.interrupts import Cancelled, Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Ended, Settled, of_exception
-from zeke_jobs.postgres import DISCONNECTED, Pool, can_listen, connect
+from zeke_jobs.postgres import Pool, can_listen, connect, is_away
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
 from zeke_jobs.roles import complaint
@@ -161,14 +162,14 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._boot(conn)
                 self._listens = can_listen(conn)
                 self.register(conn)
-        except DISCONNECTED as error:
-            self._log.warning("waiting for the database", error=str(error).strip())
-            return False
         except (ConfigurationError, MigrationError) as error:
             refuse(error)
         except InsufficientPrivilege as error:
             refuse(ConfigurationError(complaint(error)))
-        except Exception:  # noqa: BLE001 (dramatiq would log it and run on without us)
+        except Exception as error:  # noqa: BLE001 (dramatiq would log it and run on without us)
+            if is_away(error):
+                self._log.warning("waiting for the database", error=str(error).strip())
+                return False
             self._log.exception("could not start; please report this")
             sys.exit(3)
         self._log.info("ready", revision=self.runtime.revision, queues=list(self.queues))
@@ -236,7 +237,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             try:
                 with closing(connect(self.url)) as conn:
                     SQL.run(conn, "worker_leave", worker=self.id)
-            except DISCONNECTED as error:
+            except psycopg2.Error as error:
                 self._log.warning("could not say goodbye; others will notice", error=str(error).strip())
         self.runtime.close()
         self.pool.close()

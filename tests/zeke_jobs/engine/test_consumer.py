@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg2
+import pytest
 
 from zeke_jobs.claims import Claim, HeldClaims
 from zeke_jobs.consumer import JobConsumer
@@ -59,12 +60,21 @@ def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> Non
     assert len(consumer._buffer) == 1
 
 
-def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt() -> None:
+class ReadOnly(psycopg2.InternalError):
+    """As Postgres says it."""
+
+    pgcode = "25006"
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg2.OperationalError("gone"), ReadOnly("cannot execute in a read-only transaction")]
+)
+def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(error: psycopg2.Error) -> None:
     process = Process()
     told: list[str] = []
 
     def fail() -> None:
-        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        raise error
 
     process.room = lambda: 4
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))

@@ -28,9 +28,10 @@ ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
 
 class Flaky(Pool):
-    """A pool whose next connections can be made to break when they are used."""
+    """A pool whose next connections can be made to break when they are used, or to write nothing."""
 
     failures = 0
+    read_only = 0
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
@@ -38,6 +39,9 @@ class Flaky(Pool):
             self.failures -= 1
             raise psycopg2.OperationalError("server closed the connection unexpectedly")
         with super().connection() as conn:
+            if self.read_only:
+                self.read_only -= 1
+                conn.cursor().execute("SET default_transaction_read_only = on")
             yield conn
 
 
@@ -120,6 +124,37 @@ def test_an_outage_changes_no_outcome(scene: Scene) -> None:
     scene.pool.failures = 3
     scene.settle()
     assert scene.states(claims) == ["done", "rejected"]
+
+
+def test_a_database_that_writes_nothing_for_a_while_changes_no_outcome_and_ends_no_process(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr("zeke_jobs.settler.os.kill", lambda _pid, number: killed.append(number))
+    done, failed = claims = scene.claim(2)
+    scene.settler.put(done, Completed('"x"'))
+    failed.started = failed.received
+    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.pool.read_only = 2
+    with capture_logs() as lines:
+        scene.settle()
+    assert killed == []
+    assert scene.states(claims) == ["done", "rejected"]
+    assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}
+
+
+def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> set[UUID]:
+        raise psycopg2.errors.ProgramLimitExceeded("row is too big")
+
+    monkeypatch.setattr(scene.settler.writer, "_complete", refuse)
+    (claim,) = scene.claim()
+    scene.settler.put(claim, Completed())
+    scene.settle()
+    assert scene.states([claim]) == ["rejected"]
+    assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
 
 
 def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene: Scene) -> None:
