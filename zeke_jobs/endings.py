@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Completion = tuple[Claim, Completed]
     Written = tuple[list[Ending], set[UUID]]
 
-# A value's own fault: psycopg2 refuses NUL with a ValueError, Postgres a time beyond its calendar, or what is too large. Whatever else
-# goes wrong says nothing about how a job ended.
+# A value's own fault: psycopg2 refuses NUL with a ValueError, Postgres a time beyond its calendar, or what is too large. Whatever
+# else goes wrong says nothing about how a job ended.
 _UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: What psycopg2 raises when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
 
-# Classes of SQLSTATE that tell of the server's state and not of a statement: no transaction that may write, resources, operators, the
-# system, faults inside. psycopg2 makes no OperationalError of the first and the last.
+# Classes of SQLSTATE that tell of the server's state and not of a statement: no transaction that may write, resources, operators,
+# the system, faults inside. psycopg2 makes no OperationalError of the first and the last.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
 
