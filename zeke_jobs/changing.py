@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zeke_jobs import drivers
 from zeke_jobs.asking import status as ask
+from zeke_jobs.known_tasks import KNOWN_TASKS
 from zeke_jobs.queries import SQL
 from zeke_jobs.send_options import as_id
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
+
+    from zeke_jobs.drivers import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def retry(
 
     Raises:
         JobNotFound: no job has this id.
+        UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
         ValueError: it is another status.
     """
     if status not in ("failed", "cancelled"):
@@ -108,7 +112,14 @@ def retry(
         "newer": None if newer is None else newer.total_seconds(),
         "limit": limit,
     }
-    rows = drivers.run_again(lambda run: run(SQL.text("retry_jobs"), params), connection)
+
+    def again(run: Runner) -> list[tuple[Any, ...]]:
+        found = run(SQL.text("retry_jobs"), params)
+        if not found and task is not None:
+            KNOWN_TASKS.refresh(run, task)  # a task that left jobs.yaml may still have jobs; this one has none
+        return found
+
+    rows = drivers.run_again(again, connection)
     if job_id is None:
         return [as_id("id", row[0]) for row in rows]
     if rows:

@@ -41,7 +41,10 @@ def retry(
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many, the oldest first.", min=1)] = 1000,
     as_json: options.Json = False,
 ) -> None:
-    """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit."""
+    """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
+
+    Exit 1 when there was nothing to retry.
+    """
     from zeke_jobs import client
 
     by_filter = any(said is not None for said in (task, status, newer))
@@ -64,6 +67,8 @@ def retry(
         print_json([str(job_id) for job_id in retried])
     else:
         console().print(f"{len(retried)} jobs are queued again" if len(retried) != 1 else "1 job is queued again")
+    if not retried:
+        raise typer.Exit(1)
 
 
 def _each(ids: list[str], change: Callable[[str], Changed], *, as_json: bool) -> None:

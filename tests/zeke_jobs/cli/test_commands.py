@@ -274,7 +274,27 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
         zeke_jobs.cancel(one.id)
     assert cli("retry", sent[0].id).out == f"{sent[0].id}: queued again, with a fresh retry limit\n"
     assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
-    assert cli("retry", "--task", "pull", "--json").json == []
+
+
+@pytest.mark.usefixtures("tasks")
+def test_a_retry_of_nothing_exits_with_1_and_names_a_task_that_is_misspelt(cli: Callable[..., Ran]) -> None:
+    none = cli("retry", "--task", "pull", "--json")
+    assert (none.status, none.json) == (1, [])
+    said = cli("retry", "--task", "pull", "--newer", "1h")
+    assert (said.status, said.out) == (1, "0 jobs are queued again\n")
+    wrong = cli("retry", "--task", "pul")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert wrong.err.startswith("error: expected the name of a task, got 'pul'; did you mean 'pull'?")
+
+
+def test_jobs_of_a_task_that_left_the_file_are_retried(
+    cli: Callable[..., Ran], conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("old")
+    zeke_jobs.cancel(zeke_jobs.send("old").id)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.task")
+    assert cli("retry", "--task", "old", "--status", "cancelled").out == "1 job is queued again\n"
 
 
 # The frame
