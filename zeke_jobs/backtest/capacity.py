@@ -73,6 +73,12 @@ class Capacity:
         """What runs out first; None where nothing was needed. A busy key is none: more load is taken to have more keys."""
         return next((bound for bound in self.bounds if bound.kind != "key"), None)
 
+    @property
+    def first_at_peak(self) -> Bound | None:
+        """What runs out first in the busiest hour; no busy key either."""
+        bounds = [bound for bound in self.bounds if bound.kind != "key"]
+        return min(bounds, key=lambda bound: bound.carries_at_peak, default=None)
+
 
 def capacity(
     workload: Workload,

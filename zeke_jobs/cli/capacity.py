@@ -87,8 +87,8 @@ def _show(found: Capacity, begin: datetime, end: datetime, fleet: Fleet, fleet_f
         f"{could:,.0f} jobs a day, {first.carries:.1f} times as many as were sent; then {escape(first.name)} is used up",
         soft_wrap=True,
     )
-    peak = min(found.bounds, key=lambda bound: bound.carries_at_peak)
-    if peak.carries_at_peak < first.carries:
+    peak = found.first_at_peak
+    if peak is not None and peak.carries_at_peak < first.carries:
         behind = (
             f"from {peak.carries_at_peak:.1f} times on, the busiest hour falls behind for want of {escape(peak.name)}"
         )
