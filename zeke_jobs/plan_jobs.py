@@ -41,14 +41,15 @@ class Orders:
 class _Count:
     queued: int = 0
     active: int = 0
+    stopping: int = 0
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> tuple[Touched, ...]:
     """What a plan says about jobs. ``after`` was checked against this process's code."""
     schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan_schemas")}
-    names = {*schemas, *(before.tasks if before else {}), *after.tasks}
+    names = {*schemas, *(before.tasks if before else {}), *after.tasks, *orders.cancel}
     counts = {
-        row["task"]: _Count(row["queued"], row["active"])
+        row["task"]: _Count(row["queued"], row["active"], row["stopping"])
         for row in SQL.all(conn, "plan_unfinished", tasks=sorted(names))
     }
     found = [
@@ -69,7 +70,9 @@ def _left_behind(gone: list[str], counts: Mapping[str, _Count], orders: Orders) 
         if not count.queued and not count.active:
             continue
         if name in orders.cancel:
-            yield Touched("cancelled", name, count.queued, count.active, "cancelled; active ones are stopped")
+            running = count.active - count.stopping  # that nobody has cancelled yet
+            if count.queued or running:
+                yield Touched("cancelled", name, count.queued, running, "cancelled; active ones are stopped")
         else:
             yield Touched("stranded", name, count.queued, count.active, "no task would run them")
 

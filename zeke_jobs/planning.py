@@ -97,7 +97,8 @@ class Plan:
     @property
     def is_pending(self) -> bool:
         """Whether applying it would make a revision."""
-        return self.text_differs or bool(self.changes) or bool(self.notes)
+        cancels = any(one.why == "cancelled" for one in self.touched)
+        return self.text_differs or bool(self.changes) or bool(self.notes) or cancels
 
     @property
     def stranded(self) -> list[Touched]:

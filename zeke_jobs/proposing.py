@@ -114,6 +114,8 @@ def _ordered(
 ) -> Sequence[Override]:
     """What stands beside the file with what the orders ask: tasks that drain, and former names that the file does not say."""
     _refuse_contradictions(orders, file)
+    # What was to drain is cancelled or renamed instead.
+    kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:
             raise ConfigurationError(f"expected a task of the revision in force to drain, got {name!r}")

@@ -72,7 +72,7 @@ def summary(plan: Plan) -> str:
         return "only what is set by hand would change"
     if plan.text_differs:
         return "no change in effect; the text differs, as in a comment"
-    return "no change"
+    return "only jobs would be cancelled" if plan.is_pending else "no change"
 
 
 def override_line(override: Override) -> str:
