@@ -143,6 +143,31 @@ def put_in_force(
     return Applied(number, config, proposal.plan, is_new=True)
 
 
+def set_by_hand(
+    conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
+) -> Applied:
+    """Put in force what stands beside the file once ``change`` has had it: it gets the file in force and what is set beside it.
+
+    Both are read when nobody else can change them, so that two who set something at once lose nothing; ``change`` may run again.
+
+    Raises:
+        ConfigurationError: nothing is in force yet, or the values do not fit.
+        Contended: workers got in the way again and again.
+    """
+
+    def turn() -> Applied:
+        latest = revisions.latest(conn)
+        if latest is None:
+            raise ConfigurationError(
+                "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
+            )
+        file = load_text(latest.source, f"revision {latest.number}")
+        kept = change(file, latest.overrides)
+        return put_in_force(conn, file, by=by, message=message, origin="set", overrides=kept)
+
+    return in_turn(conn, turn)
+
+
 def revert_due(conn: Connection) -> Applied | None:
     """Take back overrides whose time is over. Any number of processes may ask at once: one of them does it.
 

@@ -40,25 +40,20 @@ def set_(
     as_json: options.Json = False,
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
-    from zeke_jobs import applying, revisions, schedule
+    from zeke_jobs import applying, schedule
     from zeke_jobs.catalogue import author
-    from zeke_jobs.config import load_text
 
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()
     with connection("set", writes=True) as conn:
-        latest = revisions.latest(conn)
-        if latest is None:
-            raise ConfigurationError(
-                "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
-            )
-        file = load_text(latest.source, f"revision {latest.number}")
-        if clear:
-            kept = _cleared(assignments, file, latest.overrides)
-        else:
-            kept = _set(assignments, file, latest.overrides, message, for_, schedule.clock(conn))
-        done = applying.apply(conn, file, by=author(), message=message, origin="set", overrides=kept)
+
+        def change(file: Config, overrides: Sequence[Override]) -> list[Override]:
+            if clear:
+                return _cleared(assignments, file, overrides)
+            return _set(assignments, file, overrides, message, for_, schedule.clock(conn))
+
+        done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
             for line in changes.plan_lines(done.plan):
                 console().print(line, soft_wrap=True)

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -14,10 +16,12 @@ from uuid import uuid4
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.revision_world import BASE, text
+from tests.zeke_jobs.revision_world import BASE, load, text
+from zeke_jobs import applying, revisions
 from zeke_jobs.cli.output import took
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -343,3 +347,28 @@ def test_limits_shows_what_is_active_under_each_and_who_shares_it(cli: Callable[
     shared = {"name": "ai", "concurrency": 8, "tasks": ["analyze"], "active": 2, "started": 2, "paused": False, "rate": "30/m"}  # fmt: skip
     assert cli("limits", "--json").json == [shared]
     assert cli("limits").out.splitlines()[1].split() == ["ai", "2", "8", "2", "30/m", "analyze"]
+
+
+@pytest.mark.parametrize("keys", [["analyze.timeout=9m", "-m", "slow"], ["--clear", "analyze.concurrency"]])
+def test_set_works_on_what_is_in_force_when_its_turn_comes(
+    cli: Callable[..., Ran], conn: Connection, other_conn: Connection, keys: list[str]
+) -> None:
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    newer = load(BASE.replace("words: [one, two]", "words: [one]"))
+    latest = revisions.latest(conn)
+    assert latest is not None
+    hand = [*latest.overrides, replace(latest.overrides[0], path=("tasks", "pull", "timeout"), value="7m")]
+    command = threading.Thread(target=run, args=(app, "zeke-jobs", ["set", *keys]))
+    with transaction(conn):
+        SQL.run(conn, "catalogue_lock")
+        applying.put_in_force(conn, newer, by="ann", message="", origin="apply", overrides=hand)
+        command.start()
+        with other_conn.cursor() as cursor:
+            while not cursor.rowcount > 0:
+                assert command.is_alive()
+                cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    command.join(30)
+    after = revisions.latest(conn)
+    assert after is not None
+    assert (after.number, after.source) == (latest.number + 2, newer.text)
+    assert ("tasks", "pull", "timeout") in [one.path for one in after.overrides]
