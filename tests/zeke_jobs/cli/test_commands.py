@@ -519,6 +519,35 @@ def test_migrate_refuses_a_broken_jobs_yaml(
     assert "jobs.yaml:2:1: error: " in ran.err
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("jobs.yml", "jobs.yml, got no such file"),
+        (".", "expected a readable file at ., got Is a directory"),
+        ("latin.yaml", "latin.yaml:1:3: error: expected UTF-8, got the byte 0xe9"),
+    ],
+)
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_migrate_refuses_a_jobs_yaml_that_cannot_be_read(
+    cli: Callable[..., Ran], database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, said: str,
+    check: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes("# \xe9\nversion: 1\n".encode("latin-1"))
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", named)
+    ran = cli("migrate", *check)
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_migrate_needs_no_jobs_yaml_where_none_is_named(
+    cli: Callable[..., Ran], database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert cli("migrate", "--check").status == 0
+
+
 def test_check_is_wired_with_its_statuses(cli: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "jobs.yaml").write_text("version: 1\ntaks: {}\n")
     assert cli("check", tmp_path / "jobs.yaml").status == 2
