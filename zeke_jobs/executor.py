@@ -125,6 +125,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 context.close()
         if context.completed:
             return Settled()
+        if running.interrupt is not None:
+            raise running.interrupt  # the handler took it for its own business, and returned
         try:
             return Completed(json_text.encode(result))
         except json_text.UnfitForJson as error:

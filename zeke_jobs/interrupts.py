@@ -119,7 +119,9 @@ class Interrupts:
             finally:
                 running.end()
                 with self._lock:
-                    self._running.pop(job, None)
+                    # A run that was given up may end after the job's next one has begun here.
+                    if self._running.get(job) is running:
+                        del self._running[job]
         except BaseException as error:
             # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
             if running.interrupt is not None:

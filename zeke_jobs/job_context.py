@@ -102,6 +102,8 @@ class JobContext(Context[Any]):
             self._inside = False
 
     def _hold(self, conn: Connection) -> None:
+        if self._running.interrupt is not None:
+            raise self._running.interrupt  # the handler caught it and went on
         row = SQL.one(conn, "job_hold", worker=self._worker, id=self._claim.id, claim=self._claim.number)
         if row is None or not row["ours"]:
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")

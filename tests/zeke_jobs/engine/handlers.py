@@ -180,6 +180,36 @@ def swallow(payload: Number, ctx: Context) -> str:
     return "done"
 
 
+def swallow_and_return(payload: Number, ctx: Context) -> str:
+    CALLS.append("started")
+    try:
+        for _ in range(1000):
+            time.sleep(0.01)
+    except BaseException:  # noqa: BLE001
+        CALLS.append("swallowed")
+    return "done"
+
+
+async def swallow_async(payload: Number, ctx: Context) -> str:
+    CALLS.append("started")
+    try:
+        await asyncio.sleep(10)
+    except BaseException:  # noqa: BLE001
+        CALLS.append("swallowed")
+    return "done"
+
+
+def complete_and_wait(payload: Number, ctx: Context) -> None:
+    ctx.complete("done")
+    CALLS.append("completed")
+    try:
+        GATE.wait(10)
+        for _ in range(1000):
+            time.sleep(0.01)
+    except BaseException:  # noqa: BLE001
+        CALLS.append("swallowed")
+
+
 def progress(payload: Number, ctx: Context) -> None:
     ctx.progress(3, 10, "three of ten")
     CALLS.append("started")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -46,6 +47,16 @@ def test_a_handler_that_has_ended_is_not_interrupted() -> None:
         pass
     assert not interrupts.stop(job, Cancelled("late"))
     assert not running.stop(Cancelled("late"))
+
+
+def test_a_run_that_was_given_up_and_ends_late_leaves_the_jobs_next_run_its_timeout_and_cancel() -> None:
+    interrupts, job = Interrupts(), uuid4()
+    with ExitStack() as earlier:
+        earlier.enter_context(interrupts.running(job, 60))
+        with pytest.raises(Cancelled), interrupts.running(job, 60):
+            earlier.close()
+            assert interrupts.stop(job, Cancelled("by a person"))
+            spin()
 
 
 def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 import zeke_jobs
 from tests.zeke_jobs.engine import handlers
 from zeke_jobs.errors import JobFailed
+from zeke_jobs.interrupts import TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,6 +272,28 @@ def test_a_cancelled_handler_that_goes_on_cannot_commit(running: Running, jobs: 
     assert handlers.CALLS == ["started", "swallowed"]
     assert jobs.rows("SELECT to_regclass('committed_after_cancel') AS t") == [{"t": None}]
     assert zeke_jobs.status(job).status == "cancelled"
+
+
+@pytest.mark.parametrize("handler", ["swallow", "swallow_and_return", "swallow_async"])
+def test_a_handler_that_ran_out_of_time_and_goes_on_cannot_commit_and_never_ends_as_completed(
+    running: Running, jobs: Jobs, handler: str
+) -> None:
+    with running(f"  stubborn: {{handler: 'H:{handler}', timeout: 200ms, retry: {{limit: 0}}}}"):
+        job = failure("stubborn")
+    assert handlers.CALLS == ["started", "swallowed"]
+    assert (job.status, job.attempts[-1]["error"]["type"]) == ("failed", "TimedOut")
+    assert jobs.rows("SELECT to_regclass('committed_after_cancel') AS t") == [{"t": None}]
+
+
+def test_time_that_runs_out_after_the_committed_completion_changes_nothing(running: Running) -> None:
+    with running("  done: {handler: 'H:complete_and_wait'}") as broker:
+        job = zeke_jobs.send("done").id
+        assert zeke_jobs.wait(job, timeout=10) == "done"
+        assert broker.process.interrupts.stop(job, TimedOut("late"))
+        handlers.GATE.set()
+        eventually(lambda: len(broker.process.held) == 0)
+    assert handlers.CALLS == ["completed", "swallowed"]
+    assert zeke_jobs.status(job).status == "completed"
 
 
 def test_progress_is_seen_while_the_job_runs(running: Running) -> None:
