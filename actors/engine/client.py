@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=ContractModel)
 
 _CODES: frozenset[str] = frozenset(get_args(Failure))
+# Whom the Engine answers so, it has not tried to serve: no page has a part in it. A 500 or 502 may be one page's doing.
+_AWAY = {401, 403, 429, 503}
 _LARGEST = 32 * 1024 * 1024
 _LONGEST_WAIT = 7 * 86_400  # seconds
 
@@ -108,6 +110,9 @@ class HttpEngine:
         try:
             with self._client.stream(method, path, json=body) as response:
                 answer = _Answer(response.status_code, response.headers, self._read(response))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            reason = f"the Engine at {self._url} cannot be reached: {error}"
+            raise EngineError("engine_failed", reason, is_away=True) from error
         except httpx.TimeoutException as error:
             raise EngineError("engine_failed", f"the Engine at {self._url} did not answer in time") from error
         except httpx.HTTPError as error:
@@ -136,19 +141,21 @@ def _failure(response: _Answer) -> EngineError:
     body = body if isinstance(body, dict) else {}
     message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
     code = body.get("code")
+    is_away = response.status in _AWAY and code in {None, "engine_failed"}
     if isinstance(code, str) and code in _CODES:
         return EngineError(
             cast("Failure", code),
             message,
             transient=bool(body["transient"]) if "transient" in body else None,
             retry_after=_seconds(body.get("retryAfter")),
+            is_away=is_away,
         )
     by_status: dict[int, Failure] = {400: "invalid_url", 404: "not_found"}
     if (known := by_status.get(response.status)) is not None:
         return EngineError(known, message)
     passing = response.status >= httpx.codes.INTERNAL_SERVER_ERROR or response.status in {408, 429}
     wait_header = retry_after(response.headers.get("retry-after", ""))
-    return EngineError("engine_failed", message, transient=passing, retry_after=wait_header)
+    return EngineError("engine_failed", message, transient=passing, retry_after=wait_header, is_away=is_away)
 
 
 def _seconds(wait: Any) -> float | None:

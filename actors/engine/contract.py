@@ -43,15 +43,23 @@ class EngineError(Exception):
         message: For a person.
         transient: Whether asking again later may help; by default, whether the code is one of ``TRANSIENT``.
         retry_after: Seconds that the server asked us to wait, where it did.
+        is_away: Whether the Engine itself cannot be asked, for whatever page or feed.
     """
 
     def __init__(
-        self, code: Failure, message: str, *, transient: bool | None = None, retry_after: float | None = None
+        self,
+        code: Failure,
+        message: str,
+        *,
+        transient: bool | None = None,
+        retry_after: float | None = None,
+        is_away: bool = False,
     ) -> None:
         super().__init__(message)
         self.code: Failure = code
         self.transient = code in TRANSIENT if transient is None else transient
         self.retry_after = retry_after
+        self.is_away = is_away
 
 
 class ContractModel(BaseModel):

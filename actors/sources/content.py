@@ -36,15 +36,17 @@ class ContentSettings(BaseModel):
         attempts: How often an item is fetched when what goes wrong may pass.
         first_wait: Before the second attempt; it doubles with each further one, up to ``longest_wait``.
         longest_wait: Also the most that a site may ask us to wait.
+        engine_wait: Until an Engine that cannot be asked is asked again, where it does not say; costs no attempt.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_characters: int = Field(default=200, ge=1)
     near_duplicate: float = Field(default=0.5, gt=0, le=1)
-    attempts: int = Field(default=4, ge=1)
-    first_wait: Duration = parse_duration("1m")
+    attempts: int = Field(default=8, ge=1)
+    first_wait: Duration = parse_duration("5m")
     longest_wait: Duration = parse_duration("6h")
+    engine_wait: Duration = parse_duration("1m")
 
     def wait(self, attempts: int, asked_for: float | None) -> timedelta:
         """Until the next attempt after ``attempts`` that failed."""
@@ -61,11 +63,11 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     hold up the others: it is sent again by itself, later.
 
     Raises:
-        Defer: another job asks the same host at this moment.
+        Defer: another job asks the same host at this moment, or the Engine cannot be asked.
     """
     found = items.for_fetch(ctx.db, payload.raw_item_ids)
     waiting = [item for item in found if item.is_in_flight]
-    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
+    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait) as engine:
         counts = _fetch(ctx, waiting, engine)
     skipped = len(payload.raw_item_ids) - len(waiting)
     return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
@@ -83,7 +85,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
                 counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
                 break
             continue
-        except Defer:  # another job asks this host: the rest of the batch waits
+        except Defer:  # another job asks this host, or the Engine is away: the rest of the batch waits
             raise
         except Exception as error:  # raised below, when the others are done
             ctx.logger.exception("an item cannot be read", item=str(item.id), url=item.url)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from actors.engine.canonical import site_of
+from actors.engine.contract import EngineError
 from actors.schema import MAX_BATCH
+from zeke_jobs import Defer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import timedelta
+    from collections.abc import Iterable, Iterator
     from uuid import UUID
 
     from actors.engine.contract import ContentItem, ContentSource, Engine
@@ -20,13 +22,20 @@ if TYPE_CHECKING:
 class PoliteEngine:
     """An engine that asks a host only while no other job of the fleet does, feed or page; the host is held until the end.
 
+    Args:
+        engine: Who is asked.
+        ctx: Of the job that asks.
+        away: How long the job waits for an Engine that cannot be asked and does not say how long.
+
     Raises:
-        Defer: by its questions, where another job holds the host; this one is tried again in some seconds.
+        Defer: by its questions, where another job holds the host (this one is tried again in some seconds), or where the
+            Engine cannot be asked: neither is a fault of what is fetched.
     """
 
-    def __init__(self, engine: Engine, ctx: Context[Any]) -> None:
+    def __init__(self, engine: Engine, ctx: Context[Any], away: timedelta = timedelta(minutes=1)) -> None:
         self._engine = engine
         self._ctx = ctx
+        self._away = away
         self._held = ExitStack()
         self._host = ""
 
@@ -39,12 +48,24 @@ class PoliteEngine:
     def fetch_item(self, url: str) -> ContentItem:
         """See ``Engine``."""
         self._hold(url)
-        return self._engine.fetch_item(url)
+        with self._there():
+            return self._engine.fetch_item(url)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
         """See ``Engine``."""
         self._hold(url)
-        return self._engine.fetch_source(url, etag, last_modified)
+        with self._there():
+            return self._engine.fetch_source(url, etag, last_modified)
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Let the job wait for an Engine that is away."""
+        try:
+            yield
+        except EngineError as error:
+            if not error.is_away:
+                raise
+            raise Defer(self._away if error.retry_after is None else error.retry_after, str(error)) from error
 
     def _hold(self, url: str) -> None:
         host = site_of(url)

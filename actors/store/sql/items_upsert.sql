@@ -1,5 +1,5 @@
 -- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the
--- feed's own update time grew or its title changed after it had been read.
+-- feed's own update time grew or its title changed after it had been read, or after its page could not be had.
 WITH given AS (
     SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (
@@ -21,7 +21,10 @@ edited AS (
     JOIN public.raw_items AS old ON old.source_id = %(source_id)s AND old.external_id = g.external_id
     JOIN public.item_outcomes AS o ON o.raw_item_id = old.id
     WHERE r.id = old.id
-        AND o.outcome IN ('stored', 'updated')
+        AND o.outcome IN (
+            'stored', 'updated', 'retracted', 'not_found', 'forbidden',
+            'rate_limited', 'timeout', 'fetch_failed', 'engine_failed', 'abandoned'
+        )
         AND (
             (g.metadata ->> 'updated') > (old.metadata ->> 'updated')
             OR (g.title IS NOT NULL AND g.title IS DISTINCT FROM old.title)

@@ -139,3 +139,36 @@ def test_an_engine_that_does_not_answer_in_time_may_come_back() -> None:
 def test_health_is_what_the_engine_says(site: ScriptedSite, engine: HttpEngine) -> None:
     site.pages["/health"] = answer({"status": "ok", "providers": {"rss": {"status": "degraded", "message": "slow"}}})
     assert engine.health()["providers"]["rss"]["status"] == "degraded"
+
+
+def test_an_engine_that_cannot_be_asked_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    client = HttpEngine(f"http://127.0.0.1:{port}")
+    with pytest.raises(EngineError) as caught:
+        client.fetch_item("https://a.example/1")
+    client.close()
+    assert caught.value.is_away
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_away"),
+    [
+        (503, {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 1}, True),
+        (503, {"error": "in words"}, True),
+        (429, {"error": "in words"}, True),
+        (401, {"error": "in words"}, True),
+        (503, {"error": "the site says so", "code": "rate_limited"}, False),
+        (500, {"error": "this page breaks it", "code": "engine_failed"}, False),
+        (500, {"error": "in words"}, False),
+        (502, {"error": "in words"}, False),
+        (404, {"error": "in words"}, False),
+    ],
+)
+def test_an_engine_that_turns_everybody_away_is_told_from_one_that_fails_at_one_page(
+    site: ScriptedSite, engine: HttpEngine, status: int, body: dict[str, Any], is_away: bool
+) -> None:
+    site.pages["/ingest"] = answer(body, status)
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item("https://a.example/1")
+    assert caught.value.is_away is is_away

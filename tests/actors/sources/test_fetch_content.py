@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -8,7 +10,9 @@ import pytest
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, EngineError
+from actors.sources.content import ContentSettings
 from tests.actors.scripted_site import Answer, page, paragraphs
+from zeke_jobs import Defer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +99,7 @@ def test_one_failure_does_not_run_the_others_again(
     assert pipeline.run("fetch-content", raw_item_ids=ids) == {"outcomes": {"stored": 2, "retrying": 1}}
     again = [(payload, options) for task, payload, options in pipeline.sent if task == "fetch-content"]
     assert [payload for payload, _ in again] == [{"raw_item_ids": [str(ids[1])]}]
-    assert again[0][1]["delay"].total_seconds() == 60
+    assert again[0][1]["delay"].total_seconds() == 300
 
 
 def test_what_may_pass_is_tried_again_and_ends_in_its_reason(
@@ -110,10 +114,45 @@ def test_what_may_pass_is_tried_again_and_ends_in_its_reason(
         _, payload, _ = pipeline.sent.pop(0)
         pipeline.run("fetch-content", **payload)
         waits += [options["delay"].total_seconds() for _, _, options in pipeline.sent]
-    assert waits == [60, 120, 240]
-    assert site.times("/a") == 4
+    assert waits == [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320)]
+    assert site.times("/a") == 8
     assert pipeline.outcomes() == {"fetch_failed": 1}
     assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
+
+
+def test_a_wait_is_never_longer_than_the_longest() -> None:
+    settings = ContentSettings(first_wait=timedelta(hours=1), longest_wait=timedelta(hours=6))
+    waits = [settings.wait(attempts, None) for attempts in range(1, 6)]
+    assert waits == [timedelta(hours=hours) for hours in (1, 2, 4, 6, 6)]
+
+
+def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    engine = HttpEngine(f"http://127.0.0.1:{port}")
+    pipeline.engine = engine
+    ids = [add_item(f"https://a.example/{n}") for n in range(2)]
+    for _ in range(9):
+        with pytest.raises(Defer, match=r"the Engine at .* cannot be reached") as caught:
+            pipeline.run("fetch-content", raw_item_ids=ids)
+        assert caught.value.until == timedelta(minutes=1)
+    engine.close()
+    assert pipeline.outcomes() == {"queued": 2}
+    assert pipeline.query("SELECT sum(attempts) FROM item_outcomes") == [(0,)]
+    assert pipeline.sent == []
+
+
+def test_an_engine_that_says_when_it_has_time_is_asked_then(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    busy = {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 7}
+    site.pages["/ingest"] = Answer(json.dumps(busy), status=503, content_type="application/json")
+    engine = HttpEngine(site.url)
+    pipeline.engine = engine
+    with pytest.raises(Defer, match="busy") as caught:
+        pipeline.run("fetch-content", raw_item_ids=[add_item("https://a.example/1")])
+    engine.close()
+    assert caught.value.until == timedelta(seconds=7)
 
 
 def test_an_item_that_failed_at_first_becomes_a_story_later(

@@ -111,6 +111,52 @@ def test_an_edited_entry_is_read_again_and_an_untouched_one_is_not(
     assert pipeline.query("SELECT count(*) FROM contents WHERE text_body LIKE '%%a corrected thing%%'") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "again"),
+    [
+        *dict.fromkeys(
+            (
+                "stored",
+                "updated",
+                "retracted",
+                "not_found",
+                "forbidden",
+                "fetch_failed",
+                "timeout",
+                "rate_limited",
+                "engine_failed",
+                "abandoned",
+            ),
+            1,
+        ).items(),
+        *dict.fromkeys(("queued", "retrying", "duplicate", "backlog", "blocked_address", "paywall"), 0).items(),
+    ],
+)
+def test_an_edited_entry_is_read_again_also_where_its_page_could_not_be_had(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], outcome: str, again: int
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 1))
+    source = add_source(f"{site.url}/feed")
+    pipeline.run("ingest-source", source_id=source)
+    pipeline.query("UPDATE item_outcomes SET outcome = %s", outcome)
+    site.pages["/feed"] = Answer(feed(site, 1, title="Corrected"))
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["edited"] == again
+
+
+def test_a_story_whose_page_returned_is_no_longer_retracted(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    source, found = add_source(f"{site.url}/feed"), Answer(page("Title", paragraphs("the thing")))
+    for title, answer in (("One", found), ("Two", Answer(status=404)), ("Three", found)):
+        site.pages["/feed"] = Answer(feed(site, 1, title=title))
+        site.pages["/article/0"] = answer
+        pipeline.run("ingest-source", source_id=source, reason="manual")
+        pipeline.drain()
+        assert pipeline.outcomes() == {
+            "retracted" if answer.status == 404 else "stored" if title == "One" else "updated": 1
+        }
+
+
 def test_an_engine_without_lists_of_items_is_a_stated_outcome(
     pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
 ) -> None:
