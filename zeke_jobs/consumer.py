@@ -77,26 +77,30 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._owes_look = True  # even if there is no room just now: the bell rings once
             # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
-        want = process.room()
-        if want <= 0:
-            process.held.wait_for_change(_BUSY_LOOK)
-            return
-        with process.pool.connection() as conn:
-            self._asked = time.monotonic()
-            rows = self._claim_alone(conn) if process.alone else self._claim(conn, want)
-            self._owes_look = False
-            self._accept(rows)
-            dry = len(rows) < want
-            # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have
-            # seen nobody to ring for.
-            self._looks = self._looks + 1 if dry and self._says_idle else 0
-            if self._looks:
-                self._patience = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
-            if dry:
-                self._dry_since = time.monotonic()
-                self._say_idle(conn, idle=True)
-            elif time.monotonic() - self._dry_since > _BUSY_AFTER:
-                self._say_idle(conn, idle=False)
+        alone = process.alone
+        with process.turns.turn(process.room(), alone=alone) as want:
+            if want > 0:
+                with process.pool.connection() as conn:
+                    self._look(conn, want, alone=alone)
+                return
+        process.held.wait_for_change(_BUSY_LOOK)
+
+    def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
+        self._asked = time.monotonic()
+        rows = self._claim_alone(conn) if alone else self._claim(conn, want)
+        self._owes_look = False
+        self._accept(rows)
+        dry = len(rows) < want
+        # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have seen
+        # nobody to ring for.
+        self._looks = self._looks + 1 if dry and self._says_idle else 0
+        if self._looks:
+            self._patience = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+        if dry:
+            self._dry_since = time.monotonic()
+            self._say_idle(conn, idle=True)
+        elif time.monotonic() - self._dry_since > _BUSY_AFTER:
+            self._say_idle(conn, idle=False)
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.

@@ -33,6 +33,7 @@ from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
 from zeke_jobs.roles import complaint
 from zeke_jobs.settler import Settler
+from zeke_jobs.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.url = url
         self.runtime = runtime
         self.held = HeldClaims()
+        self.turns = Turns(self.held)
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
@@ -77,12 +79,10 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
     # ── what the consumers ask ──
 
     def room(self) -> int:
-        """How many jobs this process would claim now."""
+        """How many jobs this process would claim now, in a turn of ``turns``."""
         if self.stopping or not self.is_alive():
             return 0
-        if self.alone:
-            return 1 if len(self.held) == 0 else 0
-        return self.load.room()
+        return 1 if self.alone else self.load.room()
 
     def tasks(self) -> list[str]:
         """Ids of the tasks that this process serves."""

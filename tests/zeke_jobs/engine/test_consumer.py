@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from zeke_jobs.claims import Claim, HeldClaims
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.load import Load
 from zeke_jobs.outcome import Ended
+from zeke_jobs.turns import Turns
 
 
 class Process(SimpleNamespace):
@@ -18,8 +20,13 @@ class Process(SimpleNamespace):
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
+        held = HeldClaims()
         super().__init__(
-            held=HeldClaims(),
+            held=held,
+            turns=Turns(held),
+            alone=False,
+            room=lambda: 4,
+            pool=SimpleNamespace(connection=nullcontext),
             load=Load(4),
             settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how))),
         )
@@ -76,7 +83,6 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(erro
     def fail() -> None:
         raise error
 
-    process.room = lambda: 4
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
     process.handler_pool = SimpleNamespace(drop_idle=lambda: told.append("the handlers' dropped"))
     process.heartbeat = SimpleNamespace(doubt_claims=lambda: told.append("doubted"))
@@ -84,3 +90,31 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(erro
     # No exception: dramatiq would stay away for three seconds.
     assert next(consumer) is None
     assert told == ["dropped", "the handlers' dropped", "doubted"]
+
+
+@pytest.mark.parametrize("since", ["before the first claim", "while it is under way"])
+def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
+    monkeypatch: pytest.MonkeyPatch, since: str
+) -> None:
+    process = Process()
+    process.alone = since == "before the first claim"
+    one, other = (JobConsumer(process, queue) for queue in ("default", "other"))  # type: ignore[arg-type]
+    claims: list[str] = []
+
+    def claim(consumer: JobConsumer, *_: object) -> list[tuple[Any, ...]]:
+        claims.append(consumer._queue)
+        process.alone = True
+        if consumer is one:
+            other._fill()  # while the answer is on its way
+        return [row(uuid4(), 1)]
+
+    monkeypatch.setattr("zeke_jobs.consumer._BUSY_LOOK", 0.0)
+    monkeypatch.setattr(JobConsumer, "_claim", claim)
+    monkeypatch.setattr(JobConsumer, "_claim_alone", claim)
+    monkeypatch.setattr(JobConsumer, "_say_idle", lambda *_, **__: None)
+    one._fill()
+    other._fill()
+    assert claims == ["default"]
+    process.held.discard(process.held.all()[0])
+    other._fill()
+    assert claims == ["default", "other"]
