@@ -134,7 +134,7 @@ class OpenAIAnalyst:
                 {"role": "system", "content": system},
                 {"role": "user", "content": fenced(text, nonce)},
             ],
-            "max_completion_tokens": settings.max_output_tokens,
+            settings.output_limit: settings.max_output_tokens,
         }
         if settings.temperature is not None:
             body["temperature"] = settings.temperature

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
     from actors.ai.openai.settings import OpenAISettings
 
+# What fails so has not reached the provider, which cannot charge for it. Everything later may have been worked on.
+_NEVER_SENT = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.PoolTimeout,
+    httpcore.LocalProtocolError,
+    httpcore.UnsupportedProtocol,
+)
 _MAX_BYTES = 4 * 1024 * 1024
 _LONGEST_WAIT = 24 * 3600.0
 _SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
@@ -91,12 +99,14 @@ class Client:
                 body = self._read(response, started)
             finally:
                 response.close()
+        except _NEVER_SENT as error:
+            reason = f"the AI provider cannot be reached: {error!r}"
+            raise CallFailed("failed", Retry(reason=reason), is_charged=False) from error
         except httpcore.TimeoutException as error:
             raise self._too_slow() from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-            raise CallFailed(
-                "failed", Retry(reason=f"the AI provider cannot be reached: {error!r}"), is_charged=False
-            ) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            reason = f"the connection to the AI provider broke off: {error!r}"
+            raise CallFailed("failed", Retry(reason=reason), is_charged=True) from error
         if response.status != httpx.codes.OK:
             said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
             raise refusal(response.status, said, body)
@@ -133,7 +143,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
     """What an answer other than 200 means.
 
     429 and 503 with a time to wait defer the job, which costs no attempt; without one, and with any other 5xx or 408,
-    it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help.
+    it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help. Behind a 5xx other
+    than 503 the model may have worked, so that it is charged: a gateway that gave up says nothing of what it waited for.
     """
     code, message = _error(body)
     wait = wait_seconds(headers)
@@ -145,7 +156,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return CallFailed("rate_limited", Retry(reason=said), is_charged=False)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:
-        return CallFailed("failed", Retry(wait, said), is_charged=False)
+        is_charged = status >= httpx.codes.INTERNAL_SERVER_ERROR and status != httpx.codes.SERVICE_UNAVAILABLE
+        return CallFailed("failed", Retry(wait, said), is_charged=is_charged)
     return CallFailed("failed", Reject(said), is_charged=False)
 
 

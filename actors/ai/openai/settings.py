@@ -32,6 +32,7 @@ class OpenAISettings(BaseModel):
         language: What the answers are written in, whatever the story is written in.
         temperature: Sent only when set here.
         max_output_tokens: The most that one answer may have.
+        output_limit: The name under which the server is told so; older ones know only ``max_tokens``.
         max_input_chars: Longer stories are cut after a paragraph.
         timeout: For one call, from the connection to the last byte.
         prices: By model; a model that is not listed has an unknown price.
@@ -51,6 +52,7 @@ class OpenAISettings(BaseModel):
     language: str = "English"
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_output_tokens: int = Field(default=1000, ge=50, le=100_000)
+    output_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     max_input_chars: int = Field(default=24_000, ge=1_000)
     timeout: Duration = parse_duration("60s")
     prices: dict[str, Price] = Field(default_factory=dict)

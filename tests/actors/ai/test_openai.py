@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,7 @@ def test_an_equal_question_is_answered_from_memory_and_a_manual_one_is_asked_ane
         (429, {"x-ratelimit-reset-tokens": "1m30s", "x-ratelimit-remaining-tokens": "0"}, "", Defer, "rate_limited"),
         (429, {}, "", Retry, "rate_limited"),
         (429, {"Retry-After": "7"}, "insufficient_quota", Reject, "failed"),
-        (500, {}, "", Retry, "failed"),
+        (503, {}, "", Retry, "failed"),
         (503, {"Retry-After": "30"}, "", Defer, "rate_limited"),
         (400, {}, "bad", Reject, "failed"),
         (401, {}, "invalid_api_key", Reject, "failed"),
@@ -208,6 +209,54 @@ def test_a_slow_provider_is_given_up_after_the_timeout_and_counts_as_paid(
     (call,) = rows(CALLS)
     assert call["outcome"] == "timeout"
     assert call["cost_usd"] == call["reserved_usd"] > 0
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 520])
+def test_an_error_behind_which_the_model_may_have_worked_counts_as_paid(
+    run: Callable[..., Any], rows: Callable[..., Any], model_server: Any, answers: Callable[..., Any], status: int
+) -> None:
+    model_server.script.append(answers(status, {}, {"error": {"message": "no"}}))
+    with pytest.raises(Retry, match=str(status)):
+        run(prices=PRICES)
+    (call,) = rows(CALLS)
+    assert call["outcome"] == "failed"
+    assert call["cost_usd"] == call["reserved_usd"] > 0
+
+
+def test_a_connection_that_breaks_off_after_the_question_counts_as_paid(
+    run: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    def hear_and_hang_up(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hear_and_hang_up, args=(listener,))
+        thread.start()
+        with pytest.raises(Retry, match="broke off"):
+            run(prices=PRICES, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        thread.join()
+    (call,) = rows(CALLS)
+    assert call["cost_usd"] == call["reserved_usd"] > 0
+
+
+def test_a_provider_that_was_never_reached_costs_nothing(run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Retry, match="cannot be reached"):
+        run(prices=PRICES, base_url=f"http://127.0.0.1:{port}/v1")
+    (call,) = rows(CALLS)
+    assert call["cost_usd"] == 0
+
+
+@pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])
+def test_the_bound_of_an_answer_is_sent_under_the_name_that_the_server_knows(
+    run: Callable[..., Any], model_server: Any, name: str
+) -> None:
+    run(output_limit=name)
+    sent = {key: value for key, value in model_server.asked[0]["body"].items() if key.startswith("max_")}
+    assert sent == {name: 1000}
 
 
 def test_past_the_daily_budget_work_waits_until_tomorrow_and_says_so(
