@@ -198,6 +198,18 @@ def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Confi
     assert [one.label for one in done.plan.overrides] == ["analyse.aliases"]
 
 
+def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn: Connection) -> None:
+    first = zeke_jobs.send("analyze", {"n": 1}, unique=True)
+    other = zeke_jobs.send("analyze", {"n": 1}, unique=True)
+    assert other.id == first.id
+    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
+    assert zeke_jobs.send("analyse", {"n": 1}, unique=True).id == first.id
+    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
+    second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
+    assert not second.duplicate
+    assert zeke_jobs.send("analyze", {"n": 1}, unique=True).id == second.id
+
+
 def test_a_rename_that_the_file_says_itself_is_no_longer_set_by_hand(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
     done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work', aliases: [analyze]}\n"))

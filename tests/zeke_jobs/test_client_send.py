@@ -489,6 +489,17 @@ def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, sai
     assert said.keys() == {"id"} or sum(not sent.duplicate for sent in answers) == 1
 
 
+def test_a_send_whose_id_is_taken_leaves_the_unique_key_to_its_holder(conn: Connection) -> None:
+    holder = zeke_jobs.send("anything", {"a": 1}, unique=True)
+    set_state(conn, holder.id, "consumed")
+    other = zeke_jobs.send("anything", {"a": 2}, idempotency_key="k")
+    assert zeke_jobs.send("anything", {"a": 1}, unique=True, idempotency_key="k").id == other.id
+    assert zeke_jobs.send("anything", {"a": 3}, unique=True, idempotency_key="k").id == other.id
+    set_state(conn, holder.id, "queued")
+    assert zeke_jobs.send("anything", {"a": 1}, unique=True).id == holder.id
+    assert not zeke_jobs.send("anything", {"a": 3}, unique=True).duplicate
+
+
 def test_of_many_who_find_the_holder_gone_exactly_one_takes_its_place(conn: Connection) -> None:
     gone = zeke_jobs.send("anything", unique=True)
     set_state(conn, gone.id, "consumed")

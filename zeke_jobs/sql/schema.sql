@@ -593,6 +593,8 @@ DECLARE
   v_while text;
   v_period interval;
   v_unique_key text;
+  v_holder uuid;
+  v_took boolean;
   v_full boolean := false;
   v_first record;
 BEGIN
@@ -623,7 +625,25 @@ BEGIN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
-    IF NOT v_full THEN
+    v_took := false;
+    IF v_unique_key IS NOT NULL AND NOT v_full THEN
+      v_holder := NULL;
+      -- Waits for a sender that is just taking the key. Each statement sees what was committed before it began.
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (v_unique_key, v_id) ON CONFLICT DO NOTHING;
+      v_took := FOUND;
+      IF NOT v_took THEN
+        SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key;
+        IF NOT EXISTS (
+          SELECT 1 FROM zeke_jobs.queue AS q
+          WHERE q.message_id = v_holder AND zeke_jobs.holds(q, v_while, v_period, v_parent))
+        THEN
+          UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
+          v_took := FOUND;
+          CONTINUE WHEN NOT v_took;
+        END IF;
+      END IF;
+    END IF;
+    IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
         scheduled_for, revision)
@@ -646,8 +666,14 @@ BEGIN
       IF FOUND THEN
         RETURN;
       END IF;
+      -- Its id, idempotency key or tick stands for another job, which leaves the unique key as it was.
+      IF v_took AND v_holder IS NULL THEN
+        DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key AND u.job = v_id;
+      ELSIF v_took THEN
+        UPDATE zeke_jobs.unique_holder AS u SET job = v_holder WHERE u.unique_key = v_unique_key AND u.job = v_id;
+      END IF;
     END IF;
-    -- Each statement sees what was committed before it began, so whoever won the conflict is found here.
+    -- Whoever won the conflict is found here.
     SELECT * INTO v_first FROM (
       SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
       FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
@@ -660,7 +686,7 @@ BEGIN
       UNION ALL
       SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
         zeke_jobs.holds(q, v_while, v_period, v_parent)
-      FROM zeke_jobs.queue AS q WHERE q.unique_key = v_unique_key
+      FROM zeke_jobs.unique_holder AS u JOIN zeke_jobs.queue AS q ON q.message_id = u.job WHERE u.unique_key = v_unique_key
     ) AS f
     ORDER BY f.holds DESC
     LIMIT 1;
@@ -674,10 +700,6 @@ BEGIN
       outcome := 'full';
       RETURN;
     END IF;
-    -- The key's holder no longer needs it. The condition is tried again on the newest row, so a holder that came back keeps it.
-    UPDATE zeke_jobs.queue AS q
-    SET unique_key = NULL
-    WHERE q.unique_key = v_unique_key AND NOT zeke_jobs.holds(q, v_while, v_period, v_parent);
   END LOOP;
 END
 $$;
@@ -690,6 +712,8 @@ DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_now timestamptz := zeke_jobs.now();
   v_fields text[];
+  v_unique_keys text[];
+  v_taken uuid[];
   v_made bigint;
 BEGIN
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
@@ -698,9 +722,28 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < cardinality(p_ids) THEN
+  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
+    SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
+  THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
+  END IF;
+  IF v_fields IS NOT NULL THEN
+    v_unique_keys := ARRAY(
+      SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
+      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
+    -- In the keys' order, so that two senders never wait for each other.
+    WITH taken AS (
+      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
+      SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
+      FROM ROWS FROM (unnest(p_ids), unnest(v_unique_keys)) WITH ORDINALITY AS j (id, unique_key, n)
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id)
+      ORDER BY j.unique_key, j.n
+      ON CONFLICT DO NOTHING
+      RETURNING u.job
+    )
+    SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
     message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
@@ -712,24 +755,32 @@ BEGIN
     zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
     zeke_jobs.moment(p_options, 'expires', v_now, NULL),
     coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
-    CASE WHEN v_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_fields, j.payload) END,
+    j.unique_key,
     v_now,
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
-  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) AS j (id, key, payload)
+  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+    AS j (id, key, payload, unique_key)
+  WHERE v_fields IS NULL OR j.id = ANY (v_taken)
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS v_made = ROW_COUNT;
   IF v_made = cardinality(p_ids) THEN
     RETURN;
   END IF;
-  -- Some met a holder of their unique key: decide those one by one.
+  -- Some met a holder of their unique key: decide those one by one, in the same order.
   RETURN QUERY
     SELECT j.n, e.outcome, e.job_id, e.status
-    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) WITH ORDINALITY AS j (id, key, payload, n)
+    FROM (
+      SELECT i.id, i.key, i.payload, i.n
+      FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+        WITH ORDINALITY AS i (id, key, payload, unique_key, n)
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
+      ORDER BY i.unique_key, i.n
+      OFFSET 0
+    ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e
-    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id);
+      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
 END
 $$;
 
@@ -928,11 +979,7 @@ BEGIN
       SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
         message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
         key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END),
-        -- Where the new name has a job of that key already, this one stands beside it, as it did before.
-        unique_key = CASE WHEN v_task.id = v_pair.task THEN q.unique_key
-          WHEN NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1))
-          THEN v_task.id || substr(q.unique_key, length(v_pair.task) + 1) END,
+        unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1),
         idempotency_key = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
             WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
           THEN q.idempotency_key END,
@@ -940,7 +987,20 @@ BEGIN
             WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
           THEN q.scheduled_for END
       WHERE q.message_id = ANY (v_ids)
-      RETURNING 1
+      RETURNING q.message_id, q.unique_key
+    ),
+    former AS (
+      DELETE FROM zeke_jobs.unique_holder AS u
+      USING moved AS m
+      WHERE v_task.id <> v_pair.task AND u.job = m.message_id
+        AND u.unique_key = v_pair.task || substr(m.unique_key, length(v_task.id) + 1)
+      RETURNING m.unique_key, u.job
+    ),
+    held AS (
+      -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job)
+      SELECT f.unique_key, f.job FROM former AS f ORDER BY f.unique_key
+      ON CONFLICT DO NOTHING
     )
     SELECT count(*) INTO v_count FROM moved;
     IF v_count > 0 THEN
@@ -1132,7 +1192,7 @@ COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started
 
 COMMENT ON COLUMN zeke_jobs.queue.key IS 'What the per-key limit counts by; the job''s own id where none was given.';
 
-COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'No second job with this key while the first one holds it.';
+COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'What it was sent as unique by; the newest such job is its holder.';
 
 COMMENT ON COLUMN zeke_jobs.queue.idempotency_key IS 'The caller''s name for this send; a second send finds this row.';
 
@@ -1573,7 +1633,8 @@ BEGIN
     DELETE FROM zeke_jobs.queue AS q
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts
+      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
+      q.unique_key
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
@@ -1592,6 +1653,14 @@ BEGIN
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
       attempts = excluded.attempts
+  ),
+  left_behind AS (
+    SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
+    -- A sender that is just taking the key over is not waited for.
+    FOR UPDATE OF u SKIP LOCKED
+  ),
+  freed AS (
+    DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
@@ -2631,6 +2700,14 @@ CREATE VIEW zeke_jobs.task_wait AS
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
 
+CREATE TABLE zeke_jobs.unique_holder (
+    unique_key text NOT NULL,
+    job uuid NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
+
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
@@ -2676,6 +2753,9 @@ ALTER TABLE ONLY zeke_jobs.task
 ALTER TABLE ONLY zeke_jobs.tick
     ADD CONSTRAINT tick_pkey PRIMARY KEY (task, scheduled_for);
 
+ALTER TABLE ONLY zeke_jobs.unique_holder
+    ADD CONSTRAINT unique_holder_pkey PRIMARY KEY (unique_key);
+
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
@@ -2712,8 +2792,6 @@ CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, k
 CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
 
 CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for) WHERE (scheduled_for IS NOT NULL);
-
-CREATE UNIQUE INDEX queue_unique ON zeke_jobs.queue USING btree (unique_key) WHERE (unique_key IS NOT NULL);
 
 CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
 

@@ -113,6 +113,15 @@ def chain(payload: Number, ctx: Context) -> None:
         ctx.complete({"sent": 1})
 
 
+def chain_itself(payload: Number, ctx: Context) -> None:
+    """Sends its own successor, and then says how far it is and what it cost."""
+    with ctx.transaction():
+        if payload.n == 0:
+            ctx.send("again", {"n": 1, "story_id": payload.story_id}, unique="story_id")
+        ctx.progress(1, 2)
+        ctx.add_cost(1)
+
+
 def chain_then_raise(payload: Number, ctx: Context) -> None:
     with ctx.transaction():
         ctx.send("echo", {"n": payload.n})

@@ -132,7 +132,7 @@ CASES = [
         "queue_ready",
         run("send_one", task="capped", revision=1, payload='{"n": 1}', options="{}"),
     ),
-    Case("unique send", "queue_unique", lambda big: [send("once")(big) for _ in range(2)]),
+    Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
     Case(
         "send for a tick",
         "queue_tick",

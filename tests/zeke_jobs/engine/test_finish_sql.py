@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from tests.zeke_jobs.engine.conftest import NOON, Jobs
 from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
@@ -138,3 +142,27 @@ def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) 
     attempts = jobs.row(job)["attempts"]
     assert len(attempts) == 100
     assert attempts[-1]["reason"] == "104"
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["send", "send many"])
+def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn: Connection, many: bool) -> None:
+    jobs.use(ONE)
+    ended = [*jobs.add("a", options='{"unique": true}'), *jobs.add("a", payload='{"n": 1}', options='{"unique": true}')]
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 2)
+    sender = Jobs(other_conn)
+    sender.rows("BEGIN")
+    if many:
+        sender.rows(
+            "SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {\"n\": 1}]', ARRAY[gen_random_uuid(), gen_random_uuid()],"
+            " '{}', '{\"unique\": true}')"
+        )
+    else:
+        sender.add("a", options='{"unique": true}')
+        sender.add("a", payload='{"n": 1}', options='{"unique": true}')
+    jobs.rows("SET lock_timeout = '1s'")
+    assert jobs.complete(worker, claims[:1]) == [claims[0]["message_id"]]
+    assert jobs.finish(worker, claims[1], "retry", reason="no luck")
+    sender.rows("COMMIT")
+    states = jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id <> ALL (%s::uuid[])", ended)
+    assert [row["state"] for row in states] == ["queued", "queued"]

@@ -91,6 +91,15 @@ def test_a_job_that_is_to_be_unique_for_a_period_stays_so_long(jobs: Jobs) -> No
     assert left(jobs, timedelta(days=2, seconds=1)) == set()
 
 
+def test_a_purged_job_leaves_its_unique_key_to_the_next(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', keep: {completed: 1h}, unique: {while: active}}")
+    ended(jobs, "a", "completed")
+    assert left(jobs, timedelta(days=1)) == set()
+    assert jobs.rows("SELECT unique_key FROM zeke_jobs.unique_holder") == []
+    (job,) = jobs.add("a")
+    assert jobs.add("a") == [job]
+
+
 def test_a_purged_job_is_known_to_have_existed(jobs: Jobs) -> None:
     (job,) = ended(jobs, "a", "failed")
     assert left(jobs, timedelta(days=4)) == set()

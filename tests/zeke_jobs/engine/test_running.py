@@ -305,6 +305,15 @@ def test_progress_is_seen_while_the_job_runs(running: Running) -> None:
         zeke_jobs.wait(job, timeout=10)
 
 
+def test_a_handler_that_has_sent_its_own_successor_goes_on_in_the_same_transaction(running: Running) -> None:
+    with running("  again: {handler: 'H:chain_itself', timeout: 5s, retry: {limit: 0}}"):
+        first = zeke_jobs.send("again", {"story_id": "s"}, unique="story_id")
+        zeke_jobs.wait(first.id, timeout=10)
+        job = zeke_jobs.status(first.id)
+        assert job.progress == {"done": 1, "total": 2, "note": ""}
+        assert job.cost == 1
+
+
 def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running, jobs: Jobs) -> None:
     with running("  long: {handler: 'H:progress'}", threads=1):
         for _ in range(3):

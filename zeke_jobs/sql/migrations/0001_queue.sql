@@ -46,7 +46,7 @@ COMMENT ON COLUMN zeke_jobs.queue.priority IS 'Higher runs first.';
 COMMENT ON COLUMN zeke_jobs.queue.run_at IS 'Not claimed before this time.';
 COMMENT ON COLUMN zeke_jobs.queue.expires_on IS 'Cancelled if it has not started by then.';
 COMMENT ON COLUMN zeke_jobs.queue.key IS 'What the per-key limit counts by; the job''s own id where none was given.';
-COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'No second job with this key while the first one holds it.';
+COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'What it was sent as unique by; the newest such job is its holder.';
 COMMENT ON COLUMN zeke_jobs.queue.idempotency_key IS 'The caller''s name for this send; a second send finds this row.';
 COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never reset, and fences every later change by the claimant.';
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';

@@ -1,8 +1,14 @@
 -- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
 
--- Holds "one job per unique key". A job holds its key until a later send takes it over (zeke_jobs.enqueue), so that neither
--- claims nor finishes ever touch it, and a job that returns to the queue cannot collide with its successor.
-CREATE UNIQUE INDEX queue_unique ON zeke_jobs.queue (unique_key) WHERE unique_key IS NOT NULL;
+-- Holds "one job per unique key". A job holds its key until a later send takes it over (zeke_jobs.enqueue), so that a job that returns
+-- to the queue cannot collide with its successor. A table of its own, so that a send never locks the row of a job: the holder may be
+-- active, and its worker would wait for the sender's transaction before it could complete it.
+CREATE TABLE zeke_jobs.unique_holder (
+  unique_key text NOT NULL,
+  job uuid NOT NULL,
+  CONSTRAINT unique_holder_pkey PRIMARY KEY (unique_key)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
 
 -- pg-boss's words, in its order: state < 'active' is queued. 'expired' is a word of its version 9; no job of ours has it.
 CREATE TYPE zeke_jobs.job_status AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
@@ -243,6 +249,8 @@ DECLARE
   v_while text;
   v_period interval;
   v_unique_key text;
+  v_holder uuid;
+  v_took boolean;
   v_full boolean := false;
   v_first record;
 BEGIN
@@ -273,7 +281,25 @@ BEGIN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
-    IF NOT v_full THEN
+    v_took := false;
+    IF v_unique_key IS NOT NULL AND NOT v_full THEN
+      v_holder := NULL;
+      -- Waits for a sender that is just taking the key. Each statement sees what was committed before it began.
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (v_unique_key, v_id) ON CONFLICT DO NOTHING;
+      v_took := FOUND;
+      IF NOT v_took THEN
+        SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key;
+        IF NOT EXISTS (
+          SELECT 1 FROM zeke_jobs.queue AS q
+          WHERE q.message_id = v_holder AND zeke_jobs.holds(q, v_while, v_period, v_parent))
+        THEN
+          UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
+          v_took := FOUND;
+          CONTINUE WHEN NOT v_took;
+        END IF;
+      END IF;
+    END IF;
+    IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
         scheduled_for, revision)
@@ -296,8 +322,14 @@ BEGIN
       IF FOUND THEN
         RETURN;
       END IF;
+      -- Its id, idempotency key or tick stands for another job, which leaves the unique key as it was.
+      IF v_took AND v_holder IS NULL THEN
+        DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_unique_key AND u.job = v_id;
+      ELSIF v_took THEN
+        UPDATE zeke_jobs.unique_holder AS u SET job = v_holder WHERE u.unique_key = v_unique_key AND u.job = v_id;
+      END IF;
     END IF;
-    -- Each statement sees what was committed before it began, so whoever won the conflict is found here.
+    -- Whoever won the conflict is found here.
     SELECT * INTO v_first FROM (
       SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
       FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
@@ -310,7 +342,7 @@ BEGIN
       UNION ALL
       SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
         zeke_jobs.holds(q, v_while, v_period, v_parent)
-      FROM zeke_jobs.queue AS q WHERE q.unique_key = v_unique_key
+      FROM zeke_jobs.unique_holder AS u JOIN zeke_jobs.queue AS q ON q.message_id = u.job WHERE u.unique_key = v_unique_key
     ) AS f
     ORDER BY f.holds DESC
     LIMIT 1;
@@ -324,10 +356,6 @@ BEGIN
       outcome := 'full';
       RETURN;
     END IF;
-    -- The key's holder no longer needs it. The condition is tried again on the newest row, so a holder that came back keeps it.
-    UPDATE zeke_jobs.queue AS q
-    SET unique_key = NULL
-    WHERE q.unique_key = v_unique_key AND NOT zeke_jobs.holds(q, v_while, v_period, v_parent);
   END LOOP;
 END
 $$;
@@ -342,6 +370,8 @@ DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_now timestamptz := zeke_jobs.now();
   v_fields text[];
+  v_unique_keys text[];
+  v_taken uuid[];
   v_made bigint;
 BEGIN
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
@@ -350,9 +380,28 @@ BEGIN
     RETURN;
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < cardinality(p_ids) THEN
+  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
+    SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
+  THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
+  END IF;
+  IF v_fields IS NOT NULL THEN
+    v_unique_keys := ARRAY(
+      SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
+      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
+    -- In the keys' order, so that two senders never wait for each other.
+    WITH taken AS (
+      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
+      SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
+      FROM ROWS FROM (unnest(p_ids), unnest(v_unique_keys)) WITH ORDINALITY AS j (id, unique_key, n)
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id)
+      ORDER BY j.unique_key, j.n
+      ON CONFLICT DO NOTHING
+      RETURNING u.job
+    )
+    SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
     message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
@@ -364,24 +413,32 @@ BEGIN
     zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now)),
     zeke_jobs.moment(p_options, 'expires', v_now, NULL),
     coalesce(j.key, p_options ->> 'key', CASE WHEN v_task.per_key IS NOT NULL THEN j.id::text END),
-    CASE WHEN v_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_fields, j.payload) END,
+    j.unique_key,
     v_now,
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
-  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) AS j (id, key, payload)
+  FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+    AS j (id, key, payload, unique_key)
+  WHERE v_fields IS NULL OR j.id = ANY (v_taken)
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS v_made = ROW_COUNT;
   IF v_made = cardinality(p_ids) THEN
     RETURN;
   END IF;
-  -- Some met a holder of their unique key: decide those one by one.
+  -- Some met a holder of their unique key: decide those one by one, in the same order.
   RETURN QUERY
     SELECT j.n, e.outcome, e.job_id, e.status
-    FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads)) WITH ORDINALITY AS j (id, key, payload, n)
+    FROM (
+      SELECT i.id, i.key, i.payload, i.n
+      FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
+        WITH ORDINALITY AS i (id, key, payload, unique_key, n)
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
+      ORDER BY i.unique_key, i.n
+      OFFSET 0
+    ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e
-    WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id);
+      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
 END
 $$;
 

@@ -85,11 +85,7 @@ BEGIN
       SET queue_name = v_task.queue, mtime = zeke_jobs.now(),
         message = q.message || jsonb_build_object('actor_name', v_task.id, 'queue_name', v_task.queue),
         key = coalesce(q.key, CASE WHEN v_task.per_key IS NOT NULL THEN q.message_id::text END),
-        -- Where the new name has a job of that key already, this one stands beside it, as it did before.
-        unique_key = CASE WHEN v_task.id = v_pair.task THEN q.unique_key
-          WHEN NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1))
-          THEN v_task.id || substr(q.unique_key, length(v_pair.task) + 1) END,
+        unique_key = v_task.id || substr(q.unique_key, length(v_pair.task) + 1),
         idempotency_key = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
             WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
           THEN q.idempotency_key END,
@@ -97,7 +93,20 @@ BEGIN
             WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
           THEN q.scheduled_for END
       WHERE q.message_id = ANY (v_ids)
-      RETURNING 1
+      RETURNING q.message_id, q.unique_key
+    ),
+    former AS (
+      DELETE FROM zeke_jobs.unique_holder AS u
+      USING moved AS m
+      WHERE v_task.id <> v_pair.task AND u.job = m.message_id
+        AND u.unique_key = v_pair.task || substr(m.unique_key, length(v_task.id) + 1)
+      RETURNING m.unique_key, u.job
+    ),
+    held AS (
+      -- Where the new name has a job of that key already, this one stands beside it, as it did before.
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job)
+      SELECT f.unique_key, f.job FROM former AS f ORDER BY f.unique_key
+      ON CONFLICT DO NOTHING
     )
     SELECT count(*) INTO v_count FROM moved;
     IF v_count > 0 THEN

@@ -64,7 +64,8 @@ BEGIN
     DELETE FROM zeke_jobs.queue AS q
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts
+      q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
+      q.unique_key
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
@@ -83,6 +84,14 @@ BEGIN
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
       attempts = excluded.attempts
+  ),
+  left_behind AS (
+    SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
+    -- A sender that is just taking the key over is not waited for.
+    FOR UPDATE OF u SKIP LOCKED
+  ),
+  freed AS (
+    DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
