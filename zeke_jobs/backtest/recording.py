@@ -175,12 +175,14 @@ class Recorder:
         workload.follows(parent, job, attempt=attempt, after=max(0.0, created - claims[attempt]))
 
     def _earlier(self, row: Row) -> tuple[tuple[Attempt, ...], list[float]]:
-        """The attempts before the last one."""
+        """The attempts before the last one. Retries beyond the policy's limit were granted by one of the handler's own."""
+        task = self._config.task(row.name)
+        limit = task.retry.limit if task else 0
         if row.attempts is None:
             self.oddities.vague += 1
             held = max(0.0, (row.completed or 0.0) - (row.started or row.completed or 0.0))
-            return (Attempt(held, "retry"),) * (row.attempt - 1), [0.0] * (row.attempt - 1)
-        task = self._config.task(row.name)
+            vague = tuple(Attempt(held, "retry", own=retry > limit) for retry in range(1, row.attempt))
+            return vague, [0.0] * (row.attempt - 1)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
             entries = entries[:-1]
@@ -193,9 +195,8 @@ class Recorder:
             following = row.run_at if is_last else entries[number + 1][1]
             gap = None if following is None else max(0.0, following - ended)
             retry = sum(attempt.how != "deferred" for attempt in attempts) + 1
-            attempts.append(
-                _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
-            )
+            made = _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
+            attempts.append(made._replace(own=how != "deferred" and retry > limit))
             claims.append(started)
         return tuple(attempts), claims
 
@@ -217,7 +218,9 @@ class Recorder:
             how = "cancelled"
         elif row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
-            how = "rejected" if entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD else "failed"
+            # Where the handler had a limit of its own, no other limit of the policy's would have helped.
+            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
+            how = "rejected" if is_final else "failed"
         else:
             self._sample(row.name, held)
         return Attempt(held, how), begun, True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zeke_jobs.backtest.lanes import THREADS
 from zeke_jobs.backtest.looks import NEVER, Looks
 from zeke_jobs.backtest.rules import Board
+from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
 from zeke_jobs.backtest.tally import Tally
 from zeke_jobs.outcome import backoff
 
@@ -97,10 +98,12 @@ class Simulation:
         self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
         self._unfinished_ticks: dict[str, int] = {}
         self._looks = Looks(len(self._queues))
+        self._senders = Senders(workload, self._is_bounded)
 
     def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
         """Run to the end; ``progress`` hears now and then which share of the time has passed."""
         events, roots, sent = self._events, self.workload.roots, self.workload.sent
+        void = self._senders.void
         at_root, count = 0, len(roots)
         due_root = sent[roots[0]] if count else NEVER
         next_sample = self.workload.begin
@@ -121,7 +124,10 @@ class Simulation:
                 at_root += 1
                 due_root = sent[roots[at_root]] if at_root < count else NEVER
             while events and events[0][0] <= now:
-                _, _, kind, job = heappop(events)
+                _, number, kind, job = heappop(events)
+                if number in void:
+                    void.discard(number)
+                    continue
                 acts |= handle[kind](job, now) is not False
             if acts and self._free:
                 self._claim(now)
@@ -133,8 +139,13 @@ class Simulation:
 
     # ── events ──
 
+    def _is_bounded(self, job: int) -> bool:
+        lane = self._lanes[job]
+        return lane is not None and self._tasks[lane.task].max_queued is not None
+
     def _send(self, job: int, now: float) -> None:
         lane = self._lanes[job]
+        self._senders.sends(job)
         if lane is None:
             self.tally.unserved(job)
             return
@@ -148,6 +159,8 @@ class Simulation:
         if bound is not None and self.tally.queued[lane.task] >= bound:
             self.tally.refused(lane)
             self._over(lane, job)
+            if (cut := self._senders.cut(job)) is not None:
+                self._put_off(*cut, now, is_hopeless=lane.paused)
             return
         self.tally.sent(lane, job)
         self._sent += 1
@@ -157,6 +170,17 @@ class Simulation:
             self._expiring[job] = False
             self._push(now + leaves, _LEAVE, job)
         self._queue(lane, job, now + workload.delay[job], now)
+
+    def _put_off(self, sender: int, until: float, now: float, *, is_hopeless: bool) -> None:
+        """A sender met a full queue: its attempt ends now and not then, and is made again, but where the queue never empties."""
+        lane = self._lanes[sender]
+        assert lane is not None
+        self._free += 1
+        self._tried.setdefault(sender, _FIRST)
+        self.board.end(lane, sender, self.workload.key[sender])
+        self.tally.cut(lane, now, until)
+        self.tally.again(lane, sender, is_retry=False)
+        self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
 
     def _skips(self, lane: Lane) -> bool:
         """Whether a schedule's tick is skipped, since the job of an earlier one has not ended."""
@@ -201,6 +225,7 @@ class Simulation:
         lane = self._lanes[job]
         assert lane is not None
         self._free += 1
+        self._senders.ended(job)
         tried, retries = self._tried.pop(job, _FIRST)
         attempt = self._attempt(job, tried)
         again = None if attempt.how == "completed" else self._again(lane, attempt, retries)
@@ -225,7 +250,7 @@ class Simulation:
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
         policy = self._tasks[lane.task].retry
-        if retries >= policy.limit:
+        if retries >= policy.limit and not attempt.own:
             return None
         if attempt.how == "died":
             return 0.0, True
@@ -266,9 +291,16 @@ class Simulation:
         tried = self._tried[job][0] if job in self._tried else 0
         held = self._attempt(job, tried).held
         wait = now - self._due.pop(job) + workload.start[job]
-        self.tally.started(lane, job, now, wait, held, first=not tried)
+        self.tally.started(lane, job, now, wait, held, first=job not in self._tried)
         if self._expiring:
             self._expiring.pop(job, None)
+        if job in self._senders:
+            # Before the end, though it be at the same moment: a full queue cuts off the attempt.
+            sends = [
+                self._push(now + min(one.after, held), _SEND, one.job) for one in self._senders.to_send(job, tried)
+            ]
+            self._senders.started(job, now + held, [*sends, self._push(now + held, _END, job)])
+            return
         self._push(now + held, _END, job)
         if job in workload.follow_ups:
             for follow_up in workload.follow_ups[job]:
@@ -280,6 +312,7 @@ class Simulation:
         # What failed to the last is taken to fail in further attempts too.
         return attempts[number] if number < len(attempts) else attempts[-1]
 
-    def _push(self, at: float, kind: int, job: int) -> None:
+    def _push(self, at: float, kind: int, job: int) -> int:
         self._sequence += 1
         heappush(self._events, (at, self._sequence, kind, job))
+        return self._sequence

@@ -91,9 +91,7 @@ class Tally:
         """An attempt of a job was claimed, which will hold its thread for so long."""
         tally = self.tasks[lane.task]
         self.queued[lane.task] -= 1
-        until = now + held
-        if until > self._begin and now < self._end:
-            tally.busy += min(until, self._end) - max(now, self._begin)
+        tally.busy += self._within(now, now + held)
         if not self._counts[job]:
             return
         if first:
@@ -101,6 +99,14 @@ class Tally:
             tally.starts.append(now)
             if (cost := self.workload.cost[job]) is not None:
                 tally.cost = (tally.cost or 0.0) + cost
+
+    def cut(self, lane: Lane, now: float, until: float) -> None:
+        """An attempt that would have held its thread until then ended."""
+        self.tasks[lane.task].busy -= self._within(now, until)
+
+    def _within(self, start: float, end: float) -> float:
+        """Seconds of a time that lie within the time that counts."""
+        return max(0.0, min(end, self._end) - max(start, self._begin))
 
     def again(self, lane: Lane, job: int, *, is_retry: bool) -> None:
         """A job goes back to the queue."""

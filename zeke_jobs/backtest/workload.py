@@ -18,11 +18,13 @@ class Attempt(NamedTuple):
         held: Seconds from its claim to its end, in which it occupies a thread and its limits.
         how: How it ended: failed is for want of retries, rejected is for good.
         gap: Seconds to when the job was due again, where that was not the policy's doing; else None.
+        own: Whether it is tried again whatever the policy's limit says, since the handler had one of its own.
     """
 
     held: float
     how: Ending = "completed"
     gap: float | None = None
+    own: bool = False
 
 
 class FollowUp(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.zeke_jobs.engine.conftest import NOON
 from zeke_jobs.backtest import history
+from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, FollowUp
 from zeke_jobs.queries import SQL
 
@@ -69,6 +70,20 @@ def test_a_job_that_ran_out_of_retries_is_told_from_one_that_was_rejected(story:
         story.sent(0, "a")
         story.ran("a", 1, 3, "failed", error=f'{{"type": "{error}"}}')
     assert [attempts[-1].how for attempts in read(story).workload.attempts] == ["failed", "rejected"]
+
+
+def test_retries_beyond_the_policys_limit_are_the_handlers_own(story: Story) -> None:
+    story.use("  a: {handler: 'H:echo', retry: {limit: 1, delay: 10s, jitter: 0}}")
+    for last in ("completed", "failed"):
+        story.sent(0, "a")
+        for number, outcome in enumerate(("retry", "deferred", "retry", last)):
+            story.ran("a", 20 * number, 20 * number + 1, outcome, **({} if outcome == last else {"delay": 10.0}))
+    recording = read(story)
+    completed, failed = recording.workload.attempts
+    assert [one.own for one in completed] == [False, False, True, False]
+    assert [one.how for one in failed] == ["retry", "deferred", "retry", "rejected"]
+    tally = Simulation(recording.workload, story.config, Fleet()).run()
+    assert (tally.tasks["a"].completed, tally.tasks["a"].failed, tally.tasks["a"].retried) == (1, 1, 4)
 
 
 def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:

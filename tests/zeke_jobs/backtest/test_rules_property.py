@@ -35,9 +35,10 @@ TASKS = """
   wide: {handler: 'H:echo', uses: [slow], concurrency: {per_key: 2}}
   rated: {handler: 'H:echo', rate: 2/s, priority: 1}
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
+  full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
 """
-NAMES = ("free", "one", "pooled", "both", "keyed", "wide", "rated", "aside", "still")
+NAMES = ("free", "one", "pooled", "both", "keyed", "wide", "rated", "aside", "full", "still")
 
 
 def history(chance: Random) -> list[dict[str, Any]]:

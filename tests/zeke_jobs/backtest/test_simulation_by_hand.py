@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.engine.conftest import load
-from zeke_jobs import consumer
+from zeke_jobs import consumer, job_context
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.lanes import RATE_GRACE
 from zeke_jobs.backtest.looks import POLL, SOON
+from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 
@@ -149,6 +150,15 @@ def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often(
     assert (tally.tasks["a"].failed, tally.tasks["a"].retried, tally.last) == (2, 3, 34)
 
 
+def test_a_retry_that_the_handler_grants_itself_is_not_ended_by_the_policys_limit() -> None:
+    day = Day()
+    job = day.job("a", 0, 1, 1, 1)
+    day.workload.attempts[job] = (Attempt(1, "retry"), Attempt(1, "retry", own=True), Attempt(1))
+    tasks = "  a: {{handler: 'H:echo', retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}}}"
+    assert day.simulation(tasks.format(1)).run().tasks["a"].completed == 1
+    assert day.simulation(tasks.format(0)).run().tasks["a"].failed == 1
+
+
 def test_a_deferred_job_holds_nothing_while_it_waits_and_uses_up_no_retry() -> None:
     day = Day()
     job = day.job("a", 0, 1, 1)
@@ -186,6 +196,51 @@ def test_a_full_queue_refuses_what_is_sent() -> None:
         day.job("a", sent, 10)
     shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_queued: 1}").tasks["a"]
     assert (shown.jobs, shown.refused) == (2, 2)
+
+
+BOUNDED = "  b: {{handler: 'H:echo', concurrency: 1, max_queued: 1, paused: {}}}\n  a: {{handler: 'H:echo'}}"
+
+
+def test_a_sender_that_meets_a_full_queue_runs_again_half_a_minute_later() -> None:
+    # One b runs and one waits when a would send the third, 5 s after its start; at 35 s it runs again and sends it at 40 s.
+    day = Day()
+    parent = day.job("a", 0, 20)
+    day.job("b", 0, 36)
+    day.job("b", 1, 10)
+    for after in (5, 20):
+        day.job("b", after, 1, parent=parent)
+    simulation = day.simulation(BOUNDED.format("false"))
+    tally = simulation.run()
+    assert list(tally.tasks["a"].starts) == [0]
+    assert tally.tasks["a"].busy == 5 + 20
+    assert (tally.tasks["a"].completed, tally.tasks["a"].retried) == (1, 0)
+    assert list(tally.tasks["b"].starts) == [0, 36, 46, 55]
+    assert (tally.tasks["b"].completed, tally.tasks["b"].refused) == (4, 1)
+
+
+def test_what_was_sent_before_the_full_queue_is_not_sent_again() -> None:
+    day = Day()
+    day.job("b", 0, 100)
+    parent = day.job("a", 0, 10)
+    for after in (1, 10, 10):
+        day.job("b", after, 1, parent=parent)
+    tally = day.simulation(BOUNDED.format("false")).run()
+    assert (tally.tasks["b"].jobs, tally.tasks["b"].completed) == (4, 4)
+    # The second one finds no room at 10, 50 and 90 s but at 130 s, and takes it from the third one until 170 s.
+    assert (tally.tasks["a"].completed, tally.tasks["b"].refused, tally.last) == (1, 4, 171)
+
+
+def test_a_full_queue_that_never_empties_leaves_its_senders_waiting() -> None:
+    day = Day()
+    day.job("b", 0, 1)
+    parent = day.job("a", 0, 1)
+    day.job("b", 1, 1, parent=parent)
+    shown = day.figures(BOUNDED.format("true"))
+    assert (shown.tasks["a"].completed, shown.tasks["b"].refused) == (0, 1)
+
+
+def test_a_sender_waits_as_long_as_a_real_one() -> None:
+    assert job_context._WAIT_WHEN_FULL == WAIT_WHEN_FULL
 
 
 def test_a_job_that_did_not_start_in_time_leaves_the_queue() -> None:

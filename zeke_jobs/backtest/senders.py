@@ -1,0 +1,66 @@
+"""Jobs that send into queues with a bound: what of their attempt is to come, since a full queue cuts it off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zeke_jobs.backtest.workload import FollowUp, Workload
+
+#: Seconds until a job that met a full queue runs again, as of ``ctx.send``.
+WAIT_WHEN_FULL = 30.0
+
+
+class Senders:
+    """Of the jobs whose follow-ups may meet a full queue.
+
+    Args:
+        workload: What is sent.
+        is_bounded: Whether a job waits in a queue with a bound.
+
+    Attributes:
+        void: Numbers of events that will not take place.
+    """
+
+    def __init__(self, workload: Workload, is_bounded: Callable[[int], bool]) -> None:
+        self.void: set[int] = set()
+        self._follow_ups = {
+            sender: many
+            for sender, many in workload.follow_ups.items()
+            if any(is_bounded(follow_up.job) for follow_up in many)
+        }
+        self._of = {follow_up.job: sender for sender, many in self._follow_ups.items() for follow_up in many}
+        self._sent: set[int] = set()
+        self._running: dict[int, tuple[float, list[int]]] = {}
+
+    def __contains__(self, job: int) -> bool:
+        return job in self._follow_ups
+
+    def to_send(self, sender: int, attempt: int) -> Iterator[FollowUp]:
+        """What an attempt of a sender sends; not what it sent before it was cut off."""
+        return (one for one in self._follow_ups[sender] if one.attempt == attempt and one.job not in self._sent)
+
+    def started(self, sender: int, until: float, events: list[int]) -> None:
+        """An attempt of a sender has begun, which will end then; the numbers are those of its events."""
+        self._running[sender] = until, events
+
+    def ended(self, sender: int) -> None:
+        """An attempt of a sender came to its end."""
+        self._running.pop(sender, None)
+
+    def sends(self, job: int) -> None:
+        """A job is sent, and for the last time unless it meets a full queue."""
+        if job in self._of:
+            self._sent.add(job)
+
+    def cut(self, job: int) -> tuple[int, float] | None:
+        """A job met a full queue: which sender's attempt ends here, and when it would have ended; None where none runs."""
+        sender = self._of.get(job)
+        if sender is None or sender not in self._running:
+            return None
+        self._sent.discard(job)
+        until, events = self._running.pop(sender)
+        self.void.update(events)
+        return sender, until
