@@ -16,6 +16,7 @@ from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analysis, Analyst
+    from actors.store.authorship import Author
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         overlay = overlays.lock(tx, text.id)
         if overlay is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
-        kept = overlay.analysis_author == "person"
+        kept = _kept(overlay.analysis_author, payload.trigger)
         changed = overlays.save_analysis(
             tx,
             text.id,
@@ -67,13 +68,22 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})
         ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
         output = {
-            "outcome": "kept_edited" if kept else "analyzed" if changed else "unchanged",
+            "outcome": kept or ("analyzed" if changed else "unchanged"),
             "state": analysis.state,
             "chili": analysis.chili,
             "same_event": same_event,
         }
         ctx.complete(output)
     return output
+
+
+def _kept(author: Author, trigger: str) -> str | None:
+    """Why the analysis that is there stays, or None."""
+    if author == "person":
+        return "kept_edited"
+    if author == "unknown" and trigger != "manual":
+        return "kept_existing"
+    return None
 
 
 def _verified(analysis: Analysis, document: str) -> Analysis:

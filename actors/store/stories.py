@@ -52,7 +52,7 @@ def add(
     url: str | None,
     published_at: datetime | None,
 ) -> UUID:
-    """Make a story of a content."""
+    """Make a story of a content that is stored already."""
     row = SQL.one(
         conn,
         "story_add",
@@ -68,7 +68,7 @@ def add(
 
 
 def edit(conn: Connection, story_id: UUID, *, title: str) -> bool:
-    """Take over the title that an edited article has now; whether that changed anything."""
+    """Take over the title that an edited article has now, unless a person gave it one; whether that changed anything."""
     return SQL.run(conn, "story_edit", story_id=str(story_id), title=title) > 0
 
 

@@ -130,6 +130,29 @@ def test_what_a_person_wrote_stays_and_the_score_moves_on(
     assert overlay["citations"]["chili"] == 4
 
 
+@pytest.mark.parametrize(
+    ("trigger", "outcome"), [("auto", "kept_existing"), ("retry", "kept_existing"), ("manual", "analyzed")]
+)
+def test_an_analysis_of_unknown_origin_is_replaced_only_on_demand(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, trigger: str, outcome: str
+) -> None:
+    story = add_story(ARTICLE)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO story_overlays (story_id, why_it_matters) VALUES (%s, 'As an earlier version said.')",
+            (str(story),),
+        )
+    output = analyze_story(
+        AnalyzeStory.model_validate({"storyId": story, "trigger": trigger}), handler_context(EventSettings())
+    )
+    assert output["outcome"] == outcome
+    (overlay,) = rows(OVERLAY, str(story))
+    is_replaced = trigger == "manual"
+    assert (overlay["why_it_matters"] == "As an earlier version said.") is not is_replaced
+    assert ("analysis" in overlay["citations"]) is is_replaced
+    assert "chili" in overlay["citations"], "the score is new in any case"
+
+
 def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     add_story: Any, handler_context: Any, rows: Callable[..., Any]
 ) -> None:

@@ -183,6 +183,36 @@ def test_a_story_follows_its_article_and_keeps_its_identity(
     assert pipeline.tasks_sent() == ["analyze-story"]
 
 
+def test_a_title_that_a_person_edited_stays(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the first wording")))
+    item = add_item(f"{site.url}/a", title="As the feed says")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    pipeline.query("UPDATE stories SET title = 'My own title'")
+    requeue(pipeline, item)
+    assert pipeline.outcomes() == {"stored": 1}, "nothing was edited"
+    for wording in ("second", "third"):
+        site.pages["/a"] = Answer(page("A", paragraphs(f"the {wording} wording")))
+        pipeline.query("UPDATE raw_items SET title = %s", wording)
+        requeue(pipeline, item)
+        assert pipeline.outcomes() == {"updated": 1}
+        assert pipeline.query("SELECT title FROM stories") == [("My own title",)]
+
+
+def test_a_title_of_the_pipelines_own_follows_its_article(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/a"] = Answer(page("A", paragraphs("the wording")))
+    item = add_item(f"{site.url}/a", title="First")
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    for title in ("Second", "Third"):
+        pipeline.query("UPDATE raw_items SET title = %s", title)
+        requeue(pipeline, item)
+        assert pipeline.outcomes() == {"updated": 1}
+        assert pipeline.query("SELECT title FROM stories") == [(title,)]
+
+
 def test_an_article_that_is_edited_into_a_near_duplicate_joins_its_like(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:
