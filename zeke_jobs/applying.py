@@ -17,6 +17,7 @@ from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import transaction
 from zeke_jobs.proposing import Proposal, propose
 from zeke_jobs.queries import SQL
+from zeke_jobs.set_for_a_time import after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,8 @@ def put_in_force(
 ) -> Applied:
     """What ``apply`` does, in a transaction of the caller's that holds the catalogue's lock."""
     orders = orders or Orders()
-    proposal = propose(conn, file, orders, overrides, by, message)
+    # What is over ends, whatever else there may be that cannot.
+    proposal = propose(conn, file, orders, overrides, by, message, ends_too=origin != "revert")
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
     if proposal.plan.stranded:
@@ -196,7 +198,9 @@ def _revert(conn: Connection) -> Applied | None:
     ended = [] if latest is None else by_hand.over(conn, latest.overrides)
     if latest is None or not ended:
         return None
-    kept = [one for one in latest.overrides if one not in ended]
+    kept = [one for one in latest.overrides if one.drains is None or one not in ended]
+    if times := [one.until for one in ended if one.until is not None]:
+        kept = after(kept, max(times))
     file = load_text(latest.source, f"revision {latest.number}")
     said = "; ".join(_ended(one) for one in ended)
     return put_in_force(conn, file, by=ITSELF, message=said, origin="revert", overrides=kept)
@@ -205,7 +209,10 @@ def _revert(conn: Connection) -> Applied | None:
 def _ended(override: Override) -> str:
     if override.drains is not None:
         return f"{override.path[1]} has drained"
-    return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "")
+    back = (
+        f", back to {override.back_to} ({'; '.join(one.why for one in override.beneath)})" if override.beneath else ""
+    )
+    return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "") + back
 
 
 def _move_jobs(conn: Connection, proposal: Proposal) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import check, load_text
@@ -10,9 +11,11 @@ from zeke_jobs.config.diagnostics import Report, split_lines, suggest
 from zeke_jobs.config.document import parse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.queries import SQL
+from zeke_jobs.set_for_a_time import after, covers, ends, hidden_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from psycopg2.extensions import connection as Connection
 
@@ -35,34 +38,54 @@ class Carried:
 def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
     """Which overrides still say something beside this file; that one of ``set_before`` (by default the same) ends is noted.
 
-    One ends where its task, limit or service left the file, and where the file says the same by itself.
+    One ends where its task, limit or service left the file, and where the file says the same by itself, now and whenever
+    something that is set for a time is over.
 
     Raises:
         ConfigurationError: one does not fit the file.
     """
-    kept: list[Override] = []
-    notes = []
     before = overrides if set_before is None else set_before
-    effect = _effect(file, kept)
-    for override in overrides:
-        reason = _lapse(file, override)
-        if not reason:
-            with_it = _effect(file, [*kept, override])
-            if with_it == effect:
-                reason = "the file says so itself"
-            else:
-                kept.append(override)
-                effect = with_it
-        if reason and len(without(before, override.path)) < len(before):
-            notes.append(f"{override.label} is no longer set by hand: {reason}")
+    reasons = {one.path: reason for one in overrides if (reason := _lapse(file, one))}
+    kept = [one for one in overrides if one.path not in reasons]
+    _effect(file, kept)
+    times = ends(kept)
+    effects = _effects(file, kept, times)
+    for override in reversed(kept.copy()):
+        others = [one for one in kept if one.path != override.path]
+        if _effects(file, others, times) == effects:
+            kept = others
+            reasons[override.path] = "the file says so itself"
+    notes = [
+        f"{one.label} is no longer set by hand: {reasons[one.path]}"
+        for one in overrides
+        if one.path in reasons and len(without(before, one.path)) < len(before)
+    ]
     return Carried(tuple(kept), tuple(notes))
+
+
+def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
+    """What is set for a time must be able to end.
+
+    Raises:
+        ConfigurationError: what would be left then does not fit.
+    """
+    left = list(overrides)
+    for moment in ends(overrides):
+        ended = ", ".join(one.label for one in left if one.until == moment)
+        left = after(left, moment)
+        if found := check(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in left])[1]:
+            when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            raise ConfigurationError(
+                f"{found[0].message}, when {ended} ends at {when}\n"
+                f"  help: set what needs it for no longer than that, or set {ended} for good"
+            )
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
     """The overrides with more of them, each of which takes the place of those at its path and below."""
     result = list(overrides)
     for one in new:
-        result = [*without(result, one.path), one]
+        result = [*without(result, one.path), replace(one, beneath=hidden_by(one, result))]
     return result
 
 
@@ -91,7 +114,18 @@ def _help(text: str) -> str:
 
 def without(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
     """The overrides but those at a path and below."""
-    return [one for one in overrides if one.path[: len(path)] != path]
+    return [one for one in overrides if not covers(path, one.path)]
+
+
+def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
+    """The overrides but those at a path and below; what one that was set for a time hides comes back, as at its end."""
+    left: list[Override] = []
+    for place, one in enumerate(overrides, start=1):
+        if not covers(path, one.path):
+            left.append(one)
+        else:
+            left += [back for back in one.beneath if not any(covers(by.path, back.path) for by in overrides[place:])]
+    return left
 
 
 def over(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
@@ -168,6 +202,17 @@ def _lapse(file: Config, override: Override) -> str:
     if override.drains is not None:
         return "the file has the task again" if rest[0] in known else ""
     return "" if rest[0] in known else f"{rest[0]} left the file"
+
+
+def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[dict[str, Any] | None]:
+    """What the overrides come to, now and at these times; None where they do not fit."""
+    found: list[dict[str, Any] | None] = []
+    for some in (overrides, *(after(overrides, time) for time in times)):
+        try:
+            found.append(_effect(file, some))
+        except ConfigurationError:
+            found.append(None)
+    return found
 
 
 def _effect(file: Config, overrides: Sequence[Override]) -> dict[str, Any]:

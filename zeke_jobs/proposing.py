@@ -38,9 +38,18 @@ class Proposal:
 
 
 def propose(
-    conn: Connection, file: Config, orders: Orders, overrides: Sequence[Override] | None, by: str, message: str
+    conn: Connection,
+    file: Config,
+    orders: Orders,
+    overrides: Sequence[Override] | None,
+    by: str,
+    message: str,
+    *,
+    ends_too: bool = True,
 ) -> Proposal:
     """Check the file with what is set by hand, now or as ``overrides`` says, and plan it. Writes nothing.
+
+    With ``ends_too``, what is left when something is over that is set for a time must fit too.
 
     Raises:
         ConfigurationError: they do not fit together, or an order names no such task.
@@ -55,6 +64,8 @@ def propose(
     after = file
     if kept:
         after = load_text(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in kept])
+    if ends_too:
+        by_hand.refuse_stuck(file, kept)
     return Proposal(
         latest,
         before,
@@ -96,7 +107,9 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
     known = {one.path: one for one in before}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when those it has have ended" for name in drained] + [
-        f"{one.label} is set by hand anew"
+        f"{one.label} is what it was set to before"
+        if one in known[one.path].beneath
+        else f"{one.label} is set by hand anew"
         for one in after
         if one.path in known and replace(one, set_on=known[one.path].set_on) != known[one.path]
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ class Override:
         set_on: When.
         until: When it reverts by itself; None for never.
         drains: For a removed task that is kept until its jobs have ended: the queue that they are in.
+        beneath: What was set before for longer, and comes back at ``until``.
     """
 
     path: tuple[str, ...]
@@ -42,6 +44,16 @@ class Override:
     set_on: datetime
     until: datetime | None = None
     drains: str | None = None
+    beneath: tuple[Override, ...] = ()
+
+    @property
+    def back_to(self) -> str:
+        """What comes back when its time is over, in words; empty where the file's value does."""
+        return ", ".join(
+            (f"{one.label} = " if one.path != self.path else "")
+            + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
+            for one in self.beneath
+        )
 
     @property
     def label(self) -> str:
@@ -63,6 +75,7 @@ class Override:
             "set_on": self.set_on.isoformat(),
             "until": None if self.until is None else self.until.isoformat(),
             "drains": self.drains,
+            **({"beneath": [one.as_json() for one in self.beneath]} if self.beneath else {}),
         }
 
     @classmethod
@@ -77,6 +90,7 @@ class Override:
             set_on=datetime.fromisoformat(row["set_on"]),
             until=None if until is None else datetime.fromisoformat(until),
             drains=row.get("drains"),
+            beneath=tuple(cls.of_json(one) for one in row.get("beneath", ())),
         )
 
 

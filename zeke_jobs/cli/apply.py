@@ -55,13 +55,14 @@ def rollback(
     from zeke_jobs import applying, revisions
     from zeke_jobs.catalogue import author
     from zeke_jobs.config import load_text
+    from zeke_jobs.set_for_a_time import lasting
 
     find_modules_here()
     with connection("rollback", writes=True) as conn:
         old = revisions.find(conn, revision)
         wanted = load_text(old.source, f"revision {revision}")
         said = orders(drain, cancel, rename)
-        overrides = [one for one in old.overrides if one.until is None and one.drains is None]
+        overrides = lasting(old.overrides)
         if not as_json:
             show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()), of_file=False)
         done = applying.apply(

@@ -81,7 +81,8 @@ def override_line(override: Override) -> str:
         text = f"{override.path[1]} drains: it takes no new jobs, and leaves when its last has ended"
     else:
         text = f"{override.label} = {_plain(override.value)}"
-    until = f", until {when(override.until)}" if override.until else ""
+    then = f", then {override.back_to}" if override.beneath else ""
+    until = f", until {when(override.until)}{then}" if override.until else ""
     why = f": {override.why}" if override.why else ""
     return escape(f"{text}, by {override.by} since {when(override.set_on)}{until}{why}")
 

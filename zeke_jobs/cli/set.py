@@ -123,8 +123,8 @@ def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -
 
     kept = list(overrides)
     for key in keys:
-        left = by_hand.without(kept, by_hand.read_path(key, file))
-        if len(left) == len(kept):
+        left = by_hand.cleared(kept, by_hand.read_path(key, file))
+        if left == kept:
             labels = ", ".join(one.label for one in kept) or "nothing"
             raise UsageError(f"expected what is set by hand ({labels}), got {key!r}")
         kept = left

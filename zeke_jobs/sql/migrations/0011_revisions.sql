@@ -5,7 +5,7 @@ ALTER TABLE zeke_jobs.revision
   ADD COLUMN overrides jsonb NOT NULL DEFAULT '[]',
   ADD CONSTRAINT revision_origin CHECK (origin IN ('boot', 'apply', 'rollback', 'set', 'revert'));
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
-COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself.';
+COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself, beneath what comes back then.';
 
 ALTER TABLE zeke_jobs.worker
   ADD COLUMN refusal text;
