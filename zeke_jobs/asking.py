@@ -189,11 +189,14 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     job_id = as_id("id", id)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     deadline = None if seconds is None else monotonic() + seconds
-    if not listener().wait(job_id, deadline):
+    while True:
+        told = listener().wait(job_id, deadline)
         job = status(job_id)
-        if not job.has_ended:
+        if job.has_ended:
+            break
+        if not told:
             raise WaitTimeout(f"expected {job.task_id} {job_id} to end within {seconds:g} s, got {job.status} still")
-    job = status(job_id)
+        # Whoever may connect may announce an end; and a failed job may be retried before we look.
     if job.status != "completed":
         raise JobFailed(job.failure(), job)
     return output(job_id)

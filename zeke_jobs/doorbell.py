@@ -27,15 +27,15 @@ class Doorbell:
 
     Behind a pooler nothing is heard (``listens`` is False), and polling is all there is.
 
-    ``on_cancel`` is called with the id of each job that somebody cancels, ``on_revision`` when another revision of jobs.yaml
-    is in force.
+    ``on_cancel`` is called when somebody cancels a job, ``on_revision`` when another revision of jobs.yaml is in force. What a
+    bell says beside that is not read: whoever may connect may ring it.
     """
 
     def __init__(
         self,
         url: str | None,
         queues: Iterable[str],
-        on_cancel: Callable[[str], object],
+        on_cancel: Callable[[], object],
         on_revision: Callable[[], object],
         *,
         listens: bool = True,
@@ -88,7 +88,11 @@ class Doorbell:
                     self._listen(conn)
             except DISCONNECTED as error:
                 self._log.warning("doorbell lost; polling goes on", error=str(error).strip())
-                select.select([self._wake_read], [], [], _PAUSE)
+            except Exception:  # noqa: BLE001 (without this thread each job would wait for a poll; it is logged each time)
+                self._log.exception("doorbell failed; it is tried again")
+            else:
+                continue
+            select.select([self._wake_read], [], [], _PAUSE)
 
     def _listen(self, conn: Connection) -> None:
         with conn.cursor() as cursor:
@@ -105,7 +109,7 @@ class Doorbell:
             while conn.notifies:
                 notify = conn.notifies.pop(0)
                 if notify.channel == "zeke_jobs.cancel":
-                    self._on_cancel(notify.payload)
+                    self._on_cancel()
                 elif notify.channel == "zeke_jobs.revision":
                     self._on_revision()
                     self.ring_all()  # limits may be higher now

@@ -70,6 +70,10 @@ class Heartbeat:
         """Another revision is in force: follow it at the next tick."""
         self._next_look = 0.0
 
+    def watch_soon(self) -> None:
+        """Somebody cancels a job, perhaps one of ours: look at the next tick."""
+        self._next_watch = 0.0
+
     def doubt_claims(self) -> None:
         """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
         self._doubt_until = time.monotonic() + _DOUBT

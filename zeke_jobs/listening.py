@@ -10,6 +10,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from zeke_jobs import drivers
+from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import DISCONNECTED, can_listen, connect
 from zeke_jobs.queries import SQL
 
@@ -64,7 +65,7 @@ class Listener:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="zeke-jobs listener", daemon=True)
                 self._thread.start()
 
@@ -75,10 +76,12 @@ class Listener:
                     self._serve(conn)
                     return
             except DISCONNECTED:
-                # Who waits keeps waiting, until its own deadline: servers come back.
-                if self._is_over():
-                    return
-                sleep(self.poll)
+                pass  # who waits keeps waiting, until its own deadline: servers come back
+            except Exception:  # noqa: BLE001 (who waits without a deadline would wait for ever; it is logged each time)
+                get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
+            if self._is_over():
+                return
+            sleep(self.poll)
 
     def _is_over(self) -> bool:
         with self._lock:

@@ -24,7 +24,7 @@ from zeke_jobs.doorbell import Doorbell
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.executor import Executor
 from zeke_jobs.heartbeat import Heartbeat
-from zeke_jobs.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.interrupts import Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Ended, Settled, of_exception
@@ -140,7 +140,9 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         while not self._try_to_boot():
             time.sleep(_PAUSE)
         self.executor.worker = self.settler.writer.worker = self.id
-        self.doorbell = Doorbell(self.url, self.queues, self._cancel, self.heartbeat.look_soon, listens=self._listens)
+        self.doorbell = Doorbell(
+            self.url, self.queues, self.heartbeat.watch_soon, self.heartbeat.look_soon, listens=self._listens
+        )
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
@@ -267,8 +269,3 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             self._log.critical("no thread is left; this process ends")
             self.settler.close(_LAST_WORDS)
             os._exit(1)
-
-    def _cancel(self, job: str) -> None:
-        from uuid import UUID
-
-        self.interrupts.stop(UUID(job), Cancelled("cancelled"))

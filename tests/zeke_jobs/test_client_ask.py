@@ -243,6 +243,57 @@ def test_waiting_outlives_the_loss_of_its_connection(conn: Connection) -> None:
     assert waiting.result() is True
 
 
+def test_waiting_outlives_a_look_that_failed(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, failed = listening.Listener._ended, threading.Event()
+
+    def fail_once(*args: Any) -> list[str]:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("what nobody thought of")
+        return ended(*args)
+
+    monkeypatch.setattr(listening.Listener, "_ended", staticmethod(fail_once))
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 10))
+    assert failed.wait(10)
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_a_listener_whose_thread_died_starts_another(conn: Connection) -> None:
+    dead = threading.Thread(target=bool)
+    dead.start()
+    dead.join()
+    one = listener(poll=0.05)
+    one._thread = dead
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: one.wait(sent.id, monotonic() + 10))
+    waited_for(conn, sent.id, 5)
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_an_end_that_somebody_made_up_wakes_nobody_for_good(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken = threading.Event()
+
+    def status(job_id: Any) -> zeke_jobs.Job:
+        found = zeke_jobs.status(job_id)
+        woken.set()
+        return found
+
+    monkeypatch.setattr("zeke_jobs.asking.status", status)
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
+    waited_for(conn, sent.id)
+    deadline = monotonic() + 20
+    while not woken.wait(0.05):  # the listener may not listen yet
+        assert monotonic() < deadline
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('zeke_jobs.done', 'x'), pg_notify('zeke_jobs.done', %s)", (str(sent.id),))
+    finish(conn, sent.id, '"output"')
+    assert waiting.result() == "output"
+
+
 def test_nothing_is_announced_where_nobody_waits(database: str, conn: Connection) -> None:
     sent = zeke_jobs.send("anything")
     with closing(connect(database)) as listening_conn, listening_conn.cursor() as cursor:

@@ -10,6 +10,7 @@ import pytest
 import zeke_jobs
 from tests.zeke_jobs.engine import handlers
 from zeke_jobs.errors import JobFailed
+from zeke_jobs.heartbeat import Heartbeat
 from zeke_jobs.interrupts import TimedOut
 
 if TYPE_CHECKING:
@@ -260,6 +261,29 @@ def test_cancelling_ends_the_handler_wherever_it_is(running: Running, handler: s
             zeke_jobs.wait(job, timeout=10)
         assert zeke_jobs.status(job).status == "cancelled"
     assert time.monotonic() - began < 5
+
+
+def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_doorbell(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.heartbeat._WATCH", 3600.0)  # only the bell tells of a cancel
+    watch, watched = Heartbeat.watch, []
+
+    def spy(heartbeat: Heartbeat, conn: Any) -> None:
+        watch(heartbeat, conn)
+        watched.append(conn)
+
+    monkeypatch.setattr(Heartbeat, "watch", spy)
+    with running("  long: {handler: 'H:busy'}"):
+        job = zeke_jobs.send("long").id
+        eventually(lambda: handlers.CALLS and watched)
+        jobs.rows("SELECT pg_notify('zeke_jobs.cancel', 'x'), pg_notify('zeke_jobs.cancel', %s)", str(job))
+        eventually(lambda: len(watched) > 1)
+        assert zeke_jobs.status(job).status == "active"
+        zeke_jobs.cancel(job, reason="not wanted")
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job, timeout=10)
+    assert zeke_jobs.status(job).status == "cancelled"
 
 
 def test_a_cancelled_handler_that_goes_on_cannot_commit(running: Running, jobs: Jobs) -> None:
