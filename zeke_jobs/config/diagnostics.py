@@ -129,8 +129,6 @@ def describe(value: Any) -> str:
             return "a mapping"
         case list():
             return "a list"
-        case float() if value.is_integer():
-            return str(int(value))
         case _:
             return _printable(str(value)[:_LONGEST_QUOTE])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config.diagnostics import describe, quote, suggest
 from zeke_jobs.config.entries import EntryError
@@ -70,7 +70,7 @@ def expected(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {describe(context.get(key))}"
+        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {_bound(context.get(key))}"
     if kind in _SIZES:
         words, key, unit = _SIZES[kind]
         count = context.get(key, 1)
@@ -84,6 +84,11 @@ def expected(error: ErrorDetails) -> str:
         if kind == start or kind.startswith(f"{start}_"):
             return name
     return re.sub(r"^(Input|Value|String|URL|UUID) should (be|have) ", "", error["msg"]).lower()
+
+
+def _bound(value: Any) -> str:
+    # The bounds of a number that need not be whole are such numbers; nobody wrote them so.
+    return describe(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, str]:
@@ -106,6 +111,8 @@ def _help(kind: str, error: ErrorDetails) -> str:
         return _help_with_text(kind, value, error)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'write "{describe(value)}" if it is text'
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {value:.0f}, in digits alone"
     return "write [] for none" if kind == "list_type" and value is None else ""
 
 
