@@ -6,13 +6,14 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from actors.engine.canonical import canonical_url
+from actors.engine.canonical import canonical_url, site_of
 from actors.sources.likeness import text_hash
 from actors.store import clusters, contents, items, stories
 from actors.store.contents import Content
 from actors.store.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from actors.sources.obtain import Text
     from actors.store.contents import Stored
     from actors.store.items import Item
+    from actors.store.stories import Candidate
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
 _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
@@ -71,22 +73,31 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
 def _file_new(
     tx: Connection, item: Item, content: Content, text: Text, likeness: Likeness, near_duplicate: float
 ) -> Filed:
-    keys = _keys(content, item.url, text.url, text.canonical)
+    own = _addresses(item.url, text.url)
+    certain = [_text_key(content), *_keys("url", own)]
+    believed = _keys("canonical", _addresses(content.canonical_url))
     stories.filing(tx)
-    if (story_id := stories.by_keys(tx, keys)) is not None:
-        stories.add_keys(tx, story_id, keys)
+    story_id = stories.by_keys(tx, certain)
+    rivals: list[Candidate] = []
+    if story_id is None:
+        rivals = stories.claimed(tx, [*_keys("canonical", own), *_keys_of_claim(text)])
+        story_id = next((one.story_id for one in rivals if _resembles(likeness, one, near_duplicate)), None)
+    if story_id is not None:
+        stories.add_keys(tx, story_id, [*certain, *believed])
         return Filed(Outcome.DUPLICATE, story_id, is_news=False)
     content_id = contents.put(tx, item.id, content)
+    # An address that another text has claimed as well does not tell pages of this site apart.
+    address = None if rivals else content.canonical_url
     story_id = stories.add(
         tx,
         content_id,
         source_id=item.source_id,
         title=text.title,
         kind=_STORY_KINDS.get(item.kind, "article"),
-        url=text.canonical or text.url or item.url,
+        url=address or text.url or item.url,
         published_at=text.published_at,
     )
-    stories.add_keys(tx, story_id, keys)
+    stories.add_keys(tx, story_id, [*certain, *believed])
     return Filed(Outcome.STORED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
 
 
@@ -106,7 +117,7 @@ def _file_again(
     if known.text_hash == content.text_hash and not retitled:
         return Filed(Outcome.STORED, story_id, is_news=False)
     contents.put(tx, item.id, content)
-    stories.add_keys(tx, story_id, _keys(content))
+    stories.add_keys(tx, story_id, [_text_key(content)])
     return Filed(Outcome.UPDATED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
 
 
@@ -116,16 +127,42 @@ def _place(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> 
     if not likeness.bands:
         return ()
     found = stories.candidates(tx, story_id, likeness.bands)
-    near = tuple(one.story_id for one in found if likeness.resembles(one.signature, one.text, least))
+    near = tuple(one.story_id for one in found if _resembles(likeness, one, least))
     if near:
         clusters.unite(tx, [story_id, *near])
     return near
 
 
-def _keys(content: Content, *urls: str | None) -> list[str]:
-    addresses = {canonical_url(url) for url in urls if url}
+def _resembles(likeness: Likeness, other: Candidate, least: float) -> bool:
+    return likeness.resembles(other.signature, other.text, least)
+
+
+def _text_key(content: Content) -> str:
+    return f"text:{content.text_hash}"
+
+
+def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
+    """Keys of canonical addresses: ``url`` is where a page was found, ``canonical`` what it calls itself."""
     hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
-    return [f"text:{content.text_hash}", *sorted(f"url:{one}" for one in hashes)]
+    return sorted(f"{kind}:{one}" for one in hashes)
+
+
+def _keys_of_claim(text: Text) -> list[str]:
+    """By which stories are found that live at the address which a page calls its own, or call it theirs too."""
+    claim = _addresses(text.canonical)
+    return [*_keys("url", claim), *_keys("canonical", claim)]
+
+
+def _addresses(*urls: str | None) -> set[str]:
+    return {canonical_url(url) for url in urls if url}
+
+
+def _believed(item: Item, text: Text) -> str | None:
+    """What the page calls its own address, unless that is another site's, of which it has no say."""
+    page = text.url or item.url
+    if text.canonical is None or page is None or site_of(text.canonical) != site_of(page):
+        return None
+    return text.canonical
 
 
 def _content(item: Item, text: Text) -> Content:
@@ -136,7 +173,7 @@ def _content(item: Item, text: Text) -> Content:
         content_type=_CONTENT_TYPES.get(item.kind, "text"),
         markdown=text.markdown,
         language=text.language,
-        canonical_url=text.canonical,
+        canonical_url=_believed(item, text),
         final_url=text.url,
         author=text.author,
         duration_seconds=round(text.duration) if text.duration else None,

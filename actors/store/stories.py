@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.store.statements import SQL
@@ -35,6 +35,11 @@ def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:
     """The oldest story that has one of the keys."""
     row = SQL.one(conn, "story_by_keys", keys=list(keys))
     return None if row is None else UUID(str(row["story_id"]))
+
+
+def claimed(conn: Connection, keys: Sequence[str]) -> list[Candidate]:
+    """The stories that have one of the keys, oldest first, to be compared."""
+    return [_candidate(row) for row in SQL.all(conn, "story_claimed", keys=list(keys))]
 
 
 def add_keys(conn: Connection, story_id: UUID, keys: Sequence[str]) -> None:
@@ -80,4 +85,8 @@ def sign(conn: Connection, story_id: UUID, signature: Sequence[int], bands: Sequ
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Candidate]:
     """Other stories that share a band, newest first."""
     rows = SQL.all(conn, "story_candidates", story_id=str(story_id), bands=list(bands), most=_MOST_CANDIDATES)
-    return [Candidate(UUID(str(row["story_id"])), row["signature"], row["text_body"] or "") for row in rows]
+    return [_candidate(row) for row in rows]
+
+
+def _candidate(row: dict[str, Any]) -> Candidate:
+    return Candidate(UUID(str(row["story_id"])), row["signature"], row["text_body"] or "")

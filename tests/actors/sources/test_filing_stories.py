@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.store import items
-from tests.actors.scripted_site import Answer, page, paragraphs
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.postgres import connect
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from actors.engine.local import LocalEngine
-    from tests.actors.scripted_site import Asked, ScriptedSite
+    from tests.actors.scripted_site import Asked
 
 
 def test_two_links_to_one_page_make_one_story(
@@ -34,11 +34,59 @@ def test_two_links_to_one_page_make_one_story(
 def test_a_page_is_known_by_the_address_that_it_calls_its_own(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:
-    head = '<link rel="canonical" href="https://origin.example/a">'
-    site.pages["/one"] = Answer(page("A", paragraphs("the text of one"), head))
-    site.pages["/two"] = Answer(page("A", paragraphs("what the copy says"), head))
-    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/one"), add_item(f"{site.url}/two")])
+    head = f'<link rel="canonical" href="{site.url}/a">'
+    site.pages["/one"] = Answer(page("A", paragraphs("the text"), head))
+    site.pages["/two"] = Answer(page("A", paragraphs("the text") + "<p>Printed for you.</p>", head))
+    site.pages["/a"] = Answer(page("A", paragraphs("the text") + "<p>Read more.</p>"))
+    for path in ("/one", "/two", "/a"):
+        pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}{path}")])
+    assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
+    assert pipeline.query("SELECT primary_url FROM stories") == [(f"{site.url}/a",)]
+
+
+def test_a_page_takes_no_story_by_claiming_the_address_of_another_site(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    with ScriptedSite() as other:
+        head = f'<link rel="canonical" href="{site.url}/real">'
+        other.pages["/evil"] = Answer(
+            page("E", "".join(f"<p>Buy my pills number {n} now!</p>" for n in range(20)), head)
+        )
+        other.pages["/more"] = Answer(page("M", "".join(f"<p>Or take {n} of these here.</p>" for n in range(20)), head))
+        site.pages["/real"] = Answer(page("R", paragraphs("what has really happened")))
+        for url in (f"{other.url}/evil", f"{site.url}/real", f"{other.url}/more"):
+            pipeline.run("fetch-content", raw_item_ids=[add_item(url)])
+        assert pipeline.outcomes() == {"stored": 3}
+        assert pipeline.query("SELECT primary_url FROM stories ORDER BY title") == [
+            (f"{other.url}/evil",),
+            (f"{other.url}/more",),
+            (f"{site.url}/real",),
+        ]
+
+
+def test_a_copy_that_names_its_original_on_another_site_is_its_duplicate(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    with ScriptedSite() as other:
+        head = f'<link rel="canonical" href="{site.url}/real">'
+        site.pages["/real"] = Answer(page("R", paragraphs("what has happened")))
+        other.pages["/copy"] = Answer(page("R", paragraphs("what has happened") + "<p>First printed there.</p>", head))
+        for url in (f"{site.url}/real", f"{other.url}/copy"):
+            pipeline.run("fetch-content", raw_item_ids=[add_item(url)])
     assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
+
+
+def test_a_template_that_names_one_address_on_every_page_loses_no_article(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    head = f'<link rel="canonical" href="{site.url}/blog/">'
+    topics = ("rivers run to the sea", "engines need oil", "bread is baked at night")
+    for n, topic in enumerate(topics):
+        text = "".join(f"<p>Number {k} of what {topic} means to {n}.</p>" for k in range(20))
+        site.pages[f"/blog/{n}"] = Answer(page(topic, text, head))
+        pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/blog/{n}")])
+    assert pipeline.outcomes() == {"stored": 3}
+    assert pipeline.query("SELECT count(DISTINCT primary_url) FROM stories") == [(3,)]
 
 
 def test_one_text_at_two_addresses_makes_one_story(

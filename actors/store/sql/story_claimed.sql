@@ -1,0 +1,12 @@
+-- Stories that have one of these keys, oldest first, with what it takes to compare them with a text.
+SELECT g.story_id, g.signature, c.text_body
+FROM (
+    SELECT k.story_id, min(k.created_at) AS created_at
+    FROM public.story_keys AS k
+    WHERE k.key = ANY (%(keys)s)
+    GROUP BY k.story_id
+) AS found
+JOIN public.story_signatures AS g ON g.story_id = found.story_id
+JOIN public.stories AS s ON s.id = found.story_id
+JOIN public.contents AS c ON c.id = s.content_id
+ORDER BY found.created_at, found.story_id
