@@ -12,6 +12,7 @@ import pytest
 from tests.zeke_jobs.engine.conftest import Jobs, load
 from tests.zeke_jobs.test_roles import as_member, sign_up
 from zeke_jobs import applying, catalogue, pausing, roles
+from zeke_jobs.errors import StrandedJobs
 from zeke_jobs.plan_jobs import Orders
 from zeke_jobs.postgres import connect
 from zeke_jobs.queries import SQL
@@ -163,3 +164,33 @@ def test_a_worker_that_boots_with_the_new_name_may_take_a_pause_along(jobs: Jobs
     with closing(connect(as_member(database, roles.WORKER))) as worker:
         catalogue.sync(worker, load("  new: {handler: 'H:echo', aliases: [old]}"))
     assert [one.target for one in pausing.paused(jobs.conn)] == ["task/new"]
+
+
+WITHOUT = "  other: {handler: 'H:echo'}"
+
+
+def test_a_task_does_not_leave_while_a_job_runs_under_its_former_name(jobs: Jobs) -> None:
+    start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    with pytest.raises(StrandedJobs, match="new: 0 queued and 1 active"):
+        jobs.use(WITHOUT)
+
+
+def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
+    job = start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(cancel=frozenset({"new"})))
+    assert jobs.row(job)["cancelled_on"] is not None
+
+
+def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Jobs) -> None:
+    job = start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(drain=frozenset({"new"})))
+    assert applying.revert_due(jobs.conn) is None
+    jobs.finish(WORKER, jobs.row(job), "retry", delay=60.0)
+    assert applying.revert_due(jobs.conn) is None
+    jobs.rows("SELECT zeke_jobs.gather(9)")
+    assert applying.revert_due(jobs.conn) is None
+    jobs.rows("DELETE FROM zeke_jobs.queue")
+    assert applying.revert_due(jobs.conn) is not None

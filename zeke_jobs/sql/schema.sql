@@ -1435,16 +1435,19 @@ CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
   SELECT o.value -> 'path' AS path
   FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
   CROSS JOIN jsonb_array_elements(latest.overrides) AS o (value)
+  CROSS JOIN LATERAL (
+    SELECT (o.value #>> '{path,1}') || coalesce(
+      (SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = o.value #>> '{path,1}'), '{}') AS names) AS d
   WHERE (o.value ->> 'until')::timestamptz <= zeke_jobs.now()
     OR o.value ->> 'drains' IS NOT NULL
     AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = o.value #>> '{path,1}')
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (d.names))
     AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
     AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = o.value #>> '{path,1}')
+      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
 $$;
 
 CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision, OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint) RETURNS record

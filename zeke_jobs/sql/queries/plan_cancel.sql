@@ -1,4 +1,5 @@
--- Cancel all unfinished jobs of a removed task: queued ones at once, active ones are stopped by their workers.
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued ones at once, active ones are stopped by their
+-- workers.
 WITH cancelled AS (
   UPDATE zeke_jobs.queue AS q
   SET
@@ -8,7 +9,9 @@ WITH cancelled AS (
     completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
     mtime = zeke_jobs.now(),
     state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.task = %(task)s AND q.state IN ('queued', 'consumed')
+  WHERE q.task = ANY (
+      %(task)s::text || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = %(task)s), '{}'))
+    AND q.state IN ('queued', 'consumed')
   RETURNING q.message_id, q.state, q.awaited
 ),
 announced AS (
