@@ -117,7 +117,7 @@ class Supervisor:
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:
             self._stopping = True
-            self._log.info(f"stopping; what runs may finish in {self.grace:g} s, a second Ctrl-C ends it now")
+            self._log.info(f"stopping; what has not ended in {self.grace:g} s is killed, a second Ctrl-C does it now")
             for child in self._children:
                 self._terminate(child, now)
         elif self._stops > 1:

@@ -56,7 +56,7 @@ class DemoSystem:
             environment.CONFIG: str(config_path),
             environment.LOG_FORMAT: "console",
         }
-        self._running = Supervisor(system(env), self._write, grace=_GRACE)
+        self._running = Supervisor(system(env, grace=_GRACE), self._write, grace=_GRACE)
         self._pids: dict[str, int] = {}
 
     def step(self) -> None:

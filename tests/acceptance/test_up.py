@@ -1,13 +1,17 @@
 """``zeke-jobs up``: one command, and the system runs; one Ctrl-C, and nothing is left."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
 
 import psutil
 import pytest
+from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
+from tests.acceptance.conftest import eventually
 from tests.acceptance.running import BIN, Up, up_in_a_folder
 from zeke_jobs.own_server import server_folder
 
@@ -21,6 +25,15 @@ class Greet(Payload):
 
 def greet(payload: Greet, ctx: Context) -> str:
     return f"Hello, {payload.name}"
+"""
+LONG = """\
+import time
+
+from zeke_jobs import Context, Payload
+
+def run(payload: Payload, ctx: Context) -> None:
+    ctx.progress(1)
+    time.sleep(300)
 """
 JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
 
@@ -78,6 +91,23 @@ def test_a_worker_that_is_killed_is_started_again(up: Up) -> None:
     main.kill()
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Ada") == "Hello, Ada"
+
+
+def test_a_job_that_outlasts_the_stop_is_handed_back_and_nobody_counts_as_dead(up: Up, conn: Connection) -> None:
+    (up.folder / "long.py").write_text(LONG)
+    (up.folder / "jobs.yaml").write_text("version: 1\ntasks:\n  long: {handler: 'long:run'}\n")
+    up.env["DATABASE_URL"] = os.environ["DATABASE_URL"]
+    up.start("--grace", "1")
+    up.wait_for("Worker process is ready")
+    job = zeke_jobs.send("long").id
+    eventually(lambda: zeke_jobs.status(job).progress is not None, 30)
+    assert up.stop() == 0, up.text
+    assert "killed after its grace time" not in up.text
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT state::text, attempt, deaths FROM zeke_jobs.queue")
+        assert cursor.fetchall() == [("queued", 1, 0)]
+        cursor.execute("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'")
+        assert cursor.fetchall() == [(0,)]
 
 
 def test_a_second_one_in_the_same_folder_is_refused_and_the_first_goes_on(up: Up) -> None:

@@ -23,6 +23,12 @@ def test_the_system_is_the_two_command_lines() -> None:
     assert [Path(scheduler.argv[0]).name, *scheduler.argv[1:]] == ["periodiq", "zeke_jobs.actors"]
 
 
+@pytest.mark.parametrize(("grace", "for_jobs"), [(50.0, "30000"), (15.0, "1000")])
+def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed(grace: float, for_jobs: str) -> None:
+    workers, _ = system(ENV, grace=grace)
+    assert workers.argv[-2:] == ["--worker-shutdown-timeout", for_jobs]
+
+
 @pytest.mark.parametrize("name", ["dramatiq", "periodiq", "zeke-jobs"])
 def test_programs_are_those_beside_this_python(name: str) -> None:
     assert os.access(program(name), os.X_OK)

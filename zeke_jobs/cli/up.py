@@ -37,7 +37,7 @@ def up(
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     from zeke_jobs import config
     from zeke_jobs.own_server import own_server
-    from zeke_jobs.processes import system
+    from zeke_jobs.processes import LAST_WORDS, system
     from zeke_jobs.reloading import Reloader
     from zeke_jobs.supervisor import Supervisor
     from zeke_jobs.watching import Watch
@@ -56,9 +56,9 @@ def up(
         env = {**os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
         running = Supervisor(
-            system(env, processes=processes, threads=threads, on_terminal=on_terminal),
+            system(env, processes=processes, threads=threads, grace=grace + LAST_WORDS, on_terminal=on_terminal),
             _announcing(write_line),
-            grace=grace,
+            grace=grace + LAST_WORDS,
             wait_for_change=reload,
         )
         reloader = Reloader(running, write_line, env, Watch([Path.cwd(), path]) if reload else None)
