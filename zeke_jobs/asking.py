@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
+from threading import TIMEOUT_MAX
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from zeke_jobs import drivers
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.queries import SQL
-from zeke_jobs.send_options import as_id
+from zeke_jobs.send_options import as_count, as_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,7 +153,7 @@ def jobs(
         connection: As for ``send``.
 
     Raises:
-        ValueError: it is no status.
+        ValueError: it is no status, or the limit is no count.
     """
     statuses = [status] if isinstance(status, str) else status
     for name in statuses or ():
@@ -164,7 +165,7 @@ def jobs(
         "parent": None if parent is None else str(as_id("parent", parent)),
         "newer": None if newer is None else newer.total_seconds(),
         "older": None if older is None else older.total_seconds(),
-        "limit": limit,
+        "limit": as_count("limit", limit),
     }
     rows = drivers.run_again(lambda run: run(SQL.text("job_list"), params), connection)
     return [_job(row) for row in rows]
@@ -177,7 +178,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
     Args:
         id: The job's id.
-        timeout: A timedelta, or seconds; None waits for ever.
+        timeout: A timedelta, or seconds; None and infinity wait for ever.
 
     Raises:
         JobFailed: the job failed or was cancelled; ``error.job`` is its status.
@@ -188,7 +189,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
     job_id = as_id("id", id)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    deadline = None if seconds is None else monotonic() + seconds
+    deadline = None if seconds is None or seconds >= TIMEOUT_MAX else monotonic() + seconds
     while True:
         told = listener().wait(job_id, deadline)
         job = status(job_id)

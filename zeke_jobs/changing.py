@@ -9,7 +9,7 @@ from zeke_jobs import drivers
 from zeke_jobs.asking import status as ask
 from zeke_jobs.known_tasks import KNOWN_TASKS
 from zeke_jobs.queries import SQL
-from zeke_jobs.send_options import as_id
+from zeke_jobs.send_options import as_count, as_id
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -70,7 +70,7 @@ def retry(id: UUID | str, *, connection: Any = None) -> Changed: ...
 def retry(
     *,
     task: str | None = None,
-    status: Literal["failed", "cancelled"] = "failed",
+    status: Literal["failed", "cancelled"] | None = None,
     newer: timedelta | None = None,
     limit: int = 1000,
     connection: Any = None,
@@ -79,20 +79,20 @@ def retry(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     *,
     task: str | None = None,
-    status: Literal["failed", "cancelled"] = "failed",
+    status: Literal["failed", "cancelled"] | None = None,
     newer: timedelta | None = None,
     limit: int = 1000,
     connection: Any = None,
 ) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. Without, the oldest jobs
-    that match, at most ``limit``: their ids.
+    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. With ``task``, ``status`` or
+    ``newer``, the oldest jobs that match, at most ``limit``: their ids.
 
     Args:
         id: The job's id.
         task: Only jobs of this task, by id or alias.
-        status: ``failed`` or ``cancelled``.
+        status: ``failed``, which is meant where only another filter is given, or ``cancelled``.
         newer: Only jobs that ended within this time.
         limit: At most so many at once.
         connection: As for ``send``.
@@ -100,17 +100,21 @@ def retry(
     Raises:
         JobNotFound: no job has this id.
         UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
-        ValueError: it is another status.
+        ValueError: it is another status, the limit is no count, or there are neither an id nor a filter, or both.
     """
-    if status not in ("failed", "cancelled"):
+    if (id is None) is all(said is None for said in (task, status, newer)):
+        raise ValueError(
+            f"expected an id, or a filter (task, status, newer), got {'neither' if id is None else 'both'}"
+        )
+    if status not in (None, "failed", "cancelled"):
         raise ValueError(f"expected status failed or cancelled, got {status!r}")
     job_id = None if id is None else as_id("id", id)
     params = {
         "id": None if job_id is None else str(job_id),
         "task": task,
-        "status": status,
+        "status": status or "failed",
         "newer": None if newer is None else newer.total_seconds(),
-        "limit": limit,
+        "limit": as_count("limit", limit),
     }
 
     def again(run: Runner) -> list[tuple[Any, ...]]:

@@ -82,6 +82,36 @@ def as_id(name: str, value: UUID | str) -> UUID:
         raise ValueError(f"expected {name} as a UUID, got {value!r}") from error
 
 
+def as_count(name: str, value: int) -> int:
+    """How many, at least none.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is below 0, or more than 31 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected {name} as an integer, got {value!r}")
+    if not 0 <= value < 2**31:
+        raise ValueError(
+            f"expected {name} of at least 0, got {value}" if value < 0 else f"expected {name} of 31 bits, got {value}"
+        )
+    return value
+
+
+def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
+    """A key for each of so many jobs; None is none of its own.
+
+    Raises:
+        TypeError: they are one text, or one of them is no text.
+        ValueError: they are more or fewer, or one is no key.
+    """
+    if isinstance(keys, str):
+        raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
+    if len(keys) != count:
+        raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {count}")
+    return [_key(f"keys[{index}]", key) for index, key in enumerate(keys)]
+
+
 def _seconds(name: str, value: timedelta | float) -> float:
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r}")

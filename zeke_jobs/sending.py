@@ -12,7 +12,7 @@ from zeke_jobs.errors import InvalidPayload, QueueFull
 from zeke_jobs.json_text import encode
 from zeke_jobs.known_tasks import KnownTask, with_task
 from zeke_jobs.queries import SQL
-from zeke_jobs.send_options import UniqueRule, as_id, new_id, options
+from zeke_jobs.send_options import UniqueRule, as_id, keys_of, new_id, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -139,11 +139,10 @@ def send_many(
 
     Raises:
         As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
-        ValueError: ``keys`` has another length, or the payloads together exceed 64 MiB.
+        ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
     """
     given = list(payloads)
-    if keys is not None and len(keys) != len(given):
-        raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {len(given)}")
+    own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
 
     def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
@@ -162,7 +161,7 @@ def send_many(
             "revision": known.revision,
             "payloads": _array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
             "ids": "{" + ",".join(map(str, ids)) + "}",
-            "keys": list(keys) if keys is not None else [],
+            "keys": own_keys,
             "options": encode(said),
         }
         sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))

@@ -310,3 +310,17 @@ def test_the_status_is_read_in_the_callers_transaction(other_conn: Connection) -
         assert zeke_jobs.status(sent.id, connection=other_conn).status == "created"
         with pytest.raises(JobNotFound):
             zeke_jobs.status(sent.id)
+
+
+def test_a_negative_limit_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="expected limit of at least 0, got -1"):
+        client.jobs(limit=-1)
+
+
+@pytest.mark.parametrize("forever", [float("inf"), 1e300, timedelta.max])
+def test_waiting_without_end_is_waiting_without_a_timeout(conn: Connection, forever: float | timedelta) -> None:
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, forever))
+    waited_for(conn, sent.id)
+    finish(conn, sent.id, '{"n": 1}')
+    assert waiting.result() == {"n": 1}

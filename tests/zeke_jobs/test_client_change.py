@@ -139,9 +139,25 @@ def test_jobs_are_retried_by_filter_the_oldest_first(conn: Connection) -> None:
     change(conn, first, "completed_on = now() - interval '2 days'")
     assert zeke_jobs.retry(task="whatever", newer=timedelta(days=1)) == [second]
     assert zeke_jobs.retry(task="whatever") == [first]
-    assert zeke_jobs.retry(limit=5) == [other]
+    assert zeke_jobs.retry(status="failed", limit=5) == [other]
     assert zeke_jobs.retry(status="cancelled") == [cancelled.id]
-    assert zeke_jobs.retry() == []
+    assert zeke_jobs.retry(status="failed") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({}, "expected an id, or a filter .*, got neither"),
+        ({"id": None, "limit": 5}, "expected an id, or a filter .*, got neither"),
+        ({"id": uuid.uuid4(), "task": "whatever"}, "expected an id, or a filter .*, got both"),
+        ({"task": "whatever", "limit": -1}, "expected limit of at least 0, got -1"),
+    ],
+)
+def test_a_retry_of_nobody_knows_what_is_refused(conn: Connection, said: dict[str, Any], fault: str) -> None:
+    job_id = failed(conn)
+    with pytest.raises(ValueError, match=fault):
+        zeke_jobs.retry(**said)
+    assert zeke_jobs.status(job_id).status == "failed"
 
 
 def test_a_filter_by_another_status_is_refused() -> None:

@@ -555,6 +555,61 @@ def test_many_are_all_refused_when_one_is(conn: Connection) -> None:
     assert zeke_jobs.send_many("anything", []) == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ("ab", "expected keys as a list, got the text 'ab'"),
+        (["a", ""], r"expected keys\[1\] of 1 to 1024 bytes, got 0"),
+        (["k" * 1025, "a"], r"expected keys\[0\] of 1 to 1024 bytes, got 1025"),
+        ([1, "a"], r"expected keys\[0\] as text, got 1"),
+    ],
+)
+def test_keys_of_many_are_checked_as_the_key_of_one(conn: Connection, keys: Any, fault: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=fault):
+        zeke_jobs.send_many("anything", [{}, {}], keys=keys)
+    assert count(conn) == 0
+
+
+def test_many_sent_again_after_a_lost_answer_need_no_room_twice(
+    conn: Connection, make_task: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task("narrow", None, max_queued=2)
+    ids = [uuid.uuid4() for _ in range(4)]
+    monkeypatch.setattr("zeke_jobs.sending.new_id", iter(ids).__next__)
+    first = zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}])
+    monkeypatch.setattr("zeke_jobs.sending.new_id", iter(ids).__next__)
+    assert zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}]) == first
+    with pytest.raises(QueueFull):
+        zeke_jobs.send_many("narrow", [{"n": 3}])
+    assert count(conn) == 2
+
+
+def test_two_senders_of_many_with_the_same_unique_keys_in_another_order_do_not_block_each_other(
+    conn: Connection, database: str
+) -> None:
+    payloads = [{"n": n} for n in range(400)]
+    barrier = threading.Barrier(2)
+    failures: list[Exception] = []
+
+    def sender(given: list[dict[str, int]]) -> None:
+        with closing(psycopg2.connect(database)) as own:
+            for _ in range(10):
+                barrier.wait()
+                try:
+                    zeke_jobs.send_many("anything", given, unique=True, connection=own)
+                except psycopg2.Error as error:
+                    failures.append(error)
+                own.rollback()
+
+    threads = [threading.Thread(target=sender, args=(given,)) for given in (payloads, payloads[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert count(conn) == 0
+
+
 def test_many_with_repetitions_answer_with_the_first_job_of_each(conn: Connection) -> None:
     other = "6f2e1c3a-0000-4000-8000-000000000002"
     before = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique="story_id")

@@ -206,3 +206,34 @@ def without_unknown(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_unknown(item) for key, item in value.items() if key != "unknown_key"}
     return value
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ("[1]", "expected a JSON object, got array"),
+        ("null", "expected a JSON object, got null"),
+        (None, "expected a JSON object, got NULL"),
+        (json.dumps({"a": "x" * 1024 * 1024}), "expected at most 1 MiB, got 1048584 bytes"),
+    ],
+)
+def test_the_functions_below_send_refuse_a_payload_that_none_may_be(
+    conn: Connection, payload: str | None, words: str
+) -> None:
+    with conn.cursor() as cursor:
+        with pytest.raises(psycopg2.Error, match=f"payload of anything: {words}"):
+            cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", (payload,))
+        with pytest.raises(psycopg2.Error, match=rf"payloads\[1\] of anything: {words.replace('NULL', 'null')}"):
+            cursor.execute(
+                "SELECT zeke_jobs.enqueue_many('anything', NULL, jsonb_build_array('{}'::jsonb, %s::jsonb),"
+                " ARRAY[gen_random_uuid(), gen_random_uuid()], '{}', '{}')",
+                (payload,),
+            )
+    assert zeke_jobs.client.jobs() == []
+
+
+def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
+    payload = {"words": ["a, b: c"] * 50_000, "ones": [1] * 224_000}
+    assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
+    assert zeke_jobs.send("anything", payload).status == "created"
+    assert zeke_jobs.send_many("anything", [payload])[0].status == "created"

@@ -178,6 +178,28 @@ BEGIN
 END
 $$;
 
+-- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
+CREATE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_size integer;
+BEGIN
+  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
+    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
+  END IF;
+  v_size := octet_length(p_payload::text);
+  -- jsonb writes a space after each comma and colon: half as much again at most.
+  IF v_size > 1048576 AND v_size < 2097152 THEN
+    v_size := octet_length(regexp_replace(p_payload::text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g'));
+  END IF;
+  IF v_size > 1048576 THEN
+    RETURN format('expected at most 1 MiB, got %s bytes', v_size);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 -- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
 -- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE FUNCTION zeke_jobs.message(
@@ -252,6 +274,7 @@ DECLARE
   v_holder uuid;
   v_took boolean;
   v_full boolean := false;
+  v_unfit text;
   v_first record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
@@ -268,6 +291,11 @@ BEGIN
   IF p_revision <> v_task.revision THEN
     outcome := 'stale';
     RETURN;
+  END IF;
+  -- Whoever may send may call this without Python's checks.
+  v_unfit := zeke_jobs.unfit_payload(p_payload);
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   v_now := zeke_jobs.now();
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
@@ -372,12 +400,20 @@ DECLARE
   v_fields text[];
   v_unique_keys text[];
   v_taken uuid[];
+  v_unfit text;
   v_made bigint;
 BEGIN
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
     RETURN QUERY SELECT 0::bigint, CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END, NULL::uuid,
       NULL::zeke_jobs.job_status;
     RETURN;
+  END IF;
+  SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, zeke_jobs.unfit_payload(p.payload)) INTO v_unfit
+  FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
+  WHERE zeke_jobs.unfit_payload(p.payload) IS NOT NULL
+  LIMIT 1;
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
@@ -419,7 +455,8 @@ BEGIN
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
-  WHERE v_fields IS NULL OR j.id = ANY (v_taken)
+  LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
+  WHERE v_fields IS NULL OR t.id IS NOT NULL
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS v_made = ROW_COUNT;
   IF v_made = cardinality(p_ids) THEN
@@ -452,12 +489,9 @@ DECLARE
   v_fields text[];
   v_wrong text;
 BEGIN
-  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
-    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
-  ELSIF octet_length(p_payload::text) > 1048576 THEN
-    RETURN format('expected at most 1 MiB, got %s bytes', octet_length(p_payload::text));
-  ELSIF p_schema IS NULL THEN
-    RETURN NULL;
+  v_wrong := zeke_jobs.unfit_payload(p_payload);
+  IF v_wrong IS NOT NULL OR p_schema IS NULL THEN
+    RETURN v_wrong;
   END IF;
   v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
               WHERE NOT p_payload ? r.name LIMIT 1);
