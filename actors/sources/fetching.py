@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.schema import MAX_BATCH
+from actors.store import hosts
 from zeke_jobs import Defer
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ class PoliteEngine:
         ctx: Of the job that asks.
         away: How long the job waits for an Engine that cannot be asked and does not say how long.
 
+    A host that says when it may be asked again is left alone until then by every job.
+
     Raises:
-        Defer: by its questions, where another job holds the host (this one is tried again in some seconds), or where the
-            Engine cannot be asked: neither is a fault of what is fetched.
+        Defer: by its questions, where another job holds the host (this one is tried again in some seconds), where the host
+            rests, or where the Engine cannot be asked: nothing of that is a fault of what is fetched.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: timedelta = timedelta(minutes=1)) -> None:
@@ -59,10 +62,13 @@ class PoliteEngine:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Let the job wait for an Engine that is away."""
+        """Let all jobs wait for a host that asks for it, and this one for an Engine that is away."""
         try:
             yield
         except EngineError as error:
+            if error.code == "rate_limited" and error.retry_after and self._host:
+                with self._ctx.transaction() as tx:
+                    hosts.rest(tx, self._host, timedelta(seconds=error.retry_after))
             if not error.is_away:
                 raise
             raise Defer(self._away if error.retry_after is None else error.retry_after, str(error)) from error
@@ -75,6 +81,9 @@ class PoliteEngine:
         self._host = ""
         if host:
             self._held.enter_context(self._ctx.lease(f"host/{host}"))
+            # Under the lease: who had it before has said by now what the host asked for.
+            if (until := hosts.resting(self._ctx.db, host)) is not None:
+                raise Defer(until, f"{host} asked to be left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
             self._host = host
 
 

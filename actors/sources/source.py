@@ -50,11 +50,11 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     if source is None:
         return _done(ctx, {"outcome": "no_such_source"})
     if not source.is_active:
-        return _done(ctx, {"outcome": "inactive"})
+        return _untouched(ctx, source, "inactive")
     if not source.url:
         return _without_address(ctx, source)
     if payload.reason == "schedule" and not source.is_due:
-        return _done(ctx, {"outcome": "not_due"})
+        return _untouched(ctx, source, "not_due")
     try:
         with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
             answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
@@ -71,6 +71,14 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
 def _done(ctx: Context[SourceSettings], result: dict[str, Any]) -> dict[str, Any]:
     ctx.logger.info("source", **result)
     return result
+
+
+def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> dict[str, Any]:
+    with ctx.transaction() as tx:
+        sources.release(tx, source.id)
+        result = {"outcome": outcome}
+        ctx.complete(result)
+    return _done(ctx, result)
 
 
 def _read(

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
+from actors.store.hosts import LONGEST_REST
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ YOUTUBE_TYPES = ("youtube_channel",)
 MANUAL = "manual"
 
 _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
-_HOST_WAIT_LIMIT = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,11 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
     SQL.run(conn, "source_polled", source_id=str(source_id), wait=wait, interval_seconds=seconds, **values)
 
 
+def release(conn: Connection, source_id: UUID) -> None:
+    """Let the next pull queue a source whose job ended without asking it."""
+    SQL.run(conn, "source_release", source_id=str(source_id))
+
+
 def describe(conn: Connection, source_id: UUID, *, name: str, url: str | None = None) -> None:
     """Name a source that nobody named, and follow it to ``url``."""
     SQL.run(conn, "source_describe", source_id=str(source_id), name=name, url=url)
@@ -173,4 +178,4 @@ def health(
 
 def let_host_rest(conn: Connection, source_id: UUID, host: str, wait: timedelta) -> None:
     """The host of this source asked to be left alone: its other sources wait too, a day at most."""
-    SQL.run(conn, "hosts_wait", source_id=str(source_id), host=host.lower(), wait=min(wait, _HOST_WAIT_LIMIT))
+    SQL.run(conn, "hosts_wait", source_id=str(source_id), host=host.lower(), wait=min(wait, LONGEST_REST))

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from actors.store import hosts
+from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs, rss
 from zeke_jobs import Defer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from tests.actors.scripted_site import ScriptedSite
+    from psycopg2.extensions import connection as Connection
+
     from tests.actors.sources.conftest import Pipeline
 
 
@@ -43,6 +46,48 @@ def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(
     pipeline.taken_leases = []
     pipeline.run("fetch-content", raw_item_ids=[item])
     assert pipeline.outcomes() == {"stored": 1}
+
+
+@pytest.mark.parametrize("first", ["ingest-source", "fetch-content"])
+def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(
+    pipeline: Pipeline,
+    site: ScriptedSite,
+    add_source: Callable[..., UUID],
+    add_item: Callable[..., UUID],
+    first: str,
+) -> None:
+    for path in ("/feed", "/a"):
+        site.pages[path] = Answer(status=503, headers={"Retry-After": "900"})
+    jobs: dict[str, dict[str, Any]] = {
+        "ingest-source": {"source_id": add_source(f"{site.url}/feed"), "reason": "manual"},
+        "fetch-content": {"raw_item_ids": [add_item(f"{site.url}/a")]},
+    }
+    site.pages["/b"] = Answer(page("B", paragraphs("the queue")))
+    with ScriptedSite() as elsewhere:
+        elsewhere.pages["/c"] = Answer(page("C", paragraphs("another site")))
+        waiting, other = add_item(f"{site.url}/b"), add_item(f"{elsewhere.url}/c")
+        pipeline.run(first, **jobs.pop(first))
+        ((second, payload),) = jobs.items()
+        for task, asked in ((second, payload), ("fetch-content", {"raw_item_ids": [waiting]})):
+            with pytest.raises(Defer, match="asked to be left alone until") as caught:
+                pipeline.run(task, **asked)
+            assert isinstance(caught.value.until, datetime)
+            assert caught.value.until - datetime.now(UTC) == pytest.approx(
+                timedelta(seconds=900), abs=timedelta(seconds=60)
+            )
+        assert len(site.asked) == 1
+        assert pipeline.run("fetch-content", raw_item_ids=[other])["outcomes"] == {"stored": 1}
+    pipeline.query("UPDATE host_rests SET until = zeke_jobs.now()")
+    assert pipeline.run("fetch-content", raw_item_ids=[waiting])["outcomes"] == {"stored": 1}
+
+
+def test_a_host_rests_as_long_as_it_asked_at_most_but_a_day(conn: Connection) -> None:
+    for wait in (timedelta(days=30), timedelta(minutes=1)):
+        hosts.rest(conn, "a.example", wait)
+        until = hosts.resting(conn, "a.example")
+        assert until is not None
+        assert timedelta(hours=23) < until - datetime.now(UTC) < timedelta(hours=25)
+    assert hosts.resting(conn, "b.example") is None
 
 
 def test_what_needs_no_request_waits_for_no_host(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:

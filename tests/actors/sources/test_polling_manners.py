@@ -112,6 +112,22 @@ def test_retry_after_lets_the_whole_host_rest(
     assert waits[str(stranger)] <= 0
 
 
+def test_a_job_that_finds_nothing_to_do_leaves_its_source_free_for_the_next_pull(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    source = add_source(f"{site.url}/feed")
+    queued = "SELECT count(queued_at) FROM source_polling"
+    pipeline.run("ingest-pull")
+    pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now() + interval '1 minute'")
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "not_due"}
+    assert pipeline.query(queued) == [(0,)]
+    pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now()")
+    assert pipeline.run("ingest-pull")["sources"] == 1
+    pipeline.query("UPDATE sources SET is_active = false")
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "inactive"}
+    assert pipeline.query(queued) == [(0,)]
+
+
 def test_a_source_that_is_gone_twice_is_switched_off(
     pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
 ) -> None:
