@@ -8,8 +8,8 @@ from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "item", "code", "quotation", "table"]
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$")
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _QUOTE = re.compile(r"^ {0,3}>[ \t]?")
 _TABLE = re.compile(r"^[ \t]*\|")
@@ -62,7 +62,7 @@ def blocks(document: str) -> list[Block]:
             block, index = _code(document, lines, index, fence, heading)
             found.extend(block)
         elif match := _HEADING.match(line):
-            heading = plain(match.group(2))
+            heading = plain(match.group(1).rstrip(" \t").rstrip("#").rstrip(" \t"))
             found.append(Block("heading", start, start + len(line), line, heading))
             index += 1
         else:

@@ -15,8 +15,11 @@ _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
 _OPENERS = "\"'\u201c\u2018([«*_`"
-# Full-width stops end a sentence without white space behind them.
-_END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]»*_`]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*")
+# Full-width stops end a sentence without white space behind them. A run of stops is looked at once, from its beginning:
+# a page may consist of nothing else.
+_END = re.compile(
+    r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
+)
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
+_MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
@@ -56,7 +57,7 @@ def _with_speech(parts: list[Sentence], block: Block) -> list[Sentence]:
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     whole = is_whole(text) or (is_item and len(text.split()) >= 4)
-    if not whole or len(text) > _MAX_CHARS:
+    if not whole or len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):

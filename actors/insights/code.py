@@ -16,8 +16,8 @@ _BEFORE = re.compile(r"\b(before|old|previously|until now|used to|instead of)\b"
 _AFTER = re.compile(r"\b(after|new|now|becomes?|instead|replace[sd]?|change[sd]? to)\b", re.IGNORECASE)
 _BEFORE_AND_AFTER = re.compile(r"\bbefore and after\b|\bold and new\b", re.IGNORECASE)
 _SHOWN = re.compile(r"\b(?:output|prints?|printed|query plan|the plan|logs?|logged|result)\b", re.IGNORECASE)
-_COMMENT_BEFORE = re.compile(r"^\s*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
-_COMMENT_AFTER = re.compile(r"^\s*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
+_COMMENT_BEFORE = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
+_COMMENT_AFTER = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
 _MIN_WORDS = 4
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 

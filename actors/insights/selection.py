@@ -60,7 +60,7 @@ def highlights(document: str, settings: Selection) -> list[Candidate]:
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead)
-    kept = _without_repetition([*kept, *central], settings.repetition)[: settings.total]
+    kept = _without_repetition([*kept, *central], settings.repetition, settings.total)
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
 
@@ -69,14 +69,17 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
     for kind, limit in settings.limits.items():
         of_kind = [candidate for candidate in candidates if candidate.kind == kind]
         of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
-        kept += _without_repetition(of_kind, settings.repetition)[:limit]
+        kept += _without_repetition(of_kind, settings.repetition, limit)
     return kept
 
 
-def _without_repetition(candidates: Sequence[Candidate], threshold: float) -> list[Candidate]:
+def _without_repetition(candidates: Sequence[Candidate], threshold: float, limit: int) -> list[Candidate]:
+    """The first ``limit`` of ``candidates`` that say something of their own."""
     units = vectors([candidate.summary for candidate in candidates])
     kept: list[int] = []
     for index in range(len(candidates)):
+        if len(kept) >= limit:
+            break
         candidate = candidates[index]
         if all(
             candidate.quote != candidates[other].quote
