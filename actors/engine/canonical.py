@@ -18,6 +18,9 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
 _AMP_CACHE = re.compile(r"^/(?:c|v|amp)/(s/)?", re.IGNORECASE)
+LONGEST_ADDRESS = 8192
+"""Characters of an address; no server takes a longer one."""
+
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
@@ -26,8 +29,10 @@ def canonical_url(url: str) -> str:
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
     fragments and a slash at the end do not tell pages apart. It is an identity, not an address to fetch from.
-    What is no http address is returned as it is.
+    What is no http address, or longer than any, is returned as it is.
     """
+    if len(url) > LONGEST_ADDRESS:
+        return url.strip()
     try:
         parts = urlsplit(url.strip())
         port = parts.port

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal, Protocol
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
@@ -33,6 +34,31 @@ Failure = Literal[
 """Why an Engine has nothing to give. The first twelve stay true when asked again; the last four may pass."""
 
 TRANSIENT: frozenset[Failure] = frozenset({"rate_limited", "fetch_failed", "timeout", "engine_failed"})
+
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No news is older: an earlier date is one that nobody set."""
+
+_LONGEST_ID = 500
+_LONGEST_DURATION = 31 * 86_400.0  # seconds
+
+
+def short_identity(text: str) -> str:
+    """An identity that fits a row of an index: as it is, or its hash where it is longer than 500 characters."""
+    return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def plausible_duration(seconds: float | None) -> float | None:
+    """A length that somebody may have recorded, up to 31 days; None for any other number."""
+    return seconds if seconds is not None and 0 <= seconds <= _LONGEST_DURATION else None
+
+
+def _publication(moment: datetime | None) -> datetime | None:
+    """One without a zone counts as UTC."""
+    if moment is None:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment >= EARLIEST else None
 
 
 class EngineError(Exception):
@@ -82,8 +108,9 @@ class ContentItem(ContractModel):
     """One article, video or post. ``text`` and what follows are ours; an Engine may lack them.
 
     Attributes:
-        id: Stable within its source: a feed's guid, else the address.
-        duration: Seconds.
+        id: Stable within its source: a feed's guid, else the address; where that is long, its hash.
+        published_at: None where it is before 1970.
+        duration: Seconds, up to 31 days.
         text: The plain body, None where the Engine does not extract one.
         markdown: The same body with code blocks kept.
         content_hash: Hash of ``text`` as the Engine computes it.
@@ -92,14 +119,14 @@ class ContentItem(ContractModel):
         obstacle: What stood before the text, where something did: ``paywall`` or ``consent``.
     """
 
-    id: str
+    id: Annotated[str, AfterValidator(short_identity)]
     title: str = ""
     description: str = ""
     url: str = ""
     source_type: SourceType = "rss"
     content_type: ContentType = "article"
-    published_at: datetime | None = None
-    duration: float | None = None
+    published_at: Annotated[datetime | None, AfterValidator(_publication)] = None
+    duration: Annotated[float | None, AfterValidator(plausible_duration)] = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     author: Author | None = None
     text: str | None = None

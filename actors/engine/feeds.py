@@ -11,15 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.contract import Author, ContentItem, ContentSource, EngineError
+from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.contract import EARLIEST, Author, ContentItem, ContentSource, EngineError, short_identity
+from actors.engine.feed_bytes import prepared
 from actors.engine.text import clean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST_ID = 500
 _LONGEST_CONTENT = 200_000
-_TAG = re.compile(r"<[^>]*>")
+_LONGEST_MARKUP = 20_000
+_MOST_TAGS = 20
+_TAG = re.compile(r"<[^<>]*>")
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -29,11 +32,11 @@ def read_feed(
     """Read a feed of any form, well formed or not.
 
     Every item has an id that stays the same from one reading to the next: its guid, else its link, else its title and
-    date; an id that is empty or repeated within the feed counts as none. Dates in the future become ``now``, unreadable
-    ones None.
+    date; an id that is empty or repeated within the feed counts as none. A publication in the future becomes ``now``;
+    ``metadata.updated`` stays as the feed says it. Unreadable dates are None.
 
     Raises:
-        EngineError: ``not_a_feed``.
+        EngineError: ``not_a_feed``, ``too_large``.
     """
     from feedparser.api import parse
 
@@ -41,7 +44,12 @@ def read_feed(
     # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
     headers = {"content-type": content_type} if content_type else {}
     # A file object: given text, feedparser would take it for an address and fetch it.
-    parsed = parse(io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
+    file = io.BytesIO(prepared(body, url))
+    try:
+        parsed = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # of any type: its parsers were not written for hostile bytes
+        reason = one_line(f"{type(error).__name__}: {error}", 200)
+        raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     feed: dict[str, Any] = parsed.get("feed", {})
     entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
     if not parsed.get("version") and not entries:
@@ -57,8 +65,8 @@ def read_feed(
         url=url,
         source_type="youtube" if _is_youtube(url) else "podcast" if podcast else "rss",
         metadata={
-            "link": _get(feed, "link"),
-            "language": _get(feed, "language"),
+            "link": _get(feed, "link")[:LONGEST_ADDRESS],
+            "language": _get(feed, "language")[:100],
             "format": parsed.get("version", ""),
             "ttlMinutes": _ttl(feed),
         },
@@ -70,31 +78,32 @@ def read_feed(
 def _get(entry: dict[str, Any], key: str) -> str:
     # dict.get: feedparser's own lookup maps one date to another, with a warning.
     value = dict.get(entry, key)
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
     link = _link(entry, feed_url)
     audio, duration = _audio(entry)
-    video = _get(entry, "yt_videoid")
+    video = _get(entry, "yt_videoid")[:100]
     content = max((_get(part, "value") for part in dict.get(entry, "content") or []), key=len, default="")
-    updated = _moment(dict.get(entry, "updated_parsed"), now)
+    updated = _moment(dict.get(entry, "updated_parsed"))
+    published = _moment(dict.get(entry, "published_parsed")) or updated
     metadata = {
-        "content": clean(content)[:_LONGEST_CONTENT],
+        "content": content[:_LONGEST_CONTENT],
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
-        "tags": [one_line(_get(tag, "term"), 100) for tag in dict.get(entry, "tags") or []][:20],
+        "tags": [one_line(_get(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
     }
     author = one_line(_get(entry, "author"), 200)
     return ContentItem(
-        id=clean(_get(entry, "id")).strip(),
+        id=_get(entry, "id").strip(),
         title=one_line(_plain(_get(entry, "title"))),
-        description=clean(_get(entry, "summary"))[:_LONGEST_CONTENT].strip(),
+        description=_get(entry, "summary")[:_LONGEST_CONTENT].strip(),
         url=link,
         source_type="youtube" if video else "podcast" if audio else "rss",
         content_type="video" if video else "audio" if audio else "article",
-        published_at=_moment(dict.get(entry, "published_parsed"), now) or updated,
+        published_at=min(published, now) if published else None,
         duration=duration,
         metadata={key: value for key, value in metadata.items() if value},
         author=Author(name=author) if author else None,
@@ -123,6 +132,8 @@ def _absolute(url: str, feed_url: str) -> str:
 
 
 def _is_web(url: str) -> bool:
+    if len(url) > LONGEST_ADDRESS:
+        return False
     try:
         parts = urlsplit(url.strip())
     except ValueError:
@@ -144,18 +155,17 @@ def _identified(items: list[ContentItem]) -> list[ContentItem]:
             date = item.published_at.isoformat() if item.published_at else ""
             parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
             identity = "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        if len(identity) > _LONGEST_ID:
-            identity = "sha256:" + hashlib.sha256(identity.encode()).hexdigest()
+        identity = short_identity(identity)
         found.setdefault(identity, item.model_copy(update={"id": identity}))
     return list(found.values())
 
 
-def _moment(parsed: Any, now: datetime) -> datetime | None:
+def _moment(parsed: Any) -> datetime | None:
     try:
-        value = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=calendar.timegm(parsed))
+        value = EARLIEST + timedelta(seconds=calendar.timegm(parsed))
     except (TypeError, ValueError, OverflowError):
         return None
-    return min(value, now) if value.year > 1 else None
+    return value if value >= EARLIEST else None
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
@@ -185,7 +195,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _plain(markup: str) -> str:
-    return _TAG.sub("", markup) if "<" in markup else markup
+    return _TAG.sub("", markup[:_LONGEST_MARKUP]) if "<" in markup else markup
 
 
 def _is_youtube(url: str) -> bool:

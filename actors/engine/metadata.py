@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.contract import EARLIEST
 from actors.engine.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -73,13 +75,16 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 
 def moment(text: str) -> datetime | None:
-    """Read an ISO 8601 date; one without a zone counts as UTC, one in the future as now. None where unreadable."""
+    """Read an ISO 8601 date; one without a zone counts as UTC, one in the future as now.
+
+    None where unreadable or before 1970, as the year 1 of a date that nobody set.
+    """
     try:
         value = datetime.fromisoformat(text.strip())
         value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return min(value, datetime.now(UTC))
+    return min(value, datetime.now(UTC)) if value >= EARLIEST else None
 
 
 def _metas(tree: HtmlElement) -> dict[str, str]:
@@ -117,7 +122,8 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
             except ValueError:
                 return None
             is_front_page = parts.path in {"", "/"} and not parts.query and own.path not in {"", "/"}
-            return None if is_front_page or parts.scheme not in {"http", "https"} else target
+            is_address = parts.scheme in {"http", "https"} and len(target) <= LONGEST_ADDRESS
+            return target if is_address and not is_front_page else None
     return None
 
 

@@ -1,0 +1,66 @@
+"""A feed's bytes before they are parsed: references to no character are mended, and what no feed needs is refused."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from actors.engine.contract import EngineError
+
+_LONGEST_HEAD = 32 * 1024
+_MOST_ENTRIES = 50_000
+_ELEMENT = re.compile(rb"<\w")
+_ENTRY = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
+_REFERENCES = re.compile(rb"(?:&#(?:[xX][0-9A-Fa-f]+|[0-9]+);)+")
+_MOST_DIGITS = 8
+_HIGH, _LOW, _BEHIND_SURROGATES = 0xD800, 0xDC00, 0xE000
+_LAST = 0x10FFFF
+
+
+def prepared(body: bytes, url: str) -> bytes:
+    """The feed as a parser may be given it.
+
+    The parser's own patterns take time that grows with the square of what stands before the first element, and it reads all
+    entries, however many of them are wanted.
+
+    Raises:
+        EngineError: ``not_a_feed`` where nothing but a head comes for too long, ``too_large`` for too many entries.
+    """
+    # UTF-16 and UTF-32 are ASCII with NULs in between, as far as markup goes.
+    plain = body.replace(b"\0", b"") if b"\0" in body else body
+    first = _ELEMENT.search(plain)
+    if first is not None and first.start() > _LONGEST_HEAD:
+        raise EngineError("not_a_feed", f"{url} is no feed: its first element comes after {first.start()} bytes")
+    if sum(1 for _ in islice(_ENTRY.finditer(plain), _MOST_ENTRIES + 1)) > _MOST_ENTRIES:
+        raise EngineError("too_large", f"{url} lists more than {_MOST_ENTRIES} entries")
+    return _REFERENCES.sub(_mended, body) if b"&#" in body else body
+
+
+def _mended(match: re.Match[bytes]) -> bytes:
+    """References in a row: two that spell one character in UTF-16 become it, those to no character of XML are dropped."""
+    mended: list[bytes] = []
+    high = 0
+    for reference in _REFERENCE.finditer(match.group()):
+        code = _code(reference)
+        if _HIGH <= code < _LOW:
+            high = code
+            continue
+        if high and _LOW <= code < _BEHIND_SURROGATES:
+            mended.append(b"&#%d;" % (0x10000 + ((high - _HIGH) << 10) + code - _LOW))
+        elif _is_character(code):
+            mended.append(reference.group())
+        high = 0
+    return b"".join(mended)
+
+
+def _code(reference: re.Match[bytes]) -> int:
+    """The number; -1 where it is beyond all characters."""
+    digits, base = (reference[1], 16) if reference[1] is not None else (reference[2], 10)
+    digits = digits.lstrip(b"0") or b"0"
+    return int(digits, base) if len(digits) <= _MOST_DIGITS else -1
+
+
+def _is_character(code: int) -> bool:
+    """Whether XML 1.0 (section 2.2) allows it."""
+    return code in {9, 10, 13} or 0x20 <= code < _HIGH or _BEHIND_SURROGATES <= code <= 0xFFFD or 0xFFFF < code <= _LAST

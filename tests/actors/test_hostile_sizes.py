@@ -1,0 +1,98 @@
+"""What strangers write is of any size: work that grew with its square would take from minutes to hours here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.ai.lexrank import similarity
+from actors.ai.markdown import blocks
+from actors.ai.sentences import sentences
+from actors.engine.canonical import canonical_url
+from actors.engine.contract import EngineError
+from actors.engine.feeds import read_feed
+from actors.insights.code import code_candidates
+from actors.insights.selection import Selection, highlights
+from tests.actors.scripted_site import rss
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.ai.lexrank import Vector
+
+MANY = 500_000
+URL = "https://feeds.example/news.xml"
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def test_a_title_of_nothing_but_brackets() -> None:
+    title = "<![CDATA[" + "<" * MANY + "]]>"
+    source = read_feed(rss(("g", title, "https://a.example/1")).encode(), URL)
+    assert len((source.items or [])[0].title) <= 500
+
+
+@pytest.mark.parametrize("mark", ["<", "<b"])
+def test_the_name_of_a_feed_of_nothing_but_markup(mark: str) -> None:
+    body = f"<rss version='2.0'><channel><title><![CDATA[{mark * (MANY // len(mark))}]]></title></channel></rss>"
+    assert len(read_feed(body.encode(), URL).name) <= 500
+
+
+def test_a_head_that_never_ends() -> None:
+    for head in (b"\n<!ENTITY ", b"\n<!DOCTYPE ", b"\n"):
+        with pytest.raises(EngineError, match="its first element"):
+            read_feed(head * (MANY // len(head)) + rss(("g", "t", "https://a.example/1")).encode(), URL)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("entry", ["<item/>", "<entry/>", "<ITEM>", "<x:item></x:item>"])
+def test_a_feed_of_more_entries_than_any_feed_has(entry: str, encoding: str) -> None:
+    body = f"<rss version='2.0' xmlns:x='http://purl.org/rss/1.0/'><channel>{entry * MANY}</channel></rss>"
+    with pytest.raises(EngineError, match="entries") as caught:
+        read_feed(body.encode(encoding), URL)
+    assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("run", [".", "…", "?!"])
+def test_a_sentence_of_nothing_but_stops(run: str) -> None:
+    text = run * (MANY // len(run)) + "x"
+    assert [each.text for each in sentences(text)] == [text]
+
+
+@pytest.mark.parametrize("line", ["```{}`", "~~~{}`", "# a{}a", "#{}a"])
+@pytest.mark.parametrize("filling", ["a", " ", "~", "#"])
+def test_a_line_that_is_almost_a_fence_or_a_heading(line: str, filling: str) -> None:
+    document = line.format(filling * MANY)
+    assert all(document[block.start : block.end] == block.text for block in blocks(document))
+
+
+def test_code_of_nothing_but_empty_lines() -> None:
+    document = "```\n#\n" + "\n" * MANY + "x\n```"
+    assert len(code_candidates(blocks(document), 1, 2000)) == 1
+
+
+def test_a_sentence_of_nothing_but_pictures() -> None:
+    picture = "![](replace/x)"
+    document = "You see `nothing` but " + picture * 20_000 + " pictures here."
+    assert highlights(document, Selection()) == []
+
+
+@pytest.mark.parametrize("url", ["https://a.example" + "/amp" * MANY, "https://" + "m." * MANY + "a.example/"])
+def test_an_address_longer_than_any_address(url: str) -> None:
+    assert canonical_url(url) == url
+
+
+def test_no_more_candidates_are_compared_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def counted(left: Vector, right: Vector) -> float:
+        nonlocal compared
+        compared += 1
+        return similarity(left, right)
+
+    monkeypatch.setattr("actors.insights.selection.similarity", counted)
+    sentences = [f"Reading batch{n} took {n + 2} ms in run{n} of team{n}." for n in range(2_000)]
+    found: Sequence[object] = highlights("\n\n".join(sentences), Selection())
+    assert len(found) == 6
+    assert compared < 2_000
