@@ -141,7 +141,7 @@ def _failure(response: _Answer) -> EngineError:
     body = body if isinstance(body, dict) else {}
     message = str(body.get("error") or f"the Engine answers {response.status}")[:1000]
     code = body.get("code")
-    is_away = response.status in _AWAY and code in {None, "engine_failed"}
+    is_away = response.status in _AWAY and code in (None, "engine_failed")
     if isinstance(code, str) and code in _CODES:
         return EngineError(
             cast("Failure", code),
