@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class PoliteEngine:
     """An engine that asks a host only while no other job of the fleet does, feed or page; the host is held until the end.
 
+    A host that says when it may be asked again is left alone until then by every job.
+
     Args:
         engine: Who is asked.
         ctx: Of the job that asks.
         away: How long the job waits for an Engine that cannot be asked and does not say how long.
-
-    A host that says when it may be asked again is left alone until then by every job.
 
     Raises:
         Defer: by its questions, where another job holds the host (this one is tried again in some seconds), where the host
@@ -71,7 +71,7 @@ class PoliteEngine:
                     hosts.rest(tx, self._host, timedelta(seconds=error.retry_after))
             if not error.is_away:
                 raise
-            raise Defer(self._away if error.retry_after is None else error.retry_after, str(error)) from error
+            raise Defer(error.retry_after or self._away, str(error)) from error
 
     def _hold(self, url: str) -> None:
         host = site_of(url)

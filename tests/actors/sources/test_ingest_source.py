@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from psycopg2 import InterfaceError
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import EngineError
 from actors.store import items
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
+from zeke_jobs import Defer
 from zeke_jobs.postgres import connect
 
 if TYPE_CHECKING:
@@ -170,6 +172,22 @@ def test_an_engine_without_lists_of_items_is_a_stated_outcome(
     assert "no list" in pipeline.query("SELECT message FROM source_health")[0][0]
 
 
+@pytest.mark.parametrize("more", [{}, {"retryAfter": 0}])
+def test_an_engine_that_is_away_is_no_fault_of_a_source(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], more: dict[str, int]
+) -> None:
+    busy = {"error": "busy", "code": "engine_failed", "transient": True, **more}
+    site.pages["/source"] = Answer(json.dumps(busy), status=503, content_type="application/json")
+    engine = HttpEngine(site.url)
+    pipeline.engine = engine
+    source = add_source("https://a.example/feed")
+    with pytest.raises(Defer, match="busy") as caught:
+        pipeline.run("ingest-source", source_id=source)
+    engine.close()
+    assert caught.value.until == timedelta(minutes=1)
+    assert pipeline.query("SELECT count(*) FROM source_health") == [(0,)]
+
+
 def test_a_source_that_does_not_exist_is_a_stated_outcome(pipeline: Pipeline) -> None:
     assert pipeline.run("ingest-source", source_id=uuid4()) == {"outcome": "no_such_source"}
 
@@ -186,8 +204,8 @@ def test_a_crash_between_storing_and_sending_stores_nothing(
 ) -> None:
     site.pages["/feed"] = Answer(feed(site, 2))
     source = add_source(f"{site.url}/feed")
-    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
-    with pytest.raises(ConnectionError):
+    monkeypatch.setattr("zeke_jobs.testing.FakeContext.send", lambda *_, **__: (_ for _ in ()).throw(InterfaceError()))
+    with pytest.raises(InterfaceError):
         pipeline.run("ingest-source", source_id=source)
     assert pipeline.query("SELECT count(*) FROM raw_items") == [(0,)]
     monkeypatch.undo()
