@@ -17,6 +17,8 @@ from actors.sources.obtain import Missing, obtain
 from actors.store import contents, items
 from actors.store.outcomes import IN_FLIGHT, Outcome
 from zeke_jobs import Context, Defer, Duration, parse_duration
+from zeke_jobs.errors import ClaimLost
+from zeke_jobs.postgres import is_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,19 +81,21 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: Engine) -
     for place, item in enumerate(waiting):
         try:
             text = obtain(item, engine, ctx.settings.least_characters)
+            counts[_end(ctx, item, text)] += 1
         except EngineError as error:
             counts[_failed(ctx, item, error)] += 1
             if error.code == "rate_limited":
                 counts["postponed"] += _postpone(ctx, waiting[place + 1 :], error)
                 break
             continue
-        except Defer:  # another job asks this host, or the Engine is away: the rest of the batch waits
+        except (Defer, ClaimLost):  # another job asks this host, the Engine is away, or this job is not ours any more
             raise
         except Exception as error:  # raised below, when the others are done
-            ctx.logger.exception("an item cannot be read", item=str(item.id), url=item.url)
+            if is_away(error):
+                raise
+            ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
             broken = broken or error
             continue
-        counts[_end(ctx, item, text)] += 1
         ctx.progress(place + 1, len(waiting))
     if broken is not None:
         raise broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from actors.engine.contract import EngineError
+from actors.engine.contract import EngineError, plausible_duration
 from actors.engine.pages import html_to_text
 from actors.engine.text import clean, one_line
 from actors.store.outcomes import Outcome
@@ -132,4 +132,4 @@ def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return plausible_duration(float(value)) if isinstance(value, int | float) else None

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from actors.engine.canonical import canonical_url
-from actors.engine.contract import EngineError
+from actors.engine.contract import EngineError, short_identity
 from actors.engine.fetch import parse
 from actors.schema import IngestOneoff  # noqa: TC001 (the handler is read by its annotations)
 from actors.sources.fetching import send_fetches
@@ -46,7 +46,8 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
     metadata = {name: value for name, value in told.items() if value is not None}
     with ctx.transaction() as tx:
         source_id = sources.manual(tx, url)
-        found = items.add(tx, source_id, NewItem(external_id=canonical_url(url), url=url, metadata=metadata))
+        identity = short_identity(canonical_url(url))
+        found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
         if found.outcome is not None and _is_settled(found):
             result["outcome"] = found.outcome.value

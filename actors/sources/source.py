@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
+from actors.engine.text import one_line
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.feed_items import FirstFetch, new_item, split_first
 from actors.sources.fetching import PoliteEngine, send_fetches
@@ -18,6 +19,8 @@ from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
 from actors.store.outcomes import Outcome
 from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres import is_away
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -44,7 +47,8 @@ class SourceSettings(BaseModel):
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
     """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
 
-    A feed that cannot be read is an outcome, not a failed job: the source's own backoff says when it is asked again.
+    A feed that cannot be read is an outcome, not a failed job: the source's own backoff says when it is asked again. What
+    nobody foresaw fails the job, and the source is unhealthy and backs off all the same.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -55,6 +59,16 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         return _without_address(ctx, source)
     if payload.reason == "schedule" and not source.is_due:
         return _untouched(ctx, source, "not_due")
+    try:
+        return _poll(ctx, source)
+    except Exception as error:
+        # What the engine is told by an exception, and trouble of the database, is no fault of the source's.
+        if not isinstance(error, ZekeJobsError) and not is_away(error):
+            _broken(ctx, source, error)
+        raise
+
+
+def _poll(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
     try:
         with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
             answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
@@ -149,6 +163,13 @@ def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError) ->
         ctx.complete(result)
     ctx.logger.warning("source cannot be read", source=source.url, **result)
     return result
+
+
+def _broken(ctx: Context[SourceSettings], source: Source, error: Exception) -> None:
+    failures = source.polling.failures + 1
+    with ctx.transaction() as tx:
+        _remember(tx, source, replace(source.polling, failures=failures), ctx.settings.rhythm.backoff(failures))
+        sources.health(tx, source.id, "error", one_line(f"ingest-source failed: {type(error).__name__}: {error}"))
 
 
 def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:

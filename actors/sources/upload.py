@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from actors.engine.contract import EngineError
+from actors.engine.contract import EngineError, short_identity
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
 from actors.schema import (
@@ -100,7 +100,7 @@ def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
         "upload": item.metadata or None,
     }
     return NewItem(
-        external_id=clean(item.external_id),
+        external_id=short_identity(clean(item.external_id)),
         title=one_line(item.title) if item.title else None,
         url=clean(item.url) if item.url else None,
         metadata={name: value for name, value in told.items() if value is not None},

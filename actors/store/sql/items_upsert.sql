@@ -1,5 +1,6 @@
 -- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the
--- feed's own update time grew or its title changed after it had been read, or after its page could not be had.
+-- feed's own update time grew or its title changed after it had been read, or after its page could not be had. An update time in the
+-- future says nothing yet: some feeds name one that grows with each reading. Once it has come it counts.
 WITH given AS (
     SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (
@@ -20,13 +21,19 @@ edited AS (
     FROM given AS g
     JOIN public.raw_items AS old ON old.source_id = %(source_id)s AND old.external_id = g.external_id
     JOIN public.item_outcomes AS o ON o.raw_item_id = old.id
+    CROSS JOIN (
+        SELECT to_char(zeke_jobs.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"') AS now
+    ) AS moment
     WHERE r.id = old.id
         AND o.outcome IN (
             'stored', 'updated', 'retracted', 'not_found', 'forbidden',
             'rate_limited', 'timeout', 'fetch_failed', 'engine_failed', 'abandoned'
         )
         AND (
-            (g.metadata ->> 'updated') > (old.metadata ->> 'updated')
+            (
+                (g.metadata ->> 'updated') <= moment.now
+                AND ((g.metadata ->> 'updated') > (old.metadata ->> 'updated') OR (old.metadata ->> 'updated') > moment.now)
+            )
             OR (g.title IS NOT NULL AND g.title IS DISTINCT FROM old.title)
         )
     RETURNING r.id, r.external_id

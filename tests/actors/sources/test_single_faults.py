@@ -1,0 +1,153 @@
+"""What is wrong with one feed or item is told of it, and holds up nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg2 import DataError
+
+from actors.cli.app import run
+from actors.engine.contract import ContentItem, ContentSource
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+TEXT = "A text that is long enough to be a story, with a number of its own: {0}. " * 10
+
+
+class Lists:
+    """An engine that gives a source with these items."""
+
+    def __init__(self, **known: Any) -> None:
+        self.known = known
+
+    def fetch_source(self, *_: object) -> ContentSource:
+        return ContentSource(id="1", url="https://a.example/f", items=[ContentItem(**self.known)])
+
+
+def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
+    pipeline: Pipeline, add_source: Callable[..., UUID], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.engine = Lists(id="1", title="a\0b")  # type: ignore[assignment]
+    source = add_source("https://a.example/f")
+    with pytest.raises(DataError):
+        pipeline.run("ingest-source", source_id=source)
+    assert pipeline.query("SELECT failures, next_check_at > zeke_jobs.now() FROM source_polling") == [(1, True)]
+    ((status, message),) = pipeline.query("SELECT status, message FROM source_health")
+    assert status == "error"
+    assert "ingest-source failed: " in message
+    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "not_due"}
+    assert run(["sources", "health"]) == 0
+    assert "ingest-source failed" in capsys.readouterr().out
+
+
+def test_an_identity_of_an_engine_fits_an_index(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    pipeline.engine = Lists(id="".join(map(str, range(2_000))), title="t")  # type: ignore[assignment]
+    source = add_source("https://a.example/f")
+    assert pipeline.run("ingest-source", source_id=source)["new"] == 1
+    assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 0
+
+
+@pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=3)])
+def test_an_update_in_the_future_is_no_edit_until_it_has_come(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID], shift: timedelta
+) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    source = add_source(f"{site.url}/feed")
+    site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
+
+    def poll(after: timedelta, updated: datetime) -> int:
+        set_clock(pipeline.conn, began + after)
+        site.pages["/feed"] = Answer(
+            f'<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><entry><id>1</id><title>t</title>'
+            f'<link href="{site.url}/1"/><updated>{updated.isoformat()}</updated></entry></feed>'
+        )
+        edited: int = pipeline.run("ingest-source", source_id=source, reason="manual")["edited"]
+        pipeline.drain()
+        return edited
+
+    hour = timedelta(hours=1)
+    poll(0 * hour, began + 2 * hour)
+    assert pipeline.outcomes() == {"stored": 1}
+    assert poll(1 * hour, began + 2 * hour + shift) == 0
+    assert poll(2 * hour, began + 4 * hour) == 0
+    assert poll(3 * hour, began + 5 * hour) == 0
+    assert poll(6 * hour, began + 5 * hour) == 1, "it has come, and is another one than when the text was read"
+    assert poll(7 * hour, began + 5 * hour) == 0
+
+
+def test_a_far_future_that_was_mended_is_one_edit(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    source = add_source(f"{site.url}/feed")
+    site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
+    edited = []
+    for updated in ("2099-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"):
+        site.pages["/feed"] = Answer(
+            f'<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><entry><id>1</id><title>t</title>'
+            f'<link href="{site.url}/1"/><updated>{updated}</updated></entry></feed>'
+        )
+        edited.append(pipeline.run("ingest-source", source_id=source, reason="manual")["edited"])
+        pipeline.drain()
+    assert edited == [0, 0, 1, 0]
+
+
+def test_an_item_that_cannot_be_stored_holds_up_no_other(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        site.pages[f"/{n}"] = Answer(page(f"T{n}", paragraphs(f"thing {n}")))
+    ids = [add_item(f"{site.url}/{n}", title=f"T{n}") for n in range(3)]
+
+    def stumble(tx: Any, item: Any, *rest: Any) -> Any:
+        if item.id == ids[0]:
+            with tx.cursor() as cursor:
+                cursor.execute("SELECT 3600000000::integer")
+        return file_text(tx, item, *rest)
+
+    from actors.sources.filing import file_text
+
+    monkeypatch.setattr("actors.sources.content.file_text", stumble)
+    with pytest.raises(DataError):
+        pipeline.run("fetch-content", raw_item_ids=ids)
+    assert pipeline.outcomes() == {"queued": 1, "stored": 2}
+
+
+@pytest.mark.parametrize("duration", [3_600_000_000, 1e300, -5])
+def test_a_length_that_nobody_recorded_is_not_stored(
+    pipeline: Pipeline, add_item: Callable[..., UUID], duration: float
+) -> None:
+    item = add_item(None, kind="podcast", metadata={"description": TEXT.format(1), "duration": duration})
+    pipeline.run("fetch-content", raw_item_ids=[item])
+    assert pipeline.query("SELECT duration_seconds FROM contents") == [(None,)]
+
+
+def test_an_identity_of_any_length_is_uploaded_once(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+    long = "".join(map(str, range(2_000)))
+    given = [{"externalId": one, "text": TEXT.format(one)} for one in (f"{long}a", f"{long}b", "short")]
+    source = add_source("https://a.example/uploads", "upload")
+    assert pipeline.run("ingest-from-upload", source_id=source, items=given)["queued"] == 3
+    assert pipeline.run("ingest-from-upload", source_id=source, items=given)["known"] == 3
+
+
+def test_a_signed_address_of_any_length_is_brought_in_once(pipeline: Pipeline) -> None:
+    url = "https://a.example/page?signature=" + "".join(map(str, range(1_000)))
+    first = pipeline.run("ingest-oneoff", url=url)
+    assert first["outcome"] == "queued"
+    assert pipeline.run("ingest-oneoff", url=url)["raw_item_id"] == first["raw_item_id"]
+
+
+def test_a_feed_with_a_nul_and_a_pair_of_surrogates_is_read(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(rss(("g", "a&#55357;&#56832;", "https://a.example/&#0;x")))
+    assert pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))["new"] == 1
+    assert pipeline.query("SELECT title, url FROM raw_items") == [("a\U0001f600", "https://a.example/x")]
