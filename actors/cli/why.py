@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _UNFINISHED = {"created", "retry", "active", "failed"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
+_PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 _IN_FLIGHT = {None, "queued", "retrying"}
 
 
@@ -54,11 +56,9 @@ def explain(conn: Connection, url: str) -> dict[str, Any]:
     url = url if _SCHEME.match(url) else f"https://{url}"
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
-    path = urlsplit(canonical).path.rstrip("/")
-    # A feed may spell an address with or without escapes, or with some; their longest stretch without any is in all.
-    parts = {path, unquote(path), max(_PLAIN.findall(unquote(path)), key=len, default=path)} if path else {host}
-    found = [row for row in news.items_like(conn, parts) if _is_same(row, canonical, url)]
-    items = [{**row, **_follow(conn, row)} for row in found]
+    like = news.items_like(conn, _hosts(host), _paths(canonical), _stretch(_PLAIN_QUERY, urlsplit(canonical).query))
+    found = [row for row in like if _is_same(row, canonical, url)]
+    items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     return {
         "url": url,
         "canonical_url": canonical,
@@ -66,6 +66,23 @@ def explain(conn: Connection, url: str) -> dict[str, Any]:
         "jobs": [job for job in news.jobs_about(conn, urls=[url, canonical]) if job["state"] in _UNFINISHED],
         "sources": [] if items or not host else _sources(conn, host, canonical),
     }
+
+
+def _hosts(host: str) -> set[str]:
+    """The ways to spell a host: a name in other letters than ASCII has two."""
+    with suppress(UnicodeError):
+        return {host, host.encode("ascii").decode("idna")}
+    return {host}
+
+
+def _paths(canonical: str) -> set[str]:
+    """A feed may spell an address with or without escapes, or with some; their longest stretch without any is in all."""
+    path = urlsplit(canonical).path.rstrip("/")
+    return {path, unquote(path), _stretch(_PLAIN, unquote(path)) or path}
+
+
+def _stretch(plain: re.Pattern[str], text: str) -> str:
+    return max(plain.findall(text), key=len, default="")
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:

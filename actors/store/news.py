@@ -106,9 +106,13 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
     return row
 
 
-def items_like(conn: Connection, parts: Iterable[str]) -> list[Row]:
-    """Items whose address contains one of ``parts``, newest first."""
-    return SQL.all(conn, "news_items_like", parts=sorted({part.lower() for part in parts}))
+def items_like(conn: Connection, hosts: Iterable[str], paths: Iterable[str], query: str = "") -> list[Row]:
+    """Items whose address contains one of ``hosts``, one of ``paths``, and ``query``; the 200 with the shortest address.
+
+    An address that has less than another one beside what is looked for is more likely the one that is meant.
+    """
+    known = {"hosts": sorted({host.lower() for host in hosts}), "paths": sorted({path.lower() for path in paths})}
+    return SQL.all(conn, "news_items_like", **known, query=query.lower())
 
 
 def sources_of_host(conn: Connection, host: str) -> list[Row]:

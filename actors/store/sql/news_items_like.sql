@@ -1,4 +1,5 @@
--- Items whose address, or that of their text, contains one of these; the caller compares canonical addresses.
+-- Items whose address, or that of their text, contains all of this; the caller compares canonical addresses. Those with the
+-- shortest address come first: they have the least beside what is looked for.
 SELECT
   r.id,
   r.url,
@@ -23,10 +24,12 @@ LEFT JOIN public.item_outcomes AS i ON i.raw_item_id = r.id
 LEFT JOIN public.contents AS c ON c.raw_item_id = r.id
 LEFT JOIN public.content_details AS d ON d.content_id = c.id
 LEFT JOIN public.stories AS s ON s.content_id = c.id
-WHERE EXISTS (
-  SELECT FROM unnest(%(parts)s::text[]) AS named (part)
-  WHERE strpos(lower(r.url), named.part) > 0
-    OR strpos(lower(d.canonical_url), named.part) > 0
-    OR strpos(lower(d.final_url), named.part) > 0)
-ORDER BY r.created_at DESC, r.id
+JOIN LATERAL (
+  SELECT min(length(address)) AS length
+  FROM unnest(ARRAY[lower(r.url), lower(d.canonical_url), lower(d.final_url)]) AS known (address)
+  WHERE strpos(address, %(query)s) > 0
+    AND EXISTS (SELECT FROM unnest(%(hosts)s::text[]) AS host WHERE strpos(address, host) > 0)
+    AND EXISTS (SELECT FROM unnest(%(paths)s::text[]) AS path WHERE strpos(address, path) > 0)
+) AS likely ON likely.length IS NOT NULL
+ORDER BY likely.length, r.created_at DESC, r.id
 LIMIT 200

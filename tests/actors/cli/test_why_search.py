@@ -1,0 +1,42 @@
+"""``zeke-news why`` finds an article whose address differs from many others in nothing but its query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.cli.why import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "others"),
+    [
+        (
+            "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=10s",
+            "https://m.youtube.com/watch?t=10s&v=dQw4w9WgXcQ",
+            "https://www.youtube.com/watch?v=video{n:06}",
+        ),
+        ("https://news.a.example/item?id=1", "news.a.example/item?id=1", "https://news.a.example/item?id=1{n:06}"),
+        ("https://a.example/?p=123", "http://a.example/?utm_source=x&p=123", "https://a.example/?p={n}"),
+        ("https://a.example/", "https://a.example", "https://a.example/{n}"),
+        ("https://a.example/x?q=gr%C3%BCn", "https://a.example/x?q=grün", "https://b.example/x?q=gr%C3%BCn{n}"),
+        ("https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://b.example/x?{n}"),
+    ],
+)
+def test_an_article_is_found_among_many_that_differ_only_in_their_query(
+    add_story: Callable[..., UUID], conn: Any, stored: str, asked: str, others: str
+) -> None:
+    add_story("A text.")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE raw_items SET url = %s, created_at = now() - interval '1 day'", (stored,))
+        for n in range(1_000, 1_300):
+            url = others.format(n=n)
+            cursor.execute(
+                "INSERT INTO raw_items (source_id, external_id, url) SELECT id, %s, %s FROM sources", (url, url)
+            )
+    assert [item["url"] for item in explain(conn, asked)["items"]] == [stored]
