@@ -18,6 +18,9 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
 _AMP_CACHE = re.compile(r"^/(?:c|v|amp)/(s/)?", re.IGNORECASE)
+LONGEST_HOST = 253
+"""Characters of a name in the DNS (RFC 1035)."""
+
 LONGEST_ADDRESS = 8192
 """Characters of an address; no server takes a longer one."""
 
@@ -89,7 +92,7 @@ def _query(query: str) -> str:
 def site_of(url: str) -> str:
     """The host of ``url`` as it names a site: without ``www.`` and its like; empty where there is none."""
     try:
-        host = urlsplit(canonical_url(url)).netloc
+        parts = urlsplit(canonical_url(url))
     except ValueError:
         return ""
-    return host.lower()
+    return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""

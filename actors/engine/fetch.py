@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpcore
 import httpx
 
+from actors.engine.canonical import LONGEST_HOST
 from actors.engine.connect import Budget, GuardedBackend, resolve
 from actors.engine.contract import EngineError, Failure
 from actors.engine.decode import Decoder
@@ -165,7 +166,8 @@ def parse(url: str) -> httpx.URL:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError) as error:
         raise EngineError("invalid_url", f"expected an address, got {url[:200]!r}: {error}") from error
-    is_host = _HOST.fullmatch(parsed.raw_host.decode("ascii", "replace")) is not None
+    host = parsed.raw_host.decode("ascii", "replace")
+    is_host = _HOST.fullmatch(host) is not None and len(host) <= LONGEST_HOST
     is_port = parsed.port is None or 0 < parsed.port < 65536
     if parsed.scheme not in {"http", "https"} or not is_host or not is_port:
         raise EngineError("invalid_url", f"expected an http or https address, got {url[:200]!r}")

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.engine.canonical import canonical_url, site_of
+from actors.engine.contract import EngineError
+from actors.engine.fetch import parse
 
 SAME = [
     "https://example.org/news/a-title?id=7",
@@ -59,3 +61,11 @@ PIECES = st.text(st.sampled_from("aZ9./?&=%#-_~ü→@:+ "), max_size=30)
 def test_a_canonical_address_is_its_own_canonical_address(host: str, rest: str, scheme: str) -> None:
     once = canonical_url(f"{scheme}a{host}.example.org/{rest}")
     assert canonical_url(once) == once
+
+
+def test_a_name_that_the_dns_cannot_have_is_no_host() -> None:
+    url = f"https://{'a' * 3_000}.example/x"
+    assert site_of(url) == ""
+    with pytest.raises(EngineError, match="expected an http"):
+        parse(url)
+    assert site_of(str(parse("https://a.example/x"))) == "a.example"
