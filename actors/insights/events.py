@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.store import clusters, embeddings, overlays
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -36,18 +37,26 @@ class EventSettings(BaseModel):
 def join(tx: Connection, text: StoryText, embedding: Written, settings: EventSettings) -> int:
     """Unite the story with those of the same event; how many they are."""
     clusters.hold(tx)
-    window = timedelta(hours=settings.same_event_hours)
+    since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
     near = embeddings.nearest(
         tx,
         text.id,
         embedding,
-        since=text.happened_at - window,
-        until=text.happened_at + window,
+        since=since,
+        until=until,
         least=settings.same_event_cosine,
     )
     if near:
         clusters.unite(tx, [text.id, *(neighbour.story_id for neighbour in near)])
     return len(near)
+
+
+def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
+    """A window around a moment; around one at the end of all time, such as the year 1, there is none but itself."""
+    try:
+        return moment - window, moment + window
+    except OverflowError:
+        return moment, moment
 
 
 def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> int:

@@ -159,3 +159,12 @@ def test_every_story_near_enough_joins_and_not_only_the_ten_nearest(
     last = add_story(f"{DEAL} Report 0.", title="Acme buys Initech for $2bn")
     assert analyse(last)["same_event"] == 13
     assert len(rows("SELECT id FROM stories WHERE cluster_id IS NOT NULL")) == 14
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31"])
+def test_a_story_of_the_end_of_all_time_is_analysed(
+    add_story: Any, analyse: Callable[..., dict[str, Any]], execute: Callable[..., None], moment: str
+) -> None:
+    story = add_story(DEAL)
+    execute("UPDATE stories SET published_at = %s", moment)
+    assert analyse(story)["outcome"] == "analyzed"
