@@ -49,8 +49,9 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
     for start in range(0, len(given), chunk):
         with ctx.transaction() as tx:
             queued = []
-            for item in sorted(given[start : start + chunk], key=lambda one: one.external_id):
-                found = items.add(tx, payload.source_id, _new_item(item, payload.uploaded_by))
+            new = [(_new_item(item, payload.uploaded_by), item) for item in given[start : start + chunk]]
+            for new_item, item in sorted(new, key=lambda one: one[0].external_id):
+                found = items.add(tx, payload.source_id, new_item)
                 if not found.is_new and found.outcome is not None:
                     counts["known"] += 1
                 elif (why := _fault(item)) is not None:
