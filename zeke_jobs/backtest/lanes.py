@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from heapq import heappop
 from typing import TYPE_CHECKING
 
@@ -56,9 +56,8 @@ class Lane:
         heap: What is due, the next one first; of a task without a limit per key.
         keys: The same for each key.
         gone: Jobs that left unstarted and are still in a heap, not at its head.
-        open: Keys that have a due job and room, in turns.
-        levels: How many queued jobs have each priority; of a task with a limit per key.
-        top: The highest of them, when a claim began.
+        open: Keys that have a due job and room, in turns, by the priority of that job.
+        places: At which priority each of them stands there.
         due: How many jobs are due.
         high: The most that were since it was last set.
         turns: How many it got in a claim, at the priority that is looked at.
@@ -68,8 +67,8 @@ class Lane:
     """
 
     __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "keys", "levels", "open", "paused", "per_key", "queue",
-        "since", "span", "task", "top", "turns",
+        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "keys", "open", "paused", "per_key", "places",
+        "queue", "since", "span", "task", "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
@@ -81,10 +80,9 @@ class Lane:
         self.heap: list[Waiting] = []
         self.gone: set[int] = set()
         self.keys: dict[Key, list[Waiting]] = {}
-        self.open: OrderedDict[Key, None] = OrderedDict()
+        self.open: dict[int, OrderedDict[Key, None]] = {}
+        self.places: dict[Key, int] = {}
         self.active: dict[Key, int] = {}
-        self.levels: Counter[int] = Counter()
-        self.top = 0
         self.due = 0
         self.high = 0
         self.turns = 0
@@ -94,10 +92,10 @@ class Lane:
         self.held: dict[str, float] = {}
 
     def level(self) -> int:
-        """The priority at which a claim looks at it; it has a due job."""
+        """The highest priority of its jobs that may start; nothing holds it back."""
         if self.per_key is None:
             return -self.heap[0][0]
-        return self.top
+        return max(self.open)
 
     def obstacle(self, now: float) -> str:
         """What keeps all its due jobs from starting; empty when one may."""
@@ -112,7 +110,25 @@ class Lane:
         """The jobs of which one is next, once nothing holds the lane back."""
         if self.per_key is None:
             return [self.heap[0][3]]
-        return [self.keys[key][0][3] for key in self.open]
+        return [self.keys[key][0][3] for key in self.open[max(self.open)]]
+
+    def look_at(self, key: Key, *, had_turn: bool = False) -> None:
+        """Find the place of a key whose first job or whose room may be another now; behind the others when it had its turn."""
+        waiting = self.keys.get(key)
+        assert self.per_key is not None
+        place = -waiting[0][0] if waiting and self.active.get(key, 0) < self.per_key else None
+        if waiting is not None and not waiting:
+            del self.keys[key]
+        before = self.places.get(key)
+        if place == before and not had_turn:
+            return
+        if before is not None:
+            del self.places[key], self.open[before][key]
+            if not self.open[before]:
+                del self.open[before]
+        if place is not None:
+            self.places[key] = place
+            self.open.setdefault(place, OrderedDict())[key] = None
 
     def clean(self, heap: list[Waiting]) -> None:
         """Drop jobs from its head that left the queue unstarted."""

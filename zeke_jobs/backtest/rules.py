@@ -4,12 +4,11 @@
    its task and key are active.
 2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than ``count`` passed it within its
    rate's period and a quarter of a second more, since a start may come that much later than its claim.
-3. Of those that may start, the highest priority goes first. A task with a limit per key is looked at as a whole: at the highest
-   priority that one of its queued jobs has, due or not, when a claim begins.
+3. Of those that may start, the highest priority goes first.
 4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
    Whose turn is first is left to chance. Queues are claimed from one by one.
 5. Within a task the highest priority goes first, then what was due first, then what was sent first. Within a task with a limit
-   per key that is so within each key, and keys take turns.
+   per key the highest priority that may start goes first too; keys that have such a job take turns, and within a key age decides.
 """
 
 from __future__ import annotations
@@ -51,10 +50,8 @@ class Board:
 
     # ── what happens to a job ──
 
-    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:  # noqa: ARG002 (see the tests)
+    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
         """A job was sent, or goes back to the queue when an attempt has ended; it is due then or later."""
-        if lane.per_key is not None:
-            lane.levels[priority] += 1
 
     def release(self, lane: Lane, job: int, priority: int, due: float, order: int, key: Key | None) -> None:
         """A queued job became due; ``order`` is that of its sending."""
@@ -65,8 +62,8 @@ class Board:
             key = _key(key, job)
             waiting = lane.keys.setdefault(key, [])
             heappush(waiting, entry)
-            if len(waiting) == 1 and lane.active.get(key, 0) < lane.per_key:
-                lane.open[key] = None
+            if waiting[0] is entry:
+                lane.look_at(key)
         lane.due += 1
         if lane.due > lane.high:  # noqa: PLR1730 (a call for each job is dear)
             lane.high = lane.due
@@ -75,8 +72,6 @@ class Board:
 
     def unqueue(self, lane: Lane, priority: int) -> None:
         """A queued job that is not due left the queue."""
-        if lane.per_key is not None:
-            self._left_level(lane, priority)
 
     def end(self, lane: Lane, job: int, key: Key | None) -> None:
         """An attempt ended, in whatever way."""
@@ -89,10 +84,9 @@ class Board:
                 lane.active[key] = left
             else:
                 del lane.active[key]
-            if key in lane.keys and key not in lane.open:
-                lane.open[key] = None
+            lane.look_at(key)
 
-    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:
+    def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:  # noqa: ARG002 (see the tests)
         """A due job left the queue unstarted."""
         lane.gone.add(job)
         if lane.per_key is None:
@@ -100,8 +94,7 @@ class Board:
         else:
             key = _key(key, job)
             lane.clean(lane.keys[key])
-            self._forget_empty(lane, key)
-            self._left_level(lane, priority)
+            lane.look_at(key)
         self._less(lane)
         if not lane.due:
             lane.note("", now)
@@ -129,7 +122,7 @@ class Board:
         busy = self.busy[queue]
         if not busy:
             return started
-        self.begin(queue)
+        self.begin()
         while lanes := self.next_lanes(now, queue):
             if len(started) == want:
                 for lane in busy:
@@ -139,12 +132,9 @@ class Board:
             started.append(self.start(self._chosen(lanes), now))
         return started
 
-    def begin(self, queue: str) -> None:
+    def begin(self) -> None:
         """A claim begins: nobody had a turn."""
         self._level = None
-        for lane in self.busy[queue]:
-            if lane.per_key is not None:
-                lane.top = max(lane.levels)
 
     def in_turn(self, lanes: list[Lane]) -> list[Lane]:
         """Of the lanes of one priority, those that got the fewest jobs in this claim."""
@@ -161,20 +151,16 @@ class Board:
     def start(self, lane: Lane, now: float, job: int | None = None) -> int:
         """Start the next job of a lane, or the one of its heads that is named; answers it."""
         if lane.per_key is None:
-            priority, _, _, started = heappop(lane.heap)
+            started = heappop(lane.heap)[3]
             if lane.gone:
                 lane.clean(lane.heap)
         else:
-            key = next(key for key in lane.open if job is None or lane.keys[key][0][3] == job)
-            priority, _, _, started = heappop(lane.keys[key])
+            key = next(key for key in lane.open[lane.level()] if job is None or lane.keys[key][0][3] == job)
+            started = heappop(lane.keys[key])[3]
             if lane.gone:
                 lane.clean(lane.keys[key])
-            del lane.open[key]
             lane.active[key] = lane.active.get(key, 0) + 1
-            if lane.keys[key] and lane.active[key] < lane.per_key:
-                lane.open[key] = None  # behind the other keys
-            self._forget_empty(lane, key)
-            self._left_level(lane, -priority)
+            lane.look_at(key, had_turn=True)
         for gate in lane.gates:
             gate.active += 1
             if gate.rate is not None:
@@ -201,18 +187,6 @@ class Board:
         lane.due -= 1
         if not lane.due:
             del self.busy[lane.queue][lane]
-
-    @staticmethod
-    def _forget_empty(lane: Lane, key: Key) -> None:
-        if not lane.keys[key]:
-            del lane.keys[key]
-            lane.open.pop(key, None)
-
-    @staticmethod
-    def _left_level(lane: Lane, priority: int) -> None:
-        lane.levels[priority] -= 1
-        if not lane.levels[priority]:
-            del lane.levels[priority]
 
 
 def _gates(config: Config) -> Iterator[tuple[str, Gate]]:

@@ -238,7 +238,7 @@ BEGIN
       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
       ORDER BY q.priority DESC LIMIT 1)
     FROM level AS l
-    WHERE l.priority IS NOT NULL AND l.per_key IS NULL
+    WHERE l.priority IS NOT NULL
   ),
   begun AS (
     SELECT l.task, l.gates, l.per_key, l.priority,
@@ -253,15 +253,11 @@ BEGIN
   FROM begun AS l
   -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
   CROSS JOIN LATERAL (
-    (SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
-    WHERE l.per_key IS NULL AND q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
       AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-    ORDER BY q.run_at, q.seq LIMIT 1)
-    UNION ALL
-    (SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
-    WHERE l.per_key IS NOT NULL AND q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-      AND q.key IS NOT NULL AND q.run_at <= v_now
-    LIMIT 1)
+      AND (l.per_key IS NULL OR q.key IS NOT NULL)
+    ORDER BY q.run_at, q.seq LIMIT 1
   ) AS f;
   IF v_all IS NULL THEN
     IF v_cursor IS NOT NULL THEN
@@ -364,8 +360,9 @@ BEGIN
           v_tasks := v_tasks || v_all[v_one].task;
         ELSE
           v_tasks := v_tasks || ''::text;
-          v_places := v_places
-            || zeke_jobs.pick_by_key(p_queue, v_all[v_one].task, v_quota, v_all[v_one].per_key, v_now);
+          v_places := v_places || zeke_jobs.pick_by_key(
+            p_queue, v_all[v_one].task, v_all[v_one].priority, v_all[v_one].after_run_at, v_all[v_one].after_seq, v_quota,
+            v_all[v_one].per_key, v_now);
         END IF;
       END LOOP;
       IF cardinality(v_places) > 0 THEN
@@ -1552,7 +1549,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_quota integer, p_per_key integer, p_now timestamp with time zone) RETURNS tid[]
+CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_priority integer, p_after_run_at timestamp with time zone, p_after_seq bigint, p_quota integer, p_per_key integer, p_now timestamp with time zone) RETURNS tid[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -1561,52 +1558,83 @@ CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_quota integer
 DECLARE
   -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
   c_probes CONSTANT integer := 500;
+  c_oldest CONSTANT integer := 200;
   v_picked tid[] := '{}';
   v_found tid[];
-  v_start text := md5(random()::text);
-  v_key text := v_start;
+  v_oldest text[] := ARRAY(
+    SELECT q.key FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority
+      AND q.run_at <= p_now AND (q.run_at, q.seq) > (p_after_run_at, p_after_seq)
+      AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+    ORDER BY q.run_at, q.seq LIMIT c_oldest);
+  -- Few jobs have this priority: their keys are all there is to look at, however many keys the others have.
+  v_listed boolean := cardinality(v_oldest) < c_oldest;
+  v_keys text[] := ARRAY(
+    SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
+  v_start text;
+  v_key text;
+  v_served text[] := '{}';
   v_wrapped boolean := false;
   v_room integer;
   v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
 BEGIN
-  -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
-  SELECT q.key INTO v_start
-  FROM zeke_jobs.queue AS q
-  WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
-    SELECT g.key_cursor FROM zeke_jobs.key_cursor AS g WHERE g.task = p_task)
-  ORDER BY q.key LIMIT 1;
-  v_key := coalesce(v_start, '');
-  v_start := v_key;
-  FOR v_probe IN 1 .. c_probes LOOP
-    EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
-    v_room := p_per_key - (
-      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
-      FROM unnest(v_names) AS n (name));
-    IF v_room > 0 THEN
-      v_found := ARRAY(
-        SELECT q.ctid FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
-          AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
-        ORDER BY q.priority DESC, q.run_at, q.seq
-        LIMIT least(v_room, p_quota - cardinality(v_picked))
-        FOR UPDATE SKIP LOCKED);
-      v_picked := v_picked || v_found;
-    END IF;
-    SELECT q.key INTO v_key
+  IF NOT v_listed THEN
+    -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
+    SELECT q.key INTO v_start
     FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > v_key
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > (
+      SELECT g.key_cursor FROM zeke_jobs.key_cursor AS g WHERE g.task = p_task)
     ORDER BY q.key LIMIT 1;
-    IF v_key IS NULL AND NOT v_wrapped THEN
-      v_wrapped := true;
+    v_start := coalesce(v_start, '');
+  END IF;
+  LOOP
+    v_key := CASE WHEN v_listed THEN v_keys[1] ELSE v_start END;
+    FOR v_probe IN 1 .. c_probes LOOP
+      EXIT WHEN cardinality(v_picked) >= p_quota OR v_key IS NULL;
+      v_room := p_per_key - (
+        SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
+        FROM unnest(v_names) AS n (name));
+      IF v_room > 0 THEN
+        v_found := ARRAY(
+          SELECT q.ctid FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+            AND q.priority = p_priority AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          ORDER BY q.run_at, q.seq
+          LIMIT least(v_room, p_quota - cardinality(v_picked))
+          FOR UPDATE SKIP LOCKED);
+        v_picked := v_picked || v_found;
+        IF cardinality(v_found) > 0 THEN
+          v_served := v_served || v_key;
+        END IF;
+      END IF;
+      IF v_listed THEN
+        v_key := v_keys[v_probe + 1];
+        CONTINUE;
+      END IF;
       SELECT q.key INTO v_key
       FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key > v_key
       ORDER BY q.key LIMIT 1;
-    END IF;
-    EXIT WHEN v_wrapped AND v_key >= v_start;
+      IF v_key IS NULL AND NOT v_wrapped THEN
+        v_wrapped := true;
+        SELECT q.key INTO v_key
+        FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL
+        ORDER BY q.key LIMIT 1;
+      END IF;
+      IF v_wrapped AND (v_key IS NULL OR v_key >= v_start) THEN
+        v_keys := '{}'; -- it came round
+        EXIT;
+      END IF;
+    END LOOP;
+    EXIT WHEN v_listed;
+    INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
+    ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
+    EXIT WHEN cardinality(v_picked) >= p_quota;
+    -- Among many keys without a job of this priority too few were found that have one: those of the oldest jobs have.
+    v_listed := true;
+    v_keys := ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_served));
   END LOOP;
-  INSERT INTO zeke_jobs.key_cursor AS g (task, key_cursor) VALUES (p_task, coalesce(v_key, ''))
-  ON CONFLICT (task) DO UPDATE SET key_cursor = excluded.key_cursor;
   RETURN v_picked;
 END
 $$;
@@ -2823,7 +2851,7 @@ CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent 
 
 CREATE INDEX queue_ready ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0));
 
-CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, key, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0) AND (key IS NOT NULL));
+CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, key, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths < 1) AND (key IS NOT NULL));
 
 CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
 

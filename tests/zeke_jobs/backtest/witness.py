@@ -70,7 +70,7 @@ class Witness(Board):
         self._expire()
 
     def _expire(self) -> None:
-        """Until it is swept away, a job that expired still lifts its keyed task to its priority."""
+        """The sweep of what was not started in time, as the simulation has it."""
         self._settle()
         self._clock(self.simulation.now)
         self.sql.rows("SELECT zeke_jobs.expire(100)")
@@ -80,7 +80,7 @@ class Witness(Board):
         self._clock(now)
         rows = {self._jobs[row["message_id"]]: row for row in self.sql.claim(self.worker, want, queue=queue)}
         left, started = set(rows), list[int]()
-        self.begin(queue)
+        self.begin()
         while (lanes := self.next_lanes(now, queue)) and len(started) < want:
             may = {job: lane for lane in self.in_turn(lanes) for job in lane.heads()}
             job = next((job for job in may if job in left), None)

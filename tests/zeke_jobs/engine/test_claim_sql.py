@@ -179,6 +179,49 @@ def test_jobs_without_a_key_do_not_hold_each_other_up(jobs: Jobs) -> None:
     assert len(jobs.claim(jobs.worker(), 20)) == 5
 
 
+KEYED = "  a: {handler: 'H:echo', concurrency: {per_key: 1}}\n  b: {handler: 'H:echo', priority: 1}"
+
+
+def test_a_higher_priority_goes_first_between_keys_too(jobs: Jobs) -> None:
+    jobs.use(KEYED)
+    jobs.rows(
+        "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', 'key-' || n))) FROM generate_series(1, 3000) AS n"
+    )
+    urgent = jobs.add("a", options='{"key": "key-2000", "priority": 3}') + jobs.add(
+        "a", options='{"key": "new", "priority": 3}'
+    )
+    assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(urgent)
+
+
+def test_many_jobs_of_a_priority_are_found_among_more_keys_without_one(jobs: Jobs) -> None:
+    jobs.use(KEYED)
+    jobs.rows(
+        "SELECT count(zeke_jobs.send('a', '{}', jsonb_build_object('key', k || n, 'priority', p)))"
+        " FROM (VALUES ('a', 0, 1500), ('z', 3, 250)) AS s (k, p, most), generate_series(1, most) AS n"
+    )
+    worker = jobs.worker()
+    for _ in range(3):
+        taken = [jobs.row(c["message_id"]) for c in jobs.claim(worker, 5)]
+        assert [row["priority"] for row in taken] == [3] * 5
+
+
+def test_a_job_that_is_not_due_lifts_none_of_its_task(jobs: Jobs) -> None:
+    jobs.use(KEYED)
+    jobs.add("a", options='{"key": "k", "priority": 9, "delay": 60}')
+    jobs.add("a", options='{"key": "l"}')
+    (other,) = jobs.add("b")
+    assert [c["message_id"] for c in jobs.claim(jobs.worker(), 1)] == [other]
+
+
+def test_a_task_whose_higher_jobs_wait_for_their_key_goes_on_with_the_lower_ones(jobs: Jobs) -> None:
+    jobs.use(KEYED)
+    jobs.add("a", 2, options='{"key": "k", "priority": 9}')
+    (low,) = jobs.add("a", options='{"key": "l"}')
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    assert [c["message_id"] for c in jobs.claim(worker, 5)] == [low]
+
+
 def test_within_a_key_priority_and_age_decide(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
     jobs.add("a", options='{"key": "k"}')

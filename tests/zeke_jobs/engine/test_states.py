@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from tests.zeke_jobs.engine.conftest import Jobs
-from tests.zeke_jobs.engine.model import GATES, TASKS, TOP, JobModel, is_blocked
+from tests.zeke_jobs.engine.model import GATES, TASKS, TOP, is_blocked
 from tests.zeke_jobs.engine.state_world import World
 from zeke_jobs.postgres import connect
 from zeke_jobs.queries import SQL
@@ -28,10 +28,6 @@ class Engine(World):
     @rule(data=st.data(), want=st.integers(1, 6))
     def claim(self, data: st.DataObject, want: int) -> None:
         worker = self.worker(data)
-        levels = {
-            task: max((j.priority for j in self.jobs.values() if j.task == task and j.state == "queued" and not j.deaths), default=0)
-            for task in GATES
-        }  # fmt: skip
         before = [job for job in self.jobs.values() if job.state == "consumed"]
         used = self.rate_used()
         taken = [self.jobs[row["message_id"]] for row in self.check(worker, self.sql.claim(worker, want))]
@@ -39,14 +35,10 @@ class Engine(World):
         assert all(job.deaths == 0 for job in taken)
         self.rated += [self.now for job in taken if job.task == "rated"]
 
-        def level(job: JobModel) -> int:
-            """At which priority a claim looks at a job: a keyed task is looked at as a whole."""
-            return levels[job.task] if job.task == "keyed" else job.priority
-
         for left in self.jobs.values():
             if not left.is_due(self.now) or left.deaths:
                 continue
-            above = [job for job in taken if level(job) >= level(left)]
+            above = [job for job in taken if job.priority >= left.priority]
             assert len(above) == want or is_blocked(left, before + above, used, self.paused, more=above), left
             for job in taken:
                 comparable = job.key == left.key if job.task == "keyed" else job.priority == left.priority

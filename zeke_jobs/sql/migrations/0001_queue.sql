@@ -66,9 +66,10 @@ COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is 
 -- Serves claims: the oldest due job of a (task, priority). Jobs that saw a worker die are claimed alone, by queue_suspect.
 CREATE INDEX queue_ready ON zeke_jobs.queue (queue_name, task, priority DESC, run_at, seq)
   WHERE state = 'queued' AND deaths = 0;
--- Serves claims of tasks with a per-key limit: the oldest due job of a key.
+-- Serves claims of tasks with a per-key limit: the oldest due job of a key. "deaths < 1" is the same in other words, by which a query
+-- can ask for this index: a planner without statistics takes queue_ready for as good, and would read past the jobs of all other keys.
 CREATE INDEX queue_ready_key ON zeke_jobs.queue (queue_name, task, key, priority DESC, run_at, seq)
-  WHERE state = 'queued' AND deaths = 0 AND key IS NOT NULL;
+  WHERE state = 'queued' AND deaths < 1 AND key IS NOT NULL;
 -- Serves claims of jobs that must run alone.
 CREATE INDEX queue_suspect ON zeke_jobs.queue (queue_name, run_at) WHERE state = 'queued' AND deaths > 0;
 -- Serves the count against limits, and rescue, by what is active.
