@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BASE = "https://www.googleapis.com/youtube/v3"
 _MOST = 50
-_LENGTH = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", re.ASCII)
+_LENGTH = re.compile(r"P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?", re.ASCII)
 
 
 def channel_of(feed_url: str) -> str | None:

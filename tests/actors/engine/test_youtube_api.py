@@ -111,3 +111,9 @@ def test_an_answer_of_another_shape_has_no_videos(body: Any) -> None:
 def test_the_channel_of_a_feed_is_known() -> None:
     assert channel_of(FEED) == CHANNEL
     assert channel_of(f"{youtube.FEED}?playlist_id=UULFx") is None
+
+
+def test_a_length_of_any_number_of_digits_is_none() -> None:
+    with Api() as api:
+        api.answer("videos", as_json({"items": [video(contentDetails={"duration": f"PT{'9' * 5_000}S"})]}))
+        assert engine(api).fetch_item("https://youtu.be/abcdefghijk").duration is None
