@@ -170,11 +170,16 @@ def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, j
 
 
 def enqueued(running: Running, jobs: Jobs, payload: str) -> zeke_jobs.Job:
-    """How a job ends whose payload was written with SQL."""
+    """How a job ends whose payload another program wrote into the table."""
     with running(TASKS) as broker:
-        (job,) = jobs.rows("SELECT job_id FROM zeke_jobs.enqueue('fail', NULL, %s, '{}')", payload)
+        (job,) = jobs.rows(
+            """INSERT INTO zeke_jobs.queue (message_id, queue_name, message)
+            VALUES (gen_random_uuid(), 'default', jsonb_build_object('actor_name', 'fail', 'kwargs', %s::jsonb))
+            RETURNING message_id""",
+            payload,
+        )
         with pytest.raises(JobFailed) as caught:
-            zeke_jobs.wait(job["job_id"], timeout=10)
+            zeke_jobs.wait(job["message_id"], timeout=10)
         assert (broker.process.load.free(), broker.process.load.waiting()) == (4, 0)
     return caught.value.job
 
