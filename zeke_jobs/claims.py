@@ -63,7 +63,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         args: Any = fields.get("args") or ()
         kwargs: Any = fields.get("kwargs") or {}
         if not isinstance(kwargs, dict):
-            # A payload that is no object, written by another program. Dramatiq could not even log it; the executor refuses it in words.
+            # No object: another program wrote it. Dramatiq could not even log such a payload; the executor refuses it in words.
             args, kwargs = (kwargs,), {}
         super().__init__(
             Message(
