@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs import applying, catalogue, catalogue_rows, environment, rescue, schedule
+from zeke_jobs import catalogue, environment, rescue, schedule
+from zeke_jobs.chores import Chores
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
@@ -54,6 +55,7 @@ class Heartbeat:
         self._refused = 0
         self._doubt_until = 0.0
         self._retention = Retention(process.url)
+        self._chores = Chores(process.url)
 
     def start(self) -> None:
         """Start ticking."""
@@ -64,6 +66,7 @@ class Heartbeat:
         self._closing.set()
         self._thread.join(5.0)
         self._retention.close()
+        self._chores.close()
         self._pool.close()
 
     def look_soon(self) -> None:
@@ -183,11 +186,7 @@ class Heartbeat:
             rescue.rescue(conn, self._log)
         if "expire" in chores:
             rescue.expire(conn, self._log)
-        if "revert" in chores:
-            applying.revert_and_say(conn, self._log)
-        if "gather" in chores:
-            for moved in catalogue_rows.gather(conn):
-                self._log.info("jobs follow their task", **moved)
+        self._chores.start(chores)
 
     def _warn_of_silence(self, conn: Connection) -> None:
         silence = schedule.silence(conn)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg2
@@ -9,6 +10,9 @@ import pytest
 
 from zeke_jobs.claims import Claim
 from zeke_jobs.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 
 @pytest.mark.parametrize(("asked", "is_ours"), [(-1.0, False), (1.0, True)], ids=["before", "after"])
@@ -35,3 +39,21 @@ def test_a_heartbeat_that_finds_the_database_away_drops_the_idle_connections_of_
     heartbeat.start()
     assert dropped.wait(5.0)
     heartbeat.close()
+
+
+def test_a_heartbeat_waits_for_no_change_of_the_catalogue(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    beaten = threading.Event()
+    done: list[bool] = []
+    ended = threading.Event()
+
+    def long_change(_conn: object, _log: object) -> None:
+        done.append(beaten.wait(5.0))
+        ended.set()
+
+    monkeypatch.setattr("zeke_jobs.applying.revert_and_say", long_change)
+    heartbeat = Heartbeat(SimpleNamespace(url=None))  # type: ignore[arg-type]
+    heartbeat._do(("revert",), conn)
+    heartbeat._do(("revert",), conn)  # it is still being done
+    beaten.set()
+    assert ended.wait(5.0)
+    assert done == [True]
