@@ -63,7 +63,7 @@ def test_a_lost_job_is_seen(accounted: Connection) -> None:
     add(accounted, "consumed", effects=0)
     found = proof.account(accounted, [there])
     assert (found.sent, found.finished, found.stated, found.lost) == (2, 1, 0, 1)
-    assert found.faults == ("1 neither completed nor ended with a reason",)
+    assert found.faults == ("1 neither completed nor ended with a reason (t consumed)",)
 
 
 def test_a_completion_without_its_effect_or_child_is_seen(accounted: Connection) -> None:
@@ -112,8 +112,8 @@ def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
     page = tmp_path / "page.md"
     page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
     assert main(["refuse", "--quick", "--json", str(tmp_path / "found.json"), "--page", str(page)]) == 1
-    assert "| `refuse` | much | 10 → — → 9 |" in page.read_text()
-    assert "NOT: nothing lost" in page.read_text()
+    assert "| `refuse` | 10 → — → 9 |" in page.read_text()
+    assert "- `refuse`: much. What had to hold: NOT: nothing lost." in page.read_text()
     assert json.loads((tmp_path / "found.json").read_text())["scenarios"][0]["verdict"] == "BROKEN"
     assert "BROKEN" in capsys.readouterr().out
     assert outcome.cells(Outcome("stall", "", skipped="it needs root"))[-1] == "skipped: it needs root"

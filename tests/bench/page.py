@@ -45,8 +45,8 @@ def table(rows: Iterable[Row]) -> str:
             lines.append(f"| `{row.measure}` | | | | |")
         figure = "" if row.value is None else f"{number(row.value)} {row.unit}".strip()
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} ({row.against})"
-        verdict = _VERDICT[row.reached]
-        cells = (row.what, figure, ratio, f"{row.target}: {verdict}" if verdict else row.target, row.note)
+        goal = ": ".join(word for word in (row.target, _VERDICT[row.reached]) if word)
+        cells = (row.what, figure, ratio, goal, row.note)
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
         before = row.measure
     return "\n".join(lines)

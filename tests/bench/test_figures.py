@@ -52,11 +52,11 @@ def test_what_a_measure_changes_replaces_the_real_limits() -> None:
 def test_a_page_gets_the_new_figures_and_keeps_its_words(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(f"Before.\n\n{page.BEGIN}\nold\n{page.END}\n\nAfter.\n")
-    page.write(path, [Row("send", "ours", 1234.5, ratio=1.5, against="this", reached=False)], "Heading")
+    page.write(path, [Row("send", "ours", 1234.5, ratio=1.5, against="this", target="≥ 2", reached=False)], "Heading")
     text = path.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
-    assert "| `send` | ours | 1,234 jobs/s | 1.50 (this) |  | **missed** |  |" in text
+    assert "| `send` | | | | |\n| ours | 1,234 jobs/s | 1.50 (this) | ≥ 2: **missed** |  |" in text
     assert "old" not in text
 
 
