@@ -30,9 +30,9 @@ def roll_out(*, quick: bool) -> Outcome:
         newer = _write_newer(here)
         old = [here.worker("old one"), here.worker("old two")]
         here.flow()
+        here.measure("before")
         for _ in range(6):
             here.traffic.send("slow", {"seconds": 4.0})
-        here.measure("before")
         statuses = []
         with here.phase("during"):
             here.zeke("migrate", ZEKE_JOBS_CONFIG=newer)
