@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        return _POLL * len(self._process.queues) if self._process.doorbell.listens else _POLL_ALONE
+        if not self._process.doorbell.listens:
+            return _POLL_ALONE
+        # Not all queues at once: each would need a connection.
+        return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
 
     def _claim(self, conn: Connection, want: int) -> list[tuple[Any, ...]]:
         process = self._process
