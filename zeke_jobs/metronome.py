@@ -87,6 +87,7 @@ class _Process:
         self.id: UUID = uuid4()
         self.skew = timedelta(0)
         self.beating: threading.Thread | None = None
+        self.beginning = threading.Lock()
         self.away = False
         self.refusal: ConfigurationError | MigrationError | None = None
         self.ending = threading.Event()
@@ -110,13 +111,15 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
         ConfigurationError, MigrationError: what ``prepare`` refused.
     """
     obey_signals()
-    if _PROCESS.beating is None or not _PROCESS.beating.is_alive():
-        _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
-        _PROCESS.beating.start()
-    _PROCESS.beating.join(_PATIENCE)
+    with _PROCESS.beginning:
+        beating = _PROCESS.beating
+        if beating is None or not beating.is_alive():
+            beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
+            beating.start()
+    beating.join(_PATIENCE)
     if _PROCESS.refusal is not None:
         raise _PROCESS.refusal
-    if _PROCESS.beating.is_alive():
+    if beating.is_alive():
         get_logger(__name__).warning("the beat takes longer than a minute; the next one waits for it")
 
 

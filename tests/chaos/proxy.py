@@ -46,11 +46,8 @@ class Proxy:
             for key, _ in self._selector.select(_LOOK):
                 if key.fileobj is self._listener:
                     self._accept()
-                elif self._is_open(key.fileobj):
+                elif key.fileobj.fileno() >= 0:  # type: ignore[union-attr] # its peer may have closed both in this round
                     self._forward(key.fileobj, key.data)  # type: ignore[arg-type] # a socket
-
-    def _is_open(self, sock: object) -> bool:
-        return sock in self._selector.get_map()  # its peer may have closed both in this round
 
     def _accept(self) -> None:
         ours, _ = self._listener.accept()
