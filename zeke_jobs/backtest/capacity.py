@@ -71,13 +71,15 @@ class Capacity:
     @property
     def first(self) -> Bound | None:
         """What runs out first; None where nothing was needed. A busy key is none: more load is taken to have more keys."""
-        return next((bound for bound in self.bounds if bound.kind != "key"), None)
+        return next(self._but_keys(), None)
 
     @property
     def first_at_peak(self) -> Bound | None:
         """What runs out first in the busiest hour; no busy key either."""
-        bounds = [bound for bound in self.bounds if bound.kind != "key"]
-        return min(bounds, key=lambda bound: bound.carries_at_peak, default=None)
+        return min(self._but_keys(), key=lambda bound: bound.carries_at_peak, default=None)
+
+    def _but_keys(self) -> Iterator[Bound]:
+        return (bound for bound in self.bounds if bound.kind != "key")
 
 
 def capacity(
