@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds)."""
+    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
+
+    ``frees`` are queues that nobody was rung for when the job was completed: this process looks at them itself.
+    """
 
     id: UUID
     number: int
@@ -39,6 +42,7 @@ class Claim:
     ended: bool = False
     given_up: bool = False
     long: bool = False
+    frees: Sequence[str] = ()
 
     @property
     def after(self) -> float | None:
@@ -52,13 +56,13 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     ``traceparent`` is the trace context of whoever sent the job.
 
     Args:
-        row: A row of ``job_claim``.
+        row: A row of ``job_complete_and_claim``.
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
     """
 
     def __init__(self, row: Sequence[Any], queue: str, asked: float) -> None:
-        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, _ = row
+        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, *_ = row
         fields = json.loads(message)
         args: Any = fields.get("args") or ()
         kwargs: Any = fields.get("kwargs") or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -12,13 +13,14 @@ from dramatiq.broker import Consumer
 
 from zeke_jobs.claims import JobMessage
 from zeke_jobs.endings import columns
+from zeke_jobs.held_back import ANY
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import is_away
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from psycopg2.extensions import connection as Connection
 
@@ -33,6 +35,19 @@ _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
 
 
+@dataclass(frozen=True)
+class _Waits:
+    """What a consumer lets others know: whom to ring for.
+
+    Attributes:
+        idle: For each new job of the queue.
+        limited: For the end of a job that was counted under a limit of these tasks: it held something back.
+    """
+
+    idle: bool = False
+    limited: frozenset[str] = frozenset()
+
+
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     """Dramatiq asks it for one message after another, in a thread of its own, and acknowledges from the worker threads."""
 
@@ -40,7 +55,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._process = process
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
-        self._says_idle = False
+        self._said = _Waits()
+        self._said_as = 0
+        self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
         self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
         self._dry_since = 0.0
         self._patience = _POLL
@@ -64,7 +81,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
             self._process.heartbeat.doubt_claims()
-            self._says_idle = False
+            self._said = _Waits()
             self._process.held.wait_for_change(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             return None
@@ -88,20 +105,31 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
-        rows = self._claim_alone(conn) if alone else self._claim(conn, want)
+        held_back = self._process.runtime.held_back
+        held_back.note(self._queue, (ANY,))  # what ends while the claim is under way may let another job start
+        if self._said_as != self._process.registrations:
+            self._said, self._said_as = _Waits(), self._process.registrations
+        rows, held = self._claim_alone(conn) if alone else self._claim(conn, want)
+        held_back.note(self._queue, held)
         self._owes_look = False
         self._accept(rows)
-        dry = len(rows) < want
-        # Once idle is said, look again before waiting, and twice more soon after: a send that was under way may have seen
+        now = time.monotonic()
+        # Limits let something through every now and then: not said anew each time.
+        self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
+        self._held_on |= {task: now for task in held if task != ANY}
+        waits = _Waits(idle=True, limited=frozenset(self._held_on))
+        if len(rows) >= want:
+            self._looks = 0
+            if now - self._dry_since > _BUSY_AFTER:
+                self._say(conn, _Waits())
+            return
+        self._dry_since = now
+        # Once it is said, look again before waiting, and twice more soon after: a send or an end that was under way may have seen
         # nobody to ring for.
-        self._looks = self._looks + 1 if dry and self._says_idle else 0
+        self._looks = self._looks + 1 if waits == self._said else 0
+        self._say(conn, waits)
         if self._looks:
             self._patience = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
-        if dry:
-            self._dry_since = time.monotonic()
-            self._say_idle(conn, idle=True)
-        elif time.monotonic() - self._dry_since > _BUSY_AFTER:
-            self._say_idle(conn, idle=False)
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
@@ -110,39 +138,45 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         # Not all queues at once: each would need a connection.
         return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
 
-    def _claim(self, conn: Connection, want: int) -> list[tuple[Any, ...]]:
+    def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
+        """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
         completions = process.settler.take_completions()
-        common = {
-            "worker": process.id,
-            "queue": self._queue,
-            "tasks": process.tasks(),
-            "want": want,
-            "free": process.load.free(),
-            "threads": process.load.threads,
-            "short": process.load.short(),
-        }
-        if not completions:
-            rows = SQL.rows(conn, "job_claim", **common, ask=self._looks >= len(_SOON))
-            self._until_due = self._longest_wait()
-            if rows and rows[0][0] is None:
-                due = rows.pop()[-1]
-                self._until_due = self._until_due if due is None else max(0.0, min(due, self._until_due))
-            return rows
         try:
-            rows = SQL.rows(conn, "job_complete_and_claim", **common, **columns(completions))
+            rows = SQL.rows(
+                conn,
+                "job_complete_and_claim",
+                worker=process.id,
+                **columns(completions),
+                queue=self._queue,
+                tasks=process.tasks(),
+                want=want,
+                free=process.load.free(),
+                threads=process.load.threads,
+                short=process.load.short(),
+                ask=self._looks >= len(_SOON),
+            )
         except (psycopg2.Error, ValueError) as error:
             process.settler.put_back(completions)
-            if is_away(error):
+            if is_away(error) or not completions:
                 raise
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
-            return []
-        process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
-        return [row for row in rows if row[1]]
+            return [], (ANY,)
+        held: Sequence[str] = ()
+        self._until_due = self._longest_wait()
+        if rows and rows[-1][0] is None:
+            *_, named, _, _, _, _, _, due, now = rows.pop()
+            held = [task for task in named.split(",") if task]
+            if due is not None:
+                self._until_due = max(0.0, min((due - now).total_seconds(), self._until_due))
+        if completions:
+            process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
+        return [row for row in rows if row[1]], held
 
-    def _claim_alone(self, conn: Connection) -> list[tuple[Any, ...]]:
+    def _claim_alone(self, conn: Connection) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
-        return SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
+        rows = SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
+        return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         for row in rows:
@@ -156,11 +190,19 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 self._process.settler.put(message.claim, _STILL_ENDING)
             # else: the server forgot the claim in a crash; that run goes on, and the number is the same again.
 
-    def _say_idle(self, conn: Connection, *, idle: bool) -> None:
-        if self._says_idle != idle:
-            if self._process.doorbell.listens:
-                SQL.run(conn, "worker_idle", worker=self._process.id, idle=idle)
-            self._says_idle = idle
+    def _say(self, conn: Connection, waits: _Waits) -> None:
+        if self._said != waits:
+            process = self._process
+            if process.doorbell.listens:
+                SQL.run(
+                    conn,
+                    "worker_waits",
+                    worker=process.id,
+                    queue=self._queue,
+                    idle=waits.idle,
+                    limited=sorted(waits.limited),
+                )
+            self._said = waits
 
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
@@ -187,10 +229,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.settler.written([(message.claim, Completed())])
         else:
             self._process.settler.put(message.claim, outcome)
-        if not self._process.load.waiting():
-            # The consumer may be waiting for a limit that this frees, and takes the completion along. Not before the threads
-            # have nothing left to begin: a claim costs the same for one job as for many.
-            self._process.doorbell.ring(self._queue)
+        if self._process.load.waiting():
+            return  # a claim costs the same for one job as for many: not before the threads have nothing left to begin
+        # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
+        freed = {*message.claim.frees, *self._process.runtime.held_back.freed_by(message.claim.task)}
+        if isinstance(outcome, Completed):
+            freed.add(self._queue)
+        for queue in freed:
+            self._process.doorbell.ring(queue)
 
     nack = ack
 

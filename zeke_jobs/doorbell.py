@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,37 +14,68 @@ from psycopg2 import sql
 
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.worker_process import WorkerProcess
+
 _LOOK = 10.0  # seconds; how often the connection is looked at when nothing comes
 _PAUSE = 1.0
+_AFTER_ANOTHER = 0.1  # seconds in which another process may take what it was rung for
+_CHANNEL = "zeke_jobs."
+
+
+class _Bell:
+    """The bell of one queue: rung now, or to be heard a moment later. Thread-safe; one consumer waits at it."""
+
+    def __init__(self) -> None:
+        self._rings_at = math.inf  # monotonic seconds
+        self._condition = threading.Condition()
+
+    def ring(self, after: float = 0.0) -> None:
+        """Let it ring in ``after`` seconds, unless it rings earlier anyway."""
+        with self._condition:
+            self._rings_at = min(self._rings_at, time.monotonic() + after)
+            self._condition.notify()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it rings within ``timeout`` seconds; then it is quiet until it is rung again."""
+        end = time.monotonic() + timeout
+        with self._condition:
+            while (now := time.monotonic()) < self._rings_at:
+                if now >= end:
+                    return False
+                self._condition.wait(min(end, self._rings_at) - now)
+            self._rings_at = math.inf
+            return True
 
 
 class Doorbell:
     """One LISTEN connection. A bell may ring without need, and may be missed: polling is the backstop.
 
+    A ring may name one process: the others look only a moment later, should that one not have taken what it was rung for.
+    Who is named and has no free thread passes the ring on to all. Nothing else is believed: whoever may connect may ring.
+
     Behind a pooler nothing is heard (``listens`` is False), and polling is all there is.
 
-    ``on_cancel`` is called when somebody cancels a job, ``on_revision`` when another revision of jobs.yaml is in force. What a
-    bell says beside that is not read: whoever may connect may ring it.
+    ``on_cancel`` is called when somebody cancels a job, ``on_revision`` when another revision of jobs.yaml is in force.
     """
 
     def __init__(
         self,
-        url: str | None,
-        queues: Iterable[str],
+        process: WorkerProcess,
         on_cancel: Callable[[], object],
         on_revision: Callable[[], object],
         *,
         listens: bool = True,
     ) -> None:
         self.listens = listens
-        self._url = url
-        self._events = {f"zeke_jobs.{queue}": threading.Event() for queue in queues}
+        self._process = process
+        self._bells = {f"{_CHANNEL}{queue}": _Bell() for queue in process.queues}
         self._on_cancel = on_cancel
         self._on_revision = on_revision
         self._stopping = False
@@ -59,19 +92,16 @@ class Doorbell:
 
     def wait(self, queue: str, timeout: float) -> bool:
         """Wait until the queue's bell rings, for ``timeout`` seconds at most."""
-        event = self._events[f"zeke_jobs.{queue}"]
-        rang = event.wait(timeout)
-        event.clear()
-        return rang
+        return self._bells[f"{_CHANNEL}{queue}"].wait(timeout)
 
     def ring(self, queue: str) -> None:
         """Wake the queue's consumer here."""
-        self._events[f"zeke_jobs.{queue}"].set()
+        self._bells[f"{_CHANNEL}{queue}"].ring()
 
     def ring_all(self) -> None:
         """Wake everybody here, as for a shutdown."""
-        for event in self._events.values():
-            event.set()
+        for bell in self._bells.values():
+            bell.ring()
 
     def close(self) -> None:
         """Stop listening and wake everybody."""
@@ -84,7 +114,7 @@ class Doorbell:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                with closing(connect(self._url, application_name="zeke-jobs doorbell")) as conn:
+                with closing(connect(self._process.url, application_name="zeke-jobs doorbell")) as conn:
                     self._listen(conn)
             except DISCONNECTED as error:
                 self._log.warning("doorbell lost; polling goes on", error=str(error).strip())
@@ -96,7 +126,7 @@ class Doorbell:
 
     def _listen(self, conn: Connection) -> None:
         with conn.cursor() as cursor:
-            for channel in (*self._events, "zeke_jobs.cancel", "zeke_jobs.revision"):
+            for channel in (*self._bells, "zeke_jobs.cancel", "zeke_jobs.revision"):
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._on_revision()
         self.ring_all()  # whatever came before we listened
@@ -114,4 +144,14 @@ class Doorbell:
                     self._on_revision()
                     self.ring_all()  # limits may be higher now
                 else:
-                    self._events[notify.channel].set()
+                    self._hear(conn, notify.channel, notify.payload)
+
+    def _hear(self, conn: Connection, channel: str, named: str) -> None:
+        process = self._process
+        if named and named != str(process.id):
+            self._bells[channel].ring(_AFTER_ANOTHER)
+        elif named and not process.has_free_thread():
+            SQL.run(conn, "worker_pass_on", worker=process.id, queue=channel.removeprefix(_CHANNEL))
+            self._bells[channel].ring(_AFTER_ANOTHER)
+        else:
+            self._bells[channel].ring()

@@ -124,6 +124,7 @@ class JobContext(Context[Any]):
 
     def _complete(self, conn: Connection, output: str) -> None:
         after = self._claim.after or 0.0
+        self._claim.frees = self._runtime.held_back.freed_by(self._claim.task)
         ours = SQL.all(
             conn,
             "job_complete",
@@ -132,6 +133,7 @@ class JobContext(Context[Any]):
             claims=[self._claim.number],
             after=[after],
             results=[output],
+            ring=not self._claim.frees,
         )
         if not ours:
             raise ClaimLost(f"job {self.job_id} is no longer ours; nothing was committed")

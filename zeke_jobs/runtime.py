@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import handlers, services
+from zeke_jobs.held_back import HeldBack
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,12 +33,14 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The number that this process's own file has, None when it has none yet.
         file: The configuration of this process's own file.
+        held_back: The tasks that limits hold back, as far as this process knows.
     """
 
     def __init__(self, config: Config) -> None:
         self.file = config
         self.file_revision: int | None = None
         self.revision = 0
+        self.held_back = HeldBack(self.find)
         self._services: dict[str, tuple[Any, Any]] = {}
         self._lock = threading.RLock()
         self.put_in_force(config, 0)

@@ -71,6 +71,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.alone = False
         self.stopping = False
         self.stuck = 0
+        self.registrations = 0
         self._listens = True
         self.doorbell: Doorbell
         self.heartbeat: Heartbeat
@@ -83,6 +84,10 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         if self.stopping or not self.is_alive():
             return 0
         return 1 if self.alone else self.load.room()
+
+    def has_free_thread(self) -> bool:
+        """Whether a job that this process claimed now would start at once."""
+        return self.room() > 0 and self.load.free() > 0
 
     def tasks(self) -> list[str]:
         """Ids of the tasks that this process serves."""
@@ -140,9 +145,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         while not self._try_to_boot():
             time.sleep(_PAUSE)
         self.executor.worker = self.settler.writer.worker = self.id
-        self.doorbell = Doorbell(
-            self.url, self.queues, self.heartbeat.watch_soon, self.heartbeat.look_soon, listens=self._listens
-        )
+        self.doorbell = Doorbell(self, self.heartbeat.watch_soon, self.heartbeat.look_soon, listens=self._listens)
         self.settler.start()
         self.heartbeat.start()
         self.doorbell.start()
@@ -217,6 +220,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.heartbeat.lost_after),
         )
+        self.registrations += 1  # the row may be a new one, in which the consumers have said nothing yet
 
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Claim no more; what was claimed and not started is handed back when dramatiq's threads have ended."""

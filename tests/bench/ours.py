@@ -71,7 +71,7 @@ class Installation:
 
     def ready(self, conn: Connection, processes: int = 2) -> bool:
         """Whether so many worker processes have announced themselves."""
-        return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle", processes))
+        return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
 
     def seed(self, conn: Connection, count: int, *, tasks: tuple[str, ...] = (FREE,), **kind: Any) -> None:
         """Queue ``count`` jobs in one transaction, shared among the tasks."""

@@ -172,7 +172,7 @@ def test_a_retry_rings_the_doorbell(conn: Connection, other_conn: Connection) ->
         cursor.execute('LISTEN "zeke_jobs.default"')
         cursor.execute(
             "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
-            " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', true)"
+            " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')"
         )
         zeke_jobs.retry(job_id)
         cursor.execute("SELECT 1")

@@ -87,7 +87,7 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
     job = start(jobs, "concurrency: 1")
     rename(jobs, "concurrency: 1")
     jobs.add("new")
-    SQL.run(jobs.conn, "worker_idle", worker=jobs.worker(), idle=True)
+    SQL.run(jobs.conn, "worker_waits", worker=jobs.worker(), queue="default", idle=True, limited=["new"])
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"')
     jobs.complete(WORKER, [jobs.row(job)])

@@ -201,9 +201,11 @@ DECLARE
   v_after_seqs bigint[];
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
+  v_candidate zeke_jobs.candidate;
+  v_held_back text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -410,6 +412,9 @@ BEGIN
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
         IF v_taken < v_quotas[v_at] THEN
+          IF v_all[v_one].per_key IS NOT NULL THEN
+            v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
+          END IF;
           v_open := array_remove(v_open, v_one);
           v_ahead := v_ahead - v_all[v_one].task;
           v_cursor := v_cursor - v_all[v_one].task;
@@ -421,8 +426,25 @@ BEGIN
       END LOOP;
       v_cursor := v_cursor || coalesce(v_ahead, '{}');
     END LOOP;
+    -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
+    IF v_left > 0 THEN
+      FOREACH v_one IN ARRAY v_open LOOP
+        v_candidate := v_all[v_one];
+        IF v_candidate.task = ANY (p_short) OR EXISTS (
+          SELECT 1 FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
+            AND q.priority = v_candidate.priority AND q.run_at <= v_now
+            AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
+        THEN
+          v_held_back := v_held_back || v_candidate.task || ',';
+        END IF;
+      END LOOP;
+    END IF;
     v_from := v_to + 1;
   END LOOP;
+  IF v_held_back <> '' AND v_left > 0 THEN
+    PERFORM set_config('zeke_jobs.held_back', v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END, true);
+  END IF;
 
   IF v_cursor IS NOT NULL THEN
     PERFORM set_config(
@@ -505,42 +527,51 @@ BEGIN
         started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
       FROM unnest(p_ids, p_claims, p_after, p_results) AS d (id, claim, after, result)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
-      RETURNING q.message_id, q.awaited, q.task, q.queue_name
+      RETURNING q.message_id, q.awaited, q.task
     ),
     announced AS (
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
     ),
     freed AS (
-      SELECT zeke_jobs.ring(f.queue_name, p_worker)
-      -- One without a task was claimed under a former name, whose task may have limits.
-      FROM (SELECT DISTINCT e.queue_name FROM ended AS e LEFT JOIN zeke_jobs.task AS t ON t.id = e.task
-            WHERE p_ring AND t.gates IS DISTINCT FROM '{}') AS f
+      SELECT zeke_jobs.ring_for_freed(array_agg(e.task), p_worker) FROM ended AS e WHERE p_ring HAVING count(*) > 0
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  v_ours uuid[];
+  v_ours uuid[] := '{}';
   v_claimed integer;
+  v_held_back text;
 BEGIN
-  v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
-  IF cardinality(v_ours) < cardinality(p_ids) THEN
-    RETURN QUERY
-      SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
-      FROM unnest(p_ids) AS d (id)
-      WHERE d.id <> ALL (v_ours);
+  IF cardinality(p_ids) > 0 THEN
+    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
+    IF cardinality(v_ours) < cardinality(p_ids) THEN
+      RETURN QUERY
+        SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
+        FROM unnest(p_ids) AS d (id)
+        WHERE d.id <> ALL (v_ours);
+    END IF;
   END IF;
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
-  IF v_claimed < cardinality(v_ours) THEN
+  IF v_claimed < cardinality(v_ours) AND EXISTS (
+    SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker)
+  THEN
     -- We freed more than we took again: somebody else may take the rest.
-    PERFORM zeke_jobs.ring(p_queue, p_worker);
+    PERFORM zeke_jobs.ring_for_freed(
+      ARRAY(SELECT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours)), p_worker);
+  END IF;
+  v_held_back := current_setting('zeke_jobs.held_back');
+  IF v_held_back <> '' OR (p_ask AND v_claimed = 0) THEN
+    RETURN QUERY
+      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        CASE WHEN p_ask AND v_claimed = 0 THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
 $$;
@@ -1866,11 +1897,26 @@ CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL::uuid) R
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF EXISTS (
-    SELECT 1 FROM zeke_jobs.worker AS w
-    WHERE w.idle AND p_queue = ANY (w.queues) AND w.id IS DISTINCT FROM p_ringer)
-  THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle) AND w.id IS DISTINCT FROM p_ringer) THEN
     PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_ringer) THEN
+    PERFORM pg_notify('zeke_jobs.' || f.queue, '')
+    FROM (
+      SELECT DISTINCT o.queue
+      FROM zeke_jobs.worker AS w
+      JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
+      -- What was claimed before a rename ended under the former name.
+      JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
+      WHERE w.id <> p_ringer
+    ) AS f;
   END IF;
 END
 $$;
@@ -1879,10 +1925,27 @@ CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle) THEN
-    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}') THEN
+    PERFORM CASE WHEN n.count = 1 THEN zeke_jobs.ring_one(n.queue_name, n.task) ELSE zeke_jobs.ring(n.queue_name) END
+    FROM (SELECT queue_name, count(*), min(task) AS task FROM new_rows GROUP BY queue_name) AS n;
   END IF;
   RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.ring_one(p_queue text, p_task text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_worker uuid;
+BEGIN
+  SELECT w.id INTO v_worker FROM zeke_jobs.worker AS w
+  WHERE p_queue = ANY (w.idle)
+  ORDER BY w.stopping, p_task = ANY (w.tasks) DESC, random()
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, v_worker::text);
+  END IF;
 END
 $$;
 
@@ -2555,7 +2618,8 @@ CREATE TABLE zeke_jobs.worker (
     tasks text[] DEFAULT '{}'::text[] NOT NULL,
     threads integer DEFAULT 0 NOT NULL,
     busy integer DEFAULT 0 NOT NULL,
-    idle boolean DEFAULT false NOT NULL,
+    idle text[] DEFAULT '{}'::text[] NOT NULL,
+    limited text[] DEFAULT '{}'::text[] NOT NULL,
     alone boolean DEFAULT false NOT NULL,
     stopping boolean DEFAULT false NOT NULL,
     revision integer DEFAULT 0 NOT NULL,
@@ -2571,7 +2635,9 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 
-COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
+COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues at whose doorbell it waits: the next send rings it.';
+
+COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Tasks of which it found jobs due that a limit held back: who frees a slot rings it.';
 
 COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
 

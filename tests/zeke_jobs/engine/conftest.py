@@ -85,6 +85,7 @@ class Jobs:
             for row in SQL.all(
                 self.conn,
                 "job_complete",
+                ring=True,
                 worker=worker,
                 ids=[c["message_id"] for c in claims],
                 claims=[c["claim"] for c in claims],

@@ -170,6 +170,12 @@ def query(payload: Number, ctx: Context) -> None:
         cursor.execute("SELECT pg_sleep(30)")
 
 
+def gated(payload: Number, ctx: Context) -> None:
+    """Ends when the test lets it."""
+    CALLS.append("started")
+    GATE.wait(30)
+
+
 async def wait_async(payload: Number, ctx: Context) -> None:
     CALLS.append("started")
     await asyncio.sleep(30)

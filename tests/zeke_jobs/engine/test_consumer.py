@@ -10,9 +10,12 @@ import pytest
 
 from zeke_jobs.claims import Claim, HeldClaims
 from zeke_jobs.consumer import JobConsumer
+from zeke_jobs.held_back import ANY, HeldBack
 from zeke_jobs.load import Load
-from zeke_jobs.outcome import Ended
+from zeke_jobs.outcome import Ended, Settled
 from zeke_jobs.turns import Turns
+
+USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
 
 
 class Process(SimpleNamespace):
@@ -25,6 +28,8 @@ class Process(SimpleNamespace):
             held=held,
             turns=Turns(held),
             alone=False,
+            registrations=1,
+            runtime=SimpleNamespace(held_back=HeldBack(lambda _: None)),
             room=lambda: 4,
             pool=SimpleNamespace(connection=nullcontext),
             load=Load(4),
@@ -33,7 +38,7 @@ class Process(SimpleNamespace):
 
 
 def row(job: Any, claim: int) -> tuple[Any, ...]:
-    """A row of job_claim."""
+    """A row of job_complete_and_claim."""
     return (job, claim, "t", '{"kwargs": {}}', 0, 0, 0, 0, None, None, None)
 
 
@@ -101,20 +106,48 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
     one, other = (JobConsumer(process, queue) for queue in ("default", "other"))  # type: ignore[arg-type]
     claims: list[str] = []
 
-    def claim(consumer: JobConsumer, *_: object) -> list[tuple[Any, ...]]:
+    def claim(consumer: JobConsumer, *_: object) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
         claims.append(consumer._queue)
         process.alone = True
         if consumer is one:
             other._fill()  # while the answer is on its way
-        return [row(uuid4(), 1)]
+        return [row(uuid4(), 1)], ()
 
     monkeypatch.setattr("zeke_jobs.consumer._BUSY_LOOK", 0.0)
     monkeypatch.setattr(JobConsumer, "_claim", claim)
     monkeypatch.setattr(JobConsumer, "_claim_alone", claim)
-    monkeypatch.setattr(JobConsumer, "_say_idle", lambda *_, **__: None)
+    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
     one._fill()
     other._fill()
     assert claims == ["default"]
     process.held.discard(process.held.all()[0])
     other._fill()
     assert claims == ["default", "other"]
+
+
+def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> None:
+    process = Process()
+    rung: list[str] = []
+    tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
+    process.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
+    process.doorbell = SimpleNamespace(ring=rung.append)
+    process.work_done = process.load.done
+    process.settler.written = lambda _: None
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    for held, ended, woken in (
+        ({}, "alone", []),
+        ({"default": ["alone"]}, "alone", ["default"]),
+        ({"default": ["alone"]}, "pooled", []),
+        ({"default": ["alone"], "slow": ["also pooled"]}, "pooled", ["slow"]),
+        ({"default": [ANY], "slow": []}, "pooled", ["default"]),
+        ({"default": ["renamed since"]}, "pooled", ["default"]),
+    ):
+        for queue in ("default", "slow"):
+            process.runtime.held_back.note(queue, held.get(queue, ()))
+        consumer._accept([(uuid4(), 1, ended, "{}", 0, 0, 0, 0, None, None)])
+        message = consumer._buffer.popleft()
+        process.load.start(message.claim)
+        message.outcome = Settled()
+        consumer.ack(message)
+        assert rung == woken, (held, ended)
+        rung.clear()

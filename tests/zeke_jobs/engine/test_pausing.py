@@ -139,7 +139,7 @@ def test_a_resume_rings_the_doorbell_of_the_queues_that_it_concerns(
     jobs: Jobs, other_conn: Connection, target: str, queue: str
 ) -> None:
     jobs.worker(queues=("default", "slow"))
-    jobs.rows("UPDATE zeke_jobs.worker SET idle = true")
+    jobs.rows("UPDATE zeke_jobs.worker SET idle = queues")
     pausing.pause(jobs.conn, target, by=BY)
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')

@@ -361,8 +361,52 @@ def test_an_idle_worker_is_woken_by_the_bell_alone(
     monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
     with running(TASKS):
         for n in range(3):
-            eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle"))
+            eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
             assert outcome("echo", {"n": n})["n"] == n
+
+
+def test_a_process_that_was_taken_for_dead_is_rung_for_again(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.doorbell._AFTER_ANOTHER", 3600.0)
+    with running(TASKS) as broker:
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
+        jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
+        broker.process.heartbeat.beat(jobs.conn)
+        broker.process.doorbell.ring_all()
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
+        assert outcome("echo", {"n": 1})["n"] == 1
+
+
+def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.consumer._BUSY_AFTER", 0.0)
+    with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> '{busy,default}'"))
+        zeke_jobs.send_many("gated", [{}] * 5)
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle = '{default}'"))
+        job = zeke_jobs.send("echo", {"n": 1}).id
+        handlers.GATE.set()
+        assert zeke_jobs.wait(job, timeout=20)["n"] == 1
+
+
+def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
+    pool = "limits: {few: {concurrency: 1}}"
+    tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
+    with running(tasks, pool):
+        zeke_jobs.send("gated")
+        eventually(lambda: handlers.CALLS)
+        job = zeke_jobs.send("echo", {"n": 1}).id
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{echo}'"))
+        time.sleep(0.5)  # the looks that follow a bell are over
+        handlers.GATE.set()
+        assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
 
 def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Running, jobs: Jobs) -> None:

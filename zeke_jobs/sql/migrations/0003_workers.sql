@@ -10,7 +10,8 @@ CREATE TABLE zeke_jobs.worker (
   tasks text[] NOT NULL DEFAULT '{}',
   threads integer NOT NULL DEFAULT 0,
   busy integer NOT NULL DEFAULT 0,
-  idle boolean NOT NULL DEFAULT false,
+  idle text[] NOT NULL DEFAULT '{}',
+  limited text[] NOT NULL DEFAULT '{}',
   alone boolean NOT NULL DEFAULT false,
   stopping boolean NOT NULL DEFAULT false,
   revision integer NOT NULL DEFAULT 0,
@@ -22,21 +23,37 @@ CREATE TABLE zeke_jobs.worker (
   CONSTRAINT worker_kind CHECK (kind IN ('worker', 'scheduler'))
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
-COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Waits for the doorbell: the next send rings it.';
+COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues at whose doorbell it waits: the next send rings it.';
+COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Tasks of which it found jobs due that a limit held back: who frees a slot rings it.';
 COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
--- Ring the doorbell of a queue where somebody else waits at it. A NOTIFY in every send would serialise commits.
+-- Ring the doorbell of a queue for all others that wait at it. A NOTIFY in every send would serialise commits.
 CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
 BEGIN
-  IF EXISTS (
-    SELECT 1 FROM zeke_jobs.worker AS w
-    WHERE w.idle AND p_queue = ANY (w.queues) AND w.id IS DISTINCT FROM p_ringer)
-  THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle) AND w.id IS DISTINCT FROM p_ringer) THEN
     PERFORM pg_notify('zeke_jobs.' || p_queue, '');
+  END IF;
+END
+$$;
+
+-- Ring it for one of them, by chance and rather one that serves the task. All hear it; those that are not named look a moment later,
+-- should that one not take the job. A claim of each process for each job would cost more than the job.
+CREATE FUNCTION zeke_jobs.ring_one(p_queue text, p_task text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_worker uuid;
+BEGIN
+  SELECT w.id INTO v_worker FROM zeke_jobs.worker AS w
+  WHERE p_queue = ANY (w.idle)
+  ORDER BY w.stopping, p_task = ANY (w.tasks) DESC, random()
+  LIMIT 1;
+  IF FOUND THEN
+    PERFORM pg_notify('zeke_jobs.' || p_queue, v_worker::text);
   END IF;
 END
 $$;
@@ -46,14 +63,34 @@ CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle) THEN
-    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}') THEN
+    PERFORM CASE WHEN n.count = 1 THEN zeke_jobs.ring_one(n.queue_name, n.task) ELSE zeke_jobs.ring(n.queue_name) END
+    FROM (SELECT queue_name, count(*), min(task) AS task FROM new_rows GROUP BY queue_name) AS n;
   END IF;
   RETURN NULL;
 END
 $$;
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+-- Jobs of these tasks ended: ring for others that a limit of theirs held back, in whatever queue.
+CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_ringer) THEN
+    PERFORM pg_notify('zeke_jobs.' || f.queue, '')
+    FROM (
+      SELECT DISTINCT o.queue
+      FROM zeke_jobs.worker AS w
+      JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
+      -- What was claimed before a rename ended under the former name.
+      JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
+      WHERE w.id <> p_ringer
+    ) AS f;
+  END IF;
+END
+$$;
 
 -- Return the jobs of processes that have not proved life for as long as they promised. A death counts one attempt and one death;
 -- the third quarantines the job. Locks what it takes, so that two rescuers never count one death twice.

@@ -1,0 +1,211 @@
+"""Whom a job rings for, and what a claim says of what it had to leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from zeke_jobs.postgres import transaction
+from zeke_jobs.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.zeke_jobs.engine.conftest import Jobs
+
+QUEUES = ("default", "slow")
+
+
+@pytest.fixture
+def heard(other_conn: Connection) -> Callable[[], list[tuple[str, str]]]:
+    """Listens at both queues; answers what rang since it was asked last, as queue and who is named."""
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
+
+    def take() -> list[tuple[str, str]]:
+        with other_conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        found = [(notify.channel.removeprefix("zeke_jobs."), notify.payload) for notify in other_conn.notifies]
+        other_conn.notifies.clear()
+        return sorted(found)
+
+    return take
+
+
+def waits(jobs: Jobs, worker: UUID, queue: str = "default", limited: tuple[str, ...] = ()) -> None:
+    """Let a worker say that it waits at a bell."""
+    SQL.run(jobs.conn, "worker_waits", worker=worker, queue=queue, idle=True, limited=list(limited))
+
+
+def test_a_job_rings_for_one_process_that_serves_its_task(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
+    for served in (["a"], ["b"], ["a"]):
+        waits(jobs, jobs.worker(queues=QUEUES, tasks=served))
+    serves = {str(row["id"]) for row in jobs.rows("SELECT id FROM zeke_jobs.worker WHERE 'a' = ANY (tasks)")}
+    named: set[str] = set()
+    while named != serves:  # by chance; each in turn, sooner or later
+        jobs.add("a")
+        ((queue, name),) = heard()
+        assert queue == "default"
+        named.add(name)
+        assert named <= serves
+
+
+def test_a_process_that_stops_is_named_last(jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    stopping, going = jobs.worker(), jobs.worker()
+    for worker in (stopping, going):
+        waits(jobs, worker)
+    jobs.beat(stopping, stopping=True)
+    for _ in range(8):
+        jobs.add("a")
+    assert {name for _, name in heard()} == {str(going)}
+
+
+def test_many_jobs_ring_for_all(jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    for _ in range(3):
+        waits(jobs, jobs.worker())
+    jobs.rows("SELECT zeke_jobs.send('a') FROM generate_series(1, 2)")  # one statement each
+    assert all(name for _, name in heard())
+    taker = jobs.worker()
+    taken = jobs.claim(taker, 2)
+    claims = [one["claim"] for one in taken]
+    SQL.rows(jobs.conn, "job_give_back", worker=taker, ids=[one["message_id"] for one in taken], claims=claims)
+    assert heard() == [("default", "")]
+
+
+def test_only_the_queues_that_a_process_waits_at_are_rung(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
+    worker = jobs.worker(queues=QUEUES)
+    waits(jobs, worker)
+    jobs.add("b")
+    assert heard() == []
+    waits(jobs, worker, "slow")
+    jobs.add("b")
+    jobs.add("a")
+    assert heard() == [("default", str(worker)), ("slow", str(worker))]
+    SQL.run(jobs.conn, "worker_waits", worker=worker, queue="slow", idle=False, limited=[])
+    jobs.add("b")
+    jobs.add("a")
+    assert heard() == [("default", str(worker))]
+
+
+POOL = "limits: {few: {concurrency: 2}}"
+SHARED = """
+  a: {handler: 'H:echo', uses: [few]}
+  b: {handler: 'H:echo', uses: [few], queue: slow}
+  c: {handler: 'H:echo', concurrency: 1}
+  keyed: {handler: 'H:echo', concurrency: {limit: 9, per_key: 1}}
+"""
+
+
+NOTHING: dict[str, Any] = {"ids": [], "claims": [], "after": [], "results": []}
+
+
+def held_back(jobs: Jobs, worker: UUID, want: int, queue: str = "default", **said: Any) -> set[str]:
+    """What a claim says that it left."""
+    options = {"free": None, "threads": None, "short": None, "ask": False, **NOTHING, **said}
+    tasks = ["a", "b", "c", "keyed"]
+    rows = SQL.rows(jobs.conn, "job_complete_and_claim", worker=worker, queue=queue, tasks=tasks, want=want, **options)
+    return set(rows[-1][3].split(",")) - {""} if rows and rows[-1][0] is None else set()
+
+
+def test_a_claim_names_the_tasks_of_which_more_is_due_than_limits_let_through(jobs: Jobs) -> None:
+    jobs.use(SHARED, POOL)
+    worker = jobs.worker(queues=QUEUES)
+    assert held_back(jobs, worker, 9) == set()
+    jobs.add("c")
+    jobs.add("a")
+    assert held_back(jobs, worker, 9) == set(), "there was no more"
+    jobs.add("c")
+    jobs.add("a")
+    jobs.add("b", 2)
+    assert held_back(jobs, worker, 9) == {"c"}
+    assert held_back(jobs, worker, 9, "slow") == {"b"}
+    jobs.add("keyed", 2, options='{"key": "k"}')
+    assert held_back(jobs, worker, 9) == {"c", "keyed"}
+
+
+def test_a_claim_that_got_all_it_wanted_names_none(jobs: Jobs) -> None:
+    jobs.use(SHARED, POOL)
+    jobs.add("a", 5)
+    assert held_back(jobs, jobs.worker(), 2) == set()
+
+
+def test_a_claim_says_when_a_thread_is_what_was_wanting(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    jobs.add("a", 2)
+    worker = jobs.worker()
+    assert held_back(jobs, worker, 9, free=1, threads=4, short=[]) == {"a", "*"}
+
+
+def test_a_claim_that_also_completes_names_them_too(jobs: Jobs) -> None:
+    jobs.use(SHARED, POOL)
+    worker = jobs.worker()
+    jobs.add("c", 3)
+    (job,) = jobs.claim(worker, 1)
+    rows = SQL.rows(
+        jobs.conn, "job_complete_and_claim", worker=worker, ids=[job["message_id"]], claims=[job["claim"]], after=[0.0],
+        results=["null"], queue="default", tasks=["c"], want=4, free=4, threads=4, short=[], ask=False,
+    )  # fmt: skip
+    assert [row[1] for row in rows] == [1, None]
+    assert rows[-1][3] == "c,"
+
+
+@pytest.mark.parametrize(
+    ("limited", "ended", "rung"),
+    [
+        (("a",), "a", ["default"]),
+        (("a",), "b", ["default"]),  # a limit that both share
+        (("b",), "a", ["slow"]),
+        (("a", "b"), "a", ["default", "slow"]),
+        (("c",), "a", []),
+        (("keyed",), "keyed", ["default"]),
+        ((), "a", []),
+    ],
+)
+def test_an_end_rings_for_those_that_its_limits_held_back(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]], limited: tuple[str, ...], ended: str, rung: list[str]
+) -> None:
+    jobs.use(SHARED, POOL)
+    jobs.add(ended, options='{"key": "k"}')
+    mine, other = jobs.worker(queues=QUEUES), jobs.worker(queues=QUEUES)
+    (job,) = jobs.claim(mine, 1, queue="slow" if ended == "b" else "default")
+    for queue in QUEUES:
+        here = tuple(task for task in limited if (task == "b") == (queue == "slow"))
+        waits(jobs, other, queue, here)
+        waits(jobs, mine, queue, here)
+    jobs.complete(mine, [job])
+    assert heard() == [(queue, "") for queue in rung]
+
+
+def test_what_a_worker_says_of_one_queue_leaves_the_other_alone(jobs: Jobs) -> None:
+    jobs.use(SHARED, POOL)
+    worker = jobs.worker(queues=QUEUES)
+    waits(jobs, worker, "default", ("a", "c"))
+    waits(jobs, worker, "slow", ("b",))
+    waits(jobs, worker, "default", ("c",))
+    assert jobs.rows("SELECT idle, limited FROM zeke_jobs.worker") == [
+        {"idle": ["slow", "default"], "limited": ["b", "c"]}
+    ]
+
+
+def test_the_word_of_a_claim_ends_with_its_transaction(jobs: Jobs) -> None:
+    jobs.use(SHARED, POOL)
+    jobs.add("c", 2)
+    with transaction(jobs.conn):
+        jobs.claim(uuid4(), 5)
+        assert jobs.rows("SELECT current_setting('zeke_jobs.held_back') AS it") == [{"it": "c,"}]
+        jobs.claim(uuid4(), 1, tasks=["a"])
+        assert jobs.rows("SELECT current_setting('zeke_jobs.held_back') AS it") == [{"it": ""}]
+    assert jobs.rows("SELECT current_setting('zeke_jobs.held_back') AS it") == [{"it": ""}]

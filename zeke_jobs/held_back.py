@@ -1,0 +1,37 @@
+"""Which tasks this process found due and held back: what ends may let one of their jobs start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from zeke_jobs.runtime import RunnableTask
+
+ANY = "*"
+"""Held back for want of a thread, or not known yet: the end of any job may help."""
+
+
+class HeldBack:
+    """Queue by queue, as the last look found it. Thread-safe: each queue has one consumer, and a reading may be a moment old."""
+
+    def __init__(self, find: Callable[[str], RunnableTask | None]) -> None:
+        self._find = find
+        self._tasks: dict[str, Collection[str]] = {}
+
+    def note(self, queue: str, tasks: Collection[str]) -> None:
+        """What the queue's consumer found: ids of tasks, or ``ANY``."""
+        self._tasks[queue] = tasks
+
+    def freed_by(self, ended: str) -> list[str]:
+        """The queues to look at when a job of the task ``ended`` has ended."""
+        return [queue for queue, tasks in list(self._tasks.items()) if any(self._share(ended, held) for held in tasks)]
+
+    def _share(self, ended: str, held: str) -> bool:
+        """Whether one limit counts both tasks."""
+        if held in (ANY, ended):
+            return True
+        one, other = self._find(ended), self._find(held)
+        # A task that is not known here was renamed, or has left jobs.yaml; whoever it was, it may have had limits.
+        return one is None or other is None or not {*one.task.uses}.isdisjoint(other.task.uses)
