@@ -93,18 +93,28 @@ class JobContext(Context[Any]):
         try:
             with transaction(conn):
                 yield conn
-                self._hold(conn)
-                if self._output is not None:
-                    self._complete(conn, self._output)
+                self._hold(conn, self._output)
             # Only now, after the commit: an exception before it must leave the job to be retried.
             self.completed = self._output is not None
         finally:
             self._inside = False
 
-    def _hold(self, conn: Connection) -> None:
+    def _hold(self, conn: Connection, output: str | None) -> None:
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught it and went on
-        row = SQL.one(conn, "job_hold", worker=self._worker, id=self._claim.id, claim=self._claim.number)
+        claim = self._claim
+        if output is not None:
+            claim.frees = self._runtime.held_back.freed_by(claim.task)
+        row = SQL.one(
+            conn,
+            "job_hold",
+            worker=self._worker,
+            id=claim.id,
+            claim=claim.number,
+            after=claim.after or 0.0,
+            result=output,
+            ring=not claim.frees,
+        )
         if row is None or not row["ours"]:
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
 
@@ -121,22 +131,6 @@ class JobContext(Context[Any]):
             return
         with self.transaction():
             self._output = text
-
-    def _complete(self, conn: Connection, output: str) -> None:
-        after = self._claim.after or 0.0
-        self._claim.frees = self._runtime.held_back.freed_by(self._claim.task)
-        ours = SQL.all(
-            conn,
-            "job_complete",
-            worker=self._worker,
-            ids=[self._claim.id],
-            claims=[self._claim.number],
-            after=[after],
-            results=[output],
-            ring=not self._claim.frees,
-        )
-        if not ours:
-            raise ClaimLost(f"job {self.job_id} is no longer ours; nothing was committed")
 
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
         """See ``Context.send``.

@@ -1164,13 +1164,18 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint) RETURNS boolean
-    LANGUAGE sql
+CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL::double precision, p_result text DEFAULT NULL::text, p_ring boolean DEFAULT true) RETURNS boolean
+    LANGUAGE plpgsql
     AS $$
-  SELECT EXISTS (
-    SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
-    FOR NO KEY UPDATE)
+BEGIN
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+  FOR NO KEY UPDATE;
+  IF FOUND AND p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], p_ring);
+  END IF;
+  RETURN FOUND;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.now() RETURNS timestamp with time zone

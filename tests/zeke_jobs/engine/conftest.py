@@ -94,6 +94,12 @@ class Jobs:
             )
         ]
 
+    def hold(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
+        """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
+        row = SQL.one(self.conn, "job_hold", worker=worker, id=job, claim=claim, after=0.0, result=result, ring=True)
+        assert row is not None
+        return bool(row["ours"])
+
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
         """End a claim in another way."""
         row = SQL.one(

@@ -75,9 +75,7 @@ def started(big: BigTable) -> None:
 
 def hold(big: BigTable) -> None:
     held = big.active("full")[0]
-    assert SQL.one(big.jobs.conn, "job_hold", worker=WORKER, id=held["message_id"], claim=held["claim"]) == {
-        "ours": True
-    }
+    assert big.jobs.hold(WORKER, held["message_id"], held["claim"])
 
 
 def pause(target: str, then: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:

@@ -226,7 +226,7 @@ def test_a_rescue_leaves_a_job_whose_row_is_locked_and_takes_it_later(jobs: Jobs
     worker = jobs.worker()
     claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
     with transaction(other_conn):
-        assert SQL.one(other_conn, "job_hold", worker=worker, id=locked, claim=claims[locked])
+        assert Jobs(other_conn).hold(worker, locked, claims[locked])
         jobs.rows("SET statement_timeout TO '10s'")
         assert [r["message_id"] for r in rescue(jobs, 21)] == [free]
     assert [r["message_id"] for r in rescue(jobs, 61)] == [locked]
@@ -239,7 +239,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("0",)
-        SQL.one(other_conn, "job_hold", worker=worker, id=job, claim=claim["claim"])
+        Jobs(other_conn).hold(worker, job, claim["claim"])
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("15s",)
     with other_conn.cursor() as cursor:

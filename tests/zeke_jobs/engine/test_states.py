@@ -138,7 +138,7 @@ class Engine(World):
             case "mark":
                 self.mark(worker, id_, claim)
             case "hold":
-                assert SQL.one(self.sql.conn, "job_hold", worker=worker, id=id_, claim=claim) == {"ours": False}
+                assert not self.sql.hold(worker, id_, claim, result="null")
             case "progress":
                 assert SQL.run(self.sql.conn, "job_progress", worker=worker, id=id_, claim=claim, progress="{}") == 0
         assert self.sql.rows(ALL) == before
@@ -148,7 +148,7 @@ class Engine(World):
     def hold(self, data: st.DataObject) -> None:
         worker, id_, claim = self.draw(data, self.held())
         ours = not self.jobs[id_].cancelled
-        assert SQL.one(self.sql.conn, "job_hold", worker=worker, id=id_, claim=claim) == {"ours": ours}
+        assert self.sql.hold(worker, id_, claim) == ours
 
 
 @pytest.mark.timeout(3_600 if DEEP else 180)

@@ -682,14 +682,22 @@ BEGIN
 END
 $$;
 
--- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit.
-CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint) RETURNS boolean
-LANGUAGE sql VOLATILE
+-- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
+-- p_result the job is completed, too.
+CREATE FUNCTION zeke_jobs.hold(
+  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL, p_ring boolean DEFAULT true
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
 AS $$
-  SELECT EXISTS (
-    SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
-    FOR NO KEY UPDATE)
+BEGIN
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+  FOR NO KEY UPDATE;
+  IF FOUND AND p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], p_ring);
+  END IF;
+  RETURN FOUND;
+END
 $$;
 
 -- When the next job of a queue is due that no limit holds back; NULL when none waits. For a worker that found nothing.
