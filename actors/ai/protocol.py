@@ -163,9 +163,6 @@ class Ledger(Protocol):
     def remembered(self, key: str) -> Any | None:
         """The answer that an equal call got before, or None."""
 
-    def remember(self, key: str, answer: Any) -> None:
-        """Keep an answer for equal calls."""
-
     def reserve(self, call: CallStart) -> UUID:
         """Open a call and set its greatest possible cost aside.
 
@@ -173,8 +170,8 @@ class Ledger(Protocol):
             Defer: the day's budget is spent; it says until when.
         """
 
-    def settle(self, call_id: UUID, end: CallEnd) -> None:
-        """Close a call with what it really was."""
+    def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
+        """Close a call with what it really was, and ``keep`` a key with the answer for equal calls."""
 
 
 class Analyst(Protocol):

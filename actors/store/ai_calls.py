@@ -57,10 +57,6 @@ class PostgresLedger:
         row = SQL.one(self._conn, "ai_answer_get", key=key)
         return None if row is None else row["answer"]
 
-    def remember(self, key: str, answer: Any) -> None:
-        """Keep an answer for equal calls."""
-        SQL.run(self._conn, "ai_answer_put", key=key, answer=Json(answer))
-
     def reserve(self, call: CallStart) -> UUID:
         """Open a call, and set its greatest possible cost aside.
 
@@ -94,8 +90,9 @@ class PostgresLedger:
             f"(${left['spent']:.2f} spent, ${left['reserved']:.2f} set aside); goes on at {left['tomorrow']:%Y-%m-%d %H:%M} UTC",
         )
 
-    def settle(self, call_id: UUID, end: CallEnd) -> None:
-        """Close a call with what it really was; a second time changes nothing."""
+    def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
+        """Close a call with what it really was, and keep an answer for equal calls; a second time changes nothing."""
+        key, answer = keep or (None, None)
         settled = SQL.one(
             self._conn,
             "ai_call_settle",
@@ -108,6 +105,8 @@ class PostgresLedger:
             cost=end.cost,
             is_charged=end.is_charged,
             latency_ms=end.latency_ms,
+            key=key,
+            answer=None if keep is None else Json(answer),
         )
         if settled is not None and settled["cost_usd"] is not None:
             self._spend(settled["cost_usd"])

@@ -92,9 +92,16 @@ class OpenAIAnalyst:
             body: dict[str, Any] = {"model": model, "input": text, "encoding_format": "float"}
             if self._settings.send_dimensions:
                 body["dimensions"] = size
-            _, vector = self._call(books, "embed", model, None, "/embeddings", body, lambda got: _vector(got, size))
-            if self._settings.cache:
-                books.remember(key, packed(vector))
+            _, vector = self._call(
+                books,
+                "embed",
+                model,
+                None,
+                "/embeddings",
+                body,
+                lambda got: _vector(got, size),
+                lambda found, _: (key, packed(found)),
+            )
         return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
 
     def _ask(self, operation: str, form: type[Form], story: Story, books: Ledger) -> tuple[Form, Provenance]:
@@ -115,12 +122,12 @@ class OpenAIAnalyst:
         def check(got: Mapping[str, Any]) -> Form:
             return _answer(form, got, story, is_loose=settings.answer_format == "text")
 
-        reply, answer = self._call(
-            books, operation, settings.model, instructions.name, "/chat/completions", body, check
+        def keep(found: Form, answered: str) -> tuple[str, Any]:
+            return key, {"answer": found.model_dump(), "model": answered}
+
+        model, answer = self._call(
+            books, operation, settings.model, instructions.name, "/chat/completions", body, check, keep
         )
-        model = str(reply.body.get("model") or settings.model)
-        if settings.cache:
-            books.remember(key, {"answer": answer.model_dump(), "model": model})
         return answer, Provenance("openai", model, instructions.name)
 
     def _body(self, instructions: Prompt, text: str, schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
@@ -154,8 +161,9 @@ class OpenAIAnalyst:
         path: str,
         body: Mapping[str, Any],
         check: Callable[[Mapping[str, Any]], Any],
-    ) -> tuple[Reply, Any]:
-        """Reserve, ask, check, settle.
+        keep: Callable[[Any, str], tuple[str, Any]],
+    ) -> tuple[str, Any]:
+        """Reserve, ask, check, settle, and keep what a good answer is remembered as. Answers the model's name and the answer.
 
         Raises:
             Retry, Defer, Reject: there is no good answer; the ledger says why.
@@ -177,8 +185,8 @@ class OpenAIAnalyst:
         except CallFailed as failure:
             books.settle(call, CallEnd(failure.outcome, str(failure), *end))
             raise failure.verdict from failure
-        books.settle(call, CallEnd("ok", None, *end))
-        return reply, answer
+        books.settle(call, CallEnd("ok", None, *end), keep(answer, end[0]) if self._settings.cache else None)
+        return end[0], answer
 
     def _end(self, model: str, reply: Reply) -> tuple[str, int | None, int | None, float | None, bool, int]:
         usage = reply.body.get("usage")

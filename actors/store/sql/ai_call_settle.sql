@@ -1,4 +1,4 @@
--- A call that ended; what was set aside for it becomes what it cost, once.
+-- A call that ended; what was set aside for it becomes what it cost, once. A good answer is kept; a newer one replaces it.
 WITH ended AS (
   UPDATE public.ai_calls
   SET
@@ -12,6 +12,12 @@ WITH ended AS (
     settled_at = zeke_jobs.now()
   WHERE id = %(id)s::uuid AND settled_at IS NULL
   RETURNING day, reserved_usd, cost_usd
+),
+kept AS (
+  INSERT INTO public.ai_answers (key, answer)
+  SELECT k.key, k.answer FROM (SELECT %(key)s::text AS key, %(answer)s::jsonb AS answer) AS k
+  WHERE k.key IS NOT NULL
+  ON CONFLICT (key) DO UPDATE SET answer = EXCLUDED.answer, created_at = zeke_jobs.now()
 )
 UPDATE public.ai_days AS d
 SET
