@@ -85,10 +85,10 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
         How many jobs were removed.
     """
     total = 0
-    for kept in SQL.all(conn, "retention_keep"):
+    for overdue in SQL.all(conn, "retention_overdue"):
         reached = "-infinity"
         while not stop():
-            row = SQL.one(conn, "retention_purge", after=reached, limit=batch, **kept)
+            row = SQL.one(conn, "retention_purge", after=reached, limit=batch, **overdue)
             assert row is not None
             total += row["purged"]
             if row["purged"] < batch:

@@ -1306,21 +1306,6 @@ CREATE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
 $$;
 
-CREATE FUNCTION zeke_jobs.keep() RETURNS TABLE(task text, status zeke_jobs.job_status, keep interval)
-    LANGUAGE sql STABLE
-    AS $$
-  WITH RECURSIVE present (task) AS (
-    SELECT zeke_jobs.ended_task_after('')
-    UNION ALL
-    SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
-  )
-  SELECT p.task, s.status, greatest(coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period)
-  FROM present AS p
-  CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
-  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
-  WHERE p.task IS NOT NULL
-$$;
-
 CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1475,6 +1460,35 @@ CREATE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
+$$;
+
+CREATE FUNCTION zeke_jobs.overdue() RETURNS TABLE(task text, status zeke_jobs.job_status, before timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+  WITH RECURSIVE present (task) AS (
+    SELECT zeke_jobs.ended_task_after('')
+    UNION ALL
+    SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
+  )
+  SELECT p.task, s.status, b.before
+  FROM present AS p
+  CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
+  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
+  CROSS JOIN LATERAL (
+    SELECT zeke_jobs.now() - greatest(
+      coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
+  ) AS b
+  WHERE p.task IS NOT NULL AND CASE s.status
+    WHEN 'completed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+    WHEN 'failed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+    ELSE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
 $$;
 
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb

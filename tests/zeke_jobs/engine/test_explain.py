@@ -160,7 +160,7 @@ CASES = [
     Case("tasks on the board", "queue_ready", run("board_tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
     Case("what waits next", "queue_ready", run("board_waiting", task="bulk", most=100)),
     Case("what failed last", "queue_failed", run("board_failed", most=100)),
-    Case("what a purge may remove", "queue_completed", run("retention_keep")),
+    Case("what a purge may remove", "queue_completed", run("retention_overdue")),
     Case("purge of completed jobs", "queue_completed", purge("completed")),
     Case("purge of failed jobs", "queue_failed", purge("failed")),
 ]

@@ -83,81 +83,32 @@ AS $$
      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
 $$;
 
--- How long the finished jobs of each task are kept, by how they ended. One whose fields are to be unique for a period stays at least
--- so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
-CREATE FUNCTION zeke_jobs.keep() RETURNS TABLE (task text, status zeke_jobs.job_status, keep interval)
+-- What is past its time: tasks with finished jobs, by how they ended, that ended before a moment. One whose fields are to be unique for a
+-- period stays at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
+CREATE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
   WITH RECURSIVE present (task) AS (
     SELECT zeke_jobs.ended_task_after('')
     UNION ALL
     SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
   )
-  SELECT p.task, s.status, greatest(coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period)
+  SELECT p.task, s.status, b.before
   FROM present AS p
   CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
   LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
-  WHERE p.task IS NOT NULL
-$$;
-
--- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first. Rows that
--- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
--- past the index's entries of what was removed.
-CREATE FUNCTION zeke_jobs.purge(
-  p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
-  OUT purged integer, OUT reached timestamptz)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off
-AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-  v_places tid[];
-BEGIN
-  -- What a crash of the server undoes is purged again.
-  PERFORM set_config('synchronous_commit', 'off', true);
-  IF p_status = 'completed' THEN
-    v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
-  ELSIF p_status = 'failed' THEN
-    v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
-  ELSE
-    v_places := ARRAY(
-      SELECT q.ctid FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
-  END IF;
-  WITH gone AS (
-    DELETE FROM zeke_jobs.queue AS q
-    WHERE q.ctid = ANY (v_places)
-    RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on
-  ),
-  kept AS (
-    INSERT INTO zeke_jobs.history AS h (
-      id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on)
-    SELECT
-      g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
-      g.run_at, g.created_on, g.started_on, g.completed_on, v_now
-    FROM gone AS g
-    -- The caller's own id, used again after the first job with it was purged.
-    ON CONFLICT (id) DO UPDATE
-    SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
-      attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
-      revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
-      completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = NULL
-  )
-  SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
-END
+  CROSS JOIN LATERAL (
+    SELECT zeke_jobs.now() - greatest(
+      coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
+  ) AS b
+  WHERE p.task IS NOT NULL AND CASE s.status
+    WHEN 'completed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+    WHEN 'failed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+    ELSE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
 $$;

@@ -26,7 +26,7 @@ $$;
 -- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first. Rows that
 -- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
 -- past the index's entries of what was removed.
-CREATE OR REPLACE FUNCTION zeke_jobs.purge(
+CREATE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE
