@@ -75,7 +75,7 @@ CREATE INDEX queue_suspect ON zeke_jobs.queue (queue_name, run_at) WHERE state =
 -- Serves the count against limits, and rescue, by what is active.
 CREATE INDEX queue_active ON zeke_jobs.queue (task, key) WHERE state = 'consumed';
 -- Serves workers, which ask each second whether somebody cancelled what they run. Only those: every claim would write another entry.
-CREATE INDEX queue_cancelling ON zeke_jobs.queue (worker) WHERE state = 'consumed' AND cancelled_on IS NOT NULL;
+CREATE INDEX queue_cancelling ON zeke_jobs.queue (worker) WHERE worker IS NOT NULL AND cancelled_on IS NOT NULL;
 -- Serves the sweep of jobs that were not started in time.
 CREATE INDEX queue_expiring ON zeke_jobs.queue (expires_on)
   WHERE state = 'queued' AND attempt = 0 AND expires_on IS NOT NULL;

@@ -150,7 +150,7 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
 -- Beside a transaction that stays open for long, the index keeps the entries of all that was claimed since, and each claim would step over
--- them. Where that takes time, the session remembers how far it came with each task, and begins there: for two seconds, or ten times as
+-- them. Where that takes time, the session remembers how far it came with each task, and begins there: for two seconds, or thirty times as
 -- long as it took. A job that comes back to an earlier place meanwhile (returned unstarted, committed late) waits until then, or until
 -- nothing else is left.
 CREATE FUNCTION zeke_jobs.claim(
@@ -267,7 +267,7 @@ BEGIN
     >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '10 ms')::interval
   THEN
     v_cursor := '{}';
-    v_until := v_now + greatest(interval '2 seconds', 10 * (zeke_jobs.now() - v_now));
+    v_until := v_now + greatest(interval '2 seconds', 30 * (zeke_jobs.now() - v_now));
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
