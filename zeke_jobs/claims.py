@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
-
-    ``frees`` are queues that nobody was rung for when the job was completed: this process looks at them itself.
-    """
+    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds)."""
 
     id: UUID
     number: int
@@ -42,7 +39,6 @@ class Claim:
     ended: bool = False
     given_up: bool = False
     long: bool = False
-    frees: Sequence[str] = ()
 
     @property
     def after(self) -> float | None:

@@ -229,14 +229,15 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.settler.written([(message.claim, Completed())])
         else:
             self._process.settler.put(message.claim, outcome)
-        if self._process.load.waiting():
-            return  # a claim costs the same for one job as for many: not before the threads have nothing left to begin
         # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
-        freed = {*message.claim.frees, *self._process.runtime.held_back.freed_by(message.claim.task)}
+        held_back = self._process.runtime.held_back
+        held_back.owe(held_back.freed_by(message.claim.task))
         if isinstance(outcome, Completed):
-            freed.add(self._queue)
-        for queue in freed:
-            self._process.doorbell.ring(queue)
+            held_back.owe((self._queue,))
+        # A claim costs the same for one job as for many: not before the threads have nothing left to begin.
+        if not self._process.load.waiting():
+            for queue in held_back.pay():
+                self._process.doorbell.ring(queue)
 
     nack = ack
 

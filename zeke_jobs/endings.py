@@ -77,7 +77,7 @@ class EndingWriter:
         return {row["id"] for row in given}
 
     def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
-        ours = {row["id"] for row in SQL.all(conn, "job_complete", worker=self.worker, ring=True, **columns(batch))}
+        ours = {row["id"] for row in SQL.all(conn, "job_complete", worker=self.worker, **columns(batch))}
         lost = {claim.id for claim, _ in batch} - ours
         if lost:
             # A connection that broke after a commit leaves open whether it was one.

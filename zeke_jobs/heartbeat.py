@@ -135,6 +135,7 @@ class Heartbeat:
             self._log.warning("taken for dead; what is running here is lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
+            process.doorbell.ring_all()  # and each consumer says anew that it waits
             self._alive_since = time.monotonic()
         self._proved = sent
         process.alone = row["alone"]

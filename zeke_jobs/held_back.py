@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from zeke_jobs.runtime import RunnableTask
 
@@ -19,6 +20,8 @@ class HeldBack:
     def __init__(self, find: Callable[[str], RunnableTask | None]) -> None:
         self._find = find
         self._tasks: dict[str, Collection[str]] = {}
+        self._owed: set[str] = set()
+        self._lock = threading.Lock()
 
     def note(self, queue: str, tasks: Collection[str]) -> None:
         """What the queue's consumer found: ids of tasks, or ``ANY``."""
@@ -27,6 +30,17 @@ class HeldBack:
     def freed_by(self, ended: str) -> list[str]:
         """The queues to look at when a job of the task ``ended`` has ended."""
         return [queue for queue, tasks in list(self._tasks.items()) if any(self._share(ended, held) for held in tasks)]
+
+    def owe(self, queues: Iterable[str]) -> None:
+        """These are to be looked at, if not at once."""
+        with self._lock:
+            self._owed.update(queues)
+
+    def pay(self) -> set[str]:
+        """The queues to look at now."""
+        with self._lock:
+            owed, self._owed = self._owed, set()
+            return owed
 
     def _share(self, ended: str, held: str) -> bool:
         """Whether one limit counts both tasks."""

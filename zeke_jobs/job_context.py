@@ -103,8 +103,6 @@ class JobContext(Context[Any]):
         if self._running.interrupt is not None:
             raise self._running.interrupt  # the handler caught it and went on
         claim = self._claim
-        if output is not None:
-            claim.frees = self._runtime.held_back.freed_by(claim.task)
         row = SQL.one(
             conn,
             "job_hold",
@@ -113,7 +111,6 @@ class JobContext(Context[Any]):
             claim=claim.number,
             after=claim.after or 0.0,
             result=output,
-            ring=not claim.frees,
         )
         if row is None or not row["ours"]:
             raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")

@@ -87,7 +87,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def has_free_thread(self) -> bool:
         """Whether a job that this process claimed now would start at once."""
-        return self.room() > 0 and self.load.free() > 0
+        return not self.alone and self.room() > 0 and self.load.free() > 0
 
     def tasks(self) -> list[str]:
         """Ids of the tasks that this process serves."""

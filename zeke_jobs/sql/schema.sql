@@ -218,9 +218,10 @@ DECLARE
   v_limited boolean;
   v_candidate zeke_jobs.candidate;
   v_held_back text := '';
+  v_claimed text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true), set_config('zeke_jobs.claimed', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -426,6 +427,9 @@ BEGIN
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
+        IF v_taken > 0 THEN
+          v_claimed := v_claimed || v_all[v_one].task || ':' || v_taken || ',';
+        END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
             v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
@@ -457,8 +461,12 @@ BEGIN
     END IF;
     v_from := v_to + 1;
   END LOOP;
+  PERFORM set_config('zeke_jobs.claimed', v_claimed, true);
   IF v_held_back <> '' AND v_left > 0 THEN
-    PERFORM set_config('zeke_jobs.held_back', v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END, true);
+    PERFORM set_config(
+      'zeke_jobs.held_back',
+      v_held_back || CASE WHEN (v_free <= 0 AND p_short IS NOT NULL) OR true = ANY (v_gate_rated) THEN '*' ELSE '' END,
+      true);
   END IF;
 
   IF v_cursor IS NOT NULL THEN
@@ -548,7 +556,7 @@ BEGIN
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
     ),
     freed AS (
-      SELECT zeke_jobs.ring_for_freed(array_agg(e.task), p_worker) FROM ended AS e WHERE p_ring HAVING count(*) > 0
+      SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
@@ -575,18 +583,23 @@ BEGIN
   END IF;
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
-  IF v_claimed < cardinality(v_ours) AND EXISTS (
-    SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker)
-  THEN
-    -- We freed more than we took again: somebody else may take the rest.
-    PERFORM zeke_jobs.ring_for_freed(
-      ARRAY(SELECT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours)), p_worker);
+  IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
+    -- Of which tasks we freed more than we took again: somebody else may take the rest.
+    PERFORM zeke_jobs.ring_for_freed(array_agg(e.task), p_worker)
+    FROM (SELECT q.task, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours) GROUP BY q.task) AS e
+    LEFT JOIN (
+      SELECT split_part(c.one, ':', 1) AS task, sum(split_part(c.one, ':', 2)::integer) AS jobs
+      FROM unnest(string_to_array(rtrim(current_setting('zeke_jobs.claimed'), ','), ',')) AS c (one)
+      GROUP BY 1
+    ) AS again USING (task)
+    WHERE e.jobs > coalesce(again.jobs, 0)
+    HAVING count(*) > 0;
   END IF;
   v_held_back := current_setting('zeke_jobs.held_back');
-  IF v_held_back <> '' OR (p_ask AND v_claimed = 0) THEN
+  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
       SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        CASE WHEN p_ask AND v_claimed = 0 THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
+        CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
 $$;
@@ -961,7 +974,7 @@ BEGIN
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  PERFORM zeke_jobs.ring(v_job.queue_name);
+  PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
 END
 $$;
@@ -1082,10 +1095,12 @@ BEGIN
       SET state = 'queued', worker = NULL, mtime = v_now
       FROM unnest(p_ids, p_claims) AS d (id, claim)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
-      RETURNING q.message_id, q.queue_name
+      RETURNING q.message_id, q.queue_name, q.task
     ),
     offered AS (
       SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+      UNION ALL
+      SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
     )
     SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
 END
@@ -1179,17 +1194,23 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL::double precision, p_result text DEFAULT NULL::text, p_ring boolean DEFAULT true) RETURNS boolean
+CREATE FUNCTION zeke_jobs.hold(p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL::double precision, p_result text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  v_task text;
 BEGIN
-  PERFORM 1 FROM zeke_jobs.queue AS q
+  SELECT q.task INTO v_task FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
   FOR NO KEY UPDATE;
-  IF FOUND AND p_result IS NOT NULL THEN
-    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], p_ring);
+  IF NOT FOUND THEN
+    RETURN false;
   END IF;
-  RETURN FOUND;
+  IF p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], false);
+    PERFORM zeke_jobs.ring_for_freed(ARRAY[v_task], p_worker);
+  END IF;
+  RETURN true;
 END
 $$;
 
@@ -1937,11 +1958,11 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid) RETURNS void
+CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_ringer) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_ringer) THEN
     PERFORM pg_notify('zeke_jobs.' || f.queue, '')
     FROM (
       SELECT DISTINCT o.queue
@@ -1949,7 +1970,7 @@ BEGIN
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
       -- What was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
-      WHERE w.id <> p_ringer
+      WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;
   END IF;
 END

@@ -233,15 +233,21 @@ def _answer(form: type[Form], got: Mapping[str, Any], story: Story, *, is_loose:
 
 def _clean(answer: Form, story: Story) -> Form:
     """The answer without invisible characters; one that names an address which the story does not is not taken."""
-    values = {name: visible(value).strip() if isinstance(value, str) else value for name, value in answer}
-    for value in values.values():
-        if isinstance(value, str) and repeats_instructions(value):
+    values = {name: _visible(value) for name, value in answer}
+    for value in (value for value in values.values() if isinstance(value, str)):
+        if repeats_instructions(value):
             raise CallFailed("invalid", Retry(reason="the model repeated its instructions"), is_charged=True)
-        for address in _ADDRESS.findall(value) if isinstance(value, str) else ():
+        for address in _ADDRESS.findall(value):
             if address not in story.document:
                 reason = f"the model named an address that the story does not: {address[:100]}"
                 raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
     return answer.model_copy(update=values)
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_visible(one) for one in value]
+    return visible(value).strip() if isinstance(value, str) else value
 
 
 def _vector(got: Mapping[str, Any], size: int) -> list[float]:

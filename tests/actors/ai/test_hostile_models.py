@@ -66,7 +66,7 @@ class Books:
     def settle(self, call: uuid.UUID, end: CallEnd, keep: tuple[str, object] | None = None) -> None:
         del self.open[call]
         self.ended.append(end)
-        json.dumps(keep, allow_nan=False)
+        assert "\\u0000" not in json.dumps(keep, allow_nan=False), "jsonb takes none"
 
     def remembered(self, key: str) -> None:
         return None
@@ -131,6 +131,21 @@ def test_a_model_that_obeys_a_page_moves_no_score_beyond_its_bounds_and_tells_no
         assert not repeats_instructions(found.why_it_matters)
         assert "evil.example/now" not in found.why_it_matters
         assert all(citation.quote in PAGES[page] for citation in found.citations)
+
+
+def test_a_quote_with_a_character_that_nobody_can_store_is_kept_without_it(analyst: Any, server: ModelServer) -> None:
+    quotes = ["a stolen\x00 token alone is not enough"]
+    assert (
+        len(
+            ask(
+                analyst,
+                server,
+                completion({**GOOD["analyze"], "quotes": quotes}),
+                f"So {GOOD['analyze']['quotes'][0]}.",
+            ).citations
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("operation", VERSIONS)

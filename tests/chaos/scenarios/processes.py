@@ -147,9 +147,10 @@ def wrong_clock(*, quick: bool) -> Outcome:
 def kill_schedulers(*, quick: bool) -> Outcome:
     """Both schedulers are killed at the start of a minute, where they send; one is started after the next."""
     with world("kill-schedulers", quick=quick) as here:
-        here.worker("one")
+        for name in ("one", "two"):  # one alone would fall behind
+            here.worker(name)
         schedulers = [here.scheduler("first"), here.scheduler("second")]
-        here.flow(1)
+        here.flow()
         here.until(lambda: here.look(_SCHEDULERS) == 2, 80, "two schedulers")
         here.measure("before")
         wait = 60 - here.look("SELECT extract(second FROM clock_timestamp())::float8")

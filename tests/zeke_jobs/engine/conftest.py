@@ -85,7 +85,6 @@ class Jobs:
             for row in SQL.all(
                 self.conn,
                 "job_complete",
-                ring=True,
                 worker=worker,
                 ids=[c["message_id"] for c in claims],
                 claims=[c["claim"] for c in claims],
@@ -96,7 +95,7 @@ class Jobs:
 
     def hold(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
-        row = SQL.one(self.conn, "job_hold", worker=worker, id=job, claim=claim, after=0.0, result=result, ring=True)
+        row = SQL.one(self.conn, "job_hold", worker=worker, id=job, claim=claim, after=0.0, result=result)
         assert row is not None
         return bool(row["ours"])
 

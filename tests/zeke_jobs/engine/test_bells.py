@@ -209,3 +209,62 @@ def test_the_word_of_a_claim_ends_with_its_transaction(jobs: Jobs) -> None:
         jobs.claim(uuid4(), 1, tasks=["a"])
         assert jobs.rows("SELECT current_setting('zeke_jobs.held_back') AS it") == [{"it": ""}]
     assert jobs.rows("SELECT current_setting('zeke_jobs.held_back') AS it") == [{"it": ""}]
+
+
+@pytest.mark.parametrize("how", ["complete", "hold", "retry", "failed", "returned", "given back"])
+def test_however_a_job_ends_another_queue_under_its_limit_is_rung(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]], how: str
+) -> None:
+    jobs.use(SHARED, POOL)
+    jobs.add("a")
+    mine, other = jobs.worker(queues=QUEUES), jobs.worker(queues=QUEUES)
+    (job,) = jobs.claim(mine, 1)
+    waits(jobs, other, "slow", ("b",))
+    if how == "complete":
+        jobs.complete(mine, [job])
+    elif how == "hold":
+        assert jobs.hold(mine, job["message_id"], job["claim"], result="null")
+    elif how == "given back":
+        SQL.rows(jobs.conn, "job_give_back", worker=mine, ids=[job["message_id"]], claims=[job["claim"]])
+    else:
+        jobs.finish(mine, job, how, after=None if how == "returned" else 0.0)
+    assert heard() == [("slow", "")]
+
+
+@pytest.mark.parametrize(("again", "rung"), [("a", []), ("c", [("default", "")])])
+def test_who_takes_another_tasks_job_for_the_one_that_ended_leaves_its_slot_to_others(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]], again: str, rung: list[tuple[str, str]]
+) -> None:
+    jobs.use(SHARED, POOL)
+    mine, other = jobs.worker(), jobs.worker()
+    jobs.add("a", 2)
+    first, _ = jobs.claim(mine, 2)
+    jobs.add(again)
+    waits(jobs, other, limited=("a",))
+    rows = SQL.rows(
+        jobs.conn, "job_complete_and_claim", worker=mine, ids=[first["message_id"]], claims=[first["claim"]], after=[0.0],
+        results=["null"], queue="default", tasks=["a", "c"], want=1, free=1, threads=4, short=[], ask=False,
+    )  # fmt: skip
+    assert [row[2] for row in rows] == [again]
+    assert heard() == rung
+
+
+def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    jobs.add("a")
+    jobs.add("a", options='{"delay": "1h"}')
+    rows = SQL.rows(
+        jobs.conn, "job_complete_and_claim", worker=jobs.worker(), queue="default", tasks=["a"], want=4, free=4, threads=4,
+        short=[], ask=True, **NOTHING,
+    )  # fmt: skip
+    *_, due, now = rows[-1]
+    assert rows[0][0] is not None
+    assert rows[-1][0] is None
+    assert 3500 < (due - now).total_seconds() <= 3600
+
+
+def test_a_rate_that_holds_a_job_back_makes_any_end_a_reason_to_look(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: 1/h}")
+    jobs.add("a", 2)
+    worker = jobs.worker()
+    assert held_back(jobs, worker, 4) == {"a", "*"}

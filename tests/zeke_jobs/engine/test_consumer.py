@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from zeke_jobs.claims import Claim, HeldClaims
+from zeke_jobs.claims import Claim, HeldClaims, JobMessage
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.held_back import ANY, HeldBack
 from zeke_jobs.load import Load
@@ -35,6 +35,30 @@ class Process(SimpleNamespace):
             load=Load(4),
             settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how))),
         )
+
+
+class Acknowledging(Process):
+    """One that hears of ends, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rung: list[str] = []
+        self.doorbell = SimpleNamespace(ring=self.rung.append)
+        self.work_done = self.load.done
+        self.settler.written = lambda _: None
+        tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
+        self.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
+
+    def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
+        """A claimed job of a task."""
+        consumer._accept([(uuid4(), 1, task, "{}", 0, 0, 0, 0, None, None)])
+        return consumer._buffer.popleft()
+
+    def end(self, consumer: JobConsumer, message: JobMessage) -> None:
+        """Its handler has completed it."""
+        self.load.start(message.claim)
+        message.outcome = Settled()
+        consumer.ack(message)
 
 
 def row(job: Any, claim: int) -> tuple[Any, ...]:
@@ -126,13 +150,7 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
 
 
 def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> None:
-    process = Process()
-    rung: list[str] = []
-    tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
-    process.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
-    process.doorbell = SimpleNamespace(ring=rung.append)
-    process.work_done = process.load.done
-    process.settler.written = lambda _: None
+    process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for held, ended, woken in (
         ({}, "alone", []),
@@ -144,10 +162,17 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
     ):
         for queue in ("default", "slow"):
             process.runtime.held_back.note(queue, held.get(queue, ()))
-        consumer._accept([(uuid4(), 1, ended, "{}", 0, 0, 0, 0, None, None)])
-        message = consumer._buffer.popleft()
-        process.load.start(message.claim)
-        message.outcome = Settled()
-        consumer.ack(message)
-        assert rung == woken, (held, ended)
-        rung.clear()
+        process.end(consumer, process.claim(consumer, ended))
+        assert process.rung == woken, (held, ended)
+        process.rung.clear()
+
+
+def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    process.runtime.held_back.note("default", ["alone"])
+    first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
+    process.end(consumer, first)
+    assert process.rung == []
+    process.end(consumer, second)
+    assert process.rung == ["default"]

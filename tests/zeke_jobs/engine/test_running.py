@@ -374,7 +374,6 @@ def test_a_process_that_was_taken_for_dead_is_rung_for_again(
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
         broker.process.heartbeat.beat(jobs.conn)
-        broker.process.doorbell.ring_all()
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         assert outcome("echo", {"n": 1})["n"] == 1
 

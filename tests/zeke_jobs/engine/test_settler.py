@@ -63,7 +63,7 @@ class Scene:
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As a consumer does along with its next claim."""
         done = [(claim, Completed()) for claim in claims]
-        SQL.all(self.jobs.conn, "job_complete", worker=self.worker, ring=True, **columns(done))
+        SQL.all(self.jobs.conn, "job_complete", worker=self.worker, **columns(done))
         self.settler.flush_soon(done)
 
     def settle(self) -> None:

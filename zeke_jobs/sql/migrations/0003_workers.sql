@@ -73,12 +73,12 @@ $$;
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Jobs of these tasks ended: ring for others that a limit of theirs held back, in whatever queue.
-CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid) RETURNS void
+-- Jobs of these tasks ended: ring for those that a limit of theirs held back, in whatever queue; not for the ringer, which looks by itself.
+CREATE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_ringer) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_ringer) THEN
     PERFORM pg_notify('zeke_jobs.' || f.queue, '')
     FROM (
       SELECT DISTINCT o.queue
@@ -86,7 +86,7 @@ BEGIN
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
       -- What was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
-      WHERE w.id <> p_ringer
+      WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;
   END IF;
 END

@@ -199,9 +199,10 @@ DECLARE
   v_limited boolean;
   v_candidate zeke_jobs.candidate;
   v_held_back text := '';
+  v_claimed text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true), set_config('zeke_jobs.claimed', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -407,6 +408,9 @@ BEGIN
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
+        IF v_taken > 0 THEN
+          v_claimed := v_claimed || v_all[v_one].task || ':' || v_taken || ',';
+        END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
             v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
@@ -438,8 +442,12 @@ BEGIN
     END IF;
     v_from := v_to + 1;
   END LOOP;
+  PERFORM set_config('zeke_jobs.claimed', v_claimed, true);
   IF v_held_back <> '' AND v_left > 0 THEN
-    PERFORM set_config('zeke_jobs.held_back', v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END, true);
+    PERFORM set_config(
+      'zeke_jobs.held_back',
+      v_held_back || CASE WHEN (v_free <= 0 AND p_short IS NOT NULL) OR true = ANY (v_gate_rated) THEN '*' ELSE '' END,
+      true);
   END IF;
 
   IF v_cursor IS NOT NULL THEN
@@ -550,7 +558,7 @@ BEGIN
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
     ),
     freed AS (
-      SELECT zeke_jobs.ring_for_freed(array_agg(e.task), p_worker) FROM ended AS e WHERE p_ring HAVING count(*) > 0
+      SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
     )
     SELECT e.message_id FROM ended AS e
     WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
@@ -561,7 +569,7 @@ $$;
 -- were no longer ours come back with claim 0. The commit does not wait for the disk, as the claim's: a limit's lock is not held during a
 -- flush. The caller flushes soon after, and until then keeps in mind what it completed, to say it again after a crash of the server.
 -- The last row may be none of a job: its message names the tasks of which more is due than could be claimed, as zeke_jobs.held_back; and
--- where nothing was claimed and p_ask, scheduled_for is when the next delayed job is due, on the clock that claimed_on shows.
+-- where fewer than p_want were claimed and p_ask, scheduled_for is when the next delayed job is due, on the clock that claimed_on shows.
 CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
@@ -586,18 +594,23 @@ BEGIN
   END IF;
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
-  IF v_claimed < cardinality(v_ours) AND EXISTS (
-    SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker)
-  THEN
-    -- We freed more than we took again: somebody else may take the rest.
-    PERFORM zeke_jobs.ring_for_freed(
-      ARRAY(SELECT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours)), p_worker);
+  IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
+    -- Of which tasks we freed more than we took again: somebody else may take the rest.
+    PERFORM zeke_jobs.ring_for_freed(array_agg(e.task), p_worker)
+    FROM (SELECT q.task, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours) GROUP BY q.task) AS e
+    LEFT JOIN (
+      SELECT split_part(c.one, ':', 1) AS task, sum(split_part(c.one, ':', 2)::integer) AS jobs
+      FROM unnest(string_to_array(rtrim(current_setting('zeke_jobs.claimed'), ','), ',')) AS c (one)
+      GROUP BY 1
+    ) AS again USING (task)
+    WHERE e.jobs > coalesce(again.jobs, 0)
+    HAVING count(*) > 0;
   END IF;
   v_held_back := current_setting('zeke_jobs.held_back');
-  IF v_held_back <> '' OR (p_ask AND v_claimed = 0) THEN
+  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
       SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        CASE WHEN p_ask AND v_claimed = 0 THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
+        CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
 $$;
@@ -616,10 +629,12 @@ BEGIN
       SET state = 'queued', worker = NULL, mtime = v_now
       FROM unnest(p_ids, p_claims) AS d (id, claim)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
-      RETURNING q.message_id, q.queue_name
+      RETURNING q.message_id, q.queue_name, q.task
     ),
     offered AS (
       SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+      UNION ALL
+      SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
     )
     SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
 END
@@ -677,7 +692,7 @@ BEGIN
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  PERFORM zeke_jobs.ring(v_job.queue_name);
+  PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
 END
 $$;
@@ -685,18 +700,24 @@ $$;
 -- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
 -- p_result the job is completed, too.
 CREATE FUNCTION zeke_jobs.hold(
-  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL, p_ring boolean DEFAULT true
+  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  v_task text;
 BEGIN
-  PERFORM 1 FROM zeke_jobs.queue AS q
+  SELECT q.task INTO v_task FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
   FOR NO KEY UPDATE;
-  IF FOUND AND p_result IS NOT NULL THEN
-    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], p_ring);
+  IF NOT FOUND THEN
+    RETURN false;
   END IF;
-  RETURN FOUND;
+  IF p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], false);
+    PERFORM zeke_jobs.ring_for_freed(ARRAY[v_task], p_worker);
+  END IF;
+  RETURN true;
 END
 $$;
 

@@ -3,7 +3,6 @@
 SELECT h.ours
 FROM (
   SELECT
-    zeke_jobs.hold(
-      %(worker)s::uuid, %(id)s::uuid, %(claim)s::bigint, %(after)s::double precision, %(result)s, %(ring)s) AS ours,
+    zeke_jobs.hold(%(worker)s::uuid, %(id)s::uuid, %(claim)s::bigint, %(after)s::double precision, %(result)s) AS ours,
     set_config('idle_in_transaction_session_timeout', '15s', true) AS wait
 ) AS h
