@@ -396,14 +396,15 @@ def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.consumer._SOON", (3600.0, 3600.0))
     pool = "limits: {few: {concurrency: 1}}"
     tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
     with running(tasks, pool):
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> '{default,slow}'"))
         zeke_jobs.send("gated")
         eventually(lambda: handlers.CALLS)
         job = zeke_jobs.send("echo", {"n": 1}).id
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{echo}'"))
-        time.sleep(0.5)  # the looks that follow a bell are over
         handlers.GATE.set()
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
