@@ -47,9 +47,9 @@ def restart(*, quick: bool) -> Outcome:
         here.whole()
         time.sleep(5)
         here.measure("after")
-        here.drain()
         back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
         here.promise("the scheduler beats again", back)
+        here.drain()  # which stops the schedulers
         here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
         return here.outcome(
             f"Postgres stopped (immediate), {3 if quick else 10} s down, started", fault_over=over, recovers_in=10
