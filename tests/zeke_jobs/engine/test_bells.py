@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+import zeke_jobs
 from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
 
@@ -73,8 +74,18 @@ def test_many_jobs_ring_for_all(jobs: Jobs, heard: Callable[[], list[tuple[str, 
     jobs.use("  a: {handler: 'H:echo'}")
     for _ in range(3):
         waits(jobs, jobs.worker())
-    jobs.rows("SELECT zeke_jobs.send('a') FROM generate_series(1, 2)")  # one statement each
-    assert all(name for _, name in heard())
+    jobs.rows("SELECT zeke_jobs.send('a') FROM generate_series(1, 2)")
+    assert all(name for _, name in heard()), "two statements of one job each"
+    zeke_jobs.send_many("a", [{}, {}], connection=jobs.conn)
+    assert heard() == [("default", "")]
+
+
+def test_jobs_that_are_given_back_ring_for_all(jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    for _ in range(3):
+        waits(jobs, jobs.worker())
+    jobs.add("a", 2)
+    heard()
     taker = jobs.worker()
     taken = jobs.claim(taker, 2)
     claims = [one["claim"] for one in taken]
