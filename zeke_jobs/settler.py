@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
 _BATCH = 500
 _GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
-_FLUSH_GRACE = 0.005  # seconds in which more completions may share a flush
+_FLUSH_GRACE = 0.02  # seconds in which more completions may share a flush
 _LONGEST_PAUSE = 2.0
 
 
@@ -48,6 +49,7 @@ class Settler:
         self._waiting: list[Ending] = []
         self._unflushed: list[Ending] = []
         self._waiting_since = self._unflushed_since = 0.0
+        self._wakes_at = math.inf  # monotonic seconds; when the thread looks by itself
         self._condition = threading.Condition()
         self._completed: Counter[str] = Counter()
         self._closing = False
@@ -66,7 +68,7 @@ class Settler:
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
                 self._waiting_since = time.monotonic()
-                self._condition.notify_all()
+                self._wake_by(self._waiting_since + _GRACE)
 
     def waiting(self) -> list[Ending]:
         """The outcomes that are not written and on disk yet."""
@@ -93,12 +95,13 @@ class Settler:
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
-        self.written([one for one in endings if one[0].id in lost], lost)
+        if lost:
+            self.written([one for one in endings if one[0].id in lost], lost)
         with self._condition:
             if not self._unflushed:
                 self._unflushed_since = time.monotonic()
-            self._unflushed += [one for one in endings if one[0].id not in lost]
-            self._condition.notify_all()
+                self._wake_by(self._unflushed_since + _FLUSH_GRACE)
+            self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
 
     def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """They are in the database, but for the ``lost``, which were no longer ours."""
@@ -161,6 +164,11 @@ class Settler:
                 continue
             pause = 0.05
 
+    def _wake_by(self, when: float) -> None:
+        # The thread, while it waits for something that is due sooner, need not be told: each waking costs the others the interpreter.
+        if when < self._wakes_at:
+            self._condition.notify_all()
+
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
         """What to write now, and what to flush; None when closing and all is done."""
         with self._condition:
@@ -173,6 +181,7 @@ class Settler:
                 waits = [seconds for seconds in (write_in, flush_in) if seconds is not None]
                 if waits and min(waits) <= 0:
                     break
+                self._wakes_at = now + min(waits, default=math.inf)
                 self._condition.wait(min(waits, default=None))
             batch: list[Ending] = []
             if write_in is not None and write_in <= 0:

@@ -210,8 +210,10 @@ DECLARE
   v_at integer;
   v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  v_cursor jsonb := CASE WHEN v_until > v_now THEN v_cursors -> p_queue -> 'at' END;
-  v_ahead jsonb;
+  -- Not for longer than a minute, whatever the clock does.
+  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 minute' THEN v_cursors -> p_queue -> 'at' END;
+  v_searched text[];
+  v_took interval;
   v_afters timestamptz[];
   v_after_seqs bigint[];
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
@@ -233,41 +235,40 @@ BEGIN
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
   level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, CASE
-      WHEN s.cursor IS NULL THEN (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+    UNION ALL
+    -- The next one below.
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
         ORDER BY q.priority DESC LIMIT 1)
       ELSE coalesce((
         SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority > s.cursor
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
+          AND q.priority < l.priority
         ORDER BY q.priority DESC LIMIT 1), (
         SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority = s.cursor
-          AND (q.run_at, q.seq) > (s.after_run_at, s.after_seq)
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
+          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
         LIMIT 1), (
         SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = s.id AND q.priority < s.cursor
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
         ORDER BY q.priority DESC LIMIT 1)) END
-    FROM served AS s
-    UNION ALL
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, (
-      SELECT q.priority FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-      ORDER BY q.priority DESC LIMIT 1)
     FROM level AS l
     WHERE l.priority IS NOT NULL
   ),
   begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority,
+    SELECT l.task, l.gates, l.per_key, l.priority::integer,
       CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
       CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
     FROM level AS l
-    WHERE l.priority IS NOT NULL
+    WHERE l.priority < 2147483648
   )
   SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random())
-  INTO v_all
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (SELECT array_agg(s.id) FROM served AS s)
+  INTO v_all, v_searched
   FROM begun AS l
   -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
   CROSS JOIN LATERAL (
@@ -283,11 +284,20 @@ BEGIN
     END IF;
     RETURN;
   END IF;
-  IF v_cursor IS NULL AND zeke_jobs.now() - v_now
-    >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '10 ms')::interval
-  THEN
-    v_cursor := '{}';
-    v_until := v_now + greatest(interval '2 seconds', 30 * (zeke_jobs.now() - v_now));
+  v_took := zeke_jobs.now() - v_now;
+  IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
+    -- What is sent just now may not be committed yet.
+    PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
+      'until', CASE
+        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 minute')
+        ELSE v_until END,
+      'at', (
+        SELECT jsonb_object_agg(t.id, CASE
+          WHEN c.after_run_at < v_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
+          ELSE jsonb_build_array(coalesce(c.priority, t.priority), v_now - interval '100 ms', 0) END ORDER BY c.priority)
+        FROM zeke_jobs.task AS t LEFT JOIN unnest(v_all) AS c ON c.task = t.id
+        -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+        WHERE t.id = ANY (v_searched) AND (c.task IS NOT NULL OR v_cursor IS NOT NULL)))))::text, false);
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
@@ -389,10 +399,10 @@ BEGIN
       END IF;
 
       WITH picked AS MATERIALIZED (
-        SELECT r.place, x.task, r.run_at, r.seq
+        SELECT r.place
         FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
         CROSS JOIN LATERAL (
-          SELECT q.ctid AS place, q.run_at, q.seq FROM zeke_jobs.queue AS q
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
             AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
             AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
@@ -408,10 +418,7 @@ BEGIN
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
       )
-      SELECT array_agg(u.one), CASE WHEN v_cursor IS NOT NULL THEN (
-        SELECT jsonb_object_agg(f.task, jsonb_build_array(v_all[v_from].priority, f.run_at, f.seq))
-        FROM (SELECT DISTINCT ON (p.task) p.task, p.run_at, p.seq FROM picked AS p ORDER BY p.task, p.run_at DESC, p.seq DESC) AS f) END
-      INTO v_rows, v_ahead FROM updated AS u;
+      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
@@ -435,15 +442,8 @@ BEGIN
             v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
           END IF;
           v_open := array_remove(v_open, v_one);
-          v_ahead := v_ahead - v_all[v_one].task;
-          v_cursor := v_cursor - v_all[v_one].task;
-        ELSIF v_ahead IS NOT NULL THEN
-          -- For another round within this claim.
-          v_all[v_one].after_run_at := coalesce((v_ahead -> v_all[v_one].task ->> 1)::timestamptz, v_all[v_one].after_run_at);
-          v_all[v_one].after_seq := coalesce((v_ahead -> v_all[v_one].task ->> 2)::bigint, v_all[v_one].after_seq);
         END IF;
       END LOOP;
-      v_cursor := v_cursor || coalesce(v_ahead, '{}');
     END LOOP;
     -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
     IF v_left > 0 THEN
@@ -469,12 +469,6 @@ BEGIN
       true);
   END IF;
 
-  IF v_cursor IS NOT NULL THEN
-    PERFORM set_config(
-      'zeke_jobs.cursors',
-      jsonb_set(v_cursors, ARRAY[p_queue], jsonb_build_object('until', v_until, 'at', v_cursor))::text,
-      false);
-  END IF;
   IF true = ANY (v_gate_rated) THEN
     DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
     WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
