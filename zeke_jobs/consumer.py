@@ -129,7 +129,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._looks = self._looks + 1 if waits == self._said else 0
         self._say(conn, waits)
         if self._looks:
-            self._patience = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+            self._patience = min(soon, self._until_due)
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
@@ -168,7 +169,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             *_, named, _, _, _, _, _, due, now = rows.pop()
             held = [task for task in named.split(",") if task]
             if due is not None:
-                self._until_due = max(0.0, min((due - now).total_seconds(), self._until_due))
+                # Not at once again, however fast a rate lets jobs through.
+                self._until_due = max(_SOON[0], min((due - now).total_seconds(), self._until_due))
         if completions:
             process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
         return [row for row in rows if row[1]], held

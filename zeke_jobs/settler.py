@@ -165,7 +165,7 @@ class Settler:
             pause = 0.05
 
     def _wake_by(self, when: float) -> None:
-        # The thread, while it waits for something that is due sooner, need not be told: each waking costs the others the interpreter.
+        # While the thread waits for something that is due sooner, it need not be told: a waking costs the others the interpreter.
         if when < self._wakes_at:
             self._condition.notify_all()
 

@@ -38,7 +38,7 @@ class Gate:
             return self.name
         if self.rate is not None:
             passed = self.passed
-            while passed and passed[0] <= now - self.window:
+            while passed and passed[0] + self.window <= now:  # as in opens(), to the last bit
                 passed.popleft()
             if len(passed) >= self.rate:
                 return self.rate_name

@@ -8,7 +8,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest.lanes import THREADS
-from zeke_jobs.backtest.looks import NEVER, Looks
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
 from zeke_jobs.backtest.tally import Tally
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
+NEVER = float("inf")
 _FIRST = (0, 0)
 _SHOW_EVERY = 20_000  # events between two words on how far it is
 
@@ -97,7 +97,7 @@ class Simulation:
         self._tried: dict[int, tuple[int, int]] = {}  # how often, and retries, of jobs that will be tried again
         self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
         self._unfinished_ticks: dict[str, int] = {}
-        self._looks = Looks(len(self._queues))
+        self._opens = NEVER  # when a rate is known to let another job through
         self._senders = Senders(workload, self._is_bounded)
 
     def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
@@ -128,7 +128,8 @@ class Simulation:
                 if number in void:
                     void.discard(number)
                     continue
-                acts |= handle[kind](job, now) is not False
+                handle[kind](job, now)
+                acts = True
             if acts and self._free:
                 self._claim(now)
             step += 1
@@ -260,12 +261,8 @@ class Simulation:
 
     # ── claims ──
 
-    def _look(self, _job: int, now: float) -> bool:
-        """Nothing rings when a rate lets the next job through. Answers whether this is a look of an idle worker."""
-        look = self._looks.await_look(now)
-        if look is not None:
-            self._push(look, _LOOK, -1)
-        return look is None
+    def _look(self, _job: int, _now: float) -> None:
+        self._opens = NEVER
 
     def _claim(self, now: float) -> None:
         queues = self._queues
@@ -276,12 +273,12 @@ class Simulation:
             if self.board.busy[queue]:
                 for job in self.board.claim(now, self._free, queue):
                     self._start(job, now)
-        if self._rated:
-            self._looks.claimed(now)
-            if self._free:
-                opens = max(now, min(self.board.opens(), default=NEVER))
-                if self._looks.plan(opens):
-                    self._push(opens, _LOOK, -1)
+        if self._rated and self._free:
+            # A claim that a rate held back says when to look again.
+            opens = max(now, min(self.board.opens(), default=NEVER))
+            if opens < self._opens:
+                self._opens = opens
+                self._push(opens, _LOOK, -1)
 
     def _start(self, job: int, now: float) -> None:
         workload = self.workload

@@ -465,7 +465,8 @@ BEGIN
   IF v_held_back <> '' AND v_left > 0 THEN
     PERFORM set_config(
       'zeke_jobs.held_back',
-      v_held_back || CASE WHEN (v_free <= 0 AND p_short IS NOT NULL) OR true = ANY (v_gate_rated) THEN '*' ELSE '' END,
+      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*,' ELSE '' END
+        || CASE WHEN true = ANY (v_gate_rated) THEN '@' ELSE '' END, -- a rate, perhaps
       true);
   END IF;
 
@@ -592,8 +593,11 @@ BEGIN
   v_held_back := current_setting('zeke_jobs.held_back');
   IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
+      SELECT NULL::uuid, NULL::bigint, NULL::text, rtrim(v_held_back, '@'), NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        least(
+          CASE WHEN v_held_back LIKE '%@' THEN zeke_jobs.rate_opens(string_to_array(v_held_back, ',')) END,
+          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END),
+        zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
 $$;
@@ -1831,6 +1835,31 @@ CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE(queue_name text, task tex
   SELECT p.queue_name, p.task FROM present AS p
   UNION
   SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+$$;
+
+CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[]) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN (
+    SELECT min(o.opens)
+    FROM zeke_jobs.task AS t
+    CROSS JOIN LATERAL (
+      SELECT max(w.used_on + g.rate_period + interval '250 ms') AS opens
+      FROM zeke_jobs.gate AS g
+      -- When the newest of them leaves the window that fills it together with those after it (zeke_jobs.gate_room).
+      CROSS JOIN LATERAL (
+        SELECT u.used_on, sum(u.count) OVER (ORDER BY u.used_on DESC) AS since
+        FROM zeke_jobs.rate_use AS u
+        WHERE u.gate = g.name AND u.used_on > v_now - g.rate_period - interval '250 ms'
+      ) AS w
+      WHERE g.name = ANY (t.gates) AND g.rate_count > 0 AND w.since >= g.rate_count
+    ) AS o
+    WHERE t.id = ANY (p_tasks)
+  );
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.engine.conftest import load
-from zeke_jobs import consumer, job_context
+from zeke_jobs import job_context
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.lanes import RATE_GRACE
-from zeke_jobs.backtest.looks import POLL, SOON
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
@@ -111,25 +110,11 @@ def test_jobs_of_one_key_run_one_after_the_other_and_keys_beside_each_other() ->
 
 
 def test_a_rate_lets_through_so_many_in_its_period() -> None:
-    # The third finds the rate full until a minute and a quarter of a second after the first; a busy worker claims at every end, so
-    # the one that ends at 61 finds it. Nothing else would: see the next test.
+    # The third finds the rate full until a minute and a quarter of a second after the first.
     day = Day()
-    for _ in range(3):
-        day.job("a", 0, 61)
-    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"][:2] == [0, 0]
-    assert 60 + RATE_GRACE <= day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"][2] <= 61
-
-
-def test_an_idle_worker_finds_that_a_rate_lets_through_at_its_next_look() -> None:
-    # Rung at 1 by the end of the first, it looks at 1.2, 3.2, 5.2 … 61.2, which is the first after 60.25.
-    day = Day()
-    for _ in range(2):
-        day.job("a", 0, 1)
-    assert day.starts("  a: {handler: 'H:echo', rate: 1/m}")["a"] == [0, pytest.approx(61.2)]
-
-
-def test_an_idle_worker_looks_as_often_as_a_real_one() -> None:
-    assert (consumer._SOON[1], consumer._POLL) == (SOON, POLL)
+    for held in (1, 10, 1):
+        day.job("a", 0, held)
+    assert day.starts("  a: {handler: 'H:echo', rate: 2/m}")["a"] == [0, 0, pytest.approx(60 + RATE_GRACE)]
 
 
 def test_a_retry_waits_by_the_policy_and_ends_when_its_limit_does() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 import zeke_jobs
+from tests.zeke_jobs.engine.conftest import NOON
 from zeke_jobs.postgres import transaction
 from zeke_jobs.queries import SQL
+from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,8 +277,60 @@ def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took
     assert 3500 < (due - now).total_seconds() <= 3600
 
 
-def test_a_rate_that_holds_a_job_back_makes_any_end_a_reason_to_look(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', rate: 1/h}")
-    jobs.add("a", 2)
+def opens(jobs: Jobs, worker: UUID) -> float | None:
+    """In how many seconds a claim that finds nothing says that something else could be claimed."""
+    rows = SQL.rows(
+        jobs.conn, "job_complete_and_claim", worker=worker, queue="default", tasks=["a", "b", "c"], want=4, free=4, threads=4,
+        short=[], ask=False, **NOTHING,
+    )  # fmt: skip
+    ((*_, due, now),) = rows
+    return None if due is None else float((due - now).total_seconds())
+
+
+def test_a_claim_that_a_rate_held_back_says_when_it_lets_the_next_job_through(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: 3/m}")
     worker = jobs.worker()
-    assert held_back(jobs, worker, 4) == {"a", "*"}
+    set_clock(jobs.conn, NOON)
+    jobs.add("a", 5)
+    assert len(jobs.claim(worker, 2)) == 2
+    set_clock(jobs.conn, NOON + timedelta(seconds=10))
+    assert held_back(jobs, worker, 4) == {"a"}, "no end of another task's job changes it"
+    set_clock(jobs.conn, NOON + timedelta(seconds=15))
+    assert opens(jobs, worker) == 60.25 - 15
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.249))
+    assert jobs.claim(worker, 4) == []
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.25))
+    assert len(jobs.claim(worker, 4)) == 2
+
+
+def test_a_rate_that_was_lowered_opens_when_so_much_has_left_its_window(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: 3/m}")
+    worker = jobs.worker()
+    set_clock(jobs.conn, NOON)
+    jobs.add("a", 5)
+    for second in (0, 10, 20):
+        set_clock(jobs.conn, NOON + timedelta(seconds=second))
+        assert len(jobs.claim(worker, 1)) == 1
+    jobs.use("  a: {handler: 'H:echo', rate: 2/m}")
+    assert opens(jobs, worker) == 10 + 60.25 - 20
+
+
+def test_of_the_rates_of_a_task_the_last_to_open_counts_and_of_tasks_the_first(jobs: Jobs) -> None:
+    top = "limits: {few: {rate: 1/m}, fewer: {rate: 1/h}}"
+    jobs.use("  a: {handler: 'H:echo', uses: [few]}\n  b: {handler: 'H:echo', uses: [fewer]}", top)
+    worker = jobs.worker()
+    set_clock(jobs.conn, NOON)
+    jobs.add("a", 2)
+    jobs.add("b", 2)
+    assert len(jobs.claim(worker, 4)) == 2
+    assert opens(jobs, worker) == 60.25
+    jobs.use("  a: {handler: 'H:echo', uses: [few, fewer]}\n  b: {handler: 'H:echo', uses: [fewer]}", top)
+    assert opens(jobs, worker) == 3600.25
+
+
+def test_a_rate_that_is_not_full_is_not_waited_for(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: 3/m, concurrency: 1}")
+    worker = jobs.worker()
+    jobs.add("a", 2)
+    assert len(jobs.claim(worker, 4)) == 1
+    assert opens(jobs, worker) is None

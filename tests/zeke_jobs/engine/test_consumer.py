@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -176,3 +177,23 @@ def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left
     assert process.rung == []
     process.end(consumer, second)
     assert process.rung == ["default"]
+
+
+@pytest.mark.parametrize(("opens_in", "looks_in"), [(0.1, 0.1), (0.001, 0.02), (3600, 2.0)])
+def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
+    monkeypatch: pytest.MonkeyPatch, opens_in: float, looks_in: float
+) -> None:
+    process = Process()
+    waited: list[float] = []
+    process.doorbell = SimpleNamespace(listens=True, wait=lambda _, timeout: waited.append(timeout))
+    process.queues = ("default",)
+    process.id, process.tasks = uuid4(), lambda: ["a"]
+    process.settler.take_completions = list
+    now = datetime.now(UTC)
+    said = (None, None, None, "a", None, None, None, None, None, now + timedelta(seconds=opens_in), now)
+    monkeypatch.setattr("zeke_jobs.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: [said], run=lambda *_, **__: 1))
+    monkeypatch.setattr("zeke_jobs.consumer.random.uniform", lambda *_: 1.0)
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    for _ in range(6):
+        consumer._fill()
+    assert waited == pytest.approx([min(soon, looks_in) for soon in (0.02, 0.2, 2.0, 2.0)])

@@ -446,7 +446,8 @@ BEGIN
   IF v_held_back <> '' AND v_left > 0 THEN
     PERFORM set_config(
       'zeke_jobs.held_back',
-      v_held_back || CASE WHEN (v_free <= 0 AND p_short IS NOT NULL) OR true = ANY (v_gate_rated) THEN '*' ELSE '' END,
+      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*,' ELSE '' END
+        || CASE WHEN true = ANY (v_gate_rated) THEN '@' ELSE '' END, -- a rate, perhaps
       true);
   END IF;
 
@@ -563,7 +564,8 @@ $$;
 -- were no longer ours come back with claim 0. The commit does not wait for the disk, as the claim's: a limit's lock is not held during a
 -- flush. The caller flushes soon after, and until then keeps in mind what it completed, to say it again after a crash of the server.
 -- The last row may be none of a job: its message names the tasks of which more is due than could be claimed, as zeke_jobs.held_back; and
--- where fewer than p_want were claimed and p_ask, scheduled_for is when the next delayed job is due, on the clock that claimed_on shows.
+-- scheduled_for is when something else could be claimed though nothing ends and nothing is sent, on the clock that claimed_on shows: when a
+-- rate that held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due.
 CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
@@ -603,8 +605,11 @@ BEGIN
   v_held_back := current_setting('zeke_jobs.held_back');
   IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END, zeke_jobs.now(), NULL::timestamptz;
+      SELECT NULL::uuid, NULL::bigint, NULL::text, rtrim(v_held_back, '@'), NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        least(
+          CASE WHEN v_held_back LIKE '%@' THEN zeke_jobs.rate_opens(string_to_array(v_held_back, ',')) END,
+          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END),
+        zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
 $$;
@@ -712,6 +717,32 @@ BEGIN
     PERFORM zeke_jobs.ring_for_freed(ARRAY[v_task], p_worker);
   END IF;
   RETURN true;
+END
+$$;
+
+-- When the rates first let a job of some of these tasks through; NULL where none is held back by a rate now.
+CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[]) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN (
+    SELECT min(o.opens)
+    FROM zeke_jobs.task AS t
+    CROSS JOIN LATERAL (
+      SELECT max(w.used_on + g.rate_period + interval '250 ms') AS opens
+      FROM zeke_jobs.gate AS g
+      -- When the newest of them leaves the window that fills it together with those after it (zeke_jobs.gate_room).
+      CROSS JOIN LATERAL (
+        SELECT u.used_on, sum(u.count) OVER (ORDER BY u.used_on DESC) AS since
+        FROM zeke_jobs.rate_use AS u
+        WHERE u.gate = g.name AND u.used_on > v_now - g.rate_period - interval '250 ms'
+      ) AS w
+      WHERE g.name = ANY (t.gates) AND g.rate_count > 0 AND w.since >= g.rate_count
+    ) AS o
+    WHERE t.id = ANY (p_tasks)
+  );
 END
 $$;
 
