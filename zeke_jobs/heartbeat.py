@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs import catalogue, environment, rescue, schedule
-from zeke_jobs.chores import Chores
+from zeke_jobs import catalogue, chores, environment, rescue, retention, schedule
+from zeke_jobs.aside import Aside
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import Pool, is_away
 from zeke_jobs.queries import SQL
-from zeke_jobs.retention import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,10 @@ class Heartbeat:
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
         self._doubt_until = 0.0
-        self._retention = Retention(process.url)
-        self._chores = Chores(process.url)
+        self._retention = Aside(process.url, "retention")
+        # Not all processes of a fleet at once, which boot at once.
+        self._next_purge = self._proved + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
+        self._chores = Aside(process.url, "chores")
 
     def start(self) -> None:
         """Start ticking."""
@@ -150,7 +152,8 @@ class Heartbeat:
         if sent >= self._next_silence:
             self._next_silence = sent + _SILENCE
             self._warn_of_silence(conn)
-        self._retention.tick()
+        if sent >= self._next_purge and self._retention.start(retention.take_turn):
+            self._next_purge = sent + retention.EVERY
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
@@ -181,13 +184,14 @@ class Heartbeat:
         if unserved:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
-    def _do(self, chores: Sequence[str], conn: Connection) -> None:
+    def _do(self, found: Sequence[str], conn: Connection) -> None:
         """What the database says there is to do. Whoever comes first does it."""
-        if "rescue" in chores:
+        if "rescue" in found:
             rescue.rescue(conn, self._log)
-        if "expire" in chores:
+        if "expire" in found:
             rescue.expire(conn, self._log)
-        self._chores.start(chores)
+        if ours := chores.NAMES.intersection(found):
+            self._chores.start(lambda conn, _: chores.do(conn, ours))
 
     def _warn_of_silence(self, conn: Connection) -> None:
         silence = schedule.silence(conn)

@@ -69,11 +69,11 @@ def idle(bench: Bench) -> list[Row]:
     """Statements that the server logged and connections it has, with three queues."""
     changed: dict[str, dict[str, Any]] = {ours.FREE: {"queue": "fast"}, "fetch-content": {"queue": "slow"}}
     installation = bench.installation("idle", ours.jobs_yaml(changed))
-    seconds = 10.0 if bench.quick else 40.0
+    seconds = 30.0 if bench.quick else 120.0
     with closing(connect(bench.server.url)) as conn:
         server.run(conn, f"ALTER DATABASE {urlsplit(installation.url).path[1:]} SET log_statement = 'all'")
     with bench.running(installation, processes=_PROCESSES) as up:
-        time.sleep(5.0)  # what boot does once is over
+        time.sleep(15.0)  # what boot does once is over, and its connections are given back
         before = bench.server.statements()
         time.sleep(seconds)
         per_second = (bench.server.statements() - before) / seconds / _PROCESSES
