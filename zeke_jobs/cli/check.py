@@ -16,7 +16,7 @@ from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from zeke_jobs.config import Concurrency, Config, Schedule, Task
+    from zeke_jobs.config import Config, Schedule, Task
 
 _FIRES = 3
 
@@ -55,7 +55,7 @@ def find_modules_here() -> None:
 def _summarize(config: Config, path: Path, now: datetime) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("task", "queue", "concurrency", "uses", "timeout", "retries", "cron"):
+    for title in ("task", "queue", "limit", "uses", "timeout", "retries", "cron"):
         table.add_column(title, overflow="fold")
     for task in config.tasks.values():
         table.add_row(*_row(task))
@@ -72,7 +72,7 @@ def _row(task: Task) -> tuple[str, ...]:
     return (
         task.id + (" (paused)" if task.paused else ""),
         task.queue,
-        _shown(task.concurrency),
+        _limit(task),
         ", ".join(task.uses),
         format_duration(task.timeout),
         str(task.retry.limit),
@@ -80,9 +80,14 @@ def _row(task: Task) -> tuple[str, ...]:
     )
 
 
-def _shown(concurrency: Concurrency) -> str:
-    whole = "no limit" if concurrency.limit is None else str(concurrency.limit)
-    return whole if concurrency.per_key is None else f"{whole}, {concurrency.per_key} per key"
+def _limit(task: Task) -> str:
+    limit, per_key = task.concurrency.limit, task.concurrency.per_key
+    parts = (
+        "" if limit is None else str(limit),
+        "" if per_key is None else f"{per_key} per key",
+        "" if task.rate is None else str(task.rate),
+    )
+    return ", ".join(part for part in parts if part) or "no limit"
 
 
 def fires(schedule: Schedule, now: datetime) -> str:

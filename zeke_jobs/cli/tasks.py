@@ -27,7 +27,9 @@ def tasks(as_json: options.Json = False) -> None:
         waits = "" if task["oldest_wait"] is None else format_duration(timedelta(seconds=int(task["oldest_wait"])))
         rows.add_row(
             task["id"],
-            *(str(task[name] or "") for name in ("queued", "active", "limit", "completed", "failed")),
+            *(str(task[name] or "") for name in ("queued", "active")),
+            ", ".join(str(task[name]) for name in ("limit", "rate") if task[name]),
+            *(str(task[name] or "") for name in ("completed", "failed")),
             waits,
             task["cron"] or "",
             "[yellow]paused[/]" if task["paused"] else "",
@@ -36,8 +38,11 @@ def tasks(as_json: options.Json = False) -> None:
 
 
 def _task(row: tuple[Any, ...]) -> dict[str, Any]:
+    from zeke_jobs.config import Rate
+
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
-    concurrency = json.loads(definition).get("concurrency") or {}
+    written = json.loads(definition)
+    concurrency, rate = written.get("concurrency") or {}, written.get("rate")
     return {
         "id": task_id,
         "aliases": aliases,
@@ -45,6 +50,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "queue": queue,
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
+        "rate": str(Rate.model_validate(rate)) if rate else None,
         "cron": json.loads(cron).get("at") if cron else None,
         "paused": paused,
         "queued": queued,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,15 +48,17 @@ def test_handlers_are_found_in_the_current_folder(
     )
     (tmp_path / "jobs.yaml").write_text(
         "version: 1\ntasks:\n  run-it:\n    handler: handlers_beside_the_file:run\n"
-        '    concurrency: {limit: 5, per_key: 1}\n    cron: "@hourly"\n'
+        '    concurrency: {limit: 5, per_key: 1}\n    rate: 2/s\n    cron: "@hourly"\n'
+        "  at-a-pace: {handler: 'handlers_beside_the_file:run', rate: 60/m}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in {"", str(tmp_path)}])
     assert check.run(None) == 0
     out = capsys.readouterr().out
-    assert "5, 1 per key" in out
-    assert "jobs.yaml is fine: 1 task, 1 schedule, 0 shared limits, 0 services" in out
+    rows = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[:3]]
+    assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
+    assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in out
 
 
 def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:

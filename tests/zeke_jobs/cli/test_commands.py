@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -17,6 +18,7 @@ import zeke_jobs
 from tests.conftest import databases
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.config import Concurrency, Rate, Task
 from zeke_jobs.payloads import Payload
 
 if TYPE_CHECKING:
@@ -247,6 +249,16 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Callable[..., Ran]
     assert (oneoff["id"], oneoff["queued"], oneoff["active"], oneoff["limit"]) == ("ingest-oneoff", 1, 0, 2)
     assert (pull["id"], pull["queued"], pull["active"], pull["cron"]) == ("pull", 0, 1, "*/5 * * * *")
     assert "ingest-oneoff" in cli("tasks").out
+
+
+def test_a_tasks_rate_is_shown_beside_its_limit(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
+    rate = Rate(count=2, period=timedelta(seconds=1))
+    for task_id, concurrency in (("both", 5), ("rated", None)):
+        task = Task(id=task_id, handler="a:b", concurrency=Concurrency(limit=concurrency), rate=rate)
+        make_task(task_id, None, definition=task.model_dump_json())
+    assert [(one["limit"], one["rate"]) for one in cli("tasks", "--json").json] == [(5, "2/s"), (None, "2/s")]
+    _, both, rated = cli("tasks").out.splitlines()
+    assert (both.split(), rated.split()) == (["both", "5,", "2/s"], ["rated", "2/s"])
 
 
 def test_an_empty_catalogue_is_explained(database: str, cli: Callable[..., Ran]) -> None:
