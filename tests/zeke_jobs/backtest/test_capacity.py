@@ -45,9 +45,14 @@ def test_a_shared_limit_serves_all_its_tasks() -> None:
 def test_a_rate_the_money_and_the_database_run_out_too() -> None:
     found = carried("  a: {handler: 'H:echo', rate: 90/h}\n  b: {handler: 'H:echo'}", budget=28.8, database=1.0)
     carries = {bound.name: bound.carries for bound in found.bounds}
-    assert carries["task/a rate"] == pytest.approx(1.5)
+    assert carries["task/a rate"] == pytest.approx(1.5, rel=1e-3)
     assert carries["budget"] == pytest.approx(2)
     assert carries["database"] == pytest.approx(86_400 / 1464)
+
+
+def test_a_rate_lets_through_what_its_window_does_which_is_longer_than_its_period() -> None:
+    has = {bound.name: bound.has for bound in carried("  a: {handler: 'H:echo', rate: 2/s}").bounds}
+    assert has["task/a rate"] == pytest.approx(2 / 1.25)
 
 
 def test_a_busy_key_is_shown_and_is_not_what_runs_out_first() -> None:
