@@ -20,8 +20,12 @@ _LONGEST = 90  # bytes; Linux allows 107 for a socket's path, and PostgreSQL add
 
 
 @contextmanager
-def own_server(data_dir: Path) -> Iterator[str]:
+def own_server(data_dir: Path, name: str) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end.
+
+    Args:
+        data_dir: Where the data is to be; see ``server_folder``.
+        name: Who runs it, as another command that comes too late reads it.
 
     Raises:
         ZekeJobsError: another command has that server now, or it does not start; the end of its log is in the message.
@@ -31,14 +35,19 @@ def own_server(data_dir: Path) -> Iterator[str]:
         folder.parent.mkdir(parents=True)
         # Only into a folder that we made: `git add .` must not take a database with it.
         (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+    with (folder.parent / f"{folder.name}.lock").open("a+") as lock:
+        lock.seek(0)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            other = lock.read() or "another command"
             raise ZekeJobsError(
-                f"expected to be alone with the server in {folder}, got another command that runs it\n"
-                f"  help: set {environment.DATA} to another folder"
+                f"expected to be alone with the server of {data_dir}, got {other}, which runs already\n"
+                f"  help: use that one, or stop it first; {environment.DATA} set to another folder means another, empty database"
             ) from None
+        lock.truncate()
+        lock.write(f"{name} (process {os.getpid()})")
+        lock.flush()
         try:
             url = embedded.ensure(folder)
         except RuntimeError as error:
@@ -57,13 +66,27 @@ def server_folder(data_dir: Path) -> Path:
     answer each time. The other place is one that only this user can write to, never the temporary folder, where a
     stranger could have put a server of his own.
     """
-    folder = data_dir.absolute() / "postgres"
-    if len(os.fsencode(folder)) <= _LONGEST and (os.geteuid() != 0 or _open_to_all(folder.parent)):
+    folder = _inside(data_dir)
+    if not why_elsewhere(data_dir):
         return folder
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return (Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "state") / f"zeke-{name}"
 
 
-def _open_to_all(folder: Path) -> bool:
-    """Whether any user may pass through ``folder`` and all above it; what does not exist yet will be made so."""
-    return all(above.stat().st_mode & stat.S_IXOTH for above in (folder, *folder.parents) if above.exists())
+def why_elsewhere(data_dir: Path) -> str:
+    """Why a server cannot run in ``data_dir``, in words; empty where it can."""
+    folder = _inside(data_dir)
+    if len(os.fsencode(folder)) > _LONGEST:
+        return "its path is too long for a unix socket"
+    closed = _closed(folder.parent) if os.geteuid() == 0 else None
+    return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
+
+
+def _inside(data_dir: Path) -> Path:
+    return data_dir.absolute() / "postgres"
+
+
+def _closed(folder: Path) -> Path | None:
+    """The outermost of ``folder`` and all above it that other users may not enter; what does not exist yet will be open."""
+    whole = reversed((folder, *folder.parents))
+    return next((one for one in whole if one.exists() and not one.stat().st_mode & stat.S_IXOTH), None)

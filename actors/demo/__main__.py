@@ -69,7 +69,7 @@ def main(
 
 
 def _open_psql(data_dir: Path) -> None:
-    with own_server(data_dir) as server:
+    with own_server(data_dir, "the demo") as server:
         # psql takes Ctrl-C for itself: it ends a query, not the session
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         subprocess.run([embedded.binaries() / "psql", database_url(server)], check=False)  # noqa: S603 (ours)
@@ -78,7 +78,7 @@ def _open_psql(data_dir: Path) -> None:
 def _run_news(data_dir: Path, arguments: list[str]) -> int:
     from actors.cli.app import run as run_news
 
-    with own_server(data_dir) as server:
+    with own_server(data_dir, "the demo") as server:
         os.environ[environment.DATABASE_URL] = database_url(server)
         return run_news(arguments)
 

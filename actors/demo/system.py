@@ -105,7 +105,7 @@ def demo_system(data_dir: Path, *, fetch_from_here: bool) -> Iterator[DemoSystem
     real = environment.config_path()
     checked = config.load(real)
     path = _allow_loopback(real, data_dir) if fetch_from_here else real.absolute()
-    with own_server(data_dir) as server:
+    with own_server(data_dir, "the demo") as server:
         url = _fresh_database(server)
         with closing(connect(url)) as conn:
             migrate(conn, checked.migrations)

@@ -50,8 +50,8 @@ def up(
     with ExitStack() as stack:
         url = environment.database_url_or_none()
         if url is None:
-            url = stack.enter_context(own_server(environment.data_dir()))
-            _say_where(url)
+            url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
+            _say_where(environment.data_dir(), url)
         _migrate(url, checked.migrations)
         env = {**os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
@@ -95,9 +95,12 @@ def _announcing(write: Callable[[str, str], None]) -> Callable[[str, str], None]
     return announce
 
 
-def _say_where(url: str) -> None:
+def _say_where(data_dir: Path, url: str) -> None:
     from zeke_jobs import embedded
+    from zeke_jobs.own_server import server_folder, why_elsewhere
 
+    if why := why_elsewhere(data_dir):
+        write_line("database", f"data is in {server_folder(data_dir)}, not in {data_dir}: {why}")
     psql = shlex.join([str(embedded.binaries() / "psql"), url])
     write_line("database", f"to look inside: {psql}")
     write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
