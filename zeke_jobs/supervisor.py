@@ -100,7 +100,13 @@ class Supervisor:
                 if child.start_at is not None and child.start_at <= now and not self._stopping:
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
-                self._log.warning("killed after its grace time", command=child.command.name)
+                early = self._stops > 1
+                event = (
+                    "killed before its grace time was over: asked to stop again"
+                    if early
+                    else "killed after its grace time"
+                )
+                self._log.warning(event, command=child.command.name)
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
         self._end_leftovers(now)
@@ -122,7 +128,8 @@ class Supervisor:
                 self._terminate(child, now)
         elif self._stops > 1:
             for child in self._children:
-                child.kill_at = now
+                if child.kill_at is not None:
+                    child.kill_at = now
         if self._reload and not self._stopping:
             for child in self._children:
                 child.deaths, child.start_at = 0, now

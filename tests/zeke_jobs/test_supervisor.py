@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from zeke_jobs.supervisor import Command, Supervisor, pause
 
@@ -162,7 +163,9 @@ def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -
     supervisor.step()
     assert "a" in supervisor.pids
     clock.now += 0.2
-    until(lambda: not supervisor.pids, supervisor)
+    with capture_logs() as lines:
+        until(lambda: not supervisor.pids, supervisor)
+    assert [line["event"] for line in lines] == ["killed after its grace time"]
 
 
 def test_a_second_stop_kills_at_once(started: Start) -> None:
@@ -171,7 +174,9 @@ def test_a_second_stop_kills_at_once(started: Start) -> None:
     supervisor.stop()
     supervisor.step()
     supervisor.stop()
-    until(lambda: not supervisor.pids, supervisor)
+    with capture_logs() as lines:
+        until(lambda: not supervisor.pids, supervisor)
+    assert [line["event"] for line in lines] == ["killed before its grace time was over: asked to stop again"]
 
 
 def test_sigterm_goes_to_the_main_process_alone(started: Start) -> None:
