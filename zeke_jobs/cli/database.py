@@ -28,8 +28,14 @@ def choose() -> str:
                 f"{environment.data_dir()} to run, got one that is stopped\n"
                 "  help: zeke-jobs up starts it again"
             )
-        if url is not None:
-            os.environ[environment.DATABASE_URL] = url
+        if url is None:
+            raise ConfigurationError(
+                f"expected the database's address in {environment.DATABASE_URL}, got nothing\n"
+                "  help: start `zeke-jobs up` in this folder, or "
+                f"export {environment.DATABASE_URL}=postgresql://user:password@host/name; where `zeke-jobs up` runs in "
+                "another folder, it printed that line at its start"
+            )
+        os.environ[environment.DATABASE_URL] = url
     return environment.database_url()
 
 

@@ -31,6 +31,9 @@ def test_a_server_that_runs_is_found(data: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("data")
-def test_where_there_never_was_one_the_address_is_asked_for() -> None:
-    with pytest.raises(ConfigurationError, match="address in DATABASE_URL, got nothing"):
+def test_where_there_never_was_one_the_address_or_a_start_is_asked_for() -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=r"address in DATABASE_URL, got nothing\n  help: start `zeke-jobs up` in this folder, or ",
+    ):
         choose()
