@@ -79,9 +79,14 @@ class Job:
 
     def failure(self) -> str:
         """In one line: what became of it and why."""
-        error = self.error or {}
-        why = ": ".join(str(error[part]) for part in ("type", "message") if error.get(part))
+        why = self.error_line()
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
+
+    def error_line(self) -> str:
+        """Type and message of its error; empty where it has none, or where that says no more than its status."""
+        error = self.error or {}
+        parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
+        return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
 
 
 # Ids, JSON and money come as text, because drivers differ in what they make of them.

@@ -177,6 +177,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _claim_alone(self, conn: Connection) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
+        self._until_due = self._longest_wait()
         rows = SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
         return rows, (ANY,)
 

@@ -114,7 +114,7 @@ def _note(job: Job) -> str:
     if job.status == "active" and job.cancelled_on is not None:
         return "being cancelled"
     if job.error:
-        return _cut(f"{job.error.get('type', '')}: {job.error.get('message', '')}".strip(": "))
+        return _cut(job.error_line())
     if job.status == "active" and job.progress:
         return _cut(progress(job.progress))
     if job.waiting_for:

@@ -47,6 +47,34 @@ CREATE TYPE zeke_jobs.state AS ENUM (
     'done'
 );
 
+CREATE TABLE zeke_jobs.gate (
+    name text NOT NULL,
+    concurrency integer,
+    rate_count integer,
+    rate_period interval,
+    CONSTRAINT gate_concurrency CHECK ((concurrency >= 0)),
+    CONSTRAINT gate_rate CHECK (((rate_count IS NULL) = (rate_period IS NULL)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.gate IS 'What a claim must lock and count: task/ID for a task''s own limit, limit/NAME for a shared one. No row, no limit.';
+
+CREATE FUNCTION zeke_jobs.active_room(p_gate zeke_jobs.gate) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF p_gate.concurrency IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
+  -- a rename is active under the former name.
+  RETURN greatest(0, p_gate.concurrency - (
+    SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
+    FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
+    WHERE p_gate.name = ANY (t.gates)));
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
@@ -188,7 +216,7 @@ DECLARE
   v_workers bigint;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_gate_rooms integer[];
-  v_gate_rated boolean[];
+  v_rate_rooms integer[];
   v_gate_used integer[];
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
@@ -210,8 +238,9 @@ DECLARE
   v_at integer;
   v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than a minute, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 minute' THEN v_cursors -> p_queue -> 'at' END;
+  -- Not for longer than a second, whatever the clock does.
+  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 second' THEN v_cursors -> p_queue -> 'at' END;
+  v_counted_on timestamptz;
   v_searched text[];
   v_took interval;
   v_afters timestamptz[];
@@ -223,7 +252,8 @@ DECLARE
   v_claimed text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true), set_config('zeke_jobs.claimed', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
+    set_config('zeke_jobs.claimed', '', true), set_config('zeke_jobs.opens', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -289,7 +319,7 @@ BEGIN
     -- What is sent just now may not be committed yet.
     PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
       'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 minute')
+        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 second')
         ELSE v_until END,
       'at', (
         SELECT jsonb_object_agg(t.id, CASE
@@ -317,16 +347,18 @@ BEGIN
     v_workers := (
       SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
       WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+    v_counted_on := zeke_jobs.now();
     SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(zeke_jobs.gate_room(g, v_now), CASE
+      array_agg(least(zeke_jobs.active_room(g), r.room, CASE
         WHEN p_free IS NULL THEN NULL
         WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
         WHEN g.concurrency IS NOT NULL THEN greatest(
           0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END) ORDER BY g.name),
-      array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
+      array_agg(r.room ORDER BY g.name), array_agg(0)
+    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_gate_used
     FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
     -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
     v_now := zeke_jobs.now();
@@ -465,17 +497,26 @@ BEGIN
   IF v_held_back <> '' AND v_left > 0 THEN
     PERFORM set_config(
       'zeke_jobs.held_back',
-      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*,' ELSE '' END
-        || CASE WHEN true = ANY (v_gate_rated) THEN '@' ELSE '' END, -- a rate, perhaps
+      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END,
       true);
   END IF;
+  IF v_cursor IS NOT NULL AND v_left = p_want THEN
+    PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+  END IF;
 
-  IF true = ANY (v_gate_rated) THEN
+  IF cardinality(array_remove(v_rate_rooms, NULL)) > 0 THEN
     DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
     WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_gate_rated, v_gate_used) AS x (name, rated, used)
-    WHERE x.rated AND x.used > 0;
+    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
+    WHERE x.room IS NOT NULL AND x.used > 0;
+    IF v_held_back <> '' AND v_left > 0 THEN
+      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
+        string_to_array(v_held_back, ','),
+        ARRAY(
+          SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
+        v_counted_on)::text, ''), true);
+    END IF;
   END IF;
 END
 $$;
@@ -504,7 +545,8 @@ BEGIN
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
-      SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+      SELECT 1 FROM zeke_jobs.gate AS g
+      WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
@@ -565,6 +607,7 @@ DECLARE
   v_ours uuid[] := '{}';
   v_claimed integer;
   v_held_back text;
+  v_began timestamptz;
 BEGIN
   IF cardinality(p_ids) > 0 THEN
     v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
@@ -576,6 +619,7 @@ BEGIN
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
+  v_began := zeke_jobs.now();
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
@@ -593,10 +637,10 @@ BEGIN
   v_held_back := current_setting('zeke_jobs.held_back');
   IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, rtrim(v_held_back, '@'), NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
         least(
-          CASE WHEN v_held_back LIKE '%@' THEN zeke_jobs.rate_opens(string_to_array(v_held_back, ',')) END,
-          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END),
+          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
+          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
         zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
@@ -977,40 +1021,11 @@ BEGIN
 END
 $$;
 
-CREATE TABLE zeke_jobs.gate (
-    name text NOT NULL,
-    concurrency integer,
-    rate_count integer,
-    rate_period interval,
-    CONSTRAINT gate_concurrency CHECK ((concurrency >= 0)),
-    CONSTRAINT gate_rate CHECK (((rate_count IS NULL) = (rate_period IS NULL)))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE zeke_jobs.gate IS 'What a claim must lock and count: task/ID for a task''s own limit, limit/NAME for a shared one. No row, no limit.';
-
 CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     AS $$
-DECLARE
-  v_room integer;
 BEGIN
-  IF p_gate.concurrency IS NOT NULL THEN
-    -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
-    -- a rename is active under the former name.
-    v_room := greatest(0, p_gate.concurrency - (
-      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
-      FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
-      WHERE p_gate.name = ANY (t.gates)));
-  END IF;
-  IF p_gate.rate_count IS NOT NULL THEN
-    -- A quarter of a second more than the period: a start may come that much later than its claim.
-    v_room := least(v_room, greatest(0, p_gate.rate_count - (
-      SELECT coalesce(sum(u.count), 0)
-      FROM zeke_jobs.rate_use AS u
-      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms')));
-  END IF;
-  RETURN v_room;
+  RETURN least(zeke_jobs.active_room(p_gate), zeke_jobs.rate_room(p_gate, p_now));
 END
 $$;
 
@@ -1414,7 +1429,7 @@ CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
     'hex')::uuid
 $$;
 
-CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timestamp with time zone
+CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1424,7 +1439,7 @@ CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timesta
   CROSS JOIN LATERAL (
     SELECT q.run_at FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
-      AND q.priority = t.priority AND q.run_at > zeke_jobs.now()
+      AND q.priority = t.priority AND q.run_at > p_after
     ORDER BY q.run_at LIMIT 1
   ) AS n
   WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
@@ -1837,28 +1852,36 @@ CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE(queue_name text, task tex
   SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
 $$;
 
-CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[]) RETURNS timestamp with time zone
+CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[], p_full text[], p_counted_on timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
 BEGIN
   RETURN (
     SELECT min(o.opens)
-    FROM zeke_jobs.task AS t
-    CROSS JOIN LATERAL (
-      SELECT max(w.used_on + g.rate_period + interval '250 ms') AS opens
-      FROM zeke_jobs.gate AS g
-      -- When the newest of them leaves the window that fills it together with those after it (zeke_jobs.gate_room).
-      CROSS JOIN LATERAL (
-        SELECT u.used_on, sum(u.count) OVER (ORDER BY u.used_on DESC) AS since
-        FROM zeke_jobs.rate_use AS u
-        WHERE u.gate = g.name AND u.used_on > v_now - g.rate_period - interval '250 ms'
-      ) AS w
-      WHERE g.name = ANY (t.gates) AND g.rate_count > 0 AND w.since >= g.rate_count
+    FROM (
+      SELECT max(g.rate_period + interval '250 ms' + (
+        SELECT min(u.used_on) FROM zeke_jobs.rate_use AS u
+        WHERE u.gate = g.name AND u.used_on > p_counted_on - g.rate_period - interval '250 ms')) AS opens
+      FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
+      WHERE t.id = ANY (p_tasks)
+      GROUP BY t.id
     ) AS o
-    WHERE t.id = ANY (p_tasks)
   );
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.rate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF p_gate.rate_count IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- A quarter of a second more than the period: a start may come that much later than its claim.
+  RETURN greatest(0, p_gate.rate_count - (
+    SELECT coalesce(sum(u.count), 0)
+    FROM zeke_jobs.rate_use AS u
+    WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'));
 END
 $$;
 

@@ -212,6 +212,15 @@ def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Callable[..., R
 
 
 @pytest.mark.usefixtures("tasks")
+def test_a_cancellation_without_a_reason_is_said_once(cli: Callable[..., Ran]) -> None:
+    sent = zeke_jobs.send("pull")
+    zeke_jobs.cancel(sent.id)
+    assert "  status    cancelled\n" in cli("status", sent.id).out
+    assert cli("jobs").out.lower().count("cancelled") == 1
+    assert zeke_jobs.status(sent.id).failure() == f"pull {sent.id} cancelled"
+
+
+@pytest.mark.usefixtures("tasks")
 def test_an_unknown_job_is_said_with_status_1(cli: Callable[..., Ran]) -> None:
     ran = cli("status", uuid.uuid4())
     assert ran.status == 1

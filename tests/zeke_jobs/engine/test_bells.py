@@ -303,7 +303,7 @@ def test_a_claim_that_a_rate_held_back_says_when_it_lets_the_next_job_through(jo
     assert len(jobs.claim(worker, 4)) == 2
 
 
-def test_a_rate_that_was_lowered_opens_when_so_much_has_left_its_window(jobs: Jobs) -> None:
+def test_a_rate_that_was_lowered_is_looked_at_whenever_something_leaves_its_window(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', rate: 3/m}")
     worker = jobs.worker()
     set_clock(jobs.conn, NOON)
@@ -312,7 +312,11 @@ def test_a_rate_that_was_lowered_opens_when_so_much_has_left_its_window(jobs: Jo
         set_clock(jobs.conn, NOON + timedelta(seconds=second))
         assert len(jobs.claim(worker, 1)) == 1
     jobs.use("  a: {handler: 'H:echo', rate: 2/m}")
-    assert opens(jobs, worker) == 10 + 60.25 - 20
+    assert opens(jobs, worker) == 60.25 - 20
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.25))
+    assert opens(jobs, worker) == 10
+    set_clock(jobs.conn, NOON + timedelta(seconds=70.25))
+    assert len(jobs.claim(worker, 4)) == 1
 
 
 def test_of_the_rates_of_a_task_the_last_to_open_counts_and_of_tasks_the_first(jobs: Jobs) -> None:
@@ -326,6 +330,19 @@ def test_of_the_rates_of_a_task_the_last_to_open_counts_and_of_tasks_the_first(j
     assert opens(jobs, worker) == 60.25
     jobs.use("  a: {handler: 'H:echo', uses: [few, fewer]}\n  b: {handler: 'H:echo', uses: [fewer]}", top)
     assert opens(jobs, worker) == 3600.25
+
+
+def test_what_opened_or_became_due_while_a_claim_was_under_way_is_not_missed(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', rate: 1/m}\n  b: {handler: 'H:echo'}")
+    set_clock(jobs.conn, NOON)
+    jobs.add("a")
+    jobs.add("b", options='{"delay": 60.1}')
+    jobs.claim(jobs.worker(), 1)
+    set_clock(jobs.conn, NOON + timedelta(seconds=61))
+    began = NOON + timedelta(seconds=60)
+    sql = "SELECT zeke_jobs.rate_opens('{a}', '{task/a}', %s) AS opened, zeke_jobs.next_due('default', '{a,b}', %s) AS due"
+    (said,) = jobs.rows(sql, began, began)
+    assert said == {"opened": NOON + timedelta(seconds=60.25), "due": NOON + timedelta(seconds=60.1)}
 
 
 def test_a_rate_that_is_not_full_is_not_waited_for(jobs: Jobs) -> None:

@@ -197,3 +197,15 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     for _ in range(6):
         consumer._fill()
     assert waited == pytest.approx([min(soon, looks_in) for soon in (0.02, 0.2, 2.0, 2.0)])
+
+
+def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process()
+    process.doorbell, process.queues = SimpleNamespace(listens=True), ("default",)
+    process.id, process.tasks = uuid4(), lambda: ["a"]
+    monkeypatch.setattr("zeke_jobs.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
+    monkeypatch.setattr("zeke_jobs.consumer.random.uniform", lambda *_: 1.0)
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._until_due = 0.02
+    consumer._claim_alone(None)  # type: ignore[arg-type]
+    assert consumer._until_due == 2.0

@@ -106,6 +106,20 @@ def test_what_comes_back_to_an_earlier_place_is_found_when_nothing_else_is_left(
     assert found(slow, worker, 2) == back
 
 
+def test_what_comes_back_to_an_earlier_place_is_found_when_nothing_else_may_start(slow: Jobs) -> None:
+    slow.use("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")
+    slow.add("b", 4)
+    set_clock(slow.conn, LATER)
+    worker = slow.worker()
+    first = slow.claim(worker, 2)
+    slow.claim(worker, 2)
+    back = give_back(slow, worker, first)
+    slow.add("a", 2)
+    assert [c["task"] for c in slow.claim(worker, 2)] == ["a"]
+    assert found(slow, worker, 2) == set()
+    assert found(slow, worker, 2) == back
+
+
 def test_what_comes_back_to_an_earlier_place_is_found_soon(slow: Jobs) -> None:
     worker = slow.worker()
     back = returned_to_an_earlier_place(slow, worker)

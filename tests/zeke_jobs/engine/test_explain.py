@@ -110,7 +110,9 @@ CASES = [
     Case(
         "when the next is due",
         "queue_ready",
-        lambda big: big.jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'])"),
+        lambda big: big.jobs.rows(
+            "SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'], zeke_jobs.now())"
+        ),
     ),
     Case("start mark", "queue_pkey", started),
     Case("completion", "queue_pkey", complete),

@@ -17,30 +17,63 @@ CREATE TYPE zeke_jobs.claimed AS (
 CREATE TYPE zeke_jobs.candidate AS (
   task text, priority integer, gates text[], per_key integer, after_run_at timestamptz, after_seq bigint);
 
--- How many more jobs a gate lets through now. Call it with the gate's row locked, in a statement after the one that locked
--- it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
-CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+-- How many more jobs a gate's concurrency, its rate and both let through; NULL where it has none. Call them with the gate's row locked, in
+-- a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
+CREATE FUNCTION zeke_jobs.active_room(p_gate zeke_jobs.gate) RETURNS integer
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
-DECLARE
-  v_room integer;
 BEGIN
-  IF p_gate.concurrency IS NOT NULL THEN
-    -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
-    -- a rename is active under the former name.
-    v_room := greatest(0, p_gate.concurrency - (
-      SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
-      FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
-      WHERE p_gate.name = ANY (t.gates)));
+  IF p_gate.concurrency IS NULL THEN
+    RETURN NULL;
   END IF;
-  IF p_gate.rate_count IS NOT NULL THEN
-    -- A quarter of a second more than the period: a start may come that much later than its claim.
-    v_room := least(v_room, greatest(0, p_gate.rate_count - (
-      SELECT coalesce(sum(u.count), 0)
-      FROM zeke_jobs.rate_use AS u
-      WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms')));
+  -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
+  -- a rename is active under the former name.
+  RETURN greatest(0, p_gate.concurrency - (
+    SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
+    FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
+    WHERE p_gate.name = ANY (t.gates)));
+END
+$$;
+CREATE FUNCTION zeke_jobs.rate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF p_gate.rate_count IS NULL THEN
+    RETURN NULL;
   END IF;
-  RETURN v_room;
+  -- A quarter of a second more than the period: a start may come that much later than its claim.
+  RETURN greatest(0, p_gate.rate_count - (
+    SELECT coalesce(sum(u.count), 0)
+    FROM zeke_jobs.rate_use AS u
+    WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'));
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN least(zeke_jobs.active_room(p_gate), zeke_jobs.rate_room(p_gate, p_now));
+END
+$$;
+
+-- When rates that are full, as counted at p_counted_on, first let a job of some of these tasks through; NULL where none of theirs is full.
+-- One that was lowered may be full for longer.
+CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[], p_full text[], p_counted_on timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN (
+    SELECT min(o.opens)
+    FROM (
+      SELECT max(g.rate_period + interval '250 ms' + (
+        SELECT min(u.used_on) FROM zeke_jobs.rate_use AS u
+        WHERE u.gate = g.name AND u.used_on > p_counted_on - g.rate_period - interval '250 ms')) AS opens
+      FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
+      WHERE t.id = ANY (p_tasks)
+      GROUP BY t.id
+    ) AS o
+  );
 END
 $$;
 
@@ -150,9 +183,9 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
--- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took. A job that comes
--- to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later) waits until then, or until nothing
--- else is left.
+-- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, a second at most. A
+-- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
+-- past) waits until then, or until a claim finds nothing else.
 CREATE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL
@@ -169,7 +202,7 @@ DECLARE
   v_workers bigint;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_gate_rooms integer[];
-  v_gate_rated boolean[];
+  v_rate_rooms integer[];
   v_gate_used integer[];
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
@@ -191,8 +224,9 @@ DECLARE
   v_at integer;
   v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than a minute, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 minute' THEN v_cursors -> p_queue -> 'at' END;
+  -- Not for longer than a second, whatever the clock does.
+  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 second' THEN v_cursors -> p_queue -> 'at' END;
+  v_counted_on timestamptz;
   v_searched text[];
   v_took interval;
   v_afters timestamptz[];
@@ -204,7 +238,8 @@ DECLARE
   v_claimed text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true), set_config('zeke_jobs.claimed', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
+    set_config('zeke_jobs.claimed', '', true), set_config('zeke_jobs.opens', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -270,7 +305,7 @@ BEGIN
     -- What is sent just now may not be committed yet.
     PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
       'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 minute')
+        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 second')
         ELSE v_until END,
       'at', (
         SELECT jsonb_object_agg(t.id, CASE
@@ -298,16 +333,18 @@ BEGIN
     v_workers := (
       SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
       WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+    v_counted_on := zeke_jobs.now();
     SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(zeke_jobs.gate_room(g, v_now), CASE
+      array_agg(least(zeke_jobs.active_room(g), r.room, CASE
         WHEN p_free IS NULL THEN NULL
         WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
         WHEN g.concurrency IS NOT NULL THEN greatest(
           0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END) ORDER BY g.name),
-      array_agg(g.rate_count IS NOT NULL ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_gate_rated, v_gate_used
+      array_agg(r.room ORDER BY g.name), array_agg(0)
+    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_gate_used
     FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
     -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
     v_now := zeke_jobs.now();
@@ -446,17 +483,26 @@ BEGIN
   IF v_held_back <> '' AND v_left > 0 THEN
     PERFORM set_config(
       'zeke_jobs.held_back',
-      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*,' ELSE '' END
-        || CASE WHEN true = ANY (v_gate_rated) THEN '@' ELSE '' END, -- a rate, perhaps
+      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END,
       true);
   END IF;
+  IF v_cursor IS NOT NULL AND v_left = p_want THEN
+    PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+  END IF;
 
-  IF true = ANY (v_gate_rated) THEN
+  IF cardinality(array_remove(v_rate_rooms, NULL)) > 0 THEN
     DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
     WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_gate_rated, v_gate_used) AS x (name, rated, used)
-    WHERE x.rated AND x.used > 0;
+    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
+    WHERE x.room IS NOT NULL AND x.used > 0;
+    IF v_held_back <> '' AND v_left > 0 THEN
+      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
+        string_to_array(v_held_back, ','),
+        ARRAY(
+          SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
+        v_counted_on)::text, ''), true);
+    END IF;
   END IF;
 END
 $$;
@@ -484,7 +530,8 @@ BEGIN
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
-      SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
+      SELECT 1 FROM zeke_jobs.gate AS g
+      WHERE g.name = ANY (v_one.gates) AND zeke_jobs.gate_room(g, zeke_jobs.now()) < 1);
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
@@ -577,6 +624,7 @@ DECLARE
   v_ours uuid[] := '{}';
   v_claimed integer;
   v_held_back text;
+  v_began timestamptz;
 BEGIN
   IF cardinality(p_ids) > 0 THEN
     v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
@@ -588,6 +636,7 @@ BEGIN
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
+  v_began := zeke_jobs.now();
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
@@ -605,10 +654,10 @@ BEGIN
   v_held_back := current_setting('zeke_jobs.held_back');
   IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
     RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, rtrim(v_held_back, '@'), NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
         least(
-          CASE WHEN v_held_back LIKE '%@' THEN zeke_jobs.rate_opens(string_to_array(v_held_back, ',')) END,
-          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks) END),
+          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
+          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
         zeke_jobs.now(), NULL::timestamptz;
   END IF;
 END
@@ -720,34 +769,8 @@ BEGIN
 END
 $$;
 
--- When the rates first let a job of some of these tasks through; NULL where none is held back by a rate now.
-CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[]) RETURNS timestamptz
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
-AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-BEGIN
-  RETURN (
-    SELECT min(o.opens)
-    FROM zeke_jobs.task AS t
-    CROSS JOIN LATERAL (
-      SELECT max(w.used_on + g.rate_period + interval '250 ms') AS opens
-      FROM zeke_jobs.gate AS g
-      -- When the newest of them leaves the window that fills it together with those after it (zeke_jobs.gate_room).
-      CROSS JOIN LATERAL (
-        SELECT u.used_on, sum(u.count) OVER (ORDER BY u.used_on DESC) AS since
-        FROM zeke_jobs.rate_use AS u
-        WHERE u.gate = g.name AND u.used_on > v_now - g.rate_period - interval '250 ms'
-      ) AS w
-      WHERE g.name = ANY (t.gates) AND g.rate_count > 0 AND w.since >= g.rate_count
-    ) AS o
-    WHERE t.id = ANY (p_tasks)
-  );
-END
-$$;
-
--- When the next job of a queue is due that no limit holds back; NULL when none waits. For a worker that found nothing.
-CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[]) RETURNS timestamptz
+-- When the next job of a queue becomes due, after p_after; NULL when none waits. For a worker that found nothing of what was due by then.
+CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
@@ -756,7 +779,7 @@ AS $$
   CROSS JOIN LATERAL (
     SELECT q.run_at FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
-      AND q.priority = t.priority AND q.run_at > zeke_jobs.now()
+      AND q.priority = t.priority AND q.run_at > p_after
     ORDER BY q.run_at LIMIT 1
   ) AS n
   WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
