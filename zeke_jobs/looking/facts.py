@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from zeke_jobs.asking import missing
+from zeke_jobs.looking import keepers
 from zeke_jobs.looking.snapshot import snapshot
 from zeke_jobs.looking.wording import MOST
 from zeke_jobs.queries import SQL
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.looking.keepers import Keeper
 
 _HOLDERS = 5  # jobs that are named of those that fill a limit
 
@@ -153,6 +156,7 @@ class Facts:
     key_holders: tuple[Holder, ...] = ()
     ahead: AheadRow = AheadRow()
     workers: tuple[WorkerRow, ...] = ()
+    keepers: tuple[Keeper, ...] = ()
     sent: tuple[SentRow, ...] = ()
 
 
@@ -187,6 +191,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         key_holders=_of_key(conn, job, task),
         ahead=_ahead(conn, job),
         workers=workers,
+        keepers=keepers.read(conn),
         sent=sent,
     )
 

@@ -55,6 +55,7 @@ class Thresholds:
         shortest: Arrivals since the first one are counted as those of at least this time.
         least: So many arrivals, and so many completed jobs, are too few to tell a rate by.
         backlog_wait: A backlog whose oldest job waits less than this is no sign of a limit that cannot keep up.
+        kept: So long a job may keep all processes of a queue for itself until that is more than a notice.
     """
 
     skew: timedelta = timedelta(seconds=1)
@@ -65,6 +66,7 @@ class Thresholds:
     shortest: timedelta = timedelta(minutes=5)
     least: int = 5
     backlog_wait: timedelta = timedelta(minutes=1)
+    kept: timedelta = timedelta(minutes=1)
 
 
 def now_here() -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs import fleet, schedule
+from zeke_jobs.looking import keepers
 from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
 from zeke_jobs.looking.wording import MOST, listed, place, span, up_to_most
 from zeke_jobs.queries import SQL
@@ -43,6 +44,36 @@ def _unserved(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _kept(patient: Patient) -> Iterator[Finding]:
+    kept = {keeper.worker: keeper for keeper in keepers.read(patient.conn)}
+    if not kept:
+        return
+    queues: dict[str, list[dict[str, Any]]] = {}
+    for row in SQL.all(patient.conn, "doctor_kept", kept=list(kept), most=MOST + 1):
+        queues.setdefault(row["queue"], []).append(row)
+    for queue, tasks in queues.items():
+        names, now = [row["task"] for row in tasks], tasks[0]["now"]
+        waiting = sum(row["due"] for row in tasks)
+        serving = {worker for row in tasks for worker in row["workers"]}
+        ours = [keeper for worker, keeper in kept.items() if worker in serving]
+        length = now - max(keeper.since for keeper in ours)
+        yield Finding(
+            "kept-by-suspect",
+            Severity.WARNING if length >= patient.thresholds.kept else Severity.NOTICE,
+            f"queue/{queue}",
+            f"no live worker claims {listed(names)} of queue {queue}: {keepers.named(ours, now)}; "
+            f"{up_to_most(waiting, 'job')} due",
+            keepers.advice(ours),
+            {
+                "queue": queue,
+                "tasks": names,
+                "due": waiting,
+                "jobs": sorted({str(keeper.job) for keeper in ours}),
+                "seconds": round(length.total_seconds(), 1),
+            },
+        )
+
+
 def _threads(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor_threads"):
         if row["threads"] < row["concurrency"]:
@@ -72,6 +103,7 @@ def _drift(patient: Patient) -> Iterator[Finding]:
 CHECKS = (
     Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
     Check("unserved", "each task has a live worker", _unserved),
+    Check("kept-by-suspect", "no due job waits for one that is run alone in all processes", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
     Check("drift", "all processes run by what is in force", _drift),
 )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from zeke_jobs.looking import keepers
 from zeke_jobs.looking.reasons import Reason
-from zeke_jobs.looking.wording import listed, place, since, span, until, up_to_most
+from zeke_jobs.looking.wording import count, listed, place, since, span, until, up_to_most
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from zeke_jobs.looking.facts import Holder
+    from zeke_jobs.looking.keepers import Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,24 @@ class Suspect(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptBySuspect(Reason):
+    """All processes that could run it are kept by jobs that run alone, and claim nothing else."""
+
+    kind: ClassVar[str] = "kept-by-suspect"
+    queue: str
+    keepers: tuple[Keeper, ...]
+    now: datetime
+
+    def _say(self) -> str:
+        number = len(self.keepers)
+        who = "the one process" if number == 1 else f"each of the {number} processes"
+        return f"{who} for queue {self.queue} claims nothing else: {keepers.named(self.keepers, self.now)}"
+
+    def _advise(self) -> str:
+        return keepers.advice(self.keepers)
+
+
+@dataclass(frozen=True, slots=True)
 class Ahead(Reason):
     """Other due jobs are claimed first."""
 
@@ -109,17 +129,20 @@ class Ahead(Reason):
 
 @dataclass(frozen=True, slots=True)
 class WorkersBusy(Reason):
-    """All threads that could run it have a job."""
+    """All threads that could run it have a job, in the processes that are not kept by a job that runs alone."""
 
     kind: ClassVar[str] = "workers-busy"
     queue: str
     threads: int
     busy: int
     processes: int
+    kept: int = 0
 
     def _say(self) -> str:
+        kept = f"; kept by a job that runs alone: {count(self.kept, 'more process', 'more processes')}"
         where = "the one process" if self.processes == 1 else f"the {self.processes} processes"
-        return f"all {self.threads} threads of {where} for queue {self.queue} are busy ({self.busy} jobs claimed)"
+        busy = f"all {self.threads} threads of {where} for queue {self.queue} are busy ({self.busy} jobs claimed)"
+        return f"{busy}{kept if self.kept else ''}"
 
     def _advise(self) -> str:
         return "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M"

@@ -85,9 +85,10 @@ def _queued(known: Facts) -> list[Reason]:
     found += _unserved(known)
     found += _limits(known)
     if job.deaths:
-        emptying = tuple(f"{one.host}:{one.pid}" for one in known.workers if one.alone)
+        taken = {keeper.worker for keeper in known.keepers if keeper.runs}
+        emptying = tuple(f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken)
         found.append(room.Suspect(job.deaths, QUARANTINE, emptying))
-    if not found or not isinstance(found[0], reasons.NotDue | reasons.Deferred | reasons.WaitsForRetry):
+    if job.run_at <= job.now:
         found += _queue_before(known)
     also = _also(known)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
@@ -132,13 +133,18 @@ def _limits(known: Facts) -> list[Reason]:
 
 
 def _queue_before(known: Facts) -> list[Reason]:
+    job = known.job
     found: list[Reason] = []
-    serving = [
-        one for one in known.workers if one.consumes and one.knows and not one.stopping and _lives(one, known.job.now)
-    ]
-    threads, busy = sum(one.threads for one in serving), sum(one.busy for one in serving)
-    if serving and busy >= threads:
-        found.append(room.WorkersBusy(known.job.queue, threads, busy, len(serving)))
+    serving = [one for one in known.workers if one.consumes and one.knows and not one.stopping and _lives(one, job.now)]
+    # A process that makes itself empty may do so for this very job.
+    keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or not job.deaths}
+    kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
+    free = [one for one in serving if one.id not in keepers]
+    threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
+    if kept and not free:
+        found.append(room.KeptBySuspect(job.queue, kept, job.now))
+    elif free and busy >= threads:
+        found.append(room.WorkersBusy(job.queue, threads, busy, len(free), len(kept)))
     if any((known.ahead.higher, known.ahead.earlier, known.ahead.others)):
         found.append(room.Ahead(known.ahead.higher, known.ahead.earlier, known.ahead.others))
     return found

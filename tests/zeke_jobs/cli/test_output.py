@@ -16,6 +16,7 @@ from zeke_jobs.cli.output import print_json
 from zeke_jobs.cli.why import as_data
 from zeke_jobs.looking import ends, room
 from zeke_jobs.looking.facts import Holder, SentRow
+from zeke_jobs.looking.keepers import Keeper
 from zeke_jobs.looking.reasons import Reason
 from zeke_jobs.looking.why import Explanation
 
@@ -44,7 +45,7 @@ def sample(hint: Any) -> Any:
 
 
 def filled(cls: Any) -> Any:
-    known = {"UUID": UUID, "datetime": datetime, "timedelta": timedelta, "Holder": Holder, "SentRow": SentRow}
+    known = {one.__name__: one for one in (UUID, datetime, timedelta, Holder, Keeper, SentRow)}
     hints = get_type_hints(cls, localns=known)
     return cls(**{field.name: sample(hints[field.name]) for field in fields(cls)})
 

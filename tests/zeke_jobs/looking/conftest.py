@@ -69,6 +69,25 @@ class Scene(Jobs):
             after=[0.0] * len(claims),
         )
 
+    def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
+        """Claim the suspect that waits longest for a worker that has made itself empty, and start it."""
+        tasks = [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
+        (claim,) = SQL.all(self.conn, "job_claim_alone", worker=worker, queue=queue, tasks=tasks)
+        self.start(worker, [claim])
+        job: UUID = claim["message_id"]
+        return job
+
+    def suspect(self, task: str, deaths: int = 1) -> UUID:
+        """A due job during which so many workers died."""
+        (job,) = self.add(task)
+        self.rows(
+            "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s",
+            deaths,
+            deaths,
+            job,
+        )
+        return job
+
     def why(self, job: UUID) -> Explanation:
         return why(self.conn, job)
 

@@ -177,6 +177,57 @@ def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
     assert found(scene.conn, "unserved")
 
 
+def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_after_a_minute(scene: Scene) -> None:
+    scene.use(PLAIN + "  other: {handler: 'H:echo'}\n  slow: {handler: 'H:echo', queue: slow}\n")
+    suspect = scene.suspect("slow")
+    worker = scene.serve(pid=9)
+    scene.beat(worker)
+    assert found(scene.conn, "kept-by-suspect") == []  # nothing waits
+    scene.add("plain", 2)
+    scene.add("other")
+    scene.add("other", options='{"delay": 3600}')
+    (one,) = found(scene.conn, "kept-by-suspect")
+    assert f"box:9 makes itself empty to run slow {suspect} alone" in one.sentence
+    scene.run_alone(worker, "slow")
+    scene.later(59)
+    scene.beat(worker)
+    (one,) = found(scene.conn, "kept-by-suspect")
+    assert (one.severity, one.subject) == ("notice", "queue/default")
+    assert one.sentence == (
+        f"no live worker claims other and plain of queue default: box:9 runs slow {suspect} alone "
+        "since 2026-03-10 12:00:00 UTC (59s), because a worker died while running it; 3 jobs due"
+    )
+    assert one.help.startswith(f"wait until it has ended, or: zeke-jobs cancel {suspect}; with more processes")
+    assert one.figures == {
+        "queue": "default",
+        "tasks": ["other", "plain"],
+        "due": 3,
+        "jobs": [str(suspect)],
+        "seconds": 59.0,
+    }
+    scene.later(1)
+    (one,) = found(scene.conn, "kept-by-suspect")
+    assert one.severity == "warning"
+    scene.serve(pid=10)
+    assert found(scene.conn, "kept-by-suspect") == []
+
+
+def test_jobs_that_wait_for_something_else_anyway_are_not_said_to_wait_for_one_that_runs_alone(scene: Scene) -> None:
+    healthy(scene, PLAIN + "  slow: {handler: 'H:echo', concurrency: 1}\n", pid=9)
+    (worker,) = [row["id"] for row in scene.rows("SELECT id FROM zeke_jobs.worker")]
+    scene.suspect("slow")
+    scene.beat(worker)
+    scene.add("slow")
+    (one,) = found(scene.conn, "kept-by-suspect")
+    assert one.figures["tasks"] == ["slow"]
+    scene.run_alone(worker)
+    assert found(scene.conn, "kept-by-suspect") == []  # its limit is full
+    scene.add("plain")
+    assert found(scene.conn, "kept-by-suspect")
+    pausing.pause(scene.conn, "task/plain", by="ann")
+    assert found(scene.conn, "kept-by-suspect") == []
+
+
 def test_a_limit_above_the_threads_that_serve_it_is_noticed(scene: Scene) -> None:
     healthy(scene, "  wide: {handler: 'H:echo', concurrency: 12}\n")
     (one,) = found(scene.conn, "too-few-threads")

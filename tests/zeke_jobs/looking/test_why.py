@@ -245,6 +245,110 @@ def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> N
     )
 
 
+def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
+    scene.use(PLAIN)
+    suspect = scene.suspect("plain", deaths=2)
+    earlier, job = scene.add("plain", 2)
+    worker = scene.serve(pid=9)
+    assert "kept-by-suspect" not in scene.reasons(job)  # it goes on until its next heartbeat
+    scene.beat(worker)
+    scene.later(3)
+    found = scene.why(job).reasons
+    assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
+    assert found[0].sentence == (
+        f"the one process for queue default claims nothing else: box:9 makes itself empty to run plain {suspect} alone, "
+        f"which could start since {AT} (3s), because 2 workers died while running it"
+    )
+    assert scene.run_alone(worker) == suspect
+    scene.later(20)
+    scene.beat(worker)
+    (reason,) = scene.why(earlier).reasons
+    assert reason.sentence == (
+        f"the one process for queue default claims nothing else: box:9 runs plain {suspect} alone "
+        "since 2026-03-10 12:00:03 UTC (20s), because 2 workers died while running it"
+    )
+    assert reason.help == (
+        f"wait until it has ended, or: zeke-jobs cancel {suspect}; "
+        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
+    )
+    claim = {"message_id": suspect, "claim": scene.row(suspect)["claim"]}
+    scene.complete(worker, [claim])
+    assert list(scene.reasons(earlier)) == ["starts-next"]
+
+
+def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo', queue: slow}\n")
+    suspect = scene.suspect("slow")
+    worker = scene.serve()
+    scene.beat(worker)
+    (job,) = scene.add("plain")
+    assert f"box:1 makes itself empty to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
+    scene.run_alone(worker, "slow")
+    assert f"box:1 runs slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
+
+
+def test_a_suspect_that_a_pause_holds_back_keeps_nobody(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
+    scene.suspect("slow")
+    scene.beat(scene.serve())
+    (job,) = scene.add("plain")
+    assert list(scene.reasons(job)) == ["kept-by-suspect"]
+    pausing.pause(scene.conn, "task/slow", by=BY)
+    assert list(scene.reasons(job)) == ["starts-next"]
+
+
+def test_a_job_that_is_not_due_waits_for_no_suspect(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
+    scene.suspect("slow")
+    scene.beat(scene.serve())
+    (job,) = scene.add("plain", options='{"delay": 60}')
+    pausing.pause(scene.conn, "task/plain", by=BY)
+    assert list(scene.reasons(job)) == ["paused", "not-due"]
+
+
+def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.suspect("plain")
+    kept, other = scene.serve(pid=1), scene.serve(pid=2, threads=2)
+    scene.beat(kept)
+    scene.run_alone(kept)
+    (job,) = scene.add("plain")
+    assert list(scene.reasons(job)) == ["starts-next"]
+    assert len(scene.claim(other, 1)) == 1
+    scene.add("plain")
+    scene.claim(other, 1)
+    (job,) = scene.add("plain")
+    assert scene.reasons(job) == {
+        "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed); "
+        "kept by a job that runs alone: 1 more process"
+    }
+
+
+@pytest.mark.parametrize("how", ["stopping", "silent", "without the task"])
+def test_a_process_that_does_not_serve_a_job_does_not_go_on_with_it(scene: Scene, how: str) -> None:
+    scene.use(PLAIN)
+    scene.suspect("plain")
+    other = scene.serve(pid=2, tasks=["else"] if how == "without the task" else None)
+    scene.later(21 if how == "silent" else 0)
+    worker = scene.serve()
+    scene.beat(worker)
+    (job,) = scene.add("plain")
+    scene.beat(other, stopping=True) if how == "stopping" else None
+    assert list(scene.reasons(job)) == ["kept-by-suspect"]
+
+
+def test_a_suspect_waits_for_another_one_that_runs_and_is_not_made_room_for(scene: Scene) -> None:
+    scene.use(PLAIN)
+    first, second = scene.suspect("plain"), scene.suspect("plain")
+    worker = scene.serve()
+    scene.beat(worker)
+    assert list(scene.reasons(first)) == list(scene.reasons(second)) == ["suspect"]
+    assert scene.run_alone(worker) == first
+    found = scene.reasons(second)
+    assert "no worker makes itself empty yet" in found["suspect"]
+    assert f"box:1 runs plain {first} alone" in found["kept-by-suspect"]
+
+
 def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
     scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
     scene.serve()
