@@ -238,8 +238,8 @@ DECLARE
   v_at integer;
   v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than a second, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 second' THEN v_cursors -> p_queue -> 'at' END;
+  -- Not for longer than ten seconds, whatever the clock does.
+  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_cursors -> p_queue -> 'at' END;
   v_counted_on timestamptz;
   v_searched text[];
   v_took interval;
@@ -319,7 +319,7 @@ BEGIN
     -- What is sent just now may not be committed yet.
     PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
       'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 second')
+        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '10 seconds')
         ELSE v_until END,
       'at', (
         SELECT jsonb_object_agg(t.id, CASE

@@ -183,7 +183,7 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
--- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, a second at most. A
+-- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
 -- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
 -- past) waits until then, or until a claim finds nothing else.
 CREATE FUNCTION zeke_jobs.claim(
@@ -224,8 +224,8 @@ DECLARE
   v_at integer;
   v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
   v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than a second, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '1 second' THEN v_cursors -> p_queue -> 'at' END;
+  -- Not for longer than ten seconds, whatever the clock does.
+  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_cursors -> p_queue -> 'at' END;
   v_counted_on timestamptz;
   v_searched text[];
   v_took interval;
@@ -305,7 +305,7 @@ BEGIN
     -- What is sent just now may not be committed yet.
     PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
       'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '1 second')
+        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '10 seconds')
         ELSE v_until END,
       'at', (
         SELECT jsonb_object_agg(t.id, CASE
