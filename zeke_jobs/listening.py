@@ -109,12 +109,12 @@ class Listener:
             if now >= next_look:
                 self._tell(self._ended(conn, waiting))
                 next_look = now + poll
-            readable, _, _ = select.select([conn], [], [], max(0.0, next_look - monotonic()))
-            if readable:
+            # What came along with the answer to a look does not make the connection readable.
+            if not conn.notifies and select.select([conn], [], [], max(0.0, next_look - monotonic()))[0]:
                 conn.poll()
-                told = [notify.payload for notify in conn.notifies]
-                conn.notifies.clear()
-                self._tell(told)
+            told = [notify.payload for notify in conn.notifies]
+            conn.notifies.clear()
+            self._tell(told)
 
     @staticmethod
     def _ended(conn: Connection, ids: list[str]) -> list[str]:

@@ -207,6 +207,22 @@ def test_an_announced_end_wakes_who_waits_without_a_look_of_its_own(conn: Connec
     assert waiting.result() is True
 
 
+def test_what_is_announced_during_a_look_wakes_at_once(conn: Connection, other_conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+
+    class EndsMeanwhile(listening.Listener):
+        @staticmethod
+        def _ended(conn: Connection, ids: list[str]) -> list[str]:
+            finish(other_conn, sent.id)
+            with conn.cursor() as cursor:
+                while not conn.notifies:  # it comes along with the answer to a look
+                    cursor.execute("SELECT 1")
+            return []
+
+    never_looks_again = EndsMeanwhile(drivers.own_pool(), 3600)
+    assert Waiting(lambda: never_looks_again.wait(sent.id, monotonic() + 60)).result() is True
+
+
 def test_one_connection_listens_for_all_who_wait(conn: Connection) -> None:
     sent = [zeke_jobs.send("anything") for _ in range(8)]
     shared = listener(poll=3600)

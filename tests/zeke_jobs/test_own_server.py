@@ -28,6 +28,7 @@ def test_root_gets_a_folder_that_an_unprivileged_server_can_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("zeke_jobs.own_server._LONGEST", 4096)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     assert server_folder(closed / ".zeke").parent == Path("/var/lib")
