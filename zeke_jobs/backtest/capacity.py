@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.lanes import RATE_GRACE
+from zeke_jobs.backtest.lanes import rate_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -136,8 +136,7 @@ def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
         if slots is not None:
             yield needs.bound(name, "limit", slots, ids, "held")
         if rate is not None:
-            window = rate.period.total_seconds() + RATE_GRACE
-            yield needs.bound(f"{name} rate", "rate", rate.count / window, ids, "starts")
+            yield needs.bound(f"{name} rate", "rate", rate.count / rate_window(rate), ids, "starts")
 
 
 def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:

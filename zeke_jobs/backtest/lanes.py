@@ -18,6 +18,11 @@ Key = int | str
 Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of sending, job
 
 
+def rate_window(rate: Rate) -> float:
+    """Seconds over which a claim counts a rate."""
+    return rate.period.total_seconds() + RATE_GRACE
+
+
 class Gate:
     """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
 
@@ -27,7 +32,7 @@ class Gate:
         self.name = name
         self.limit = limit
         self.rate = rate.count if rate else None
-        self.window = rate.period.total_seconds() + RATE_GRACE if rate else 0.0
+        self.window = rate_window(rate) if rate else 0.0
         self.rate_name = f"{name} rate"
         self.active = 0
         self.passed: deque[float] = deque()
