@@ -106,11 +106,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
         held_back = self._process.runtime.held_back
-        held_back.note(self._queue, (ANY,))  # what ends while the claim is under way may let another job start
+        held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
             self._said, self._said_as = _Waits(), self._process.registrations
         rows, held = self._claim_alone(conn) if alone else self._claim(conn, want)
-        held_back.note(self._queue, held)
+        held_back.found(self._queue, held)
         self._owes_look = False
         self._accept(rows)
         now = time.monotonic()
@@ -173,7 +173,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 self._until_due = max(_SOON[0], min((due - now).total_seconds(), self._until_due))
         if completions:
             process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
+            self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return [row for row in rows if row[1]], held
+
+    def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
+        # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
+        held_back = self._process.runtime.held_back
+        for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
+            self._process.doorbell.ring(queue)
 
     def _claim_alone(self, conn: Connection) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process

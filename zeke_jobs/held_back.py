@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,17 +21,25 @@ class HeldBack:
 
     def __init__(self, find: Callable[[str], RunnableTask | None]) -> None:
         self._find = find
-        self._tasks: dict[str, Collection[str]] = {}
+        self._looks: dict[str, tuple[Collection[str], float]] = {}  # with when they ended, in monotonic seconds
         self._owed: set[str] = set()
         self._lock = threading.Lock()
 
-    def note(self, queue: str, tasks: Collection[str]) -> None:
-        """What the queue's consumer found: ids of tasks, or ``ANY``."""
-        self._tasks[queue] = tasks
+    def looking(self, queue: str) -> None:
+        """The queue's consumer looks: what ends until it has found something may let another job start."""
+        self._looks[queue] = ((ANY,), math.inf)
 
-    def freed_by(self, ended: str) -> list[str]:
-        """The queues to look at when a job of the task ``ended`` has ended."""
-        return [queue for queue, tasks in list(self._tasks.items()) if any(self._share(ended, held) for held in tasks)]
+    def found(self, queue: str, tasks: Collection[str]) -> None:
+        """What the queue's consumer found: ids of tasks, or ``ANY``."""
+        self._looks[queue] = (tasks, time.monotonic())
+
+    def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
+        """The queues to look at when a job of the task ``ended`` has ended, if their last look ended after ``since``."""
+        return [
+            queue
+            for queue, (tasks, looked) in list(self._looks.items())
+            if looked > since and any(self._share(ended, held) for held in tasks)
+        ]
 
     def owe(self, queues: Iterable[str]) -> None:
         """These are to be looked at, if not at once."""

@@ -13,7 +13,7 @@ from zeke_jobs.claims import Claim, HeldClaims, JobMessage
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.held_back import ANY, HeldBack
 from zeke_jobs.load import Load
-from zeke_jobs.outcome import Ended, Settled
+from zeke_jobs.outcome import Completed, Ended, Settled
 from zeke_jobs.turns import Turns
 
 USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
@@ -26,6 +26,10 @@ class Process(SimpleNamespace):
         self.put: list[tuple[Claim, Any]] = []
         held = HeldClaims()
         super().__init__(
+            id=uuid4(),
+            queues=("default",),
+            tasks=lambda: ["a"],
+            doorbell=SimpleNamespace(listens=True),
             held=held,
             turns=Turns(held),
             alone=False,
@@ -44,7 +48,7 @@ class Acknowledging(Process):
     def __init__(self) -> None:
         super().__init__()
         self.rung: list[str] = []
-        self.doorbell = SimpleNamespace(ring=self.rung.append)
+        self.doorbell.ring = self.rung.append
         self.work_done = self.load.done
         self.settler.written = lambda _: None
         tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
@@ -162,7 +166,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
-            process.runtime.held_back.note(queue, held.get(queue, ()))
+            process.runtime.held_back.found(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
         assert process.rung == woken, (held, ended)
         process.rung.clear()
@@ -171,12 +175,44 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    process.runtime.held_back.note("default", ["alone"])
+    process.runtime.held_back.found("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
     assert process.rung == []
     process.end(consumer, second)
     assert process.rung == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "found", "woken"),
+    [
+        ("while it looks", ["pooled"], ["slow"]),
+        ("after its look", ["pooled"], ["slow"]),
+        ("after its look", ["alone"], []),
+        ("before its look", ["pooled"], []),
+    ],
+)
+def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_have_missed_it(
+    monkeypatch: pytest.MonkeyPatch, ends: str, found: list[str], woken: list[str]
+) -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    claim = process.claim(consumer, "also pooled").claim
+    process.settler.take_completions = lambda: [(claim, Completed())]
+    process.settler.flush_soon = lambda *_: None
+    held_back = process.runtime.held_back
+
+    def rows(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        if ends != "before its look":
+            held_back.looking("slow")
+        if ends == "after its look":
+            held_back.found("slow", found)
+        return []
+
+    held_back.found("slow", found)
+    monkeypatch.setattr("zeke_jobs.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
+    consumer._fill()
+    assert process.rung == woken
 
 
 @pytest.mark.parametrize(("opens_in", "looks_in"), [(0.1, 0.1), (0.001, 0.02), (3600, 2.0)])
@@ -185,9 +221,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 ) -> None:
     process = Process()
     waited: list[float] = []
-    process.doorbell = SimpleNamespace(listens=True, wait=lambda _, timeout: waited.append(timeout))
-    process.queues = ("default",)
-    process.id, process.tasks = uuid4(), lambda: ["a"]
+    process.doorbell.wait = lambda _, timeout: waited.append(timeout)
     process.settler.take_completions = list
     now = datetime.now(UTC)
     said = (None, None, None, "a", None, None, None, None, None, now + timedelta(seconds=opens_in), now)
@@ -201,8 +235,6 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 
 def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process()
-    process.doorbell, process.queues = SimpleNamespace(listens=True), ("default",)
-    process.id, process.tasks = uuid4(), lambda: ["a"]
     monkeypatch.setattr("zeke_jobs.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
     monkeypatch.setattr("zeke_jobs.consumer.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]

@@ -396,8 +396,7 @@ def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.consumer._POLL", 3600.0)
-    # One look more after a ring: the end may be under way with the other queue's claim.
-    monkeypatch.setattr("zeke_jobs.consumer._SOON", (0.02, 3600.0))
+    monkeypatch.setattr("zeke_jobs.consumer._SOON", (3600.0, 3600.0))
     pool = "limits: {few: {concurrency: 1}}"
     tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
     with running(tasks, pool):
