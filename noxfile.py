@@ -161,9 +161,7 @@ def _pytest_on_debians_server(session: nox.Session) -> None:
     if not found:
         session.log("no PostgreSQL of the system's here: the embedded server was the only one tested")
         return
-    session.run(
-        "pytest", "tests/zeke_jobs/engine", "-q", "--numprocesses=auto", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)}
-    )
+    _run_all(session, "tests/zeke_jobs/engine", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
 
 
 def _lint(session: nox.Session) -> None:
@@ -174,10 +172,14 @@ def _lint(session: nox.Session) -> None:
 def _pytest(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
-        return
+    else:
+        _run_all(session)
+
+
+def _run_all(session: nox.Session, *paths: str, env: dict[str, str] | None = None) -> None:
     try:
-        session.run("pytest", "--numprocesses=auto", "--dist=worksteal")
+        session.run("pytest", *paths, "--numprocesses=auto", "--dist=worksteal", env=env)
     except nox.command.CommandFailed:
         # Real processes wait for one another in real seconds, which a machine that is short of them may not keep.
         session.warn("some tests failed beside others: they run once more, one by one, and must pass")
-        session.run("pytest", "--last-failed", "--last-failed-no-failures=none", "-rA")
+        session.run("pytest", *paths, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
