@@ -161,7 +161,7 @@ def _pytest_on_debians_server(session: nox.Session) -> None:
     if not found:
         session.log("no PostgreSQL of the system's here: the embedded server was the only one tested")
         return
-    _run_all(session, "tests/zeke_jobs/engine", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
+    _run_all(session, "-q", "tests/zeke_jobs/engine", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
 
 
 def _lint(session: nox.Session) -> None:
@@ -176,10 +176,10 @@ def _pytest(session: nox.Session) -> None:
         _run_all(session)
 
 
-def _run_all(session: nox.Session, *paths: str, env: dict[str, str] | None = None) -> None:
+def _run_all(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     try:
-        session.run("pytest", *paths, "--numprocesses=auto", "--dist=worksteal", env=env)
+        session.run("pytest", *arguments, "--numprocesses=auto", "--dist=worksteal", env=env)
     except nox.command.CommandFailed:
         # Real processes wait for one another in real seconds, which a machine that is short of them may not keep.
         session.warn("some tests failed beside others: they run once more, one by one, and must pass")
-        session.run("pytest", *paths, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
+        session.run("pytest", *arguments, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
