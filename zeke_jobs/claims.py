@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.outcome import Outcome
+    from zeke_jobs.slots import Slot
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds)."""
+    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
+
+    ``is_ahead`` says that it was claimed ahead of its limit; ``slot`` is what it holds of the limit; ``order`` is that in which
+    those that may start do, 0 for one that may not yet.
+    """
 
     id: UUID
     number: int
@@ -32,9 +37,14 @@ class Claim:
     revision: int
     parent: UUID | None
     scheduled_for: datetime | None
+    claimed_on: datetime
     asked: float = field(default_factory=time.monotonic)
     received: float = field(default_factory=time.monotonic)
     started: float | None = None
+    done: float | None = None
+    slot: Slot | None = None
+    is_ahead: bool = False
+    order: int = 0
     marked: bool = False
     ended: bool = False
     given_up: bool = False
@@ -44,6 +54,11 @@ class Claim:
     def after(self) -> float | None:
         """Seconds from the claim to the start of the handler; None when it has not started."""
         return None if self.started is None else self.started - self.received
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from the claim to the end of the handler; None when it has not started."""
+        return None if self.started is None or self.done is None else self.done - self.received
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
@@ -58,7 +73,8 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """
 
     def __init__(self, row: Sequence[Any], queue: str, asked: float) -> None:
-        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, *_ = row
+        message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
+        scheduled_for, claimed_on, is_ahead = rest
         fields = json.loads(message)
         args: Any = fields.get("args") or ()
         kwargs: Any = fields.get("kwargs") or {}
@@ -89,12 +105,17 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             revision=revision or 0,
             parent=parent,
             scheduled_for=scheduled_for,
+            claimed_on=claimed_on,
             asked=asked,
+            is_ahead=is_ahead,
         )
 
     # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
+
+    def __lt__(self, other: JobMessage) -> bool:
+        return self.claim.order < other.claim.order
 
 
 class HeldClaims:

@@ -15,7 +15,7 @@ from zeke_jobs.claims import JobMessage
 from zeke_jobs.endings import columns
 from zeke_jobs.held_back import ANY
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
+from zeke_jobs.outcome import RETURNED, Completed, Ended, of_exception
 from zeke_jobs.postgres import is_away
 from zeke_jobs.queries import SQL
 
@@ -81,6 +81,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
             self._process.heartbeat.doubt_claims()
+            self._process.slots.doubt()
             self._said = _Waits()
             self._process.held.wait_for_change(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
@@ -143,6 +144,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
         completions = process.settler.take_completions()
+        kept = process.slots.write(claim for claim, _ in completions)
         try:
             rows = SQL.rows(
                 conn,
@@ -154,10 +156,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 want=want,
                 free=process.load.free(),
                 threads=process.load.threads,
-                short=process.load.short(),
                 ask=self._looks >= len(_SOON),
+                **process.slots.more(process.short()),
+                **kept.columns(),
             )
         except (psycopg2.Error, ValueError) as error:
+            process.slots.unsaid(kept)
             process.settler.put_back(completions)
             if is_away(error) or not completions:
                 raise
@@ -166,7 +170,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         held: Sequence[str] = ()
         self._until_due = self._longest_wait()
         if rows and rows[-1][0] is None:
-            *_, named, _, _, _, _, _, due, now = rows.pop()
+            _, _, _, named, *_, due, now, _ = rows.pop()
             held = [task for task in named.split(",") if task]
             if due is not None:
                 # Not at once again, however fast a rate lets jobs through.
@@ -191,14 +195,22 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         for row in rows:
             message = JobMessage(row, self._queue, self._asked)
-            held = self._process.held.add(message.claim)
+            process = self._process
+            held = process.held.add(message.claim)
             if held is message.claim:
-                self._process.load.take(message.claim)
+                if not held.is_ahead:
+                    process.slots.take(message.claim)
+                elif not process.slots.wait(message):
+                    continue
+                process.load.take(message.claim)
                 self._buffer.append(message)
             elif held.number != message.claim.number:
                 # It was rescued from us and came back while its earlier run still ends here.
-                self._process.settler.put(message.claim, _STILL_ENDING)
+                process.settle(message.claim, _STILL_ENDING)
+            elif message.claim.is_ahead:
+                process.slots.forgotten(held)
             # else: the server forgot the claim in a crash; that run goes on, and the number is the same again.
+        self._process.return_stranded()
 
     def _say(self, conn: Connection, waits: _Waits) -> None:
         if self._said != waits:
@@ -234,11 +246,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, self._process.policy(claim.task), retries=retries)
-        self._process.work_done(message.claim)
-        if isinstance(outcome, Settled):
-            self._process.settler.written([(message.claim, Completed())])
-        else:
-            self._process.settler.put(message.claim, outcome)
+        self._process.settle(message.claim, outcome, frees_thread=True)
         # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
         held_back = self._process.runtime.held_back
         held_back.owe(held_back.freed_by(message.claim.task))
@@ -255,10 +263,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back what was claimed and not started, as at a shutdown."""
         for message in messages:
             if not message.claim.ended:
-                self._process.work_done(message.claim)
-                self._process.settler.put(message.claim, RETURNED)
+                self._process.settle(message.claim, RETURNED, frees_thread=True)
 
     def close(self) -> None:
         """Hand back what dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
+        for claim in self._process.slots.of_queue(self._queue):
+            self._process.settler.put(claim, RETURNED)

@@ -114,6 +114,7 @@ class EndingWriter:
             reason=outcome.reason,
             error=None if outcome.error is None else Json(outcome.error),
             revision=self.revision,
+            took=claim.took,
         )
         return row is not None and bool(row["ours"])
 
@@ -128,5 +129,6 @@ def columns(batch: Sequence[Completion]) -> dict[str, Any]:
         "ids": [claim.id for claim, _ in batch],
         "claims": [claim.number for claim, _ in batch],
         "after": [claim.after or 0.0 for claim, _ in batch],
+        "took": [claim.took for claim, _ in batch],
         "results": [outcome.output for _, outcome in batch],
     }

@@ -22,6 +22,7 @@ class HeldBack:
     def __init__(self, find: Callable[[str], RunnableTask | None]) -> None:
         self._find = find
         self._looks: dict[str, tuple[Collection[str], float]] = {}  # with when they ended, in monotonic seconds
+        self._short_of_threads: set[str] = set()
         self._owed: set[str] = set()
         self._lock = threading.Lock()
 
@@ -32,6 +33,7 @@ class HeldBack:
     def found(self, queue: str, tasks: Collection[str]) -> None:
         """What the queue's consumer found: ids of tasks, or ``ANY``."""
         self._looks[queue] = (tasks, time.monotonic())
+        (self._short_of_threads.add if ANY in tasks else self._short_of_threads.discard)(queue)
 
     def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
         """The queues to look at when a job of the task ``ended`` has ended, if their last look ended after ``since``."""
@@ -40,6 +42,10 @@ class HeldBack:
             for queue, (tasks, looked) in list(self._looks.items())
             if looked > since and any(self._share(ended, held) for held in tasks)
         ]
+
+    def is_short_of_threads(self) -> bool:
+        """Whether jobs that may take long wait for a thread: what is short must not take each one that comes free."""
+        return bool(self._short_of_threads)
 
     def owe(self, queues: Iterable[str]) -> None:
         """These are to be looked at, if not at once."""

@@ -24,6 +24,7 @@ class Load:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._taken = 0
+        self._order = 0
         self._taken_long = 0
         self._started = 0
         self._durations: dict[str, float] = {}
@@ -32,8 +33,10 @@ class Load:
         self._lock = threading.Lock()
 
     def take(self, claim: Claim) -> None:
-        """A job was claimed."""
+        """A job is to start as soon as those before it leave it a thread."""
         with self._lock:
+            self._order += 1
+            claim.order = self._order
             claim.long = claim.task not in self._short
             self._taken += 1
             self._taken_long += claim.long
@@ -57,22 +60,41 @@ class Load:
                 self._learn(claim.task, time.monotonic() - claim.started)
             return self._taken == self.threads - 1
 
-    def hand_back(self, claims: Iterable[Claim]) -> list[Claim]:
-        """Of the claims held, those that wait too long behind a job that takes long. They no longer start here."""
-        late = time.monotonic() - _TOO_LONG
+    def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
+        """Since when a job waits too long (monotonic seconds), and whether one of the claims held runs for longer.
+
+        That one's task is no longer short: what is handed back would be claimed ahead again.
+        """
+        now, is_long = time.monotonic(), False
         with self._lock:
-            held = [claim for claim in claims if not claim.ended]
-            if not any(claim.started is not None and claim.started < late for claim in held):
-                return []
-            waiting = [claim for claim in held if claim.started is None and claim.received < late]
+            for claim in claims:
+                if claim.ended or claim.started is None or now - claim.started <= _TOO_LONG:
+                    continue
+                is_long = True
+                if not claim.long:
+                    claim.long = True
+                    self._taken_long += 1
+                if claim.task in self._short:
+                    self._learn(claim.task, now - claim.started)
+        return now - _TOO_LONG, is_long
+
+    def late(self, claims: Iterable[Claim], before: float) -> list[Claim]:
+        """Of the claims held, those that wait for a thread since a time before that. They no longer start here."""
+        with self._lock:
+            waiting = [
+                claim
+                for claim in claims
+                if claim.order and not claim.ended and claim.started is None and claim.received < before
+            ]
             for claim in waiting:
                 claim.ended = True
                 self._let_go(claim)
             return waiting
 
-    def short(self) -> list[str]:
-        """The tasks of which jobs may be claimed ahead."""
-        return list(self._short)
+    def short(self) -> dict[str, int]:
+        """The tasks of which jobs may be claimed ahead, and how many of each a thread gets through in that time."""
+        with self._lock:
+            return {task: int(_AHEAD / max(self._durations[task], 1e-5)) for task in self._short}
 
     def waiting(self) -> int:
         """Jobs that were taken and have not started."""
@@ -82,10 +104,12 @@ class Load:
         """Threads that have nothing to do; below zero by what was claimed ahead."""
         return self.threads - self._taken
 
-    def room(self) -> int:
-        """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds."""
+    def room(self, *, may_be_ahead: bool = True) -> int:
+        """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds, or at once."""
         with self._lock:
             free = self.threads - self._taken
+            if not may_be_ahead:
+                return max(0, free)
             flowing = self.threads - self._taken_long  # threads that come back soon
             if self._taken_long:
                 flowing -= 1  # where there are long jobs, the next one may be claimed along with this

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zeke_jobs.endings import Completion, Ending
     from zeke_jobs.outcome import Ended
     from zeke_jobs.postgres import Pool
+    from zeke_jobs.slots import Slots
 
 _MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
 _BATCH = 500
@@ -42,10 +43,11 @@ class Settler:
     its completion is written again.
     """
 
-    def __init__(self, pool: Pool, held: HeldClaims) -> None:
+    def __init__(self, pool: Pool, held: HeldClaims, slots: Slots) -> None:
         self.writer = EndingWriter()
         self._pool = pool
         self._held = held
+        self._slots = slots
         self._waiting: list[Ending] = []
         self._unflushed: list[Ending] = []
         self._waiting_since = self._unflushed_since = 0.0
@@ -67,6 +69,13 @@ class Settler:
                 self._condition.wait(1.0)
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
+                self._waiting_since = time.monotonic()
+                self._wake_by(self._waiting_since + _GRACE)
+
+    def say_soon(self) -> None:
+        """What is kept of slots has changed, and perhaps no end will be written soon."""
+        with self._condition:
+            if self._slots.has_unsaid() and not self._waiting:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
@@ -148,6 +157,9 @@ class Settler:
                         SQL.run(conn, "job_flush")
                         self.written(unflushed)
                         unflushed = []
+                    kept = self._slots.write(claim for claim, _ in batch)
+                    if kept.counts:
+                        SQL.run(conn, "slot_keep", worker=self.writer.worker, **kept.columns())
                     for part in self.writer.write(conn, batch):
                         self.written(*part)
                         for claim, _ in part[0]:
@@ -158,6 +170,7 @@ class Settler:
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
+                self._slots.doubt()
                 self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -174,7 +187,7 @@ class Settler:
         with self._condition:
             while True:
                 now = time.monotonic()
-                write_in = self._waiting_since + _GRACE - now if self._waiting else None
+                write_in = self._waiting_since + _GRACE - now if self._waiting or self._slots.has_unsaid() else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
@@ -188,7 +201,7 @@ class Settler:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            return (batch, unflushed) if batch or unflushed or not self._closing else None
+            return (batch, unflushed) if batch or unflushed or self._slots.has_unsaid() or not self._closing else None
 
     def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(

@@ -27,12 +27,13 @@ from zeke_jobs.heartbeat import Heartbeat
 from zeke_jobs.interrupts import Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import RETURNED, Ended, Settled, of_exception
+from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import Pool, can_listen, connect, is_away
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
 from zeke_jobs.roles import complaint
 from zeke_jobs.settler import Settler
+from zeke_jobs.slots import Slots
 from zeke_jobs.turns import Turns
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.claims import Claim
+    from zeke_jobs.claims import Claim, JobMessage
     from zeke_jobs.config.models import Config, Task
     from zeke_jobs.outcome import Outcome
     from zeke_jobs.runtime import Runtime
@@ -64,7 +65,8 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
-        self.settler = Settler(self.pool, self.held)
+        self.slots = Slots()
+        self.settler = Settler(self.pool, self.held, self.slots)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)
         self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
@@ -73,6 +75,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.stuck = 0
         self.registrations = 0
         self._listens = True
+        self._start: Callable[[JobMessage], object]  # puts it where dramatiq's threads look
         self.doorbell: Doorbell
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
@@ -83,7 +86,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         """How many jobs this process would claim now, in a turn of ``turns``."""
         if self.stopping or not self.is_alive():
             return 0
-        return 1 if self.alone else self.load.room()
+        return 1 if self.alone else self.load.room(may_be_ahead=not self.runtime.held_back.is_short_of_threads())
 
     def has_free_thread(self) -> bool:
         """Whether a job that this process claimed now would start at once."""
@@ -92,6 +95,13 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
     def tasks(self) -> list[str]:
         """Ids of the tasks that this process serves."""
         return list(self.runtime.tasks)
+
+    def short(self) -> dict[str, int]:
+        """Tasks whose jobs may be claimed ahead, and how many of each a thread gets through while one may wait.
+
+        None that may start only once: should this process die, it would not be known which of them had.
+        """
+        return {task: each for task, each in self.load.short().items() if self.policy(task).limit}
 
     def policy(self, task: str) -> Retry:
         """The task's retry policy, or the default one for a task that left jobs.yaml."""
@@ -117,7 +127,44 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def hand_back(self) -> None:
         """Let others have what waits here for a thread while a job takes long."""
-        for claim in self.load.hand_back(self.held.all()):
+        claims = self.held.all()
+        before, is_long = self.load.too_late(claims)
+        waiting = self.load.late(claims, before) if is_long else []
+        # Who waits so long for a slot waits for one that went to others, be it because the task is paused.
+        for claim in (*waiting, *self.slots.late(before)):
+            self.settle(claim, RETURNED)
+        if any(claim.is_ahead and not claim.marked and claim.started is not None for claim in claims):
+            self.heartbeat.watch_soon()  # until it is known that it has started, it is shown as waiting
+
+    def settle(self, claim: Claim, outcome: Completed | Ended | Settled, *, frees_thread: bool = False) -> None:
+        """A claim has ended: who follows in its slot starts, and the settler writes the end if nobody has.
+
+        Args:
+            claim: It is held here.
+            outcome: How it ended.
+            frees_thread: It occupied a thread, or waited for one.
+        """
+        is_written = isinstance(outcome, Settled)
+        gives = not (self.stopping or self.runtime.held_back.is_short_of_threads())
+        successor = self.slots.end(claim, is_written=is_written, gives=gives)
+        if successor is not None:
+            self.load.take(successor.claim)
+        if frees_thread:
+            self.work_done(claim)
+        if isinstance(outcome, Settled):
+            self.settler.written([(claim, Completed())])
+            self.return_stranded()
+            self.settler.say_soon()
+        else:
+            self.settler.put(claim, outcome)
+        if successor is not None:
+            self._start(successor)
+            if self.slots.is_low(claim.task):
+                self.doorbell.ring(successor.queue_name)
+
+    def return_stranded(self) -> None:
+        """Let others have what was claimed ahead when no slot of its task is left here."""
+        for claim in self.slots.stranded():
             self.settler.put(claim, RETURNED)
 
     # ── dramatiq's hooks ──
@@ -139,6 +186,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         Ends the process with status 2 when the database's schema or the configuration does not fit.
         """
         self.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
+        self._start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
         self.load = Load(worker.worker_threads)
         self.handler_pool.resize(worker.worker_threads)
         self.heartbeat = Heartbeat(self)
@@ -235,7 +283,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._log.warning(
                     "still running at shutdown; it starts again elsewhere", task=claim.task, job_id=str(claim.id)
                 )
-                self.settler.put(claim, Ended("retry", delay=0.0, reason="the worker stopped before the job had ended"))
+                self.settle(claim, Ended("retry", delay=0.0, reason="the worker stopped before the job had ended"))
         self.settler.close(_LAST_WORDS)
         self.heartbeat.close()
         self.doorbell.close()
@@ -268,7 +316,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         )
         policy = self.policy(claim.task)
         ended = of_exception(interrupt, policy, retries=claim.attempt - claim.attempt_base)
-        self.settler.put(claim, ended)
+        self.settle(claim, ended)
         if self.stuck >= self.load.threads:
             self._log.critical("no thread is left; this process ends")
             self.settler.close(_LAST_WORDS)

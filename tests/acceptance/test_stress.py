@@ -40,13 +40,14 @@ JOBS_YAML = """
     defaults: {retry: {limit: 30, delay: 10ms, max_delay: 100ms}}
     tasks:
       limited: {handler: "S:stress", concurrency: 3}
+      narrow: {handler: "S:stress", concurrency: 3}
       keyed: {handler: "S:stress", concurrency: {per_key: 1}}
       pool-a: {handler: "S:stress", uses: [pool]}
       pool-b: {handler: "S:stress", uses: [pool], priority: 1}
       rated: {handler: "S:stress", rate: 6/s}
       free: {handler: "S:stress"}
 """
-LIMITS = {"limited": 3, "pool": 4, **{f"keyed {n}": 1 for n in range(5)}}
+LIMITS = {"limited": 3, "narrow": 3, "pool": 4, **{f"keyed {n}": 1 for n in range(5)}}
 RATE, RATE_PERIOD = 6, timedelta(seconds=1)
 TABLES = """
   CREATE TABLE effect (job uuid);
@@ -163,6 +164,8 @@ class Chaos:
         keys = [str(self.chance.randrange(5)) for _ in range(60)]
         zeke_jobs.send_many("limited", payloads(60))
         zeke_jobs.send_many("limited", payloads(20, plain=True))
+        # Of these some are claimed ahead, and follow others in their slots.
+        zeke_jobs.send_many("narrow", payloads(80, plain=True))
         zeke_jobs.send_many("keyed", payloads(60), keys=keys)
         zeke_jobs.send_many("pool-a", payloads(40))
         zeke_jobs.send_many("pool-b", payloads(40, plain=True))

@@ -27,7 +27,8 @@ CREATE TYPE zeke_jobs.claimed AS (
 	parent uuid,
 	scheduled_for timestamp with time zone,
 	claimed_on timestamp with time zone,
-	expires_on timestamp with time zone
+	expires_on timestamp with time zone,
+	ahead boolean
 );
 
 CREATE TYPE zeke_jobs.job_status AS ENUM (
@@ -66,12 +67,7 @@ BEGIN
   IF p_gate.concurrency IS NULL THEN
     RETURN NULL;
   END IF;
-  -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
-  -- a rename is active under the former name.
-  RETURN greatest(0, p_gate.concurrency - (
-    SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
-    FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
-    WHERE p_gate.name = ANY (t.gates)));
+  RETURN p_gate.concurrency - (SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
 END
 $$;
 
@@ -202,7 +198,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[]) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -233,6 +229,8 @@ DECLARE
   v_taken integer;
   v_places tid[];
   v_rows zeke_jobs.claimed[];
+  v_more integer[] := p_more;
+  v_ahead boolean;
   v_one integer;
   v_gate text;
   v_at integer;
@@ -247,6 +245,8 @@ DECLARE
   v_after_seqs bigint[];
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
+  v_long boolean;
+  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
   v_held_back text := '';
   v_claimed text := '';
@@ -339,7 +339,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
+    RETURN QUERY
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -379,6 +380,17 @@ BEGIN
           SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
           WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
         ORDER BY o.n);
+      v_ahead := cardinality(v_ready) = 0;
+      IF v_ahead THEN
+        -- Nothing of this level has room any more; ahead of their limits, then, if none is over-full. What others may wait for is not kept.
+        v_ready := ARRAY(
+          SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
+          WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
+            SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
+            WHERE g.name NOT LIKE 'task/%' OR v_gate_rooms[array_position(v_gate_names, g.name)] < 0
+              OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL)
+          ORDER BY o.n);
+      END IF;
       EXIT WHEN cardinality(v_ready) = 0;
       v_share := v_left / cardinality(v_ready);
       v_rest := v_left % cardinality(v_ready);
@@ -391,11 +403,15 @@ BEGIN
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
         v_one := v_ready[v_turn];
         v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
-        IF v_all[v_one].task <> ALL (p_short) THEN
+        IF v_ahead THEN
+          v_at := array_position(p_short, v_all[v_one].task);
+          v_quota := least(v_quota, v_more[v_at]);
+          v_more[v_at] := v_more[v_at] - v_quota;
+        ELSIF v_all[v_one].task <> ALL (p_short) THEN
           v_quota := least(v_quota, ceil(v_free::numeric / (
             SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
               v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
@@ -408,7 +424,7 @@ BEGIN
         IF v_all[v_one].task <> ALL (p_short) THEN
           v_free := v_free - v_quota;
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           v_at := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
         END LOOP;
@@ -444,11 +460,11 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, claimed_on = v_now, started_on = NULL,
           mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
+          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
@@ -461,11 +477,16 @@ BEGIN
         IF v_all[v_one].task <> ALL (p_short) THEN
           v_free := v_free + v_quotas[v_at] - v_taken;
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           v_share := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
+        v_share := array_position(p_short, v_all[v_one].task);
+        IF v_more[v_share] IS NOT NULL THEN
+          v_more[v_share] := least(
+            p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
+        END IF;
         IF v_taken > 0 THEN
           v_claimed := v_claimed || v_all[v_one].task || ':' || v_taken || ',';
         END IF;
@@ -478,28 +499,28 @@ BEGIN
       END LOOP;
     END LOOP;
     -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
-    IF v_left > 0 THEN
-      FOREACH v_one IN ARRAY v_open LOOP
-        v_candidate := v_all[v_one];
-        IF v_candidate.task = ANY (p_short) OR EXISTS (
-          SELECT 1 FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
-            AND q.priority = v_candidate.priority AND q.run_at <= v_now
-            AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
-        THEN
-          v_held_back := v_held_back || v_candidate.task || ',';
-        END IF;
-      END LOOP;
-    END IF;
+    FOREACH v_one IN ARRAY v_open LOOP
+      v_candidate := v_all[v_one];
+      v_long := p_short IS NOT NULL AND v_candidate.task <> ALL (p_short);
+      CONTINUE WHEN v_left = 0 AND NOT (v_long AND v_free <= 0);
+      IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
+        SELECT 1 FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
+          AND q.priority = v_candidate.priority AND q.run_at <= v_now
+          AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
+      THEN
+        v_held_back := v_held_back || v_candidate.task || ',';
+        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+          SELECT 1 FROM unnest(v_candidate.gates) AS g (name) WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0);
+      END IF;
+    END LOOP;
     v_from := v_to + 1;
   END LOOP;
   PERFORM set_config('zeke_jobs.claimed', v_claimed, true);
-  IF v_held_back <> '' AND v_left > 0 THEN
-    PERFORM set_config(
-      'zeke_jobs.held_back',
-      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END,
-      true);
-  END IF;
+  PERFORM set_config(
+    'zeke_jobs.held_back',
+    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
+    true);
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -553,14 +574,14 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, claimed_on = v_now, started_on = NULL, mtime = v_now,
         waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on;
+        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
@@ -570,7 +591,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_ring boolean DEFAULT true) RETURNS SETOF uuid
+CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL::double precision[]) RETURNS SETOF uuid
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -582,10 +603,11 @@ BEGIN
       UPDATE zeke_jobs.queue AS q
       SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
         result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
-        worker = NULL, completed_on = v_now, mtime = v_now,
+        worker = NULL, ahead = false, mtime = v_now,
+        completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
-      FROM unnest(p_ids, p_claims, p_after, p_results) AS d (id, claim, after, result)
+      FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.awaited, q.task
     ),
@@ -600,7 +622,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -609,18 +631,21 @@ DECLARE
   v_held_back text;
   v_began timestamptz;
 BEGIN
+  IF cardinality(p_kept_of) > 0 THEN
+    PERFORM zeke_jobs.keep_slots(p_worker, p_kept_of, p_kept, p_said);
+  END IF;
   IF cardinality(p_ids) > 0 THEN
-    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
+    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
         SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false
         FROM unnest(p_ids) AS d (id)
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Of which tasks we freed more than we took again: somebody else may take the rest.
@@ -641,7 +666,7 @@ BEGIN
         least(
           nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
           CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz;
+        zeke_jobs.now(), NULL::timestamptz, false;
   END IF;
 END
 $$;
@@ -659,6 +684,8 @@ CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETUR
     UNION ALL
     (SELECT 1 FROM zeke_jobs.queue AS q
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.task = p_task)
+    UNION ALL
+    (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
   ) AS queued
 $$;
 
@@ -779,16 +806,17 @@ BEGIN
     END IF;
     -- Whoever won the conflict is found here.
     SELECT * INTO v_first FROM (
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS status,
+        true AS holds
       FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)
       FROM zeke_jobs.unique_holder AS u JOIN zeke_jobs.queue AS q ON q.message_id = u.job WHERE u.unique_key = v_unique_key
     ) AS f
@@ -797,7 +825,7 @@ BEGIN
     IF FOUND AND v_first.holds THEN
       outcome := CASE WHEN v_first.task = v_task.id THEN 'duplicate' ELSE 'taken' END;
       job_id := v_first.message_id;
-      status := zeke_jobs.status_of(v_first.state, v_first.attempt, v_first.cancelled_on);
+      status := v_first.status;
       RETURN;
     END IF;
     IF v_full THEN
@@ -970,7 +998,7 @@ CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
   SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
 $$;
 
-CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer) RETURNS boolean
+CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL::double precision) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -978,6 +1006,7 @@ DECLARE
   v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
+  v_ended timestamptz;
 BEGIN
   SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
@@ -988,10 +1017,11 @@ BEGIN
   IF v_job.cancelled_on IS NOT NULL THEN
     v_outcome := 'cancelled';
   END IF;
+  v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
   UPDATE zeke_jobs.queue AS q
   SET
     state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
-    worker = NULL, mtime = v_now,
+    worker = NULL, ahead = false, mtime = v_now,
     attempt = q.attempt + CASE
       WHEN v_counts AND q.started_on IS NULL THEN 1
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
@@ -1000,8 +1030,8 @@ BEGIN
     run_at = CASE
       WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
       ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
-    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_now END,
-    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_now) ELSE q.cancelled_on END,
+    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_ended END,
+    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_ended) ELSE q.cancelled_on END,
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
     waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
     attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
@@ -1010,7 +1040,7 @@ BEGIN
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
           'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
-          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_now,
+          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
@@ -1105,7 +1135,7 @@ BEGIN
   RETURN QUERY
     WITH returned AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = 'queued', worker = NULL, mtime = v_now
+      SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
       FROM unnest(p_ids, p_claims) AS d (id, claim)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
       RETURNING q.message_id, q.queue_name, q.task
@@ -1249,6 +1279,7 @@ CREATE TABLE zeke_jobs.queue (
     idempotency_key text,
     claim bigint DEFAULT 0 NOT NULL,
     worker uuid,
+    ahead boolean DEFAULT false NOT NULL,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
@@ -1265,6 +1296,7 @@ CREATE TABLE zeke_jobs.queue (
     cancelled_on timestamp with time zone,
     cancel_reason text,
     awaited boolean DEFAULT false NOT NULL,
+    waits boolean GENERATED ALWAYS AS ((ahead AND (started_on IS NULL))) STORED NOT NULL,
     cost numeric,
     currency text,
     cancelled_by text
@@ -1297,6 +1329,8 @@ COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never rese
 
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';
 
+COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
+
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 
 COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
@@ -1321,6 +1355,8 @@ COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active
 
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
 
+COMMENT ON COLUMN zeke_jobs.queue.waits IS 'Claimed ahead, and not known to have started: counts as queued for all who look.';
+
 COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so far, over all attempts; NULL is unknown, not nothing.';
 
 COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
@@ -1331,7 +1367,7 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
     LANGUAGE sql STABLE
     AS $$
   SELECT CASE p_while
-    WHEN 'queued' THEN (p_job).state = 'queued'
+    WHEN 'queued' THEN (p_job).state = 'queued' OR (p_job).waits
     WHEN 'active' THEN
       (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
     ELSE (p_job).created_on + p_period > zeke_jobs.now()
@@ -1353,6 +1389,19 @@ CREATE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
+$$;
+
+CREATE FUNCTION zeke_jobs.keep_slots(p_worker uuid, p_tasks text[], p_counts integer[], p_said bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker FOR KEY SHARE;
+  IF FOUND THEN
+    INSERT INTO zeke_jobs.kept_slot AS s (worker, task, count, said)
+    SELECT p_worker, k.task, k.count, p_said FROM unnest(p_tasks, p_counts) AS k (task, count) ORDER BY k.task
+    ON CONFLICT ON CONSTRAINT kept_slot_pkey DO UPDATE SET count = excluded.count, said = excluded.said WHERE s.said < excluded.said;
+  END IF;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record
@@ -1970,7 +2019,7 @@ BEGIN
     ended AS (
       UPDATE zeke_jobs.queue AS q
       SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
         completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
         attempts = q.attempts || jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
@@ -2054,6 +2103,7 @@ CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
   SELECT (p_task).max_queued - count(*)
+    - (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = (p_task).id)
   FROM (
     SELECT 1
     FROM zeke_jobs.queue AS q
@@ -2185,13 +2235,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamp with time zone) RETURNS zeke_jobs.job_status
+CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamp with time zone, p_waits boolean DEFAULT false) RETURNS zeke_jobs.job_status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT CASE p_state
-    WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-    WHEN 'consumed' THEN 'active'
-    WHEN 'done' THEN 'completed'
+  SELECT CASE
+    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
+      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN p_state = 'consumed' THEN 'active'
+    WHEN p_state = 'done' THEN 'completed'
     ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
   END::zeke_jobs.job_status
 $$;
@@ -2373,7 +2424,7 @@ COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed; their payloads 
 CREATE VIEW zeke_jobs.job AS
  SELECT q.message_id AS id,
     q.task AS name,
-    zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+    zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
     q.queue_name AS queue,
     q.priority,
     zeke_jobs.masked((q.message -> 'kwargs'::text), t.sensitive) AS data,
@@ -2534,7 +2585,7 @@ CREATE VIEW zeke_jobs.schedule AS
         CASE
             WHEN (l.outcome = 'skipped'::text) THEN 'skipped'::text
             WHEN (q.message_id IS NULL) THEN (h.state)::text
-            ELSE (zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on))::text
+            ELSE (zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits))::text
         END AS last_result,
         CASE
             WHEN ((s.cron = (t.cron ->> 'at'::text)) AND (s.timezone = (t.cron ->> 'timezone'::text))) THEN s.next_tick
@@ -2643,6 +2694,18 @@ UNION ALL
 
 COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
 
+CREATE TABLE zeke_jobs.kept_slot (
+    worker uuid NOT NULL,
+    task text NOT NULL,
+    count integer NOT NULL,
+    said bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.kept_slot IS 'Slots of limits that workers keep for jobs they claimed ahead, beside the jobs that are counted by their rows.';
+
+COMMENT ON COLUMN zeke_jobs.kept_slot.said IS 'Grows with each word of the worker; an older one that comes later changes nothing.';
+
 CREATE TABLE zeke_jobs.rate_use (
     gate text NOT NULL,
     used_on timestamp with time zone NOT NULL,
@@ -2650,6 +2713,19 @@ CREATE TABLE zeke_jobs.rate_use (
 );
 
 COMMENT ON TABLE zeke_jobs.rate_use IS 'Claims that passed a gate with a rate, kept for one period.';
+
+CREATE VIEW zeke_jobs.task_active AS
+ SELECT id AS task,
+    gates,
+    (( SELECT sum((( SELECT count(*) AS count
+                   FROM zeke_jobs.queue q
+                  WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = n.name) AND (NOT q.ahead))) + ( SELECT COALESCE(sum(s.count), (0)::bigint) AS "coalesce"
+                   FROM zeke_jobs.kept_slot s
+                  WHERE (s.task = n.name)))) AS sum
+           FROM unnest((t.id || t.aliases)) n(name)))::bigint AS active
+   FROM zeke_jobs.task t;
+
+COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot of its limits.';
 
 CREATE VIEW zeke_jobs.gate_use AS
  SELECT g.name,
@@ -2663,12 +2739,9 @@ CREATE VIEW zeke_jobs.gate_use AS
             ELSE NULL::timestamp with time zone
         END AS free_on
    FROM ((zeke_jobs.gate g
-     CROSS JOIN LATERAL ( SELECT sum(( SELECT count(*) AS count
-                   FROM zeke_jobs.queue q
-                  WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = n.name)))) AS active
-           FROM (zeke_jobs.task t
-             CROSS JOIN LATERAL unnest((t.id || t.aliases)) n(name))
-          WHERE (g.name = ANY (t.gates))) a)
+     CROSS JOIN LATERAL ( SELECT sum(a_1.active) AS active
+           FROM zeke_jobs.task_active a_1
+          WHERE (g.name = ANY (a_1.gates))) a)
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN (g.rate_count IS NOT NULL) THEN COALESCE(sum(u.count), (0)::bigint)
@@ -2843,9 +2916,9 @@ CREATE VIEW zeke_jobs.task_depth AS
  SELECT id AS task,
     queue,
     zeke_jobs.depth(queue, id, 2147483647) AS queued,
-    ( SELECT count(*) AS count
-           FROM zeke_jobs.queue q
-          WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (q.task = ANY ((t.id || t.aliases))))) AS active,
+    ( SELECT a.active
+           FROM zeke_jobs.task_active a
+          WHERE (a.task = t.id)) AS active,
     ((definition #>> '{concurrency,limit}'::text[]))::integer AS active_limit
    FROM zeke_jobs.task t;
 
@@ -2951,6 +3024,9 @@ ALTER TABLE ONLY zeke_jobs.history
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY zeke_jobs.kept_slot
+    ADD CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task);
+
 ALTER TABLE ONLY zeke_jobs.key_cursor
     ADD CONSTRAINT key_cursor_pkey PRIMARY KEY (task);
 
@@ -3043,6 +3119,9 @@ CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN
 CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
 
 CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
+
+ALTER TABLE ONLY zeke_jobs.kept_slot
+    ADD CONSTRAINT kept_slot_worker FOREIGN KEY (worker) REFERENCES zeke_jobs.worker(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY zeke_jobs.rate_use
     ADD CONSTRAINT rate_use_gate_fkey FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;

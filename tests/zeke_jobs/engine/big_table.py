@@ -134,7 +134,7 @@ class BigTable:
 
     def empty(self) -> None:
         """Remove all jobs."""
-        self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker")
+        self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
 
     def measure(self, call: Callable[[], Any]) -> Reads:
         """Run and roll back."""

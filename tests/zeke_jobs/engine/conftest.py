@@ -12,10 +12,11 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 from zeke_jobs import catalogue, config
+from zeke_jobs.claims import Claim
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from psycopg2.extensions import connection as Connection
@@ -29,6 +30,12 @@ def load(tasks: str, top: str = "") -> config.Config:
     """A jobs.yaml of these tasks; ``H`` in it stands for the module of test handlers."""
     text = f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", "tests.zeke_jobs.engine.handlers:")
     return config.load_text(text, "jobs.yaml")
+
+
+def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
+    """A claim of a job, as a worker process holds it."""
+    fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "parent": None, "scheduled_for": None}
+    return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
 
 
 class Jobs:
@@ -78,6 +85,21 @@ class Jobs:
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
         return self.rows(sql, worker, queue, tasks, want)
 
+    def look(
+        self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
+    ) -> list[tuple[Any, ...]]:
+        """A look of a worker's consumer, which completes what has ended: the rows as they come."""
+        none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
+        ends = {
+            "ids": [claim["message_id"] for claim in ended],
+            "claims": [claim["claim"] for claim in ended],
+            "after": [0.0] * len(ended),
+            "took": [claim.get("took") for claim in ended],
+            "results": ["null"] * len(ended),
+        }
+        options = {"queue": "default", "ask": False, **none, **ends, **said}
+        return SQL.rows(self.conn, "job_complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; answers what was still the worker's."""
         return [
@@ -89,6 +111,7 @@ class Jobs:
                 ids=[c["message_id"] for c in claims],
                 claims=[c["claim"] for c in claims],
                 after=[0.0] * len(claims),
+                took=[None] * len(claims),
                 results=[result] * len(claims),
             )
         ]
@@ -103,7 +126,7 @@ class Jobs:
         """End a claim in another way."""
         row = SQL.one(
             self.conn, "job_finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
-            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, **said},
+            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, **said},
         )  # fmt: skip
         assert row is not None
         return bool(row["ours"])

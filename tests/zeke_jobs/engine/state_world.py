@@ -44,7 +44,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.sql = Jobs(conn)
         self.sql.rows(
-            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.rate_use, zeke_jobs.key_cursor"
+            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.rate_use, zeke_jobs.key_cursor CASCADE"
         )
         self.now: datetime = NOON
         set_clock(conn, self.now)

@@ -123,14 +123,9 @@ SHARED = """
 """
 
 
-NOTHING: dict[str, Any] = {"ids": [], "claims": [], "after": [], "results": []}
-
-
 def held_back(jobs: Jobs, worker: UUID, want: int, queue: str = "default", **said: Any) -> set[str]:
     """What a claim says that it left."""
-    options = {"free": None, "threads": None, "short": None, "ask": False, **NOTHING, **said}
-    tasks = ["a", "b", "c", "keyed"]
-    rows = SQL.rows(jobs.conn, "job_complete_and_claim", worker=worker, queue=queue, tasks=tasks, want=want, **options)
+    rows = jobs.look(worker, ["a", "b", "c", "keyed"], want, queue=queue, **said)
     return set(rows[-1][3].split(",")) - {""} if rows and rows[-1][0] is None else set()
 
 
@@ -163,15 +158,25 @@ def test_a_claim_says_when_a_thread_is_what_was_wanting(jobs: Jobs) -> None:
     assert held_back(jobs, worker, 9, free=1, threads=4, short=[]) == {"a", "*"}
 
 
+@pytest.mark.parametrize(
+    ("options", "free", "says"),
+    [("{}", 0, {"*"}), ('{"priority": 1}', 0, {"*"}), ('{"priority": -1}', 0, set()), ("{}", 1, set())],
+)
+def test_a_claim_that_is_full_of_short_jobs_says_that_one_which_may_be_long_lacks_a_thread(
+    jobs: Jobs, options: str, free: int, says: set[str]
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  c: {handler: 'H:echo'}")
+    jobs.add("a", 9)
+    jobs.add("c", options=options)
+    assert held_back(jobs, jobs.worker(), 4, free=free, threads=4, short=["a"]) == says
+
+
 def test_a_claim_that_also_completes_names_them_too(jobs: Jobs) -> None:
     jobs.use(SHARED, POOL)
     worker = jobs.worker()
     jobs.add("c", 3)
     (job,) = jobs.claim(worker, 1)
-    rows = SQL.rows(
-        jobs.conn, "job_complete_and_claim", worker=worker, ids=[job["message_id"]], claims=[job["claim"]], after=[0.0],
-        results=["null"], queue="default", tasks=["c"], want=4, free=4, threads=4, short=[], ask=False,
-    )  # fmt: skip
+    rows = jobs.look(worker, ["c"], 4, [job], free=4, threads=4, short=[])
     assert [row[1] for row in rows] == [1, None]
     assert rows[-1][3] == "c,"
 
@@ -255,10 +260,7 @@ def test_who_takes_another_tasks_job_for_the_one_that_ended_leaves_its_slot_to_o
     first, _ = jobs.claim(mine, 2)
     jobs.add(again)
     waits(jobs, other, limited=("a",))
-    rows = SQL.rows(
-        jobs.conn, "job_complete_and_claim", worker=mine, ids=[first["message_id"]], claims=[first["claim"]], after=[0.0],
-        results=["null"], queue="default", tasks=["a", "c"], want=1, free=1, threads=4, short=[], ask=False,
-    )  # fmt: skip
+    rows = jobs.look(mine, ["a", "c"], 1, [first], free=1, threads=4, short=[])
     assert [row[2] for row in rows] == [again]
     assert heard() == rung
 
@@ -267,11 +269,8 @@ def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took
     jobs.use("  a: {handler: 'H:echo'}")
     jobs.add("a")
     jobs.add("a", options='{"delay": "1h"}')
-    rows = SQL.rows(
-        jobs.conn, "job_complete_and_claim", worker=jobs.worker(), queue="default", tasks=["a"], want=4, free=4, threads=4,
-        short=[], ask=True, **NOTHING,
-    )  # fmt: skip
-    *_, due, now = rows[-1]
+    rows = jobs.look(jobs.worker(), ["a"], 4, free=4, threads=4, short=[], ask=True)
+    *_, due, now, _ = rows[-1]
     assert rows[0][0] is not None
     assert rows[-1][0] is None
     assert 3500 < (due - now).total_seconds() <= 3600
@@ -279,11 +278,7 @@ def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took
 
 def opens(jobs: Jobs, worker: UUID) -> float | None:
     """In how many seconds a claim that finds nothing says that something else could be claimed."""
-    rows = SQL.rows(
-        jobs.conn, "job_complete_and_claim", worker=worker, queue="default", tasks=["a", "b", "c"], want=4, free=4, threads=4,
-        short=[], ask=False, **NOTHING,
-    )  # fmt: skip
-    ((*_, due, now),) = rows
+    ((*_, due, now, _),) = jobs.look(worker, ["a", "b", "c"], 4, free=4, threads=4, short=[])
     return None if due is None else float((due - now).total_seconds())
 
 

@@ -9,12 +9,15 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
+from tests.zeke_jobs.engine.conftest import NOON
 from zeke_jobs.claims import Claim, HeldClaims, JobMessage
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.held_back import ANY, HeldBack
 from zeke_jobs.load import Load
-from zeke_jobs.outcome import Completed, Ended, Settled
+from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled
+from zeke_jobs.slots import Slots
 from zeke_jobs.turns import Turns
+from zeke_jobs.worker_process import WorkerProcess
 
 USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
 
@@ -22,9 +25,12 @@ USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also poole
 class Process(SimpleNamespace):
     """As much of a worker process as a consumer needs to accept rows."""
 
+    settle = WorkerProcess.settle
+    return_stranded = WorkerProcess.return_stranded
+
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
-        held = HeldClaims()
+        held, load = HeldClaims(), Load(4)
         super().__init__(
             id=uuid4(),
             queues=("default",),
@@ -37,8 +43,12 @@ class Process(SimpleNamespace):
             runtime=SimpleNamespace(held_back=HeldBack(lambda _: None)),
             room=lambda: 4,
             pool=SimpleNamespace(connection=nullcontext),
-            load=Load(4),
-            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how))),
+            load=load,
+            short=load.short,
+            slots=Slots(),
+            stopping=False,
+            work_done=load.done,
+            settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
         )
 
 
@@ -49,26 +59,25 @@ class Acknowledging(Process):
         super().__init__()
         self.rung: list[str] = []
         self.doorbell.ring = self.rung.append
-        self.work_done = self.load.done
         self.settler.written = lambda _: None
         tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
         self.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
         """A claimed job of a task."""
-        consumer._accept([(uuid4(), 1, task, "{}", 0, 0, 0, 0, None, None)])
+        consumer._accept([row(uuid4(), 1, task)])
         return consumer._buffer.popleft()
 
-    def end(self, consumer: JobConsumer, message: JobMessage) -> None:
-        """Its handler has completed it."""
+    def end(self, consumer: JobConsumer, message: JobMessage, outcome: Completed | Settled | None = None) -> None:
+        """Its handler has completed it, by default in a transaction of its own."""
         self.load.start(message.claim)
-        message.outcome = Settled()
+        message.outcome = outcome or Settled()
         consumer.ack(message)
 
 
-def row(job: Any, claim: int) -> tuple[Any, ...]:
+def row(job: Any, claim: int, task: str = "t", *, ahead: bool = False) -> tuple[Any, ...]:
     """A row of job_complete_and_claim."""
-    return (job, claim, "t", '{"kwargs": {}}', 0, 0, 0, 0, None, None, None)
+    return (job, claim, task, '{"kwargs": {}}', 0, 0, 0, 0, None, None, NOON, ahead)
 
 
 def test_a_job_that_comes_back_while_its_earlier_run_still_ends_here_is_put_off() -> None:
@@ -215,6 +224,66 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     assert process.rung == woken
 
 
+def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_waits_for_a_thread() -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    process.is_alive = lambda: True
+    process.end(consumer, process.claim(consumer, "short"))
+    rooms = []
+    for held in (["a"], [ANY], []):
+        process.runtime.held_back.found("slow", held)
+        rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
+    assert rooms == [4 + 512, 4, 4 + 512]
+
+
+def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_more_once_half_have_started() -> None:
+    process = Acknowledging()
+    started: list[JobMessage] = []
+    process._start = started.append
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    jobs = [uuid4() for _ in range(5)]
+    consumer._accept([row(job, 1, ahead=job != jobs[0]) for job in jobs])
+    message = consumer._buffer.popleft()
+    assert not consumer._buffer
+    rung = []
+    for _ in range(4):
+        process.end(consumer, message, Completed())
+        message = started.pop()
+        rung.append(list(process.rung))
+        assert process.load.free() == 3
+    assert rung == [[], ["default"], ["default"], ["default"]]
+
+
+def test_what_waits_for_a_slot_starts_no_more_once_the_process_stops() -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    first, second = uuid4(), uuid4()
+    consumer._accept([row(first, 1), row(second, 1, ahead=True)])
+    process.stopping = True
+    process.end(consumer, consumer._buffer.popleft(), Completed())
+    consumer.close()
+    assert [(claim.id, outcome) for claim, outcome in process.put] == [(first, Completed()), (second, RETURNED)]
+
+
+def test_what_was_claimed_ahead_and_finds_no_slot_left_is_handed_back() -> None:
+    process = Process()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._accept([row(uuid4(), 1, ahead=True)])
+    assert [outcome for _, outcome in process.put] == [RETURNED]
+
+
+def test_what_waits_too_long_for_a_slot_is_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._accept([row(uuid4(), 1), row(uuid4(), 1, ahead=True)])
+    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    assert process.put == []
+    (waiting,) = [claim for claim in process.held.all() if claim.is_ahead]
+    waiting.received -= 0.2
+    WorkerProcess.hand_back(process)  # type: ignore[arg-type]
+    assert process.put == [(waiting, RETURNED)]
+
+
 @pytest.mark.parametrize(("opens_in", "looks_in"), [(0.1, 0.1), (0.001, 0.02), (3600, 2.0)])
 def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     monkeypatch: pytest.MonkeyPatch, opens_in: float, looks_in: float
@@ -224,7 +293,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     process.doorbell.wait = lambda _, timeout: waited.append(timeout)
     process.settler.take_completions = list
     now = datetime.now(UTC)
-    said = (None, None, None, "a", None, None, None, None, None, now + timedelta(seconds=opens_in), now)
+    said = (None, None, None, "a", None, None, None, None, None, now + timedelta(seconds=opens_in), now, False)
     monkeypatch.setattr("zeke_jobs.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: [said], run=lambda *_, **__: 1))
     monkeypatch.setattr("zeke_jobs.consumer.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from zeke_jobs.claims import Claim
+from tests.zeke_jobs.engine.conftest import a_claim
 from zeke_jobs.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_a_claim_counts_as_ours_only_if_it_was_asked_for_after_we_were_last_take
     heartbeat = Heartbeat(SimpleNamespace(url=None))  # type: ignore[arg-type]
     came_back = heartbeat._alive_since
     # The answer to the claim may arrive after we announced ourselves again, and the rescue was in between.
-    claim = Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None, asked=came_back + asked, received=came_back + 2.0)
+    claim = a_claim(uuid4(), 1, "t", asked=came_back + asked, received=came_back + 2.0)
     assert heartbeat.holds(claim) is is_ours
 
 

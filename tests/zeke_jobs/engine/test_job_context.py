@@ -5,14 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from zeke_jobs.claims import Claim
+from tests.zeke_jobs.engine.conftest import a_claim
 from zeke_jobs.interrupts import Running
 from zeke_jobs.job_context import JobContext
 from zeke_jobs.postgres import Pool
 
 
 def context(pool: Pool, running: Running) -> JobContext:
-    claim = Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None)
+    claim = a_claim(uuid4())
     runtime: Any = SimpleNamespace(revision=1)
     return JobContext(claim, uuid4(), runtime, pool, running, None, aside=pool)
 

@@ -9,9 +9,8 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.engine import handlers
-from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from tests.zeke_jobs.engine.conftest import NOON, Jobs, a_claim
 from zeke_jobs import leases
-from zeke_jobs.claims import Claim
 from zeke_jobs.errors import ClaimLost, Defer, JobFailed
 from zeke_jobs.postgres import connect
 from zeke_jobs.queries import SQL
@@ -51,7 +50,7 @@ class Held:
         self.worker = jobs.worker()
         jobs.add("a", count)
         self.rows = jobs.claim(self.worker, count)
-        self.claims = [Claim(row["message_id"], row["claim"], "a", 0, 0, 0, 1, None, None) for row in self.rows]
+        self.claims = [a_claim(row["message_id"], row["claim"], "a") for row in self.rows]
 
     def take(self, n: int, name: str = HOST, limit: int = 1, conn: Any = None) -> None:
         leases.take(conn or self.jobs.conn, name, limit, self.claims[n], self.worker)
@@ -118,7 +117,7 @@ def test_the_next_claim_of_a_job_does_not_inherit_the_lease(jobs: Jobs) -> None:
     jobs.finish(held.worker, held.rows[0], "retry")
     again = Held(jobs, 0)
     (row,) = again.jobs.claim(again.worker, 1)
-    claim = Claim(row["message_id"], row["claim"], "a", 0, 0, 0, 1, None, None)
+    claim = a_claim(row["message_id"], row["claim"], "a")
     other = Held(jobs, 1)
     other.take(0)
     with pytest.raises(Defer):

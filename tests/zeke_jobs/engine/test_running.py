@@ -378,6 +378,28 @@ def test_a_process_that_was_taken_for_dead_is_rung_for_again(
         assert outcome("echo", {"n": 1})["n"] == 1
 
 
+def test_a_process_that_was_taken_for_dead_hands_on_none_of_the_slots_that_others_have_by_now(
+    running: Running, jobs: Jobs
+) -> None:
+    with running("  gated: {handler: 'H:gated', concurrency: 1}") as broker:
+        job = zeke_jobs.send("gated").id
+        eventually(lambda: handlers.CALLS)
+        slots, claim = broker.process.slots, broker.process.held.find(job)
+        assert slots.more({"gated": 5})["more"] == [5]
+        jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
+        broker.process.heartbeat.beat(jobs.conn)
+        assert claim is not None
+        assert claim.slot is None
+        assert slots.more({"gated": 5})["more"] == [0]
+
+
+def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> None:
+    with running("  echo: {handler: 'H:echo', retry: {limit: 0}}\n  echo-async: {handler: 'H:echo_async'}") as broker:
+        outcome("echo")
+        outcome("echo-async")
+        assert list(broker.process.short()) == ["echo-async"]
+
+
 def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +412,23 @@ def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
         job = zeke_jobs.send("echo", {"n": 1}).id
         handlers.GATE.set()
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
+
+
+def test_short_jobs_follow_each_other_in_the_slots_of_their_limit_without_a_claim_for_each(
+    running: Running, jobs: Jobs
+) -> None:
+    with running("  echo: {handler: 'H:echo', concurrency: 2}") as broker:
+        outcome("echo")  # now it is known that they are short
+        sent = zeke_jobs.send_many("echo", [{"n": n} for n in range(300)])
+        zeke_jobs.wait(sent[-1].id, timeout=20)
+        eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done'"))
+        eventually(lambda: jobs.rows("SELECT active FROM zeke_jobs.gate_use") == [{"active": 0}])
+        eventually(lambda: not len(broker.process.held))
+    ran = jobs.rows("SELECT started_on, completed_on, claimed_on, result FROM zeke_jobs.queue ORDER BY started_on")
+    assert [row["result"]["attempt"] for row in ran] == [1] * 301
+    beside = [sum(one["started_on"] <= at["started_on"] < one["completed_on"] for one in ran) for at in ran]
+    assert max(beside) == 2
+    assert len({row["claimed_on"] for row in ran}) < 150
 
 
 def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(

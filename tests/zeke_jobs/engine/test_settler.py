@@ -11,12 +11,14 @@ import psycopg2
 import pytest
 from structlog.testing import capture_logs
 
+from tests.zeke_jobs.engine.conftest import a_claim
 from zeke_jobs.claims import Claim, HeldClaims
 from zeke_jobs.endings import columns
 from zeke_jobs.outcome import RETURNED, Completed, Ended
 from zeke_jobs.postgres import Pool
 from zeke_jobs.queries import SQL
 from zeke_jobs.settler import Settler
+from zeke_jobs.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,13 +54,14 @@ class Scene:
         self.jobs = jobs
         self.pool = Flaky(url)
         self.held = HeldClaims()
-        self.settler = Settler(self.pool, self.held)
+        self.slots = Slots()
+        self.settler = Settler(self.pool, self.held, self.slots)
         self.worker = self.settler.writer.worker = jobs.worker()
 
     def claim(self, count: int = 1) -> list[Claim]:
         self.jobs.add("a", count)
         rows = self.jobs.claim(self.worker, count)
-        return [self.held.add(Claim(row["message_id"], row["claim"], "a", 0, 0, 0, 1, None, None)) for row in rows]
+        return [self.held.add(a_claim(row["message_id"], row["claim"], "a")) for row in rows]
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As a consumer does along with its next claim."""
@@ -91,6 +94,37 @@ def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
     scene.settle()
     assert scene.settler.waiting() == []
     assert len(scene.held) == 0
+
+
+def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Scene) -> None:
+    first, second, third = scene.claim(3)
+    scene.slots.take(first)
+    for one in (second, third):
+        scene.slots.wait(SimpleNamespace(claim=one, queue_name="default"))  # type: ignore[arg-type]
+    assert scene.slots.end(first) is not None
+    scene.settler.put(first, Completed())
+    scene.jobs.rows("CREATE TABLE log (kept integer, state zeke_jobs.state)")
+    scene.jobs.rows(
+        """CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO log SELECT (SELECT sum(s.count) FROM zeke_jobs.kept_slot AS s), new.state; RETURN NULL; END $$"""
+    )
+    scene.jobs.rows("CREATE TRIGGER log AFTER UPDATE ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION log()")
+    scene.settle()
+    assert scene.jobs.rows("SELECT * FROM log") == [{"kept": 1, "state": "done"}]
+
+
+def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -> None:
+    first, second = scene.claim(2)
+    scene.slots.take(first)
+    scene.slots.wait(SimpleNamespace(claim=second, queue_name="default"))  # type: ignore[arg-type]
+    scene.slots.end(first)
+    said = scene.slots.write([first])
+    SQL.all(scene.jobs.conn, "slot_keep", worker=scene.worker, **said.columns())
+    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
+    scene.slots.end(second, is_written=True)
+    scene.settler.say_soon()
+    scene.settle()
+    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
 
 
 def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
@@ -172,7 +206,7 @@ def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene:
 
 def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
     held = HeldClaims()
-    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
+    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held, Slots())  # type: ignore[arg-type]
     written: list[Claim] = []
 
     def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
@@ -186,7 +220,7 @@ def test_what_was_not_written_when_the_connection_broke_is_written_later_whateve
 
     broken: list[Any] = []
     settler.writer.write = write  # type: ignore[assignment,method-assign]
-    claims = [held.add(Claim(uuid4(), 1, "t", 0, 0, 0, 1, None, None)) for _ in range(3)]
+    claims = [held.add(a_claim(uuid4())) for _ in range(3)]
     settler.put(claims[0], Ended("retry", delay=0.0))
     settler.put(claims[1], Completed())
     settler.put(claims[2], Completed())

@@ -20,6 +20,7 @@ ALTER TABLE zeke_jobs.queue
   ADD COLUMN idempotency_key text,
   ADD COLUMN claim bigint NOT NULL DEFAULT 0,
   ADD COLUMN worker uuid,
+  ADD COLUMN ahead boolean NOT NULL DEFAULT false,
   ADD COLUMN attempt integer NOT NULL DEFAULT 0,
   ADD COLUMN attempt_base integer NOT NULL DEFAULT 0,
   ADD COLUMN deaths integer NOT NULL DEFAULT 0,
@@ -35,7 +36,8 @@ ALTER TABLE zeke_jobs.queue
   ADD COLUMN revision integer,
   ADD COLUMN cancelled_on timestamptz,
   ADD COLUMN cancel_reason text,
-  ADD COLUMN awaited boolean NOT NULL DEFAULT false;
+  ADD COLUMN awaited boolean NOT NULL DEFAULT false,
+  ADD COLUMN waits boolean NOT NULL GENERATED ALWAYS AS (ahead AND started_on IS NULL) STORED;
 
 COMMENT ON TABLE zeke_jobs.queue IS 'One row per job. People read the view zeke_jobs.job.';
 COMMENT ON COLUMN zeke_jobs.queue.message IS 'The dramatiq message; kwargs is the payload, in snake_case.';
@@ -50,6 +52,8 @@ COMMENT ON COLUMN zeke_jobs.queue.unique_key IS 'What it was sent as unique by; 
 COMMENT ON COLUMN zeke_jobs.queue.idempotency_key IS 'The caller''s name for this send; a second send finds this row.';
 COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never reset, and fences every later change by the claimant.';
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';
+COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
+COMMENT ON COLUMN zeke_jobs.queue.waits IS 'Claimed ahead, and not known to have started: counts as queued for all who look.';
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
 COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died while they held this job; such a job runs alone.';

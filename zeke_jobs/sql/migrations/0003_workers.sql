@@ -29,6 +29,46 @@ COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job dur
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
+-- Jobs that were claimed ahead of a limit start in their worker in the slots of jobs that end there (zeke_jobs.queue.ahead). Their rows do
+-- not count against the limit: this does, from the moment when the row that held the slot no longer does.
+CREATE TABLE zeke_jobs.kept_slot (
+  worker uuid NOT NULL,
+  task text NOT NULL,
+  count integer NOT NULL,
+  said bigint NOT NULL,
+  CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task),
+  CONSTRAINT kept_slot_worker FOREIGN KEY (worker) REFERENCES zeke_jobs.worker (id) ON DELETE CASCADE
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.kept_slot IS 'Slots of limits that workers keep for jobs they claimed ahead, beside the jobs that are counted by their rows.';
+COMMENT ON COLUMN zeke_jobs.kept_slot.said IS 'Grows with each word of the worker; an older one that comes later changes nothing.';
+
+-- What a worker says of the slots that it keeps. Says nothing for one that was taken for dead.
+CREATE FUNCTION zeke_jobs.keep_slots(p_worker uuid, p_tasks text[], p_counts integer[], p_said bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker FOR KEY SHARE;
+  IF FOUND THEN
+    INSERT INTO zeke_jobs.kept_slot AS s (worker, task, count, said)
+    SELECT p_worker, k.task, k.count, p_said FROM unnest(p_tasks, p_counts) AS k (task, count) ORDER BY k.task
+    ON CONFLICT ON CONSTRAINT kept_slot_pkey DO UPDATE SET count = excluded.count, said = excluded.said WHERE s.said < excluded.said;
+  END IF;
+END
+$$;
+
+-- How many jobs of each task hold a slot of its limits. A count for each name: a planner without statistics would read, for a join, what is
+-- active of all tasks. What was claimed before a rename is active under the former name.
+CREATE VIEW zeke_jobs.task_active AS
+SELECT
+  t.id AS task,
+  t.gates,
+  (SELECT sum(
+     (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND NOT q.ahead)
+     + (SELECT coalesce(sum(s.count), 0) FROM zeke_jobs.kept_slot AS s WHERE s.task = n.name))
+   FROM unnest(t.id || t.aliases) AS n (name))::bigint AS active
+FROM zeke_jobs.task AS t;
+COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot of its limits.';
+
 -- Ring the doorbell of a queue for all others that wait at it. A NOTIFY in every send would serialise commits.
 CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
@@ -137,7 +177,7 @@ BEGIN
     ended AS (
       UPDATE zeke_jobs.queue AS q
       SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
         completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
         attempts = q.attempts || jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,

@@ -12,12 +12,14 @@ CREATE TYPE zeke_jobs.claimed AS (
   parent uuid,
   scheduled_for timestamptz,
   claimed_on timestamptz,
-  expires_on timestamptz
+  expires_on timestamptz,
+  ahead boolean
 );
 CREATE TYPE zeke_jobs.candidate AS (
   task text, priority integer, gates text[], per_key integer, after_run_at timestamptz, after_seq bigint);
 
--- How many more jobs a gate's concurrency, its rate and both let through; NULL where it has none. Call them with the gate's row locked, in
+-- How many more jobs a gate's concurrency, its rate and both let through; NULL where it has none, and less than none where a limit was
+-- lowered. Call them with the gate's row locked, in
 -- a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
 CREATE FUNCTION zeke_jobs.active_room(p_gate zeke_jobs.gate) RETURNS integer
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
@@ -26,12 +28,7 @@ BEGIN
   IF p_gate.concurrency IS NULL THEN
     RETURN NULL;
   END IF;
-  -- A count for each name, not a join: a planner without statistics would read what is active of all tasks. What was claimed before
-  -- a rename is active under the former name.
-  RETURN greatest(0, p_gate.concurrency - (
-    SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name))
-    FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
-    WHERE p_gate.name = ANY (t.gates)));
+  RETURN p_gate.concurrency - (SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
 END
 $$;
 CREATE FUNCTION zeke_jobs.rate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
@@ -182,13 +179,17 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
+-- Of a task in p_short whose limit is full, and is no other task's, some may be claimed ahead of the limit (ahead): as many as stand in
+-- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
+-- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
 -- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
 -- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
 -- past) waits until then, or until a claim finds nothing else.
 CREATE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
-  p_short text[] DEFAULT NULL
+  p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
+  p_most integer[] DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
@@ -219,6 +220,8 @@ DECLARE
   v_taken integer;
   v_places tid[];
   v_rows zeke_jobs.claimed[];
+  v_more integer[] := p_more;
+  v_ahead boolean;
   v_one integer;
   v_gate text;
   v_at integer;
@@ -233,6 +236,8 @@ DECLARE
   v_after_seqs bigint[];
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
+  v_long boolean;
+  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
   v_held_back text := '';
   v_claimed text := '';
@@ -325,7 +330,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
+    RETURN QUERY
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -365,6 +371,17 @@ BEGIN
           SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
           WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
         ORDER BY o.n);
+      v_ahead := cardinality(v_ready) = 0;
+      IF v_ahead THEN
+        -- Nothing of this level has room any more; ahead of their limits, then, if none is over-full. What others may wait for is not kept.
+        v_ready := ARRAY(
+          SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
+          WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
+            SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
+            WHERE g.name NOT LIKE 'task/%' OR v_gate_rooms[array_position(v_gate_names, g.name)] < 0
+              OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL)
+          ORDER BY o.n);
+      END IF;
       EXIT WHEN cardinality(v_ready) = 0;
       v_share := v_left / cardinality(v_ready);
       v_rest := v_left % cardinality(v_ready);
@@ -377,11 +394,15 @@ BEGIN
       FOR v_turn IN 1 .. cardinality(v_ready) LOOP
         v_one := v_ready[v_turn];
         v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
-        IF v_all[v_one].task <> ALL (p_short) THEN
+        IF v_ahead THEN
+          v_at := array_position(p_short, v_all[v_one].task);
+          v_quota := least(v_quota, v_more[v_at]);
+          v_more[v_at] := v_more[v_at] - v_quota;
+        ELSIF v_all[v_one].task <> ALL (p_short) THEN
           v_quota := least(v_quota, ceil(v_free::numeric / (
             SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           -- A shared limit is divided among those that still have their turn.
           v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
               v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
@@ -394,7 +415,7 @@ BEGIN
         IF v_all[v_one].task <> ALL (p_short) THEN
           v_free := v_free - v_quota;
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           v_at := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
         END LOOP;
@@ -430,11 +451,11 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, claimed_on = v_now, started_on = NULL,
           mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on)::zeke_jobs.claimed AS one
+          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
@@ -447,11 +468,16 @@ BEGIN
         IF v_all[v_one].task <> ALL (p_short) THEN
           v_free := v_free + v_quotas[v_at] - v_taken;
         END IF;
-        FOREACH v_gate IN ARRAY v_all[v_one].gates LOOP
+        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
           v_share := array_position(v_gate_names, v_gate);
           v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
           v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
         END LOOP;
+        v_share := array_position(p_short, v_all[v_one].task);
+        IF v_more[v_share] IS NOT NULL THEN
+          v_more[v_share] := least(
+            p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
+        END IF;
         IF v_taken > 0 THEN
           v_claimed := v_claimed || v_all[v_one].task || ':' || v_taken || ',';
         END IF;
@@ -464,28 +490,28 @@ BEGIN
       END LOOP;
     END LOOP;
     -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
-    IF v_left > 0 THEN
-      FOREACH v_one IN ARRAY v_open LOOP
-        v_candidate := v_all[v_one];
-        IF v_candidate.task = ANY (p_short) OR EXISTS (
-          SELECT 1 FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
-            AND q.priority = v_candidate.priority AND q.run_at <= v_now
-            AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
-        THEN
-          v_held_back := v_held_back || v_candidate.task || ',';
-        END IF;
-      END LOOP;
-    END IF;
+    FOREACH v_one IN ARRAY v_open LOOP
+      v_candidate := v_all[v_one];
+      v_long := p_short IS NOT NULL AND v_candidate.task <> ALL (p_short);
+      CONTINUE WHEN v_left = 0 AND NOT (v_long AND v_free <= 0);
+      IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
+        SELECT 1 FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
+          AND q.priority = v_candidate.priority AND q.run_at <= v_now
+          AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
+      THEN
+        v_held_back := v_held_back || v_candidate.task || ',';
+        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+          SELECT 1 FROM unnest(v_candidate.gates) AS g (name) WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0);
+      END IF;
+    END LOOP;
     v_from := v_to + 1;
   END LOOP;
   PERFORM set_config('zeke_jobs.claimed', v_claimed, true);
-  IF v_held_back <> '' AND v_left > 0 THEN
-    PERFORM set_config(
-      'zeke_jobs.held_back',
-      v_held_back || CASE WHEN v_free <= 0 AND p_short IS NOT NULL THEN '*' ELSE '' END,
-      true);
-  END IF;
+  PERFORM set_config(
+    'zeke_jobs.held_back',
+    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
+    true);
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -538,14 +564,14 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, claimed_on = v_now, started_on = NULL, mtime = v_now,
         waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on;
+        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
@@ -573,10 +599,11 @@ AS $$
 $$;
 
 -- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
--- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed.
+-- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed. p_after and p_took are seconds
+-- from the claim to the start and to the end of the handler: what follows a job in its slot began later than it is said to have ended.
 CREATE FUNCTION zeke_jobs.complete(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
-  p_ring boolean DEFAULT true
+  p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan
@@ -589,10 +616,11 @@ BEGIN
       UPDATE zeke_jobs.queue AS q
       SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
         result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
-        worker = NULL, completed_on = v_now, mtime = v_now,
+        worker = NULL, ahead = false, mtime = v_now,
+        completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
-      FROM unnest(p_ids, p_claims, p_after, p_results) AS d (id, claim, after, result)
+      FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.awaited, q.task
     ),
@@ -616,7 +644,8 @@ $$;
 CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
-  p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false
+  p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL, p_more integer[] DEFAULT NULL,
+  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -626,18 +655,21 @@ DECLARE
   v_held_back text;
   v_began timestamptz;
 BEGIN
+  IF cardinality(p_kept_of) > 0 THEN
+    PERFORM zeke_jobs.keep_slots(p_worker, p_kept_of, p_kept, p_said);
+  END IF;
   IF cardinality(p_ids) > 0 THEN
-    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false));
+    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
         SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false
         FROM unnest(p_ids) AS d (id)
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short);
+  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Of which tasks we freed more than we took again: somebody else may take the rest.
@@ -658,7 +690,7 @@ BEGIN
         least(
           nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
           CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz;
+        zeke_jobs.now(), NULL::timestamptz, false;
   END IF;
 END
 $$;
@@ -674,7 +706,7 @@ BEGIN
   RETURN QUERY
     WITH returned AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = 'queued', worker = NULL, mtime = v_now
+      SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
       FROM unnest(p_ids, p_claims) AS d (id, claim)
       WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
       RETURNING q.message_id, q.queue_name, q.task
@@ -690,10 +722,10 @@ $$;
 
 -- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
 -- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
--- (or p_until, a time) until it is due again.
+-- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete.
 CREATE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
-  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer
+  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -702,6 +734,7 @@ DECLARE
   v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
+  v_ended timestamptz;
 BEGIN
   SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
@@ -712,10 +745,11 @@ BEGIN
   IF v_job.cancelled_on IS NOT NULL THEN
     v_outcome := 'cancelled';
   END IF;
+  v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
   UPDATE zeke_jobs.queue AS q
   SET
     state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
-    worker = NULL, mtime = v_now,
+    worker = NULL, ahead = false, mtime = v_now,
     attempt = q.attempt + CASE
       WHEN v_counts AND q.started_on IS NULL THEN 1
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
@@ -724,8 +758,8 @@ BEGIN
     run_at = CASE
       WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
       ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
-    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_now END,
-    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_now) ELSE q.cancelled_on END,
+    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_ended END,
+    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_ended) ELSE q.cancelled_on END,
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
     waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
     attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
@@ -734,7 +768,7 @@ BEGIN
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
           'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
-          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_now,
+          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN

@@ -13,14 +13,16 @@ COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. 
 -- pg-boss's words, in its order: state < 'active' is queued. 'expired' is a word of its version 9; no job of ours has it.
 CREATE TYPE zeke_jobs.job_status AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
 
-CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
+CREATE FUNCTION zeke_jobs.status_of(
+  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz, p_waits boolean DEFAULT false)
 RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  SELECT CASE p_state
-    WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-    WHEN 'consumed' THEN 'active'
-    WHEN 'done' THEN 'completed'
+  SELECT CASE
+    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
+      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN p_state = 'consumed' THEN 'active'
+    WHEN p_state = 'done' THEN 'completed'
     ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
   END::zeke_jobs.job_status
 $$;
@@ -232,6 +234,7 @@ CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
   SELECT (p_task).max_queued - count(*)
+    - (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = (p_task).id)
   FROM (
     SELECT 1
     FROM zeke_jobs.queue AS q
@@ -245,7 +248,7 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
 LANGUAGE sql STABLE
 AS $$
   SELECT CASE p_while
-    WHEN 'queued' THEN (p_job).state = 'queued'
+    WHEN 'queued' THEN (p_job).state = 'queued' OR (p_job).waits
     WHEN 'active' THEN
       (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
     ELSE (p_job).created_on + p_period > zeke_jobs.now()
@@ -359,16 +362,17 @@ BEGIN
     END IF;
     -- Whoever won the conflict is found here.
     SELECT * INTO v_first FROM (
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true AS holds
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS status,
+        true AS holds
       FROM zeke_jobs.queue AS q WHERE q.message_id = v_id
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on, true
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
       UNION ALL
-      SELECT q.message_id, q.task, q.state, q.attempt, q.cancelled_on,
+      SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)
       FROM zeke_jobs.unique_holder AS u JOIN zeke_jobs.queue AS q ON q.message_id = u.job WHERE u.unique_key = v_unique_key
     ) AS f
@@ -377,7 +381,7 @@ BEGIN
     IF FOUND AND v_first.holds THEN
       outcome := CASE WHEN v_first.task = v_task.id THEN 'duplicate' ELSE 'taken' END;
       job_id := v_first.message_id;
-      status := zeke_jobs.status_of(v_first.state, v_first.attempt, v_first.cancelled_on);
+      status := v_first.status;
       RETURN;
     END IF;
     IF v_full THEN

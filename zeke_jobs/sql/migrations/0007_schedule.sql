@@ -56,7 +56,7 @@ SELECT
   CASE
     WHEN l.outcome = 'skipped' THEN 'skipped'
     WHEN q.message_id IS NULL THEN h.state::text
-    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
+    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
   END AS last_result,
   CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
   p.target IS NOT NULL OR (t.cron ->> 'paused')::boolean AS paused,

@@ -14,7 +14,7 @@ CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
   q.message_id AS id,
   q.task AS name,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
   q.queue_name AS queue,
   q.priority,
   zeke_jobs.masked(q.message -> 'kwargs', t.sensitive) AS data,

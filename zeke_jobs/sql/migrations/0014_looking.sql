@@ -54,6 +54,8 @@ AS $$
     UNION ALL
     (SELECT 1 FROM zeke_jobs.queue AS q
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.task = p_task)
+    UNION ALL
+    (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
   ) AS queued
 $$;
 
@@ -164,7 +166,7 @@ SELECT
   t.id AS task,
   t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
+  (SELECT a.active FROM zeke_jobs.task_active AS a WHERE a.task = t.id) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
@@ -180,9 +182,7 @@ SELECT
   CASE WHEN r.used >= g.rate_count THEN r.free_on END AS free_on
 FROM zeke_jobs.gate AS g
 CROSS JOIN LATERAL (
-  SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)) AS active
-  FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
-  WHERE g.name = ANY (t.gates)
+  SELECT sum(a.active) AS active FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)
 ) AS a
 CROSS JOIN LATERAL (
   SELECT

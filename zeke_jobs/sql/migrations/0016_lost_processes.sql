@@ -65,7 +65,7 @@ BEGIN
     ended AS (
       UPDATE zeke_jobs.queue AS q
       SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
+        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
         completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
         attempts = q.attempts || jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,

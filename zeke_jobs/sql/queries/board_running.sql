@@ -10,6 +10,6 @@ SELECT
   w.pid
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
-WHERE q.state = 'consumed'
+WHERE q.state = 'consumed' AND NOT q.waits
 ORDER BY since
 LIMIT %(most)s

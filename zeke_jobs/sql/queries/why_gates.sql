@@ -11,7 +11,7 @@ SELECT
    FROM (
      SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
      FROM zeke_jobs.task AS t
-     JOIN zeke_jobs.queue AS q ON q.task = ANY (t.id || t.aliases) AND q.state = 'consumed'
+     JOIN zeke_jobs.queue AS q ON q.task = ANY (t.id || t.aliases) AND q.state = 'consumed' AND NOT q.waits
      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
      WHERE u.name = ANY (t.gates)
      ORDER BY since
