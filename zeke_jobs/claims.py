@@ -70,9 +70,10 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         row: A row of ``job_complete_and_claim``.
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
+        received: When the answer came (monotonic seconds).
     """
 
-    def __init__(self, row: Sequence[Any], queue: str, asked: float) -> None:
+    def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
         scheduled_for, claimed_on, is_ahead = rest
         fields = json.loads(message)
@@ -107,6 +108,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             scheduled_for=scheduled_for,
             claimed_on=claimed_on,
             asked=asked,
+            received=received,
             is_ahead=is_ahead,
         )
 

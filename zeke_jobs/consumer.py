@@ -13,7 +13,7 @@ from dramatiq.broker import Consumer
 
 from zeke_jobs.claims import JobMessage
 from zeke_jobs.endings import columns
-from zeke_jobs.held_back import ANY
+from zeke_jobs.held_back import ANY, LACKS_THREAD
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, of_exception
 from zeke_jobs.postgres import is_away
@@ -111,13 +111,17 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if self._said_as != self._process.registrations:
             self._said, self._said_as = _Waits(), self._process.registrations
         rows, held = self._claim_alone(conn) if alone else self._claim(conn, want)
-        held_back.found(self._queue, held)
-        self._owes_look = False
         self._accept(rows)
+        if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
+            held_back.found_no_long(self._queue)
+        held_back.found(self._queue, held)
+        if held_back.is_short_of_threads():
+            self._process.return_waiting()
+        self._owes_look = False
         now = time.monotonic()
         # Limits let something through every now and then: not said anew each time.
         self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
-        self._held_on |= {task: now for task in held if task != ANY}
+        self._held_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
         waits = _Waits(idle=True, limited=frozenset(self._held_on))
         if len(rows) >= want:
             self._looks = 0
@@ -157,7 +161,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 free=process.load.free(),
                 threads=process.load.threads,
                 ask=self._looks >= len(_SOON),
-                **process.slots.more(process.short()),
+                **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
         except (psycopg2.Error, ValueError) as error:
@@ -193,8 +197,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
+        received = time.monotonic()
         for row in rows:
-            message = JobMessage(row, self._queue, self._asked)
+            message = JobMessage(row, self._queue, self._asked, received)
             process = self._process
             held = process.held.add(message.claim)
             if held is message.claim:

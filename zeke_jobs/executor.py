@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs import json_text, tracing
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
-from zeke_jobs.interrupts import Interrupts, Lost
+from zeke_jobs.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.job_context import JobContext
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
@@ -117,7 +117,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 result = runnable.handler.function(payload, context)
                 if runnable.handler.is_async:
                     result = _await(result, running)
-            except Exception:
+            except (Exception, Interrupt):
                 if not context.completed:
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")

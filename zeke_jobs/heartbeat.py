@@ -140,6 +140,7 @@ class Heartbeat:
             process.register(conn)
             for claim in process.slots.lose(process.held.all()):
                 process.settler.put(claim, RETURNED)
+            process.settler.say_soon()
             process.doorbell.ring_all()  # and each consumer says anew that it waits
             self._alive_since = time.monotonic()
         self._proved = sent

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
     from zeke_jobs.runtime import RunnableTask
 
-ANY = "*"
-"""Held back for want of a thread, or not known yet: the end of any job may help."""
+LACKS_THREAD = "*"
+"""A job that may take long is held back for want of a thread; the claim says so."""
+ANY = "?"
+"""Not known yet."""
+_DEAF = 0.5  # seconds in which nobody is believed to lack a thread, once none could be claimed with threads free
 
 
 class HeldBack:
@@ -23,6 +26,7 @@ class HeldBack:
         self._find = find
         self._looks: dict[str, tuple[Collection[str], float]] = {}  # with when they ended, in monotonic seconds
         self._short_of_threads: set[str] = set()
+        self._deaf_until: dict[str, float] = {}
         self._owed: set[str] = set()
         self._lock = threading.Lock()
 
@@ -31,9 +35,16 @@ class HeldBack:
         self._looks[queue] = ((ANY,), math.inf)
 
     def found(self, queue: str, tasks: Collection[str]) -> None:
-        """What the queue's consumer found: ids of tasks, or ``ANY``."""
-        self._looks[queue] = (tasks, time.monotonic())
-        (self._short_of_threads.add if ANY in tasks else self._short_of_threads.discard)(queue)
+        """What the queue's consumer found: ids of tasks, ``LACKS_THREAD``, ``ANY``."""
+        now = time.monotonic()
+        self._looks[queue] = (tasks, now)
+        lacks = LACKS_THREAD in tasks and now >= self._deaf_until.get(queue, 0.0)
+        (self._short_of_threads.add if lacks else self._short_of_threads.discard)(queue)
+
+    def found_no_long(self, queue: str) -> None:
+        """Threads were free for jobs that may take long, and none came: they are held back otherwise, as by their keys."""
+        if queue in self._short_of_threads:
+            self._deaf_until[queue] = time.monotonic() + _DEAF
 
     def freed_by(self, ended: str, since: float = -math.inf) -> list[str]:
         """The queues to look at when a job of the task ``ended`` has ended, if their last look ended after ``since``."""
@@ -60,7 +71,7 @@ class HeldBack:
 
     def _share(self, ended: str, held: str) -> bool:
         """Whether one limit counts both tasks."""
-        if held in (ANY, ended):
+        if held in (ANY, LACKS_THREAD, ended):
             return True
         one, other = self._find(ended), self._find(held)
         # A task that is not known here was renamed, or has left jobs.yaml; whoever it was, it may have had limits.

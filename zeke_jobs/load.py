@@ -35,11 +35,7 @@ class Load:
     def take(self, claim: Claim) -> None:
         """A job is to start as soon as those before it leave it a thread."""
         with self._lock:
-            self._order += 1
-            claim.order = self._order
-            claim.long = claim.task not in self._short
-            self._taken += 1
-            self._taken_long += claim.long
+            self._take(claim)
 
     def start(self, claim: Claim) -> bool:
         """A thread begins with a job; False when it was handed back in the meantime."""
@@ -50,15 +46,22 @@ class Load:
             self._started += 1
             return True
 
-    def done(self, claim: Claim) -> bool:
-        """A thread is finished with a job, or the job was given back. True when that freed the first thread of a full process."""
+    def done(self, claim: Claim, follower: Claim | None = None) -> bool:
+        """A thread is finished with a job, or the job was given back. True when that freed the first thread of a full process.
+
+        Args:
+            claim: The job.
+            follower: Who starts in its place.
+        """
         with self._lock:
             claim.ended = True
             self._let_go(claim)
+            if follower is not None:
+                self._take(follower)
             if claim.started is not None:
                 self._started -= 1
                 self._learn(claim.task, time.monotonic() - claim.started)
-            return self._taken == self.threads - 1
+            return follower is None and self._taken == self.threads - 1
 
     def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
         """Since when a job waits too long (monotonic seconds), and whether one of the claims held runs for longer.
@@ -118,6 +121,13 @@ class Load:
             ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
             # Fill up in large steps: a claim costs a round trip, however few it brings.
             return free + ahead if free + ahead > ahead // 4 else 0
+
+    def _take(self, claim: Claim) -> None:
+        self._order += 1
+        claim.order = self._order
+        claim.long = claim.task not in self._short
+        self._taken += 1
+        self._taken_long += claim.long
 
     def _let_go(self, claim: Claim) -> None:
         self._taken -= 1

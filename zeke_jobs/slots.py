@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 512  # jobs of a task
 _WHILE = 0.1  # seconds after a claim in which slots are handed on
-_MOST_APART = 0.05  # seconds that two answers' ways may differ by; more is a clock that was set
+_MOST_APART = 1.0  # seconds that two answers' ways may differ by; more is a clock that was set
+_MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
 @dataclass(slots=True, eq=False)
@@ -52,10 +54,12 @@ class Slots:
     A job that ends gives its slot to one of the same task that waits here, and that one starts at once. A slot is given up when
     the end of its last holder is about to be written: so no more jobs run than the database counts. A task's slots are handed on
     until a short while after a claim that let more of it start or wait: later, others may wait for them, it may be paused, or its
-    limit lowered.
+    limit lowered. And only as many as this process has threads: for more, jobs would wait for a thread here while another idles.
     """
 
     def __init__(self) -> None:
+        self.threads = 0
+        self._lost_on = -math.inf  # monotonic seconds
         self._waiting: dict[str, deque[JobMessage]] = defaultdict(deque)
         self._low: dict[str, int] = {}
         self._vacant: dict[str, list[Slot]] = defaultdict(list)
@@ -70,6 +74,8 @@ class Slots:
     def take(self, claim: Claim) -> None:
         """A job was claimed with a slot of its own."""
         with self._lock:
+            if claim.asked < self._lost_on:
+                return  # an answer that was under way when others took this process for dead
             claim.slot = Slot(claim, claim)
             self._until[claim.task] = time.monotonic() + _WHILE
             self._held[claim.task] += 1
@@ -102,7 +108,8 @@ class Slots:
             claim.done = time.monotonic()
             if claim.slot is None:
                 return None
-            if gives and not is_written and claim.done < self._until[task] and self._waiting[task]:
+            gives = gives and not is_written and claim.done < self._until[task] and self._held[task] <= self.threads
+            if gives and self._waiting[task]:
                 message = self._waiting[task].popleft()
                 self._give(claim.slot, message.claim)
                 return message
@@ -144,6 +151,7 @@ class Slots:
     def lose(self, claims: Iterable[Claim]) -> list[Claim]:
         """This process was taken for dead, and others have the slots of these: answers those that waited here for one."""
         with self._lock:
+            self._lost_on = time.monotonic()
             for claim in claims:
                 claim.slot = None
             self._held.clear()
@@ -157,22 +165,30 @@ class Slots:
         return bool(self._unsaid)
 
     def is_low(self, task: str) -> bool:
-        """Whether half of those that waited have started: time to claim more."""
-        return self._low.get(task) == len(self._waiting[task])
+        """Whether half of those that waited have started: time to claim more. Said once until more wait."""
+        with self._lock:
+            if len(self._waiting[task]) > self._low.get(task, -1):
+                return False
+            del self._low[task]
+            return True
 
-    def more(self, short: Mapping[str, int]) -> dict[str, list[Any]]:
+    def more(self, short: Mapping[str, int], *, may_wait: bool = True) -> dict[str, list[Any]]:
         """How many jobs may be claimed ahead: more of each task, more for each slot that is claimed, and at most.
 
         Args:
             short: Tasks whose jobs are short, and how many of each a slot lets through while a claimed job may wait.
+            may_wait: False, and none.
 
         Returns:
             Parallel arrays, as SQL takes them.
         """
         with self._lock:
-            each = [0 if task in self._write_their_ends else n for task, n in short.items()]
+            each = [n if may_wait and task not in self._write_their_ends else 0 for task, n in short.items()]
             most = [_MOST_WAITING - len(self._waiting[task]) for task in short]
-            held = [n * self._held[task] - len(self._waiting[task]) for task, n in zip(short, each, strict=True)]
+            held = [
+                n * min(self._held[task], self.threads) - len(self._waiting[task])
+                for task, n in zip(short, each, strict=True)
+            ]
             return {"short": list(short), "more": list(map(min, held, most)), "per_slot": each, "most": most}
 
     def stranded(self) -> list[Claim]:
@@ -205,8 +221,8 @@ class Slots:
         # By its own answer from the database it might have begun a moment before the other one ended.
         before = slot.holder
         apart = (before.claimed_on - claim.claimed_on).total_seconds() - (before.received - claim.received)
-        if 0 < apart < _MOST_APART:
-            claim.received -= apart + 1e-6
+        if -_MARGIN < apart < _MOST_APART:
+            claim.received -= apart + _MARGIN
         claim.slot, slot.holder = slot, claim
 
     def _write(self, claim: Claim) -> None:

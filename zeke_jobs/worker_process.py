@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -108,9 +109,9 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         runnable = self.runtime.find(task)
         return runnable.task.retry if runnable else Retry()
 
-    def work_done(self, claim: Claim) -> None:
-        """A job no longer occupies or waits for a thread."""
-        if self.load.done(claim):
+    def work_done(self, claim: Claim, follower: Claim | None = None) -> None:
+        """A job no longer occupies or waits for a thread; one that follows in its slot does."""
+        if self.load.done(claim, follower):
             self.doorbell.ring_all()  # other queues may have waited for a thread
         with self.held.changed:
             self.held.changed.notify_all()
@@ -133,8 +134,9 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         # Who waits so long for a slot waits for one that went to others, be it because the task is paused.
         for claim in (*waiting, *self.slots.late(before)):
             self.settle(claim, RETURNED)
-        if any(claim.is_ahead and not claim.marked and claim.started is not None for claim in claims):
-            self.heartbeat.watch_soon()  # until it is known that it has started, it is shown as waiting
+        unmarked = [claim for claim in claims if claim.is_ahead and not claim.marked and not claim.ended]
+        if any(claim.started is not None and claim.started < before for claim in unmarked):
+            self.heartbeat.watch_soon()  # until the database knows that it has started, it is shown as waiting
 
     def settle(self, claim: Claim, outcome: Completed | Ended | Settled, *, frees_thread: bool = False) -> None:
         """A claim has ended: who follows in its slot starts, and the settler writes the end if nobody has.
@@ -147,10 +149,10 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         is_written = isinstance(outcome, Settled)
         gives = not (self.stopping or self.runtime.held_back.is_short_of_threads())
         successor = self.slots.end(claim, is_written=is_written, gives=gives)
-        if successor is not None:
-            self.load.take(successor.claim)
         if frees_thread:
-            self.work_done(claim)
+            self.work_done(claim, successor and successor.claim)
+        elif successor is not None:
+            self.load.take(successor.claim)
         if isinstance(outcome, Settled):
             self.settler.written([(claim, Completed())])
             self.return_stranded()
@@ -165,6 +167,11 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
     def return_stranded(self) -> None:
         """Let others have what was claimed ahead when no slot of its task is left here."""
         for claim in self.slots.stranded():
+            self.settler.put(claim, RETURNED)
+
+    def return_waiting(self) -> None:
+        """Let others have what was claimed ahead: other jobs need the threads."""
+        for claim in self.slots.late(math.inf):
             self.settler.put(claim, RETURNED)
 
     # ── dramatiq's hooks ──
@@ -188,6 +195,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         self._start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
         self.load = Load(worker.worker_threads)
+        self.slots.threads = worker.worker_threads
         self.handler_pool.resize(worker.worker_threads)
         self.heartbeat = Heartbeat(self)
         while not self._try_to_boot():

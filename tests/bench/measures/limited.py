@@ -112,10 +112,10 @@ def in_turns(bench: Bench, up: Running, kinds: dict[str, dict[str, Any]]) -> dic
 
 
 def overshoot(conn: Connection, task: str, limit: int) -> int:
-    """How many more than ``limit`` jobs of a task ran at the same time, by the times in their rows."""
+    """How many more than ``limit`` jobs of a task were held at the same time, by the times in their rows."""
     sql = """SELECT coalesce(max(held), 0) FROM (
         SELECT sum(step) OVER (ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS held FROM (
-          SELECT started_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
+          SELECT claimed_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
           UNION ALL
           SELECT completed_on, -1 FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
         ) AS steps) AS sums"""

@@ -151,6 +151,22 @@ def jobs(conn: Connection) -> Jobs:
 
 
 @pytest.fixture
+def heard(other_conn: Connection) -> Callable[[], list[tuple[str, str]]]:
+    """Listens at both queues; answers what rang since it was asked last, as queue and who is named."""
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
+
+    def take() -> list[tuple[str, str]]:
+        with other_conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        found = [(notify.channel.removeprefix("zeke_jobs."), notify.payload) for notify in other_conn.notifies]
+        other_conn.notifies.clear()
+        return sorted(found)
+
+    return take
+
+
+@pytest.fixture
 def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
     """``with running(tasks) as broker``: a worker in this process, with all its threads."""
 

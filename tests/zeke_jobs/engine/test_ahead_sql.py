@@ -10,6 +10,7 @@ from zeke_jobs.queries import SQL
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from tests.zeke_jobs.engine.conftest import Jobs
@@ -53,6 +54,31 @@ def test_no_more_are_claimed_ahead_than_may_wait_at_most(jobs: Jobs) -> None:
     worker = jobs.worker()
     assert [row["ahead"] for row in look(jobs, worker, more=0, per_slot=9, most=4)] == [False] * 3 + [True] * 4
     assert look(jobs, worker, more=-1, per_slot=9) == []
+
+
+def test_none_are_claimed_ahead_while_others_may_have_what_is_left_of_the_limit(jobs: Jobs) -> None:
+    jobs.use(LIMITED)
+    jobs.add("a", 20)
+    worker, _ = jobs.worker(), jobs.worker()
+    sizes: dict[str, Any] = {"short": ["a"], "more": [5], "per_slot": [5], "most": [99]}
+    rows = jobs.look(worker, ["a"], 20, free=-9, threads=2, **sizes)
+    assert [row[-1] for row in rows if row[0]] == []
+    assert active(jobs) == 0
+
+
+def test_a_look_rings_for_others_if_the_limit_of_what_ended_is_not_full_again(
+    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]
+) -> None:
+    jobs.use(LIMITED)
+    jobs.add("a", 20)
+    worker, other = jobs.worker(), jobs.worker()
+    first, second, *_ = look(jobs, worker)
+    SQL.run(jobs.conn, "worker_waits", worker=other, queue="default", idle=False, limited=["a"])
+    sizes: dict[str, Any] = {"more": [5], "per_slot": [0], "most": [99], "short": ["a"], "threads": 4}
+    jobs.look(worker, ["a"], 20, [first], free=1, **sizes)
+    assert heard() == []
+    jobs.look(worker, ["a"], 20, [second], free=-9, **sizes)
+    assert heard() == [("default", "")]
 
 
 def test_none_are_claimed_ahead_of_a_limit_that_was_lowered_until_it_is_no_longer_over_full(jobs: Jobs) -> None:
@@ -179,6 +205,9 @@ def test_a_job_that_was_claimed_ahead_waits_until_it_has_started(jobs: Jobs) -> 
         jobs.conn, "job_mark_started", worker=worker, ids=[ahead["message_id"]], claims=[ahead["claim"]], after=[0.0]
     )
     assert shown() == "active"
+    jobs.complete(worker, [ahead])
+    job = jobs.row(ahead["message_id"])
+    assert job["claimed_on"] == job["started_on"]
 
 
 def test_a_job_that_was_claimed_ahead_can_be_given_back_and_is_claimed_as_any_other(jobs: Jobs) -> None:

@@ -18,27 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from psycopg2.extensions import connection as Connection
-
     from tests.zeke_jobs.engine.conftest import Jobs
 
 QUEUES = ("default", "slow")
-
-
-@pytest.fixture
-def heard(other_conn: Connection) -> Callable[[], list[tuple[str, str]]]:
-    """Listens at both queues; answers what rang since it was asked last, as queue and who is named."""
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
-
-    def take() -> list[tuple[str, str]]:
-        with other_conn.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        found = [(notify.channel.removeprefix("zeke_jobs."), notify.payload) for notify in other_conn.notifies]
-        other_conn.notifies.clear()
-        return sorted(found)
-
-    return take
 
 
 def waits(jobs: Jobs, worker: UUID, queue: str = "default", limited: tuple[str, ...] = ()) -> None:
@@ -160,12 +142,13 @@ def test_a_claim_says_when_a_thread_is_what_was_wanting(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize(
     ("options", "free", "says"),
-    [("{}", 0, {"*"}), ('{"priority": 1}', 0, {"*"}), ('{"priority": -1}', 0, set()), ("{}", 1, set())],
+    [("{}", 0, {"*"}), ('{"priority": 1}', -90, {"*"}), ('{"priority": -1}', 0, set()), ("{}", 1, set())],
 )
+@pytest.mark.parametrize("limit", ["", ", concurrency: 3", ", rate: 3/m"])
 def test_a_claim_that_is_full_of_short_jobs_says_that_one_which_may_be_long_lacks_a_thread(
-    jobs: Jobs, options: str, free: int, says: set[str]
+    jobs: Jobs, limit: str, options: str, free: int, says: set[str]
 ) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  c: {handler: 'H:echo'}")
+    jobs.use(f"  a: {{handler: 'H:echo'}}\n  c: {{handler: 'H:echo'{limit}}}")
     jobs.add("a", 9)
     jobs.add("c", options=options)
     assert held_back(jobs, jobs.worker(), 4, free=free, threads=4, short=["a"]) == says

@@ -12,7 +12,7 @@ import pytest
 from tests.zeke_jobs.engine.conftest import NOON
 from zeke_jobs.claims import Claim, HeldClaims, JobMessage
 from zeke_jobs.consumer import JobConsumer
-from zeke_jobs.held_back import ANY, HeldBack
+from zeke_jobs.held_back import ANY, LACKS_THREAD, HeldBack
 from zeke_jobs.load import Load
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled
 from zeke_jobs.slots import Slots
@@ -27,10 +27,12 @@ class Process(SimpleNamespace):
 
     settle = WorkerProcess.settle
     return_stranded = WorkerProcess.return_stranded
+    return_waiting = WorkerProcess.return_waiting
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
-        held, load = HeldClaims(), Load(4)
+        held, load, slots = HeldClaims(), Load(4), Slots()
+        slots.threads = 4
         super().__init__(
             id=uuid4(),
             queues=("default",),
@@ -45,7 +47,7 @@ class Process(SimpleNamespace):
             pool=SimpleNamespace(connection=nullcontext),
             load=load,
             short=load.short,
-            slots=Slots(),
+            slots=slots,
             stopping=False,
             work_done=load.done,
             settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
@@ -230,10 +232,38 @@ def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_wa
     process.is_alive = lambda: True
     process.end(consumer, process.claim(consumer, "short"))
     rooms = []
-    for held in (["a"], [ANY], []):
+    for held in (["a", ANY], [LACKS_THREAD], []):
         process.runtime.held_back.found("slow", held)
         rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
     assert rooms == [4 + 512, 4, 4 + 512]
+
+
+def test_who_found_no_job_that_lacks_a_thread_with_threads_free_is_not_believed_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("zeke_jobs.held_back.time", SimpleNamespace(monotonic=lambda: clock.now))
+    held_back = HeldBack(lambda _: None)
+    held_back.found_no_long("default")
+    short = []
+    for clock.now in (100.0, 100.1, 100.55, 100.7):
+        held_back.found("default", [LACKS_THREAD])
+        short.append(held_back.is_short_of_threads())
+        if clock.now == 100.0:
+            held_back.found_no_long("default")
+    assert short == [True, False, True, True]
+
+
+def test_what_waits_for_a_slot_is_handed_back_at_once_when_others_lack_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = Process()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    monkeypatch.setattr(JobConsumer, "_say", lambda *_, **__: None)
+    rows = [row(uuid4(), 1), row(uuid4(), 1, ahead=True)]
+    monkeypatch.setattr(JobConsumer, "_claim", lambda *_: (rows, [LACKS_THREAD]))
+    consumer._look(None, 9, alone=False)  # type: ignore[arg-type]
+    assert [(claim.is_ahead, outcome) for claim, outcome in process.put] == [(True, RETURNED)]
 
 
 def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_more_once_half_have_started() -> None:

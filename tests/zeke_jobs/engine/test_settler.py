@@ -55,6 +55,7 @@ class Scene:
         self.pool = Flaky(url)
         self.held = HeldClaims()
         self.slots = Slots()
+        self.slots.threads = 4
         self.settler = Settler(self.pool, self.held, self.slots)
         self.worker = self.settler.writer.worker = jobs.worker()
 

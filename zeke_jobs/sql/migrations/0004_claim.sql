@@ -179,7 +179,7 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
--- Of a task in p_short whose limit is full, and is no other task's, some may be claimed ahead of the limit (ahead): as many as stand in
+-- Of a task in p_short whose limit is full, is no other task's and no rate, some may be claimed ahead of the limit (ahead): as many as stand in
 -- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
 -- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
@@ -204,6 +204,7 @@ DECLARE
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_gate_rooms integer[];
   v_rate_rooms integer[];
+  v_true_rooms integer[]; -- of concurrency and rate, without this worker's share
   v_gate_used integer[];
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
@@ -240,11 +241,10 @@ DECLARE
   v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
   v_held_back text := '';
-  v_claimed text := '';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
-    set_config('zeke_jobs.claimed', '', true), set_config('zeke_jobs.opens', '', true);
+    set_config('zeke_jobs.full', '', true), set_config('zeke_jobs.opens', '', true);
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -341,15 +341,16 @@ BEGIN
       WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
     v_counted_on := zeke_jobs.now();
     SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(zeke_jobs.active_room(g), r.room, CASE
+      array_agg(least(a.room, r.room, CASE
         WHEN p_free IS NULL THEN NULL
         WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
         WHEN g.concurrency IS NOT NULL THEN greatest(
           0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
         END) ORDER BY g.name),
-      array_agg(r.room ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_gate_used
+      array_agg(r.room ORDER BY g.name), array_agg(least(a.room, r.room) ORDER BY g.name), array_agg(0)
+    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_true_rooms, v_gate_used
     FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
     CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
     -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
@@ -373,13 +374,13 @@ BEGIN
         ORDER BY o.n);
       v_ahead := cardinality(v_ready) = 0;
       IF v_ahead THEN
-        -- Nothing of this level has room any more; ahead of their limits, then, if none is over-full. What others may wait for is not kept.
+        -- Nothing of this level has room any more; ahead of their limits, then, where these are full, and neither over-full nor shared.
         v_ready := ARRAY(
           SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
           WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
             SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-            WHERE g.name NOT LIKE 'task/%' OR v_gate_rooms[array_position(v_gate_names, g.name)] < 0
-              OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL)
+            WHERE g.name NOT LIKE 'task/%' OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL
+              OR v_true_rooms[array_position(v_gate_names, g.name)] <> v_gate_used[array_position(v_gate_names, g.name)])
           ORDER BY o.n);
       END IF;
       EXIT WHEN cardinality(v_ready) = 0;
@@ -478,9 +479,6 @@ BEGIN
           v_more[v_share] := least(
             p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
         END IF;
-        IF v_taken > 0 THEN
-          v_claimed := v_claimed || v_all[v_one].task || ':' || v_taken || ',';
-        END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
             v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
@@ -502,12 +500,15 @@ BEGIN
       THEN
         v_held_back := v_held_back || v_candidate.task || ',';
         v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_candidate.gates) AS g (name) WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0);
+          SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
+          WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
       END IF;
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
-  PERFORM set_config('zeke_jobs.claimed', v_claimed, true);
+  PERFORM set_config('zeke_jobs.full', coalesce((
+    SELECT string_agg(x.name, ',') FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
+    ''), true);
   PERFORM set_config(
     'zeke_jobs.held_back',
     CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
@@ -600,7 +601,8 @@ $$;
 
 -- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
 -- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed. p_after and p_took are seconds
--- from the claim to the start and to the end of the handler: what follows a job in its slot began later than it is said to have ended.
+-- from the claim to the start and to the end of the handler: what follows a job in its slot began later than it is said to have ended. Of
+-- one that was claimed ahead, claimed_on is from then on when it got its slot, which is when it started.
 CREATE FUNCTION zeke_jobs.complete(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL
@@ -618,6 +620,7 @@ BEGIN
         result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
         worker = NULL, ahead = false, mtime = v_now,
         completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
+        claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
       FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
@@ -672,16 +675,13 @@ BEGIN
   RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Of which tasks we freed more than we took again: somebody else may take the rest.
-    PERFORM zeke_jobs.ring_for_freed(array_agg(e.task), p_worker)
-    FROM (SELECT q.task, count(*) AS jobs FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ours) GROUP BY q.task) AS e
-    LEFT JOIN (
-      SELECT split_part(c.one, ':', 1) AS task, sum(split_part(c.one, ':', 2)::integer) AS jobs
-      FROM unnest(string_to_array(rtrim(current_setting('zeke_jobs.claimed'), ','), ',')) AS c (one)
-      GROUP BY 1
-    ) AS again USING (task)
-    WHERE e.jobs > coalesce(again.jobs, 0)
+    -- Whose limits are not full again: somebody else may have what is left.
+    PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
+    FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ string_to_array(current_setting('zeke_jobs.full'), ',')) IS NOT TRUE
     HAVING count(*) > 0;
+  ELSIF cardinality(p_kept_of) > 0 THEN
+    PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);
   END IF;
   v_held_back := current_setting('zeke_jobs.held_back');
   IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
@@ -750,6 +750,7 @@ BEGIN
   SET
     state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
     worker = NULL, ahead = false, mtime = v_now,
+    claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + p_after * interval '1 second', q.claimed_on) ELSE q.claimed_on END,
     attempt = q.attempt + CASE
       WHEN v_counts AND q.started_on IS NULL THEN 1
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1

@@ -234,7 +234,6 @@ CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
   SELECT (p_task).max_queued - count(*)
-    - (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = (p_task).id)
   FROM (
     SELECT 1
     FROM zeke_jobs.queue AS q
@@ -248,7 +247,7 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
 LANGUAGE sql STABLE
 AS $$
   SELECT CASE p_while
-    WHEN 'queued' THEN (p_job).state = 'queued' OR (p_job).waits
+    WHEN 'queued' THEN (p_job).state = 'queued'
     WHEN 'active' THEN
       (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
     ELSE (p_job).created_on + p_period > zeke_jobs.now()
