@@ -94,10 +94,17 @@ class Running:
             try:
                 with self._lock:
                     self._active = False
-                    pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), None)
+                if self.interrupt is not None:
+                    _let_it_come()
             except Interrupt:
-                continue  # it was on its way while we took the lock
+                continue  # it was on its way until now
             return
+
+
+def _let_it_come() -> None:
+    # Withdrawing it would, up to Python 3.12, leave a mark for ever, at which traced threads (a debugger) stand still.
+    for _ in range(2):
+        pass
 
 
 class Interrupts:
