@@ -234,9 +234,10 @@ def test_limits_hold_and_nothing_is_lost_or_doubled_whatever_happens_to_the_proc
         rows(conn, "SELECT state, count(*), max(deaths) AS deaths FROM zeke_jobs.queue GROUP BY state"),
     )
 
-    for ran in (by_handlers(conn, chaos.gone), by_the_table(conn)):
+    measures = {"by handlers": by_handlers(conn, chaos.gone), "by the table": by_the_table(conn)}
+    for measure, ran in measures.items():
         peaks = {group: peak(ran[group]) for group in LIMITS}
-        assert peaks == {group: min(most, peaks[group]) for group, most in LIMITS.items()}
+        assert peaks == {group: min(most, peaks[group]) for group, most in LIMITS.items()}, measure
         in_a_second = most_within((begin for begin, _ in ran["rated"]), RATE_PERIOD)
         assert in_a_second <= RATE
         # The limits were reached, so there was something to hold.

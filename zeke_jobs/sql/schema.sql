@@ -2021,15 +2021,16 @@ BEGIN
       SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
         worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
         completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
-        attempts = q.attempts || jsonb_build_object(
+        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
-          'started_on', coalesce(q.started_on, q.claimed_on), 'ended_on', v_now,
+          -- Of one that waited for a slot it is not known whether it had started.
+          'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
             'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'),
               coalesce(l.pid::text, '?'),
               coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), l.deaths,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited

@@ -184,6 +184,8 @@ def test_the_dead_keep_no_slots(jobs: Jobs) -> None:
     assert active(jobs) == 5
     set_clock(jobs.conn, jobs.rows("SELECT zeke_jobs.now() + interval '21 seconds' AS it")[0]["it"])
     assert len(SQL.all(jobs.conn, "worker_rescue")) == 8
+    known = jobs.rows("SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.attempts -> 0 ? 'started_on'")
+    assert known == [{"count": 3}], "whether those that waited had started is not known"
     assert active(jobs) == 0
     SQL.all(jobs.conn, "slot_keep", worker=worker, kept_of=["a"], kept=[2], said=2)
     assert active(jobs) == 0
