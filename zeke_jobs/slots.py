@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 512  # jobs of a task
 _WHILE = 0.1  # seconds after a claim in which slots are handed on
-_MOST_APART = 1.0  # seconds that two answers' ways may differ by; more is a clock that was set
+_CLOCKS = 0.05  # seconds that clocks may drift apart by within a claim; more is a clock that was set
 _MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
@@ -221,7 +221,7 @@ class Slots:
         # By its own answer from the database it might have begun a moment before the other one ended.
         before = slot.holder
         apart = (before.claimed_on - claim.claimed_on).total_seconds() - (before.received - claim.received)
-        if -_MARGIN < apart < _MOST_APART:
+        if -_MARGIN < apart < claim.received - claim.asked + _CLOCKS:
             claim.received -= apart + _MARGIN
         claim.slot, slot.holder = slot, claim
 

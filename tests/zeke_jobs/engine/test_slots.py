@@ -287,18 +287,21 @@ def test_it_is_time_to_claim_more_once_half_of_those_that_waited_have_started() 
 
 
 @pytest.mark.parametrize(
-    ("later", "gap"),
+    ("later", "way", "gap"),
     [
-        pytest.param(0.002, 0.008, id="the answer to the first claim took longer"),
-        pytest.param(0.02, 2e-6, id="the answer to the second claim took longer"),
-        pytest.param(9.0, -8.99, id="the database's clock was set"),
+        pytest.param(0.002, 0.001, 0.008, id="the answer to the first claim took longer"),
+        pytest.param(0.02, 0.015, 2e-6, id="the answer to the second claim took longer"),
+        pytest.param(9.0, 8.995, 2e-6, id="this process stood still before it read the answer"),
+        pytest.param(9.0, 0.001, -8.99, id="the database's clock was set"),
     ],
 )
-def test_by_the_times_in_their_rows_one_job_starts_after_the_other_has_ended(later: float, gap: float) -> None:
+def test_by_the_times_in_their_rows_one_job_starts_after_the_other_has_ended(
+    later: float, way: float, gap: float
+) -> None:
     """Each time is its claim's, by the database's clock, and what passed here since the answer came, which took some time."""
     slots = slots_of(8)
     first = a_claim(uuid4(), received=100.0, started=100.05)
-    second = message(claimed_on=NOON + timedelta(seconds=0.01), received=100.0 + later)
+    second = message(claimed_on=NOON + timedelta(seconds=0.01), received=100.0 + later, asked=100.0 + later - way)
     slots.take(first)
     slots.wait(second)
     slots.end(first)
