@@ -195,14 +195,17 @@ def by_handlers(conn: Connection, gone: dict[int, list[Interval]]) -> dict[str, 
 
 
 def by_the_table(conn: Connection) -> dict[str, list[Interval]]:
-    """When jobs were active, by the times of their rows: the last attempt, and those before it."""
+    """When jobs were active, by the times of their rows: the last attempt, and those before it.
+
+    Without those of ``narrow`` that died: a job may have ended and have handed on its slot, and its end was not written any more.
+    """
     ran = defaultdict(list)
     sql = """
       SELECT task, key, started_on, completed_on AS ended_on FROM zeke_jobs.queue WHERE state = 'done'
       UNION ALL
       SELECT q.task, q.key, (a.value ->> 'started_on')::timestamptz, (a.value ->> 'ended_on')::timestamptz
       FROM zeke_jobs.queue AS q CROSS JOIN jsonb_array_elements(q.attempts) AS a (value)
-      WHERE a.value ? 'started_on'"""
+      WHERE a.value ? 'started_on' AND NOT (q.task = 'narrow' AND a.value ->> 'outcome' = 'died')"""
     for row in rows(conn, sql):
         for group in groups(row["task"], row["key"]):
             ran[group].append((row["started_on"], row["ended_on"]))
