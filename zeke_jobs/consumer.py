@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -116,7 +117,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             held_back.found_no_long(self._queue)
         held_back.found(self._queue, held)
         if held_back.is_short_of_threads():
-            self._process.return_waiting()
+            self._process.give_back(self._process.slots.late(math.inf))  # others need the threads
         self._owes_look = False
         now = time.monotonic()
         # Limits let something through every now and then: not said anew each time.
@@ -215,7 +216,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             elif message.claim.is_ahead:
                 process.slots.forgotten(held)
             # else: the server forgot the claim in a crash; that run goes on, and the number is the same again.
-        self._process.return_stranded()
+        self._process.give_back(self._process.slots.stranded())
 
     def _say(self, conn: Connection, waits: _Waits) -> None:
         if self._said != waits:
@@ -274,5 +275,4 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back what dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
-        for claim in self._process.slots.of_queue(self._queue):
-            self._process.settler.put(claim, RETURNED)
+        self._process.give_back(self._process.slots.of_queue(self._queue))

@@ -12,7 +12,6 @@ from zeke_jobs.aside import Aside
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.interrupts import Cancelled, Lost
 from zeke_jobs.logs import get_logger
-from zeke_jobs.outcome import RETURNED
 from zeke_jobs.postgres import Pool, is_away
 from zeke_jobs.queries import SQL
 
@@ -138,8 +137,7 @@ class Heartbeat:
             self._log.warning("taken for dead; what is running here is lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
-            for claim in process.slots.lose(process.held.all()):
-                process.settler.put(claim, RETURNED)
+            process.give_back(process.slots.lose(process.held.all()))
             process.settler.say_soon()
             process.doorbell.ring_all()  # and each consumer says anew that it waits
             self._alive_since = time.monotonic()

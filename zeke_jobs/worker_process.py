@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import socket
@@ -38,7 +37,7 @@ from zeke_jobs.slots import Slots
 from zeke_jobs.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -155,7 +154,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             self.load.take(successor.claim)
         if isinstance(outcome, Settled):
             self.settler.written([(claim, Completed())])
-            self.return_stranded()
+            self.give_back(self.slots.stranded())
             self.settler.say_soon()
         else:
             self.settler.put(claim, outcome)
@@ -164,14 +163,9 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             if self.slots.is_low(claim.task):
                 self.doorbell.ring(successor.queue_name)
 
-    def return_stranded(self) -> None:
-        """Let others have what was claimed ahead when no slot of its task is left here."""
-        for claim in self.slots.stranded():
-            self.settler.put(claim, RETURNED)
-
-    def return_waiting(self) -> None:
-        """Let others have what was claimed ahead: other jobs need the threads."""
-        for claim in self.slots.late(math.inf):
+    def give_back(self, unstarted: Iterable[Claim]) -> None:
+        """Let others have what was claimed ahead and is not to start here."""
+        for claim in unstarted:
             self.settler.put(claim, RETURNED)
 
     # ── dramatiq's hooks ──

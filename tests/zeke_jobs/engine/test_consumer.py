@@ -26,8 +26,7 @@ class Process(SimpleNamespace):
     """As much of a worker process as a consumer needs to accept rows."""
 
     settle = WorkerProcess.settle
-    return_stranded = WorkerProcess.return_stranded
-    return_waiting = WorkerProcess.return_waiting
+    give_back = WorkerProcess.give_back
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
