@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from zeke_jobs import installation
+from zeke_jobs import installation, server
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import is_pooled, transaction
 from zeke_jobs.queries import SQL
@@ -65,9 +65,9 @@ def _dramatiq_pg() -> Migration:
     """dramatiq-pg's own table, from its own file, so that its producers and tools find what they know."""
     from dramatiq_pg.schema import generate_init_sql
 
-    return Migration(
-        OURS, "0000_dramatiq_pg.sql", generate_init_sql("zeke_jobs", ""), in_transaction=True, breaking=False
-    )
+    # The schema is there by now; to ask for it again needs a right on the database, also where it exists.
+    text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
+    return Migration(OURS, "0000_dramatiq_pg.sql", text, in_transaction=True, breaking=False)
 
 
 def _of_folder(package: str, folder: str) -> list[Migration]:
@@ -99,10 +99,12 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
     Raises:
         MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
-        ConfigurationError: the database belongs to another installation; nothing was applied.
+        ConfigurationError: the database belongs to another installation, or is one that this code does not run on; nothing was
+            applied.
     """
+    server.verify(conn)
     installation.verify(conn)
-    with _lock(conn):
+    with _lock(conn), _words("the schema zeke_jobs"):
         SQL.run(conn, "migration_table")
     applied = [migration for migration in pending(conn, packages) if _apply(conn, migration)]
     installation.claim(conn)
@@ -119,9 +121,7 @@ def _lock(conn: Connection) -> Iterator[None]:
 
 def _apply(conn: Connection, migration: Migration) -> bool:
     """Apply one file; False when somebody else just has."""
-    import psycopg2
-
-    try:
+    with _words(f"{migration.package}/{migration.name}"):
         if not migration.in_transaction:
             return _apply_outside(conn, migration)
         with _lock(conn), conn.cursor() as cursor:
@@ -130,9 +130,24 @@ def _apply(conn: Connection, migration: Migration) -> bool:
             before = _objects(conn, migration)
             cursor.execute(migration.text)
             _record(conn, migration, before)
-    except psycopg2.Error as error:
-        raise MigrationError(f"{migration.package}/{migration.name} failed: {str(error).strip()}") from error
     return True
+
+
+@contextmanager
+def _words(what: str) -> Iterator[None]:
+    """Turn what the server refuses into an error that names the file, and the right that is missing."""
+    import psycopg2
+
+    try:
+        yield
+    except psycopg2.Error as error:
+        help_ = (
+            "\n  help: GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: "
+            "CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"
+            if error.pgcode == "42501"
+            else ""
+        )
+        raise MigrationError(f"{what} failed: {str(error).strip()}{help_}") from error
 
 
 def _apply_outside(conn: Connection, migration: Migration) -> bool:
@@ -209,7 +224,9 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
 
     Raises:
         MigrationError: with the command to run.
+        ConfigurationError: the server or the database is one that this code does not run on.
     """
+    server.verify(conn)
     if todo := pending(conn, packages):
         names = ", ".join(f"{m.package}/{m.name}" for m in todo)
         raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate")

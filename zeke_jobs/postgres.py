@@ -39,20 +39,38 @@ _KEEPALIVE: dict[str, Any] = {
 }
 
 # Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
-# session to session; the isolation level it does not, so that setting it would change some other program's transactions.
-# The server, too, shall notice within seconds that our host is gone, and end what we had open; by default it takes hours.
+# session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
 _GREETING = """
 SELECT
-  CASE pg_backend_pid()
-    WHEN %(pid)s THEN set_config('default_transaction_isolation', 'read committed', false)
-    ELSE current_setting('default_transaction_isolation')
+  CASE pg_backend_pid() WHEN %(pid)s THEN (
+    SELECT string_agg(set_config(s.name, w.value, false), '')
+    FROM unnest(%(names)s, %(values)s) AS w (name, value)
+    JOIN pg_settings AS s ON s.name = w.name
+    WHERE s.setting <> w.value)
   END,
-  set_config('TimeZone', 'UTC', false),
-  CASE pg_backend_pid() WHEN %(pid)s THEN
-    set_config('tcp_keepalives_idle', '5', false) || set_config('tcp_keepalives_interval', '2', false)
-    || set_config('tcp_keepalives_count', '3', false) || set_config('tcp_user_timeout', '10000', false)
-  END
+  set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false),
+  current_setting('default_transaction_isolation')
 """
+_SETTINGS = {
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    # A claim that waits for its turn is no statement that went astray, and a job has a timeout of its own.
+    **dict.fromkeys(
+        (
+            "statement_timeout",
+            "lock_timeout",
+            "transaction_timeout",
+            "idle_in_transaction_session_timeout",
+            "idle_session_timeout",
+        ),
+        "0",
+    ),
+    # The server, too, shall notice within seconds that our host is gone, and end what we had open; by default it takes hours.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\
 expected transactions to be read committed by default where a pooler stands in between, got {isolation}
@@ -99,7 +117,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
             pooler in between lets nobody set it for a session.
         psycopg2.OperationalError: the server cannot be reached.
     """
-    options = {**_KEEPALIVE, "application_name": application_name}
+    options = {**_KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
     address = url or environment.database_url()
     redaction.remember_address(address)
     conn: Connection = psycopg2.connect(address, cursor_factory=Cursor, **options)
@@ -107,11 +125,13 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     with conn.cursor() as cursor:
-        cursor.execute(_GREETING, {"pid": conn.info.backend_pid})
+        cursor.execute(
+            _GREETING, {"pid": conn.info.backend_pid, "names": list(_SETTINGS), "values": list(_SETTINGS.values())}
+        )
         row = cursor.fetchone()
-    if row is not None and row[0] != "read committed":
+    if row is not None and row[-1] != "read committed":
         conn.close()
-        raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[0]))
+        raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
     return conn
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
 
@@ -111,6 +112,10 @@ def chain(payload: Number, ctx: Context) -> None:
     with ctx.transaction():
         ctx.send("echo", {"n": payload.n})
         ctx.complete({"sent": 1})
+
+
+def pay(payload: Number, ctx: Context) -> None:
+    ctx.add_cost(Decimal("0.10"))
 
 
 def chain_itself(payload: Number, ctx: Context) -> None:

@@ -4,13 +4,17 @@
 DO $$
 DECLARE
   v_schema text := 'pgboss';
+  v_mark text := 'Views of zeke_jobs in the words of pg-boss; no pg-boss is here.';
 BEGIN
-  IF EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('pgboss'))
-    OR EXISTS (SELECT 1 FROM pg_proc WHERE pronamespace = to_regnamespace('pgboss')) THEN
+  IF obj_description(to_regnamespace('pgboss')::oid, 'pg_namespace') IS DISTINCT FROM v_mark AND (
+    EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('pgboss'))
+    OR EXISTS (SELECT 1 FROM pg_proc WHERE pronamespace = to_regnamespace('pgboss'))) THEN
     v_schema := 'pgboss_compat';
   END IF;
-  EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', v_schema);
-  EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, 'Views of zeke_jobs in the words of pg-boss; no pg-boss is here.');
+  IF to_regnamespace(v_schema) IS NULL THEN
+    EXECUTE format('CREATE SCHEMA %I', v_schema);
+  END IF;
+  EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
   -- What follows creates its views there; everything it reads is named in full.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
 END

@@ -55,7 +55,7 @@ $$;
 CREATE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET zeke_jobs.gathering = 'on'
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -64,6 +64,8 @@ DECLARE
   v_ids uuid[];
   v_count integer;
 BEGIN
+  -- Not in the header: only a superuser may name a setting of ours there.
+  PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
     SELECT p.queue_name, p.task FROM zeke_jobs.queued_pairs() AS p
   LOOP
@@ -114,6 +116,7 @@ BEGIN
       RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, v_count;
     END IF;
   END LOOP;
+  PERFORM set_config('zeke_jobs.gathering', '', true);
 END
 $$;
 

@@ -1,7 +1,9 @@
 -- Where applied migrations are recorded; also makes the schema that all else lives in.
 DO $$
 BEGIN
-  CREATE SCHEMA IF NOT EXISTS zeke_jobs;
+  IF to_regnamespace('zeke_jobs') IS NULL THEN
+    CREATE SCHEMA zeke_jobs;
+  END IF;
   CREATE TABLE IF NOT EXISTS zeke_jobs.migration (
     package text NOT NULL,
     name text NOT NULL,
