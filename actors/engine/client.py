@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Failure
 from actors.engine.decode import Decoder
-from actors.engine.fetch import retry_after
+from actors.retry_after import bounded, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,6 @@ _CODES: frozenset[str] = frozenset(get_args(Failure))
 # Whom the Engine answers so, it has not tried to serve: no page has a part in it. A 500 or 502 may be one page's doing.
 _AWAY = {401, 403, 429, 503}
 _LARGEST = 32 * 1024 * 1024
-_LONGEST_WAIT = 7 * 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,9 @@ def _failure(response: _Answer) -> EngineError:
 
 def _seconds(wait: Any) -> float | None:
     """How long to wait, where that is a number of seconds that anybody would wait."""
-    if isinstance(wait, bool) or not isinstance(wait, int | float):
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or (isinstance(wait, float) and math.isnan(wait)):
         return None
-    return float(min(max(wait, 0), _LONGEST_WAIT)) if not math.isnan(wait) else None
+    return bounded(wait)
 
 
 def _object(response: _Answer) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from actors.engine.canonical import LONGEST_HOST
 from actors.engine.connect import Budget, GuardedBackend, resolve
 from actors.engine.contract import EngineError, Failure
 from actors.engine.decode import Decoder
+from actors.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
@@ -213,16 +212,3 @@ def _refused(status: int, url: httpx.URL, headers: Mapping[str, str]) -> EngineE
     transient = code == "rate_limited" or status in {408, 425} or status >= httpx.codes.INTERNAL_SERVER_ERROR
     wait = retry_after(headers.get("retry-after", "")) if transient else None
     return EngineError(code, f"{url} answers {status}", transient=transient, retry_after=wait)
-
-
-def retry_after(value: str, now: datetime | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date; None where it is unreadable."""
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from actors.engine import youtube
@@ -13,6 +12,7 @@ from actors.engine.feeds import read_feed
 from actors.engine.fetch import Fetched, Fetcher, Limits
 from actors.engine.pages import read_page
 from actors.engine.youtube_api import DataApi, channel_of
+from actors.retry_after import http_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,11 +146,7 @@ def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: dat
     waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))
-    elif headers.get("expires"):
-        try:
-            until = parsedate_to_datetime(headers["expires"])
-            waits.append((until if until.tzinfo else until.replace(tzinfo=UTC)) - now)
-        except (ValueError, OverflowError):
-            pass  # "0" and "-1" are in use and mean: no waiting
+    elif (expires := http_date(headers.get("expires", ""))) is not None:  # "0" and "-1" are in use and mean: no waiting
+        waits.append(expires - now)
     longest = max(waits, default=timedelta(0))
     return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

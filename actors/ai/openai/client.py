@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from actors.retry_after import bounded, retry_after
 from zeke_jobs import Defer, Reject, Retry
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _NEVER_SENT = (
     httpcore.UnsupportedProtocol,
 )
 _MAX_BYTES = 4 * 1024 * 1024
-_LONGEST_WAIT = 24 * 3600.0
 _SPENT_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -168,28 +168,15 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
     ``x-ratelimit-reset-*`` of what ran out.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d+(?:\.\d+)?", value):
-            return min(float(value) * unit, _LONGEST_WAIT)
-        if value and name == "retry-after":
-            return _until(value)
+        if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
+            return wait
     resets = [_duration(headers[name]) for name in _RESETS if headers.get(name) and _ran_out(headers, name)]
     known = [reset for reset in resets if reset is not None]
-    return min(max(known), _LONGEST_WAIT) if known else None
+    return bounded(max(known)) if known else None
 
 
 def _ran_out(headers: Mapping[str, str], reset: str) -> bool:
     return headers.get(reset.replace("reset", "remaining"), "0").strip() == "0"
-
-
-def _until(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        moment = parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None
-    return min(max(0.0, moment - time.time()), _LONGEST_WAIT)
 
 
 def _duration(text: str) -> float | None:

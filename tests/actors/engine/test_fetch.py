@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 
 from actors.engine.contract import EngineError
-from actors.engine.fetch import Fetcher, Limits, parse, retry_after
+from actors.engine.fetch import Fetcher, Limits, parse
 from tests.actors.scripted_site import Answer
 
 if TYPE_CHECKING:
@@ -191,12 +190,3 @@ def test_proxies_of_the_environment_are_not_used(
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     assert failure(lambda: parse(url)).code == "invalid_url"
-
-
-def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
-    now = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-    assert retry_after("120", now) == 120
-    assert retry_after("Sun, 01 Nov 2026 12:01:00 GMT", now) == 60
-    assert retry_after("Sun, 01 Nov 2026 11:00:00 GMT", now) == 0
-    assert retry_after("soon", now) is None
-    assert retry_after("", now) is None
