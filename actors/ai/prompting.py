@@ -88,28 +88,30 @@ def _stretches() -> frozenset[tuple[str, ...]]:
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Where ``quote`` stands in ``document``, white space and invisible characters aside; None where it does not."""
+    """Where ``quote`` stands in ``document``, white space and invisible characters aside; None where it does not.
+
+    Both are compared with one space for each gap, so that the search is the string's own, and takes time for the document's
+    length once, whatever is quoted.
+    """
     words = visible(quote).split()
     if not words:
         return None
     start = document.find(quote)
     if start >= 0:
         return start, start + len(quote)
-    start = document.find(words[0])
-    while start >= 0:
-        end = _end(document, start, words)
-        if end is not None:
-            return start, end
-        start = document.find(words[0], start + 1)
-    return None
-
-
-def _end(document: str, start: int, words: list[str]) -> int | None:
-    """Where ``words`` end in a document at ``start``, if they stand there with nothing but gaps between them."""
-    place = start + len(words[0])
-    for word in words[1:]:
-        gap = _GAP.match(document, place)
-        if gap is None or not document.startswith(word, gap.end()):
-            return None
-        place = gap.end() + len(word)
-    return place
+    wanted = " ".join(words)
+    start = _GAP.sub(" ", document).find(wanted)
+    if start < 0:
+        return None
+    # Each gap behind which a place stands moves it by what the gap has more than one character.
+    offset, moved = 0, start
+    end = start + len(wanted)
+    for gap in _GAP.finditer(document):
+        at = gap.start() - offset
+        if at >= end:
+            break
+        more = len(gap.group()) - 1
+        if at < start:
+            moved += more
+        offset += more
+    return moved, end + offset

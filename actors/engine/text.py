@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})", re.IGNORECASE)
-_HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
+XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
+_HEADER_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -15,8 +15,36 @@ _MARKS = (
 )
 _HEAD = 4096
 _SAMPLE = 32 * 1024
-# Browsers read these as windows-1252 (WHATWG Encoding Standard).
-_LATIN = {"iso8859-1", "ascii", "cp1252"}
+# Python's names of the encodings that the web has (WHATWG Encoding Standard), and what browsers read them as. Python
+# knows more, of which some take time that grows with the square of the text, or are none of texts.
+_AS_THEY_ARE = (
+    "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
+    "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
+    "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
+)
+_OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "big5hkscs": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    # A page that could be read this far is not UTF-16, whatever it says.
+    "utf-16": "utf-8",
+    "utf-16-le": "utf-8",
+    "utf-16-be": "utf-8",
+}
+_UNKNOWN_TO_PYTHON = {
+    "iso-8859-8-i": "iso-8859-8",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "windows-949": "cp949",
+}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -28,7 +56,8 @@ def decode(body: bytes, content_type: str = "") -> str:
     for mark, name in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
-    for name in _declared(body[:_HEAD], content_type):
+    declared = _declared(body[:_HEAD], content_type)
+    for name in declared:
         try:
             return body.decode(name)
         except UnicodeDecodeError:
@@ -38,34 +67,36 @@ def decode(body: bytes, content_type: str = "") -> str:
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end == len(body):
             return body.decode("utf-8", "ignore")
-    return body.decode(next(iter(_declared(body[:_HEAD], content_type)), None) or _guess(body), "replace")
+    return body.decode(next(iter(declared), None) or _guess(body), "replace")
+
+
+def charset(content_type: str) -> str | None:
+    """The codec for the encoding that a Content-Type header names; None where it names none of the web's."""
+    match = _HEADER_CHARSET.search(content_type)
+    return web_codec(match.group(1)) if match else None
+
+
+def web_codec(label: str) -> str | None:
+    """The codec by which a browser reads what is labelled so; None where the web has no such encoding."""
+    try:
+        return _OF_THE_WEB.get(
+            codecs.lookup(_UNKNOWN_TO_PYTHON.get(label.lower(), label.lower().removeprefix("x-"))).name
+        )
+    except (LookupError, UnicodeError):
+        return None
 
 
 def _declared(head: bytes, content_type: str) -> list[str]:
-    names = [match.group(1) for match in [_HEADER_CHARSET.search(content_type)] if match]
-    found = (pattern.search(head) for pattern in (_XML_ENCODING, _META_CHARSET))
-    names.extend(match.group(1).decode("ascii", "replace") for match in found if match)
-    return [name for text in names if (name := _codec(text))]
-
-
-def _codec(name: str) -> str | None:
-    try:
-        info = codecs.lookup(name)
-    except LookupError:
-        return None
-    if not getattr(info, "_is_text_encoding", True):
-        return None
-    if info.name in _LATIN:
-        return "cp1252"
-    # A page that could be read this far is not UTF-16, whatever it says.
-    return "utf-8" if info.name.startswith(("utf-16", "utf-32")) else info.name
+    found = (pattern.search(head) for pattern in (XML_ENCODING, _META_CHARSET))
+    names = [charset(content_type), *(web_codec(match.group(1).decode("ascii", "replace")) for match in found if match)]
+    return [name for name in names if name]
 
 
 def _guess(body: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(body[:_SAMPLE]).best()
-    return best.encoding if best is not None else "cp1252"
+    return (web_codec(best.encoding) if best is not None else None) or "cp1252"
 
 
 def clean(text: str) -> str:

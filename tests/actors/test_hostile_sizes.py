@@ -8,12 +8,15 @@ import pytest
 
 from actors.ai.lexrank import similarity
 from actors.ai.markdown import blocks
+from actors.ai.prompting import place
 from actors.ai.sentences import sentences
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
+from actors.engine.text import decode
 from actors.insights.code import code_candidates
 from actors.insights.selection import Selection, highlights
+from tests.actors.growth import LINEAR, growth
 from tests.actors.scripted_site import rss
 
 if TYPE_CHECKING:
@@ -96,3 +99,21 @@ def test_no_more_candidates_are_compared_than_are_kept(monkeypatch: pytest.Monke
     found: Sequence[object] = highlights("\n\n".join(sentences), Selection())
     assert len(found) == 6
     assert compared < 2_000
+
+
+def test_a_quote_of_thousands_of_words_that_almost_stands_there() -> None:
+    def quoted(words: int) -> tuple[str, str]:
+        return "a  " * (5 * words), "a " * words + "b"
+
+    assert growth(quoted, lambda given: place(*given), 400) < LINEAR
+
+
+@pytest.mark.parametrize("name", ["punycode", "idna", "utf-7", "unicode-escape"])
+def test_a_page_in_an_encoding_that_is_none_of_the_web(name: str) -> None:
+    content_type = f"text/html; charset={name}"
+    assert growth(lambda size: b"a" * size, lambda body: decode(body, content_type), 20_000) < LINEAR
+    assert decode(b"+ADw-a\\x41 b", content_type) == "+ADw-a\\x41 b"
+
+
+def test_a_header_of_nothing_but_white_space_behind_its_charset() -> None:
+    assert growth(lambda size: "text/html; charset=" + " " * size, lambda header: decode(b"a", header), 5_000) < LINEAR

@@ -1,0 +1,26 @@
+"""How the time of some work grows with the size of what it is given, in CPU time of this thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+LINEAR = 8
+"""Work on four times as much takes four times as long where it is linear, and sixteen times where it is quadratic."""
+
+
+def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
+    """How many times longer ``work`` takes on four times ``size``."""
+    small, large = make(size), make(4 * size)
+    return min(_seconds(work, large) for _ in range(3)) / min(_seconds(work, small) for _ in range(5))
+
+
+def _seconds(work: Callable[[T], object], material: T) -> float:
+    start = time.thread_time()
+    work(material)
+    return time.thread_time() - start
