@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from actors.cli.output import as_json, console, database
-from actors.sources.opml import LARGEST, read_opml, write_opml
+from actors.engine.opml import LARGEST, read_opml, write_opml
 from actors.store import sources as store
 from zeke_jobs.postgres import transaction
 

@@ -26,12 +26,13 @@ Failure = Literal[
     "too_many_redirects",
     "unsupported_type",
     "not_a_feed",
+    "unreadable",
     "rate_limited",
     "fetch_failed",
     "timeout",
     "engine_failed",
 ]
-"""Why an Engine has nothing to give. The first twelve stay true when asked again; the last four may pass."""
+"""Why an Engine has nothing to give. The first thirteen stay true when asked again; the last four may pass."""
 
 TRANSIENT: frozenset[Failure] = frozenset({"rate_limited", "fetch_failed", "timeout", "engine_failed"})
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, EngineError
-from actors.engine.feeds import read_feed
 from actors.engine.fetch import Fetched, Fetcher, Limits
-from actors.engine.pages import read_page
+from actors.engine.reading import read_feed, read_page
 from actors.engine.youtube_api import DataApi, channel_of
 from actors.retry_after import http_date
 
@@ -29,7 +28,7 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
 
 
 class LocalEngine:
-    """Fetches and reads in the worker's own process.
+    """Fetches in the worker's own process, and reads in processes beside it.
 
     Args:
         settings: Limits, networks and the contact.

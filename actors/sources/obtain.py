@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.engine.contract import EngineError, plausible_duration
-from actors.engine.pages import html_to_text
+from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
 from actors.store.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from actors.engine.contract import ContentItem, Engine, Failure
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 # What stands before a page's text does not stand before the feed's own; a page that is no more says more than its feed.
 _FEED_MAY_HELP: frozenset[Failure] = frozenset(
-    {"forbidden", "paywall", "consent", "no_text", "too_large", "unsupported_type"}
+    {"forbidden", "paywall", "consent", "no_text", "too_large", "unreadable", "unsupported_type"}
 )
 
 
@@ -65,11 +64,11 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
         if len(given) < least:
             return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")
         return _with_text(item, given, given, "upload")
-    told = next((text for text in _told(item) if len(text.text) >= least), None)
+    told, unread = _told(item, least)
     if item.kind in {"video", "podcast"} and told is not None:
         return told
     if not item.url:
-        return told or Missing(Outcome.NO_URL, "there is neither a text nor an address to fetch it from")
+        return told or unread or Missing(Outcome.NO_URL, "there is neither a text nor an address to fetch it from")
     try:
         page = engine.fetch_item(item.url)
     except EngineError as error:
@@ -110,12 +109,21 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
     return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {page.url or item.url}, {least} are needed")
 
 
-def _told(item: Item) -> Iterator[Text]:
-    """What the feed itself says: its content, then its description."""
+def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
+    """What the feed itself says, its content, then its description, where that is long enough; or why it cannot be read."""
+    unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):
-            text, markdown = html_to_text(str(fragment))
-            yield _with_text(item, text, markdown, origin)
+            try:
+                text, markdown = html_to_text(str(fragment))
+            except EngineError as error:
+                if error.transient:
+                    raise
+                unread = Missing(Outcome(error.code), str(error))
+                continue
+            if len(text) >= least:
+                return _with_text(item, text, markdown, origin), None
+    return None, unread
 
 
 def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:

@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     """401, 403, 451."""
     TOO_LARGE = "too_large"
     """More bytes or elements than are read."""
+    UNREADABLE = "unreadable"
+    """Reading it takes too much time or memory, or ends the process that reads it."""
     TOO_MANY_REDIRECTS = "too_many_redirects"
     """A loop, mostly."""
     RATE_LIMITED = "rate_limited"

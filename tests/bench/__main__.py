@@ -25,6 +25,7 @@ from tests.bench.measures import (
     memory,
     pulling,
     purging,
+    reading,
     sending,
     unlimited,
     waiting,
@@ -50,6 +51,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     pulling.MEASURE: pulling.measure,
     fairness.MEASURE: fairness.measure,
     purging.MEASURE: purging.measure,
+    reading.MEASURE: reading.measure,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 _PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban")

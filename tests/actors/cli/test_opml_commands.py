@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.cli.app import run
-from actors.sources.opml import read_opml
+from actors.engine.opml import read_opml
 from actors.store import sources
 
 if TYPE_CHECKING:

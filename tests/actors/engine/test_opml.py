@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.sources.opml import LARGEST, read_opml, write_opml
+from actors.engine.opml import LARGEST, read_opml, write_opml
 
 
 def test_folders_are_opened_and_each_feed_comes_once() -> None:

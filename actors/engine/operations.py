@@ -1,0 +1,52 @@
+"""What a reader can be asked to read. Importing this brings everything that reads strangers' bytes into the process."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import feedparser.api  # noqa: F401 (imported once, before readers are forked)
+import trafilatura  # noqa: F401 (the same)
+
+from actors.engine.contract import EngineError
+from actors.engine.feeds import read_feed
+from actors.engine.opml import read_opml
+from actors.engine.pages import html_to_text, read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _page(body: bytes, url: str, content_type: str) -> bytes:
+    return read_page(body, url, content_type).model_dump_json(exclude_defaults=True).encode()
+
+
+def _feed(body: bytes, url: str, content_type: str, max_entries: int, now: str) -> bytes:
+    moment = datetime.fromisoformat(now)
+    source = read_feed(body, url, content_type=content_type, max_entries=max_entries, now=moment)
+    return source.model_dump_json(exclude_defaults=True).encode()
+
+
+def _fragment(body: bytes) -> bytes:
+    return json.dumps(html_to_text(body.decode())).encode()
+
+
+def _opml(body: bytes) -> bytes:
+    try:
+        return json.dumps(read_opml(body)).encode()
+    except ValueError as error:
+        raise EngineError("not_a_feed", str(error)) from error
+
+
+OPERATIONS: dict[str, Callable[..., bytes]] = {
+    "page": _page,
+    "feed": _feed,
+    "fragment": _fragment,
+    "opml": _opml,
+}
+
+
+def warm_up() -> None:
+    """Read a line, so that what the libraries load with their first page is there before readers are forked."""
+    html_to_text("<p>A line.</p>")

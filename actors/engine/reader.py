@@ -1,0 +1,259 @@
+"""The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
+
+``actors.engine.reading`` starts it with a socket, over which comes one end of a socket for each reader. It has one thread, so
+it may fork; what it has imported is shared by its readers. It ends, with all readers, when the worker ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import warnings
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Operation = Callable[..., bytes]
+
+_LENGTHS = struct.Struct("!II")
+_LARGEST_HEAD = 1024 * 1024
+_PAGE = resource.getpagesize()
+_NEARLY = 0.9
+_MIB = 1024 * 1024
+
+
+class Limits(NamedTuple):
+    """What one reading may cost.
+
+    Attributes:
+        cpu: Seconds of CPU.
+        wall: Seconds on the clock.
+        memory: Bytes of address space of a reader.
+        answer: Bytes of what is read out.
+        growth: Bytes by which a reader may have grown when it has answered; then another takes its place.
+    """
+
+    cpu: int = 10
+    wall: int = 60
+    memory: int = 512 * _MIB
+    answer: int = 32 * _MIB
+    growth: int = 24 * _MIB
+
+
+def send_frame(sock: socket.socket, head: Mapping[str, Any], body: bytes = b"") -> None:
+    """Send a frame: a JSON object and bytes."""
+    text = json.dumps(head).encode()
+    sock.sendall(_LENGTHS.pack(len(text), len(body)) + text)
+    sock.sendall(body)
+
+
+def read_frame(receive: Callable[[int], bytes], largest: int) -> tuple[dict[str, Any], bytes]:
+    """Read a frame by ``receive``, which gives exactly as many bytes as it is asked for.
+
+    Raises:
+        ValueError: it is none, or its body is larger than ``largest``.
+    """
+    head_size, size = _LENGTHS.unpack(receive(_LENGTHS.size))
+    if head_size > _LARGEST_HEAD or size > largest:
+        raise ValueError(f"expected a frame of at most {largest} bytes, got one of {size}")
+    head: dict[str, Any] = json.loads(receive(head_size))
+    return head, receive(size)
+
+
+class _Server:
+    """Forks a reader for each socket that comes over ``control``, until the worker closes its end of it."""
+
+    def __init__(self, operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
+        self._operations = operations
+        self._limits = limits
+        self._control = control
+        self._readers: dict[int, socket.socket] = {}
+        self._ended, self._waker = socket.socketpair()
+        self._poll = select.poll()
+
+    def run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; its end is ours
+        for sock in (self._ended, self._waker):
+            sock.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(self._ended, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        while self._round():
+            pass
+        signal.set_wakeup_fd(-1)
+        for pid in self._readers:
+            os.kill(pid, signal.SIGKILL)
+
+    def _round(self) -> bool:
+        events = {number for number, _ in self._poll.poll()}
+        # First those that the worker has given up, while each descriptor is still theirs.
+        for pid, sock in self._readers.items():
+            if sock.fileno() in events:
+                self._poll.unregister(sock)
+                os.kill(pid, signal.SIGKILL)
+        if self._ended.fileno() in events:
+            with suppress(BlockingIOError):
+                self._ended.recv(4096)
+            self._reap()
+        if self._control.fileno() in events:
+            _, given, _, _ = socket.recv_fds(self._control, 1, 1)
+            if not given:
+                return False
+            self._fork(socket.socket(fileno=given[0]))
+        return True
+
+    def _fork(self, sock: socket.socket) -> None:
+        try:
+            pid = os.fork()
+        except OSError:  # no process or memory is left; the worker sees that nobody is at the other end
+            sock.close()
+            return
+        if not pid:
+            signal.set_wakeup_fd(-1)
+            for other in (self._control, self._ended, self._waker, *self._readers.values()):
+                other.close()
+            _be_reader(self._operations, self._limits, sock)
+        self._readers[pid] = sock
+        self._poll.register(sock, 0)  # nothing but that the worker hangs up is told
+
+    def _reap(self) -> None:
+        while self._readers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            sock = self._readers.pop(pid)
+            with suppress(KeyError):  # given up before
+                self._poll.unregister(sock)
+            if status:
+                sock.setblocking(False)
+                with suppress(OSError):
+                    send_frame(sock, {"died": os.waitstatus_to_exitcode(status)})
+            sock.close()
+
+
+def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: socket.socket) -> None:
+    """Answer one question after another, until the worker hangs up or too much memory is kept; never return."""
+    try:
+        for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGXCPU):
+            signal.signal(number, signal.SIG_DFL)
+        _confine(limits)
+        born = _own_memory()
+        send_frame(sock, {"ready": os.getpid()})
+        is_last = False
+        while not is_last:
+            head, body = read_frame(_receiver(sock), sys.maxsize)
+            _arm(limits)
+            answer, found = _answer(operations, limits, head, body)
+            _disarm()
+            is_last = "exceeded" in answer or _own_memory() - born > limits.growth
+            send_frame(sock, {**answer, "last": is_last}, found)
+    except (OSError, EOFError):
+        pass  # the worker has hung up
+    except BaseException:  # noqa: BLE001 (a reader must not come back as a second server)
+        os._exit(70)
+    os._exit(0)
+
+
+def _answer(
+    operations: Mapping[str, Operation], limits: Limits, head: dict[str, Any], body: bytes
+) -> tuple[dict[str, Any], bytes]:
+    from actors.engine.contract import EngineError
+
+    answer: dict[str, Any] = {}
+    found = b""
+    try:
+        found = operations[head.pop("operation")](body, **head)
+    except EngineError as error:
+        answer = {"code": error.code, "message": str(error)}
+    except MemoryError:
+        answer = {"exceeded": "memory"}
+    except Exception as error:  # noqa: BLE001 (of any type: the libraries were not written for hostile bytes)
+        answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
+    # A library may have taken an allocation that failed for a fault of the page's.
+    if _peak() > limits.memory * _NEARLY:
+        answer = {"exceeded": "memory"}
+    elif len(found) > limits.answer:
+        answer = {"exceeded": "answer"}
+    return answer, b"" if answer else found
+
+
+def _confine(limits: Limits) -> None:
+    with suppress(OSError, ValueError):  # systems other than Linux may not know it
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # rather this than the worker
+
+
+def _arm(limits: Limits) -> None:
+    """From now on the kernel ends this process when its time is up."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + limits.cpu, most))
+    signal.setitimer(signal.ITIMER_REAL, limits.wall)
+
+
+def _disarm() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+
+
+def _own_memory() -> int:
+    """Bytes in memory that are no file's; 0 where the system does not say."""
+    try:
+        _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_bytes().split())
+    except OSError:
+        return 0
+    return (resident - shared) * _PAGE
+
+
+def _peak() -> int:
+    """The most bytes of address space so far; 0 where the system does not say."""
+    try:
+        status = Path("/proc/self/status").read_bytes()
+    except OSError:
+        return 0
+    return int(status.partition(b"VmPeak:")[2].split(maxsplit=1)[0]) * 1024
+
+
+def _receiver(sock: socket.socket) -> Callable[[int], bytes]:
+    def receive(size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            if not (chunk := sock.recv(min(size - len(data), _MIB))):
+                raise EOFError
+            data += chunk
+        return bytes(data)
+
+    return receive
+
+
+def main() -> None:
+    """Serve the ``OPERATIONS`` of the module that the first argument names, within the limits that the second one lists."""
+    logging.disable()
+    warnings.simplefilter("ignore")
+    module = import_module(sys.argv[1])
+    module.warm_up()
+    _Server(module.OPERATIONS, Limits(*json.loads(sys.argv[2])), socket.socket(fileno=0)).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What a stranger's bytes could make of a reader, for the tests of readers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.engine.contract import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEPT: list[bytearray] = []
+
+
+def _echo(body: bytes) -> bytes:
+    return body
+
+
+def _who(body: bytes) -> bytes:
+    return json.dumps({"pid": os.getpid(), "server": os.getppid(), "environment": dict(os.environ)}).encode()
+
+
+def _noted(body: bytes) -> None:
+    """Each attempt leaves a line with its process in the file that the body names."""
+    with Path(body.decode()).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def _spin(body: bytes) -> bytes:
+    _noted(body)
+    while True:
+        pass
+
+
+def _sleep(body: bytes) -> bytes:
+    _noted(body)
+    time.sleep(60)
+    return b""
+
+
+def _hog(body: bytes) -> bytes:
+    _noted(body)
+    _KEPT.extend(bytearray(1_000_000) for _ in range(1_000_000))
+    return b""
+
+
+def _swallow(body: bytes) -> bytes:
+    try:
+        return _hog(body)
+    except MemoryError:
+        _KEPT.clear()
+        return b"no article was found"
+
+
+def _chatter(body: bytes) -> bytes:
+    _noted(body)
+    return bytes(2_000_000)
+
+
+def _grow(body: bytes) -> bytes:
+    _KEPT.extend(bytearray(b"x" * 1_000_000) for _ in range(40))
+    return _who(body)
+
+
+def _die(body: bytes, by: int) -> bytes:
+    _noted(body)
+    signal.signal(by, signal.SIG_DFL) if by != signal.SIGKILL else None
+    os.kill(os.getpid(), by)
+    return b""
+
+
+def _die_once(body: bytes) -> bytes:
+    if Path(body.decode()).exists():
+        return b"read"
+    return _die(body, signal.SIGSEGV)
+
+
+def _leave(body: bytes) -> bytes:
+    _noted(body)
+    os._exit(3)
+
+
+def _refuse(body: bytes) -> bytes:
+    raise EngineError("not_a_feed", "no feed")
+
+
+def _fail(body: bytes) -> bytes:
+    _noted(body)
+    raise ZeroDivisionError("a fault of a library")
+
+
+def warm_up() -> None:
+    pass
+
+
+OPERATIONS: dict[str, Callable[..., bytes]] = {
+    "echo": _echo,
+    "who": _who,
+    "spin": _spin,
+    "sleep": _sleep,
+    "hog": _hog,
+    "swallow": _swallow,
+    "chatter": _chatter,
+    "grow": _grow,
+    "die": _die,
+    "die_once": _die_once,
+    "leave": _leave,
+    "refuse": _refuse,
+    "fail": _fail,
+}

@@ -1,0 +1,314 @@
+"""A reader may loop, hoard, crash or hang: its worker states that, and goes on."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from actors.engine import operations
+from actors.engine.contract import EngineError
+from actors.engine.reader import Limits
+from actors.engine.reading import Readers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ODD = "tests.actors.engine.odd_operations"
+TIGHT = Limits(cpu=1, wall=20, memory=256 * 1024 * 1024, answer=1_000_000)
+
+
+@pytest.fixture
+def readers() -> Iterator[Readers]:
+    found = Readers(ODD, TIGHT)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def hung() -> Iterator[Readers]:
+    """Readers that have a second on the clock."""
+    found = Readers(ODD, TIGHT._replace(wall=1))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    return tmp_path / "attempts"
+
+
+def who(readers: Readers) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(readers.ask("who", b"", about="it"))
+    return found
+
+
+def refused(readers: Readers, operation: str, notes: Path, **arguments: Any) -> tuple[EngineError, int]:
+    """Why there is no answer, and after how many attempts, each in a process of its own."""
+    with pytest.raises(EngineError) as caught:
+        readers.ask(operation, str(notes).encode(), about="https://a.example/", **arguments)
+    attempts = notes.read_text().split()
+    assert len(set(attempts)) == len(attempts)
+    return caught.value, len(attempts)
+
+
+def eventually(is_so: Callable[[], bool], patience: float = 30) -> bool:
+    deadline = time.monotonic() + patience
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def is_there(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def waiting(path: Path) -> int:
+    """The process that has left a note there."""
+    assert eventually(lambda: path.exists() and bool(path.read_text().strip()))
+    return int(path.read_text().split()[-1])
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [("spin", "more than 1 s"), ("hog", "memory"), ("swallow", "memory"), ("chatter", "text"), ("fail", "library")],
+)
+def test_what_takes_more_than_it_may_is_unreadable_and_not_tried_again(
+    readers: Readers, notes: Path, operation: str, words: str
+) -> None:
+    error, attempts = refused(readers, operation, notes)
+    assert (error.code, error.transient, attempts) == ("unreadable", False, 1)
+    assert words in str(error)
+    assert str(error).startswith("https://a.example/ cannot be read")
+    assert readers.ask("echo", b"next", about="it") == b"next"
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "words"), [("die", {"by": signal.SIGSEGV}, "SIGSEGV"), ("leave", {}, "status 3")]
+)
+def test_what_breaks_its_reader_is_tried_once_more_in_a_fresh_one(
+    readers: Readers, notes: Path, operation: str, arguments: dict[str, Any], words: str
+) -> None:
+    error, attempts = refused(readers, operation, notes, **arguments)
+    assert (error.code, error.transient, attempts) == ("unreadable", False, 2)
+    assert words in str(error)
+    assert readers.ask("die_once", str(notes).encode(), about="it") == b"read"
+    notes.unlink()
+    assert readers.ask("die_once", str(notes).encode(), about="it") == b"read"
+
+
+def test_what_hangs_is_ended_by_the_clock(hung: Readers, notes: Path) -> None:
+    error, attempts = refused(hung, "sleep", notes)
+    assert (error.code, attempts) == ("unreadable", 2)
+    assert "SIGALRM" in str(error)
+
+
+def test_a_reader_that_somebody_else_kills_says_nothing_about_the_page(readers: Readers, notes: Path) -> None:
+    error, attempts = refused(readers, "die", notes, by=signal.SIGKILL)
+    assert (error.code, error.transient, attempts) == ("engine_failed", True, 2)
+
+
+def test_readers_that_cannot_be_started_say_nothing_about_the_page() -> None:
+    readers = Readers("tests.no.such.module")
+    for _ in range(2):
+        with pytest.raises(EngineError, match="no process") as caught:
+            readers.ask("echo", b"", about="it")
+        assert (caught.value.code, caught.value.transient, caught.value.is_away) == ("engine_failed", True, True)
+    readers.close()
+
+
+def test_what_the_operation_raises_is_raised_here(readers: Readers) -> None:
+    with pytest.raises(EngineError, match="no feed") as caught:
+        readers.ask("refuse", b"", about="it")
+    assert caught.value.code == "not_a_feed"
+
+
+def test_one_reader_answers_one_question_after_another(readers: Readers) -> None:
+    assert len({who(readers)["pid"] for _ in range(5)}) == 1
+    body = bytes(range(256)) * 3000
+    assert readers.ask("echo", body, about="it") == body
+
+
+def test_a_reader_that_has_grown_is_replaced(readers: Readers) -> None:
+    first, second = (json.loads(readers.ask("grow", b"", about="it"))["pid"] for _ in range(2))
+    assert first != second
+    assert eventually(lambda: not is_there(first))
+
+
+def test_a_reader_knows_nothing_of_the_workers_secrets(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/name")
+    environment = who(readers)["environment"]
+    assert set(environment) <= {
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "PYTHONHOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "PYTHONPATH",
+        "LC_CTYPE",
+    }
+
+
+def test_one_that_takes_all_it_may_does_not_hold_up_the_others(readers: Readers, notes: Path) -> None:
+    ends: deque[str] = deque()
+
+    def spin() -> None:
+        with pytest.raises(EngineError):
+            readers.ask("spin", str(notes).encode(), about="it")
+        ends.append("hog")
+
+    hog = threading.Thread(target=spin)
+    hog.start()
+    waiting(notes)
+    for _ in range(50):
+        readers.ask("echo", b"", about="it")
+    ends.append("others")
+    hog.join()
+    assert list(ends) == ["others", "hog"]
+
+
+def test_threads_are_served_in_the_order_in_which_they_come(notes: Path) -> None:
+    readers = Readers(ODD, TIGHT, most=1)
+    served: deque[int] = deque()
+
+    def ask(number: int) -> None:
+        readers.ask("echo", b"", about="it")
+        served.append(number)
+
+    def spin() -> None:
+        with pytest.raises(EngineError):
+            readers.ask("spin", str(notes).encode(), about="it")
+
+    threads = [threading.Thread(target=spin)]
+    threads[0].start()
+    waiting(notes)
+    for number in range(6):
+        threads.append(threading.Thread(target=ask, args=(number,)))
+        threads[-1].start()
+        assert eventually(lambda number=number: len(readers._waiting) == number + 1)  # type: ignore[misc]
+    for thread in threads:
+        thread.join()
+    readers.close()
+    assert list(served) == list(range(6))
+
+
+class Stop(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("at", ["reader", "queue"])
+def test_a_thread_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, at: str) -> None:
+    readers = Readers(ODD, TIGHT._replace(cpu=60), most=1)
+    hog, other = tmp_path / "hog", tmp_path / "other"
+    stopped: deque[str] = deque()
+
+    def spin(path: Path) -> None:
+        try:
+            readers.ask("spin", str(path).encode(), about="it")
+        except Stop:
+            stopped.append(path.name)
+
+    def stop(thread: threading.Thread) -> None:
+        assert thread.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
+        thread.join(20)
+
+    first, second = (threading.Thread(target=spin, args=(path,)) for path in (hog, other))
+    first.start()
+    pid = waiting(hog)
+    if at == "queue":
+        second.start()
+        assert eventually(lambda: len(readers._waiting) == 1)
+        stop(second)
+        assert (list(stopped), readers._waiting) == (["other"], [])
+    stop(first)
+    assert "hog" in stopped
+    assert eventually(lambda: not is_there(pid))
+    assert not other.exists()
+    assert readers.ask("echo", b"free", about="it") == b"free"
+    readers.close()
+
+
+def test_ctrl_c_and_sigterm_are_for_the_worker(readers: Readers) -> None:
+    found = who(readers)
+    assert os.getpgid(found["pid"]) != os.getpgid(0)
+    for pid in (found["pid"], found["server"]):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pid, number)
+    assert who(readers)["pid"] == found["pid"]
+
+
+def test_what_was_killed_is_started_again(readers: Readers) -> None:
+    found = who(readers)
+    os.kill(found["server"], signal.SIGKILL)
+    os.kill(found["pid"], signal.SIGKILL)
+    again = who(readers)
+    assert found["pid"] != again["pid"]
+    assert found["server"] != again["server"]
+
+
+_WORKER = """
+import sys, threading
+from actors.engine.reader import Limits
+from actors.engine.reading import Readers
+from tests.actors.engine.test_readers import ODD, who
+readers = Readers(ODD, Limits(cpu=60))
+thread = threading.Thread(target=readers.ask, args=("spin", sys.argv[1].encode()), kwargs={"about": "it"}, daemon=True)
+thread.start()
+found = who(readers)
+print(found["server"], found["pid"], flush=True)
+thread.join()
+"""
+
+
+def test_all_of_them_end_with_their_worker(notes: Path) -> None:
+    command = [sys.executable, "-c", _WORKER, str(notes)]
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as worker:
+        assert worker.stdout is not None
+        pids = [*map(int, worker.stdout.readline().split()), waiting(notes)]
+        assert all(map(is_there, pids))
+        worker.kill()
+    assert eventually(lambda: not any(map(is_there, pids)))
+
+
+def test_a_process_that_was_forked_has_readers_of_its_own() -> None:
+    from actors.engine import reading
+
+    reading.html_to_text("<p>a</p>")
+    assert reading._readers._idle
+    out, into = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with suppress(BaseException):
+            clean = not reading._readers._idle and reading._readers._control is None
+            text, _ = reading.html_to_text("<p>b</p>")
+            os.write(into, f"{clean} {text}".encode())
+            reading._readers.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(out, 100) == b"True b"
+    os.close(out)
+    os.close(into)
+    assert reading.html_to_text("<p>c</p>")[0] == "c"
+
+
+def test_what_readers_are_asked_to_read_is_a_closed_list() -> None:
+    assert set(operations.OPERATIONS) == {"page", "feed", "fragment", "opml"}
