@@ -55,7 +55,7 @@ def _host(host: str) -> str:
     if ":" in host:
         return f"[{host}]"
     with suppress(UnicodeError):  # not a name of the DNS; it still identifies the page
-        host = host.encode("idna").decode("ascii") if not host.isascii() else host
+        host = host.encode("idna").decode("ascii") if not host.isascii() and len(host) <= LONGEST_HOST else host
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter
     return host

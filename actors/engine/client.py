@@ -55,13 +55,15 @@ class HttpEngine:
         url: Base address, such as ``http://engine:3010``.
         token: Bearer token.
         timeout: Seconds for one answer.
+        max_entries: Most items that are taken of a feed.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
         headers = {"Accept-Encoding": "gzip"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout
+        self._max_entries = max_entries
         self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
         self._url = url
 
@@ -80,7 +82,8 @@ class HttpEngine:
             EngineError: as for ``fetch_item``.
         """
         body = {"url": url, "etag": etag, "lastModified": last_modified}
-        return self._ask("/source", {name: value for name, value in body.items() if value}, ContentSource)
+        source = self._ask("/source", {name: value for name, value in body.items() if value}, ContentSource)
+        return source.model_copy(update={"items": source.items[: self._max_entries]}) if source.items else source
 
     def health(self) -> dict[str, Any]:
         """What the Engine says of itself and of its providers.

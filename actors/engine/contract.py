@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.text import one_line
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
@@ -40,6 +44,15 @@ TRANSIENT: frozenset[Failure] = frozenset({"rate_limited", "fetch_failed", "time
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """No news is older: an earlier date is one that nobody set."""
 
+LONGEST_TEXT = 1_000_000
+"""Characters of an article's text; what comes behind them is left."""
+
+LONGEST_FRAGMENT = 200_000
+"""Characters of what a feed says of an item."""
+
+_LONGEST_METADATA = 1_000_000  # characters of JSON
+_LONGEST_HEADER = 1000
+_LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
 _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
@@ -47,6 +60,25 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 def short_identity(text: str) -> str:
     """An identity that fits a row of an index: as it is, or its hash where it is longer than 500 characters."""
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata, or nothing where it is larger than any that is of use, or too deep to be stored."""
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, default=str))
+    except (RecursionError, ValueError):
+        return {}
+    return metadata if size <= _LONGEST_METADATA else {}
+
+
+def _address(url: str | None) -> str | None:
+    """An address that is cut is another one; one that is longer than any is none."""
+    return url if url is not None and len(url) <= LONGEST_ADDRESS else None
+
+
+def bounded_header(value: str | None) -> str | None:
+    """A header that is to be sent back; None where it is empty or longer than any that a server needs."""
+    return value if value and len(value) <= _LONGEST_HEADER else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
@@ -82,7 +114,7 @@ class EngineError(Exception):
         retry_after: float | None = None,
         is_away: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message[:_LONGEST_MESSAGE])
         self.code: Failure = code
         self.transient = code in TRANSIENT if transient is None else transient
         self.retry_after = retry_after
@@ -97,16 +129,29 @@ class ContractModel(BaseModel):
     )
 
 
+_Word = Annotated[str, AfterValidator(lambda text: text[:_LONGEST_ID])]
+_Line = Annotated[str, AfterValidator(one_line)]
+_Name = Annotated[str, AfterValidator(lambda text: one_line(text, 200))]
+_Fragment = Annotated[str, AfterValidator(lambda text: text[:LONGEST_FRAGMENT])]
+_Text = Annotated[str, AfterValidator(lambda text: text[:LONGEST_TEXT])]
+_Url = Annotated[str, AfterValidator(lambda url: _address(url) or "")]
+_Address = Annotated[str | None, AfterValidator(_address)]
+_Header = Annotated[str | None, AfterValidator(bounded_header)]
+_Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
+
+
 class Author(ContractModel):
     """Who wrote an item."""
 
-    id: str = ""
-    name: str = ""
-    url: str | None = None
+    id: _Word = ""
+    name: _Name = ""
+    url: _Address = None
 
 
 class ContentItem(ContractModel):
     """One article, video or post. ``text`` and what follows are ours; an Engine may lack them.
+
+    Each text has an end: a page and an Engine may say as much as they like.
 
     Attributes:
         id: Stable within its source: a feed's guid, else the address; where that is long, its hash.
@@ -121,20 +166,20 @@ class ContentItem(ContractModel):
     """
 
     id: Annotated[str, AfterValidator(short_identity)]
-    title: str = ""
-    description: str = ""
-    url: str = ""
+    title: _Line = ""
+    description: _Fragment = ""
+    url: _Url = ""
     source_type: SourceType = "rss"
     content_type: ContentType = "article"
     published_at: Annotated[datetime | None, AfterValidator(_publication)] = None
     duration: Annotated[float | None, AfterValidator(plausible_duration)] = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: _Metadata = Field(default_factory=dict)
     author: Author | None = None
-    text: str | None = None
-    markdown: str | None = None
-    language: str | None = None
-    content_hash: str | None = None
-    canonical_url: str | None = None
+    text: _Text | None = None
+    markdown: _Text | None = None
+    language: _Word | None = None
+    content_hash: _Word | None = None
+    canonical_url: _Address = None
     text_origin: TextOrigin | None = None
     obstacle: Literal["paywall", "consent"] | None = None
 
@@ -151,20 +196,20 @@ class ContentSource(ContractModel):
         gone: The server says that the feed is no more (410).
     """
 
-    id: str
-    name: str = ""
-    description: str = ""
-    url: str = ""
+    id: _Url
+    name: _Line = ""
+    description: _Fragment = ""
+    url: _Url = ""
     source_type: SourceType = "rss"
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: _Metadata = Field(default_factory=dict)
     is_active: bool = True
     last_checked: datetime | None = None
     items: list[ContentItem] | None = None
-    etag: str | None = None
-    last_modified: str | None = None
+    etag: _Header = None
+    last_modified: _Header = None
     not_modified: bool = False
     next_check_at: datetime | None = None
-    moved_to: str | None = None
+    moved_to: _Address = None
     gone: bool = False
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from itertools import islice
 
+from actors.engine.attributes import check_attributes
 from actors.engine.contract import EngineError
 
 _LONGEST_HEAD = 32 * 1024
 _MOST_ENTRIES = 50_000
+_MOST_BASES = 4096  # bytes of all relative ones
 _ELEMENT = re.compile(rb"<\w")
 _ENTRY = re.compile(rb"<(?:[\w.-]{1,50}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _REFERENCES = re.compile(rb"(?:&#(?:[xX][0-9A-Fa-f]+|[0-9]+);)+")
+_ENCODING = re.compile(rb"encoding=[\"']([^\"']{1,40})[\"']")
+# Python decodes by them as well, by some of them in a time that grows with the square of the text.
+_NO_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+_BASE = re.compile(rb"(?<=[\s\"'])(?:xml:)?base(?=\s*+=\s*+[\"'](?!https?://)([^\"']*))", re.IGNORECASE)
 _MOST_DIGITS = 8
 _HIGH, _LOW, _BEHIND_SURROGATES = 0xD800, 0xDC00, 0xE000
 _LAST = 0x10FFFF
@@ -21,11 +28,12 @@ _LAST = 0x10FFFF
 def prepared(body: bytes, url: str) -> bytes:
     """The feed as a parser may be given it.
 
-    The parser's own patterns take time that grows with the square of what stands before the first element, and it reads all
-    entries, however many of them are wanted.
+    The parser takes time that grows with the square of what stands before the first element, of a tag's attributes, and of
+    relative bases within each other; and it reads all entries, however many of them are wanted.
 
     Raises:
-        EngineError: ``not_a_feed`` where nothing but a head comes for too long, ``too_large`` for too many entries.
+        EngineError: ``not_a_feed`` where nothing but a head comes for too long, or the encoding is none; ``too_large`` for too
+            many entries or attributes.
     """
     # UTF-16 and UTF-32 are ASCII with NULs in between, as far as markup goes.
     plain = body.replace(b"\0", b"") if b"\0" in body else body
@@ -34,7 +42,22 @@ def prepared(body: bytes, url: str) -> bytes:
         raise EngineError("not_a_feed", f"{url} is no feed: its first element comes after {first.start()} bytes")
     if sum(1 for _ in islice(_ENTRY.finditer(plain), _MOST_ENTRIES + 1)) > _MOST_ENTRIES:
         raise EngineError("too_large", f"{url} lists more than {_MOST_ENTRIES} entries")
+    for label in _ENCODING.findall(plain[:_LONGEST_HEAD].partition(b"\n")[0]):
+        if _codec(label.decode("ascii", "replace")) in _NO_ENCODINGS:
+            raise EngineError(
+                "not_a_feed", f"{url} is no feed: its encoding would be {label.decode('ascii', 'replace')}"
+            )
+    check_attributes(plain.decode("latin-1"), url)
+    if sum(map(len, _BASE.findall(body))) > _MOST_BASES:
+        body = _BASE.sub(b"no-base", body)
     return _REFERENCES.sub(_mended, body) if b"&#" in body else body
+
+
+def _codec(label: str) -> str:
+    try:
+        return codecs.lookup(label).name.replace("_", "-")
+    except (LookupError, UnicodeError, ValueError):
+        return ""
 
 
 def _mended(match: re.Match[bytes]) -> bytes:

@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from actors.engine.canonical import LONGEST_ADDRESS
-from actors.engine.contract import EARLIEST, Author, ContentItem, ContentSource, EngineError, short_identity
+from actors.engine.contract import (
+    EARLIEST,
+    LONGEST_FRAGMENT,
+    Author,
+    ContentItem,
+    ContentSource,
+    EngineError,
+    short_identity,
+)
 from actors.engine.feed_bytes import prepared
-from actors.engine.text import clean, one_line
+from actors.engine.text import clean, of_the_web, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST_CONTENT = 200_000
 _LONGEST_MARKUP = 20_000
 _MOST_TAGS = 20
 _TAG = re.compile(r"<[^<>]*>")
@@ -42,7 +49,7 @@ def read_feed(
 
     now = now or datetime.now(UTC)
     # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
-    headers = {"content-type": content_type} if content_type else {}
+    headers = {"content-type": of_the_web(content_type)} if content_type else {}
     # A file object: given text, feedparser would take it for an address and fetch it.
     file = io.BytesIO(prepared(body, url))
     try:
@@ -89,7 +96,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
     updated = _moment(dict.get(entry, "updated_parsed"))
     published = _moment(dict.get(entry, "published_parsed")) or updated
     metadata = {
-        "content": content[:_LONGEST_CONTENT],
+        "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
@@ -99,7 +106,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
     return ContentItem(
         id=_get(entry, "id").strip(),
         title=one_line(_plain(_get(entry, "title"))),
-        description=_get(entry, "summary")[:_LONGEST_CONTENT].strip(),
+        description=_get(entry, "summary")[:LONGEST_FRAGMENT].strip(),
         url=link,
         source_type="youtube" if video else "podcast" if audio else "rss",
         content_type="video" if video else "audio" if audio else "article",

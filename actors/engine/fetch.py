@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpcore
 import httpx
 
-from actors.engine.canonical import LONGEST_HOST
+from actors.engine.canonical import LONGEST_ADDRESS, LONGEST_HOST
 from actors.engine.connect import Budget, GuardedBackend, resolve
 from actors.engine.contract import EngineError, Failure
 from actors.engine.decode import Decoder
@@ -161,6 +161,8 @@ def parse(url: str) -> httpx.URL:
     Raises:
         EngineError: ``invalid_url``.
     """
+    if len(url) > LONGEST_ADDRESS:
+        raise EngineError("invalid_url", f"expected an address, got {len(url)} characters: {url[:200]!r}")
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError) as error:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from actors.engine import youtube
-from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.contract import ContentItem, ContentSource, EngineError, bounded_header
 from actors.engine.fetch import Fetched, Fetcher, Limits
 from actors.engine.reading import read_feed, read_page
 from actors.engine.youtube_api import DataApi, channel_of
@@ -103,8 +103,8 @@ class LocalEngine:
                 return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
             raise
         served = {
-            "etag": answer.headers.get("etag") or None,
-            "last_modified": answer.headers.get("last-modified") or None,
+            "etag": bounded_header(answer.headers.get("etag")),
+            "last_modified": bounded_header(answer.headers.get("last-modified")),
             "moved_to": answer.moved_to,
         }
         if answer.status == 304:

@@ -158,7 +158,7 @@ def _text(value: Any) -> str:
 
 def _name(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(filter(None, (_name(part) for part in value[:10])))
+        return ", ".join(filter(None, (_name(part) for part in value[:10] if not isinstance(part, list))))
     return _text(value.get("name")) if isinstance(value, dict) else _text(value)
 
 

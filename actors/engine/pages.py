@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.text import clean, decode, one_line
@@ -40,13 +41,14 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     """Extract the article of a page; ``text`` is empty where there is none.
 
     Raises:
-        EngineError: ``no_text`` when the bytes are no page at all, ``too_large`` when it has absurdly many elements.
+        EngineError: ``no_text`` when the bytes are no page at all, ``too_large`` for absurdly many elements or attributes.
     """
     markup = decode(body, content_type)
     if content_type.partition(";")[0].strip().lower() == "text/plain":
         text = clean(markup).strip()
         title = one_line(text.split("\n", 1)[0], 200)
         return _item(url, Metadata(title=title), text, text)
+    check_attributes(markup, url)
     tree = _parse(markup)
     about = read(tree, url)
     text, markdown = extract(tree, url)

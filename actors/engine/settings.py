@@ -28,7 +28,7 @@ class Settings(BaseModel):
         allow_networks: Networks that may be fetched from although they are not public: loopback in a demo or test.
         page_bytes: Most bytes of a page; ``feed_bytes`` of a feed.
         page_timeout: From the first connection to the last byte of a page; ``feed_timeout`` of a feed.
-        max_entries: Most entries that are read of a feed.
+        max_entries: Most entries that are read of a feed (by either kind).
         redirects: Most redirects that are followed.
         youtube_key: Key of YouTube's Data API; without it, and when it fails, channels are read by their keyless feed.
         youtube_api: Where that API is.
@@ -69,7 +69,7 @@ class Settings(BaseModel):
 
             assert self.url is not None
             token = self.token.get_secret_value() if self.token else None
-            return HttpEngine(self.url, token=token, timeout=self.timeout.total_seconds())
+            return HttpEngine(self.url, token, self.timeout.total_seconds(), self.max_entries)
         from actors.engine.local import LocalEngine
 
         return LocalEngine(self)

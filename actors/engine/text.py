@@ -6,7 +6,7 @@ import codecs
 import re
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
-XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
 _HEADER_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -70,10 +70,11 @@ def decode(body: bytes, content_type: str = "") -> str:
     return body.decode(next(iter(declared), None) or _guess(body), "replace")
 
 
-def charset(content_type: str) -> str | None:
-    """The codec for the encoding that a Content-Type header names; None where it names none of the web's."""
+def of_the_web(content_type: str) -> str:
+    """A Content-Type header without a charset that is none of the web's, and without any other parameter."""
+    media_type = content_type.partition(";")[0].strip()
     match = _HEADER_CHARSET.search(content_type)
-    return web_codec(match.group(1)) if match else None
+    return f"{media_type}; charset={match.group(1)}" if match and web_codec(match.group(1)) else media_type
 
 
 def web_codec(label: str) -> str | None:
@@ -87,9 +88,11 @@ def web_codec(label: str) -> str | None:
 
 
 def _declared(head: bytes, content_type: str) -> list[str]:
-    found = (pattern.search(head) for pattern in (XML_ENCODING, _META_CHARSET))
-    names = [charset(content_type), *(web_codec(match.group(1).decode("ascii", "replace")) for match in found if match)]
-    return [name for name in names if name]
+    header = _HEADER_CHARSET.search(content_type)
+    found = (pattern.search(head) for pattern in (_XML_ENCODING, _META_CHARSET))
+    labels = [header.group(1)] if header else []
+    labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
+    return [name for label in labels if (name := web_codec(label))]
 
 
 def _guess(body: bytes) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from actors.engine.contract import EngineError, short_identity
+from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, short_identity
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
 from actors.schema import (
@@ -19,8 +20,6 @@ from actors.store import items, sources, uploads
 from actors.store.items import NewItem
 from actors.store.outcomes import Outcome
 from zeke_jobs import Context, Reject
-
-_MOST_TEXT = 1_000_000
 
 
 class UploadSettings(BaseModel):
@@ -96,13 +95,13 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
     # What the uploader says of the item goes under a key of its own: it must not pass for what a feed said.
     told = {
-        "text": clean(item.text)[:_MOST_TEXT] if item.text else None,
+        "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,
-        "upload": item.metadata or None,
+        "upload": bounded_metadata(item.metadata) or None,
     }
     return NewItem(
         external_id=short_identity(clean(item.external_id)),
         title=one_line(item.title) if item.title else None,
-        url=clean(item.url) if item.url else None,
+        url=clean(item.url)[:LONGEST_ADDRESS] if item.url else None,
         metadata={name: value for name, value in told.items() if value is not None},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from actors.ai.sentences import sentences
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError
 from actors.engine.feeds import read_feed
+from actors.engine.pages import read_page
 from actors.engine.text import decode
 from actors.insights.code import code_candidates
 from actors.insights.selection import Selection, highlights
@@ -20,7 +22,7 @@ from tests.actors.growth import LINEAR, growth
 from tests.actors.scripted_site import rss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.ai.lexrank import Vector
 
@@ -117,3 +119,54 @@ def test_a_page_in_an_encoding_that_is_none_of_the_web(name: str) -> None:
 
 def test_a_header_of_nothing_but_white_space_behind_its_charset() -> None:
     assert growth(lambda size: "text/html; charset=" + " " * size, lambda header: decode(b"a", header), 5_000) < LINEAR
+
+
+def refused(read: Callable[[], object]) -> str:
+    with pytest.raises(EngineError) as caught:
+        read()
+    return caught.value.code
+
+
+@pytest.mark.parametrize("attribute", ["a{}=x", "a{}='<x>'", 'data-a{}="x y"', "a{}"])
+def test_a_tag_of_more_attributes_than_any_tag_has(attribute: str) -> None:
+    def attributes(count: int) -> str:
+        return " ".join(attribute.format(number) for number in range(count))
+
+    def page(count: int) -> bytes:
+        return f"<html><body><p {attributes(count)}>x</p></body></html>".encode()
+
+    def feed(count: int) -> bytes:
+        item = f"<item {attributes(count)}><title>t</title></item>"
+        return f"<rss version='2.0'><channel>{item}</channel></rss>".encode()
+
+    for make, read in ((page, read_page), (feed, read_feed)):
+        assert growth(make, lambda body, read=read: refused(lambda: read(body, URL)), 25_000) < LINEAR  # type: ignore[misc]
+        assert refused(lambda make=make, read=read: read(make(25_000), URL)) == "too_large"  # type: ignore[misc]
+        read(make(200), URL)
+
+
+@pytest.mark.parametrize("base", ["xml:base", "base", "XML:BASE"])
+def test_a_feed_whose_bases_are_nested(base: str) -> None:
+    def nested(count: int) -> bytes:
+        bases = f"<a {base}='http://x.example/'>" + f"<a {base}='b/'>" * count
+        return f"<rss version='2.0'><channel><item><title>t</title>{bases}{'</a>' * (count + 1)}</item></channel></rss>".encode()
+
+    assert growth(nested, lambda body: read_feed(body, URL), 4_000) < LINEAR
+
+
+@pytest.mark.parametrize("name", ["punycode", "unicode_escape", "idna", "undefined"])
+@pytest.mark.parametrize("where", ["header", "declaration"])
+def test_a_feed_in_an_encoding_that_is_none_of_the_web(name: str, where: str) -> None:
+    declaration = f"<?xml version='1.0' encoding='{name}'?>" if where == "declaration" else ""
+    header = f"application/xml; charset={name}" if where == "header" else "application/xml"
+    feed = f"{declaration}<rss version='2.0'><channel><item><title>t\\x41</title></item></channel></rss>"
+
+    def read(body: bytes) -> None:
+        with suppress(EngineError):
+            read_feed(body, URL, content_type=header)
+
+    assert growth(lambda size: feed.encode() + b"a" * size, read, 20_000) < LINEAR
+    if where == "header":
+        assert [item.title for item in read_feed(feed.encode(), URL, content_type=header).items or []] == ["t\\x41"]
+    else:
+        assert refused(lambda: read_feed(feed.encode(), URL, content_type=header)) == "not_a_feed"

@@ -59,7 +59,9 @@ def measure(bench: Bench) -> list[Row]:
     about = f"{memory.pss / _MIB:.0f} MiB of the worker, {len(readers)} processes beside it"
     return [
         Row(MEASURE, "worker process, resident", rss, "MiB", target="≤ 120", reached=rss * _MIB <= 120e6, note=note),
-        Row(MEASURE, "with those that read pages", together, "MiB", target="≤ 200", reached=together <= 200, note=about),
+        Row(
+            MEASURE, "with those that read pages", together, "MiB", target="≤ 200", reached=together <= 200, note=about
+        ),
     ]
 
 

@@ -1,0 +1,126 @@
+"""Whatever a stranger or an Engine says has an end when it comes in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.engine.canonical import canonical_url
+from actors.engine.client import HttpEngine
+from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.fetch import parse
+from actors.engine.pages import read_page
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
+
+if TYPE_CHECKING:
+    from actors.engine.local import LocalEngine
+    from tests.actors.scripted_site import ScriptedSite
+
+LONG = "x" * 2_000_000
+ADDRESS = "https://a.example/" + "x" * 9_000
+
+
+def deep() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(50_000):
+        found = {"a": found}
+    return found
+
+
+def test_an_item_says_no_more_than_is_kept() -> None:
+    item = ContentItem.model_validate(
+        {
+            "id": LONG,
+            "title": LONG,
+            "description": LONG,
+            "url": ADDRESS,
+            "author": {"id": LONG, "name": LONG, "url": ADDRESS},
+            "metadata": {"a": LONG},
+            "text": LONG,
+            "markdown": LONG,
+            "language": LONG,
+            "contentHash": LONG,
+            "canonicalUrl": ADDRESS,
+        }
+    )
+    assert item.author is not None
+    assert (item.url, item.canonical_url, item.author.url, item.metadata) == ("", None, None, {})
+    lengths = [item.id, item.title, item.author.name, item.author.id, item.language or "", item.content_hash or ""]
+    assert all(len(text) <= 500 for text in lengths)
+    assert (len(item.description), len(item.text or ""), len(item.markdown or "")) == (200_000, 1_000_000, 1_000_000)
+
+
+def test_a_source_says_no_more_than_is_kept() -> None:
+    source = ContentSource.model_validate(
+        {
+            "id": "s",
+            "name": LONG,
+            "description": LONG,
+            "url": ADDRESS,
+            "metadata": {"a": LONG},
+            "etag": LONG,
+            "lastModified": LONG,
+            "movedTo": ADDRESS,
+        }
+    )
+    assert (source.url, source.metadata, source.etag, source.last_modified, source.moved_to) == (
+        "",
+        {},
+        None,
+        None,
+        None,
+    )
+    assert (len(source.name), len(source.description)) == (500, 200_000)
+
+
+def test_metadata_nested_too_deeply_to_be_stored_is_none() -> None:
+    assert ContentItem(id="i", metadata=deep()).metadata == {}
+    assert ContentItem(id="i", metadata={"a": [1, {"b": "c"}]}).metadata == {"a": [1, {"b": "c"}]}
+
+
+def test_an_engine_names_no_more_items_than_are_read_of_a_feed(site: ScriptedSite) -> None:
+    items = [{"id": str(number), "title": "t"} for number in range(50)]
+    site.pages["/source"] = Answer(json.dumps({"id": "s", "items": items}), content_type="application/json")
+    engine = HttpEngine(site.url, max_entries=20)
+    assert [item.id for item in engine.fetch_source("https://a.example/").items or []] == [str(n) for n in range(20)]
+    engine.close()
+
+
+def test_a_header_that_is_to_be_sent_back_has_an_end(site: ScriptedSite, engine: LocalEngine) -> None:
+    headers = {"ETag": f'"{LONG[:5_000]}"', "Last-Modified": LONG[:5_000]}
+    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers=headers)
+    source = engine.fetch_source(f"{site.url}/feed")
+    assert (source.etag, source.last_modified) == (None, None)
+
+
+def test_an_address_longer_than_any_address_is_none(site: ScriptedSite, engine: LocalEngine) -> None:
+    with pytest.raises(EngineError, match="9018 characters") as caught:
+        parse(ADDRESS)
+    assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)
+    site.pages["/a"] = Answer(status=302, headers={"Location": ADDRESS})
+    with pytest.raises(EngineError) as caught:
+        engine.fetch_item(f"{site.url}/a")
+    assert caught.value.code == "invalid_url"
+
+
+def test_a_host_longer_than_any_name_is_taken_as_it_is() -> None:
+    host = "\u00e9" * 4_000
+    assert canonical_url(f"https://{host}/") == f"https://{host}/"
+
+
+def test_what_an_error_says_has_an_end() -> None:
+    assert len(str(EngineError("no_text", LONG))) == 1000
+
+
+def test_structured_data_that_names_authors_within_authors_breaks_nothing() -> None:
+    names = '{"@type": "Article", "author": ' + "[" * 400 + '"Ada"' + "]" * 400 + "}"
+    body = page("A", paragraphs("the queue") + f'<script type="application/ld+json">{names}</script>')
+    assert read_page(body.encode(), "https://a.example/").title == "A"
+
+
+def test_an_article_that_is_longer_than_any_is_cut() -> None:
+    text = read_page(("A word. " * 300_000).encode(), "https://a.example/", "text/plain").text
+    assert text is not None
+    assert len(text) == 1_000_000

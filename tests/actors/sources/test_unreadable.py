@@ -1,0 +1,73 @@
+"""Pages and feeds that take more than reading may cost: a stated end, at once, and nothing is tried again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine import reading
+from actors.engine.reader import Limits
+from actors.engine.reading import Readers
+from tests.actors.scripted_site import Answer, page, paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from tests.actors.scripted_site import ScriptedSite
+    from tests.actors.sources.conftest import Pipeline
+
+# Each tag alone is within what a tag may have.
+COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
+
+
+@pytest.fixture(autouse=True)
+def short_of_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    readers = Readers(limits=Limits(cpu=1))
+    monkeypatch.setattr(reading, "_readers", readers)
+    yield
+    readers.close()
+
+
+def test_a_page_ends_as_unreadable_and_holds_up_no_other(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/costly"] = Answer(page("Costly", COSTLY))
+    site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
+    items = [add_item(f"{site.url}/{name}") for name in ("costly", "fine")]
+    pipeline.run("fetch-content", raw_item_ids=items)
+    assert pipeline.outcomes() == {"unreadable": 1, "stored": 1}
+    assert pipeline.tasks_sent() == ["analyze-story"]
+    assert site.times("/costly") == 1
+    ((status, detail),) = pipeline.query(
+        "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
+    )
+    assert status == "failed"
+    assert detail == f"{site.url}/costly cannot be read: it takes more than 1 s"
+
+
+def test_a_feed_ends_as_unreadable_and_its_source_backs_off(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    categories = "".join(f"<category>{number}</category>" for number in range(20_000))
+    feed = f"<rss version='2.0'><channel><item><title>t</title>{categories}</item></channel></rss>"
+    site.pages["/feed"] = Answer(feed, content_type="application/rss+xml")
+    result = pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
+    assert (result["outcome"], result["next_check_in_s"]) == ("unreadable", 3600)
+    assert pipeline.query("SELECT status FROM source_health") == [("error",)]
+    assert pipeline.sent == []
+
+
+def test_what_the_feed_says_of_an_item_is_bounded_as_well(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
+    told = {"content": COSTLY, "description": paragraphs("what the feed says")}
+    stood_in = add_item(f"{site.url}/gone-by-now", metadata=told)
+    site.pages["/gone-by-now"] = Answer(status=403)
+    fetched = add_item(f"{site.url}/fine", metadata={"content": COSTLY})
+    nothing = add_item(None, metadata={"content": COSTLY})
+    pipeline.run("fetch-content", raw_item_ids=[stood_in, fetched, nothing])
+    assert pipeline.outcomes() == {"stored": 2, "unreadable": 1}
+    assert pipeline.query("SELECT raw_item_id FROM item_outcomes WHERE outcome = 'unreadable'") == [(nothing,)]
