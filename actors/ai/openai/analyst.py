@@ -26,6 +26,7 @@ DIMENSIONS = 1536
 _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
 _EMBEDDED_CHARS = 4000
 _MOST_TOKENS = 100_000_000
+_LONGEST_NAME = 200  # of a model
 _OVERHEAD_TOKENS = 64  # what a provider adds around messages
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -191,7 +192,7 @@ class OpenAIAnalyst:
     def _end(self, model: str, reply: Reply) -> tuple[str, int | None, int | None, float | None, bool, int]:
         usage = reply.body.get("usage")
         usage = usage if isinstance(usage, dict) else {}
-        answered = str(reply.body.get("model") or model)
+        answered = visible(str(reply.body.get("model") or ""))[:_LONGEST_NAME] or model
         tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
         if not (_is_count(tokens_in) and _is_count(tokens_out)):
             return answered, None, None, None, True, reply.latency_ms
@@ -217,7 +218,7 @@ def _answer(form: type[Form], got: Mapping[str, Any], story: Story, *, is_loose:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise CallFailed("invalid", Retry(reason="the model's answer has no choices"), is_charged=True) from error
     if message.get("refusal") or reason == "content_filter":
-        said = str(message.get("refusal") or "its content filter stopped the answer")[:300]
+        said = visible(str(message.get("refusal") or "its content filter stopped the answer")[:300])
         raise CallFailed("refused", Reject(f"the model refused: {said}"), is_charged=True)
     if reason == "length":
         verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")

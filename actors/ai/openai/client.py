@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from actors.ai.prompting import visible
 from actors.retry_after import bounded, retry_after
 from zeke_jobs import Defer, Reject, Retry
 
@@ -191,7 +192,7 @@ def _error(body: bytes) -> tuple[str, str]:
     try:
         error = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return "", body[:200].decode("utf-8", "replace")
+        return "", visible(body[:200].decode("utf-8", "replace"))
     if isinstance(error, dict):
-        return str(error.get("code") or "")[:100], str(error.get("message") or "")[:300]
-    return "", str(error)[:300]
+        return visible(str(error.get("code") or "")[:100]), visible(str(error.get("message") or "")[:300])
+    return "", visible(str(error)[:300])

@@ -67,6 +67,8 @@ class Books:
         del self.open[call]
         self.ended.append(end)
         assert "\\u0000" not in json.dumps(keep, allow_nan=False), "jsonb takes none"
+        assert "\x00" not in f"{end.detail} {end.model}", "text takes none"
+        assert len(end.model or "") <= 200
 
     def remembered(self, key: str) -> None:
         return None
@@ -181,6 +183,8 @@ relaxed = settings(deadline=None, max_examples=80, suppress_health_check=[Health
     operation="analyze",
 )
 @example(body={"choices": [{"message": "x"}]}, operation="brief")
+@example(body={**completion(GOOD["analyze"]), "model": "m\x00" * 1000}, operation="analyze")
+@example(body=completion("", message={"refusal": "no\x00"}), operation="analyze")
 @example(body={"data": [{"embedding": [math.nan] * 1536}]}, operation="embed")
 @example(body={"data": [{"embedding": [10**400] * 1536}]}, operation="embed")
 def test_any_answer_of_a_model_ends_in_a_value_or_a_verdict(
@@ -203,3 +207,14 @@ def test_any_content_of_an_answer_ends_in_a_value_or_a_verdict(analyst: Any, ser
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"choices":' * 100_000, b"\xff\xfe", b""])
 def test_any_bytes_of_a_provider_end_in_a_verdict(analyst: Any, server: ModelServer, body: bytes) -> None:
     assert isinstance(ask(analyst, server, body), Retry)
+
+
+def test_an_error_with_a_character_that_nobody_can_store_is_told_without_it(analyst: Any, server: ModelServer) -> None:
+    for body in (b"broken\x00", {"error": {"code": "c\x00", "message": "m\x00"}}, {"error": "e\x00"}):
+        server.script.clear()
+        server.script.append(lambda _, body=body: (400, {}, body))  # type: ignore[misc]
+        books = Books()
+        with pytest.raises(Reject) as caught:
+            analyst.analyze(Story(uuid.uuid4(), "Title", ARTICLE, source="Feed"), books)
+        assert "\x00" not in str(caught.value)
+        assert not books.open
