@@ -18,6 +18,7 @@ nox.options.error_on_missing_interpreters = False  # a Python that is not here i
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PYPROJECT, "dev")
 CONSTRAINTS = "constraints.txt"
+CONSTRAINTS_WITH_HASHES = "constraints-hashes.txt"
 OTHER_PYTHONS = ("3.12", "3.13")
 BENCH_PEERS = ("procrastinate>=3.10,<4", "pgqueuer[asyncpg]>=1.6,<2", "oban>=0.7; python_version >= '3.12'")
 
@@ -148,11 +149,13 @@ def validate(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def constraints(session: nox.Session) -> None:
-    """Write constraints.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
+    """Write constraints.txt and constraints-hashes.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
-    command = ["uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--extra", "local", "--extra", "otel"]
+    command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--extra", "local", "--extra", "otel"]
     form = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"]
-    session.run(*command, *form, "--quiet", "--output-file", CONSTRAINTS, *session.posargs)
+    session.run(*command, *form, "--group", "dev", "--output-file", CONSTRAINTS, *session.posargs)
+    hashed = ["--generate-hashes", "--constraint", CONSTRAINTS, "--output-file", CONSTRAINTS_WITH_HASHES]
+    session.run(*command, *form, *hashed, "--upgrade")  # to the versions of the other file
 
 
 def _pytest_on_debians_server(session: nox.Session) -> None:
@@ -183,3 +186,28 @@ def _run_all(session: nox.Session, *arguments: str, env: dict[str, str] | None =
         # Real processes wait for one another in real seconds, which a machine that is short of them may not keep.
         session.warn("some tests failed beside others: they run once more, one by one, and must pass")
         session.run("pytest", *arguments, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of all that constraints.txt names, where advisories can be reached."""
+    session.install("--quiet", "pip-audit")
+    session.run("python", "-m", "tests.advisories")
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Wheel and source archive in dist/, and beside them what an installation of the wheel consists of (an SBOM by CycloneDX)."""
+    shutil.rmtree("dist", ignore_errors=True)
+    session.install("--quiet", "pip", "cyclonedx-bom", *(r for r in DEV if r.startswith("hatchling")))
+    session.run("hatchling", "build", "--directory", "dist")
+    installed = Path(session.create_tmp()) / "installed"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(installed))
+    python = str(installed / "bin" / "python")
+    pip = ["python", "-m", "pip", "--python", python, "install", "--quiet"]
+    session.run(*pip, "--require-hashes", "--requirement", CONSTRAINTS_WITH_HASHES)
+    for wheel in sorted(Path("dist").glob("*.whl")):
+        session.run(*pip, "--no-deps", str(wheel))
+        bom = wheel.name.removesuffix("-py3-none-any.whl") + ".cdx.json"
+        form = ["--pyproject", "pyproject.toml", "--output-reproducible", "--output-file", f"dist/{bom}"]
+        session.run("cyclonedx-py", "environment", *form, python)

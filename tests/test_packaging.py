@@ -119,6 +119,17 @@ def test_constraints_are_exact_versions() -> None:
             assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
 
 
+def test_what_deployments_install_has_hashes_and_the_same_versions() -> None:
+    text = (ROOT / "constraints-hashes.txt").read_text().replace("\\\n", " ")
+    hashed = [line.partition("--hash=") for line in text.splitlines()]
+    assert hashed
+    pinned = {str(pin) for pins in constraints().values() for pin in pins}
+    versions = {str(pin).partition(";")[0].strip() for pin in map(Requirement, pinned)}
+    for line, _, hashes in hashed:
+        assert re.match(r"sha256:[0-9a-f]{64}\b", hashes), line
+        assert str(Requirement(line)).partition(";")[0].strip() in versions, f"{line}; run: nox -s constraints"
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(python: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,50 @@
+"""Known vulnerabilities of all that constraints.txt names: ``nox -s audit`` runs it where pip-audit is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
+
+
+def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[str]]:
+    """The exit status and the sentences for a report of pip-audit; None where it made none, and ``said`` why.
+
+    pip-audit counts a package that its service does not know as fine.
+    """
+    packages = report["dependencies"] if report else []
+    known = [package for package in packages if "skip_reason" not in package]
+    if not known:
+        why = next((package["skip_reason"] for package in packages), said.strip().rpartition("\n")[2])
+        return 0, [f"nothing was audited: advisories cannot be reached from here ({why})"]
+    lines = [
+        f"{package['name']} {package['version']}: {fault['id']}, mended in {', '.join(fault['fix_versions']) or 'no version'}"
+        for package in known
+        for fault in package["vulns"]
+    ]
+    status = 1 if lines else 0
+    lines.append(f"{len(known)} packages audited, {len(lines) or 'no'} known vulnerabilities")
+    if missing := [package["name"] for package in packages if package not in known]:
+        lines.append(f"not audited, since the service does not know them: {', '.join(missing)}")
+    return status, lines
+
+
+def main() -> int:
+    """Ask, print, and exit with 1 where there is a known vulnerability."""
+    command = ["pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--format", "json"]
+    done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        report = None
+    status, lines = verdict(report, done.stderr)
+    print("\n".join(lines))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

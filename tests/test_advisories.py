@@ -1,0 +1,40 @@
+"""What ``nox -s audit`` makes of a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.advisories import verdict
+
+
+def report(**packages: list[str] | None) -> dict[str, Any]:
+    """A report of pip-audit: each package with its vulnerabilities; None where the service does not know it."""
+    return {
+        "dependencies": [
+            {"name": name, "skip_reason": f"not found: {name}"}
+            if found is None
+            else {"name": name, "version": "1.0", "vulns": [{"id": one, "fix_versions": ["1.1"]} for one in found]}
+            for name, found in packages.items()
+        ]
+    }
+
+
+def test_a_known_vulnerability_fails_and_is_named() -> None:
+    status, lines = verdict(report(fine=[], broken=["CVE-1"]))
+    assert status == 1
+    assert lines == ["broken 1.0: CVE-1, mended in 1.1", "2 packages audited, 1 known vulnerabilities"]
+
+
+def test_no_known_vulnerability_is_fine() -> None:
+    assert verdict(report(fine=[])) == (0, ["1 packages audited, no known vulnerabilities"])
+
+
+def test_what_the_service_does_not_know_is_named() -> None:
+    assert verdict(report(fine=[], own=None))[1][1] == "not audited, since the service does not know them: own"
+
+
+def test_where_advisories_cannot_be_reached_that_is_said_and_nothing_is_claimed() -> None:
+    for lines in (verdict(report(one=None, two=None))[1], verdict(None, "Traceback\nConnectionError: no route")[1]):
+        assert len(lines) == 1
+        assert lines[0].startswith("nothing was audited: advisories cannot be reached from here")
+    assert "no route" in verdict(None, "Traceback\nConnectionError: no route")[1][0]
