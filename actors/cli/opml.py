@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import Annotated
 
 import typer
 
 from actors.cli.output import as_json, console, database
-from actors.engine.opml import LARGEST, read_opml, write_opml
+from actors.engine.opml import LARGEST, write_opml
+from actors.engine.reading import read_opml
 from actors.store import sources as store
 from zeke_jobs.postgres import transaction
 
@@ -23,7 +25,8 @@ def bring_in(
 ) -> None:
     """Add the feeds of an OPML file; those that are there already stay as they are."""
     try:
-        feeds = read_opml(sys.stdin.buffer.read(LARGEST + 1) if str(file) == "-" else file.read_bytes())
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
+            feeds = read_opml(source.read(LARGEST + 1))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from error
     with database() as conn, transaction(conn):

@@ -101,7 +101,7 @@ class Readers:
                 "engine_failed", f"{about} is not read: somebody killed its reader twice, as where memory is short"
             )
         if code == -Signals.SIGXCPU:
-            return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s")
+            return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s of CPU")
         how = Signals(-code).name if code is not None and code < 0 else f"status {code}"
         return EngineError("unreadable", f"{about} cannot be read: it ended two readers ({how})")
 

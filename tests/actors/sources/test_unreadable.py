@@ -44,7 +44,7 @@ def test_a_page_ends_as_unreadable_and_holds_up_no_other(
         "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
     )
     assert status == "failed"
-    assert detail == f"{site.url}/costly cannot be read: it takes more than 1 s"
+    assert detail == f"{site.url}/costly cannot be read: it takes more than 1 s of CPU"
 
 
 def test_a_feed_ends_as_unreadable_and_its_source_backs_off(
@@ -62,12 +62,10 @@ def test_a_feed_ends_as_unreadable_and_its_source_backs_off(
 def test_what_the_feed_says_of_an_item_is_bounded_as_well(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
 ) -> None:
-    site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
     told = {"content": COSTLY, "description": paragraphs("what the feed says")}
     stood_in = add_item(f"{site.url}/gone-by-now", metadata=told)
     site.pages["/gone-by-now"] = Answer(status=403)
-    fetched = add_item(f"{site.url}/fine", metadata={"content": COSTLY})
     nothing = add_item(None, metadata={"content": COSTLY})
-    pipeline.run("fetch-content", raw_item_ids=[stood_in, fetched, nothing])
-    assert pipeline.outcomes() == {"stored": 2, "unreadable": 1}
+    pipeline.run("fetch-content", raw_item_ids=[stood_in, nothing])
+    assert pipeline.outcomes() == {"stored": 1, "unreadable": 1}
     assert pipeline.query("SELECT raw_item_id FROM item_outcomes WHERE outcome = 'unreadable'") == [(nothing,)]
