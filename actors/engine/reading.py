@@ -1,246 +1,20 @@
-"""Strangers' bytes are read in processes of their own: a page that takes too much, or breaks its reader, harms no worker."""
+"""Pages, feeds and lists of feeds are read by readers, of which this process has its own: see ``readers.pool``."""
 
 from __future__ import annotations
 
 import atexit
 import json
 import os
-import socket
-import subprocess
-import sys
-import threading
-import time
-from contextlib import contextmanager, suppress
-from signal import Signals
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, TypeVar
 
-from actors.engine.contract import ContentItem, ContentSource, EngineError
-from actors.engine.reader import Limits, read_frame, send_frame
+from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError
+from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
-from zeke_jobs.environment import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-READERS = 2
-"""Processes of a worker process that read at the same time."""
-
-_LIMITS = Limits()
-_START = 60.0  # seconds for the imports of a reader, on a machine that has much to do
-_GRACE = 5.0  # seconds in which the kernel ends a reader whose time is up
-_SLICE = 0.5  # seconds of waiting after which a job can be interrupted
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
-_NAMES = {"memory": "memory", "answer": "text"}
-
-
-class _Died(Exception):
-    """A reader ended without an answer, by the signal ``-code`` or with the status ``code``; None where nobody knows."""
-
-    def __init__(self, code: int | None) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class _Ticket:
-    """A place in the queue, and then at a reader. It is given back at the latest when whoever held it has forgotten it."""
-
-
-class Readers:
-    """Up to ``most`` processes, started when they are first needed, and replaced when they have been ended.
-
-    Threads share them in the order in which they come. What a reader is asked is a name of ``module``'s ``OPERATIONS``.
-    """
-
-    def __init__(self, module: str = "actors.engine.operations", limits: Limits = _LIMITS, most: int = READERS) -> None:
-        self._module = module
-        self._limits = limits
-        self._most = most
-        self._begin()
-
-    def _begin(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: list[_Ticket] = []
-        self._busy: WeakSet[_Ticket] = WeakSet()
-        self._idle: list[socket.socket] = []
-        self._server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-
-    def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
-        """Have ``body`` read. ``about`` names it in messages.
-
-        A reading that exceeds its time, its memory or the size of its answer is given up at once. One that ends its reader in
-        another way is tried once more.
-
-        Raises:
-            EngineError: what the operation raises; ``unreadable``; ``engine_failed`` where there can be no reader.
-        """
-        head = {"operation": operation, **arguments}
-        with self._turn():
-            try:
-                answer, found = self._once(head, body)
-            except _Died as died:
-                if died.code == -Signals.SIGXCPU:
-                    raise self._unread(about, died.code) from died
-                try:
-                    answer, found = self._once(head, body)
-                except _Died as again:
-                    raise self._unread(about, again.code) from again
-        if "code" in answer:
-            raise EngineError(answer["code"], answer["message"])
-        if "exceeded" in answer:
-            raise EngineError("unreadable", f"{about} cannot be read: it takes too much {_NAMES[answer['exceeded']]}")
-        if "failed" in answer:
-            raise EngineError("unreadable", f"{about} cannot be read: {answer['failed']}")
-        return found
-
-    def _unread(self, about: str, code: int | None) -> EngineError:
-        if code == -Signals.SIGKILL:
-            return EngineError(
-                "engine_failed", f"{about} is not read: somebody killed its reader twice, as where memory is short"
-            )
-        if code == -Signals.SIGXCPU:
-            return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s of CPU")
-        how = Signals(-code).name if code is not None and code < 0 else f"status {code}"
-        return EngineError("unreadable", f"{about} cannot be read: it ended two readers ({how})")
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        ticket = _Ticket()
-        with self._changed:
-            self._waiting.append(ticket)
-            try:
-                while len(self._busy) >= self._most or self._waiting[0] is not ticket:
-                    self._changed.wait(_SLICE)
-                self._busy.add(ticket)
-            finally:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy.discard(ticket)
-                self._changed.notify_all()
-
-    def _once(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        with self._changed:
-            reader = self._idle.pop() if self._idle else None
-        reader = reader or self._new()
-        try:
-            deadline = time.monotonic() + self._limits.wall + _GRACE
-            answer, found = _exchange(reader, head, body, deadline, self._limits.answer)
-        except BaseException:
-            reader.close()  # which ends the process too
-            raise
-        if answer["last"]:
-            reader.close()
-        else:
-            with self._changed:
-                self._idle.append(reader)
-        return answer, found
-
-    def _new(self) -> socket.socket:
-        """A new reader.
-
-        Raises:
-            EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import what it needs.
-        """
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs, self._changed:
-                socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
-            ready, _ = read_frame(_receiver(ours, time.monotonic() + _START), 0)
-            if "ready" in ready:
-                return ours
-        except (OSError, ValueError, _Died) as error:
-            ours.close()
-            raise EngineError(
-                "engine_failed", f"no process that reads pages can be started: {error}", is_away=True
-            ) from error
-        except BaseException:
-            ours.close()
-            raise
-        ours.close()
-        raise EngineError("engine_failed", "a process that reads pages was killed as it started", is_away=True)
-
-    def _running(self) -> socket.socket:
-        """The way to the process that forks readers; it is started where there is none."""
-        if self._server is not None and self._server.poll() is not None:
-            self._stop()
-        if self._control is None:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                self._server = subprocess.Popen(  # noqa: S603 (our own module)
-                    [sys.executable, "-P", "-m", "actors.engine.reader", self._module, json.dumps(self._limits)],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    env=_environment(),
-                    process_group=0,  # Ctrl-C is for the worker
-                )
-            self._control = ours
-        return self._control
-
-    def _stop(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        if self._server is not None:
-            self._server.wait()
-        self._control = self._server = None
-
-    def close(self) -> None:
-        """End all readers."""
-        with self._changed:
-            for reader in self._idle:
-                reader.close()
-            self._idle.clear()
-            self._stop()
-
-    def forget(self) -> None:
-        """Begin anew in a process that was forked: the readers are its parent's."""
-        for sock in (*self._idle, self._control):
-            if sock is not None:
-                sock.close()
-        self._begin()
-
-
-def _exchange(
-    reader: socket.socket, head: dict[str, Any], body: bytes, deadline: float, largest: int
-) -> tuple[dict[str, Any], bytes]:
-    try:
-        reader.settimeout(max(deadline - time.monotonic(), 0.001))
-        send_frame(reader, head, body)
-        answer, found = read_frame(_receiver(reader, deadline), largest)
-    except (OSError, ValueError) as error:
-        raise _Died(None) from error
-    if "died" in answer:
-        raise _Died(answer["died"])
-    return answer, found
-
-
-def _receiver(sock: socket.socket, deadline: float) -> Callable[[int], bytes]:
-    def receive(size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise _Died(None)
-            sock.settimeout(min(left, _SLICE))
-            with suppress(TimeoutError):
-                if not (chunk := sock.recv(min(size - len(data), 1 << 20))):
-                    raise _Died(None)
-                data += chunk
-        return bytes(data)
-
-    return receive
-
-
-def _environment() -> dict[str, str]:
-    """What a reader needs to find its code; no address, key or token."""
-    kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
-
+M = TypeVar("M", bound=ContractModel)
 
 _readers = Readers()
 atexit.register(_readers.close)
@@ -253,7 +27,7 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     Raises:
         EngineError: as there; ``unreadable``.
     """
-    return ContentItem.model_validate_json(_readers.ask("page", body, about=url, url=url, content_type=content_type))
+    return _read(ContentItem, url, _readers.ask("page", body, about=url, url=url, content_type=content_type))
 
 
 def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now: datetime) -> ContentSource:
@@ -265,7 +39,14 @@ def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now
     found = _readers.ask(
         "feed", body, about=url, url=url, content_type=content_type, max_entries=max_entries, now=now.isoformat()
     )
-    return ContentSource.model_validate_json(found)
+    return _read(ContentSource, url, found)
+
+
+def _read(model: type[M], url: str, found: bytes) -> M:
+    try:
+        return model.model_validate_json(found)
+    except ValueError as error:
+        raise EngineError("unreadable", f"{url} cannot be read: what was read out is no {model.__name__}") from error
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:

@@ -43,6 +43,11 @@ def _sleep(body: bytes) -> bytes:
     return b""
 
 
+def _rest(body: bytes) -> bytes:
+    time.sleep(0.5)
+    return body
+
+
 def _hog(body: bytes) -> bytes:
     _noted(body)
     _KEPT.extend(bytearray(1_000_000) for _ in range(1_000_000))
@@ -103,6 +108,7 @@ OPERATIONS: dict[str, Callable[..., bytes]] = {
     "who": _who,
     "spin": _spin,
     "sleep": _sleep,
+    "rest": _rest,
     "hog": _hog,
     "swallow": _swallow,
     "chatter": _chatter,

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from actors.engine import operations
 from actors.engine.contract import EngineError
-from actors.engine.reader import Limits
-from actors.engine.reading import Readers
+from actors.engine.readers import operations
+from actors.engine.readers.pool import Readers
+from actors.engine.readers.server import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,6 +123,29 @@ def test_what_hangs_is_ended_by_the_clock(hung: Readers, notes: Path) -> None:
 def test_a_reader_that_somebody_else_kills_says_nothing_about_the_page(readers: Readers, notes: Path) -> None:
     error, attempts = refused(readers, "die", notes, by=signal.SIGKILL)
     assert (error.code, error.transient, attempts) == ("engine_failed", True, 2)
+
+
+def test_readers_that_were_killed_while_they_had_nothing_to_do_cost_no_page_anything(
+    readers: Readers, notes: Path
+) -> None:
+    both = threading.Barrier(2)
+
+    def ask() -> None:
+        both.wait()
+        readers.ask("rest", b"", about="it")
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(readers._idle) == 2
+    server = psutil.Process(who(readers)["server"])
+    pids = [child.pid for child in server.children()]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not any(map(is_there, pids)))
+    assert readers.ask("echo", b"read", about="it") == b"read"
 
 
 def test_readers_that_cannot_be_started_say_nothing_about_the_page() -> None:
@@ -267,8 +290,8 @@ def test_what_was_killed_is_started_again(readers: Readers) -> None:
 
 _WORKER = """
 import sys, threading
-from actors.engine.reader import Limits
-from actors.engine.reading import Readers
+from actors.engine.readers.server import Limits
+from actors.engine.readers.pool import Readers
 from tests.actors.engine.test_readers import ODD, who
 readers = Readers(ODD, Limits(cpu=60))
 thread = threading.Thread(target=readers.ask, args=("spin", sys.argv[1].encode()), kwargs={"about": "it"}, daemon=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.engine import reading
-from actors.engine.reader import Limits
-from actors.engine.reading import Readers
+from actors.engine.readers.pool import Readers
+from actors.engine.readers.server import Limits
 from tests.actors.scripted_site import Answer, page, paragraphs
 
 if TYPE_CHECKING:

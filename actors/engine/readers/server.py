@@ -1,7 +1,7 @@
 """The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
 
-``actors.engine.reading`` starts it with a socket, over which comes one end of a socket for each reader. It has one thread, so
-it may fork; what it has imported is shared by its readers. It ends, with all readers, when the worker ends.
+``actors.engine.readers.pool`` starts it with a socket, over which comes one end of a socket for each reader. It has one thread,
+so that it may fork; what it has imported is shared by its readers. It ends, with all readers, when the worker ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import resource
 import select
 import signal
 import socket
-import struct
 import sys
 import warnings
 from contextlib import suppress
@@ -22,13 +21,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.engine.readers.frames import read_frame, receiver, send_frame
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Operation = Callable[..., bytes]
 
-_LENGTHS = struct.Struct("!II")
-_LARGEST_HEAD = 1024 * 1024
 _PAGE = resource.getpagesize()
 _NEARLY = 0.9
 _MIB = 1024 * 1024
@@ -50,26 +49,6 @@ class Limits(NamedTuple):
     memory: int = 512 * _MIB
     answer: int = 32 * _MIB
     growth: int = 24 * _MIB
-
-
-def send_frame(sock: socket.socket, head: Mapping[str, Any], body: bytes = b"") -> None:
-    """Send a frame: a JSON object and bytes."""
-    text = json.dumps(head).encode()
-    sock.sendall(_LENGTHS.pack(len(text), len(body)) + text)
-    sock.sendall(body)
-
-
-def read_frame(receive: Callable[[int], bytes], largest: int) -> tuple[dict[str, Any], bytes]:
-    """Read a frame by ``receive``, which gives exactly as many bytes as it is asked for.
-
-    Raises:
-        ValueError: it is none, or its body is larger than ``largest``.
-    """
-    head_size, size = _LENGTHS.unpack(receive(_LENGTHS.size))
-    if head_size > _LARGEST_HEAD or size > largest:
-        raise ValueError(f"expected a frame of at most {largest} bytes, got one of {size}")
-    head: dict[str, Any] = json.loads(receive(head_size))
-    return head, receive(size)
 
 
 class _Server:
@@ -158,7 +137,7 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: socket
         send_frame(sock, {"ready": os.getpid()})
         is_last = False
         while not is_last:
-            head, body = read_frame(_receiver(sock), sys.maxsize)
+            head, body = read_frame(receiver(sock), sys.maxsize)
             _arm(limits)
             answer, found = _answer(operations, limits, head, body)
             _disarm()
@@ -190,7 +169,7 @@ def _answer(
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
-        answer = {"exceeded": "answer"}
+        answer = {"exceeded": "text"}
     return answer, b"" if answer else found
 
 
@@ -206,7 +185,8 @@ def _arm(limits: Limits) -> None:
     """From now on the kernel ends this process when its time is up."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + limits.cpu, most))
+    until = int(used.ru_utime + used.ru_stime) + 1 + limits.cpu
+    resource.setrlimit(resource.RLIMIT_CPU, (until if most == resource.RLIM_INFINITY else min(until, most), most))
     signal.setitimer(signal.ITIMER_REAL, limits.wall)
 
 
@@ -232,18 +212,6 @@ def _peak() -> int:
     except OSError:
         return 0
     return int(status.partition(b"VmPeak:")[2].split(maxsplit=1)[0]) * 1024
-
-
-def _receiver(sock: socket.socket) -> Callable[[int], bytes]:
-    def receive(size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            if not (chunk := sock.recv(min(size - len(data), _MIB))):
-                raise EOFError
-            data += chunk
-        return bytes(data)
-
-    return receive
 
 
 def main() -> None:

@@ -1,0 +1,240 @@
+"""The processes that read strangers' bytes for this one: a page that takes too much, or breaks its reader, harms no worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from signal import Signals
+from typing import TYPE_CHECKING, Any, cast, get_args
+from weakref import WeakSet
+
+from actors.engine.contract import EngineError, Failure
+from actors.engine.readers.frames import read_frame, receiver, send_frame
+from actors.engine.readers.server import Limits
+from zeke_jobs.environment import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READERS = 2
+"""Processes of a worker process that read at the same time."""
+
+_LIMITS = Limits()
+_START = 60.0  # seconds for the imports of a reader, on a machine that has much to do
+_GRACE = 5.0  # seconds in which the kernel ends a reader whose time is up
+_SLICE = 0.5  # seconds of waiting after which a job can be interrupted
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
+_CODES = frozenset(get_args(Failure))
+
+
+class _Died(Exception):
+    """A reader ended without an answer, by the signal ``-code`` or with the status ``code``; None where nobody knows."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Ticket:
+    """A place in the queue, and then at a reader. It is given back at the latest when whoever held it has forgotten it."""
+
+
+class Readers:
+    """Up to ``most`` processes, started when they are first needed, and replaced when they have been ended.
+
+    Threads share them in the order in which they come. What a reader is asked is a name of ``module``'s ``OPERATIONS``.
+    """
+
+    def __init__(
+        self, module: str = "actors.engine.readers.operations", limits: Limits = _LIMITS, most: int = READERS
+    ) -> None:
+        self._module = module
+        self._limits = limits
+        self._most = most
+        self._begin()
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[_Ticket] = []
+        self._busy: WeakSet[_Ticket] = WeakSet()
+        self._idle: list[socket.socket] = []
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
+        """Have ``body`` read. ``about`` names it in messages.
+
+        A reading that exceeds its time, its memory or the size of its answer is given up at once. One that ends its reader in
+        another way is tried once more.
+
+        Raises:
+            EngineError: what the operation raises; ``unreadable``; ``engine_failed`` where there can be no reader.
+        """
+        head = {"operation": operation, **arguments}
+        with self._turn():
+            try:
+                answer, found = self._once(head, body)
+            except _Died as died:
+                if died.code == -Signals.SIGXCPU:
+                    raise self._unread(about, died.code) from died
+                try:
+                    answer, found = self._once(head, body, is_fresh=True)
+                except _Died as again:
+                    raise self._unread(about, again.code) from again
+        if answer.keys() == {"last"}:
+            return found
+        if answer.get("code") in _CODES:
+            raise EngineError(cast("Failure", answer["code"]), str(answer.get("message")))
+        why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
+        raise EngineError("unreadable", f"{about} cannot be read: {why}")
+
+    def _unread(self, about: str, code: int | None) -> EngineError:
+        if code is None or code == -Signals.SIGKILL:
+            why = "its reader was killed twice, by nothing of its own, as where memory is short"
+            return EngineError("engine_failed", f"{about} is not read: {why}")
+        if code == -Signals.SIGXCPU:
+            return EngineError("unreadable", f"{about} cannot be read: it takes more than {self._limits.cpu} s of CPU")
+        how = Signals(-code).name if code < 0 else f"status {code}"
+        return EngineError("unreadable", f"{about} cannot be read: it ended two readers ({how})")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        ticket = _Ticket()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while len(self._busy) >= self._most or self._waiting[0] is not ticket:
+                    self._changed.wait(_SLICE)
+                self._busy.add(ticket)
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy.discard(ticket)
+                self._changed.notify_all()
+
+    def _once(self, head: dict[str, Any], body: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
+        with self._changed:
+            reader = self._idle.pop() if self._idle else None
+        if reader is not None and is_fresh:
+            reader.close()
+            reader = None
+        reader = reader or self._new()
+        try:
+            deadline = time.monotonic() + self._limits.wall + _GRACE
+            answer, found = _exchange(reader, head, body, deadline, self._limits.answer)
+        except BaseException:
+            reader.close()  # which ends the process too
+            raise
+        if answer["last"]:
+            reader.close()
+        else:
+            with self._changed:
+                self._idle.append(reader)
+        return answer, found
+
+    def _new(self) -> socket.socket:
+        """A new reader.
+
+        Raises:
+            EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import what it needs.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._changed:
+                socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
+            ready, _ = read_frame(receiver(ours, time.monotonic() + _START), 0)
+        except (OSError, EOFError, ValueError) as error:
+            ours.close()
+            with self._changed:
+                self._stop()
+            reason = f"no process that reads pages can be started: {error or type(error).__name__}"
+            raise EngineError("engine_failed", reason, is_away=True) from error
+        except BaseException:
+            ours.close()
+            raise
+        if "ready" not in ready:
+            ours.close()
+            raise EngineError("engine_failed", "a process that reads pages was killed as it started", is_away=True)
+        return ours
+
+    def _running(self) -> socket.socket:
+        """The way to the process that forks readers; it is started where there is none."""
+        if self._server is not None and self._server.poll() is not None:
+            self._stop()
+        if self._control is None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._server = subprocess.Popen(  # noqa: S603 (our own module)
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "actors.engine.readers.server",
+                        self._module,
+                        json.dumps(self._limits),
+                    ],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    env=_environment(),
+                    process_group=0,  # Ctrl-C is for the worker
+                )
+            self._control = ours
+        return self._control
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._server is not None:
+            try:
+                self._server.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+        self._control = self._server = None
+
+    def close(self) -> None:
+        """End all readers."""
+        with self._changed:
+            for reader in self._idle:
+                reader.close()
+            self._idle.clear()
+            self._stop()
+
+    def forget(self) -> None:
+        """Begin anew in a process that was forked: the readers are its parent's."""
+        for sock in (*self._idle, self._control):
+            if sock is not None:
+                sock.close()
+        self._begin()
+
+
+def _exchange(
+    reader: socket.socket, head: dict[str, Any], body: bytes, deadline: float, largest: int
+) -> tuple[dict[str, Any], bytes]:
+    try:
+        reader.settimeout(max(deadline - time.monotonic(), 0.001))
+        send_frame(reader, head, body)
+        answer, found = read_frame(receiver(reader, deadline), largest)
+    except (OSError, EOFError, ValueError) as error:
+        raise _Died(None) from error
+    if "died" in answer:
+        raise _Died(answer["died"])
+    if not isinstance(answer.get("last"), bool):
+        raise _Died(None)
+    return answer, found
+
+
+def _environment() -> dict[str, str]:
+    """What a reader needs to find its code; no address, key or token."""
+    kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
