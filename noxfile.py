@@ -5,8 +5,13 @@ Each session makes its own virtual environment below .nox/ with the versions of 
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import nox
@@ -23,9 +28,49 @@ OTHER_PYTHONS = ("3.12", "3.13")
 BENCH_PEERS = ("procrastinate>=3.10,<4", "pgqueuer[asyncpg]>=1.6,<2", "oban>=0.7; python_version >= '3.12'")
 
 
+FIRST_WORDS = {
+    "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
+    "tests": "all that CI runs: a minute for the packages, then a quarter of an hour on two cores",
+}
+# Said here, because nox makes an environment before it calls a session, and nobody likes to wait for the first word.
+for asked in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]:
+    if asked in FIRST_WORDS and "-R" not in sys.argv:
+        print(f"{asked}: {FIRST_WORDS[asked]}", file=sys.stderr, flush=True)
+
+
 def install(session: nox.Session, *requirements: str) -> None:
-    """Install at the versions of constraints.txt."""
-    session.install("--quiet", "--constraint", CONSTRAINTS, *requirements)
+    """Install at the versions of constraints.txt, and say how far it is."""
+    reading, writing = os.pipe()
+    follower = threading.Thread(target=follow, args=(session, reading))
+    follower.start()
+    try:
+        with os.fdopen(writing, "w") as output:
+            command = ["--disable-pip-version-check", "--constraint", CONSTRAINTS, *requirements]
+            session.install(*command, silent=False, stdout=output)
+    finally:
+        follower.join()
+
+
+def follow(session: nox.Session, reading: int, every: float = 2.0) -> None:
+    """Log every two seconds where pip is, until it ends."""
+    begin = said = time.monotonic()
+    collected, last, rest = 0, "", b""
+    with os.fdopen(reading, "rb", buffering=0) as output:
+        while True:
+            if select.select([output], [], [], every)[0]:
+                read = output.read(65536)
+                if not read:
+                    return
+                *lines, rest = (rest + read).split(b"\n")
+                for line in lines:
+                    words = line.decode(errors="replace").split()
+                    if words[:1] == ["Collecting"]:
+                        collected, last = collected + 1, f", the last one is {words[1]}"
+                    elif words[:2] == ["Installing", "collected"]:
+                        last = ", and now puts them in place"
+            if time.monotonic() - said >= every:
+                said = time.monotonic()
+                session.log(f"{said - begin:.0f} s: packages collected: {collected}{last}")
 
 
 @nox.session
@@ -41,8 +86,10 @@ def tests(session: nox.Session) -> None:
     install(session, "--editable", ".[local,otel]", *DEV)
     if not session.posargs:
         _lint(session)
+        session.log("types: a minute or two")
         session.run("mypy")
         session.run("lint-imports", "--no-cache")
+        session.log("tests: over five thousand, a line of dots for each hundredth")
     _pytest(session)
     if not session.posargs:
         _pytest_on_debians_server(session)

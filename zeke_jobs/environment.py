@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
+from zeke_jobs.address import libpq
 from zeke_jobs.errors import ConfigurationError
 
 DATABASE_URL = "DATABASE_URL"
@@ -44,15 +45,20 @@ def lookup(name: str) -> str | None:
 
 
 def database_url_or_none() -> str | None:
-    """The address of the database, or None where nobody named one."""
-    return lookup(DATABASE_URL)
+    """The address of the database as libpq reads it, or None where nobody named one.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is no address.
+    """
+    text = lookup(DATABASE_URL)
+    return None if text is None else libpq(text)
 
 
 def database_url() -> str:
     """The address of the database: ``postgresql://user:password@host/name``.
 
     Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set.
+        ConfigurationError: ``DATABASE_URL`` is not set, or no address.
     """
     url = database_url_or_none()
     if url is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg2
 
 from zeke_jobs.looking.wording import span
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import AddressError, connect
 from zeke_jobs.queries import SQL
 
 _TIMEOUT = 10.0  # seconds
@@ -37,6 +37,8 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
             row = SQL.one(conn, "health_processes", kind=kind, host=host)
+    except AddressError as error:
+        return Health(is_fine=False, sentence=str(error))
     except psycopg2.Error as error:
         return Health(is_fine=False, sentence=f"the database does not answer: {str(error).strip()}")
     assert row is not None  # it counts

@@ -17,7 +17,7 @@ from zeke_jobs import applying, schedule
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.logs import get_logger
 from zeke_jobs.looking import waits
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.postgres import DISCONNECTED, AddressError, connect
 from zeke_jobs.queries import SQL
 from zeke_jobs.schedule import silence as scheduler_silence
 
@@ -89,7 +89,7 @@ class _Process:
         self.beating: threading.Thread | None = None
         self.beginning = threading.Lock()
         self.away = False
-        self.refusal: ConfigurationError | MigrationError | None = None
+        self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.ending = threading.Event()
         self.goodbye: threading.Thread | None = None
 
@@ -109,6 +109,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
 
     Raises:
         ConfigurationError, MigrationError: what ``prepare`` refused.
+        AddressError: the address is wrong, and this process never reached the database.
     """
     obey_signals()
     with _PROCESS.beginning:
@@ -138,6 +139,9 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
+        if isinstance(error, AddressError) and _PROCESS.goodbye is None:  # it never reached the database
+            _PROCESS.refusal = error
+            return
         _PROCESS.away = True
         log.warning("the database is away; trying again soon", error=str(error).strip())
     except Exception:  # the scheduler goes on; schedule_beat stands still, which workers and the command line report

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import stat
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from zeke_jobs import embedded, environment
-from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs import embedded, environment, server_programs, state_folder
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_LONGEST = 90  # bytes; Linux allows 107 for a socket's path, and PostgreSQL adds to it
+_LINK = "elsewhere"  # to where a server's files really are, so that they are found again when the folder is moved
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -24,18 +26,93 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end.
 
     Args:
-        data_dir: Where the data is to be; see ``server_folder``.
+        data_dir: Where the data is to be; see ``place``.
         name: Who runs it, as another command that comes too late reads it.
 
     Raises:
-        ZekeJobsError: another command has that server now, or it does not start; the end of its log is in the message.
+        ConfigurationError: a server cannot run there, and what to do.
+        ZekeJobsError: another command has that server now, or it does not start.
     """
-    folder = server_folder(data_dir)
-    if not folder.parent.exists():
-        folder.parent.mkdir(parents=True)
+    server = server_folder(data_dir)
+    with ExitStack() as stack:
+        try:
+            _make_place(data_dir)
+            stack.enter_context(_alone(server, data_dir, name))
+            stack.callback(embedded.stop, server)
+            url = embedded.ensure(server)
+        except OSError as error:
+            raise _in_words(error, server.parent) from error
+        yield url
+
+
+def place(data_dir: Path) -> Path:
+    """Where the files of ``data_dir`` are: there, or in a place of this user's own with a name derived from it.
+
+    They are elsewhere where a server cannot run in ``data_dir`` (``why_elsewhere``). Once they are there, they stay.
+    """
+    asked = data_dir.absolute()
+    with suppress(OSError):
+        return (asked / _LINK).readlink()
+    if state_folder.is_there(asked / "postgres" / "data") or not why_elsewhere(data_dir):
+        return asked
+    return state_folder.base() / hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
+
+
+def server_folder(data_dir: Path) -> Path:
+    """The folder of the server of ``data_dir``."""
+    return place(data_dir) / "postgres"
+
+
+def why_elsewhere(data_dir: Path) -> str:
+    """Why a server cannot run in ``data_dir``, in words; empty where it can."""
+    asked = data_dir.absolute()
+    if _nothing_can_be_written(asked):
+        return f"nothing can be written to {state_folder.above(asked)}"
+    if "\n" in str(asked):
+        return "PostgreSQL cannot read a path with a line break"
+    user = server_programs.account(asked / "postgres" / "data")
+    closed = _closed(asked, user["user"]) if user else None
+    return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
+
+
+def _make_place(data_dir: Path) -> None:
+    """Make ``place(data_dir)`` if it is missing, with a link to it in ``data_dir`` where it is elsewhere."""
+    folder = place(data_dir)
+    asked = data_dir.absolute()
+    if not _nothing_can_be_written(asked):
+        _make(asked, None)
+    if folder != asked:
+        _make(folder, 0o700)
+        with suppress(OSError):  # where it is, or cannot be; then the path alone leads there
+            (asked / _LINK).symlink_to(folder)
+
+
+def _make(folder: Path, mode: int | None) -> None:
+    if not state_folder.is_there(folder):
+        state_folder.make(folder, mode)
         # Only into a folder that we made: `git add .` must not take a database with it.
-        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    with (folder.parent / f"{folder.name}.lock").open("a+") as lock:
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
+def _nothing_can_be_written(folder: Path) -> bool:
+    """Whether it is missing and cannot be made. One that is there is somebody's, who is asked before another takes its place."""
+    return not state_folder.is_there(folder) and not os.access(state_folder.above(folder), os.W_OK | os.X_OK)
+
+
+def _closed(folder: Path, user: int) -> Path | None:
+    """The outermost of ``folder`` and all above it that ``user`` may not enter; what does not exist yet will be open."""
+    for one in reversed((folder, *folder.parents)):
+        if state_folder.is_there(one):
+            found = one.stat()
+            if not found.st_mode & (stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH):
+                return one
+    return None
+
+
+@contextmanager
+def _alone(server: Path, data_dir: Path, name: str) -> Iterator[None]:
+    """No other command has the server meanwhile."""
+    with (server.parent / f"{server.name}.lock").open("a+") as lock:
         lock.seek(0)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,45 +125,13 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         lock.truncate()
         lock.write(f"{name} (process {os.getpid()})")
         lock.flush()
-        try:
-            url = embedded.ensure(folder)
-        except RuntimeError as error:
-            raise ZekeJobsError(f"expected the embedded server to start, got: {error}") from error
-        try:
-            yield url
-        finally:
-            embedded.stop(folder)
+        yield
 
 
-def server_folder(data_dir: Path) -> Path:
-    """The folder for a server's files: ``postgres`` in ``data_dir``, or one in a usual place.
-
-    A server cannot run in ``data_dir`` when the path is too long for a unix socket, or when we are root and the
-    unprivileged user that PostgreSQL then runs as may not pass a folder above it. The same ``data_dir`` has the same
-    answer each time. The other place is one that only this user can write to, never the temporary folder, where a
-    stranger could have put a server of his own.
-    """
-    folder = _inside(data_dir)
-    if not why_elsewhere(data_dir):
-        return folder
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return (Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "state") / f"zeke-{name}"
-
-
-def why_elsewhere(data_dir: Path) -> str:
-    """Why a server cannot run in ``data_dir``, in words; empty where it can."""
-    folder = _inside(data_dir)
-    if len(os.fsencode(folder)) > _LONGEST:
-        return "its path is too long for a unix socket"
-    closed = _closed(folder.parent) if os.geteuid() == 0 else None
-    return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
-
-
-def _inside(data_dir: Path) -> Path:
-    return data_dir.absolute() / "postgres"
-
-
-def _closed(folder: Path) -> Path | None:
-    """The outermost of ``folder`` and all above it that other users may not enter; what does not exist yet will be open."""
-    whole = reversed((folder, *folder.parents))
-    return next((one for one in whole if one.exists() and not one.stat().st_mode & stat.S_IXOTH), None)
+def _in_words(error: OSError, folder: Path) -> ZekeJobsError:
+    if error.errno in _FULL:
+        return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")
+    return ConfigurationError(
+        f"expected the user {os.geteuid()} to be able to write to {folder}, got: {error.strerror}: {error.filename}\n"
+        f"  help: run as the user who made it, or set {environment.DATA} to a folder of your own"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import threading
 import time
@@ -14,6 +15,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
 from psycopg2.extras import register_uuid
 
 from zeke_jobs import environment, redaction
+from zeke_jobs.address import libpq
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,6 +80,24 @@ expected transactions to be read committed by default where a pooler stands in b
 and let the pooler reconnect"""
 
 
+# What makes an address wrong, in the words of libpq, PostgreSQL and PgBouncer: without a connection psycopg2 gives no SQLSTATE.
+# A name server that does not answer ("Temporary failure in name resolution") is none of it: that passes.
+_WRONG_ADDRESS = {
+    # Of several hosts another one may exist, and be away.
+    "the name of a host that exists": "(?s)^(?!.*connection to server)"
+    ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
+    "a user and a password that the server accepts": "password authentication failed|no password supplied"
+    '|SASL authentication failed|role ".*" does not exist|is not permitted to log in|no pg_hba.conf entry|no such user',
+    "the name of a database that exists": 'database ".*" does not exist|no such database|permission denied for database',
+    "parameters that the server accepts": "^invalid |^weak sslmode|^definition of service|^could not match"
+    "|server does not support SSL|certificate verify failed|root certificate file .* does not exist",
+}
+
+
+class AddressError(OperationalError):
+    """The address names a host, user, password or database that is not there. At a start, waiting would not help."""
+
+
 class Cursor(cursor):
     """Of our own connections: tells a dead server from a wrong statement.
 
@@ -113,14 +133,17 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
 
     Raises:
-        ConfigurationError: no ``url`` and no ``DATABASE_URL``; or the database's default is another isolation level, and a
-            pooler in between lets nobody set it for a session.
+        ConfigurationError: no ``url`` and no ``DATABASE_URL``, or one that is no address; or the database's default is another
+            isolation level, and a pooler in between lets nobody set it for a session.
+        AddressError: there is no such host, user or database, or the password is another.
         psycopg2.OperationalError: the server cannot be reached.
     """
     options = {**_KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
-    address = url or environment.database_url()
-    redaction.remember_address(address)
-    conn: Connection = psycopg2.connect(address, cursor_factory=Cursor, **options)
+    address = libpq(url) if url else environment.database_url()
+    try:
+        conn: Connection = psycopg2.connect(address, cursor_factory=Cursor, **options)
+    except OperationalError as error:
+        raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
@@ -133,6 +156,14 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
         conn.close()
         raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
     return conn
+
+
+def _refused(reason: str) -> OperationalError:
+    """Why there is no connection, in words."""
+    for expected, words in _WRONG_ADDRESS.items():
+        if re.search(words, reason):
+            return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
+    return OperationalError(reason)
 
 
 def is_pooled(conn: Connection) -> bool:

@@ -21,9 +21,13 @@ _SHORTEST = 1.0  # seconds for jobs; as long as a claim that is under way may ta
 _GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")
 
 
-def program(name: str) -> str:
-    """Path of a command that is installed beside this Python."""
-    return str(Path(sys.executable).parent / name)
+def program(name: str) -> list[str]:
+    """How to run a command that is installed beside this Python, or beside the command that runs now.
+
+    Its first line names the Python too, in a way that not every path survives.
+    """
+    beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
+    return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
 
 def system(
@@ -46,6 +50,6 @@ def system(
     for_jobs = max(_SHORTEST, grace - LAST_WORDS)
     size += ["--worker-shutdown-timeout", str(round(for_jobs * 1000))]
     return [
-        Command("workers", [program("dramatiq"), "zeke_jobs.actors", *size], env),
-        Command("scheduler", [program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
+        Command("workers", [*program("dramatiq"), "zeke_jobs.actors", *size], env),
+        Command("scheduler", [*program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
     ]

@@ -6,15 +6,14 @@ import json
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 #: Names of variables whose values are secret. What else comes from the environment, such as a URL, people need to read.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
-_PASSWORD = re.compile(r"^[a-z][a-z0-9+]*://[^:/?#]*:(.*)@", re.IGNORECASE)
 _SHORTEST = 6  # characters; a shorter secret is a common word, and its absence would give it away
 _SHORTEST_FIELD = 4
 _MASK = "***"
@@ -29,11 +28,10 @@ def remember(name: str, value: str) -> None:
         _known[value] = f"${{{name}}}"
 
 
-@lru_cache(maxsize=64)
-def remember_address(url: str) -> None:
-    """An address whose password ``redact`` takes out from now on; its parts too, where an @ in it leads a parser astray."""
-    if match := _PASSWORD.match(url):
-        for part in {match[1], *match[1].split("@")}:
+def remember_password(password: str) -> None:
+    """A password that ``redact`` takes out from now on, also as a URI writes it, and its parts: an @ leads parsers astray."""
+    for form in (password, quote(password, safe="")):
+        for part in {form, *form.split("@")}:
             if len(part) >= _SHORTEST_FIELD:
                 _known[part] = _MASK
 

@@ -9,11 +9,12 @@ from zeke_jobs.redaction import redact
 
 if TYPE_CHECKING:
     from zeke_jobs.errors import ConfigurationError, MigrationError
+    from zeke_jobs.postgres import AddressError
 
 STATUS = 2
 
 
-def refuse(error: ConfigurationError | MigrationError) -> NoReturn:
+def refuse(error: AddressError | ConfigurationError | MigrationError) -> NoReturn:
     """Say what is wrong, on standard error and not in the log: it is for the operator, as it was written.
 
     Raises:

@@ -76,7 +76,7 @@ class Reloader:
 
     def _passes(self, check: tuple[str, ...]) -> bool:
         done = subprocess.run(  # noqa: S603 (our own commands)
-            [program(check[0]), *check[1:]],
+            [*program(check[0]), *check[1:]],
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

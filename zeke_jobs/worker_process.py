@@ -28,7 +28,7 @@ from zeke_jobs.interrupts import Interrupt, Interrupts
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
-from zeke_jobs.postgres import Pool, can_listen, connect, is_away
+from zeke_jobs.postgres import AddressError, Pool, can_listen, connect, is_away
 from zeke_jobs.queries import SQL
 from zeke_jobs.refusal import refuse
 from zeke_jobs.roles import complaint
@@ -217,7 +217,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._boot(conn)
                 self._listens = can_listen(conn)
                 self.register(conn)
-        except (ConfigurationError, MigrationError) as error:
+        except (AddressError, ConfigurationError, MigrationError) as error:
             refuse(error)
         except InsufficientPrivilege as error:
             refuse(ConfigurationError(complaint(error)))

@@ -16,7 +16,7 @@ from actors.demo.run import run
 from actors.demo.system import EndedError, database_url
 from zeke_jobs import embedded, environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
-from zeke_jobs.own_server import own_server, server_folder
+from zeke_jobs.own_server import own_server, place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +57,8 @@ def main(
     except ConfigurationError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    except (ZekeJobsError, EndedError, RuntimeError) as error:
-        console.print(f"[bold red]The demo failed:[/] {error}", highlight=False, soft_wrap=True)
+    except (ZekeJobsError, EndedError, OSError) as error:
+        console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("Interrupted; workers, scheduler and server were stopped.")
@@ -84,10 +84,14 @@ def _run_news(data_dir: Path, arguments: list[str]) -> int:
 
 
 def _say_what_next(console: Console, data_dir: Path) -> None:
+    folder = place(data_dir)
+    console.print("\n[bold]Where the data is[/]")
     console.print(
-        f"\n[bold]Where the data is[/]\n  {server_folder(data_dir)}, database zeke_demo; the server is stopped"
+        f"  {folder}, database zeke_demo; the server is stopped", markup=False, highlight=False, soft_wrap=True
     )
-    console.print(f"  the log of workers and scheduler: {data_dir / 'demo.log'}\n", highlight=False)
+    console.print(
+        f"  the log of workers and scheduler: {folder / 'demo.log'}\n", markup=False, highlight=False, soft_wrap=True
+    )
     console.print(_NEXT, highlight=False, soft_wrap=True)
 
 

@@ -37,13 +37,14 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         EndedError: a command ended too early. The tail of its log was printed, as after any failure.
     """
     begin = time.monotonic()
-    console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine\n")
+    console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine, in half a minute\n")
+    _say(console, "starting", "a PostgreSQL of its own, which takes a few seconds the first time")
     with (
         SampleSite() as site,
         demo_system(data_dir, fetch_from_here=any(map(_is_here, feeds or site.feeds))) as system,
         closing(connect(system.url)) as conn,
     ):
-        _say(console, "database", f"PostgreSQL {_version(conn)}, unix socket, in {data_dir}")
+        _say(console, "database", f"PostgreSQL {_version(conn)}, unix socket, in {system.folder}")
         if feeds:
             _say(console, "feeds", "\n".join(feeds))
         else:

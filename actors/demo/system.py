@@ -13,7 +13,7 @@ import yaml
 
 from zeke_jobs import config, environment, logs
 from zeke_jobs.migrate import migrate
-from zeke_jobs.own_server import own_server
+from zeke_jobs.own_server import own_server, place
 from zeke_jobs.postgres import connect
 from zeke_jobs.processes import system
 from zeke_jobs.supervisor import Supervisor
@@ -101,15 +101,15 @@ def demo_system(data_dir: Path, *, fetch_from_here: bool) -> Iterator[DemoSystem
         ConfigurationError: jobs.yaml is wrong.
         ZekeJobsError: another demo runs in this folder.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
     real = environment.config_path()
     checked = config.load(real)
-    path = _allow_loopback(real, data_dir) if fetch_from_here else real.absolute()
     with own_server(data_dir, "the demo") as server:
+        folder = place(data_dir)
+        path = _allow_loopback(real, folder) if fetch_from_here else real.absolute()
         url = _fresh_database(server)
         with closing(connect(url)) as conn:
             migrate(conn, checked.migrations)
-        made = DemoSystem(data_dir, url, path)
+        made = DemoSystem(folder, url, path)
         try:
             yield made
         finally:

@@ -48,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
                 CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
             )
     yield folder
-    embedded.stop(folder, bin_dir=server_binaries(), mode="immediate")
+    embedded.stop(folder, mode="immediate")
     shutil.rmtree(folder)
 
 
@@ -81,7 +81,7 @@ def test_after_a_crash_of_postgres_workers_go_on_by_themselves_and_nothing_is_lo
     own: Fleet, server: Path
 ) -> None:
     loaded(own, 600)
-    embedded.stop(server, bin_dir=server_binaries(), mode="immediate")
+    embedded.stop(server, mode="immediate")
     time.sleep(3)  # the outage itself
     embedded.ensure(server, bin_dir=server_binaries())
     with closing(connect(own.database)) as conn:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -64,20 +63,6 @@ def test_it_runs_jobs_until_it_is_stopped_and_leaves_nothing(up: Up, number: sig
     assert "stopping; " in up.text
     assert up.text.endswith("up        | stopped\n")
     assert up.left() == []
-
-
-def test_it_says_where_its_data_is_when_that_is_not_in_the_folder(up: Up) -> None:
-    asked = up.folder / ("x" * 100)
-    up.env["ZEKE_JOBS_DATA"] = str(asked)
-    folder = server_folder(asked)
-    try:
-        up.start()
-        up.wait_for("Ctrl-C stops everything")
-        up.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_suffix(".lock").unlink(missing_ok=True)
-    assert f"data is in {folder}, not in {asked}: its path is too long for a unix socket" in up.text
 
 
 def test_it_says_how_to_look_into_its_database(up: Up) -> None:

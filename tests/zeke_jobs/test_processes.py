@@ -1,4 +1,4 @@
-import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 def test_the_system_is_the_two_command_lines() -> None:
     workers, scheduler = system(ENV, processes=2, threads=4)
-    assert [Path(workers.argv[0]).name, *workers.argv[1:6]] == [
+    assert workers.argv[0] == scheduler.argv[0] == sys.executable
+    assert [Path(workers.argv[1]).name, *workers.argv[2:7]] == [
         "dramatiq",
         "zeke_jobs.actors",
         "--processes",
@@ -20,7 +21,7 @@ def test_the_system_is_the_two_command_lines() -> None:
         "--threads",
         "4",
     ]
-    assert [Path(scheduler.argv[0]).name, *scheduler.argv[1:]] == ["periodiq", "zeke_jobs.actors"]
+    assert [Path(scheduler.argv[1]).name, *scheduler.argv[2:]] == ["periodiq", "zeke_jobs.actors"]
 
 
 @pytest.mark.parametrize(("grace", "for_jobs"), [(50.0, "30000"), (15.0, "1000")])
@@ -31,7 +32,15 @@ def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed(grace: flo
 
 @pytest.mark.parametrize("name", ["dramatiq", "periodiq", "zeke-jobs"])
 def test_programs_are_those_beside_this_python(name: str) -> None:
-    assert os.access(program(name), os.X_OK)
+    assert program(name) == [sys.executable, str(Path(sys.executable).parent / name)]
+    assert Path(program(name)[1]).is_file()
+
+
+def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dramatiq").write_text("")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/a-python")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "zeke-jobs")])
+    assert program("dramatiq") == ["/usr/bin/a-python", str(tmp_path / "dramatiq")]
 
 
 def test_on_a_terminal_the_log_is_readable_unless_the_environment_says_otherwise() -> None:

@@ -20,7 +20,7 @@ class Running:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(reloading, "program", lambda name: name)
+    monkeypatch.setattr(reloading, "program", lambda name: [name])
     (tmp_path / "jobs.yaml").write_text("version: 1")
     return tmp_path / "jobs.yaml"
 

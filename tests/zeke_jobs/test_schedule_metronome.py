@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import pytest
 from tests.zeke_jobs.schedule_world import MINUTE, NINE, World
 from zeke_jobs import builder, config, metronome, schedule
 from zeke_jobs.metronome import Beat, Shown
+from zeke_jobs.postgres import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +158,20 @@ def test_without_the_database_a_beat_says_so_and_tries_again_soon(
     assert Beat().next_valid_date(now) == now.add(seconds=5)
     process.away = False
     assert Beat().next_valid_date(now) == now.add(minutes=1)
+
+
+def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
+    process: metronome._Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AddressError("expected another password")
+
+    monkeypatch.setattr(metronome, "connect", refuse)
+    with pytest.raises(AddressError, match="another password"):
+        metronome.beat("postgresql://nowhere")
+    process.refusal, process.goodbye = None, Thread()
+    metronome.beat("postgresql://nowhere")
+    assert process.away
 
 
 def test_a_beat_that_fails_leaves_periodiq_running_and_the_last_beat_standing(world: World, database: str) -> None:

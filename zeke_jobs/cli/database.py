@@ -17,16 +17,22 @@ def choose() -> str:
         ConfigurationError: there is neither, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
-        from zeke_jobs import embedded
+        from zeke_jobs import embedded, state_folder
         from zeke_jobs.own_server import server_folder
 
         folder = server_folder(environment.data_dir())
         url = embedded.running(folder)
-        if url is None and folder.exists():
+        if url is None and state_folder.is_there(folder):
+            got, what_to_do = "one that is stopped", "zeke-jobs up starts it again"
+            if not os.access(folder, os.R_OK):
+                got, what_to_do = (
+                    "one of another user",
+                    f"run as that user, or set {environment.DATA} to a folder of your own",
+                )
             raise ConfigurationError(
                 f"expected the database's address in {environment.DATABASE_URL}, or the server of "
-                f"{environment.data_dir()} to run, got one that is stopped\n"
-                "  help: zeke-jobs up starts it again"
+                f"{environment.data_dir()} to run, got {got}\n"
+                f"  help: {what_to_do}"
             )
         if url is None:
             raise ConfigurationError(

@@ -19,6 +19,7 @@ from zeke_jobs.errors import (
     UnknownTask,
     ZekeJobsError,
 )
+from zeke_jobs.postgres import AddressError
 from zeke_jobs.redaction import redact
 from zeke_jobs.roles import complaint
 
@@ -37,7 +38,15 @@ class UsageError(ZekeJobsError):
     """What was typed makes no sense. The message says what would."""
 
 
-_WRONG_USE = (UsageError, ConfigurationError, InvalidPayload, MigrationError, UnknownRevision, UnknownTask)
+_WRONG_USE = (
+    UsageError,
+    AddressError,
+    ConfigurationError,
+    InvalidPayload,
+    MigrationError,
+    UnknownRevision,
+    UnknownTask,
+)
 #: typer brings its own copy of click since 0.20, so the base is found from what typer exports.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 

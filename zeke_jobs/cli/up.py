@@ -50,8 +50,9 @@ def up(
     with ExitStack() as stack:
         url = environment.database_url_or_none()
         if url is None:
+            _say_where(environment.data_dir())
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
-            _say_where(environment.data_dir(), url)
+            _say_how_to_look(url)
         _migrate(url, checked.migrations)
         env = {**os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
@@ -95,12 +96,21 @@ def _announcing(write: Callable[[str, str], None]) -> Callable[[str, str], None]
     return announce
 
 
-def _say_where(data_dir: Path, url: str) -> None:
-    from zeke_jobs import embedded
-    from zeke_jobs.own_server import server_folder, why_elsewhere
+def _say_where(data_dir: Path) -> None:
+    from zeke_jobs.own_server import place, why_elsewhere
 
-    if why := why_elsewhere(data_dir):
-        write_line("database", f"data is in {server_folder(data_dir)}, not in {data_dir}: {why}")
+    folder = place(data_dir)
+    why = (
+        ""
+        if folder == data_dir.absolute()
+        else f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
+    )
+    write_line("database", f"starting; its data is in {folder}{why}")
+
+
+def _say_how_to_look(url: str) -> None:
+    from zeke_jobs import embedded
+
     psql = shlex.join([str(embedded.binaries() / "psql"), url])
     write_line("database", f"to look inside: {psql}")
     write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")

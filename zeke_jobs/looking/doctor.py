@@ -13,7 +13,7 @@ from zeke_jobs.looking import fleet_checks, server_checks, work_checks
 from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
 from zeke_jobs.looking.snapshot import snapshot
 from zeke_jobs.looking.wording import one_line
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import AddressError, connect
 
 CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
 _ORDER = list(Severity)
@@ -43,6 +43,8 @@ def examine(url: str) -> Report:
     """Examine the database at an address, and the processes and jobs that it knows of."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
+    except AddressError as error:
+        return _stopped("wrong-address", one_line(str(error)), "mend DATABASE_URL")
     except psycopg2.OperationalError as error:
         return _stopped(
             "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or mend DATABASE_URL"

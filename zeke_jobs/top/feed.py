@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zeke_jobs.errors import JobNotFound
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.postgres import DISCONNECTED, AddressError, connect
 from zeke_jobs.top import board
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Feed:
                 with closing(connect(self._url, application_name="zeke-jobs top")) as conn:
                     self._read_on(conn)
             except DISCONNECTED as error:
-                self.trouble = f"the database is away: {' '.join(str(error).split())}"
+                said = " ".join(str(error).split())
+                self.trouble = said if isinstance(error, AddressError) else f"the database is away: {said}"
                 self._closing.wait(_AGAIN)
 
     def _read_on(self, conn: Connection) -> None:

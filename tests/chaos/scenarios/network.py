@@ -103,7 +103,7 @@ def restart_pooler(*, quick: bool) -> Outcome:
 def unplug_host(*, quick: bool) -> Outcome:
     """Workers on three hosts; one is unplugged for longer than others wait for it, and plugged in again."""
     seconds = 10 if quick else 30
-    with _hosts(3) as hosts, world("unplug-host", quick=quick, settings={"listen_addresses": f"'{_NET}.1'"}) as here:
+    with _hosts(3) as hosts, world("unplug-host", quick=quick, settings={"listen_addresses": f"{_NET}.1"}) as here:
         here.allow(f"{_NET}.0/24")
         url = here.url.replace("@/", f"@{_NET}.1/").partition("?")[0]
         workers = [here.worker(host, before=("ip", "netns", "exec", host), DATABASE_URL=url) for host in hosts]

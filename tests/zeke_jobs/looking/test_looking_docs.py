@@ -30,7 +30,7 @@ def test_every_kind_of_reason_is_explained(kind: str) -> None:
     assert re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE), kind
 
 
-@pytest.mark.parametrize("name", ["unreachable", "not-migrated", *(check.name for check in CHECKS)])
+@pytest.mark.parametrize("name", ["unreachable", "wrong-address", "not-migrated", *(check.name for check in CHECKS)])
 def test_every_finding_is_explained(name: str) -> None:
     assert re.search(rf"^\| `{name}` \| (critical|warning|notice)", PAGE, re.MULTILINE), name
 

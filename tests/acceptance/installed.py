@@ -1,0 +1,250 @@
+"""This project as a wheel in a virtual environment of its own, and commands from it: as another user, in another place."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+#: A user of this system other than ours, and a second one; and a number that nobody has.
+USERS = ("daemon", "games")
+NAMELESS = 54321
+HANDLER = """\
+from zeke_jobs import Context, Payload
+
+class Greet(Payload):
+    name: str
+
+def greet(payload: Greet, ctx: Context) -> str:
+    return f"Hello, {payload.name}"
+"""
+JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
+
+
+def install(venv: Path) -> None:
+    """A virtual environment with the wheel of this project and copies of what it needs."""
+    subprocess.run([_open_python(), "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    for distribution in _needed("zeke-jobs", {}).values():
+        files = [file for file in distribution.files or () if file.parts[0] != ".."]
+        for top in {file.parts[0] for file in files} - {"__pycache__"}:
+            source = Path(str(distribution.locate_file(top)))
+            # With its time, so that what is compiled already is taken.
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, packages / top)
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(venv)!r}))"
+    built = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    with zipfile.ZipFile(venv / built.stdout.split()[-1]) as wheel:
+        wheel.extractall(packages)
+    for name, module in (
+        ("zeke-jobs", "zeke_jobs.cli:main"),
+        ("dramatiq", "dramatiq.__main__:main"),
+        ("periodiq", "periodiq:entrypoint"),
+    ):
+        script = f"import sys\nfrom {module.replace(':', ' import ')} as main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+        (venv / "bin" / name).write_text(f"#!{venv}/bin/python\n{script}")
+        (venv / "bin" / name).chmod(0o755)
+    ours = [packages / "zeke_jobs", packages / "actors"]
+    subprocess.run([venv / "bin" / "python", "-m", "compileall", "-q", *ours], check=True)
+
+
+def _open_python() -> str:
+    """A Python of our version that other users may run too, where there is one."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = [Path(sys.executable).resolve(), *(Path(folder, version) for folder in ("/usr/bin", "/usr/local/bin"))]
+    return str(next((one for one in found if one.exists() and is_open(one.resolve())), found[0]))
+
+
+def is_open(path: Path) -> bool:
+    """Whether others may enter all folders above it."""
+    return all(above.stat().st_mode & 0o001 for above in path.parents)
+
+
+def _needed(name: str, found: dict[str, importlib.metadata.Distribution]) -> dict[str, importlib.metadata.Distribution]:
+    for line in importlib.metadata.distribution(name).requires or ():
+        requirement = Requirement(line)
+        key = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if key not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found[key] = importlib.metadata.distribution(requirement.name)
+            _needed(requirement.name, found)
+    return found
+
+
+@dataclass
+class Place:
+    """Where and as whom commands run.
+
+    Attributes:
+        venv: What ``install`` made.
+        folder: Their current folder.
+        user: Number of the user to become; None is ourselves.
+        umask: Theirs.
+        before: A program that starts them.
+        env: What differs from our environment; None takes a variable away.
+    """
+
+    venv: Path
+    folder: Path
+    user: int | None = None
+    umask: int = 0o022
+    before: tuple[str, ...] = ()
+    env: dict[str, str | None] = field(default_factory=dict)
+    started: list[Started] = field(default_factory=list)
+
+    def fill(self) -> None:
+        """Put a task there."""
+        (self.folder / "greet.py").write_text(HANDLER)
+        (self.folder / "jobs.yaml").write_text(JOBS)
+        if self.user is not None:
+            os.chown(self.folder, self.user, self.user)
+
+    def start(self, *arguments: str) -> Started:
+        """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_", "DATABASE_URL"))}
+        env = {**ours, "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
+        switch: dict[str, Any] = {}
+        if self.user is not None:
+            switch = {"user": self.user, "group": self.user, "extra_groups": []}
+        python = self.venv / "bin" / "python"
+        program = [python] if arguments[0] in ("-m", "-c") else [python, self.venv / "bin" / "zeke-jobs"]
+        started = Started(
+            subprocess.Popen(
+                [*self.before, *program, *arguments],
+                cwd=self.folder,
+                env={name: value for name, value in env.items() if value is not None},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                umask=self.umask,
+                **switch,
+            )
+        )
+        self.started.append(started)
+        return started
+
+    def forget(self) -> None:
+        """End what still runs, and remove what was kept elsewhere for the folder."""
+        for started in self.started:
+            started.stop()
+        for asked in (self.folder / ".zeke", self.folder / ".zeke" / "demo"):
+            for name in (_digest(asked), f"socket-{_digest(asked / 'postgres' / 'data')}"):
+                for base in ("/var/lib/zeke-jobs", f"/var/tmp/zeke-jobs-{self.user or os.geteuid()}"):
+                    shutil.rmtree(Path(base, name), ignore_errors=True)
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """The status and the output of one that ends by itself."""
+        started = self.start(*arguments)
+        return started.wait(), started.text
+
+    def refusal(self, *arguments: str) -> str:
+        """What a command says that must refuse: an error and perhaps its help, behind what it did before."""
+        status, text = self.run(*arguments)
+        assert status in (1, 2), text
+        assert "Traceback" not in text
+        assert "bug of zeke-jobs" not in text
+        error = text[text.index("error: expected ") :]
+        assert error.count("\n") <= 2, text
+        return error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+class Started:
+    """A command that runs, and all that it wrote."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.text = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.text += line
+
+    def wait_for(self, words: str) -> None:
+        end = time.monotonic() + 60
+        while words not in self.text:
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < end, self.text
+            time.sleep(0.05)
+
+    def wait(self) -> int:
+        status = self.process.wait(90)
+        self._reader.join(10)
+        return status
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def server(self) -> psutil.Process:
+        """The server that ``up`` started."""
+        (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", self.text)
+        return next(process for process in _servers() if process.cmdline()[2] == f"{data}/postgres/data")
+
+
+#: A short way to see that the server runs there, and that its data is still that of the last time.
+_VISIT = """\
+from contextlib import closing
+from zeke_jobs import environment
+from zeke_jobs.own_server import own_server
+from zeke_jobs.postgres import connect
+with own_server(environment.data_dir(), "a visit") as url, closing(connect(url)) as conn, conn.cursor() as cursor:
+    cursor.execute("CREATE TABLE IF NOT EXISTS visit (at timestamptz); INSERT INTO visit VALUES (now()); SELECT count(*) FROM visit")
+    print("visits:", *cursor.fetchone())
+"""
+
+
+def visit(place: Place) -> int:
+    """Start the server, write to it, stop it; answers how often that was done there."""
+    status, text = place.run("-c", _VISIT)
+    assert status == 0, text
+    return int(text.partition("visits:")[2])
+
+
+def _servers() -> list[psutil.Process]:
+    return [one for one in psutil.process_iter(["cmdline"]) if "-D" in (one.info["cmdline"] or [])[1:2]]
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def first_minute(place: Place) -> str:
+    """Start the whole, run a job from another terminal, stop; answers what ``up`` wrote."""
+    up = place.start("up")
+    try:
+        up.wait_for("ready; in another terminal")
+        said, text = place.run("send", "greet", "name=Ada", "--wait")
+        assert said == 0, text
+        assert '"Hello, Ada"' in text
+        server = up.server()
+    finally:
+        status = up.stop()
+    assert status == 0, up.text
+    assert not is_at_work(server)
+    return up.text

@@ -1,0 +1,173 @@
+"""What every command line does with a DATABASE_URL that is wrong: one line, status 2, and never a password."""
+
+from __future__ import annotations
+
+import fcntl
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.conftest import FOLDER
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.postgres import AddressError, connect, is_away
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+PASSWORD = "pw-pl@nted-31B7"
+COMMANDS = [
+    "tasks",
+    "jobs",
+    "limits",
+    "fleet",
+    "paused",
+    "migrate",
+    "metrics",
+    "doctor",
+    "health worker",
+    "history",
+    "why 01a21990-cd62-7c71-bab3-799729eaaccf",
+]
+NO_ADDRESS = [
+    "nonsense",
+    f"postgres//me:{PASSWORD}@box/news",
+    f"postgresql+psycopg://me:{PASSWORD}@box:http/news",
+    f"postgresql://me:{PASSWORD}@box/news?sslaccept=strict",
+    f"postgresql://me:{PASSWORD.replace('@', '/')}@box/news",
+    f"mysql://me:{PASSWORD}@box/news",
+]
+JOBS = """
+    version: 1
+    tasks:
+      work: {handler: "H:work"}
+"""
+
+
+def at(database: str, *, user: str = "postgres", password: str = "", name: str = "") -> str:
+    """The address of the test's database with another user, password or name."""
+    parts = urlsplit(database)
+    credentials = f"{user}:{password}@" if password else f"{user}@"
+    return urlunsplit(parts._replace(netloc=credentials, path=f"/{name}" if name else parts.path))
+
+
+@pytest.fixture
+def role(conn: Connection) -> Iterator[str]:
+    """A user whom the server asks for a password."""
+    rules = FOLDER / "data" / "pg_hba.conf"
+    with (FOLDER / "rules.lock").open("w") as lock, conn.cursor() as cursor:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the run's other processes have the same server
+        before = rules.read_text()
+        rules.write_text(f"local all t_asked scram-sha-256\n{before}")
+        cursor.execute("CREATE ROLE t_asked LOGIN SUPERUSER PASSWORD %s", (PASSWORD,))
+        cursor.execute("SELECT pg_reload_conf()")
+        yield "t_asked"
+        cursor.execute("DROP ROLE t_asked")
+        rules.write_text(before)
+        cursor.execute("SELECT pg_reload_conf()")
+
+
+def told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
+    status = run(app, "zeke-jobs", command.split())
+    said = capsys.readouterr()
+    shown = said.out + said.err
+    assert "Traceback" not in shown
+    assert not any(part in shown for part in ("pl@nted", "nted-31B7"))
+    return status, shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_refuses_what_is_no_address_in_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for address in NO_ADDRESS:
+        monkeypatch.setenv("DATABASE_URL", address)
+        status, shown = told(capsys, command)
+        assert (status, shown.count("\n")) == (2, 1), shown
+        assert shown.startswith("error: expected ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_away(
+    command: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {
+        "a user and a password that the server accepts": at(database, user=role, password=PASSWORD + "x"),
+        "the name of a host that exists": f"postgresql://me:{PASSWORD}@nowhere.invalid/news",
+        "the name of a database that exists": at(database, name="t_nowhere"),
+    }
+    for expected, address in wrong.items():
+        monkeypatch.setenv("DATABASE_URL", address)
+        status, shown = told(capsys, command)
+        assert f"expected {expected} in DATABASE_URL, got: " in shown
+        assert "away" not in shown
+        assert "does not answer" not in shown
+        # These three answer a question about the database, and the answer is no.
+        assert status == (1 if command in ("metrics", "doctor", "health worker") else 2)
+
+
+@pytest.mark.parametrize("form", ["postgresql+psycopg2", "postgresql+asyncpg", "postgres", "psql"])
+def test_commands_work_with_the_addresses_that_people_have(
+    form: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = at(database, user=role, password=PASSWORD).replace("postgresql", form, 1)
+    monkeypatch.setenv("DATABASE_URL", f"{address}&schema=public&connection_limit=5&pgbouncer=true")
+    assert told(capsys, "jobs") == (0, "no such jobs\n")
+
+
+@pytest.mark.parametrize("command", ["workers", "scheduler", "up"])
+def test_what_would_run_for_long_ends_at_once_instead(command: str, fleet: Fleet, role: str) -> None:
+    fleet.configure(JOBS)
+    for address in (
+        f"postgresql://me:{PASSWORD}@box:http/news",
+        at(fleet.database, user=role, password="x" + PASSWORD),
+    ):
+        started = (
+            fleet.run("zeke-jobs", "up", DATABASE_URL=address)
+            if command == "up"
+            else getattr(fleet, command)(DATABASE_URL=address)
+        )
+        assert started.wait() == 2, started.text()
+        assert "expected " in started.text()
+        assert not any(part in started.text() for part in ("Traceback", "pl@nted", "nted-31B7"))
+
+
+def test_who_runs_already_waits_for_a_password_that_was_changed(fleet: Fleet, role: str, conn: Connection) -> None:
+    fleet.configure(JOBS)
+    fleet.database = at(fleet.database, user=role, password=PASSWORD)
+    worker, scheduler = fleet.workers(), fleet.scheduler()
+    kinds = (
+        "SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s AND heartbeat_on > clock_timestamp() - interval '2 s'"
+    )
+    eventually(
+        lambda: scalar(conn, kinds, "worker") and scalar(conn, kinds.partition(" AND")[0], "scheduler"), 30, fleet
+    )
+    with conn.cursor() as cursor:
+        cursor.execute("ALTER ROLE t_asked PASSWORD 'another'")
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 't_asked'")
+    eventually(lambda: "password that the server accepts" in worker.text(), 30, fleet)
+    with conn.cursor() as cursor:
+        cursor.execute("ALTER ROLE t_asked PASSWORD %s", (PASSWORD,))
+    eventually(lambda: scalar(conn, kinds, "worker"), 30, fleet)
+    assert (worker.process.poll(), scheduler.process.poll()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me@127.0.0.1:1/news",
+        "postgresql://me@nowhere.invalid,127.0.0.1:1/news",
+        "postgresql:///?host=/nowhere",
+    ],
+)
+def test_one_that_is_away_may_come_back(address: str) -> None:
+    with pytest.raises(Exception, match="connection to server") as raised:
+        connect(address)
+    assert is_away(raised.value)
+    assert not isinstance(raised.value, AddressError)

