@@ -73,11 +73,16 @@ def follow(session: nox.Session, reading: int, every: float = 2.0) -> None:
                 session.log(f"{said - begin:.0f} s: packages collected: {collected}{last}")
 
 
+def run_servers(session: nox.Session, module: str) -> None:
+    """Run a module that starts servers: after Ctrl-C it gets time to stop them. Nox's own half a second leaves them running."""
+    session.run("python", "-m", module, *session.posargs, interrupt_timeout=90.0, terminate_timeout=30.0)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """A feed becomes a brief, in a minute: nox -s demo [-- FEED-URL …]."""
     install(session, "--editable", ".")
-    session.run("python", "-m", "actors.demo", *session.posargs)
+    run_servers(session, "actors.demo")
 
 
 @nox.session
@@ -170,28 +175,28 @@ def quality(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --sources N …]."""
     install(session, "--editable", ".", "psutil")
-    session.run("python", "-m", "tests.soak", *session.posargs)
+    run_servers(session, "tests.soak")
 
 
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--json FILE] [MEASURE …]]."""
     install(session, "--editable", ".", "psutil", *BENCH_PEERS)
-    session.run("python", "-m", "tests.bench", *session.posargs)
+    run_servers(session, "tests.bench")
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--json FILE] [SCENARIO …]]."""
     install(session, "--editable", ".", *DEV)
-    session.run("python", "-m", "tests.chaos", *session.posargs)
+    run_servers(session, "tests.chaos")
 
 
 @nox.session(default=False)
 def validate(session: nox.Session) -> None:
     """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N] [-- --page FILE]."""
     install(session, "--editable", ".", "psutil")
-    session.run("python", "-m", "tests.validate", *session.posargs)
+    run_servers(session, "tests.validate")
 
 
 @nox.session(default=False)

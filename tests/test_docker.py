@@ -110,6 +110,16 @@ def test_each_service_has_a_health_check_and_restarts(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
+@pytest.mark.parametrize("unit", sorted(DOCKER.glob("systemd/*.service")), ids=lambda path: path.stem)
+def test_each_unit_is_started_again_however_it_ends_and_ends_what_it_left(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    # Status 1 is what dramatiq ends with when one of its processes was killed; 2 would say the same again.
+    assert {"Restart=always", "RestartPreventExitStatus=2", "StartLimitIntervalSec=0"} <= set(lines)
+    assert lines.index("StartLimitIntervalSec=0") < lines.index("[Service]")
+    assert "KillMode=process" not in lines
+    assert "KillMode=none" not in lines
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
 def test_docker_compose_accepts_the_file() -> None:
     command = ["docker-compose", "--file", str(DOCKER / "compose.yaml"), "config", "--quiet"]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[Connection, Callable[[], bool]], object]
 
-_LAST_WORDS = 5.0  # seconds for what is being done at shutdown; then the server takes it back
-
 
 class Aside:
     """Work of one kind, in a thread and on a connection of its own for as long as it takes, and never twice at once.
@@ -47,10 +45,13 @@ class Aside:
         return True
 
     def close(self) -> None:
-        """Let what is being done end, and wait a moment for it."""
+        """Let what is being done end; ``join`` waits for it."""
         self._closing.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait for what is being done, for so many seconds at most."""
         if self._thread is not None:
-            self._thread.join(_LAST_WORDS)
+            self._thread.join(timeout)
 
     def _run(self, work: Work) -> None:
         try:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from zeke_jobs.drivers import Runner
 
+_RUNS = "running, and being stopped"
+# A start is written a moment after it.
+_CLAIMED = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -25,7 +29,7 @@ class Changed:
     Attributes:
         id: The job's id.
         changed: Whether anything was changed.
-        status: The job's status afterwards. After ``cancel``, ``active`` means that it is being stopped.
+        status: The job's status afterwards. After ``cancel``, ``active`` means that its worker is told: see ``note``.
         note: In words: what was done, or why nothing.
     """
 
@@ -44,6 +48,8 @@ def cancel(
 ) -> Changed:
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
+    A worker that has claimed it and not started it does not start it any more.
+
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
@@ -60,7 +66,7 @@ def cancel(
         job = ask(job_id, connection=connection)
         return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
     if rows[0][0] == "consumed":
-        return Changed(job_id, True, "active", "running, and being stopped")
+        return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
     return Changed(job_id, True, "cancelled", "cancelled before it started")
 
 

@@ -25,7 +25,8 @@ class Claim:
     """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
 
     ``is_ahead`` says that it was claimed ahead of its limit; ``slot`` is what it holds of the limit; ``order`` is that in which
-    those that may start do, 0 for one that may not yet.
+    those that may start do, 0 for one that may not yet. ``started`` to ``long`` are ``Load``'s, which draws how they change:
+    ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one.
     """
 
     id: UUID
@@ -48,6 +49,7 @@ class Claim:
     marked: bool = False
     ended: bool = False
     given_up: bool = False
+    is_counted: bool = False
     long: bool = False
 
     @property

@@ -66,6 +66,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._owes_look = False
         self._asked = 0.0
         self._pause = _PAUSE
+        self._looking: Connection | None = None  # while a look is under way
         self._log = get_logger("zeke_jobs.consumer")
 
     def __next__(self) -> JobMessage | None:
@@ -101,7 +102,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         with process.turns.turn(process.room(), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
-                    self._look(conn, want, alone=alone)
+                    self._looking = conn
+                    try:
+                        self._look(conn, want, alone=alone)
+                    finally:
+                        self._looking = None
                 return
         process.held.wait_for_change(_BUSY_LOOK)
 
@@ -234,25 +239,20 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
-        if message.claim.ended:
-            return  # handed back before it started
-        if message.claim.given_up:
-            self._process.work_done(
-                message.claim
-            )  # its end was written when its thread took no notice; the thread is back
-            self._process.stuck -= 1
-            return
-        outcome = message.outcome
-        if outcome is None:
+        claim, process, outcome = message.claim, self._process, message.outcome
+        if outcome is None and (claim.started is not None or process.load.start(claim)):
             # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
             # a moment too late. It counts as a start: what never counts would be tried for ever.
-            claim = message.claim
-            if claim.started is None and not self._process.load.start(claim):
-                return  # handed back just now
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
-            outcome = of_exception(error, self._process.policy(claim.task), retries=retries)
-        self._process.settle(message.claim, outcome, frees_thread=True)
+            outcome = of_exception(error, process.policy(claim.task), retries=retries)
+        if outcome is None or not process.load.end(claim):
+            process.work_done(
+                claim
+            )  # handed back before it started, or given up: its end is said, and its thread is back
+            return
+        process.settler.wait_for_room()
+        process.settle(claim, outcome, frees_thread=True)
         # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
         held_back = self._process.runtime.held_back
         held_back.owe(held_back.freed_by(message.claim.task))
@@ -268,8 +268,15 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def requeue(self, messages: Iterable[JobMessage]) -> None:
         """Hand back what was claimed and not started, as at a shutdown."""
         for message in messages:
-            if not message.claim.ended:
+            if self._process.load.end(message.claim):
                 self._process.settle(message.claim, RETURNED, frees_thread=True)
+
+    def end_look(self) -> None:
+        """End the look that is under way, as at a stop: it may wait for a lock, or for a server that is silent."""
+        conn = self._looking
+        if conn is not None:
+            self._log.warning("its last look for jobs takes too long; it is ended", queue=self._queue)
+            conn.cancel()
 
     def close(self) -> None:
         """Hand back what dramatiq did not take."""

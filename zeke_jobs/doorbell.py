@@ -60,7 +60,7 @@ class Doorbell:
     A ring may name one process: the others look only a moment later, should that one not have taken what it was rung for.
     Who is named and has no free thread passes the ring on to all. Nothing else is believed: whoever may connect may ring.
 
-    Behind a pooler nothing is heard (``listens`` is False), and polling is all there is.
+    Behind a pooler nothing is heard (``listens`` is set to False before ``start``), and polling is all there is.
 
     ``on_cancel`` is called when somebody cancels a job, ``on_revision`` when another revision of jobs.yaml is in force.
     """
@@ -70,10 +70,8 @@ class Doorbell:
         process: WorkerProcess,
         on_cancel: Callable[[], object],
         on_revision: Callable[[], object],
-        *,
-        listens: bool = True,
     ) -> None:
-        self.listens = listens
+        self.listens = True
         self._process = process
         self._bells = {f"{_CHANNEL}{queue}": _Bell() for queue in process.queues}
         self._on_cancel = on_cancel

@@ -28,6 +28,7 @@ def load() -> JobBroker:
             logs.configure()
             if _name() == "periodiq":
                 metronome.obey_signals()  # from the very start, also as PID 1
+            environment.check()
             url: str | None = environment.database_url()
         else:
             url = environment.database_url_or_none()

@@ -39,6 +39,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
+def check() -> None:
+    """Read every variable once, so that a process that starts is refused before it does anything.
+
+    Raises:
+        ConfigurationError: one of them means nothing.
+    """
+    for read in (log_format, log_level, heartbeat, installation, listen, metrics_address):
+        read()
+
+
 def lookup(name: str) -> str | None:
     """The variable ``name`` as ``${NAME}`` in jobs.yaml sees it, or None when it is not set."""
     return os.environ.get(name) or None

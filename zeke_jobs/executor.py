@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dramatiq.middleware import Middleware
 from pydantic import ValidationError
@@ -109,6 +111,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
         assert self.worker is not None
+        pid = os.getpid()
         with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
             context = JobContext(
                 claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
@@ -122,6 +125,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
+                if os.getpid() != pid:
+                    _end_child(sys.exception())
                 context.close()
         if context.completed:
             return Settled()
@@ -149,6 +154,12 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
         else:
             log.info(outcome.how, reason=outcome.reason)
+
+
+def _end_child(error: BaseException | None) -> NoReturn:
+    """A child that the handler forked has come back from it. It is no worker, and what it holds is the worker's."""
+    code = error.code if isinstance(error, SystemExit) else error and 1
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def _validated(runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:

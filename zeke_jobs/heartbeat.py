@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
 _TICK = 0.1  # seconds; how exactly timeouts are kept
+_BREATH = 0.005  # seconds between two looks that the doorbell asks for: whoever may connect may ring it
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
@@ -32,6 +33,7 @@ _LOOK = 1.0  # seconds between looks at the number of the revision in force, whe
 _LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between looks whether a scheduler still beats
 _DOUBT = 60.0  # seconds in which a claim whose answer was lost may still come about
+_LAST_WORDS = 5.0  # seconds for what is under way at shutdown; then the server takes it back
 _SUMMARY = 10.0  # seconds between lines about what completed
 
 
@@ -49,11 +51,13 @@ class Heartbeat:
         self._next_look = 0.0
         self._next_summary = 0.0
         self._next_silence = self._proved + _SILENCE
-        self._closing = threading.Event()
+        self._woken = threading.Event()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
         self._doubt_until = 0.0
+        self._follower = Aside(process.url, "revision")
         self._retention = Aside(process.url, "retention")
         # Not all processes of a fleet at once, which boot at once.
         self._next_purge = self._proved + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
@@ -64,11 +68,15 @@ class Heartbeat:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop ticking."""
-        self._closing.set()
-        self._thread.join(5.0)
-        self._retention.close()
-        self._chores.close()
+        """Stop ticking, and let end what was begun beside it."""
+        self._closing = True
+        self._woken.set()
+        asides = (self._follower, self._retention, self._chores)
+        for aside in asides:
+            aside.close()
+        end = time.monotonic() + _LAST_WORDS
+        for thread in (self._thread, *asides):
+            thread.join(max(0.0, end - time.monotonic()))
         self._pool.close()
 
     def look_soon(self) -> None:
@@ -76,8 +84,13 @@ class Heartbeat:
         self._next_look = 0.0
 
     def watch_soon(self) -> None:
-        """Somebody cancels a job, perhaps one of ours: look at the next tick."""
+        """Say which handlers have started at the next tick."""
         self._next_watch = 0.0
+
+    def watch_now(self) -> None:
+        """Somebody cancels a job, perhaps one of ours that has not started: look before it does."""
+        self._next_watch = 0.0
+        self._woken.set()
 
     def doubt_claims(self) -> None:
         """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
@@ -92,20 +105,23 @@ class Heartbeat:
         return time.monotonic() - self._proved < self.lost_after
 
     def _run(self) -> None:
-        while not self._closing.wait(_TICK):
+        while not self._closing:
+            if self._woken.wait(_TICK):
+                self._woken.clear()
+                time.sleep(_BREATH)
             now = time.monotonic()
             try:
-                for job, interrupt in self._process.interrupts.tick():
-                    self._process.give_up(job, interrupt)
-                self._process.hand_back()
-                if now >= self._next_beat:
+                if now >= self._next_beat:  # first: whatever fails behind it keeps nobody from living
                     self._next_beat = now + self._every
                     with self._pool.connection() as conn:
                         self.beat(conn)
+                for job, interrupt in self._process.interrupts.tick():
+                    self._process.give_up(job, interrupt)
+                self._process.hand_back()
                 if now >= self._next_look:
                     self._next_look = now + (_LONG_LOOK if self._process.doorbell.listens else _LOOK)
                     with self._pool.connection() as conn:
-                        self.follow(conn)
+                        self.look(conn)
                 if now >= self._next_watch and len(self._process.held):
                     self._next_watch = now + _WATCH
                     with self._pool.connection() as conn:
@@ -159,12 +175,16 @@ class Heartbeat:
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
+    def look(self, conn: Connection) -> None:
+        """Follow the revision in force, beside the heartbeat: that imports handlers, which is anybody's code."""
+        number = catalogue.latest_number(conn)
+        if number > self._process.runtime.revision and number != self._refused:
+            self._follower.start(lambda conn, _: self.follow(conn))
+
     def follow(self, conn: Connection) -> None:
         """Run by the revision in force, from the next job on; say in the worker's row when it does not fit this code."""
         process = self._process
         number = catalogue.latest_number(conn)
-        if number <= process.runtime.revision or number == self._refused:
-            return
         try:
             latest = catalogue.load_latest(conn)
             if latest is None:
@@ -222,4 +242,5 @@ class Heartbeat:
             for claim in started:
                 claim.marked = True
         for row in SQL.all(conn, "job_cancelling", worker=process.id):
-            process.interrupts.stop(row["id"], Cancelled(row["reason"] or "cancelled"))
+            if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
+                self._next_watch = 0.0  # its claim, or its thread, is on the way: look again at the next tick

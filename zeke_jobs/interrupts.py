@@ -136,10 +136,12 @@ class Interrupts:
             raise
 
     def stop(self, job: UUID, interrupt: Interrupt) -> bool:
-        """Stop one job's handler; False when it does not run here (any more)."""
+        """Stop one job's handler; False when it does not run here (any more). One that is being stopped already still runs."""
         with self._lock:
             running = self._running.get(job)
-        return running is not None and running.stop(interrupt)
+        if running is not None:
+            running.stop(interrupt)
+        return running is not None
 
     def stop_all(self, interrupt: Interrupt) -> None:
         """Stop every handler."""

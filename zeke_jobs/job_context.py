@@ -12,7 +12,7 @@ from zeke_jobs import costs, json_text, leases, sending
 from zeke_jobs.context import Context
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.logs import get_logger
-from zeke_jobs.postgres import DISCONNECTED, transaction
+from zeke_jobs.postgres import DISCONNECTED, renew, transaction
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class JobContext(Context[Any]):
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
+        self._is_lent = False  # the handler has had it, and may have set anything on it
         self._inside = False
         self._output: str | None = None
         self._progress_due = 0.0
@@ -75,20 +76,31 @@ class JobContext(Context[Any]):
     @property
     def db(self) -> Connection:
         """See ``Context.db``."""
+        self._is_lent = True
+        return self._connection()
+
+    def _connection(self) -> Connection:
         if self._conn is None or (self._conn.closed and not self._inside):
             self._let_go()  # the place of a dead one first: there is one for each thread, and no second
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
+            self._exits.callback(self._release, self._conn)
         return self._conn
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """See ``Context.transaction``."""
+        self._is_lent = True
+        with self._transaction() as conn:
+            yield conn
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         if self._inside:
             raise RuntimeError("expected no open ctx.transaction(), got one; a transaction has no transaction inside")
         if self.completed:
             raise ClaimLost(f"job {self.job_id} is completed; nothing after that may commit")
-        conn = self.db
+        conn = self._connection()
         self._inside, self._output = True, None
         try:
             with transaction(conn):
@@ -126,7 +138,7 @@ class JobContext(Context[Any]):
         if self._inside:
             self._output = text
             return
-        with self.transaction():
+        with self._transaction():
             self._output = text
 
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
@@ -137,7 +149,7 @@ class JobContext(Context[Any]):
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
         with _patient():
-            return sending.send(task, payload, parent=self.job_id, connection=self.db, **options)
+            return sending.send(task, payload, parent=self.job_id, connection=self._connection(), **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
         """See ``Context.send_many``.
@@ -146,7 +158,7 @@ class JobContext(Context[Any]):
             As ``send``.
         """
         with _patient():
-            return sending.send_many(task, payloads, parent=self.job_id, connection=self.db, **options)
+            return sending.send_many(task, payloads, parent=self.job_id, connection=self._connection(), **options)
 
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
@@ -208,15 +220,22 @@ class JobContext(Context[Any]):
                 self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
 
     def close(self) -> None:
-        """Give the connection back."""
-        self._running.let_go()
-        self._let_go()
+        """Give the connection back, as good as new."""
+        try:
+            self._let_go()
+        finally:
+            self._running.let_go()
 
     def _let_go(self) -> None:
-        if self._conn is not None:
-            self._running.forget(self._conn.cancel)
         self._conn = None
         self._exits.close()
+
+    def _release(self, conn: Connection) -> None:
+        try:
+            if self._is_lent:
+                renew(conn)
+        finally:
+            self._running.forget(conn.cancel)
 
 
 @contextmanager

@@ -19,10 +19,22 @@ _TOO_LONG = 0.1  # seconds; what waits longer behind a job that runs longer is h
 
 
 class Load:
-    """Counts what was taken and not worked off, and learns how long each task's jobs take. Thread-safe."""
+    """Counts what was taken and not worked off, and learns how long each task's jobs take. Thread-safe.
+
+    It owns the life of a claim in this process. Each arrow is taken once, under its lock, so that one end counts once:
+
+        claimed ── take ──▶ waits for a thread ── start ──▶ runs ── end, done ──▶ over
+                              │ late, drop, end               │ give_up            ▲
+                              ▼                               ▼                    │
+                             over               ended, its thread is lost ── done ─┘
+
+    ``end``, ``late``, ``drop`` and ``give_up`` answer whether they were the first to end a claim: then the caller says how it
+    ended. ``done`` says that its thread, or its place in the queue for one, is free.
+    """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.lost = 0  # threads whose handlers take no notice of an interrupt
         self._taken = 0
         self._order = 0
         self._taken_long = 0
@@ -46,6 +58,27 @@ class Load:
             self._started += 1
             return True
 
+    def end(self, claim: Claim) -> bool:
+        """Its thread knows how a job ended, or it is handed back; False when somebody else has ended it."""
+        with self._lock:
+            first = not claim.ended
+            claim.ended = True
+            return first
+
+    def give_up(self, claim: Claim) -> bool:
+        """A job ends without its handler, whose thread is lost until ``done``; False when somebody else has ended it."""
+        with self._lock:
+            if claim.ended:
+                return False
+            claim.ended = claim.given_up = True
+            self.lost += 1
+            return True
+
+    def drop(self, claim: Claim) -> bool:
+        """A job that waits for a thread no longer starts here; False when it does not wait for one (any more)."""
+        with self._lock:
+            return self._drop(claim)
+
     def done(self, claim: Claim, follower: Claim | None = None) -> bool:
         """A thread is finished with a job, or the job was given back. True when that freed the first thread of a full process.
 
@@ -55,13 +88,15 @@ class Load:
         """
         with self._lock:
             claim.ended = True
+            was_counted = claim.is_counted
             self._let_go(claim)
             if follower is not None:
                 self._take(follower)
-            if claim.started is not None:
+            if was_counted and claim.started is not None:
                 self._started -= 1
+                self.lost -= claim.given_up
                 self._learn(claim.task, time.monotonic() - claim.started)
-            return follower is None and self._taken == self.threads - 1
+            return was_counted and follower is None and self._taken == self.threads - 1
 
     def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
         """Since when a job waits too long (monotonic seconds), and whether one of the claims held runs for longer.
@@ -84,15 +119,7 @@ class Load:
     def late(self, claims: Iterable[Claim], before: float) -> list[Claim]:
         """Of the claims held, those that wait for a thread since a time before that. They no longer start here."""
         with self._lock:
-            waiting = [
-                claim
-                for claim in claims
-                if claim.order and not claim.ended and claim.started is None and claim.received < before
-            ]
-            for claim in waiting:
-                claim.ended = True
-                self._let_go(claim)
-            return waiting
+            return [claim for claim in claims if claim.received < before and self._drop(claim)]
 
     def short(self) -> dict[str, int]:
         """The tasks of which jobs may be claimed ahead, and how many of each a thread gets through in that time."""
@@ -126,12 +153,22 @@ class Load:
         self._order += 1
         claim.order = self._order
         claim.long = claim.task not in self._short
+        claim.is_counted = True
         self._taken += 1
         self._taken_long += claim.long
 
+    def _drop(self, claim: Claim) -> bool:
+        if not claim.is_counted or claim.ended or claim.started is not None:
+            return False
+        claim.ended = True
+        self._let_go(claim)
+        return True
+
     def _let_go(self, claim: Claim) -> None:
-        self._taken -= 1
-        self._taken_long -= claim.long
+        if claim.is_counted:
+            claim.is_counted = False
+            self._taken -= 1
+            self._taken_long -= claim.long
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)

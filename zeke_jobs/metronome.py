@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import psycopg2
+
 import zeke_jobs
 from zeke_jobs import applying, schedule
 from zeke_jobs.errors import ConfigurationError, MigrationError
@@ -200,7 +202,7 @@ def _leave(process: _Process, url: str | None) -> None:
     try:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             SQL.run(conn, "worker_leave", worker=process.id)
-    except DISCONNECTED as error:
+    except (psycopg2.Error, ConfigurationError) as error:
         get_logger(__name__).warning("could not say goodbye; others will notice", error=str(error).strip())
 
 

@@ -100,6 +100,15 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
 
 
+def of_shutdown(policy: Retry, *, retries: int) -> Ended:
+    """What becomes of a job that its worker's stop ends after ``retries`` retries: it counts like any other attempt."""
+    reason = "the worker stopped before the job had ended"
+    if retries < policy.limit:
+        return Ended("retry", delay=0.0, reason=reason)
+    reason += "; no retries left"
+    return Ended("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
+
+
 def limit_of(error: BaseException, policy: Retry) -> int:
     """How many retries a job has whose handler raised ``error``."""
     limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None

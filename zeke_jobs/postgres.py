@@ -17,6 +17,7 @@ from psycopg2.extras import register_uuid
 from zeke_jobs import environment, redaction
 from zeke_jobs.address import libpq
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ DISCONNECTED = (OperationalError, InterfaceError)
 # the system, faults inside. psycopg2 makes no OperationalError of the first and the last.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
+
+_LOOK = 0.5  # seconds between two looks whether a connection is still worth waiting for
 
 _KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
@@ -45,7 +48,7 @@ _KEEPALIVE: dict[str, Any] = {
 _GREETING = """
 SELECT
   CASE pg_backend_pid() WHEN %(pid)s THEN (
-    SELECT string_agg(set_config(s.name, w.value, false), '')
+    SELECT coalesce(array_agg(s.name) FILTER (WHERE set_config(s.name, w.value, false) IS NOT NULL), '{}')
     FROM unnest(%(names)s, %(values)s) AS w (name, value)
     JOIN pg_settings AS s ON s.name = w.name
     WHERE s.setting <> w.value)
@@ -73,6 +76,11 @@ _SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+# What DISCARD ALL does, but for one: it also throws away plans, which are then made anew.
+_RESET = """
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+DISCARD TEMP; DISCARD SEQUENCES; SELECT set_config(w.name, w.value, false) FROM unnest(%(names)s, %(values)s) AS w (name, value)
+"""
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\
 expected transactions to be read committed by default where a pooler stands in between, got {isolation}
@@ -141,7 +149,9 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     options = {**_KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
     address = libpq(url) if url else environment.database_url()
     try:
-        conn: Connection = psycopg2.connect(address, cursor_factory=Cursor, **options)
+        conn: Session = psycopg2.connect(
+            address, connection_factory=Session, cursor_factory=Cursor, **options
+        )
     except OperationalError as error:
         raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True
@@ -155,6 +165,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     if row is not None and row[-1] != "read committed":
         conn.close()
         raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
+    conn.remember(None if row is None or row[0] is None else {name: _SETTINGS[name] for name in row[0]})
     return conn
 
 
@@ -164,6 +175,28 @@ def _refused(reason: str) -> OperationalError:
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
     return OperationalError(reason)
+
+
+def renew(conn: Connection) -> None:
+    """Make an idle connection as good as new for the next one who uses it, whatever was set on it; or close it.
+
+    One round trip. Through a pooler nothing is reset: what was set there is not ours any more.
+    """
+    if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        return
+    if not isinstance(conn, Session) or not conn.is_as_made():
+        conn.close()
+        return
+    if conn.settings is None:
+        return
+    names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(_RESET, {"names": list(names), "values": list(values)})
+    except BaseException as error:
+        conn.close()  # half of it may have been reset
+        if not isinstance(error, psycopg2.Error):
+            raise
 
 
 def is_pooled(conn: Connection) -> bool:
@@ -227,9 +260,9 @@ class Pool:
         """An autocommit connection for the length of the block. A broken one is thrown away afterwards.
 
         Raises:
-            psycopg2.OperationalError: the server cannot be reached.
+            psycopg2.OperationalError: the server cannot be reached; or all are out, and the pool was closed.
         """
-        self._slots.acquire()
+        self._wait()
         try:
             conn = self._take()
             try:
@@ -238,6 +271,11 @@ class Pool:
                 self._give_back(conn)
         finally:
             self._slots.release()
+
+    def _wait(self) -> None:
+        while not self._slots.acquire(timeout=_LOOK):
+            if self._closed:
+                raise OperationalError("expected a free connection, got none before the process stopped")
 
     def _take(self) -> Connection:
         with self._lock:
@@ -288,7 +326,7 @@ class Pool:
     # What dramatiq_pg's own code asks of a pool (its result backend and its command line).
     def getconn(self, *_: Any) -> Connection:
         """Take a connection out; ``putconn`` must follow."""
-        self._slots.acquire()
+        self._wait()
         try:
             return self._take()
         except BaseException:

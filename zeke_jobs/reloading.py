@@ -44,6 +44,7 @@ class Reloader:
         self._env = dict(env)
         self._watch = watch
         self._checks = checks
+        self._check: subprocess.Popen[str] | None = None
         self._asked = threading.Event()
         self._ended = threading.Event()
         self._log = get_logger("zeke_jobs.reload")
@@ -55,11 +56,16 @@ class Reloader:
     def run(self) -> None:
         """Look until ``end``; meant for a thread."""
         while not self._ended.wait(_LOOK):
-            self.step()
+            try:
+                self.step()
+            except Exception:  # noqa: BLE001 (a file that may not be read, no process left; it is logged each time)
+                self._log.exception("could not look for changes; it is tried again")
 
     def end(self) -> None:
-        """Make ``run`` return."""
+        """Make ``run`` return, and end the check that is under way: it may wait for a lock."""
         self._ended.set()
+        if self._check is not None:
+            self._check.terminate()
 
     def step(self) -> None:
         """Look once, and do what is due."""
@@ -68,23 +74,26 @@ class Reloader:
             return
         self._asked.clear()
         self._log.info("checking", changed=[path.name for path in changed[:5]])
+        self._supervisor.hold()  # what is being restarted would read the change before it is checked
         if all(self._passes(check) for check in self._checks):
             self._log.info("restarting")
             self._supervisor.reload()
-        else:
+        elif self._supervisor.is_whole():
             self._log.error("refused; what was running goes on")
+        else:
+            self._log.error("refused; what is not running starts when a change passes")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
-        done = subprocess.run(  # noqa: S603 (our own commands)
+        self._check = subprocess.Popen(  # noqa: S603 (our own commands)
             [*program(check[0]), *check[1:]],
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
-        if done.returncode:
-            for line in done.stdout.splitlines():
+        said, _ = self._check.communicate()
+        if self._check.returncode:
+            for line in said.splitlines():
                 self._write("check", line)
-        return done.returncode == 0
+        return self._check.returncode == 0

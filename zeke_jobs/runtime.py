@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import handlers, services
 from zeke_jobs.held_back import HeldBack
+from zeke_jobs.logs import get_logger
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,7 +43,8 @@ class Runtime:
         self.revision = 0
         self.held_back = HeldBack(self.find)
         self._services: dict[str, tuple[Any, Any]] = {}
-        self._lock = threading.RLock()
+        self._opening: dict[str, threading.RLock] = {}
+        self._lock = threading.Lock()  # held for moments only: no code of a service or a handler runs under it
         self.put_in_force(config, 0)
 
     def put_in_force(self, config: Config, revision: int) -> None:
@@ -70,12 +72,16 @@ class Runtime:
         Raises:
             KeyError: jobs.yaml has no service of that name.
         """
+        stanza = self.config.services.get(name)
+        if stanza is None:
+            raise KeyError(
+                f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
+            )
         with self._lock:
-            stanza = self.config.services.get(name)
-            if stanza is None:
-                raise KeyError(
-                    f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
-                )
+            opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
+        if opened is not None and opened[0] == stanza:
+            return opened[1]
+        with opening:  # a lock for each service: only those wait who need this one
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
@@ -84,10 +90,14 @@ class Runtime:
             return opened[1]
 
     def close(self) -> None:
-        """Close the services that have a ``close``."""
+        """Close the services that have a ``close``; what one of them raises is logged."""
         with self._lock:
             opened, self._services = self._services, {}
-        for _, service in opened.values():
+        for name, (_, service) in opened.items():
             close = getattr(service, "close", None)
-            if close is not None:
+            if close is None:
+                continue
+            try:
                 close()
+            except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
+                get_logger(__name__).exception("a service could not be closed", service=name)

@@ -19,7 +19,7 @@ from zeke_jobs.postgres import is_away
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from uuid import UUID
 
     from zeke_jobs.claims import Claim, HeldClaims
@@ -33,6 +33,7 @@ _BATCH = 500
 _GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
 _FLUSH_GRACE = 0.02  # seconds in which more completions may share a flush
 _LONGEST_PAUSE = 2.0
+_LOOK = 0.5  # seconds between two looks whether there is anything to wait for
 
 
 class Settler:
@@ -43,11 +44,14 @@ class Settler:
     its completion is written again.
     """
 
-    def __init__(self, pool: Pool, held: HeldClaims, slots: Slots) -> None:
+    def __init__(
+        self, pool: Pool, held: HeldClaims, slots: Slots, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self.writer = EndingWriter()
         self._pool = pool
         self._held = held
         self._slots = slots
+        self._is_stopping = is_stopping
         self._waiting: list[Ending] = []
         self._unflushed: list[Ending] = []
         self._waiting_since = self._unflushed_since = 0.0
@@ -63,14 +67,23 @@ class Settler:
         self._thread.start()
 
     def put(self, claim: Claim, outcome: Completed | Ended) -> None:
-        """Hand over an outcome. Blocks only while very many wait, as when the database is away."""
+        """Hand over an outcome."""
         with self._condition:
-            while len(self._waiting) >= _MOST_WAITING:
-                self._condition.wait(1.0)
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
+
+    def wait_for_room(self) -> None:
+        """Return when not so many outcomes wait any more, as while the database is away; at once when the process stops.
+
+        For worker threads, which would fill the memory. What they have done is held here anyway; nobody else need wait for it.
+        """
+        if len(self._waiting) < _MOST_WAITING:
+            return
+        with self._condition:
+            while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
+                self._condition.wait(_LOOK)
 
     def say_soon(self) -> None:
         """What is kept of slots has changed, and perhaps no end will be written soon."""

@@ -201,6 +201,11 @@ class Slots:
         with self._lock:
             return self._take_out(lambda message: message.claim.received < before)
 
+    def drop(self, claim: Claim) -> bool:
+        """One is not to start here; False when it does not wait for a slot (any more)."""
+        with self._lock:
+            return bool(self._take_out(lambda message: message.claim is claim))
+
     def of_queue(self, queue: str) -> list[Claim]:
         """Those of a queue that wait: they are not to start here."""
         with self._lock:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,13 +56,15 @@ class Supervisor:
 
     A child that dies is started again after ``pause``, and what it left in its process group is ended. On
     ``stop`` each child's main process gets SIGTERM, and SIGKILL after ``grace`` seconds. Its group gets no
-    SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now".
+    SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now". Where
+    ``run`` itself fails, all are killed.
 
     Args:
         commands: What to run.
         write: Called with a command's name and one line of its output, from one thread per command.
         grace: Seconds from SIGTERM to SIGKILL.
-        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything.
+        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything; after the first ``reload``
+            that is so anyway.
         clock: Monotonic seconds.
     """
 
@@ -76,6 +79,7 @@ class Supervisor:
     _stopping: bool = False
     _stops: int = 0  # how often stop() was called
     _reload: bool = False
+    _held: bool = False  # nothing is started
 
     def __post_init__(self) -> None:
         self._children = [_Child(command) for command in self.commands]
@@ -83,8 +87,12 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until ``stop``, or until a command ends with a configuration error; return the exit status."""
-        while self.step():
-            time.sleep(_TICK)
+        try:
+            while self.step():
+                time.sleep(_TICK)
+        finally:
+            for pid in self.pids.values():
+                _signal_group(pid, signal.SIGKILL)
         for child in self._children:
             if child.reader is not None:
                 child.reader.join(timeout=1.0)
@@ -97,7 +105,7 @@ class Supervisor:
         for child in self._children:
             self._reap(child, now)
             if child.process is None:
-                if child.start_at is not None and child.start_at <= now and not self._stopping:
+                if child.start_at is not None and child.start_at <= now and not (self._stopping or self._held):
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
                 early = self._stops > 1
@@ -119,6 +127,15 @@ class Supervisor:
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
         self._reload = True
+        self._held = False
+
+    def hold(self) -> None:
+        """Start nothing before the next ``reload``: a change is being checked that a start would read, or was refused."""
+        self._held = True
+
+    def is_whole(self) -> bool:
+        """Whether all children run, and none is being restarted."""
+        return all(child.process is not None and child.kill_at is None for child in self._children) and not self._reload
 
     def _heed(self, now: float) -> None:
         if self._stops and not self._stopping:
@@ -131,6 +148,7 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
+            self.wait_for_change = True  # who has reloaded once can do it again
             for child in self._children:
                 child.deaths, child.start_at = 0, now
                 self._terminate(child, now)
@@ -142,16 +160,22 @@ class Supervisor:
         return {c.command.name: c.process.pid for c in self._children if c.process is not None}
 
     def _start(self, child: _Child, now: float) -> None:
-        child.process = subprocess.Popen(  # noqa: S603 (our own commands)
-            child.command.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=None if child.command.environment is None else dict(child.command.environment),
-            start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
-        )
+        try:
+            child.process = subprocess.Popen(  # noqa: S603 (our own commands)
+                child.command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=None if child.command.environment is None else dict(child.command.environment),
+                start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
+            )
+        except OSError as error:  # no memory, no process left, no such program
+            seconds = self._again(child, now)
+            event = f"cannot be started, tried again in {seconds:g} s"
+            self._log.error(event, command=child.command.name, error=str(error))
+            return
         child.started, child.start_at, child.kill_at = now, None, None
         child.reader = threading.Thread(target=self._forward, args=(child.command, child.process), daemon=True)
         child.reader.start()
@@ -161,7 +185,10 @@ class Supervisor:
         with process.stdout as lines:
             for line in lines:
                 if command.ignore is None or not command.ignore.search(line):
-                    self.write(command.name, line.rstrip("\n"))
+                    with suppress(
+                        OSError
+                    ):  # who reads our output has gone; the command would stand still if we did not read
+                        self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
         if child.process is not None:
@@ -180,10 +207,16 @@ class Supervisor:
         if code == CONFIGURATION:
             self._configuration_error(child)
             return
-        child.deaths = 1 if now - child.started >= _HEALTHY else child.deaths + 1
+        if now - child.started >= _HEALTHY:
+            child.deaths = 0
+        seconds = self._again(child, now)
+        self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
+
+    def _again(self, child: _Child, now: float) -> float:
+        child.deaths += 1
         seconds = pause(child.deaths)
         child.start_at = now + seconds
-        self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
+        return seconds
 
     def _configuration_error(self, child: _Child) -> None:
         if self.wait_for_change:

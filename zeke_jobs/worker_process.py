@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
-import time
 from contextlib import closing
 from datetime import timedelta
+from inspect import getclosurevars
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,22 +18,24 @@ from psycopg2.errors import InsufficientPrivilege
 
 import zeke_jobs
 from zeke_jobs import catalogue, installation, migrate
+from zeke_jobs.boot import Boot, guarded
 from zeke_jobs.claims import HeldClaims
 from zeke_jobs.config.models import Retry
 from zeke_jobs.doorbell import Doorbell
-from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.executor import Executor
 from zeke_jobs.heartbeat import Heartbeat
-from zeke_jobs.interrupts import Interrupt, Interrupts
+from zeke_jobs.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.leftovers import end_children
 from zeke_jobs.load import Load
 from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled, of_exception
 from zeke_jobs.postgres import AddressError, Pool, can_listen, connect, is_away
 from zeke_jobs.queries import SQL
-from zeke_jobs.refusal import refuse
 from zeke_jobs.roles import complaint
 from zeke_jobs.settler import Settler
 from zeke_jobs.slots import Slots
+from zeke_jobs.stop import TO_WRITE, Stop
 from zeke_jobs.turns import Turns
 
 if TYPE_CHECKING:
@@ -47,8 +49,6 @@ if TYPE_CHECKING:
     from zeke_jobs.outcome import Outcome
     from zeke_jobs.runtime import Runtime
 
-_PAUSE = 1.0  # seconds between attempts to reach the database at boot
-_LAST_WORDS = 15.0  # seconds for the last outcomes at shutdown
 _SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress and leases; handlers' own come on top
 
 
@@ -66,15 +66,17 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
         self.slots = Slots()
-        self.settler = Settler(self.pool, self.held, self.slots)
+        self.settler = Settler(self.pool, self.held, self.slots, lambda: self.stopping)
         self.queues: tuple[str, ...] = ()
         self.load = Load(0)
         self.declare: Callable[[Task], object] = lambda _task: None  # builder's, which makes actors
         self.alone = False
         self.stopping = False
-        self.stuck = 0
         self.registrations = 0
-        self._listens = True
+        self._counted = count(1)  # two threads may register: neither's number is the other's
+        self._boot = Boot(self._try_to_boot, lambda: self.stopping)
+        self._stop = Stop(self)
+        self._is_command = False  # dramatiq's, and not a worker in a program of somebody's own
         self._start: Callable[[JobMessage], object]  # puts it where dramatiq's threads look
         self.doorbell: Doorbell
         self.heartbeat: Heartbeat
@@ -117,7 +119,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def is_alive(self) -> bool:
         """Whether others still count this process as alive, as far as it can know."""
-        return self.heartbeat.is_fresh()
+        return self._boot.is_done and self.heartbeat.is_fresh()
 
     def begin(self, claim: Claim) -> Outcome | None:
         """None when the handler may start now; else how the claim ends without it."""
@@ -141,7 +143,7 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         """A claim has ended: who follows in its slot starts, and the settler writes the end if nobody has.
 
         Args:
-            claim: It is held here.
+            claim: It is held here, and the caller was the first to end it (see ``Load``).
             outcome: How it ended.
             frees_thread: It occupied a thread, or waited for one.
         """
@@ -172,8 +174,11 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def after_process_boot(self, _broker: object) -> None:
         """Stop claiming the moment SIGTERM comes; dramatiq's main loop looks only once a second."""
+        self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
+            if callable(before) and getclosurevars(before).nonlocals.get("running") is False:
+                self.stopping = True  # it came before we could hear it
 
             def stop(signum: int, frame: Any, before: Any = before) -> Any:
                 self.stopping = True
@@ -191,14 +196,14 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         self.load = Load(worker.worker_threads)
         self.slots.threads = worker.worker_threads
         self.handler_pool.resize(worker.worker_threads)
-        self.heartbeat = Heartbeat(self)
-        while not self._try_to_boot():
-            time.sleep(_PAUSE)
         self.executor.worker = self.settler.writer.worker = self.id
-        self.doorbell = Doorbell(self, self.heartbeat.watch_soon, self.heartbeat.look_soon, listens=self._listens)
-        self.settler.start()
-        self.heartbeat.start()
-        self.doorbell.start()
+        guarded(self._prepare)
+        self._boot.begin()
+
+    def _prepare(self) -> bool:
+        self.heartbeat = Heartbeat(self)
+        self.doorbell = Doorbell(self, self.heartbeat.watch_now, self.heartbeat.look_soon)
+        return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
         """The checks of a start, for a scheduler: before the first beat that reaches the database. Answers its file's revision.
@@ -207,30 +212,32 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
         """
         if not self.runtime.revision:
-            self._boot(conn)
+            self._check(conn)
         self.runtime.file_revision = catalogue.file_revision(conn, self.runtime.file_revision)
         return self.runtime.file_revision
 
     def _try_to_boot(self) -> bool:
         try:
             with closing(connect(self.url, application_name="zeke-jobs boot")) as conn:
-                self._boot(conn)
-                self._listens = can_listen(conn)
+                self._check(conn)
+                self.doorbell.listens = can_listen(conn)
                 self.register(conn)
-        except (AddressError, ConfigurationError, MigrationError) as error:
-            refuse(error)
+        except AddressError as error:
+            raise ConfigurationError(str(error)) from error
         except InsufficientPrivilege as error:
-            refuse(ConfigurationError(complaint(error)))
-        except Exception as error:  # noqa: BLE001 (dramatiq would log it and run on without us)
-            if is_away(error):
-                self._log.warning("waiting for the database", error=str(error).strip())
-                return False
-            self._log.exception("could not start; please report this")
-            sys.exit(3)
+            raise ConfigurationError(complaint(error)) from error
+        except psycopg2.Error as error:
+            if not is_away(error):
+                raise
+            self._log.warning("waiting for the database", error=str(error).strip())
+            return False
+        self.settler.start()
+        self.heartbeat.start()
+        self.doorbell.start()
         self._log.info("ready", revision=self.runtime.revision, queues=list(self.queues))
         return True
 
-    def _boot(self, conn: Connection) -> None:
+    def _check(self, conn: Connection) -> None:
         installation.verify(conn)
         migrate.verify(conn, self.runtime.file.migrations)
         installation.claim(conn)
@@ -270,34 +277,29 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.heartbeat.lost_after),
         )
-        self.registrations += 1  # the row may be a new one, in which the consumers have said nothing yet
+        # The row may be a new one, in which the consumers have said nothing yet.
+        self.registrations = next(self._counted)
 
-    def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
+    def before_worker_shutdown(self, _broker: object, worker: Any) -> None:
         """Claim no more; what was claimed and not started is handed back when dramatiq's threads have ended."""
         self.stopping = True
-        self.doorbell.ring_all()
+        self._stop.begin(worker)
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back what still runs past the time allowed, and leave."""
-        unwritten = {claim.id for claim, _ in self.settler.waiting()}
-        for claim in self.held.all():
-            if claim.started is not None and not claim.ended and claim.id not in unwritten:
-                self._log.warning(
-                    "still running at shutdown; it starts again elsewhere", task=claim.task, job_id=str(claim.id)
-                )
-                self.settle(claim, Ended("retry", delay=0.0, reason="the worker stopped before the job had ended"))
-        self.settler.close(_LAST_WORDS)
-        self.heartbeat.close()
-        self.doorbell.close()
-        if len(self.held) == 0:
-            try:
-                with closing(connect(self.url)) as conn:
-                    SQL.run(conn, "worker_leave", worker=self.id)
-            except psycopg2.Error as error:
-                self._log.warning("could not say goodbye; others will notice", error=str(error).strip())
-        self.runtime.close()
-        self.pool.close()
-        self.handler_pool.close()
+        self._boot.end()
+        self._stop.end(is_command=self._is_command, is_booted=self._boot.is_done)
+
+    def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
+        """End a cancelled job before it starts, or stop its handler; False when it is on its way to where it can be found."""
+        claim = self.held.find(job)
+        if claim is None:
+            return False
+        if self.load.drop(claim) or self.slots.drop(claim):
+            self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
+            self.settle(claim, Ended("cancelled", reason=str(interrupt)))
+            return True
+        return claim.ended or self.interrupts.stop(job, interrupt)
 
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
         """End a job from outside whose handler takes no notice of an interrupt; its late end will change nothing.
@@ -305,21 +307,20 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         The thread stays lost until the handler returns. When all are lost, the process ends, so that a fresh one can start.
         """
         claim = self.held.find(job)
-        if claim is None or claim.ended:
+        if claim is None or not self.load.give_up(claim):
             return
-        claim.given_up = True
-        self.stuck += 1
         self._log.error(
             "the handler cannot be interrupted; its job ends without it, its thread is lost until it returns",
             task=claim.task,
             job_id=str(job),
             reason=str(interrupt),
-            threads_lost=self.stuck,
+            threads_lost=self.load.lost,
         )
         policy = self.policy(claim.task)
         ended = of_exception(interrupt, policy, retries=claim.attempt - claim.attempt_base)
         self.settle(claim, ended)
-        if self.stuck >= self.load.threads:
+        if self.load.lost >= self.load.threads:
             self._log.critical("no thread is left; this process ends")
-            self.settler.close(_LAST_WORDS)
+            self.settler.close(TO_WRITE)
+            end_children()
             os._exit(1)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -122,3 +127,53 @@ def grumble(payload: Work, ctx: Context) -> None:
     logging.getLogger("a.library").warning("a library grumbles")
     ctx.logger.warning("the handler grumbles", n=payload.n)
     raise ValueError("no luck")
+
+
+class Fork(Payload):
+    how: str
+
+
+CHILD = Path("child")  # the file that a started process writes its id to
+_SLEEP = f"import os, signal, time; open('{CHILD}', 'w').write(str(os.getpid())); {{}}time.sleep(300)"
+
+
+def fork(payload: Fork, ctx: Context) -> str:
+    """Starts a process that stays, and waits for it."""
+    match payload.how:
+        case "fork":
+            pid = os.fork()
+            if pid == 0:
+                _stay()
+                os._exit(0)
+            os.waitpid(pid, 0)
+        case "multiprocessing":
+            process = multiprocessing.get_context("fork").Process(target=_stay)
+            process.start()
+            process.join()
+        case "stubborn":
+            subprocess.run(
+                [sys.executable, "-c", _SLEEP.format("signal.signal(signal.SIGTERM, signal.SIG_IGN); ")], check=False
+            )
+        case "grandchild":
+            subprocess.run(["/bin/sh", "-c", '"$0" -c "$1" & wait', sys.executable, _SLEEP.format("")], check=False)
+        case "thread":
+            threading.Thread(target=_stay).start()  # no daemon: Python waits for it at its end
+            time.sleep(300)
+    return "over"
+
+
+def _stay() -> None:
+    CHILD.write_text(str(os.getpid()))
+    time.sleep(300)
+
+
+def come_back(payload: Work, ctx: Context) -> int:
+    """Forks a child that comes back from the handler, as if it were the worker; answers how it ended."""
+    pid = os.fork()
+    return 0 if pid == 0 else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 7
+
+
+def block(payload: Work, ctx: Context) -> None:
+    """Waits where nothing ends it."""
+    trace(ctx, "start")
+    time.sleep(300)

@@ -133,6 +133,7 @@ def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:
 def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     up.start("--reload")
     up.wait_for("Worker process is ready")
+    up.wait_for("Registered periodic actors")  # the scheduler has read the file
     (up.folder / "jobs.yaml").write_text(JOBS + "  other: {handler: 'nowhere:x'}\n")
     up.wait_for("refused; what was running goes on")
     assert "jobs.yaml:4:" in up.text
@@ -141,3 +142,16 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     (up.folder / "greet.py").write_text(HANDLER.replace("Hello", "Good day"))
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Ada") == "Good day, Ada"
+
+
+def test_what_breaks_while_a_good_change_restarts_is_not_started_before_it_is_mended(up: Up) -> None:
+    up.start("--reload")
+    up.wait_for("Worker process is ready")
+    (up.folder / "jobs.yaml").write_text(JOBS + "# changed\n")
+    up.wait_for("restarting")
+    (up.folder / "greet.py").write_text(HANDLER + "\nraise ValueError('broken')\n")
+    up.wait_for("refused; what is not running starts when a change passes")
+    assert "refused its configuration" not in up.text
+    (up.folder / "greet.py").write_text(HANDLER)
+    up.wait_for("Worker process is ready", times=2)
+    assert greet(up, "Ada") == "Hello, Ada"

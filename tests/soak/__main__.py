@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"--{each.name}", type=type(each.default), default=each.default, help="default: %(default)s"
         )
     plan = Plan(**vars(parser.parse_args(arguments)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -49,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found.other_cpu["Postgres"] = started.cpu() - before
     show(found, plan)
     return 1 if found.complaints else 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Everything that was started ends with us; a second signal does not disturb that."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def show(found: Found, plan: Plan) -> None:

@@ -51,11 +51,12 @@ class _Server(EngineServer):
 
 
 def main(port: int, seed: int, share: float) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM or SIGINT."""
     engine = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
     with _Server(engine, "127.0.0.1", port) as server:
         stop = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
         thread.start()
         print("ready", flush=True)

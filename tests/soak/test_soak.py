@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from contextlib import closing
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.soak import site
 from tests.soak.checks import complaints
 from tests.soak.news import STORY, News
 from tests.soak.run import Plan, soak
+from tests.soak.world import ROOT
 from zeke_jobs.postgres import connect
 
 if TYPE_CHECKING:
@@ -21,6 +27,39 @@ def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
     assert one.uploads == other.uploads
     assert len({one.plain(number) for number in one.texts}) == len(one.texts)
     assert {item.end for item in one.items.values()} > {STORY, "no_url"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["engine", "model", "site"])
+def test_what_is_interrupted_leaves_no_server_behind(module: str, number: signal.Signals) -> None:
+    arguments = {"engine": (1, 0.0), "model": (1, 0.0), "site": (2, 1, 1, 0.0)}[module]
+    code = f"""
+import signal, sys, time
+from tests.soak.world import free_port, server
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+with server("tests.soak.{module}", free_port(), *{arguments}) as started:
+    print(started.process.pid, flush=True)
+    time.sleep(60)
+"""
+    soaking = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert soaking.stdout is not None
+    server = int(soaking.stdout.readline())
+    os.killpg(soaking.pid, number)  # as Ctrl-C does
+    try:
+        soaking.wait(20)
+        assert not psutil.pid_exists(server)
+    finally:
+        for pid in (server, soaking.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        soaking.stdout.close()
 
 
 @pytest.mark.acceptance

@@ -34,11 +34,12 @@ class Server:
     """One server process that said ``ready``."""
 
     def __init__(self, module: str, *arguments: object) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        # A session of its own: Ctrl-C is for the soak alone, which then stops what it started.
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert self.process.stdout is not None
         if self.process.stdout.readline() != "ready\n":
+            self.process.kill()
             raise RuntimeError(f"expected {module} to get ready, got its end")
 
     def cpu(self) -> float:
@@ -46,9 +47,12 @@ class Server:
         return _cpu([psutil.Process(self.process.pid)])
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """SIGTERM, and SIGKILL if that is not enough."""
         self.process.terminate()
-        self.process.wait(_GRACE)
+        try:
+            self.process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -118,7 +122,11 @@ class Workers:
             os.killpg(self._command.pid, number)
         else:
             self._command.send_signal(number)
-        self._command.wait(_GRACE)
+        try:
+            self._command.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._command.pid, signal.SIGKILL)
+            raise
 
     def check(self) -> None:
         """Raise RuntimeError when the command has ended by itself."""

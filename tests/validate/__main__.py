@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3, help="identical real runs under each configuration")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
     chosen = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     load = scenario.sends(chosen.seconds)
     today = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False)
     edits = [(overrides.read_path(key, today), overrides.read_value(value)) for key, value in scenario.CHANGES.items()]

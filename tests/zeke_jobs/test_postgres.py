@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
+import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 import pytest
+from psycopg2 import OperationalError
 
 import zeke_jobs
+from zeke_jobs import postgres
 from zeke_jobs.postgres import DISCONNECTED, Pool, connect
+from zeke_jobs.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 FAREWELL = b"SWARNING\0VWARNING\0C57P02\0Mterminating connection due to immediate shutdown command\0\0"
 
 
@@ -96,3 +103,79 @@ def test_a_wrong_statement_is_no_disconnection(database: str) -> None:
         with pytest.raises(psycopg2.ProgrammingError):
             cursor.execute("SELECT nothing")
         assert not conn.closed
+
+
+def test_who_waits_for_a_connection_of_a_pool_that_is_closed_is_told(database: str) -> None:
+    pool, told = Pool(database, max_size=1), list[BaseException]()
+
+    def wait() -> None:
+        try:
+            with pool.connection():
+                pass
+        except OperationalError as error:
+            told.append(error)
+
+    with pool.connection():
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        pool.close()
+        thread.join(5.0)
+    assert [str(error) for error in told] == ["expected a free connection, got none before the process stopped"]
+
+
+@pytest.mark.parametrize("end", [Session.cancel, Session.cut])
+def test_a_query_that_another_thread_waits_for_is_cancelled_or_its_connection_cut(database: str, end: Any) -> None:
+    conn, told = connect(database), list[BaseException]()
+
+    def wait() -> None:
+        try:
+            with conn.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(30)")
+        except OperationalError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    time.sleep(0.2)
+    end(conn)
+    thread.join(5.0)
+    assert [postgres.is_away(error) for error in told] == [True]
+    conn.close()
+
+
+SILENT = """
+import sys, threading, time
+from tests.chaos.proxy import Proxy
+from zeke_jobs.postgres import connect, is_away
+
+with Proxy(sys.argv[1]) as proxy:
+    conn = connect(proxy.url)
+    told = []
+
+    def wait():
+        try:
+            conn.cursor().execute("SELECT pg_sleep(60)")
+        except Exception as error:
+            told.append(is_away(error))
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    time.sleep(0.2)
+    proxy.stalled.set()
+    began = time.monotonic()
+    canceller = threading.Thread(target=conn.cancel, daemon=True)
+    canceller.start()
+    turns = 0
+    while canceller.is_alive() and time.monotonic() < began + 10:
+        time.sleep(0.01)
+        turns += 1
+    waiter.join(5)
+    print(turns > 20, time.monotonic() - began < 8, told)
+"""
+
+
+def test_cancelling_what_a_silent_server_does_stops_no_other_thread_and_ends_the_connection(server_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT, server_url], cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True True [True]\n", "")

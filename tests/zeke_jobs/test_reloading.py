@@ -1,9 +1,12 @@
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from zeke_jobs import reloading
 from zeke_jobs.reloading import Reloader
@@ -11,11 +14,20 @@ from zeke_jobs.watching import Watch
 
 
 class Running:
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
         self.reloads = 0
+        self.held = False
+        self.whole = whole
+
+    def hold(self) -> None:
+        self.held = True
 
     def reload(self) -> None:
         self.reloads += 1
+        self.held = False
+
+    def is_whole(self) -> bool:
+        return self.whole
 
 
 @pytest.fixture
@@ -70,3 +82,61 @@ def test_it_restarts_when_asked_without_a_change(file: Path) -> None:
     watching.step()
     watching.step()
     assert running.reloads == 1
+
+
+def test_nothing_starts_while_a_change_is_checked(file: Path, tmp_path: Path) -> None:
+    running = Running()
+    watching = reloader(file, running, [], "pass")
+    file.write_text("version: 1 # new")
+    passes = watching._passes
+    held: list[bool] = []
+    watching._passes = lambda check: not held.append(running.held) and passes(check)  # type: ignore[method-assign]
+    watching.step()
+    assert (held, running.held) == ([True], False)
+
+
+@pytest.mark.parametrize(
+    ("whole", "said"),
+    [(True, "refused; what was running goes on"), (False, "refused; what is not running starts when a change passes")],
+)
+def test_what_is_said_of_a_refused_change_is_true_also_while_things_restart(file: Path, whole: bool, said: str) -> None:
+    running = Running(whole=whole)
+    watching = reloader(file, running, [], "raise SystemExit(2)")
+    file.write_text("version: [")
+    with capture_logs() as lines:
+        watching.step()
+    assert (lines[-1]["event"], running.held) == (said, True)
+
+
+def test_a_look_that_fails_is_logged_and_not_the_last(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running()
+    watching = reloader(file, running, [], "pass")
+    looks = iter([PermissionError("not yours"), []])
+
+    def changed(_: object) -> Any:
+        look = next(looks, None)
+        if look is None:
+            watching.end()
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    monkeypatch.setattr(Watch, "changed", changed)
+    monkeypatch.setattr(reloading, "_LOOK", 0.01)
+    with capture_logs() as lines:
+        watching.run()
+    assert [line["event"] for line in lines] == ["could not look for changes; it is tried again"]
+
+
+def test_a_check_ends_with_the_command(file: Path) -> None:
+    watching = reloader(file, Running(), [], "import time; time.sleep(300)")
+    thread = threading.Thread(target=watching.run)
+    watching.ask()
+    thread.start()
+    end = time.monotonic() + 10
+    while watching._check is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    watching.end()
+    thread.join(10)
+    assert not thread.is_alive()

@@ -255,3 +255,78 @@ def test_reload_replaces_each_child_gracefully(started: Start) -> None:
     until(lambda: log.of("a").count("ready") == 2, supervisor)
     assert log.of("a") == ["ready", "ended", "ready"]
     assert supervisor.pids["a"] != first
+
+
+def test_what_is_being_restarted_does_not_start_while_its_change_is_checked_nor_when_that_is_refused(
+    started: Start,
+) -> None:
+    supervisor, log = started(python("a", SERVE))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    supervisor.reload()
+    supervisor.step()
+    assert not supervisor.is_whole()
+    supervisor.hold()
+    until(lambda: not supervisor.pids, supervisor)
+    for _ in range(3):
+        assert supervisor.step() is True
+    assert supervisor.pids == {}
+    supervisor.reload()
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert supervisor.is_whole()
+
+
+def test_what_was_reloaded_once_waits_for_the_next_time_when_it_refuses_its_configuration(
+    started: Start, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    supervisor, log = started(
+        python("a", f"import os; os.path.exists({str(broken)!r}) and exit(2)\n{textwrap.dedent(SERVE)}")
+    )
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    broken.touch()
+    supervisor.reload()
+    until(lambda: not supervisor.pids, supervisor)
+    until(lambda: log.of("a") == ["ready", "ended"], supervisor)
+    assert supervisor.step() is True
+    broken.unlink()
+    supervisor.reload()
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert supervisor.status == 0
+
+
+def test_a_command_that_cannot_be_started_is_tried_again(started: Start) -> None:
+    clock = Clock()
+    with capture_logs() as lines:
+        supervisor, log = started(Command("a", ["/nowhere/a-program"]), python("b", SERVE), clock=clock)
+        until(lambda: log.of("b") == ["ready"], supervisor)
+        clock.now += 0.6
+        supervisor.step()
+    assert [(line["event"], line["command"]) for line in lines] == [
+        ("cannot be started, tried again in 0.5 s", "a"),
+        ("cannot be started, tried again in 1 s", "a"),
+    ]
+
+
+def test_a_command_is_read_on_when_nobody_takes_what_it_says() -> None:
+    taken: list[str] = []
+
+    def write(_name: str, line: str) -> None:
+        taken.append(line)
+        raise BrokenPipeError
+
+    supervisor = Supervisor([python("a", "for n in range(3): print(n)")], write)
+    supervisor.step()
+    until(lambda: taken == ["0", "1", "2"], supervisor)
+    supervisor.stop()
+    end(supervisor)
+
+
+def test_when_the_supervisor_itself_fails_nothing_runs_on(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor, log = started(python("a", STUBBORN))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    (pid,) = supervisor.pids.values()
+    monkeypatch.setattr(Supervisor, "step", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        supervisor.run()
+    monkeypatch.undo()
+    until(lambda: not alive(pid), supervisor)

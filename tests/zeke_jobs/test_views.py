@@ -171,6 +171,68 @@ def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[.
     assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
 
 
+def test_a_schedule_was_not_updated_before_it_was_created(conn: Connection, make_task: Callable[..., None]) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.revision (digest, source, applied_on, applied_by) VALUES ('x', '', '2026-03-10 12:00Z', 'me')"
+        )
+        cursor.execute("SELECT max(number) FROM zeke_jobs.revision")
+        (revision,) = cursor.fetchone() or (0,)
+    make_task("pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC"}', revision=revision)
+    sql = "SELECT created_on::text AS created, updated_on::text AS updated FROM pgboss.schedule"
+    seen = [rows(conn, sql)]
+    for on in ("2026-03-10 12:01Z", "2026-03-10 11:00Z"):  # a scheduler saw it later; or before its last change
+        with conn.cursor() as cursor:
+            cursor.execute("DELETE FROM zeke_jobs.schedule_state")
+            cursor.execute(
+                "INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, created_on) VALUES ('pull', '', '', now(), %s)",
+                (on,),
+            )
+        seen.append(rows(conn, sql))
+    noon, before = "2026-03-10 12:00:00+00", "2026-03-10 11:00:00+00"
+    assert seen == [[{"created": created, "updated": noon}] for created in (noon, noon, before)]
+
+
+#: Schema 26 of pg-boss, which its releases 12.0 to 12.5 have.
+JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
+  singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
+QUEUE = """name policy retry_limit retry_delay retry_backoff retry_delay_max expire_seconds retention_seconds deletion_seconds dead_letter
+  partition table_name deferred_count queued_count warning_queued active_count total_count singletons_active monitor_on maintain_on
+  created_on updated_on"""
+
+
+def test_the_columns_of_pg_boss_12_are_there(conn: Connection) -> None:
+    every_status(conn)
+    for view, columns in (("job", JOB), ("queue", QUEUE), ("version", "version cron_on")):
+        assert rows(conn, f"SELECT {', '.join(columns.split())} FROM pgboss.{view}")
+    (row,) = rows(conn, "SELECT version FROM pgboss.version")
+    assert row == {"version": 26}
+
+
+def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    definition = (
+        '{"timeout": "5m", "retry": {"delay": "10s", "factor": 1.0, "max_delay": "1h"}, "keep": {"completed": "7d"}}'
+    )
+    make_task("analyze-story", Analyze, definition=definition, retry_limit=3)
+    make_task("empty", Analyze)
+    every_status(conn)
+    send(conn, "run_at = now() + interval '1 hour'")
+    settings = "retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds"
+    counts = "deferred_count, queued_count, ready_count, active_count, failed_count, total_count"
+    found = rows(conn, f"SELECT name, {settings}, {counts} FROM pgboss.queue ORDER BY name")
+    assert [list(row.values()) for row in found] == [
+        ["analyze-story", 3, 10, False, 3600, 300, 604800, 1, 3, 2, 1, 1, 7],
+        ["empty", 0, None, False, None, None, None, 0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_naming_queues_counts_no_jobs(conn: Connection) -> None:
+    plan = str(rows(conn, "EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue"))
+    assert "Aggregate" not in plan
+
+
 def test_a_real_pg_boss_is_never_touched(new_database: Callable[..., str]) -> None:
     from contextlib import closing
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import prometheus
 
+from zeke_jobs import environment
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
 from zeke_jobs.outcome import Completed, Ended
+from zeke_jobs.refusal import refuse
 
 if TYPE_CHECKING:
     from zeke_jobs.claims import JobMessage
@@ -30,8 +33,13 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Make the metrics, in files that the exposition reads."""
-        prometheus.DB_PATH = str(exposition.prepare())
+        """Make the metrics, in files that the exposition reads. Ends the process with status 2 where there can be none."""
+        try:
+            prometheus.DB_PATH = str(exposition.prepare())
+        except OSError as error:  # dramatiq would log it, and then every job for which nothing is counted
+            refuse(
+                ConfigurationError(f"expected a folder for metrics, got: {error}\n  help: unset {environment.METRICS}")
+            )
         super().after_process_boot(broker)
         import prometheus_client as prom
 
@@ -59,7 +67,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         self._attempts.labels(*task, outcome).inc()
         if message.claim.started is not None:
             self._seconds.labels(*task).observe(time.monotonic() - message.claim.started)
-        self._lost.set(self._process.stuck)
+        self._lost.set(self._process.load.lost)
 
 
 class Failed(Exception):

@@ -2422,7 +2422,7 @@ CREATE VIEW pgboss.archive AS
    FROM (zeke_jobs.history h
      LEFT JOIN zeke_jobs.task t ON ((t.id = h.name)));
 
-COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed; their payloads and outputs went with them.';
+COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
 CREATE VIEW zeke_jobs.job AS
  SELECT q.message_id AS id,
@@ -2496,6 +2496,20 @@ CREATE VIEW pgboss.job AS
         END AS output,
     NULL::text AS dead_letter,
     'standard'::text AS policy,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
+    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
+    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    NULL::text AS group_id,
+    NULL::text AS group_tier,
+    NULL::timestamp with time zone AS heartbeat_on,
+    NULL::integer AS heartbeat_seconds,
+    false AS blocked,
+    false AS blocking,
+    0 AS pending_dependencies,
+    NULL::text AS source_name,
+    NULL::uuid AS source_id,
+    NULL::timestamp with time zone AS source_created_on,
+    NULL::integer AS source_retry_count,
     j.retry_limit AS retrylimit,
     j.retry_count AS retrycount,
     (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retrydelay,
@@ -2514,16 +2528,6 @@ CREATE VIEW pgboss.job AS
 
 COMMENT ON VIEW pgboss.job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
 
-CREATE TABLE zeke_jobs.pause (
-    target text NOT NULL,
-    paused_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    paused_by text NOT NULL,
-    reason text DEFAULT ''::text NOT NULL,
-    CONSTRAINT pause_target CHECK ((target ~ '^(task|queue|limit|schedule)/.+'::text))
-);
-
-COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
-
 CREATE TABLE zeke_jobs.revision (
     number integer NOT NULL,
     digest text NOT NULL,
@@ -2541,6 +2545,55 @@ COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; t
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
 
 COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself, beneath what comes back then.';
+
+CREATE VIEW pgboss.queue AS
+ SELECT t.id AS name,
+    'standard'::text AS policy,
+    t.retry_limit,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retry_delay,
+    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retry_backoff,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
+    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
+    NULL::integer AS retention_seconds,
+    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    NULL::text AS dead_letter,
+    false AS partition,
+    'job'::text AS table_name,
+    COALESCE(c.deferred, 0) AS deferred_count,
+    COALESCE(c.queued, 0) AS queued_count,
+    COALESCE((c.queued - c.deferred), 0) AS ready_count,
+    0 AS warning_queued,
+    COALESCE(c.active, 0) AS active_count,
+    COALESCE(c.failed, 0) AS failed_count,
+    COALESCE(c.total, 0) AS total_count,
+    NULL::text[] AS singletons_active,
+    NULL::integer AS heartbeat_seconds,
+    NULL::timestamp with time zone AS monitor_on,
+    NULL::timestamp with time zone AS maintain_on,
+    r.applied_on AS created_on,
+    r.applied_on AS updated_on
+   FROM ((zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+     LEFT JOIN ( SELECT q.task,
+            (count(*) FILTER (WHERE ((q.state = 'queued'::zeke_jobs.state) OR q.waits)))::integer AS queued,
+            (count(*) FILTER (WHERE ((q.state = 'queued'::zeke_jobs.state) AND (q.run_at > zeke_jobs.now()))))::integer AS deferred,
+            (count(*) FILTER (WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (NOT q.waits))))::integer AS active,
+            (count(*) FILTER (WHERE ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NULL))))::integer AS failed,
+            (count(*))::integer AS total
+           FROM zeke_jobs.queue q
+          GROUP BY q.task) c ON ((c.task = t.id)));
+
+COMMENT ON VIEW pgboss.queue IS 'Each task, with the columns of pg-boss''s queue.';
+
+CREATE TABLE zeke_jobs.pause (
+    target text NOT NULL,
+    paused_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    paused_by text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    CONSTRAINT pause_target CHECK ((target ~ '^(task|queue|limit|schedule)/.+'::text))
+);
+
+COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
 
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
@@ -2606,7 +2659,7 @@ CREATE VIEW zeke_jobs.schedule AS
             ELSE NULL::timestamp with time zone
         END) AS paused_on,
     p.reason AS pause_reason,
-    COALESCE(s.created_on, r.applied_on) AS created_on,
+    LEAST(s.created_on, r.applied_on) AS created_on,
     COALESCE(r.applied_on, s.created_on) AS updated_on
    FROM ((((((zeke_jobs.task t
      LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
@@ -2639,6 +2692,22 @@ CREATE VIEW pgboss.schedule AS
      LEFT JOIN zeke_jobs.task t ON ((t.id = s.task)));
 
 COMMENT ON VIEW pgboss.schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
+
+CREATE TABLE zeke_jobs.schedule_beat (
+    singleton boolean DEFAULT true NOT NULL,
+    beat_on timestamp with time zone NOT NULL,
+    scheduler uuid NOT NULL,
+    CONSTRAINT schedule_beat_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
+
+CREATE VIEW pgboss.version AS
+ SELECT 26 AS version,
+    ( SELECT b.beat_on
+           FROM zeke_jobs.schedule_beat b) AS cron_on;
+
+COMMENT ON VIEW pgboss.version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
 
 CREATE TABLE zeke_jobs.breach (
     task text NOT NULL,
@@ -2873,15 +2942,6 @@ ALTER TABLE zeke_jobs.revision ALTER COLUMN number ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE zeke_jobs.schedule_beat (
-    singleton boolean DEFAULT true NOT NULL,
-    beat_on timestamp with time zone NOT NULL,
-    scheduler uuid NOT NULL,
-    CONSTRAINT schedule_beat_singleton CHECK (singleton)
-);
-
-COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
 
 CREATE VIEW zeke_jobs.schedule_lag AS
  SELECT s.task,

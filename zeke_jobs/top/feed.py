@@ -77,6 +77,9 @@ class Feed:
                 said = " ".join(str(error).split())
                 self.trouble = said if isinstance(error, AddressError) else f"the database is away: {said}"
                 self._closing.wait(_AGAIN)
+            except Exception as error:  # noqa: BLE001 (a board that stands still says why)
+                self.trouble = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())}"
+                self._closing.wait(_AGAIN)
 
     def _read_on(self, conn: Connection) -> None:
         while not self._closing.is_set():

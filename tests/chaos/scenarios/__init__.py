@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.chaos.scenarios import changes, database, network, processes
+from tests.chaos.scenarios import changes, database, network, processes, stops
 from tests.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
+    "stop-at-boot": stops.stop_at_boot,
     "eat-memory": processes.eat_memory,
     "wrong-clock": processes.wrong_clock,
     "restart-database": database.restart,

@@ -181,6 +181,13 @@ def gated(payload: Number, ctx: Context) -> None:
     GATE.wait(30)
 
 
+def first_gated(payload: Number, ctx: Context) -> None:
+    """The job with number 1 ends when the test lets it, all others at once."""
+    CALLS.append(payload.n)
+    if payload.n == 1:
+        GATE.wait(30)
+
+
 async def wait_async(payload: Number, ctx: Context) -> None:
     CALLS.append("started")
     await asyncio.sleep(30)

@@ -30,6 +30,7 @@ def test_it_does_nothing_twice_at_once_and_ends_when_it_is_told(database: str) -
     assert began.wait(10.0)
     assert not aside.start(work)
     aside.close()
+    aside.join(5.0)
     assert called == ["zeke-jobs chores"]
 
 
@@ -42,4 +43,5 @@ def test_what_fails_is_logged_each_time(database: str, host: str, event: str) ->
         for _ in range(2):
             assert aside.start(lambda *_: 1 / 0)
             aside.close()
+            aside.join(5.0)
     assert [log["event"] for log in logs] == [event, event]

@@ -11,8 +11,10 @@ import pytest
 
 from tests.zeke_jobs.engine.conftest import NOON
 from zeke_jobs.claims import Claim, HeldClaims, JobMessage
+from zeke_jobs.config.models import Retry
 from zeke_jobs.consumer import JobConsumer
 from zeke_jobs.held_back import ANY, LACKS_THREAD, HeldBack
+from zeke_jobs.interrupts import TimedOut
 from zeke_jobs.load import Load
 from zeke_jobs.outcome import RETURNED, Completed, Ended, Settled
 from zeke_jobs.slots import Slots
@@ -61,6 +63,7 @@ class Acknowledging(Process):
         self.rung: list[str] = []
         self.doorbell.ring = self.rung.append
         self.settler.written = lambda _: None
+        self.settler.wait_for_room = lambda: None
         tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
         self.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
 
@@ -339,3 +342,37 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     consumer._until_due = 0.02
     consumer._claim_alone(None)  # type: ignore[arg-type]
     assert consumer._until_due == 2.0
+
+
+def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    running, waiting = process.claim(consumer, "alone"), process.claim(consumer, "alone")
+    assert process.load.start(running.claim)
+    running.claim.started -= 1.0  # type: ignore[operator]
+    waiting.claim.received -= 1.0
+    waiting.outcome = RETURNED
+    settle = process.settle
+
+    def settle_late(*said: Any, **how: Any) -> None:
+        process.settle = settle
+        WorkerProcess.hand_back(process)  # type: ignore[arg-type] # in the heartbeat's thread
+        settle(*said, **how)
+
+    process.settle = settle_late
+    consumer.ack(waiting)
+    assert process.load.free() == 3
+    assert process.put == [(waiting.claim, RETURNED)]
+
+
+def test_a_thread_that_comes_back_while_it_is_given_up_is_not_lost() -> None:
+    process = Acknowledging()
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    message = process.claim(consumer, "alone")
+    process.load.start(message.claim)
+    message.outcome = Completed()
+    process.policy = lambda _: Retry()
+    process._log = SimpleNamespace(error=lambda *_, **__: consumer.ack(message))
+    WorkerProcess.give_up(process, message.claim.id, TimedOut("too long"))  # type: ignore[arg-type]
+    assert (process.load.lost, process.load.free()) == (0, 4)
+    assert [type(outcome) for _, outcome in process.put] == [Ended]

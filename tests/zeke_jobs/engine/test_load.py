@@ -3,7 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.zeke_jobs.engine.conftest import a_claim
 from zeke_jobs.load import Load
@@ -140,3 +143,95 @@ def test_the_first_thread_of_a_full_process_that_comes_free_is_told() -> None:
     load = Load(2)
     first, second, ahead = taken(load), taken(load), taken(load)
     assert [load.done(one) for one in (ahead, first, second)] == [False, True, False]
+
+
+def test_a_job_that_was_handed_back_is_not_counted_again_when_its_thread_reports_it() -> None:
+    load = Load(2)
+    running, waiting = taken(load), taken(load)
+    assert load.start(running)
+    assert load.late([waiting], before=200.0) == [waiting]
+    assert not load.end(waiting), "its end was said when it was handed back"
+    load.done(waiting)
+    assert load.free() == 1
+
+
+def test_a_thread_that_was_given_up_is_lost_until_it_comes_back_and_only_then_free() -> None:
+    load = Load(2)
+    stuck = taken(load)
+    assert load.start(stuck)
+    assert load.give_up(stuck)
+    assert not load.give_up(stuck)
+    assert not load.end(stuck), "its end was said when it was given up"
+    assert (load.lost, load.free()) == (1, 1)
+    load.done(stuck)
+    assert (load.lost, load.free()) == (0, 2)
+
+
+class Claims(RuleBasedStateMachine):
+    """Whatever threads say of claims in whatever order: each one ends once, and its place is free once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load = Load(3)
+        self.claims: list[Claim] = []
+        self.places: set[Claim] = set()
+        self.running: set[Claim] = set()
+        self.lost: set[Claim] = set()
+        self.ended: set[Claim] = set()
+
+    @rule()
+    def take(self) -> None:
+        self.claims.append(taken(self.load))
+        self.places.add(self.claims[-1])
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def start(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.claims))
+        if one in self.running:
+            return
+        assert self.load.start(one) == (one not in self.ended)
+        self.running |= {one} - self.ended
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), how=st.sampled_from(["late", "drop"]))
+    def hand_back(self, data: st.DataObject, how: str) -> None:
+        one = data.draw(st.sampled_from(self.claims))
+        waits = one not in self.running | self.ended
+        if how == "late":
+            assert self.load.late([one], before=200.0) == [one] * waits
+        else:
+            assert self.load.drop(one) == waits
+        if waits:
+            self.ended.add(one)
+            self.places.discard(one)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(sorted(self.running, key=lambda claim: claim.order)))
+        first = one not in self.ended
+        assert self.load.give_up(one) == first
+        if first:
+            self.ended.add(one)
+            self.lost.add(one)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def a_thread_reports(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.claims))
+        assert self.load.end(one) == (one not in self.ended)
+        self.load.done(one)
+        self.ended.add(one)
+        for kept in (self.places, self.running, self.lost):
+            kept.discard(one)
+
+    @invariant()
+    def each_place_is_counted_once(self) -> None:
+        assert self.load.free() == 3 - len(self.places)
+        assert self.load.waiting() == len(self.places - self.running)
+        assert self.load.lost == len(self.lost)
+
+
+def test_each_claim_ends_once_and_its_place_is_free_once() -> None:
+    run_state_machine_as_test(Claims, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))

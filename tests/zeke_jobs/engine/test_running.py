@@ -151,9 +151,9 @@ def test_a_handler_that_no_interrupt_reaches_loses_its_thread_and_not_its_job(
     ) as broker:
         with handlers.LOCK:
             assert failure("stuck").attempts[-1]["error"]["type"] == "TimedOut"
-            assert broker.process.stuck == 1
+            assert broker.process.load.lost == 1
             assert outcome("echo", {"n": 1})["n"] == 1
-        eventually(lambda: broker.process.stuck == 0)
+        eventually(lambda: broker.process.load.lost == 0)
         assert broker.process.load.free() == 4
 
 
@@ -267,6 +267,53 @@ def test_cancelling_ends_the_handler_wherever_it_is(running: Running, handler: s
             zeke_jobs.wait(job, timeout=10)
         assert zeke_jobs.status(job).status == "cancelled"
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("limit", ["", ", concurrency: 1"], ids=["for a thread", "for a slot"])
+def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr("zeke_jobs.load._TOO_LONG", 60.0)  # nothing is handed back
+    with running(f"  t: {{handler: 'H:first_gated'{limit}}}", threads=1) as broker:
+        for _ in range(2):
+            outcome("t")  # its jobs are short, so that more may be claimed
+        _, second, third = [sent.id for sent in zeke_jobs.send_many("t", [{"n": n} for n in (1, 2, 3)])]
+        eventually(lambda: 1 in handlers.CALLS and broker.process.held.find(third))
+        cancelled = zeke_jobs.cancel(second, reason="not wanted")
+        assert (
+            cancelled.note
+            == "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
+        )
+        eventually(lambda: zeke_jobs.status(second).status == "cancelled", 2)
+        assert zeke_jobs.status(second).attempts[-1]["reason"] == "not wanted"
+        handlers.GATE.set()
+        zeke_jobs.wait(third, timeout=10)
+        eventually(lambda: len(broker.process.held) == 0)
+        assert (broker.process.load.free(), broker.process.load.waiting()) == (1, 0)
+    assert handlers.CALLS == [0, 0, 1, 3]
+
+
+def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_come(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = JobConsumer._accept
+
+    def late(consumer: JobConsumer, rows: list[Any]) -> None:
+        if rows:
+            zeke_jobs.cancel(rows[0][0], reason="not wanted")
+            time.sleep(0.3)  # the bell has rung, and was heard
+        accept(consumer, rows)
+
+    monkeypatch.setattr(JobConsumer, "_accept", late)
+    with running("  busy: {handler: 'H:busy'}"):
+        job = zeke_jobs.send("busy").id
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job, timeout=10)
+        job_row = jobs.row(job)
+    assert job_row["cancelled_on"] is not None
+    assert (job_row["completed_on"] - job_row["cancelled_on"]).total_seconds() < 0.9, (
+        "not only at the next look, a second later"
+    )
 
 
 def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_doorbell(

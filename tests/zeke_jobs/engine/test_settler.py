@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -230,3 +231,20 @@ def test_what_was_not_written_when_the_connection_broke_is_written_later_whateve
     assert broken
     assert sorted(map(id, written)) == sorted(map(id, claims)), "each once, and none left out"
     assert len(held) == 0
+
+
+def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zeke_jobs.settler._MOST_WAITING", 1)
+    stopping = threading.Event()
+    settler = Settler(Pool("postgresql://nowhere"), HeldClaims(), Slots(), stopping.is_set)
+    for _ in range(3):
+        settler.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
+    thread = threading.Thread(target=settler.wait_for_room, daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    stopping.set()
+    thread.join(5.0)
+    assert not thread.is_alive()

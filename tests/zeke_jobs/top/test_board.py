@@ -138,6 +138,22 @@ def eventually(condition: Callable[[], Any]) -> Any:
     return value
 
 
+def test_a_feed_that_cannot_read_says_why_and_goes_on(
+    scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.01)
+    read = board.read
+    monkeypatch.setattr(board, "read", lambda *_: {}["a column"])
+    feed = Feed(database)
+    feed.start()
+    try:
+        assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
+        monkeypatch.setattr(board, "read", read)
+        assert eventually(lambda: feed.newest)
+    finally:
+        feed.close()
+
+
 def test_the_feed_reads_on_counts_a_long_backlog_out_and_looks_where_it_is_told(scene: Scene, database: str) -> None:
     scene.use(TASKS, TOP)
     zeke_jobs.send_many("plain", [{} for _ in range(1_100)])

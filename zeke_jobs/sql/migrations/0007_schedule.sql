@@ -63,7 +63,7 @@ SELECT
   coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN 'jobs.yaml' END) AS paused_by,
   coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN r.applied_on END) AS paused_on,
   p.reason AS pause_reason,
-  coalesce(s.created_on, r.applied_on) AS created_on,
+  least(s.created_on, r.applied_on) AS created_on, -- whichever is there; a scheduler sees a new one a moment later
   coalesce(r.applied_on, s.created_on) AS updated_on
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision

@@ -42,6 +42,20 @@ SELECT
   CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
   NULL::text AS dead_letter,
   'standard'::text AS policy,
+  extract(epoch FROM (t.definition #>> '{retry,max_delay}')::interval)::integer AS retry_delay_max,
+  extract(epoch FROM (t.definition ->> 'timeout')::interval)::integer AS expire_seconds,
+  extract(epoch FROM (t.definition #>> '{keep,completed}')::interval)::integer AS deletion_seconds,
+  NULL::text AS group_id,
+  NULL::text AS group_tier,
+  NULL::timestamptz AS heartbeat_on,
+  NULL::integer AS heartbeat_seconds,
+  false AS blocked,
+  false AS blocking,
+  0 AS pending_dependencies,
+  NULL::text AS source_name,
+  NULL::uuid AS source_id,
+  NULL::timestamptz AS source_created_on,
+  NULL::integer AS source_retry_count,
   j.retry_limit AS retrylimit,
   j.retry_count AS retrycount,
   extract(epoch FROM (t.definition #>> '{retry,delay}')::interval)::integer AS retrydelay,
@@ -83,7 +97,56 @@ SELECT
   h.purged_on AS archivedon
 FROM zeke_jobs.history AS h
 LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
-COMMENT ON VIEW archive IS 'Jobs whose rows were removed; their payloads and outputs went with them.';
+COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
+
+-- A task is what pg-boss calls a queue. The counts are exact, and read an entry for each job that waits or is kept.
+CREATE VIEW queue AS
+SELECT
+  t.id AS name,
+  'standard'::text AS policy,
+  t.retry_limit,
+  extract(epoch FROM (t.definition #>> '{retry,delay}')::interval)::integer AS retry_delay,
+  coalesce((t.definition #>> '{retry,factor}')::numeric > 1, false) AS retry_backoff,
+  extract(epoch FROM (t.definition #>> '{retry,max_delay}')::interval)::integer AS retry_delay_max,
+  extract(epoch FROM (t.definition ->> 'timeout')::interval)::integer AS expire_seconds,
+  NULL::integer AS retention_seconds,
+  extract(epoch FROM (t.definition #>> '{keep,completed}')::interval)::integer AS deletion_seconds,
+  NULL::text AS dead_letter,
+  false AS partition,
+  'job'::text AS table_name,
+  coalesce(c.deferred, 0) AS deferred_count,
+  coalesce(c.queued, 0) AS queued_count,
+  coalesce(c.queued - c.deferred, 0) AS ready_count,
+  0 AS warning_queued,
+  coalesce(c.active, 0) AS active_count,
+  coalesce(c.failed, 0) AS failed_count,
+  coalesce(c.total, 0) AS total_count,
+  NULL::text[] AS singletons_active,
+  NULL::integer AS heartbeat_seconds,
+  NULL::timestamptz AS monitor_on,
+  NULL::timestamptz AS maintain_on,
+  r.applied_on AS created_on,
+  r.applied_on AS updated_on
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+LEFT JOIN (
+  SELECT
+    q.task,
+    count(*) FILTER (WHERE q.state = 'queued' OR q.waits)::integer AS queued,
+    count(*) FILTER (WHERE q.state = 'queued' AND q.run_at > zeke_jobs.now())::integer AS deferred,
+    count(*) FILTER (WHERE q.state = 'consumed' AND NOT q.waits)::integer AS active,
+    count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
+    count(*)::integer AS total
+  FROM zeke_jobs.queue AS q
+  GROUP BY q.task
+) AS c ON c.task = t.id;
+COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
+
+CREATE VIEW version AS
+SELECT
+  26 AS version,
+  (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on;
+COMMENT ON VIEW version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
 
 CREATE VIEW schedule AS
 SELECT

@@ -1,4 +1,5 @@
--- Cancel a queued job at once; mark an active one, which its worker then stops. A finished one stays as it is: no row.
+-- Cancel a queued job at once; mark an active one, which its worker then cancels before it starts, or stops. A finished one stays as it
+-- is: no row. Answers the state, and whether an active one is known to have started.
 WITH cancelled AS (
   UPDATE zeke_jobs.queue AS q
   SET
@@ -10,7 +11,7 @@ WITH cancelled AS (
     state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
   WHERE q.message_id = CAST(%(id)s AS uuid)
     AND q.state IN ('queued', 'consumed')
-  RETURNING q.message_id, q.state, q.awaited
+  RETURNING q.message_id, q.state, q.awaited, q.started_on
 ),
 announced AS (
   SELECT pg_notify('zeke_jobs.done', c.message_id::text)
@@ -23,6 +24,6 @@ called AS (
   FROM cancelled AS c
   WHERE c.state = 'consumed'
 )
-SELECT c.state::text
+SELECT c.state::text, c.started_on IS NOT NULL AS has_started
 FROM cancelled AS c
 WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM called) >= 0

@@ -1,0 +1,180 @@
+"""Starts and stops of the real command lines: none hangs, whatever they wait for, and nothing is left of them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import Fleet, eventually, scalar
+from tests.acceptance.handlers import CHILD
+from tests.chaos.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.acceptance.conftest import Command
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+ONE = """
+    version: 1
+    tasks:
+      work: {handler: "H:work"}
+"""
+NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
+
+
+@pytest.fixture
+def lock(other_conn: Connection) -> Iterator[Connection]:
+    """Somebody holds the catalogue, as a change of it does that takes long."""
+    with other_conn.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
+        yield other_conn
+        cursor.execute("ROLLBACK")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def took(command: Command, number: signal.Signals = signal.SIGTERM) -> float:
+    """Seconds from the signal to the end, which is in good order."""
+    began = time.monotonic()
+    command.process.send_signal(number)
+    assert command.wait(60) == 0, command.text()
+    return time.monotonic() - began
+
+
+def test_sigterm_ends_workers_that_wait_for_the_database_which_they_say_at_once(fleet: Fleet) -> None:
+    fleet.configure(ONE)
+    started = fleet.workers(DATABASE_URL=NOWHERE, processes=2)
+    eventually(lambda: started.text().count("waiting for the database") >= 2, 15, fleet)
+    assert took(started) < 5
+
+
+def test_workers_that_waited_for_the_database_are_refused_with_status_2_all_the_same(
+    fleet: Fleet, lock: Connection
+) -> None:
+    fleet.configure(ONE)
+    with lock.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0004%'")
+        cursor.execute("LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
+    started = fleet.workers()
+    eventually(lambda: "ready for action" in started.text(), fleet=fleet)  # dramatiq went on
+    with lock.cursor() as cursor:
+        cursor.execute("COMMIT")
+    assert started.wait() == 2
+    assert "run: zeke-jobs migrate" in started.text()
+
+
+@pytest.mark.parametrize("command", ["workers", "scheduler"])
+def test_sigterm_ends_what_waits_for_a_lock_at_its_start(
+    fleet: Fleet, conn: Connection, lock: Connection, command: str
+) -> None:
+    fleet.configure(ONE)
+    started = getattr(fleet, command)()
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'zeke-jobs%%'"
+    )
+    eventually(lambda: scalar(conn, waits), 75, fleet)  # a scheduler beats once a minute
+    assert took(started) < 10
+
+
+@pytest.mark.parametrize(
+    "name", ["ZEKE_JOBS_HEARTBEAT=5s", "ZEKE_JOBS_LISTEN=maybe", "ZEKE_JOBS_METRICS=here", "ZEKE_JOBS_ENVIRONMENT=A b"]
+)
+@pytest.mark.parametrize("command", ["workers", "scheduler"])
+def test_a_variable_that_means_nothing_is_refused_before_anything_starts(fleet: Fleet, command: str, name: str) -> None:
+    fleet.configure(ONE)
+    variable, value = name.split("=")
+    started = getattr(fleet, command)(**{variable: value})
+    assert started.wait() == 2
+    assert f"expected {variable}" in started.text()
+    assert "Traceback" not in started.text()
+
+
+def test_what_may_start_once_fails_when_a_stop_ends_it_and_waits_when_it_had_not_started(
+    fleet: Fleet, effects: Connection
+) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          once: {handler: "H:block", retry: {limit: 0}}
+          again: {handler: "H:block", retry: {limit: 1}}
+    """)
+    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "500")
+    fleet.ready(effects, 1)
+    once, again = zeke_jobs.send("once").id, zeke_jobs.send("again").id
+    eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
+    waiting = zeke_jobs.send("once").id
+    assert took(worker) < 20
+    ended = zeke_jobs.status(once)
+    assert (ended.status, ended.attempts[-1]["reason"]) == (
+        "failed",
+        "the worker stopped before the job had ended; no retries left",
+    )
+    assert [(job.status, len(job.attempts)) for job in map(zeke_jobs.status, (again, waiting))] == [
+        ("retry", 1),
+        ("created", 0),
+    ]
+
+
+@pytest.mark.parametrize("how", ["fork", "multiprocessing", "stubborn", "grandchild", "thread"])
+def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, conn: Connection, how: str) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          fork: {handler: "H:fork"}
+    """)
+    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "500")
+    fleet.ready(conn, 1)
+    job = zeke_jobs.send("fork", {"how": how}).id
+    file = fleet.folder / CHILD
+    eventually(lambda: file.exists() and file.read_text(), fleet=fleet)
+    assert took(worker) < 20
+    assert not is_alive(int(file.read_text()))
+    assert zeke_jobs.status(job).status == "retry"
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
+
+
+def test_a_forked_child_that_comes_back_from_its_handler_ends_there(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("""
+        version: 1
+        tasks:
+          come-back: {handler: "H:come_back"}
+    """)
+    fleet.workers()
+    fleet.ready(effects, 1)
+    assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
+
+
+def test_a_stop_waits_for_no_lock_that_a_claim_waits_for(fleet: Fleet, conn: Connection) -> None:
+    fleet.configure(ONE)
+    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "60000")
+    fleet.ready(conn, 1)
+    with conn.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
+        time.sleep(3)  # its next look waits now
+        assert took(worker) < 20
+        cursor.execute("ROLLBACK")
+
+
+def test_a_stop_waits_for_no_server_that_is_silent(fleet: Fleet, conn: Connection) -> None:
+    fleet.configure(ONE)
+    with Proxy(fleet.database) as proxy:
+        fleet.database = proxy.url
+        worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "60000")
+        fleet.ready(conn, 1)
+        proxy.stalled.set()
+        time.sleep(3)
+        assert took(worker) < 25
