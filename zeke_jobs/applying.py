@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg2.extensions import TransactionRollbackError
+from psycopg2.extras import Json
 
 from zeke_jobs import catalogue_rows, revisions
 from zeke_jobs import overrides as by_hand
@@ -133,15 +134,27 @@ def put_in_force(
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded))
     config = proposal.config
-    # Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
-    for name in sorted(orders.cancel):
-        SQL.one(conn, "plan_cancel", task=name, by=by, reason="its task was removed from jobs.yaml")
-    # The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
-    catalogue_rows.write_limits(conn, config)
-    number = revisions.record(conn, config, proposal.overrides, by=by, message=message, origin=origin)
     draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
-    catalogue_rows.write_tasks(conn, config, number, draining=draining)
-    _move_jobs(conn, proposal)
+    row = SQL.one(
+        conn,
+        "revision_put",
+        revision=Json(
+            {
+                "digest": config.digest,
+                "source": config.text,
+                "by": by,
+                "message": message,
+                "origin": origin,
+                "overrides": [override.as_json() for override in proposal.overrides],
+            }
+        ),
+        gates=Json(catalogue_rows.gates(config)),
+        tasks=Json(catalogue_rows.tasks(config, draining)),
+        cancel=sorted(orders.cancel),
+        priorities=Json(_priorities(proposal)),
+    )
+    assert row is not None
+    number = int(row["number"])
     return Applied(number, config, proposal.plan, is_new=True)
 
 
@@ -215,14 +228,14 @@ def _ended(override: Override) -> str:
     return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "") + back
 
 
-def _move_jobs(conn: Connection, proposal: Proposal) -> None:
-    catalogue_rows.gather(conn)
-    SQL.run(conn, "pause_follow")
+def _priorities(proposal: Proposal) -> list[dict[str, Any]]:
+    """Queued jobs that were sent with a task's own priority follow it."""
     before = proposal.before.tasks if proposal.before else {}
-    for task in proposal.config.tasks.values():
-        old = before.get(task.id)
-        if old is not None and old.priority != task.priority:
-            SQL.run(conn, "queue_follow", task=task.id, priority=task.priority, old_priority=old.priority)
+    return [
+        {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
+        for task in proposal.config.tasks.values()
+        if task.id in before and before[task.id].priority != task.priority
+    ]
 
 
 def _stranded(found: Sequence[Touched]) -> str:

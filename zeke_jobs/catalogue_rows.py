@@ -11,6 +11,7 @@ from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import timedelta
 
     from psycopg2.extensions import connection as Connection
 
@@ -24,21 +25,12 @@ def write_limits(conn: Connection, config: Config) -> None:
 
     Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
     """
-    SQL.run(conn, "gate_lock")
-    gates = _gates(config)
-    SQL.run(conn, "gate_write", gates=Json(gates))
-    SQL.run(conn, "gate_follow", gates=Json(gates))
-    SQL.run(conn, "gate_forget", names=[gate["name"] for gate in gates])
+    SQL.run(conn, "catalogue_limits", gates=Json(gates(config)))
 
 
 def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Collection[str] = ()) -> None:
-    """Make the tasks what the configuration says. One that drains takes no new jobs."""
-    for task in config.tasks.values():
-        row = _row(config, task)
-        if task.id in draining:
-            row["max_queued"] = 0
-        SQL.run(conn, "task_write", revision=revision, **row)
-    SQL.run(conn, "task_forget", tasks=list(config.tasks))
+    """Make the tasks what the configuration says."""
+    SQL.run(conn, "catalogue_tasks", revision=revision, tasks=Json(tasks(config, draining)))
 
 
 def gather(conn: Connection) -> list[dict[str, Any]]:
@@ -47,13 +39,23 @@ def gather(conn: Connection) -> list[dict[str, Any]]:
     return SQL.all(conn, "queue_gather", limit=GATHER)
 
 
-def _gates(config: Config) -> list[dict[str, Any]]:
-    gates = [
+def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The rows of its tasks. One that drains takes no new jobs."""
+    own = {gate["name"] for gate in gates(config)}
+    return [
+        {**_row(config, task, own), **({"max_queued": 0} if task.id in draining else {})}
+        for task in config.tasks.values()
+    ]
+
+
+def gates(config: Config) -> list[dict[str, Any]]:
+    """The rows of its limits: those that tasks share, and those of single tasks."""
+    found = [
         {"name": f"limit/{limit.name}", "former": [], "concurrency": limit.concurrency, **_rate(limit.rate)}
         for limit in config.limits.values()
     ]
     # A per-key limit is counted under the gate's lock too.
-    gates.extend(
+    found.extend(
         {
             "name": f"task/{task.id}",
             "former": [f"task/{name}" for name in task.aliases],
@@ -63,37 +65,40 @@ def _gates(config: Config) -> list[dict[str, Any]]:
         for task in config.tasks.values()
         if task.concurrency.limit is not None or task.concurrency.per_key is not None or task.rate is not None
     )
-    return gates
+    return found
 
 
 def _rate(rate: Any) -> dict[str, Any]:
     return {
         "rate_count": rate.count if rate else None,
-        "rate_period": f"{rate.period.total_seconds()} seconds" if rate else None,
+        "rate_period": _seconds(rate.period if rate else None),
     }
 
 
-def _row(config: Config, task: Task) -> dict[str, Any]:
+def _seconds(length: timedelta | None) -> str | None:
+    return None if length is None else f"{length.total_seconds()} seconds"
+
+
+def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
     handler = handlers.resolve(task)
-    own = {gate["name"] for gate in _gates(config)}
-    gates = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
+    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
     return {
         "id": task.id,
         "aliases": list(task.aliases),
         "queue": task.queue,
         "description": task.description,
-        "definition": Json(task.model_dump(mode="json", exclude={"settings"})),
-        "payload_schema": Json(handler.payload_model.model_json_schema(by_alias=False)),
+        "definition": task.model_dump(mode="json", exclude={"settings"}),
+        "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
         "priority": task.priority,
         "per_key": task.concurrency.per_key,
-        "gates": sorted(gates),
+        "gates": sorted(passed),
         "retry_limit": task.retry.limit,
         "max_queued": task.max_queued,
         "unique_fields": _unique_fields(task, handler),
         "unique_while": task.unique.while_ if task.unique else None,
-        "unique_period": task.unique.period if task.unique else None,
+        "unique_period": _seconds(task.unique.period if task.unique else None),
         "sensitive": list(task.sensitive),
-        "cron": Json(_cron(task, handler)) if task.cron else None,
+        "cron": _cron(task, handler) if task.cron else None,
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
 

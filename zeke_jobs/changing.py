@@ -53,7 +53,7 @@ def cancel(
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
-        by: Who cancels it, kept with the job too.
+        by: Who cancels it, kept with the job too. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
 
     Raises:
@@ -71,7 +71,7 @@ def cancel(
 
 
 @overload
-def retry(id: UUID | str, *, connection: Any = None) -> Changed: ...
+def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed: ...
 @overload
 def retry(
     *,
@@ -79,6 +79,7 @@ def retry(
     status: Literal["failed", "cancelled"] | None = None,
     newer: timedelta | None = None,
     limit: int = 1000,
+    by: str | None = None,
     connection: Any = None,
 ) -> list[UUID]: ...
 def retry(
@@ -88,6 +89,7 @@ def retry(
     status: Literal["failed", "cancelled"] | None = None,
     newer: timedelta | None = None,
     limit: int = 1000,
+    by: str | None = None,
     connection: Any = None,
 ) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
@@ -101,6 +103,7 @@ def retry(
         status: ``failed``, which is meant where only another filter is given, or ``cancelled``.
         newer: Only jobs that ended within this time.
         limit: At most so many at once.
+        by: Who runs them again; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
 
     Raises:
@@ -121,6 +124,7 @@ def retry(
         "status": status or "failed",
         "newer": None if newer is None else newer.total_seconds(),
         "limit": as_count("limit", limit),
+        "by": by,
     }
 
     def again(run: Runner) -> list[tuple[Any, ...]]:

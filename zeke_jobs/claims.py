@@ -26,7 +26,8 @@ class Claim:
 
     ``is_ahead`` says that it was claimed ahead of its limit; ``slot`` is what it holds of the limit; ``order`` is that in which
     those that may start do, 0 for one that may not yet. ``started`` to ``long`` are ``Load``'s, which draws how they change:
-    ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one.
+    ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one. ``sensitive`` are the fields
+    that its task called so when it was sent.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Claim:
     done: float | None = None
     slot: Slot | None = None
     is_ahead: bool = False
+    sensitive: tuple[str, ...] = ()
     order: int = 0
     marked: bool = False
     ended: bool = False
@@ -77,7 +79,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
-        scheduled_for, claimed_on, is_ahead = rest
+        scheduled_for, claimed_on, is_ahead, sensitive = rest
         fields = json.loads(message)
         args: Any = fields.get("args") or ()
         kwargs: Any = fields.get("kwargs") or {}
@@ -112,6 +114,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             asked=asked,
             received=received,
             is_ahead=is_ahead,
+            sensitive=tuple(sensitive or ()),
         )
 
     # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.

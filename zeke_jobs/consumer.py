@@ -180,7 +180,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         held: Sequence[str] = ()
         self._until_due = self._longest_wait()
         if rows and rows[-1][0] is None:
-            _, _, _, named, *_, due, now, _ = rows.pop()
+            _, _, _, named, *_, due, now, _, _ = rows.pop()
             held = [task for task in named.split(",") if task]
             if due is not None:
                 # Not at once again, however fast a rate lets jobs through.

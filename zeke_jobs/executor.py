@@ -89,7 +89,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if runnable is None:
             # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
             return Ended("returned")
-        with hiding(payload, runnable.task.sensitive):
+        with hiding(payload, {*runnable.task.sensitive, *claim.sensitive}):
             return self._end(claim, runnable, args, payload)
 
     def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:

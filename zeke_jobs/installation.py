@@ -20,7 +20,8 @@ def claim(conn: Connection) -> None:
     Raises:
         ConfigurationError: it belongs to another one.
     """
-    SQL.run(conn, "installation_claim", name=environment.installation())
+    if _owner(conn) is None:  # who may not write this table comes later than who may
+        SQL.run(conn, "installation_claim", name=environment.installation())
     verify(conn)
 
 

@@ -14,6 +14,7 @@ from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.logs import get_logger
 from zeke_jobs.postgres import DISCONNECTED, renew, transaction
 from zeke_jobs.queries import SQL
+from zeke_jobs.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -170,7 +171,7 @@ class JobContext(Context[Any]):
         if now < self._progress_due:
             return
         self._progress_due = now + _PROGRESS_EVERY
-        state = {"done": done, "total": total, "note": note}
+        state = {"done": done, "total": total, "note": redact(note)}
         with self._aside.connection() as conn:
             # Not on ctx.db: people should see it before the handler's transaction commits.
             SQL.run(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json as _json
 import logging
 import os
 import re
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
 from zeke_jobs import environment, redaction
+from zeke_jobs.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -111,13 +115,51 @@ def _renderers(*, as_json: bool) -> list[Processor]:
         return [
             _head_first,
             structlog.processors.format_exc_info,  # without local variables: they hold payloads and secrets
-            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+            structlog.processors.JSONRenderer(_as_json, default=str, ensure_ascii=False),
         ]
     return [
-        structlog.dev.ConsoleRenderer(
-            colors=_in_colour(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
-        )
+        _one_line,
+        structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=_traceback, sort_keys=False),
     ]
+
+
+def _as_json(event: EventDict, **options: Any) -> str:
+    return visible_json(_json.dumps(event, **options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A value as the readable form shows it."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """No value makes a line of its own, which would pass for another message, or commands the terminal."""
+    return {visible(key): _cleaned(key, value) for key, value in event.items()}
+
+
+def _cleaned(key: str, value: Any) -> Any:
+    if key in ("exception", "stack"):
+        return indented(str(value))
+    if key == "exc_info":
+        return value
+    if key in _HEAD[:4]:
+        return visible(str(value))
+    shown = repr(value)
+    if isinstance(value, str):
+        return value if visible(value) == value else _Shown(shown)
+    return value if visible(shown) == shown else _Shown(visible(shown))
+
+
+def _traceback(stream: TextIO, exc_info: Any) -> None:
+    stream.write("\n")
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    stream.write(indented(plain.getvalue().strip("\n")))
 
 
 def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:

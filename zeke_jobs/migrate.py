@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+import psycopg2
 
 from zeke_jobs import installation, server
 from zeke_jobs.errors import MigrationError
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
-_LOCK = 0x7A656B65  # "zeke": one migration at a time in a database
 OURS = "zeke_jobs"
 
 
@@ -104,7 +105,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """
     server.verify(conn)
     installation.verify(conn)
-    with _lock(conn), _words("the schema zeke_jobs"):
+    with _words("the schema zeke_jobs"):
         SQL.run(conn, "migration_table")
     applied = [migration for migration in pending(conn, packages) if _apply(conn, migration)]
     installation.claim(conn)
@@ -113,9 +114,9 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 @contextmanager
 def _lock(conn: Connection) -> Iterator[None]:
-    # Of the transaction, not of the session: behind PgBouncer the next statement may be another session's.
-    with transaction(conn), conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    """One migration at a time in a database, until the transaction ends. Who may only read the table cannot take this lock."""
+    with transaction(conn):
+        SQL.run(conn, "migration_lock")
         yield
 
 
@@ -136,8 +137,6 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 @contextmanager
 def _words(what: str) -> Iterator[None]:
     """Turn what the server refuses into an error that names the file, and the right that is missing."""
-    import psycopg2
-
     try:
         yield
     except psycopg2.Error as error:
@@ -156,19 +155,17 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
             "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
         )
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        try:
-            if _is_applied(conn, migration):
-                return False
-            before = _objects(conn, migration)
-            # One statement a call: several in one would be a transaction again.
-            for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
-                cursor.execute(statement)
-            _record(conn, migration, before)
-        finally:
-            if not conn.closed:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+    # Another session holds the lock until it is closed: this one is in no transaction.
+    beside = {**conn.get_dsn_parameters(), "password": conn.info.password}
+    with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
+        SQL.run(holder, "migration_lock")
+        if _is_applied(conn, migration):
+            return False
+        before = _objects(conn, migration)
+        # One statement a call: several in one would be a transaction again.
+        for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
+            cursor.execute(statement)
+        _record(conn, migration, before)
     return True
 
 

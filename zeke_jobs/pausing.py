@@ -54,11 +54,16 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     kind, _, name = found.partition("/")
     if kind == "schedule":
         return schedule_control.pause(conn, name, by=by, reason=reason)
-    return bool(SQL.run(conn, "pause_write", target=found, by=by, reason=reason))
+    return schedule_control.changed(conn, "pause_write", target=found, by=by, reason=reason)
 
 
-def resume(conn: Connection, target: str) -> bool:
+def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Start jobs of the target again, at once. False when nobody had paused it.
+
+    Args:
+        conn: An autocommit connection.
+        target: As for ``pause``.
+        by: Who resumes, for people.
 
     Raises:
         UnknownTarget: there is none of this name.
@@ -68,9 +73,9 @@ def resume(conn: Connection, target: str) -> bool:
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
     # A pause that stands under a name which is an alias by now is not that of the schedule in force.
-    if kind == "schedule" and schedule_control.resume(conn, name):
+    if kind == "schedule" and schedule_control.resume(conn, name, by=by):
         return True
-    return SQL.one(conn, "pause_end", target=found) is not None
+    return schedule_control.changed(conn, "pause_end", target=found, by=by)
 
 
 def paused(conn: Connection) -> list[Pause]:

@@ -6,11 +6,15 @@ import json
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
+
+from zeke_jobs.payload_schema import camel_case
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 #: Names of variables whose values are secret. What else comes from the environment, such as a URL, people need to read.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
@@ -38,11 +42,15 @@ def remember_password(password: str) -> None:
 
 @contextmanager
 def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
-    """Take the values of a payload's sensitive fields out of texts made in this context (a thread, an asyncio task)."""
+    """Take the values of a payload's sensitive fields out of texts made in this context (a thread, an asyncio task).
+
+    The database masks the same in what it shows (``zeke_jobs.unquoted``), for texts that were made elsewhere.
+    """
     if not sensitive:
         yield
         return
-    values = tuple(text for name in sensitive for text in _texts(payload.get(name)) if len(text) >= _SHORTEST_FIELD)
+    found = {text for name in sensitive for text in _texts(payload, name.split("."))}
+    values = tuple(text for text in found if len(text) >= _SHORTEST_FIELD)
     token = _hidden.set(values)
     try:
         yield
@@ -57,18 +65,33 @@ def redact(text: str) -> str:
         return text
     stand_ins = {**_known, **dict.fromkeys(hidden, _MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
-        for form in (value, json.dumps(value, ensure_ascii=False)[1:-1]):
+        for form in _forms(value):
             if form in text:
                 text = text.replace(form, stand_ins[value])
     return text
 
 
-def _texts(value: Any) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def _forms(value: str) -> tuple[str, ...]:
+    """A secret as texts quote it: as it is, in JSON, in Python, in an address."""
+    said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
+    return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
+
+
+def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
+    """Whether the value at a place of a payload is one of these fields, is in one, or has one in it."""
+    steps = [step for step in place if isinstance(step, str)]
+    return any(all(a == b for a, b in zip(steps, field.split("."), strict=False)) for field in fields)
+
+
+def _texts(value: Any, path: Sequence[str] = ()) -> Iterator[str]:
+    """The texts at a path, which leads through lists; where it ends early, those there."""
     if isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
+        for key, item in value.items():
+            if not path or key in (path[0], camel_case(path[0])):
+                yield from _texts(item, path[1:])
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from _texts(item, path)
     elif value is not None and not isinstance(value, bool):
         yield str(value)

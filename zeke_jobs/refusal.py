@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from zeke_jobs.redaction import redact
+from zeke_jobs.terminal import visible
 
 if TYPE_CHECKING:
     from zeke_jobs.errors import ConfigurationError, MigrationError
@@ -21,5 +22,6 @@ def refuse(error: AddressError | ConfigurationError | MigrationError) -> NoRetur
         SystemExit: always, with status 2.
     """
     has_places = bool(getattr(error, "diagnostics", ()))  # each then has a line of its own, with "error:" in it
-    print(redact(str(error) if has_places else f"zeke_jobs: error: {error}"), file=sys.stderr)  # noqa: T201
+    said = redact(str(error) if has_places else f"zeke_jobs: error: {error}")
+    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, which a worker does not need)
     sys.exit(STATUS)

@@ -21,6 +21,7 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
     if not SQL.run(conn, "retention_take_turn", seconds=EVERY, again=False):
         return 0
     SQL.run(conn, "lease_forget")
+    SQL.run(conn, "audit_forget")
     count = purge(conn, stop)
     if count:
         get_logger("zeke_jobs.retention").info("purged", count=count)

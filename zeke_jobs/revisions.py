@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extras import Json
-
 from zeke_jobs.config import load_text
 from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.config import Config
@@ -158,24 +154,6 @@ def number_of(conn: Connection, digest: str) -> int | None:
     """The newest revision with this text; None for a text that was never in force."""
     row = SQL.one(conn, "revision_by_digest", digest=digest)
     return None if row is None else int(row["number"])
-
-
-def record(
-    conn: Connection, config: Config, overrides: Iterable[Override], *, by: str, message: str, origin: str
-) -> int:
-    """Put a text, and what is set beside it, in force; returns the number. Everybody who listens is told at the commit."""
-    row = SQL.one(
-        conn,
-        "revision_record",
-        digest=config.digest,
-        source=config.text,
-        by=by,
-        message=message,
-        origin=origin,
-        overrides=Json([override.as_json() for override in overrides]),
-    )
-    assert row is not None
-    return int(row["number"])
 
 
 def _read(row: dict[str, Any]) -> Revision:

@@ -78,10 +78,17 @@ def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
     Raises:
         UnknownTask, NoSchedule: as ``find``.
     """
-    return bool(SQL.run(conn, "schedule_pause", task=find(conn, name).timetable.task, by=by, reason=reason))
+    target = f"schedule/{find(conn, name).timetable.task}"
+    return changed(conn, "pause_write", target=target, by=by, reason=reason)
 
 
-def resume(conn: Connection, name: str) -> bool:
+def changed(conn: Connection, statement: str, **params: Any) -> bool:
+    """Run a statement that answers whether it changed anything."""
+    row = SQL.one(conn, statement, **params)
+    return row is not None and bool(row["changed"])
+
+
+def resume(conn: Connection, name: str, *, by: str = "") -> bool:
     """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
 
     The pause of a schedule that left jobs.yaml ends too: it could come back paused.
@@ -92,18 +99,18 @@ def resume(conn: Connection, name: str) -> bool:
     try:
         found = find(conn, name)
     except (UnknownTask, NoSchedule):
-        if SQL.run(conn, "schedule_resume", task=name):
+        if changed(conn, "pause_end", target=f"schedule/{name}", by=by):
             return True
         raise
     with transaction(conn):
         held = schedule.lock(conn, found)
-        if not SQL.run(conn, "schedule_resume", task=found.timetable.task):
+        if not changed(conn, "pause_end", target=f"schedule/{found.timetable.task}", by=by):
             return False
         schedule.advance(conn, held.timetable, max(held.decided_to, schedule.clock(conn)))
     return True
 
 
-def run_now(conn: Connection, name: str) -> UUID:
+def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     """Send one job with the schedule's payload, for no tick, also while the schedule is paused.
 
     Raises:
@@ -114,10 +121,13 @@ def run_now(conn: Connection, name: str) -> UUID:
     sent = schedule.send(conn, timetable, None)
     if sent["outcome"] == "full":
         raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
+    SQL.run(conn, "audit_sent", action="run", task=timetable.task, by=by, reason="", jobs=[sent["job_id"]])
     return UUID(sent["job_id"])
 
 
-def backfill(conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False) -> list[Tick]:
+def backfill(
+    conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False, by: str = ""
+) -> list[Tick]:
     """Send the job of each tick from ``start`` to ``end``, both included, that has none; the answer has all of them.
 
     A tick that was sent keeps its job and is answered as skipped. The jobs may overlap, whatever the schedule says.
@@ -141,7 +151,13 @@ def backfill(conn: Connection, name: str, start: datetime, end: datetime, *, dry
             if row["outcome"] == "sent"
         }
         todo = [_fill(timetable.task, tick, sent) for tick in ticks]
-        return todo if dry_run else [_send(conn, found, tick) for tick in todo]
+        if dry_run:
+            return todo
+        done = [_send(conn, found, tick) for tick in todo]
+        new = [str(tick.job) for tick in done if tick.outcome == "sent"]
+        reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
+        SQL.run(conn, "audit_sent", action="backfill", task=timetable.task, by=by, reason=reason, jobs=new)
+        return done
 
 
 def _fill(task: str, at: datetime, sent: dict[datetime, UUID]) -> Tick:

@@ -11,6 +11,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator, FormatChecker
 
 from zeke_jobs.json_text import Fault, join, shown
+from zeke_jobs.redaction import is_sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fa
             if name not in _instance(error) and error.message.startswith(repr(name)):
                 yield join(place, name), "expected a value, got none"
         return
-    hidden = bool(error.absolute_path) and error.absolute_path[0] in sensitive
+    hidden = is_sensitive(error.absolute_path, sensitive)
     got = _HIDDEN if hidden else shown(error.instance)
     yield place, f"expected {_expected(error)}, got {got}"
 

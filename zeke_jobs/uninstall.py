@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 #: In which order objects of a package go; an index or a function goes with its table, if it has one.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
 
+_LOG = """DO $$ BEGIN
+  RAISE LOG 'zeke-jobs uninstall: % removed the schema zeke_jobs of %', session_user, current_database();
+END $$"""
+
 
 class StillNeeded(ZekeJobsError):
     """Something that is not to be removed needs what is: a live process, somebody's view. Nothing was removed."""
@@ -101,6 +105,8 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
             raise StillNeeded(f"expected nothing else to need what is to be removed, got {', '.join(needing)}")
         with conn.cursor() as cursor:
             cursor.execute("DROP SCHEMA zeke_jobs CASCADE")
+            # What is written down about changes goes too: this one is in the server's log.
+            cursor.execute(_LOG)
     return [row["object"] for row in dependents]
 
 

@@ -8,9 +8,8 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.markup import escape
 
-from actors.cli.output import as_json, chili, console, database, short
+from actors.cli.output import as_json, chili, console, database, escape, short, visible
 from actors.store import digests
 from actors.store.news import NotFound
 
@@ -50,4 +49,4 @@ def digest(
         sources = f", {entry['sources']} sources" if entry["sources"] > 1 else ""
         head = f"\n{chili(entry['chili'])}  [bold]{escape(entry['title'] or '')}[/bold]  {short(entry['story_id'])}"
         out.print(f"{head}  [dim]{escape(entry['source'] or '?')}{sources}[/dim]")
-        out.print(f"   {entry['one_liner']}", markup=False)
+        out.print(visible(f"   {entry['one_liner']}"), markup=False)

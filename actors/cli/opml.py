@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from actors.cli.output import as_json, console, database
+from actors.cli.output import as_json, console, database, say
 from actors.engine.opml import LARGEST, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
@@ -42,4 +42,5 @@ def export() -> None:
     with database() as conn:
         rows = store.listing(conn, active_only=True)
     feeds = [(row["name"] or "", row["url"]) for row in rows if row["type"] in store.FEED_TYPES and row["url"]]
-    sys.stdout.write(write_opml(feeds).decode())
+    # In ASCII: what would command a terminal in a feed's name is written as a reference, which means the same.
+    say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -8,18 +8,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from zeke_jobs import migrate
 from zeke_jobs.cli.database import choose
+from zeke_jobs.cli.output import Console, Rows, escape, say
 from zeke_jobs.postgres import connect
+from zeke_jobs.terminal import visible, visible_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg2.extensions import connection as Connection
+
+__all__ = ["Console", "ago", "as_json", "chili", "console", "database", "escape", "say", "short", "table", "visible"]
 
 
 @contextmanager
@@ -42,17 +44,19 @@ def console() -> Console:
 
 def as_json(value: Any) -> None:
     """Print ``value`` as JSON; times in ISO 8601, numbers as numbers."""
-    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
 
 
-def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Table:
-    """A table without borders; a column is a title, or a title with options of rich. What cells hold is shown as it is."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+def table(columns: Sequence[str | tuple[str, dict[str, Any]]], rows: Iterable[Sequence[object]]) -> Rows:
+    """A table without borders; a column is a title, or a title with options of rich. Cells are one line, and no markup."""
+    made = Rows(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         title, options = (column, {}) if isinstance(column, str) else column
         made.add_column(title, **{"overflow": "fold", **options})
     for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        made.add_row(
+            *(cell if isinstance(cell, Text) else Text(visible("" if cell is None else str(cell))) for cell in row)
+        )
     return made
 
 

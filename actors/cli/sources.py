@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from actors.cli import opml
-from actors.cli.output import ago, as_json, console, database, short, table
+from actors.cli.output import ago, as_json, console, database, escape, short, table, visible
 from actors.store import news
 from actors.store import sources as store
 from actors.store.news import NotFound
@@ -84,7 +83,7 @@ def add(
     if is_json:
         as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
         return
-    console().print(f"{'added' if is_new else 'already there:'} {kind} {url}", soft_wrap=True, markup=False)
+    console().print(visible(f"{'added' if is_new else 'already there:'} {kind} {url}"), soft_wrap=True, markup=False)
     console().print(f'read it now: zeke-jobs send ingest-source \'{{"source_id": "{source_id}"}}\'', soft_wrap=True)
 
 
@@ -107,7 +106,8 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
     if is_json:
         as_json({"id": found, "is_active": on, "changed": changed})
         return
-    console().print(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}", soft_wrap=True, markup=False)
+    said = visible(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
+    console().print(said, soft_wrap=True, markup=False)
 
 
 @app.command(short_help="Say why sources do not deliver.")
@@ -138,7 +138,7 @@ def health(
 def _print_health(row: dict[str, Any]) -> None:
     out = console()
     name = escape(row["name"] or row["url"] or "?")
-    out.print(f"[bold]{name}[/bold]  {short(row['id'])}  {_health(row)}", soft_wrap=True)
+    out.print(f"[bold]{name}[/bold]  {short(row['id'])}  {escape(_health(row))}", soft_wrap=True)
     for title, value in (
         ("address", row["url"]),
         ("message", row["message"]),
@@ -147,11 +147,10 @@ def _print_health(row: dict[str, Any]) -> None:
         ("next check", _next(row)),
     ):
         if value:
-            out.print(f"  {title:12} {value}", soft_wrap=True, markup=False)
+            out.print(visible(f"  {title:12} {value}"), soft_wrap=True, markup=False)
     for job in row["jobs"]:
-        out.print(
-            f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip(), soft_wrap=True, markup=False
-        )
+        said = visible(f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip())
+        out.print(said, soft_wrap=True, markup=False)
 
 
 def _find(conn: Connection, name: str) -> UUID:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.text import Text
 
-from actors.cli.output import ago, as_json, chili, console, database, short, table
+from actors.cli.output import ago, as_json, chili, console, database, short, table, visible
 from actors.store import news
 from zeke_jobs.durations import parse_duration
 
@@ -60,7 +61,7 @@ def stories(
             ago(row["published_at"] or row["created_at"]),
             chili(row["chili"]),
             row["source"],
-            f"{row['title']}\n  {row['one_liner']}" if row["one_liner"] else row["title"],
+            Text(f"{visible(row['title'])}\n  {visible(row['one_liner'])}") if row["one_liner"] else row["title"],
         )
         for row in rows
     ]

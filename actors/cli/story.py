@@ -7,17 +7,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from actors.cli.output import ago, as_json, chili, console, database, short
+from actors.cli.output import ago, as_json, chili, console, database, escape, short, visible
 from actors.store import ai_calls, news
 from actors.store.news import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
+    from actors.cli.output import Console
 
 _CHILI_PARTS = ("authority", "keywords", "cluster", "freshness")
 _CODE_LINES = 12
@@ -51,15 +50,15 @@ def story(
 def _print_head(out: Console, row: Mapping[str, Any]) -> None:
     out.print(f"[bold]{escape(row['title'] or '(no title)')}[/bold]", soft_wrap=True)
     authority = "" if row["authority"] is None else f", authority {row['authority']}"
-    out.print(f"{row['source'] or '?'}{authority} · {row['kind']} · {_age(row)}", markup=False)
-    out.print(f"{row['url'] or ''}", soft_wrap=True, markup=False)
+    out.print(visible(f"{row['source'] or '?'}{authority} · {row['kind']} · {_age(row)}"), markup=False)
+    out.print(visible(row["url"] or ""), soft_wrap=True, markup=False)
     origin = row["text_origin"] or "unknown"
     out.print(
         f"{row['characters'] or 0} characters from {origin}, language {row['language'] or 'unknown'}", markup=False
     )
     out.print(f"id {row['id']}", markup=False)
     citations = row["citations"] or {}
-    out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {_made_by(row, 'analysis')}")
+    out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
     if row["why_it_matters"]:
         out.print(row["why_it_matters"], markup=False)
     breakdown = citations.get("breakdown") or {}
@@ -69,12 +68,12 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
 
 
 def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
-    out.print(f"\n[bold]Brief[/bold]  {_made_by(row, 'brief') if row['one_liner'] else 'none yet'}")
+    out.print(f"\n[bold]Brief[/bold]  {escape(_made_by(row, 'brief')) if row['one_liner'] else 'none yet'}")
     lengths = [("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")]
     grid = _grid()
     for title, part in lengths:
         if row[part]:
-            grid.add_row(f"[dim]{title}[/dim]", escape(row[part]))
+            grid.add_row(f"[dim]{title}[/dim]", escape(row[part], lines=True))
     out.print(grid)
     saved = row["time_saved_seconds"]
     if saved is not None:
@@ -89,7 +88,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]]) -> None
     grid = _grid()
     for each in sorted(highlights, key=_score, reverse=True):
         relevance = each["metadata"].get("relevance") or {}
-        lines = [f"[bold]{each['kind']}[/bold]  {escape(each['summary'] or '')}"]
+        lines = [f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}"]
         if relevance:
             parts = ", ".join(f"{name} {relevance['parts'][name]:g}" for name in _PARTS if name in relevance["parts"])
             words = f" ({', '.join(relevance['keywords'])})" if relevance.get("keywords") else ""
@@ -112,11 +111,12 @@ def _print_event(out: Console, row: Mapping[str, Any]) -> None:
         sources = (row["cluster_metrics"] or {}).get("sources", "?")
         out.print(f"\n[bold]Same event[/bold]  {len(row['same_event']) + 1} stories, {sources} sources")
         for other in row["same_event"]:
-            out.print(f"{short(other['id'])}  {other['source'] or '?'}: {other['title']}", markup=False)
+            out.print(visible(f"{short(other['id'])}  {other['source'] or '?'}: {other['title']}"), markup=False)
     if len(row["items"]) > 1:
         out.print(f"\n[bold]Found as[/bold]  {len(row['items'])} items")
         for item in row["items"]:
-            out.print(f"{item['outcome']:10} {item['source']}: {item['url'] or item['external_id']}", markup=False)
+            said = f"{item['outcome']:10} {item['source']}: {item['url'] or item['external_id']}"
+            out.print(visible(said), markup=False)
 
 
 def _cost(rows: list[Mapping[str, Any]]) -> str:

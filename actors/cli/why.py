@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
-from rich.markup import escape
 
-from actors.cli.output import ago, as_json, console, database, short
+from actors.cli.output import ago, as_json, console, database, escape, short, visible
 from actors.engine.canonical import canonical_url
 from actors.store import news
 
@@ -42,7 +41,10 @@ def why(
 ) -> None:
     """Where an article is: which steps it went through, with which outcome, and which jobs are pending."""
     with database() as conn:
-        answer = explain(conn, url)
+        try:
+            answer = explain(conn, url)
+        except ValueError as error:  # as of brackets around what is no IPv6 address
+            raise typer.BadParameter(f"expected an address as in a browser, got {url!r}", param_hint="URL") from error
     if is_json:
         as_json(answer)
     else:
@@ -169,9 +171,9 @@ def _print(answer: Mapping[str, Any]) -> None:
         wait = f" ({job['waiting_for']})" if job["waiting_for"] else ""
         why_failed = f": {_message(job['error'])}" if job["state"] == "failed" else ""
         said = f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago{why_failed}"
-        out.print(said, soft_wrap=True, markup=False)
+        out.print(visible(said), soft_wrap=True, markup=False)
     if not answer["items"] and not answer["jobs"]:
-        out.print(f"nothing is known of {answer['canonical_url']}", soft_wrap=True, markup=False)
+        out.print(visible(f"nothing is known of {answer['canonical_url']}"), soft_wrap=True, markup=False)
         for source in answer["sources"]:
             health = source["status"] or "not read yet"
             last = f"read {ago(source['checked_at'])} ago" if source["checked_at"] else "never read"
@@ -179,7 +181,8 @@ def _print(answer: Mapping[str, Any]) -> None:
             relation = "it is the address of a source" if is_it else "its site has a source"
             said = f"{relation}: {source['name'] or source['url']} ({health}, {last})"
             message = f": {source['message']}" if source["message"] else ""
-            out.print(f"{said}{message}", soft_wrap=True, markup=False)
+            out.print(visible(f"{said}{message}"), soft_wrap=True, markup=False)
         if not answer["sources"]:
             out.print("no source covers its site; zeke-news sources add FEED, or:", markup=False)
-        out.print(f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\'', soft_wrap=True, markup=False)
+        said = f'zeke-jobs send ingest-oneoff \'{{"url": "{answer["url"]}"}}\''
+        out.print(visible(said), soft_wrap=True, markup=False)

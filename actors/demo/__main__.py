@@ -10,11 +10,11 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from actors.demo.run import run
 from actors.demo.system import EndedError, database_url
 from zeke_jobs import embedded, environment
+from zeke_jobs.cli.output import Console, escape
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.own_server import own_server, place
 
@@ -58,7 +58,9 @@ def main(
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except (ZekeJobsError, EndedError, OSError) as error:
-        console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold red]The demo failed:[/] {escape(str(error), lines=True)}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("Interrupted; workers, scheduler and server were stopped.")

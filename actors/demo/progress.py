@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection
-    from rich.console import Console
+
+    from zeke_jobs.cli.output import Console
 
 STATUSES = ("created", "active", "retry", "completed", "failed", "cancelled")
 _UNFINISHED = ("created", "active", "retry")

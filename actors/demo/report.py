@@ -14,10 +14,9 @@ from actors.demo import progress
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rich.console import Console
-
     from actors.demo.expected import Check
     from actors.demo.results import Results
+    from zeke_jobs.cli.output import Console
 
 _BEST = 10  # highlights that are shown
 _HOTTEST = 5  # chili

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
-    from rich.console import Console
 
     from actors.demo.progress import Counts
     from zeke_jobs import Sent
+    from zeke_jobs.cli.output import Console
 
 _BOOT_LIMIT = 30.0  # seconds for the workers to be ready
 _SAMPLE_LIMIT = 50.0  # seconds for the sample site

@@ -18,7 +18,8 @@ def hold(conn: Connection) -> None:
 
     Take it before looking: two stories of one event that are analysed at once would not see each other.
     """
-    SQL.one(conn, "cluster_lock")
+    if SQL.one(conn, "cluster_lock") is None:
+        raise LookupError("expected the row 'clusters' in pipeline_locks, got none; its migration put it there")
 
 
 def unite(conn: Connection, stories: Sequence[UUID]) -> UUID | None:

@@ -28,7 +28,8 @@ class Candidate:
 
 def filing(conn: Connection) -> None:
     """Let one worker at a time look for a story's like and add it, until the end of the transaction."""
-    SQL.one(conn, "story_filing_lock")
+    if SQL.one(conn, "story_filing_lock") is None:
+        raise LookupError("expected the row 'filing' in pipeline_locks, got none; its migration put it there")
 
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:

@@ -38,6 +38,7 @@ def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
     ctx.logger.info(
         "logging in", url=f"https://{payload.user}:{payload.password}@example.org", header=f"Bearer {token}"
     )
+    ctx.progress(1, 2, f"logged in with {payload.password}")
     logging.getLogger("some.library").warning("POST /login password=%s token=%s", payload.password, token)
     if payload.fail == "raise":
         raise RuntimeError(f"401 for {payload.password} with {ctx.settings.token.get_secret_value()}")

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -114,3 +115,45 @@ def test_the_scheduler_lists_its_crons_and_is_quiet_about_each_beat() -> None:
         "    0 9 * * *   zeke_jobs.executor:greet@default ",
         "Scheduling failed",
     ]
+
+
+def _raise(message: str) -> None:
+    raise ValueError(message)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "<odd \x1b]0;title\x07>"
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_nothing_in_a_line_forges_another_or_commands_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, colours: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR" if colours else "NO_COLOR", "1")
+    stream = io.StringIO()
+    logs.configure(stream, json=False)
+    log = logs.get_logger(task="t\x1b[2J", key="a\n12:00:00 [info     ] forged")
+    try:
+        _raise("no\n12:00:00 [info     ] forged in a traceback\x9b2J")
+    except ValueError:
+        log.exception(
+            "failed\r\n12:00:00 [info     ] forged too", odd=Odd(), bidi="\u202egnp.exe", nested={"a\x1bc": 1}
+        )
+    logging.getLogger("dramatiq.worker").warning("lost\n12:00:00 [info     ] %s", "\x1bc")
+    text = stream.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", plain)
+    assert [line for line in plain.splitlines() if line.startswith("12:00:00")] == []
+    assert r"t\x1b[2J" in plain
+    assert r"\x9b2J" in plain
+    assert plain.count("\n    Traceback") == 1
+
+
+def test_json_lines_hold_no_character_that_commands_a_terminal() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logs.get_logger(key="\x9b2J\x7f\u202e\u2028 ä").info("x")
+    assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
+    assert json.loads(stream.getvalue())["key"] == "\x9b2J\x7f\u202e\u2028 ä"
+    assert "ä" in stream.getvalue()

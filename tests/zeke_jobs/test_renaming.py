@@ -108,7 +108,7 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     assert jobs.rows("SELECT active FROM zeke_jobs.task_depth") == [{"active": 1}]
     for row in SQL.all(jobs.conn, "why_gates", gates=["limit/few", "task/new"], most=5):
         assert [UUID(one["id"]) for one in row["holders"]] == [job]
-    assert [row["id"] for row in SQL.all(jobs.conn, "why_key", task="new", key="a")] == [job]
+    assert [row["id"] for row in SQL.all(jobs.conn, "why_key", task="new", id=job)] == [job]
 
 
 def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:

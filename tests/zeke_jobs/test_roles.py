@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import pytest
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 
 import zeke_jobs
+from actors.store import clusters, stories
 from tests.zeke_jobs.engine.conftest import load
-from zeke_jobs import builder, catalogue, metronome, roles
+from zeke_jobs import builder, catalogue, metronome, migrate, roles
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import connect, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
 
@@ -198,8 +200,13 @@ def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], s
         *RAISED,
         "DELETE FROM zeke_jobs.revision",
         "UPDATE zeke_jobs.revision SET source = ''",
+        "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'me')",
         "DELETE FROM zeke_jobs.migration",
         "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/echo', 'me')",
+        "SELECT zeke_jobs.pause('task/echo', 'me', '')",
+        f"SELECT zeke_jobs.cancel('{uuid.uuid4()}', NULL, 'me')",
+        "DELETE FROM zeke_jobs.audit",
+        "INSERT INTO zeke_jobs.audit (action, target) VALUES ('apply', 'revision/1')",
         "UPDATE zeke_jobs.installation SET name = 'mine'",
         "ALTER TABLE zeke_jobs.queue ADD COLUMN mine text",
         "CREATE FUNCTION zeke_jobs.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -236,6 +243,19 @@ def test_an_operator_looks_and_turns_but_neither_works_nor_removes(
         f"DELETE FROM zeke_jobs.queue WHERE message_id = '{job}'",
         "SELECT * FROM zeke_jobs.claim(gen_random_uuid(), 'default', '{echo}', 1)",
         "UPDATE zeke_jobs.queue SET claim = 9",
+        f"UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = '{job}'",
+        f"UPDATE zeke_jobs.queue SET message = '{{}}' WHERE message_id = '{job}'",
+        f"SELECT 1 FROM zeke_jobs.queue WHERE message_id = '{job}' FOR UPDATE",
+        "UPDATE zeke_jobs.task SET sensitive = '{}'",
+        "UPDATE zeke_jobs.gate SET concurrency = 1",
+        "DELETE FROM zeke_jobs.pause",
+        "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/echo', 'somebody else')",
+        "UPDATE zeke_jobs.tick SET job = NULL",
+        "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'somebody else')",
+        "UPDATE zeke_jobs.audit SET login = 'somebody else'",
+        "DELETE FROM zeke_jobs.audit",
+        "INSERT INTO zeke_jobs.audit (action, target, login) VALUES ('apply', 'revision/1', 'somebody else')",
+        "SELECT zeke_jobs.note('apply', 'revision/1', 'somebody else', '')",
         "UPDATE zeke_jobs.revision SET source = ''",
         "DELETE FROM zeke_jobs.revision",
         "DELETE FROM zeke_jobs.migration",
@@ -270,8 +290,12 @@ def test_granting_again_takes_back_what_was_too_much(
     assert granted
     with conn.cursor() as cursor:
         cursor.execute(f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
+        # What the operators of earlier versions could.
+        cursor.execute(f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
+        cursor.execute(f"GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.gate TO {roles.OPERATOR}")
     roles.grant(conn)
     refused(log_in(roles.CLIENT), "SELECT message FROM zeke_jobs.queue")
+    refused(log_in(roles.OPERATOR), "UPDATE zeke_jobs.queue SET state = 'done'", "DELETE FROM zeke_jobs.task")
 
 
 def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connection, granted: str) -> None:
@@ -311,3 +335,175 @@ def test_roles_apply_grants_and_a_stranger_is_told_who_may(
     log_in(roles.OPERATOR)
     assert run(app, "zeke-jobs", ["roles", "--apply"]) == 1
     assert "help: let such a user run it: zeke-jobs roles | psql" in capsys.readouterr().err
+
+
+SENDING = {
+    "known_task", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
+}  # fmt: skip
+LOOKING = {"oldest_due", "depth", "pace"}
+CHANGING = {"cancel", "retry", "pause", "resume", "note_sent"}
+DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
+#: All that each role may do: functions that are not open to everybody, and what it may do to tables and views. Whoever adds a right
+#: writes it here.
+FUNCTIONS = {
+    roles.CLIENT: SENDING,
+    roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit"},
+    roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
+    roles.READER: LOOKING,
+}
+NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
+WRITING = {"INSERT", "UPDATE", "DELETE"}
+
+
+def query(conn: Connection, statement: str) -> list[tuple[object, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
+    """What is granted on tables, views, columns and sequences of ours, by role; PUBLIC as the empty name."""
+    rows = query(
+        conn,
+        """SELECT coalesce(r.rolname, ''), g.name, g.privilege
+        FROM (
+          SELECT a.grantee, n.nspname || '.' || c.relname AS name, a.privilege_type AS privilege
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND a.grantee <> c.relowner
+          UNION ALL
+          SELECT a.grantee, n.nspname || '.' || c.relname || '.' || t.attname, a.privilege_type
+          FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+            aclexplode(t.attacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss')
+          UNION ALL
+          SELECT a.grantee, n.nspname, 'schema ' || a.privilege_type
+          FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND a.grantee <> n.nspowner
+        ) AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee""",
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for role, name, privilege in rows:
+        found.setdefault(str(role), set()).add((str(name), str(privilege)))
+    return found
+
+
+def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
+    assert granted
+    relations = {(str(name), kind) for name, kind in query(
+        conn,
+        """SELECT n.nspname || '.' || c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')""",
+    )}  # fmt: skip
+    ours = {name for name, _ in relations if name.startswith("zeke_jobs.")}
+    views = {name for name, kind in relations if kind == "v"}
+    schema = {("zeke_jobs", "schema USAGE")}
+    both = schema | {("pgboss", "schema USAGE")}
+    written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
+    expected = {
+        roles.CLIENT: schema | {(name, "SELECT") for name in ("zeke_jobs.job", "zeke_jobs.finished")},
+        roles.READER: both | {(name, "SELECT") for name in views},
+        roles.OPERATOR: both | {(name, "SELECT") for name in ours | views},
+        roles.WORKER: schema
+        | {(name, "SELECT") for name in ours}
+        | {(name, how) for name in ours - written for how in WRITING},
+    }
+    assert rights(conn) == expected
+
+
+def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
+    assert granted
+    closed = {str(name) for (name,) in query(
+        conn,
+        """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
+        AND NOT has_function_privilege('public', p.oid, 'EXECUTE')""",
+    )}  # fmt: skip
+    assert closed == set().union(*FUNCTIONS.values())
+    for role, expected in FUNCTIONS.items():
+        found = query(
+            conn,
+            f"""SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
+            AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND has_function_privilege('{role}', p.oid, 'EXECUTE')""",
+        )
+        assert {str(name) for (name,) in found} == expected, role
+
+
+def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
+    for package in ("zeke_jobs", "actors"):
+        root = Path(__file__).parents[2] / package
+        for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
+            assert "pg_advisory" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("role", [roles.READER, roles.CLIENT])
+def test_nobody_with_fewer_rights_holds_up_heartbeats_leases_breaches_apply_or_migrate(
+    conn: Connection, database: str, log_in: Callable[[str], str], role: str
+) -> None:
+    url = log_in(role)
+    refused(
+        url,
+        "SELECT 1 FROM zeke_jobs.lock FOR UPDATE",
+        "SELECT zeke_jobs.take_lock('alone')",
+        "SELECT zeke_jobs.lock_catalogue()",
+        "DO $$ BEGIN LOCK TABLE zeke_jobs.lock; END $$",
+        "DO $$ BEGIN LOCK TABLE zeke_jobs.migration IN SHARE UPDATE EXCLUSIVE MODE; END $$",
+        "DO $$ BEGIN LOCK TABLE zeke_jobs.gate IN SHARE MODE; END $$",
+        "DO $$ BEGIN LOCK TABLE zeke_jobs.job IN SHARE MODE; END $$",
+    )
+    worker, job = uuid.uuid4(), zeke_jobs.send("echo", {"n": 1}).id if role == roles.CLIENT else uuid.uuid4()
+    with closing(psycopg2.connect(url)) as hostile, hostile.cursor() as holding, conn.cursor() as cursor:
+        # Whatever advisory lock there may be, by the names and the numbers of earlier versions, and a look at all there is to see.
+        holding.execute(
+            """SELECT pg_advisory_lock(hashtext(n.name)), pg_advisory_lock(hashtextextended(n.name, 0))
+            FROM unnest(ARRAY['zeke_jobs.alone', 'zeke_jobs.breach', 'zeke_jobs.catalogue', 'zeke_jobs.lease/host',
+              'actors.store.clusters', 'zeke_jobs:file a story']) AS n (name)"""
+        )
+        holding.execute("SELECT pg_advisory_lock(%s)", (0x7A656B65,))
+        holding.execute("SELECT count(*) FROM zeke_jobs.job, zeke_jobs.finished")
+        cursor.execute("SET lock_timeout = '2s'")
+        cursor.execute(
+            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks) VALUES (%s, 'worker', 'h', 1, 'v', '{default}', '{echo}')",
+            (str(worker),),
+        )
+        # A suspect, for which a heartbeat asks who is to run it alone.
+        cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 7}')")
+        cursor.execute("UPDATE zeke_jobs.queue SET deaths = 1")
+        cursor.execute("SELECT alive, alone FROM zeke_jobs.heartbeat(%s, 0, 1, false)", (str(worker),))
+        assert cursor.fetchone() == (True, True)
+        cursor.execute("SELECT outcome FROM zeke_jobs.take_lease('host', 1, %s, %s, 1)", (str(worker), str(job)))
+        assert cursor.fetchone() == ("lost",)
+        cursor.execute("SELECT * FROM zeke_jobs.note_breaches()")
+        catalogue.sync(conn, load(TASKS + "  third: {handler: 'H:echo'}\n"))
+        migrate.migrate(conn, ["actors.store"])
+        with transaction(conn):
+            clusters.hold(conn)
+            stories.filing(conn)
+
+
+def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
+    conn: Connection, other_conn: Connection
+) -> None:
+    with transaction(conn):
+        query(conn, "SELECT zeke_jobs.take_lock('new one')")
+        with other_conn.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(LockNotAvailable):
+                cursor.execute("SELECT zeke_jobs.take_lock('new one')")
+            cursor.execute("SELECT zeke_jobs.take_lock('another one')")
+    with other_conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.take_lock('new one')")
+
+
+def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:
+    worker = uuid.uuid4()
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues) VALUES (%s, 'worker', 'h', 1, 'v', '{default}')",
+            (str(worker),),
+        )
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT zeke_jobs.heartbeat(%s, 0, 1, false)", (str(worker),))
+        cursor.execute(
+            "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
+        )
+        assert cursor.fetchall() == []
+        cursor.execute("ROLLBACK")

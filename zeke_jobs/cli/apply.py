@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotation)
 from zeke_jobs.cli.check import find_modules_here
-from zeke_jobs.cli.output import console, print_json
+from zeke_jobs.cli.output import console, escape, print_json
 from zeke_jobs.cli.plan import Cancel, Drain, File, Rename, as_data, connection, load, orders, show
 
 if TYPE_CHECKING:

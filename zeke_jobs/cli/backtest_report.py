@@ -6,16 +6,13 @@ import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.markup import escape
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from zeke_jobs.cli.output import console, plain, table, when
+from zeke_jobs.cli.output import Console, console, escape, plain, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rich.console import Console
 
     from zeke_jobs.backtest.comparing import Backtest
     from zeke_jobs.backtest.figures import Figures, LimitFigures, TaskFigures
@@ -28,8 +25,6 @@ class Progress(AbstractContextManager["Progress"]):
     """A bar on standard error, where that is a terminal."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),

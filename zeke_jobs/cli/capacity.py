@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotation)
 from zeke_jobs.cli.backtest import Assignments, Begin, End, File, Workers, latest, proposal_of, read_workers, recorded
 from zeke_jobs.cli.check import find_modules_here
-from zeke_jobs.cli.output import console, plain, print_json, table, when
+from zeke_jobs.cli.output import console, escape, plain, print_json, table, when
 from zeke_jobs.cli.plan import connection
 
 if TYPE_CHECKING:

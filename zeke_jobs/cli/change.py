@@ -46,13 +46,14 @@ def retry(
     Exit 1 when there was nothing to retry.
     """
     from zeke_jobs import client
+    from zeke_jobs.catalogue import author
 
     by_filter = any(said is not None for said in (task, status, newer))
     if bool(ids) == by_filter:
         raise UsageError("expected ids, or a filter (--task, --status, --newer), got " + ("both" if ids else "neither"))
     database.choose_to_write()
     if ids:
-        _each(ids, client.retry, as_json=as_json)
+        _each(ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
         return
     try:
         retried = client.retry(
@@ -60,6 +61,7 @@ def retry(
             status=cast("Literal['failed', 'cancelled']", status or "failed"),
             newer=None if newer is None else options.duration(newer),
             limit=limit,
+            by=author(),
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

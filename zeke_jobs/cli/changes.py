@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from rich.markup import escape
-
 from zeke_jobs import written
-from zeke_jobs.cli.output import when
+from zeke_jobs.cli.output import escape, when
 from zeke_jobs.config.models import Limit, Task
 from zeke_jobs.config.scalars import TrapError, meaning
 

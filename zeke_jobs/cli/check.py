@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
-
 from zeke_jobs import environment
+from zeke_jobs.cli.output import console, escape, say, table
 from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.errors import ConfigurationError
 
@@ -39,7 +37,7 @@ def run(path: Path | None) -> int:
     except ConfigurationError as error:
         return complain(str(error), WRONG_USE)
     if outdated := check_comment(checked.text, str(path or environment.config_path())):
-        print(summary(outdated), file=sys.stderr)
+        say(summary(outdated), is_trouble=True)
         return WRONG_USE
     _summarize(checked, path or environment.config_path(), datetime.now(UTC))
     return 0
@@ -53,17 +51,15 @@ def find_modules_here() -> None:
 
 
 def _summarize(config: Config, path: Path, now: datetime) -> None:
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("task", "queue", "limit", "uses", "timeout", "retries", "cron"):
-        table.add_column(title, overflow="fold")
+    out = console()
+    rows = table("task", "queue", "limit", "uses", "timeout", "retries", "cron")
     for task in config.tasks.values():
-        table.add_row(*_row(task))
-    console.print(table)
+        rows.add_row(*map(escape, _row(task)))
+    out.print(rows)
     for task in config.tasks.values():
         if task.cron is not None:
-            console.print(f"\n{task.id}: {fires(task.cron, now)}", soft_wrap=True)
-    console.print(f"\n{path} is fine: {_counted(config)}", soft_wrap=True)
+            out.print(f"\n{escape(task.id)}: {escape(fires(task.cron, now))}", soft_wrap=True)
+    out.print(f"\n{escape(str(path))} is fine: {_counted(config)}", soft_wrap=True)
 
 
 def _row(task: Task) -> tuple[str, ...]:

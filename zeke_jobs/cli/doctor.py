@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, plain, print_json
+from zeke_jobs.cli.output import console, escape, plain, print_json
 from zeke_jobs.cli.run import FAILED
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from zeke_jobs.cli.output import Console
     from zeke_jobs.looking.doctor import Report
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}

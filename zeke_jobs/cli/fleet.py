@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-
 from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotation)
-from zeke_jobs.cli.output import age, console, print_json, table
+from zeke_jobs.cli.output import age, console, escape, print_json, table
 from zeke_jobs.cli.plan import connection
 
 
@@ -31,7 +29,7 @@ def fleet(as_json: options.Json = False) -> None:
                 one.kind,
                 escape(one.host),
                 str(one.pid),
-                one.version,
+                escape(one.version),
                 str(one.revision),
                 str(one.file_revision or ""),
                 age(one.since),

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
+from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.terminal import visible
 
 _KINDS = ("worker", "scheduler")
 
@@ -28,6 +30,6 @@ def health(
         found = checking.of_address(part, contains)
     else:
         raise UsageError(f"expected worker, scheduler or an address http://…, got {part!r}")
-    print(found.sentence)
+    say(visible(found.sentence))
     if not found.is_fine:
         raise typer.Exit(FAILED)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import changes, options
-from zeke_jobs.cli.output import console, print_json, table, took, when
+from zeke_jobs.cli.output import console, escape, print_json, say, table, took, when
 from zeke_jobs.cli.plan import connection
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.terminal import visible
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -59,10 +59,10 @@ def show(number: Number, as_json: options.Json = False) -> None:
         print_json({**_data(one), "source": one.source})
         return
     why = f": {one.message}" if one.message else ""
-    print(f"# revision {one.number}, by {one.origin}, since {when(one.applied_on)}, {one.applied_by}{why}")
+    say(visible(f"# revision {one.number}, by {one.origin}, since {when(one.applied_on)}, {one.applied_by}{why}"))
     for override in one.overrides:
-        print(f"# set by hand: {override.label} = {override.value} ({override.by}: {override.why})")
-    print(one.source, end="" if one.source.endswith("\n") else "\n")
+        say(visible(f"# set by hand: {override.label} = {override.value} ({override.by}: {override.why})"))
+    say(one.source, end="" if one.source.endswith("\n") else "\n")
 
 
 def diff(
@@ -111,13 +111,13 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
     shown = table("task", *numbers, right=numbers)
     for row in rows:
         shown.add_row(
-            row["task"],
+            escape(row["task"]),
             str(row["revision"]),
             str(row["jobs"]),
             f"{row['per_hour']:.1f}",
             *(took(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
             f"{row['failed'] / row['jobs']:.1%}",
-            _cost(row),
+            escape(_cost(row)),
         )
     console().print(shown if rows else f"no job ended that started under revision {number} or {second}")
 
@@ -171,4 +171,4 @@ def _print_text(first: Revision, second: Revision) -> None:
         lineterm="",
     )
     for line in lines:
-        print(line)
+        say(visible(line))

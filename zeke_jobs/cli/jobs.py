@@ -7,17 +7,15 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs import costs
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, console, plain, print_json, styled, table, took, when
+from zeke_jobs.cli.output import age, console, escape, plain, print_json, styled, table, took, when
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.looking.wording import progress
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from zeke_jobs.cli.output import Console
     from zeke_jobs.client import Job
 
 _LINE = 100
@@ -93,9 +91,9 @@ def jobs(
         "id", "task", "status", "sent", "took", "retries", *costly, "note", right=("sent", "took", "retries", "cost")
     )
     for job in found:
-        retries, cost = str(job.retry_count or ""), (_cost(job),) if costly else ()
+        retries, cost = str(job.retry_count or ""), (escape(_cost(job)),) if costly else ()
         facts = (age(job.created_on), _took(job), retries, *cost, escape(_note(job)))
-        rows.add_row(str(job.id), job.task_id, styled(job.status), *facts)
+        rows.add_row(str(job.id), escape(job.task_id), styled(job.status), *facts)
     console().print(rows if found else "no such jobs")
 
 
@@ -132,7 +130,7 @@ def _cut(text: str) -> str:
 def _show(job: Job, children: list[Job]) -> None:
     out = console()
     facts = {
-        "task": job.task_id,
+        "task": escape(job.task_id),
         "status": styled(job.status) + (f" · {escape(_note(job))}" if _note(job) else ""),
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
         "tick": when(job.scheduled_for),
@@ -142,7 +140,7 @@ def _show(job: Job, children: list[Job]) -> None:
         "priority": str(job.priority) if job.priority else "",
         "key": escape(job.key or ""),
         "expires": when(job.expires_on),
-        "cost": _cost(job),
+        "cost": escape(_cost(job)),
         "data": escape(json.dumps(job.data, ensure_ascii=False)),
         "output": "" if job.status != "completed" else escape(json.dumps(job.output, ensure_ascii=False)),
     }
@@ -153,7 +151,7 @@ def _show(job: Job, children: list[Job]) -> None:
     _show_attempts(out, job)
     for child in children:
         out.print(
-            f"  {'sent' if child is children[0] else '':<9} {child.id} {child.task_id} {styled(child.status)}",
+            f"  {'sent' if child is children[0] else '':<9} {child.id} {escape(child.task_id)} {styled(child.status)}",
             soft_wrap=True,
         )
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from rich.markup import escape
-
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, print_json, table
+from zeke_jobs.cli.output import console, escape, print_json, table
 
 
 def limits(as_json: options.Json = False) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
+from zeke_jobs.cli.output import say
 from zeke_jobs.cli.run import FAILED
 
 
@@ -27,7 +28,7 @@ def metrics(
     url = database.choose()
     if not listen:
         text, is_read = exporter.text(url)
-        print(text, end="")
+        say(text, end="")
         if not is_read:
             raise typer.Exit(FAILED)
         return

@@ -10,7 +10,7 @@ import typer
 from zeke_jobs import environment
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.check import find_modules_here
-from zeke_jobs.cli.output import console, print_json
+from zeke_jobs.cli.output import console, escape, print_json
 from zeke_jobs.cli.run import PENDING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def migrate(
         print_json({"pending" if check else "applied": names})
     else:
         for name in names:
-            console().print(f"{'to apply' if check else 'applied'} {name}")
+            console().print(f"{'to apply' if check else 'applied'} {escape(name)}")
         console().print(f"{len(names)} to apply" if check else f"{len(names)} applied; the database is up to date")
     if check and names:
         raise typer.Exit(PENDING)

@@ -8,30 +8,76 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from rich.console import Console
+from rich import console as rich_console
+from rich import markup
+from rich.segment import Segment
 from rich.table import Table
 
 from zeke_jobs.durations import format_duration
 from zeke_jobs.looking.wording import when
+from zeke_jobs.terminal import visible, visible_json
 
-__all__ = ["STATUS_STYLES", "age", "console", "plain", "print_json", "styled", "table", "took", "when"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+
+__all__ = ["STATUS_STYLES", "Console", "Rows", "age", "console", "escape", "plain", "print_json", "say", "styled"]
+__all__ += ["table", "took", "when"]
 
 _WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
 
 STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
 
 
+class Console(rich_console.Console):  # noqa: TID251
+    """A console that no text can command: whatever is printed, control characters in it are shown as escapes.
+
+    Commands print by this and by ``say``, and by nothing else (ruff holds it).
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Before it is measured, so that columns stay straight."""
+        return super().render_str(visible(text, lines=True), **options)
+
+    def render(
+        self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Whatever else is printed, such as a ``Text`` that somebody made."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
+
+
+class Rows(Table):
+    """A table whose cells are one line each, whatever stands in them."""
+
+    def add_row(self, *cells: rich_console.RenderableType | None, **options: Any) -> None:
+        """As rich's, which makes a line of its own of a cell's second line."""
+        super().add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
 def console() -> Console:
     """Standard output, as wide as the terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
-def table(*titles: str, right: tuple[str, ...] = ()) -> Table:
+def escape(text: str, *, lines: bool = False) -> str:
+    """Somebody's text in rich's markup: it is no markup, and stays within its line unless it is meant to have ``lines``."""
+    return markup.escape(visible(text, lines=lines))  # noqa: TID251
+
+
+def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
+    """Print a text as it is, on standard output or error; what would command a terminal is shown as an escape."""
+    print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
+
+
+def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
     """A table without lines, whose columns named in ``right`` hold numbers."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    made = Rows(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         made.add_column(
             title,
@@ -44,7 +90,7 @@ def table(*titles: str, right: tuple[str, ...] = ()) -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    say(visible_json(json.dumps(plain(value), indent=2, ensure_ascii=False)))
 
 
 def plain(value: Any) -> Any:

@@ -6,10 +6,9 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, print_json, table, when
+from zeke_jobs.cli.output import console, escape, print_json, table, when
 from zeke_jobs.cli.run import UsageError
 
 if TYPE_CHECKING:
@@ -32,19 +31,20 @@ def pause(
 
     with _connection() as conn:
         changed = pausing.pause(conn, target, by=author(), reason=reason)
-    console().print(f"{target} {'is paused' if changed else 'was paused already'}")
+    console().print(f"{escape(target)} {'is paused' if changed else 'was paused already'}")
 
 
 def resume(target: Target) -> None:
     """Start jobs again of what was paused."""
     from zeke_jobs import pausing
+    from zeke_jobs.catalogue import author
 
     with _connection() as conn:
-        changed = pausing.resume(conn, target)
+        changed = pausing.resume(conn, target, by=author())
         by_file = any(one.target == target and one.paused_by == "jobs.yaml" for one in pausing.paused(conn))
-    console().print(f"{target} {'is resumed' if changed else 'was not paused by anybody'}")
+    console().print(f"{escape(target)} {'is resumed' if changed else 'was not paused by anybody'}")
     if by_file:
-        console().print(f"{target} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
+        console().print(f"{escape(target)} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
 
 
 def paused(as_json: options.Json = False) -> None:
@@ -58,7 +58,9 @@ def paused(as_json: options.Json = False) -> None:
         return
     rows = table("target", "by", "since", "waiting", "reason", right=("waiting",))
     for one in found:
-        rows.add_row(one.target, escape(one.paused_by), when(one.paused_on), str(one.waiting), escape(one.reason))
+        rows.add_row(
+            escape(one.target), escape(one.paused_by), when(one.paused_on), str(one.waiting), escape(one.reason)
+        )
     console().print(rows if found else "nothing is paused")
 
 

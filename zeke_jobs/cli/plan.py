@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs import environment
 from zeke_jobs.cli import changes, database, options, replay
 from zeke_jobs.cli.check import find_modules_here
-from zeke_jobs.cli.output import console, plain, print_json, when
+from zeke_jobs.cli.output import console, escape, plain, print_json, when
 from zeke_jobs.cli.run import PENDING, UsageError
 
 if TYPE_CHECKING:

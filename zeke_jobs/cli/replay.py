@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from zeke_jobs.cli.output import console, when
+from zeke_jobs.cli.output import console, escape, when
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

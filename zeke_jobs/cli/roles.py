@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli import database
-from zeke_jobs.cli.output import console
+from zeke_jobs.cli.output import console, say
 
 
 def roles(
@@ -24,7 +24,7 @@ def roles(
     from zeke_jobs.postgres import connect
 
     if not apply:
-        print(made.script(), end="")
+        say(made.script(), end="")
         return
     with closing(connect(database.choose_to_write(), application_name="zeke-jobs roles")) as conn:
         try:

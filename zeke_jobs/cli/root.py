@@ -9,6 +9,7 @@ import typer
 
 from zeke_jobs.cli import (
     apply,
+    audit,
     backtest,
     capacity,
     change,
@@ -47,8 +48,9 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from zeke_jobs import __version__
+        from zeke_jobs.cli.output import say
 
-        print(f"zeke-jobs {__version__}")
+        say(f"zeke-jobs {__version__}")
         raise typer.Exit
 
 
@@ -107,5 +109,6 @@ app.command(short_help="Start no more jobs of a task, queue or shared limit.")(p
 app.command(short_help="Start jobs again of what was paused.")(pause.resume)
 app.command(short_help="List what is paused, by whom and why.")(pause.paused)
 app.add_typer(schedule.app, name="schedule", short_help="List, pause, run and backfill schedules.")
+app.command(short_help="List what was changed by hand, and by whom.")(audit.audit)
 app.command(short_help="Print or grant least-privilege roles.")(roles.roles)
 app.command(short_help="Remove what migrations made, after asking.")(uninstall.uninstall)

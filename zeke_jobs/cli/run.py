@@ -11,6 +11,7 @@ import typer
 from psycopg2 import Error, OperationalError
 from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFunction, UndefinedTable
 
+from zeke_jobs.cli.output import say
 from zeke_jobs.errors import (
     ConfigurationError,
     InvalidPayload,
@@ -106,7 +107,7 @@ def _refuse(error: Exception, name: str) -> int:
     path = context.command_path if context is not None else name
     shown: str = error.format_message()  # type: ignore[attr-defined] # click's
     if type(error).__name__ == "NoArgsIsHelpError":  # which typer does not export
-        print(shown, file=sys.stderr)
+        say(shown, is_trouble=True)
         return WRONG_USE
     return complain(f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help", WRONG_USE)
 
@@ -114,11 +115,11 @@ def _refuse(error: Exception, name: str) -> int:
 def complain(message: str, status: int) -> int:
     """Say what went wrong on standard error; answers the status."""
     # Diagnostics of jobs.yaml say "error" in each line already.
-    print(redact(message if ": error: " in message else f"error: {message}"), file=sys.stderr)
+    say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status
 
 
 def _our_bug() -> int:
-    print(redact(traceback.format_exc()), end="", file=sys.stderr)
-    print("error: this is a bug of zeke-jobs; please report it, with the lines above", file=sys.stderr)
+    say(redact(traceback.format_exc()), end="", is_trouble=True)
+    say("error: this is a bug of zeke-jobs; please report it, with the lines above", is_trouble=True)
     return OUR_BUG

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, print_json, styled, table
+from zeke_jobs.cli.output import console, escape, print_json, say, styled, table
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.durations import format_duration
 
@@ -51,9 +49,10 @@ def schedules(
 def run(task: Task, as_json: options.Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
     from zeke_jobs import schedule_control
+    from zeke_jobs.catalogue import author
 
     with _connection(to_write=True) as conn:
-        job = schedule_control.run_now(conn, task)
+        job = schedule_control.run_now(conn, task, by=author())
     if as_json:
         print_json({"id": job})
     else:
@@ -70,17 +69,18 @@ def pause(
 
     with _connection(to_write=True) as conn:
         changed = schedule_control.pause(conn, task, by=author(), reason=reason)
-    console().print(f"the schedule of {task} {'is paused' if changed else 'was paused already'}")
+    console().print(f"the schedule of {escape(task)} {'is paused' if changed else 'was paused already'}")
 
 
 @app.command(short_help="Send ticks again from now on.")
 def resume(task: Task) -> None:
     """Send ticks again from now on; those of the pause are not made up for (see backfill)."""
     from zeke_jobs import schedule_control
+    from zeke_jobs.catalogue import author
 
     with _connection(to_write=True) as conn:
-        changed = schedule_control.resume(conn, task)
-    console().print(f"the schedule of {task} {'is resumed' if changed else 'was not paused'}")
+        changed = schedule_control.resume(conn, task, by=author())
+    console().print(f"the schedule of {escape(task)} {'is resumed' if changed else 'was not paused'}")
 
 
 @app.command(short_help="Send the jobs of the ticks of a past time.")
@@ -97,12 +97,13 @@ def backfill(
 ) -> None:
     """Send the jobs of the ticks of a past time, each that has none."""
     from zeke_jobs import schedule, schedule_control
+    from zeke_jobs.catalogue import author
 
     start = options.moment(from_)
     with _connection(to_write=True) as conn:
         end = schedule.clock(conn) if to is None else options.moment(to)
         try:
-            ticks = schedule_control.backfill(conn, task, start, end, dry_run=dry_run)
+            ticks = schedule_control.backfill(conn, task, start, end, dry_run=dry_run, by=author())
         except ValueError as error:
             raise UsageError(str(error)) from error
     if as_json:
@@ -131,9 +132,9 @@ def _show_all(conn: Connection, *, as_json: bool) -> None:
     for row in rows:
         zone = ZoneInfo(row["timezone"])
         shown.add_row(
-            row["task"],
-            row["cron"],
-            row["timezone"],
+            escape(row["task"]),
+            escape(row["cron"]),
+            escape(row["timezone"]),
             "" if row["paused"] else _in(row["next_tick"], zone),
             "" if row["paused"] else _in(row["next_tick"], None),
             _in(row["last_tick"], zone),
@@ -168,7 +169,7 @@ def _show_ticks(ticks: list[Tick], *, dry_run: bool) -> None:
     shown = table("tick", "", "job")
     for tick in ticks:
         what = tick.reason or ("would be sent" if dry_run else "sent")
-        shown.add_row(f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC", what, str(tick.job or ""))
+        shown.add_row(f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC", escape(what), str(tick.job or ""))
     console().print(shown if ticks else "no ticks in that time")
 
 
@@ -183,7 +184,4 @@ def _warn_of_silence(conn: Connection) -> None:
     passed = schedule.silence(conn)
     if passed is not None:
         shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))
-        print(
-            f"warning: no scheduler has beaten for {shown}; start one: periodiq zeke_jobs.actors",
-            file=sys.stderr,
-        )
+        say(f"warning: no scheduler has beaten for {shown}; start one: periodiq zeke_jobs.actors", is_trouble=True)

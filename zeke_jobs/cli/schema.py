@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli.output import console
+from zeke_jobs.cli.output import console, escape, say
 
 
 def schema(
@@ -21,10 +21,10 @@ def schema(
 
     text = as_text()
     if write is None:
-        print(text, end="")
+        say(text, end="")
         return
     write.write_text(text, encoding="utf-8")
-    console().print(f"{write} written; the first line of jobs.yaml names it:", soft_wrap=True)
+    console().print(f"{escape(str(write))} written; the first line of jobs.yaml names it:", soft_wrap=True)
     console().print(COMMENT.format(path=write, version=VERSION), soft_wrap=True, markup=False)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, print_json
+from zeke_jobs.cli.output import console, escape, print_json, say
 from zeke_jobs.cli.run import UsageError
 
 
@@ -66,14 +66,14 @@ def send(
         raise UsageError(str(error)) from error
     if wait or timeout is not None:
         if not as_json:
-            print(f"sent {sent.id}, waiting", file=sys.stderr)
+            say(f"sent {sent.id}, waiting", is_trouble=True)
         print_json(client.wait(sent.id, None if timeout is None else options.duration(timeout)))
     elif as_json:
         print_json(sent)
     elif sent.duplicate:
-        console().print(f"{sent.id} was there already: {sent.task_id}, {sent.status}", soft_wrap=True)
+        console().print(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}", soft_wrap=True)
     else:
-        console().print(f"{sent.id} sent: {sent.task_id}", soft_wrap=True)
+        console().print(f"{sent.id} sent: {escape(sent.task_id)}", soft_wrap=True)
 
 
 def _read(task: str, words: list[str]) -> dict[str, Any]:

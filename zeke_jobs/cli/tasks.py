@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, print_json, table
+from zeke_jobs.cli.output import console, escape, print_json, table
 from zeke_jobs.durations import format_duration
 
 
@@ -26,12 +26,12 @@ def tasks(as_json: options.Json = False) -> None:
     for task in found:
         waits = "" if task["oldest_wait"] is None else format_duration(timedelta(seconds=int(task["oldest_wait"])))
         rows.add_row(
-            task["id"],
+            escape(task["id"]),
             *(str(task[name] or "") for name in ("queued", "active")),
             ", ".join(str(task[name]) for name in ("limit", "rate") if task[name]),
             *(str(task[name] or "") for name in ("completed", "failed")),
             waits,
-            task["cron"] or "",
+            escape(task["cron"] or ""),
             "[yellow]paused[/]" if task["paused"] else "",
         )
     console().print(rows if found else "no tasks: the first worker that starts fills the catalogue from jobs.yaml")

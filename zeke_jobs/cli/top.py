@@ -24,4 +24,4 @@ def top(
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("expected a terminal, got none; zeke-jobs top --once prints one picture")
-    app.watch(url)
+    app.watch(url, console())

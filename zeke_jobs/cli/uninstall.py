@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeke_jobs.cli import database
-from zeke_jobs.cli.output import console
+from zeke_jobs.cli.output import console, escape, say
+from zeke_jobs.terminal import visible
 
 if TYPE_CHECKING:
     from zeke_jobs.uninstall import Removal
@@ -28,24 +29,26 @@ def uninstall(
     with closing(connect(database.choose_to_write(), application_name="zeke-jobs uninstall")) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)
-        if not yes and typer.prompt(f"type {removal.database} to remove all this") != removal.database:
-            typer.echo("nothing was removed", err=True)
+        if not yes and typer.prompt(f"type {visible(removal.database)} to remove all this") != removal.database:
+            say("nothing was removed", is_trouble=True)
             raise typer.Exit(1)
         for default in removing.uninstall(conn, removal):
-            console().print(f"gone with the functions of zeke_jobs: {default}")
-    console().print(f"removed from {removal.database}")
+            console().print(f"gone with the functions of zeke_jobs: {escape(default)}")
+    console().print(f"removed from {escape(removal.database)}")
 
 
 def _show(removal: Removal) -> None:
     out = console()
-    out.print(f"to be removed from database {removal.database} (environment {removal.environment or 'unnamed'}):")
+    out.print(
+        f"to be removed from database {escape(removal.database)} (environment {escape(removal.environment or 'unnamed')}):"
+    )
     out.print(f"  schema zeke_jobs with {removal.jobs} jobs, {removal.unfinished} of them unfinished")
     for view in removal.views:
-        out.print(f"  view {view}")
+        out.print(f"  view {escape(view)}")
     for one in removal.made:
         if not one.startswith("index "):  # they go with their tables
-            out.print(f"  {one}")
+            out.print(f"  {escape(one)}")
     for name, objects in removal.left.items():
         tables = [one.removeprefix("table ") for one in objects if one.startswith("table ")]
         if tables:
-            out.print(f"stays, unless --package {name}: {', '.join(tables)}")
+            out.print(f"stays, unless --package {escape(name)}: {escape(', '.join(tables))}")

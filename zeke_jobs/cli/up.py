@@ -15,6 +15,7 @@ import typer
 
 from zeke_jobs import environment, logs
 from zeke_jobs.cli.check import find_modules_here
+from zeke_jobs.terminal import visible_but_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +80,8 @@ def write_line(name: str, line: str) -> None:
         if line.strip():
             (logger.info if name in _OWN else logger.error)(line)
         return
-    sys.stderr.write(f"{line}\n" if line.startswith("{") else f"{name:<9} | {line}\n")
+    shown = visible_but_colours(line)
+    sys.stderr.write(f"{shown}\n" if line.startswith("{") else f"{name:<9} | {shown}\n")
     sys.stderr.flush()
 
 

@@ -7,15 +7,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, plain, print_json, styled
+from zeke_jobs.cli.output import console, escape, plain, print_json, styled
 from zeke_jobs.cli.run import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from zeke_jobs.cli.output import Console
     from zeke_jobs.looking.reasons import Reason
     from zeke_jobs.looking.why import Explanation
 

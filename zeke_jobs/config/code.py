@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config.diagnostics import quote, suggest
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.fields import accepted_keys, all_keys, mappings, only_model_at
+from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, mappings, only_model_at
 from zeke_jobs.config.handlers import resolve_path
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
@@ -85,12 +85,12 @@ class _Checks:
         for key in ("sensitive", "unique"):
             names = task.sensitive if key == "sensitive" else task.unique.fields if task.unique else ()
             for at, name in enumerate(names):
-                if name not in model.model_fields:  # as jobs are stored: under Python's names
-                    self._report.add(
-                        self._item((*base, key), at),
-                        f"expected a field of {task.id}'s payload, got {quote(name)}",
-                        suggest(name, model.model_fields, what="there are"),
-                    )
+                path = name.split(".") if key == "sensitive" else [name]
+                # As jobs are stored: under Python's names.
+                if (astray := lost_step(model, path)) is not None:
+                    step, beside = astray
+                    fault = f"expected a field of {task.id}'s payload, got {quote(name)}"
+                    self._report.add(self._item((*base, key), at), fault, suggest(step, beside, what="there are"))
         if task.cron is not None and task.cron.at:
             path: Path = (*base, "cron", "payload")
             self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}")

@@ -25,6 +25,7 @@ LONGEST_NAME = 100
 _TASK = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _ALIAS = r"[A-Za-z][A-Za-z0-9_.-]*"
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_FIELD = rf"{_NAME}(?:\.{_NAME})*"
 _PACKAGE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 _PATH = rf"{_PACKAGE}:[A-Za-z_][A-Za-z0-9_]*"
 _RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
@@ -158,6 +159,10 @@ def check_name(text: str) -> str:
     return _check(text, _NAME, "letters, digits, '_' and '-' as a name", _one_word)
 
 
+def _check_field(text: str) -> str:
+    return _check(text, _FIELD, "a field, or a path such as user.email", _dotted)
+
+
 def _check_alias(text: str) -> str:
     return _check(text, _ALIAS, "letters, digits and '-', '_' or '.' as an alias", _one_word)
 
@@ -183,6 +188,7 @@ def _schema(pattern: str) -> WithJsonSchema:
 
 
 AliasText = Annotated[str, _after(_check_alias), _schema(_ALIAS)]
+FieldPath = Annotated[str, _after(_check_field), _schema(_FIELD)]
 Name = Annotated[str, _after(check_name), _schema(_NAME)]
 PackageText = Annotated[str, _after(_check_package), _schema(_PACKAGE)]
 PathText = Annotated[str, _after(_check_path), _schema(_PATH)]

@@ -9,7 +9,7 @@ from zeke_jobs.config.diagnostics import Diagnostic, split_lines
 from zeke_jobs.config.stanzas import FileStanza
 
 #: Raised with every change of the schema; the first line of a jobs.yaml names the one that it was written by.
-VERSION = 1
+VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves them as they are behind a validator of ours

@@ -11,6 +11,7 @@ from zeke_jobs.config.entries import (
     TASK_KEYS,
     AliasText,
     EntryError,
+    FieldPath,
     Name,
     PackageText,
     PathText,
@@ -182,8 +183,8 @@ class TaskStanza(DefaultsStanza):
         {}, description="Settings of the handler, as it names them.", examples=["settings: {keywords: [one, two]}"]
     )
     unique: Unique | None = Field(None, description="Which second job is not made.", examples=["unique: [story_id]"])
-    sensitive: list[Name] = Field(
-        [], description="Payload fields that are never shown.", examples=["sensitive: [email]"]
+    sensitive: list[FieldPath] = Field(
+        [], description="Payload fields that are never shown.", examples=["sensitive: [email, user.phone]"]
     )
     paused: bool = Field(False, description="Start no jobs; they wait.", examples=["paused: true"])
 

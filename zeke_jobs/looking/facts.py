@@ -207,7 +207,7 @@ def _gate(row: dict[str, Any]) -> GateRow:
 def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
     if task.per_key is None or job.key is None:
         return ()
-    return tuple(Holder(**one) for one in SQL.all(conn, "why_key", task=task.id, key=job.key))
+    return tuple(Holder(**one) for one in SQL.all(conn, "why_key", task=task.id, id=job.id))
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:

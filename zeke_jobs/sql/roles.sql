@@ -30,22 +30,26 @@ GRANT EXECUTE ON FUNCTION
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
 GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished TO zeke_jobs_client;
 
--- Workers and schedulers: all rows of jobs and of the catalogue. No change of the schema, of past revisions, of what people pause.
+-- Workers and schedulers: the rows of jobs, of processes and of the catalogue. No change of the schema, of past revisions, of what people
+-- pause, of what is written down about them.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
-REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.pause FROM zeke_jobs_worker;
-GRANT EXECUTE ON FUNCTION zeke_jobs.pauses_follow() TO zeke_jobs_worker, zeke_jobs_operator;
-REVOKE UPDATE, DELETE ON zeke_jobs.revision, zeke_jobs.installation FROM zeke_jobs_worker;
+REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
+FROM zeke_jobs_worker;
+GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit() TO zeke_jobs_worker;
 
--- Operators: see everything; cancel, retry, pause, apply, set, run schedules. No claims, no completions, no removal of jobs.
+-- Operators: see everything; cancel, retry, pause, apply, set and run schedules, by functions that write down who did. They write no table.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
-GRANT UPDATE (
-  state, message, queue_name, priority, run_at, expires_on, key, attempt_base, deaths, mtime, worker, started_on, completed_on,
-  cancelled_on, cancelled_by, cancel_reason, waiting_for, progress, result
-) ON zeke_jobs.queue TO zeke_jobs_operator;
-GRANT INSERT ON zeke_jobs.revision, zeke_jobs.installation TO zeke_jobs_operator;
-GRANT INSERT, UPDATE ON zeke_jobs.tick TO zeke_jobs_operator;
-GRANT UPDATE (gate) ON zeke_jobs.rate_use TO zeke_jobs_operator;
-GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.gate, zeke_jobs.pause, zeke_jobs.schedule_state TO zeke_jobs_operator;
+GRANT EXECUTE ON FUNCTION
+  zeke_jobs.cancel(uuid, text, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
+  zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
+TO zeke_jobs_operator;
+-- A worker that boots with a new jobs.yaml puts it in force too, and a scheduler decides ticks.
+GRANT EXECUTE ON FUNCTION
+  zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
+  zeke_jobs.lock_schedule(text, text, text, timestamptz),
+  zeke_jobs.advance_schedule(text, text, text, timestamptz, timestamptz),
+  zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
+TO zeke_jobs_operator, zeke_jobs_worker;
 
 -- Dashboards: the views, and nothing else.
 GRANT EXECUTE ON FUNCTION
@@ -82,6 +86,7 @@ BEGIN
       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO zeke_jobs_worker', v_one.name);
     END IF;
   END LOOP;
+  PERFORM zeke_jobs.note('roles', 'database/' || current_database(), NULL, NULL);
 END
 $$;
 

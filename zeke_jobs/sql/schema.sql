@@ -28,7 +28,8 @@ CREATE TYPE zeke_jobs.claimed AS (
 	scheduled_for timestamp with time zone,
 	claimed_on timestamp with time zone,
 	expires_on timestamp with time zone,
-	ahead boolean
+	ahead boolean,
+	sensitive text[]
 );
 
 CREATE TYPE zeke_jobs.job_status AS ENUM (
@@ -85,6 +86,7 @@ BEGIN
   IF v_task.id IS NOT NULL THEN
     NEW.queue_name := v_task.queue;
     NEW.priority := v_task.priority;
+    NEW.sensitive := nullif(NEW.sensitive || v_task.sensitive, '{}');
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
@@ -98,6 +100,15 @@ BEGIN
   RETURN NEW;
 END
 $_$;
+
+CREATE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone, p_next_tick timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  UPDATE zeke_jobs.schedule_state AS s
+  SET cron = p_cron, timezone = p_timezone, decided_to = p_decided_to, next_tick = p_next_tick
+  WHERE s.task = p_task
+$$;
 
 CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
     LANGUAGE plpgsql
@@ -152,6 +163,68 @@ CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
     AS $$
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel(p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+    cancel_reason = coalesce(q.cancel_reason, p_reason),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF v_job.state = 'consumed' THEN
+    -- The worker that runs it also looks by itself, once a second.
+    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
+  ELSIF v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
+  cancel.state := v_job.state;
+  cancel.has_started := v_job.started_on IS NOT NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_jobs uuid[];
+  v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
+BEGIN
+  WITH cancelled AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+      cancel_reason = coalesce(q.cancel_reason, p_reason),
+      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+      mtime = zeke_jobs.now(),
+      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
+    RETURNING q.message_id, q.state, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
+    FROM cancelled AS c
+    WHERE c.awaited OR c.state = 'consumed'
+  )
+  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
@@ -465,7 +538,7 @@ BEGIN
           mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead)::zeke_jobs.claimed AS one
+          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
@@ -582,7 +655,7 @@ BEGIN
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead;
+        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
@@ -641,7 +714,7 @@ BEGIN
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
         SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
         FROM unnest(p_ids) AS d (id)
         WHERE d.id <> ALL (v_ours);
     END IF;
@@ -665,7 +738,7 @@ BEGIN
         least(
           nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
           CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false;
+        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
   END IF;
 END
 $$;
@@ -724,8 +797,8 @@ DECLARE
   v_first record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -776,7 +849,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision)
+        scheduled_for, revision, sensitive)
       VALUES (
         v_id,
         v_task.queue,
@@ -790,7 +863,8 @@ BEGIN
         v_now,
         v_parent,
         v_tick,
-        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r))
+        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+        nullif(v_task.sensitive, '{}'))
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -885,7 +959,7 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
   SELECT
     j.id,
     v_task.queue,
@@ -897,7 +971,8 @@ BEGIN
     j.unique_key,
     v_now,
     (p_options ->> 'parent')::uuid,
-    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
+    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+    nullif(v_task.sensitive, '{}')
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -1049,6 +1124,13 @@ BEGIN
   PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.forget_audit() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
 CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
@@ -1228,7 +1310,7 @@ BEGIN
   ELSIF v_alone AND v_suspects = 0 THEN
     v_alone := zeke_jobs.runs_suspect(p_worker);
   ELSIF NOT v_alone AND v_suspects > 0 THEN
-    PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
+    PERFORM zeke_jobs.take_lock('alone');
     v_alone := (
       SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
         AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
@@ -1299,6 +1381,7 @@ CREATE TABLE zeke_jobs.queue (
     cancelled_on timestamp with time zone,
     cancel_reason text,
     awaited boolean DEFAULT false NOT NULL,
+    sensitive text[],
     waits boolean GENERATED ALWAYS AS ((ahead AND (started_on IS NULL))) STORED NOT NULL,
     cost numeric,
     currency text,
@@ -1358,6 +1441,8 @@ COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active
 
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
 
+COMMENT ON COLUMN zeke_jobs.queue.sensitive IS 'Fields of the payload that its task called sensitive when it was sent; NULL for none. What the task calls so now is masked too.';
+
 COMMENT ON COLUMN zeke_jobs.queue.waits IS 'Claimed ahead, and not known to have started: shown as queued.';
 
 COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so far, over all attempts; NULL is unknown, not nothing.';
@@ -1414,6 +1499,23 @@ CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision inte
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
+CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT zeke_jobs.take_lock('catalogue')
+$$;
+
+CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone) RETURNS TABLE(cron text, timezone text, decided_to timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
+  VALUES (p_task, p_cron, p_timezone, p_decided_to)
+  ON CONFLICT (task) DO UPDATE SET task = excluded.task
+  RETURNING s.cron, s.timezone, s.decided_to
+$$;
+
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1430,18 +1532,33 @@ CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims big
   WHERE q.message_id = r.message_id
 $$;
 
-CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT CASE
-    WHEN coalesce(cardinality(p_fields), 0) = 0 OR jsonb_typeof(p_value) <> 'object' THEN p_value
-    ELSE coalesce(
-      (SELECT jsonb_object_agg(
-         e.key, CASE WHEN e.key = ANY (p_fields) OR f.name IS NOT NULL THEN '"***"' ELSE e.value END)
-       FROM jsonb_each(p_value) AS e (key, value)
-       LEFT JOIN unnest(p_fields) AS f (name) ON zeke_jobs.camel(f.name) = e.key),
-      '{}')
-  END
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 THEN
+    RETURN p_value;
+  END IF;
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          e.key, CASE WHEN '' = ANY (f.rests) THEN '"***"' ELSE zeke_jobs.masked(e.value, f.rests, true) END), '{}')
+        FROM jsonb_each(p_value) AS e (key, value)
+        CROSS JOIN LATERAL (
+          SELECT array_agg(substr(n.field, length(n.name) + 2)) AS rests
+          FROM (SELECT p.field, split_part(p.field, '.', 1) AS name FROM unnest(p_fields) AS p (field)) AS n
+          WHERE e.key IN (n.name, zeke_jobs.camel(n.name))) AS f);
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.masked(e.value, p_fields, p_inside) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'null' THEN
+      RETURN p_value;
+    ELSE
+      RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
+  END CASE;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamp with time zone) RETURNS jsonb
@@ -1497,13 +1614,20 @@ CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timesta
   WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
 $$;
 
+CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL::uuid[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
+  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
+$$;
+
 CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, max_wait interval, wait interval, since timestamp with time zone)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 BEGIN
   -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
-  PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.breach'));
+  PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
       SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late
@@ -1522,6 +1646,18 @@ BEGIN
     SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
     UNION ALL
     SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_action NOT IN ('run', 'backfill') THEN
+    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END
 $$;
 
@@ -1650,9 +1786,22 @@ CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minut
   ) AS f
 $$;
 
-CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
+    LANGUAGE sql
     AS $$
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p
@@ -1798,6 +1947,7 @@ CREATE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_af
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_places tid[];
+  v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
   -- What a crash of the server undoes is purged again.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -1828,16 +1978,16 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key
+      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
     SELECT
       g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -1846,7 +1996,7 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
@@ -1857,6 +2007,38 @@ BEGIN
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_by text := p_revision ->> 'by';
+  v_number integer;
+  v_one record;
+BEGIN
+  PERFORM zeke_jobs.take_lock('catalogue');
+  -- Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+  PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
+  -- The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
+  PERFORM zeke_jobs.write_limits(p_gates);
+  INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
+  OVERRIDING SYSTEM VALUE
+  VALUES ((SELECT coalesce(max(r.number), 0) + 1 FROM zeke_jobs.revision AS r), p_revision ->> 'digest', p_revision ->> 'source',
+    v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides')
+  RETURNING number INTO v_number;
+  PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
+  PERFORM zeke_jobs.give_late_keys();
+  PERFORM zeke_jobs.gather(10000);
+  PERFORM zeke_jobs.pauses_follow();
+  FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
+    UPDATE zeke_jobs.queue AS q SET priority = v_one.priority
+    WHERE q.state = 'queued' AND q.task = v_one.task AND q.priority = v_one.was;
+  END LOOP;
+  PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
+  RETURN v_number;
 END
 $$;
 
@@ -1934,6 +2116,30 @@ BEGIN
     SELECT coalesce(sum(u.count), 0)
     FROM zeke_jobs.rate_use AS u
     WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'));
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamp with time zone, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
+  VALUES (p_task, p_scheduled_for, p_outcome, p_reason, p_origin, p_job)
+  ON CONFLICT (task, scheduled_for) DO UPDATE
+  SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
+    decided_on = excluded.decided_on
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
+$$;
+
+CREATE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'expected rows of zeke_jobs.audit to stay as they are for 400 days, got %', TG_OP
+    USING ERRCODE = 'insufficient_privilege';
 END
 $$;
 
@@ -2047,6 +2253,87 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q;
+  PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.retry(p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text) RETURNS TABLE(id uuid, status zeke_jobs.job_status)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH chosen AS (
+      SELECT q.message_id
+      FROM zeke_jobs.queue AS q
+      WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
+        OR (
+          p_id IS NULL
+          AND q.state = 'rejected'
+          AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
+          AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+          AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
+        )
+      ORDER BY q.completed_on
+      LIMIT p_limit
+      FOR UPDATE
+    ),
+    retried AS (
+      UPDATE zeke_jobs.queue AS q
+      SET
+        state = 'queued',
+        attempt_base = q.attempt,
+        deaths = 0,
+        run_at = zeke_jobs.now(),
+        mtime = zeke_jobs.now(),
+        worker = NULL,
+        started_on = NULL,
+        completed_on = NULL,
+        expires_on = NULL,
+        cancelled_on = NULL,
+        cancelled_by = NULL,
+        cancel_reason = NULL,
+        waiting_for = NULL,
+        progress = NULL,
+        result = NULL
+      FROM chosen AS c
+      WHERE q.message_id = c.message_id
+      RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
+    ),
+    rung AS (
+      SELECT zeke_jobs.ring(r.queue_name)
+      FROM (SELECT DISTINCT queue_name FROM retried) AS r
+    ),
+    noted AS (
+      SELECT zeke_jobs.note(
+        'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
+        CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, array_agg(r.message_id))
+      FROM retried AS r
+      HAVING count(*) > 0
+    )
+    SELECT r.message_id, r.status
+    FROM retried AS r
+    WHERE (SELECT count(*) FROM rung) >= 0 AND (SELECT count(*) FROM noted) >= 0;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2119,6 +2406,33 @@ CREATE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
+$$;
+
+CREATE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  WITH RECURSIVE at (value, path) AS (
+    SELECT p_payload, string_to_array(f.field, '.') FROM unnest(p_fields) AS f (field)
+    UNION ALL
+    SELECT n.value, n.path
+    FROM at AS a
+    CROSS JOIN LATERAL (
+      SELECT e.value, CASE WHEN a.path = '{}' THEN a.path ELSE a.path[2:] END AS path
+      FROM jsonb_each(CASE jsonb_typeof(a.value) WHEN 'object' THEN a.value ELSE '{}' END) AS e (key, value)
+      WHERE a.path = '{}' OR e.key IN (a.path[1], zeke_jobs.camel(a.path[1]))
+      UNION ALL
+      SELECT e.value, a.path
+      FROM jsonb_array_elements(CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value ELSE '[]' END) AS e (value)) AS n
+  ),
+  leaf (text) AS (
+    SELECT a.value #>> '{}' FROM at AS a WHERE jsonb_typeof(a.value) IN ('string', 'number')
+  ),
+  form (text) AS (
+    SELECT l.text FROM leaf AS l
+    UNION
+    SELECT substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2) FROM leaf AS l
+  )
+  SELECT coalesce(array_agg(f.text ORDER BY length(f.text) DESC), '{}') FROM form AS f WHERE length(f.text) >= 4
 $$;
 
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
@@ -2258,8 +2572,8 @@ DECLARE
   v_held integer;
 BEGIN
   -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
-  -- its own.
-  PERFORM pg_advisory_xact_lock(hashtextextended('zeke_jobs.lease/' || p_name, 0));
+  -- its own. Names share sixty-four locks, which are held for this statement only.
+  PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
@@ -2279,6 +2593,19 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
   outcome := 'held';
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  IF NOT FOUND THEN
+    -- Waits for who is just doing the same.
+    INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  END IF;
 END
 $$;
 
@@ -2359,6 +2686,114 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_secrets text[];
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL OR p_value IN ('[]', '{}', 'null') THEN
+    RETURN p_value;
+  END IF;
+  v_secrets := zeke_jobs.secrets(p_message -> 'kwargs', p_fields);
+  RETURN CASE WHEN v_secrets = '{}' THEN p_value ELSE zeke_jobs.without(p_value, v_secrets) END;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
+    RETURN p_value;
+  END IF;
+  RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_text text;
+  v_secret text;
+BEGIN
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          zeke_jobs.without(to_jsonb(e.key), p_secrets) #>> '{}', zeke_jobs.without(e.value, p_secrets)), '{}')
+        FROM jsonb_each(p_value) AS e (key, value));
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.without(e.value, p_secrets) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'string' THEN
+      v_text := p_value #>> '{}';
+      FOREACH v_secret IN ARRAY p_secrets LOOP
+        v_text := replace(v_text, v_secret, '***');
+      END LOOP;
+      RETURN to_jsonb(v_text);
+    WHEN 'number' THEN
+      RETURN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END;
+    ELSE
+      RETURN p_value;
+  END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  ORDER BY w.name
+  ON CONFLICT (name) DO UPDATE
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
+  WHERE (g.concurrency, g.rate_count, g.rate_period)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
+  -- What passed the limit of a task under a former name counts for the new one.
+  UPDATE zeke_jobs.rate_use AS u
+  SET gate = w.name
+  FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
+  WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.gate AS g
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
+    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
+    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+  FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+  ON CONFLICT (id) DO UPDATE
+  SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
+    definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
+    per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
+    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
+    paused = excluded.paused, revision = excluded.revision
+  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
+      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+    IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
+      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
+      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.cron, excluded.paused);
+  DELETE FROM zeke_jobs.task AS t
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+END
+$$;
+
 CREATE TABLE zeke_jobs.history (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -2378,6 +2813,7 @@ CREATE TABLE zeke_jobs.history (
     purged_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     cost numeric,
     currency text,
+    is_sensitive boolean DEFAULT false NOT NULL,
     seq bigint,
     claimed_on timestamp with time zone,
     expires_on timestamp with time zone,
@@ -2389,6 +2825,8 @@ COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end o
 COMMENT ON COLUMN zeke_jobs.history.cost IS 'What the job cost, where somebody knows; NULL is unknown, not nothing.';
 
 COMMENT ON COLUMN zeke_jobs.history.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
+
+COMMENT ON COLUMN zeke_jobs.history.is_sensitive IS 'Its key quoted a sensitive field of its payload: views mask it.';
 
 COMMENT ON COLUMN zeke_jobs.history.seq IS 'Order of arrival.';
 
@@ -2430,11 +2868,12 @@ CREATE VIEW zeke_jobs.job AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
     q.queue_name AS queue,
     q.priority,
-    zeke_jobs.masked((q.message -> 'kwargs'::text), t.sensitive) AS data,
+    zeke_jobs.masked((q.message -> 'kwargs'::text), s.fields) AS data,
         CASE
-            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), t.sensitive)
+            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.unquoted(zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), s.fields), q.message, s.fields)
             ELSE NULL::jsonb
         END AS output,
+    zeke_jobs.unquoted(
         CASE
             WHEN ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NOT NULL)) THEN jsonb_build_object('type', 'Cancelled', 'message', COALESCE(q.cancel_reason, 'cancelled'::text))
             WHEN ((q.state = 'rejected'::zeke_jobs.state) OR ((q.attempt > 0) AND (q.state = 'queued'::zeke_jobs.state))) THEN ( SELECT (a.value -> 'error'::text)
@@ -2443,17 +2882,17 @@ CREATE VIEW zeke_jobs.job AS
               ORDER BY a.n DESC
              LIMIT 1)
             ELSE NULL::jsonb
-        END AS error,
+        END, q.message, s.fields) AS error,
     GREATEST((q.attempt - 1), 0) AS retry_count,
     COALESCE(t.retry_limit, 0) AS retry_limit,
     q.attempt,
-    q.attempts,
+    zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
     q.deaths,
-    q.progress,
-    q.waiting_for,
-    q.key,
+    zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
+    zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
+    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
     q.unique_key,
-    q.idempotency_key,
+    zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
     q.parent,
     q.scheduled_for,
     q.revision,
@@ -2464,11 +2903,15 @@ CREATE VIEW zeke_jobs.job AS
     q.started_on,
     q.completed_on,
     q.cancelled_on,
-    q.cancel_reason,
+    zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
     q.cost,
     q.currency
-   FROM (zeke_jobs.queue q
-     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)));
+   FROM ((zeke_jobs.queue q
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
+                   FROM zeke_jobs.task a
+                  WHERE (q.task = ANY (a.aliases))
+                 LIMIT 1))), '{}'::text[]) AS fields) s);
 
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
 
@@ -2709,6 +3152,34 @@ CREATE VIEW pgboss.version AS
 
 COMMENT ON VIEW pgboss.version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
 
+CREATE TABLE zeke_jobs.audit (
+    number bigint NOT NULL,
+    done_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    login text DEFAULT SESSION_USER NOT NULL,
+    said_by text,
+    action text NOT NULL,
+    target text NOT NULL,
+    reason text,
+    jobs uuid[]
+);
+
+COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
+
+COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
+
+COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
+
+COMMENT ON COLUMN zeke_jobs.audit.jobs IS 'The jobs that were changed.';
+
+ALTER TABLE zeke_jobs.audit ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME zeke_jobs.audit_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE zeke_jobs.breach (
     task text NOT NULL,
     since timestamp with time zone NOT NULL,
@@ -2725,7 +3196,7 @@ CREATE VIEW zeke_jobs.finished AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
     q.queue_name AS queue,
     q.priority,
-    q.key,
+    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
     q.attempt,
     q.deaths,
     q.parent,
@@ -2738,7 +3209,12 @@ CREATE VIEW zeke_jobs.finished AS
     NULL::timestamp with time zone AS purged_on,
     q.cost,
     q.currency
-   FROM zeke_jobs.queue q
+   FROM ((zeke_jobs.queue q
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
+                   FROM zeke_jobs.task a
+                  WHERE (q.task = ANY (a.aliases))
+                 LIMIT 1))), '{}'::text[]) AS fields) s)
   WHERE (q.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))
 UNION ALL
  SELECT h.id,
@@ -2746,7 +3222,10 @@ UNION ALL
     h.state,
     h.queue,
     h.priority,
-    h.key,
+        CASE
+            WHEN h.is_sensitive THEN '***'::text
+            ELSE h.key
+        END AS key,
     h.attempt,
     h.deaths,
     h.parent,
@@ -2844,6 +3323,12 @@ CREATE TABLE zeke_jobs.key_cursor (
 WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a per-key limit begins to look.';
+
+CREATE TABLE zeke_jobs.lock (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.lock IS 'Names under which one process at a time does something; see zeke_jobs.take_lock.';
 
 CREATE TABLE zeke_jobs.migration (
     package text NOT NULL,
@@ -3075,6 +3560,9 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
 
+ALTER TABLE ONLY zeke_jobs.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
@@ -3095,6 +3583,9 @@ ALTER TABLE ONLY zeke_jobs.key_cursor
 
 ALTER TABLE ONLY zeke_jobs.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (name, job);
+
+ALTER TABLE ONLY zeke_jobs.lock
+    ADD CONSTRAINT lock_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY zeke_jobs.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (package, name);
@@ -3128,6 +3619,8 @@ ALTER TABLE ONLY zeke_jobs.unique_holder
 
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
 
@@ -3168,6 +3661,10 @@ CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
 CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
 
 CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
+
+CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
+
+CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 

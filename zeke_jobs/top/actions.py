@@ -34,9 +34,9 @@ def _perform(conn: Connection, command: Command) -> str:
             done = pausing.pause(conn, command.target, by=author(), reason="from top")
             return f"{command.target} {'is paused' if done else 'was paused already'}"
         case "resume":
-            done = pausing.resume(conn, command.target)
+            done = pausing.resume(conn, command.target, by=author())
             return f"{command.target} {'is resumed' if done else 'was not paused by anybody'}"
         case "cancel":
             return f"{command.target}: {client.cancel(command.target, 'from top', by=author(), connection=conn).note}"
         case "retry":
-            return f"{command.target}: {client.retry(command.target, connection=conn).note}"
+            return f"{command.target}: {client.retry(command.target, by=author(), connection=conn).note}"

@@ -9,11 +9,12 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleDimensions, Group
+from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
 from zeke_jobs.postgres import connect
+from zeke_jobs.terminal import visible
 from zeke_jobs.top import actions, board, keys
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.screen import draw
@@ -22,21 +23,22 @@ from zeke_jobs.top.view import View, press
 if TYPE_CHECKING:
     from types import FrameType
 
+    from zeke_jobs.cli.output import Console
     from zeke_jobs.top.board import Board
 
 _TICK = 0.2  # seconds until a new board or another size of the terminal is shown
 
 
-def watch(url: str) -> None:
+def watch(url: str, console: Console) -> None:
     """Show everything and obey keys until ``q``. Needs a terminal.
 
     Args:
         url: The database.
+        console: The terminal.
     """
     # However it ends, the terminal is given back as it was.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
-    console = Console(highlight=False)
     feed = Feed(url)
     feed.start()
     try:
@@ -83,7 +85,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
 
 def _current(feed: Feed, view: View, console: Console) -> Group | Text:
     if feed.newest is None:
-        return Text(feed.trouble or "one moment …")
+        return Text(visible(feed.trouble) or "one moment …")
     shown = replace(view, said=feed.trouble) if feed.trouble and not view.said else view
     return _picture(feed.newest, shown, console)
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from zeke_jobs.looking.wording import span
 from zeke_jobs.schedule import SILENT_AFTER
+from zeke_jobs.terminal import visible
 from zeke_jobs.top import figures
 from zeke_jobs.top.panes import PANES, Column, Pane, by_name
 from zeke_jobs.top.view import View, place
@@ -62,7 +63,7 @@ def _header(board: Board, width: int) -> Text:
     threads = sum(one.threads for one in board.workers)
     done = sum(line.done_per_minute or 0 for line in board.tasks)
     failed = sum(line.failed_per_minute or 0 for line in board.tasks)
-    text = Text(f" {board.environment or 'zeke-jobs'} · rev {board.revision}", style="bold")
+    text = Text(f" {visible(board.environment or 'zeke-jobs')} · rev {board.revision}", style="bold")
     text.append(f" · {active} of {threads} threads · {figures.number(done) or 0} done/m, ", style="not bold")
     text.append(f"{figures.number(failed) or 0} failed/m", style="not bold bright_red" if failed else "not bold")
     silent = board.beat_on is None or board.now - board.beat_on > SILENT_AFTER
@@ -78,9 +79,9 @@ def _header(board: Board, width: int) -> Text:
 
 def _footer(view: View, width: int) -> Text:
     if view.asking is not None:
-        text = Text(f" {view.asking.question}  y: yes, any other key: no", style="bold black on yellow")
+        text = Text(f" {visible(view.asking.question)}  y: yes, any other key: no", style="bold black on yellow")
     elif view.said:
-        text = Text(f" {view.said}", style="bold")
+        text = Text(f" {visible(view.said)}", style="bold")
     else:
         text = Text(f" {_KEYS if view.opened is None else _KEYS_OF_JOB}", style="dim")
     text.truncate(width, pad=True)
@@ -127,7 +128,9 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list
     has_keys = view.pane == pane.name
     columns = _widths(pane, width)
     number = next(n for n, one in enumerate(PANES, 1) if one.name == pane.name)
-    title = f"{number} {pane.name}" + (f" of {board.waiting_of}" if pane.name == "waiting" and board.waiting_of else "")
+    title = f"{number} {pane.name}" + (
+        f" of {visible(board.waiting_of)}" if pane.name == "waiting" and board.waiting_of else ""
+    )
     lines = [_titles(title, columns, width, has_keys=has_keys)]
     if not rows:
         return _fitted([*lines, Text(f"  {pane.empty}", style="dim")], width, height)
@@ -137,7 +140,7 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list
     for at, row in enumerate(rows[first : first + room], first):
         line = Text(style=row.style)
         for n, (column, size) in columns.items():
-            cell = Text(row.cells[n], style=row.styles.get(n, "") if row.cells[n] else "")
+            cell = Text(visible(row.cells[n]), style=row.styles.get(n, "") if row.cells[n] else "")
             cell.truncate(size, overflow="ellipsis")
             cell.align("right" if column.right else "left", size)
             line.append_text(cell).append(" ")
@@ -179,7 +182,7 @@ def _widths(pane: Pane, width: int) -> dict[int, tuple[Column, int]]:
 def _job(found: Explanation | None, view: View, width: int, height: int) -> list[Text]:
     if found is None:
         return [Text("one moment …", style="dim")]
-    lines = [Text(f"{found.task} {found.id} {found.status}", style="bold"), Text()]
+    lines = [Text(f"{visible(found.task)} {found.id} {found.status}", style="bold"), Text()]
     for reason in (*found.reasons, *found.history):
         style = "" if reason in found.reasons else "dim"
         lines += [Text(line, style=style) for line in _wrapped(reason.sentence, width, 2)]
@@ -190,7 +193,9 @@ def _job(found: Explanation | None, view: View, width: int, height: int) -> list
 
 def _wrapped(text: str, width: int, by: int) -> list[str]:
     indent = " " * by
-    return wrap(text, width - 1, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return wrap(
+        visible(text, lines=True), width - 1, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _fitted(lines: list[Text], width: int, height: int) -> list[Text]:

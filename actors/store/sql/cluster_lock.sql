@@ -1,2 +1,2 @@
 -- One at a time: two workers that join overlapping clusters would lock each other's stories. Released at commit.
-SELECT pg_advisory_xact_lock(hashtext('actors.store.clusters')) IS NULL AS locked
+SELECT name FROM public.pipeline_locks WHERE name = 'clusters' FOR UPDATE

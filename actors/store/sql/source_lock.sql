@@ -1,2 +1,2 @@
 -- One poll of a source writes at a time.
-SELECT pg_advisory_xact_lock(hashtextextended(%(source_id)s::text, 1853191016))
+SELECT id FROM public.sources WHERE id = %(source_id)s FOR NO KEY UPDATE

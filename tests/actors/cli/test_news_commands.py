@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,46 @@ def test_what_strangers_write_is_shown_as_it_is(
         status, out, _ = news(*command.split())
         assert status == 0, command
         assert all(word in out for word in NASTY.split()), command
+
+
+def test_what_strangers_write_commands_no_terminal(
+    news: Callable[..., Any], finished: uuid.UUID, conn: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028[/b]\nforged"
+    with conn.cursor() as cursor:
+        for table in (
+            "sources",
+            "stories",
+            "raw_items",
+            "story_overlays",
+            "insights",
+            "source_health",
+            "item_outcomes",
+        ):
+            cursor.execute(
+                """SELECT column_name FROM information_schema.columns
+                WHERE table_name = %s AND data_type = 'text' AND column_name IN ('name', 'title', 'summary', 'message',
+                  'detail', 'quote', 'why_it_matters', 'brief_one_liner', 'brief_two_liner', 'brief_elevator')""",
+                (table,),
+            )
+            for (column,) in cursor.fetchall():
+                cursor.execute(f"UPDATE {table} SET {column} = %s", (hostile,))
+        cursor.execute(
+            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources", (hostile,)
+        )
+    commands = (["sources"], ["sources", "health"], ["stories"], ["story", str(finished)], ["digest"], ["costs"],
+                ["why", hostile], ["sources", "export"], ["sources", "off", hostile], ["why", URL])  # fmt: skip
+    seen = ""
+    for command in commands:
+        for form in (command, [*command, "--json"]):
+            status = run(form)
+            out, err = capsys.readouterr()
+            assert status in (0, 1, 2), (form, err)
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", out + err), (form, out, err)
+            if "story" not in command:
+                assert "forged" not in out.splitlines(), (form, out)
+            seen += out
+    assert seen.count("\\x1b]0;owned") > 5
 
 
 @pytest.mark.parametrize(

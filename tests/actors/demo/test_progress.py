@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
-from rich.console import Console
 
 from actors.demo import progress
+from zeke_jobs.cli.output import Console
 
 
 def test_quiet_means_that_nothing_waits_or_runs() -> None:

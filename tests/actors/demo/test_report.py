@@ -2,11 +2,11 @@ import io
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from actors.demo import report
 from actors.demo.expected import Check
 from actors.demo.results import Results
+from zeke_jobs.cli.output import Console
 
 
 def shown(results: Results) -> str:

@@ -140,11 +140,11 @@ CASES = [
     ),
     Case("status", "queue_pkey", by_id("job_one", QUEUED)),
     Case("cancel", "queue_pkey", by_id("cancel_one", QUEUED, reason="x", by="y")),
-    Case("retry", "queue_pkey", by_id("retry_jobs", FAILED, task=None, status="failed", newer=None, limit=1)),
+    Case("retry", "queue_pkey", by_id("retry_jobs", FAILED, task=None, status="failed", newer=None, limit=1, by="y")),
     Case(
         "retry of what failed",
         "queue_failed",
-        run("retry_jobs", id=None, task="bulk", status="failed", newer=None, limit=100),
+        run("retry_jobs", id=None, task="bulk", status="failed", newer=None, limit=100, by="y"),
     ),
     Case("ask for the end", "queue_pkey", by_id("job_await", QUEUED)),
     Case("output", "queue_pkey", by_id("job_output", "state = 'done'")),
@@ -156,7 +156,7 @@ CASES = [
     Case("how long each task waits", "queue_ready", run("wait_late")),
     Case("how far each limit is used", "queue_active", run("board_limits")),
     Case("who fills a limit", "queue_active", run("why_gates", gates=["limit/pool"], most=5)),
-    Case("who fills a key", "queue_active", run("why_key", task="keyed", key="key-5")),
+    Case("who fills a key", "queue_active", by_id("why_key", "key = 'key-5'", task="keyed")),
     Case("queued jobs of unknown tasks", "queue_ready", run("doctor_unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
     Case("tasks on the board", "queue_ready", run("board_tasks", most=1001, sample=200), most=8 * 1_100 + MOST),

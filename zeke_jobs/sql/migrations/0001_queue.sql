@@ -6,6 +6,28 @@ CREATE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 AS 'SELECT clock_timestamp()';
 
+-- What one process at a time may do is done under the lock of a row here: nobody can take it who may not write the table, while an
+-- advisory lock can be taken, and kept, by everybody who may connect.
+CREATE TABLE zeke_jobs.lock (
+  name text NOT NULL,
+  CONSTRAINT lock_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE zeke_jobs.lock IS 'Names under which one process at a time does something; see zeke_jobs.take_lock.';
+
+-- Wait for a lock, and hold it until the transaction ends. The next statement sees what its last holder did.
+CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  IF NOT FOUND THEN
+    -- Waits for who is just doing the same.
+    INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  END IF;
+END
+$$;
+
 ALTER TABLE zeke_jobs.queue
   ALTER COLUMN state SET NOT NULL,
   ALTER COLUMN state SET DEFAULT 'queued',
@@ -37,6 +59,7 @@ ALTER TABLE zeke_jobs.queue
   ADD COLUMN cancelled_on timestamptz,
   ADD COLUMN cancel_reason text,
   ADD COLUMN awaited boolean NOT NULL DEFAULT false,
+  ADD COLUMN sensitive text[],
   ADD COLUMN waits boolean NOT NULL GENERATED ALWAYS AS (ahead AND started_on IS NULL) STORED;
 
 COMMENT ON TABLE zeke_jobs.queue IS 'One row per job. People read the view zeke_jobs.job.';
@@ -65,6 +88,8 @@ COMMENT ON COLUMN zeke_jobs.queue.parent IS 'The job that sent this one.';
 COMMENT ON COLUMN zeke_jobs.queue.scheduled_for IS 'The tick of the schedule that this job is for.';
 COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran under last; before that, the one in force when it was sent.';
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
+COMMENT ON COLUMN zeke_jobs.queue.sensitive IS
+  'Fields of the payload that its task called sensitive when it was sent; NULL for none. What the task calls so now is masked too.';
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
 
 -- Serves claims: the oldest due job of a (task, priority). Jobs that saw a worker die are claimed alone, by queue_suspect.

@@ -102,6 +102,7 @@ BEGIN
   IF v_task.id IS NOT NULL THEN
     NEW.queue_name := v_task.queue;
     NEW.priority := v_task.priority;
+    NEW.sensitive := nullif(NEW.sensitive || v_task.sensitive, '{}');
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;

@@ -268,7 +268,7 @@ BEGIN
   ELSIF v_alone AND v_suspects = 0 THEN
     v_alone := zeke_jobs.runs_suspect(p_worker);
   ELSIF NOT v_alone AND v_suspects > 0 THEN
-    PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
+    PERFORM zeke_jobs.take_lock('alone');
     v_alone := (
       SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
         AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)

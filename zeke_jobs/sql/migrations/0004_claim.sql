@@ -13,7 +13,8 @@ CREATE TYPE zeke_jobs.claimed AS (
   scheduled_for timestamptz,
   claimed_on timestamptz,
   expires_on timestamptz,
-  ahead boolean
+  ahead boolean,
+  sensitive text[]
 );
 CREATE TYPE zeke_jobs.candidate AS (
   task text, priority integer, gates text[], per_key integer, after_run_at timestamptz, after_seq bigint);
@@ -456,7 +457,7 @@ BEGIN
           mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead)::zeke_jobs.claimed AS one
+          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
@@ -572,7 +573,7 @@ BEGIN
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead;
+        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
@@ -666,7 +667,7 @@ BEGIN
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
         SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
         FROM unnest(p_ids) AS d (id)
         WHERE d.id <> ALL (v_ours);
     END IF;
@@ -690,7 +691,7 @@ BEGIN
         least(
           nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
           CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false;
+        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
   END IF;
 END
 $$;

@@ -280,8 +280,8 @@ DECLARE
   v_first record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -332,7 +332,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision)
+        scheduled_for, revision, sensitive)
       VALUES (
         v_id,
         v_task.queue,
@@ -346,7 +346,8 @@ BEGIN
         v_now,
         v_parent,
         v_tick,
-        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r))
+        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+        nullif(v_task.sensitive, '{}'))
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -443,7 +444,7 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
   SELECT
     j.id,
     v_task.queue,
@@ -455,7 +456,8 @@ BEGIN
     j.unique_key,
     v_now,
     (p_options ->> 'parent')::uuid,
-    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
+    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+    nullif(v_task.sensitive, '{}')
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id

@@ -30,8 +30,8 @@ DECLARE
   v_held integer;
 BEGIN
   -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
-  -- its own.
-  PERFORM pg_advisory_xact_lock(hashtextextended('zeke_jobs.lease/' || p_name, 0));
+  -- its own. Names share sixty-four locks, which are held for this statement only.
+  PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;

@@ -120,11 +120,9 @@ BEGIN
 END
 $$;
 
--- Pauses follow a task to its new name too. Where several become one, the first stands. The owner's deed: a worker that boots with a new
--- jobs.yaml has no rights to pauses.
+-- Pauses follow a task to its new name too. Where several become one, the first stands.
 CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+LANGUAGE sql VOLATILE
 AS $$
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p
@@ -143,7 +141,6 @@ AS $$
   SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
   WHERE excluded.paused_on < p.paused_on
 $$;
-REVOKE ALL ON FUNCTION zeke_jobs.pauses_follow() FROM PUBLIC;
 
 -- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb

@@ -7,7 +7,9 @@ COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so
 COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
 
 ALTER TABLE zeke_jobs.history
-  ADD COLUMN currency text;
+  ADD COLUMN currency text,
+  ADD COLUMN is_sensitive boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN zeke_jobs.history.is_sensitive IS 'Its key quoted a sensitive field of its payload: views mask it.';
 COMMENT ON COLUMN zeke_jobs.history.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
@@ -17,9 +19,10 @@ SELECT
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
   q.queue_name AS queue,
   q.priority,
-  zeke_jobs.masked(q.message -> 'kwargs', t.sensitive) AS data,
-  CASE WHEN q.state = 'done' THEN zeke_jobs.masked(nullif(q.result, 'null'), t.sensitive) END AS output,
-  CASE
+  zeke_jobs.masked(q.message -> 'kwargs', s.fields) AS data,
+  CASE WHEN q.state = 'done'
+    THEN zeke_jobs.unquoted(zeke_jobs.masked(nullif(q.result, 'null'), s.fields), q.message, s.fields) END AS output,
+  zeke_jobs.unquoted(CASE
     WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL
       THEN jsonb_build_object('type', 'Cancelled', 'message', coalesce(q.cancel_reason, 'cancelled'))
     WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
@@ -28,17 +31,17 @@ SELECT
       WHERE a.value ? 'error'
       ORDER BY a.n DESC
       LIMIT 1)
-  END AS error,
+  END, q.message, s.fields) AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
   coalesce(t.retry_limit, 0) AS retry_limit,
   q.attempt,
-  q.attempts,
+  zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
   q.deaths,
-  q.progress,
-  q.waiting_for,
-  q.key,
+  zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
+  zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
+  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
   q.unique_key,
-  q.idempotency_key,
+  zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
   q.parent,
   q.scheduled_for,
   q.revision,
@@ -49,11 +52,16 @@ SELECT
   q.started_on,
   q.completed_on,
   q.cancelled_on,
-  q.cancel_reason,
+  zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
   q.cost,
   q.currency
 FROM zeke_jobs.queue AS q
-LEFT JOIN zeke_jobs.task AS t ON t.id = q.task;
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  -- What was sensitive when it was sent, and what is now: under the name that its task has by now, too.
+  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
+    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+) AS s;
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT
@@ -62,7 +70,7 @@ SELECT
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue,
   q.priority,
-  q.key,
+  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
   q.attempt,
   q.deaths,
   q.parent,
@@ -76,6 +84,11 @@ SELECT
   q.cost,
   q.currency
 FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
+    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+) AS s
 WHERE q.state IN ('done', 'rejected')
 UNION ALL
 SELECT
@@ -84,7 +97,7 @@ SELECT
   h.state,
   h.queue,
   h.priority,
-  h.key,
+  CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
   h.attempt,
   h.deaths,
   h.parent,

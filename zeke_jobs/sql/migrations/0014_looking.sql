@@ -204,7 +204,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
   -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
-  PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.breach'));
+  PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
       SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late

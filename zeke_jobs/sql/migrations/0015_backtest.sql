@@ -35,6 +35,7 @@ AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_places tid[];
+  v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
   -- What a crash of the server undoes is purged again.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -65,16 +66,16 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key
+      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
     SELECT
       g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -83,7 +84,7 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id

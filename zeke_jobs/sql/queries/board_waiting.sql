@@ -1,17 +1,21 @@
--- Queued jobs of a task in the order in which they are claimed, after those that must run alone.
-(SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.key, q.waiting_for
- FROM zeke_jobs.task AS t
- JOIN zeke_jobs.queue AS q ON q.queue_name = t.queue AND q.task = t.id
- WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 0
- ORDER BY q.run_at
- LIMIT %(most)s)
-UNION ALL
-(SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, n.key, n.waiting_for
- FROM zeke_jobs.task AS t
- CROSS JOIN LATERAL (
-   SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.key, q.waiting_for
-   FROM zeke_jobs.queue AS q
-   WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = t.queue AND q.task = t.id
-   ORDER BY q.priority DESC, q.run_at, q.seq
-   LIMIT %(most)s) AS n
- WHERE t.id = %(task)s)
+-- Queued jobs of a task in the order in which they are claimed, after those that must run alone; sensitive fields are masked.
+SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, j.key, j.waiting_for
+FROM (
+  (SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq
+   FROM zeke_jobs.task AS t
+   JOIN zeke_jobs.queue AS q ON q.queue_name = t.queue AND q.task = t.id
+   WHERE t.id = %(task)s AND q.state = 'queued' AND q.deaths > 0
+   ORDER BY q.run_at
+   LIMIT %(most)s)
+  UNION ALL
+  (SELECT l.id, l.attempt, l.deaths, l.priority, l.run_at, l.seq
+   FROM zeke_jobs.task AS t
+   CROSS JOIN LATERAL (
+     SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq
+     FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = t.queue AND q.task = t.id
+     ORDER BY q.priority DESC, q.run_at, q.seq
+     LIMIT %(most)s) AS l
+   WHERE t.id = %(task)s)) AS n
+JOIN zeke_jobs.job AS j ON j.id = n.id
+ORDER BY n.deaths = 0, CASE WHEN n.deaths = 0 THEN n.priority END DESC, n.run_at, n.seq

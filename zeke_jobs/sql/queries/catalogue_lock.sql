@@ -1,2 +1,2 @@
 -- One process at a time decides which revision is in force.
-SELECT pg_advisory_xact_lock(hashtext('zeke_jobs.catalogue'))
+SELECT zeke_jobs.lock_catalogue()

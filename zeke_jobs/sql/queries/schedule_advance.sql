@@ -1,4 +1,2 @@
 -- Write down how far a schedule has come, and by which line.
-UPDATE zeke_jobs.schedule_state
-SET cron = %(cron)s, timezone = %(timezone)s, decided_to = %(decided_to)s, next_tick = %(next_tick)s
-WHERE task = %(task)s
+SELECT zeke_jobs.advance_schedule(%(task)s, %(cron)s, %(timezone)s, %(decided_to)s, %(next_tick)s::timestamptz)

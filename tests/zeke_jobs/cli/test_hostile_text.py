@@ -1,0 +1,207 @@
+"""What a stranger wrote into keys, errors, reasons and names reaches no terminal as a command, whatever command shows it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs import applying, catalogue, client
+from zeke_jobs.cli import up
+from zeke_jobs.cli.output import Console, table
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+FORGED = "  status    completed, says who"
+HOSTILE = f"\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202e\u2028\r[/b][red]\n{FORGED}\n"
+TASKS = """
+  echo: {handler: 'H:echo', max_wait: 1m, uses: [shared]}
+  tick: {handler: 'H:echo', cron: '* * * * *'}
+"""
+TOP = "limits: {shared: {concurrency: 2}}"
+JOB = uuid.UUID(int=5)
+#: Every command with arguments that make it show what the database holds. JSON is asked of each that has it.
+COMMANDS: dict[str, list[tuple[str, ...]]] = {
+    "apply": [("FILE", "-m", HOSTILE)],
+    "audit": [(), ("--who", HOSTILE)],
+    "backtest": [("--from", "2020-01-01")],
+    "cancel": [("QUEUED", "--reason", HOSTILE), (HOSTILE,)],
+    "capacity": [("--from", "2020-01-01")],
+    "check": [("FILE",), ("BROKEN",)],
+    "compare": [("1", "2")],
+    "diff": [("1", "2"), ("1", "2", "--text")],
+    "doctor": [()],
+    "fleet": [()],
+    "health": [("worker", "--host", HOSTILE), (HOSTILE,)],
+    "history": [()],
+    "jobs": [(), ("--task", HOSTILE)],
+    "limits": [()],
+    "metrics": [()],
+    "migrate": [()],
+    "pause": [("queue/default", "--reason", HOSTILE), (HOSTILE,)],
+    "paused": [()],
+    "plan": [("FILE",)],
+    "reload": [(HOSTILE,)],
+    "resume": [("queue/default",), (HOSTILE,)],
+    "retry": [("FAILED",), ("--task", HOSTILE)],
+    "roles": [()],
+    "rollback": [("1", "-m", HOSTILE)],
+    "schedule": [(), ("--next", "1", HOSTILE)],
+    "schedule backfill": [("tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), (HOSTILE, "--from", "2026-01-01")],
+    "schedule pause": [("tick", "--reason", HOSTILE)],
+    "schedule resume": [("tick",)],
+    "schedule run": [("tick",), (HOSTILE,)],
+    "schema": [()],
+    "send": [("echo", "n=1", "--key", HOSTILE), (HOSTILE,)],
+    "set": [("echo.priority=3", "-m", HOSTILE), (HOSTILE,)],
+    "show": [("1",)],
+    "status": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
+    "tasks": [()],
+    "top": [("--once",)],
+    "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # the last of all
+    "up": [],  # its lines are tried apart
+    "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
+}  # fmt: skip
+
+
+def names(command: Any, before: str = "") -> Iterator[str]:
+    for name, inner in command.commands.items():
+        yield (before + name).strip()
+        if hasattr(inner, "commands"):
+            yield from names(inner, f"{name} ")
+
+
+def execute(conn: Connection, statement: str, **values: Any) -> Any:
+    with conn.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchone() if cursor.description else None
+
+
+def plant(conn: Connection) -> dict[str, str]:
+    """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
+    catalogue.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
+    applying.apply(conn, load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), by=HOSTILE, message=HOSTILE)
+    ids = {
+        name: str(client.send("echo", {"n": 1}, key=HOSTILE).id) for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
+    }
+    hostile = {"text": HOSTILE, "json": json.dumps({"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE})}
+    execute(
+        conn,
+        """UPDATE zeke_jobs.queue AS q
+        SET waiting_for = %(text)s, progress = jsonb_build_object('done', 1, 'note', %(text)s::text), attempt = 1,
+          message = jsonb_set(q.message, '{kwargs,text}', to_jsonb(%(text)s::text)),
+          result = to_jsonb(%(text)s::text), cost = 1, currency = %(text)s, run_at = now() + interval '1 hour',
+          attempts = jsonb_build_array(jsonb_build_object('attempt', 1, 'outcome', 'retry', 'reason', %(text)s::text,
+            'error', %(json)s::jsonb, 'ended_on', now()))""",
+        **hostile,
+    )
+    worker = uuid.uuid4()
+    execute(
+        conn,
+        """INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, refusal, heartbeat_on)
+        VALUES (%(worker)s, 'worker', %(text)s, 1, %(text)s, ARRAY['default', %(text)s], ARRAY['echo', %(text)s], 1, %(text)s, now())""",
+        worker=str(worker),
+        **hostile,
+    )
+    execute(
+        conn,
+        """UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now(), claimed_on = now(), worker = %(worker)s
+        WHERE message_id = %(id)s""",
+        worker=str(worker),
+        id=ids["ACTIVE"],
+    )
+    execute(conn, "UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), started_on = now() WHERE message_id = %(id)s", id=ids["FAILED"])  # fmt: skip
+    execute(
+        conn,
+        """UPDATE zeke_jobs.queue SET state = 'rejected', completed_on = now(), cancelled_on = now(), cancelled_by = %(text)s,
+          cancel_reason = %(text)s, message = message || jsonb_build_object('actor_name', %(text)s::text)
+        WHERE message_id = %(id)s""",
+        id=ids["CANCELLED"],
+        **hostile,
+    )
+    for target in ("task/third", "schedule/tick", "limit/shared", f"queue/{HOSTILE}"):
+        execute(
+            conn,
+            "INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (%(target)s, %(text)s, %(text)s)",
+            target=target,
+            **hostile,
+        )
+    return ids
+
+
+def test_every_command_is_tried() -> None:
+    assert set(names(typer.main.get_command(app))) == set(COMMANDS)
+
+
+def takes_json(name: str) -> bool:
+    command: Any = typer.main.get_command(app)
+    for part in name.split():
+        command = command.commands[part]
+    return any("--json" in parameter.opts for parameter in command.params)
+
+
+def test_no_command_prints_what_commands_a_terminal(
+    conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("zeke_jobs.cli.apply._PATIENCE", 0.0)
+    words = plant(conn)
+    file, broken = tmp_path / "jobs.yaml", tmp_path / "broken\x1b[2J.yaml"
+    file.write_text(load(TASKS.replace("1m", "2m").replace("* * * * *", "1 * * * *"), TOP).text)
+    broken.write_text("version: 1\ntasks: {a: {handler: 'os:getcwd', descriptoin: \"\x9b2J\u202e\"}}\n")
+    words |= {"FILE": str(file), "BROKEN": str(broken)}
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
+    seen = ""
+    for name in sorted(
+        COMMANDS, key=lambda one: (one == "uninstall", one in ("cancel", "retry", "resume", "rollback"))
+    ):
+        if name == "uninstall":
+            execute(conn, "DELETE FROM zeke_jobs.worker")
+        for arguments in COMMANDS[name]:
+            line = [*name.split(), *(words.get(one, one) for one in arguments)]
+            for form in (line, [*line, "--json"]) if takes_json(name) else (line,):
+                status = run(app, "zeke-jobs", form)
+                out, err = capsys.readouterr()
+                assert status != 3, (form, err)
+                assert not RAW.search(out), (form, RAW.search(out), out)
+                assert not RAW.search(err), (form, RAW.search(err), err)
+                assert not any(line.startswith(FORGED) for line in out.splitlines()), (form, out)
+                seen += out + err
+    assert seen.count(r"\x1b]0;owned") > 20, "the hostile text was shown nowhere"
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", form)
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    up.write_line("workers", '{"key": "\x9b2J"}')
+    assert not RAW.search(written.getvalue())
+    if form == "console":
+        up.write_line("workers", "\x1b[32mfine\x1b[0m \x1b]0;owned\x07 \x9b2J")
+        assert written.getvalue().endswith("| \x1b[32mfine\x1b[0m \\x1b]0;owned\\x07 \\x9b2J\n")
+
+
+def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it() -> None:
+    file = io.StringIO()
+    rows = table("key", "state")
+    rows.add_row("a\x1b[2J\nb", "failed")
+    rows.add_row("c", "completed")
+    Console(file=file, width=40).print(rows)
+    assert file.getvalue().split(os.linesep)[1:3] == [r"a\x1b[2J\nb  failed   ", "c            completed"]

@@ -1,0 +1,276 @@
+"""What a task calls sensitive stays so for the jobs that were sent then, wherever people look, whatever becomes of the task."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg2.extras import Json, RealDictCursor
+from pydantic import BaseModel, Field
+
+import zeke_jobs
+from tests.zeke_jobs.engine.conftest import load
+from zeke_jobs import catalogue, client, redaction, retention
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.config import load_text
+from zeke_jobs.config.fields import lost_step
+from zeke_jobs.errors import ConfigurationError, InvalidPayload
+from zeke_jobs.payload_schema import PayloadSchema
+from zeke_jobs.payloads import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+SECRET, PHONE, CARD, TOKEN = 'planted-"5\n5', "+49-planted-7", 4111111111111111, "tok-planted"
+SECRETS = (SECRET, json.dumps(SECRET)[1:-1], PHONE, str(CARD), TOKEN)
+
+
+class User(Payload):
+    full_name: str = ""
+    e_mail: str = ""
+
+
+class Order(Payload):
+    password: str = ""
+    user: User = Field(default_factory=User)
+    contacts: list[dict[str, Any]] = Field(default_factory=list)
+    card: int = 0
+    note: str = ""
+
+
+PAYLOAD = {
+    "password": SECRET,
+    "user": {"full_name": "Ada", "e_mail": "ada@planted.example"},
+    "contacts": [{"phone": PHONE, "city": "Berlin"}, {"phone": [PHONE], "city": "Rome"}],
+    "card": CARD,
+    "note": "plain",
+}
+FIELDS = ["password", "user.e_mail", "contacts.phone", "card"]
+PLANTED = (*SECRETS, "ada@planted.example")
+
+
+def rows(conn: Connection, statement: str, **values: Any) -> list[dict[str, Any]]:
+    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement, values)
+        return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def plant(conn: Connection, job: object) -> None:
+    """A job that failed before, and quotes its payload wherever it says something."""
+    text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
+    rows(
+        conn,
+        """UPDATE zeke_jobs.queue
+        SET progress = jsonb_build_object('done', 1, 'note', %(text)s::text), waiting_for = %(text)s, cancel_reason = %(text)s,
+          attempts = jsonb_build_array(jsonb_build_object('outcome', 'retry', 'attempt', 1, 'reason', %(text)s::text, 'error',
+            jsonb_build_object('type', 'OSError', 'message', %(text)s::text, 'traceback', %(text)s::text, 'details', %(payload)s::jsonb))),
+          attempt = 1, result = jsonb_build_object('said', %(text)s::text, 'copy', %(payload)s::jsonb, %(text)s::text, 1, 'n', %(card)s)
+        WHERE message_id = %(job)s""",
+        text=text,
+        payload=Json(PAYLOAD),
+        card=CARD,
+        job=str(job),
+    )
+
+
+def seen(conn: Connection) -> dict[str, str]:
+    return {
+        view: str(rows(conn, f"SELECT coalesce(string_agg(v::text, ''), '') AS text FROM {view} AS v")[0]["text"])
+        for view in ("zeke_jobs.job", "zeke_jobs.finished", "pgboss.job", "pgboss.archive")
+    }
+
+
+def leaks(text: str) -> list[str]:
+    doubled = text.replace('""', '"').replace("\\\\", "\\")
+    return [secret for secret in PLANTED if secret in text or secret in doubled]
+
+
+@pytest.fixture
+def job(conn: Connection, make_task: Callable[..., None]) -> str:
+    make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"], retry_limit=3)
+    sent = zeke_jobs.send("order", PAYLOAD, key=f"customer {PHONE}", idempotency_key=f"order of {PHONE}")
+    plant(conn, sent.id)
+    return str(sent.id)
+
+
+def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields(conn: Connection, job: str) -> None:
+    for change in (
+        "UPDATE zeke_jobs.task SET sensitive = '{}'",
+        "UPDATE zeke_jobs.task SET id = 'new-order', aliases = '{}'",
+        "DELETE FROM zeke_jobs.task",
+    ):
+        rows(conn, change)
+        for view, text in seen(conn).items():
+            assert leaks(text) == [], (change, view)
+    data = client.status(job).data
+    assert (data["password"], data["card"], data["user"]) == ("***", "***", {"full_name": "Ada", "e_mail": "***"})
+    assert data["contacts"] == [{"phone": "***", "city": "Berlin"}, {"phone": "***", "city": "Rome"}]
+    assert data["note"] == "plain"
+
+
+def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"])
+    zeke_jobs.send_many("order", [PAYLOAD, PAYLOAD])
+    rows(conn, "SELECT zeke_jobs.send('bestellung', %(payload)s)", payload=Json(PAYLOAD))
+    message = {"queue_name": "default", "actor_name": "bestellung", "args": [], "kwargs": PAYLOAD, "options": {}}
+    rows(
+        conn,
+        "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (gen_random_uuid(), 'default', 'queued', %(message)s)",
+        message=Json(message),
+    )
+    assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [FIELDS] * 4
+    rows(conn, "DELETE FROM zeke_jobs.task")
+    assert leaks(seen(conn)["zeke_jobs.job"]) == []
+
+
+def test_a_task_without_sensitive_fields_costs_its_rows_nothing(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("order", Order)
+    zeke_jobs.send("order", PAYLOAD)
+    zeke_jobs.send_many("order", [PAYLOAD])
+    assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [None, None]
+    assert client.jobs()[0].data == PAYLOAD
+
+
+@pytest.mark.parametrize("name", ["order", "bestellung"])
+def test_a_field_that_becomes_sensitive_is_masked_in_the_jobs_that_are_there(
+    conn: Connection, make_task: Callable[..., None], name: str
+) -> None:
+    make_task(name, Order, sensitive=["card"])
+    job = zeke_jobs.send(name, PAYLOAD)
+    plant(conn, job.id)
+    make_task("order", Order, sensitive=FIELDS[:3], aliases=["bestellung"])
+    if name != "order":
+        rows(conn, "DELETE FROM zeke_jobs.task WHERE id <> 'order'")
+    assert leaks(seen(conn)["zeke_jobs.job"]) == []
+
+
+@pytest.mark.parametrize("state", ["rejected", "done"])
+def test_status_why_and_top_show_nothing_of_it(
+    conn: Connection, job: str, state: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    rows(conn, "UPDATE zeke_jobs.task SET sensitive = '{}'")
+    other = str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id)
+    rows(conn, "UPDATE zeke_jobs.queue SET sensitive = %(fields)s, state = 'consumed', started_on = now() WHERE message_id = %(id)s", fields=FIELDS, id=other)  # fmt: skip
+    plant(conn, other)
+    third = str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id)
+    rows(conn, "UPDATE zeke_jobs.queue SET sensitive = %(fields)s WHERE message_id = %(id)s", fields=FIELDS, id=third)
+    plant(conn, third)
+    rows(conn, "UPDATE zeke_jobs.queue SET state = %(state)s, completed_on = now() WHERE message_id = %(id)s", state=state, id=job)  # fmt: skip
+    shown = ""
+    for command in (("status", job), ("status", job, "--json"), ("why", job), ("why", job, "--json"), ("jobs",), ("why", other),
+                    ("why", third), ("status", other), ("jobs", "--json"), ("top", "--once")):  # fmt: skip
+        assert run(app, "zeke-jobs", list(command)) == 0
+        said = "".join(capsys.readouterr())
+        assert leaks(said) == [], command
+        shown += said
+    assert "Berlin" in shown
+    assert "***" in shown
+
+
+def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connection, job: str) -> None:
+    plain = zeke_jobs.send("order", PAYLOAD, key="customer 7").id
+    rows(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() - interval '1 year'")
+    assert retention.purge(conn) == 2
+    keys = {str(row["id"]): row["key"] for row in rows(conn, "SELECT id, key FROM zeke_jobs.finished")}
+    assert keys == {job: "***", str(plain): "customer 7"}
+    assert {view for view, text in seen(conn).items() if leaks(text)} == set()
+    # What a backtest counts by is still there, in the table that clients and readers cannot read.
+    assert f"customer {PHONE}" in [row["key"] for row in rows(conn, "SELECT key FROM zeke_jobs.history")]
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "expected"),
+    [
+        ({"a": 1}, None, {"a": 1}),
+        ({"a": 1}, [], {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, ["a.b"], {"a": {"b": "***", "c": 2}}),
+        ({"a": [{"b": 1}, {"b": [2]}, {"c": 3}]}, ["a.b"], {"a": [{"b": "***"}, {"b": "***"}, {"c": 3}]}),
+        ({"a": [[{"b": 1}]]}, ["a.b"], {"a": [[{"b": "***"}]]}),
+        ({"a": "text where an object was expected"}, ["a.b"], {"a": "***"}),
+        ({"a": ["x"], "b": None}, ["a.b", "b.c"], {"a": ["***"], "b": None}),
+        ({"storyUser": {"eMail": 1}}, ["story_user.e_mail"], {"storyUser": {"eMail": "***"}}),
+        ({"a": {"b": 1}}, ["a", "a.b"], {"a": "***"}),
+        ([1, {"a": 2}], ["a"], [1, {"a": "***"}]),
+        ("text", ["a"], "text"),
+        (None, ["a"], None),
+        ({}, ["a"], {}),
+    ],
+)
+def test_a_path_leads_through_objects_and_lists(conn: Connection, value: Any, fields: Any, expected: Any) -> None:
+    assert rows(conn, "SELECT zeke_jobs.masked(%(value)s, %(fields)s::text[]) AS m", value=Json(value), fields=fields) == [{"m": expected}]  # fmt: skip
+
+
+def test_a_secret_is_found_in_all_that_quotes_it_and_common_words_stay(conn: Connection) -> None:
+    message = {"kwargs": {"a": {"b": ['x"y\nz', "abc", True, None, 12345]}, "c": "kept"}}
+    said = {"x": 'q x"y\nz q', "j": json.dumps('x"y\nz'), 'x"y\nz': ["abc", True, 12345, "n 12345"]}
+    found = rows(conn, "SELECT zeke_jobs.unquoted(%(said)s::jsonb, %(message)s, '{a.b}') AS u", said=Json(said), message=Json(message))  # fmt: skip
+    assert found == [{"u": {"x": "q *** q", "j": '"***"', "***": ["abc", True, "***", "n ***"]}}]
+
+
+def test_texts_that_a_worker_writes_are_masked_by_path_and_in_each_spelling() -> None:
+    payload = {"user": {"eMail": "ä'\"@planted"}, "list": [{"t": "secret one"}]}
+    with redaction.hiding(payload, ["user.e_mail", "list.t"]):
+        spelled = ("ä'\"@planted", json.dumps("ä'\"@planted"), repr("ä'\"@planted"), "%C3%A4%27%22%40planted")
+        assert [redaction.redact(text).strip("'\"") for text in spelled] == ["***"] * 4
+        assert redaction.redact("secret+one secret%20one") == "*** ***"
+    assert redaction.redact("secret one") == "secret one"
+
+
+def test_a_refused_payload_is_not_shown_from_above_or_below_a_sensitive_field() -> None:
+    schema = PayloadSchema(Order.model_json_schema(by_alias=False), frozenset(["user.e_mail", "contacts"]))
+    for payload in ({"user": {"e_mail": 123456}}, {"user": "ada@planted"}, {"contacts": ["planted-contact"]}):
+        (fault,) = schema.check(payload)[1]
+        assert "got ***" in fault[1], fault
+
+
+def test_send_does_not_quote_a_nested_sensitive_value(make_task: Callable[..., None]) -> None:
+    make_task("order", Order, sensitive=["user.e_mail"], revision=3)
+    with pytest.raises(InvalidPayload) as raised:
+        zeke_jobs.send("order", {"user": {"e_mail": ["ada@planted"]}})
+    assert "planted" not in str(raised.value)
+
+
+class Deep(BaseModel):
+    user: User | None = None
+    users: list[User] = Field(default_factory=list)
+    by_name: dict[str, User] = Field(default_factory=dict)
+    free: dict[str, Any] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("user", None), ("user.e_mail", None), ("users.e_mail", None), ("by_name.ada.e_mail", None), ("free.what.ever", None),
+        ("usr", "usr"), ("user.mail", "mail"), ("users.e_mail.x", "x"), ("by_name.ada.mail", "mail"), ("user.eMail", "eMail"),
+    ],
+)  # fmt: skip
+def test_a_path_is_checked_against_the_payload_s_model(path: str, step: str | None) -> None:
+    found = lost_step(Deep, path.split("."))
+    assert (found and found[0]) == step
+
+
+def test_jobs_yaml_takes_paths_and_refuses_those_that_lead_nowhere() -> None:
+    text = "version: 1\ntasks:\n  order: {handler: 'tests.zeke_jobs.engine.handlers:echo', sensitive: [PATH]}\n"
+    with pytest.raises(ConfigurationError, match=r"expected a field of order's payload, got 'no\.such'"):
+        load_text(text.replace("PATH", "no.such"), "jobs.yaml")
+    with pytest.raises(ConfigurationError, match=r"expected a field, or a path such as user\.email, got 'a\.\.b'"):
+        load_text(text.replace("PATH", "a..b"), "jobs.yaml")
+
+
+def test_apply_that_removes_a_task_leaves_its_finished_jobs_masked(conn: Connection) -> None:
+    tasks = "  echo: {handler: 'H:echo', sensitive: [story_id]}\n"
+    catalogue.sync(conn, load(tasks))
+    job = zeke_jobs.send("echo", {"n": 1, "story_id": SECRET}).id
+    rows(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now()")
+    catalogue.sync(conn, load("  other: {handler: 'H:echo'}\n"))
+    assert rows(conn, "SELECT id FROM zeke_jobs.task") == [{"id": "other"}]
+    assert client.status(job).data["story_id"] == "***"

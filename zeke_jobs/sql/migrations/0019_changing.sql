@@ -1,0 +1,378 @@
+-- What people change: by functions with the owner's rights, since nobody else may write the tables, and each change is written down.
+
+CREATE TABLE zeke_jobs.audit (
+  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  done_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  login text NOT NULL DEFAULT session_user,
+  said_by text,
+  action text NOT NULL,
+  target text NOT NULL,
+  reason text,
+  jobs uuid[],
+  CONSTRAINT audit_pkey PRIMARY KEY (number)
+);
+COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
+COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
+COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
+COMMENT ON COLUMN zeke_jobs.audit.jobs IS 'The jobs that were changed.';
+-- Serves the list of the newest, and its retention.
+CREATE INDEX audit_done ON zeke_jobs.audit (done_on);
+
+-- Against slips of the owner too, who could take this trigger away.
+CREATE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'expected rows of zeke_jobs.audit to stay as they are for 400 days, got %', TG_OP
+    USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+CREATE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audit
+  FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
+CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
+  FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
+
+CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
+  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
+$$;
+
+-- What is older than its time; a worker's process calls it, and can choose neither.
+CREATE FUNCTION zeke_jobs.forget_audit() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
+$$;
+
+-- Cancel a queued job at once; mark an active one, which its worker then stops. Answers the state of its row; NULL where there is
+-- nothing to cancel.
+CREATE FUNCTION zeke_jobs.cancel(
+  p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+    cancel_reason = coalesce(q.cancel_reason, p_reason),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF v_job.state = 'consumed' THEN
+    -- The worker that runs it also looks by itself, once a second.
+    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
+  ELSIF v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
+  cancel.state := v_job.state;
+  cancel.has_started := v_job.started_on IS NOT NULL;
+END
+$$;
+
+-- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit: the one named, or the oldest that
+-- match. One named that waits for its next attempt gets it now. Rings the doorbell of their queues.
+CREATE FUNCTION zeke_jobs.retry(
+  p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text)
+RETURNS TABLE (id uuid, status zeke_jobs.job_status)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+-- With its values the planner sees which of the two halves it is about, and which index serves it.
+SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH chosen AS (
+      SELECT q.message_id
+      FROM zeke_jobs.queue AS q
+      WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
+        OR (
+          p_id IS NULL
+          AND q.state = 'rejected'
+          AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
+          AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+          AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
+        )
+      ORDER BY q.completed_on
+      LIMIT p_limit
+      FOR UPDATE
+    ),
+    retried AS (
+      UPDATE zeke_jobs.queue AS q
+      SET
+        state = 'queued',
+        attempt_base = q.attempt,
+        deaths = 0,
+        run_at = zeke_jobs.now(),
+        mtime = zeke_jobs.now(),
+        worker = NULL,
+        started_on = NULL,
+        completed_on = NULL,
+        expires_on = NULL,
+        cancelled_on = NULL,
+        cancelled_by = NULL,
+        cancel_reason = NULL,
+        waiting_for = NULL,
+        progress = NULL,
+        result = NULL
+      FROM chosen AS c
+      WHERE q.message_id = c.message_id
+      RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
+    ),
+    rung AS (
+      SELECT zeke_jobs.ring(r.queue_name)
+      FROM (SELECT DISTINCT queue_name FROM retried) AS r
+    ),
+    noted AS (
+      SELECT zeke_jobs.note(
+        'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
+        CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, array_agg(r.message_id))
+      FROM retried AS r
+      HAVING count(*) > 0
+    )
+    SELECT r.message_id, r.status
+    FROM retried AS r
+    WHERE (SELECT count(*) FROM rung) >= 0 AND (SELECT count(*) FROM noted) >= 0;
+END
+$$;
+
+-- Claims take nothing of the target from now on. False: it was paused already, and the first pause stands.
+CREATE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
+  RETURN true;
+END
+$$;
+
+-- End a pause, and wake the workers that can claim again. False: there was none.
+CREATE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q;
+  PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
+  RETURN true;
+END
+$$;
+
+-- Make the limits what jobs.yaml says. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
+-- rows of this table, if only none. One that waits obeys the new ones. A lowered limit lets running jobs finish.
+CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  ORDER BY w.name
+  ON CONFLICT (name) DO UPDATE
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
+  WHERE (g.concurrency, g.rate_count, g.rate_period)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
+  -- What passed the limit of a task under a former name counts for the new one.
+  UPDATE zeke_jobs.rate_use AS u
+  SET gate = w.name
+  FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
+  WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.gate AS g
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+END
+$$;
+
+-- Make the tasks what jobs.yaml says; the revision of a task moves only when something of it changed. Jobs of a task that left the file
+-- stay, and wait for a task of that name.
+CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
+    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
+    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+  FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+  ON CONFLICT (id) DO UPDATE
+  SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
+    definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
+    per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
+    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
+    paused = excluded.paused, revision = excluded.revision
+  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
+      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+    IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
+      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
+      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.cron, excluded.paused);
+  DELETE FROM zeke_jobs.task AS t
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+END
+$$;
+
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued ones at once, active ones are stopped by their
+-- workers.
+CREATE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_jobs uuid[];
+  v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
+BEGIN
+  WITH cancelled AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+      cancel_reason = coalesce(q.cancel_reason, p_reason),
+      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+      mtime = zeke_jobs.now(),
+      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
+    RETURNING q.message_id, q.state, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
+    FROM cancelled AS c
+    WHERE c.awaited OR c.state = 'consumed'
+  )
+  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
+$$;
+
+-- One process at a time decides which revision is in force. Released at the end of the transaction.
+CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT zeke_jobs.take_lock('catalogue')
+$$;
+
+-- Put a jobs.yaml, and what is set beside it, in force: its revision, its limits, its tasks, and what becomes of jobs. p_revision has
+-- digest, source, by, message, origin and overrides; p_cancel are tasks that leave and whose jobs are cancelled; p_priorities are
+-- tasks whose queued jobs follow them from one priority to another. Answers the number, without gaps.
+CREATE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
+RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_by text := p_revision ->> 'by';
+  v_number integer;
+  v_one record;
+BEGIN
+  PERFORM zeke_jobs.take_lock('catalogue');
+  -- Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+  PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
+  -- The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
+  PERFORM zeke_jobs.write_limits(p_gates);
+  INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
+  OVERRIDING SYSTEM VALUE
+  VALUES ((SELECT coalesce(max(r.number), 0) + 1 FROM zeke_jobs.revision AS r), p_revision ->> 'digest', p_revision ->> 'source',
+    v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides')
+  RETURNING number INTO v_number;
+  PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
+  PERFORM zeke_jobs.give_late_keys();
+  PERFORM zeke_jobs.gather(10000);
+  PERFORM zeke_jobs.pauses_follow();
+  FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
+    UPDATE zeke_jobs.queue AS q SET priority = v_one.priority
+    WHERE q.state = 'queued' AND q.task = v_one.task AND q.priority = v_one.was;
+  END LOOP;
+  PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
+  RETURN v_number;
+END
+$$;
+
+-- Make sure of a schedule's state, and hold it until the transaction ends: whoever decides its ticks decides alone.
+CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
+RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
+  VALUES (p_task, p_cron, p_timezone, p_decided_to)
+  ON CONFLICT (task) DO UPDATE SET task = excluded.task
+  RETURNING s.cron, s.timezone, s.decided_to
+$$;
+
+-- Write down how far a schedule has come, and by which line.
+CREATE FUNCTION zeke_jobs.advance_schedule(
+  p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  UPDATE zeke_jobs.schedule_state AS s
+  SET cron = p_cron, timezone = p_timezone, decided_to = p_decided_to, next_tick = p_next_tick
+  WHERE s.task = p_task
+$$;
+
+-- Write down what became of a tick. A backfill may send what was skipped.
+CREATE FUNCTION zeke_jobs.record_tick(
+  p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
+  VALUES (p_task, p_scheduled_for, p_outcome, p_reason, p_origin, p_job)
+  ON CONFLICT (task, scheduled_for) DO UPDATE
+  SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
+    decided_on = excluded.decided_on
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
+$$;
+
+-- A person had a schedule send jobs: one now (run), or those of a past time (backfill).
+CREATE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_action NOT IN ('run', 'backfill') THEN
+    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
+END
+$$;
+
+REVOKE ALL ON FUNCTION
+  zeke_jobs.forget_audit(), zeke_jobs.cancel(uuid, text, text),
+  zeke_jobs.retry(uuid, text, text, double precision, integer, text), zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text),
+  zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
+  zeke_jobs.lock_schedule(text, text, text, timestamptz),
+  zeke_jobs.advance_schedule(text, text, text, timestamptz, timestamptz),
+  zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid), zeke_jobs.note_sent(text, text, text, text, uuid[])
+FROM PUBLIC;

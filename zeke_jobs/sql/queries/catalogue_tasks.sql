@@ -1,0 +1,2 @@
+-- Make the tasks what jobs.yaml says.
+SELECT zeke_jobs.write_tasks(%(revision)s, %(tasks)s::jsonb)

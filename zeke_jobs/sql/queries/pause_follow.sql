@@ -1,2 +1,0 @@
--- Give pauses of tasks and schedules that were renamed their new names.
-SELECT zeke_jobs.pauses_follow()
