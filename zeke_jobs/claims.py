@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zeke_jobs.slots import Slot
 
 
+_MANY = 1_000  # claims; forgotten no later than that where the database knows their ends
+
+
 @dataclass(slots=True, eq=False)
 class Claim:
     """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
@@ -27,7 +30,8 @@ class Claim:
     ``is_ahead`` says that it was claimed ahead of its limit; ``slot`` is what it holds of the limit; ``order`` is that in which
     those that may start do, 0 for one that may not yet. ``started`` to ``long`` are ``Load``'s, which draws how they change:
     ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one. ``sensitive`` are the fields
-    that its task called so when it was sent.
+    that its task called so when it was sent. ``behind`` is what it was claimed with (zeke_jobs.queue.behind); ``written`` says that
+    the database knows its end, or that it is no longer ours.
     """
 
     id: UUID
@@ -48,6 +52,8 @@ class Claim:
     is_ahead: bool = False
     sensitive: tuple[str, ...] = ()
     order: int = 0
+    behind: int | None = None
+    written: bool = False
     marked: bool = False
     ended: bool = False
     given_up: bool = False
@@ -75,9 +81,12 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
         received: When the answer came (monotonic seconds).
+        behind: What it was claimed with, as ``zeke_jobs.claim`` takes it.
     """
 
-    def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
+    def __init__(
+        self, row: Sequence[Any], queue: str, asked: float, received: float, behind: int | None = None
+    ) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
         scheduled_for, claimed_on, is_ahead, sensitive = rest
         fields = json.loads(message)
@@ -115,6 +124,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
+            behind=behind * 3 // 2 if behind is not None and is_ahead else behind,
         )
 
     # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
@@ -123,6 +133,29 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     def __lt__(self, other: JobMessage) -> bool:
         return self.claim.order < other.claim.order
+
+
+class Window:
+    """Lets jobs start in the order of their claims while few of those before them have ends that the database does not know.
+
+    Should this process die, the database takes as many for started, and knows that the others are not (``zeke_jobs.rescue``).
+    """
+
+    def __init__(self) -> None:
+        self._before: list[Claim] = []
+
+    def admits(self, claim: Claim) -> bool:
+        """Whether a job may start; it does then."""
+        if len(self._before) >= (claim.behind or _MANY):
+            self._before = [one for one in self._before if not one.written]
+            if claim.behind is not None and len(self._before) >= claim.behind:
+                return False
+        self._before.append(claim)
+        return True
+
+    def passes(self, claim: Claim) -> None:
+        """A job of its turn does not start, and will be given back."""
+        self._before.append(claim)
 
 
 class HeldClaims:

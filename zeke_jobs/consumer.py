@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from dramatiq.broker import Consumer
 
-from zeke_jobs.claims import JobMessage
+from zeke_jobs.claims import JobMessage, Window
 from zeke_jobs.endings import columns
 from zeke_jobs.held_back import ANY, LACKS_THREAD
 from zeke_jobs.logs import get_logger
@@ -56,6 +56,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._process = process
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
+        self._window = Window()
+        self._behind: int | None = None
         self._said = _Waits()
         self._said_as = 0
         self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
@@ -71,8 +73,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def __next__(self) -> JobMessage | None:
         """The next claimed job, or None after waiting a moment, as while the database is away."""
-        if self._buffer:
-            return self._buffer.popleft()
+        if (message := self._next()) is not None:
+            return message
         try:
             self._fill()
         except psycopg2.Error as error:
@@ -89,17 +91,21 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             return None
         self._pause = _PAUSE
-        return self._buffer.popleft() if self._buffer else None
+        return self._next()
+
+    def _next(self) -> JobMessage | None:
+        return self._buffer.popleft() if self._buffer and self._window.admits(self._buffer[0].claim) else None
 
     def _fill(self) -> None:
         process = self._process
-        if self._looks and not self._owes_look:
+        # What may not start yet waits for ends to be written, as a look does.
+        if self._looks and not self._owes_look and not self._buffer:
             rang = process.doorbell.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
             # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
-        with process.turns.turn(process.room(), alone=alone) as want:
+        with process.turns.turn(process.room(in_steps=not self._buffer), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
                     self._looking = conn
@@ -116,7 +122,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
             self._said, self._said_as = _Waits(), self._process.registrations
-        rows, held = self._claim_alone(conn) if alone else self._claim(conn, want)
+        rows, held = self._claim_alone(conn, want) if alone else self._claim(conn, want)
         self._accept(rows)
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
             held_back.found_no_long(self._queue)
@@ -155,6 +161,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         completions = process.settler.take_completions()
         kept = process.slots.write(claim for claim, _ in completions)
+        free = process.load.free()
+        self._behind = process.behind(want - free)
         try:
             rows = SQL.rows(
                 conn,
@@ -164,11 +172,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 queue=self._queue,
                 tasks=process.tasks(),
                 want=want,
-                free=process.load.free(),
+                free=free,
                 threads=process.load.threads,
                 ask=self._looks >= len(_SOON),
                 **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
                 **kept.columns(),
+                behind=self._behind,
             )
         except (psycopg2.Error, ValueError) as error:
             process.slots.unsaid(kept)
@@ -196,31 +205,39 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
             self._process.doorbell.ring(queue)
 
-    def _claim_alone(self, conn: Connection) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
+    def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
         self._until_due = self._longest_wait()
-        rows = SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks())
+        self._behind = None
+        rows = SQL.rows(conn, "job_claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
+        if not rows:
+            process.heartbeat.beat_soon()
         return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         received = time.monotonic()
         for row in rows:
-            message = JobMessage(row, self._queue, self._asked, received)
+            message = JobMessage(row, self._queue, self._asked, received, self._behind)
             process = self._process
             held = process.held.add(message.claim)
             if held is message.claim:
-                if not held.is_ahead:
+                starts: JobMessage | None = message
+                if held.is_ahead:
+                    starts = process.slots.wait(message)
+                else:
                     process.slots.take(message.claim)
-                elif not process.slots.wait(message):
-                    continue
-                process.load.take(message.claim)
-                self._buffer.append(message)
+                if starts is not None:
+                    process.load.take(starts.claim)
+                    self._buffer.append(starts)
             elif held.number != message.claim.number:
                 # It was rescued from us and came back while its earlier run still ends here.
+                self._window.passes(message.claim)
                 process.settle(message.claim, _STILL_ENDING)
-            elif message.claim.is_ahead:
-                process.slots.forgotten(held)
-            # else: the server forgot the claim in a crash; that run goes on, and the number is the same again.
+            else:
+                # The server forgot the claim in a crash; that run goes on, and the number is the same again.
+                held.marked = False
+                if message.claim.is_ahead:
+                    process.slots.forgotten(held)
         self._process.give_back(self._process.slots.stranded())
 
     def _say(self, conn: Connection, waits: _Waits) -> None:

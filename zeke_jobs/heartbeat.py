@@ -92,9 +92,17 @@ class Heartbeat:
         self._next_watch = 0.0
         self._woken.set()
 
+    def beat_soon(self) -> None:
+        """Suspects are there to be run, or are no more: ask at the next tick whether to run alone."""
+        self._next_beat = 0.0
+
     def doubt_claims(self) -> None:
         """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
         self._doubt_until = time.monotonic() + _DOUBT
+
+    def is_in_doubt(self) -> bool:
+        """Whether the database may have given us jobs that we do not know of."""
+        return time.monotonic() < self._doubt_until
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
@@ -162,7 +170,7 @@ class Heartbeat:
         if row["revision"] > process.runtime.revision:
             self._next_look = 0.0
         self._do(row["chores"] or (), conn)
-        if sent < self._doubt_until:
+        if self.is_in_doubt():
             rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
@@ -208,8 +216,8 @@ class Heartbeat:
 
     def _do(self, found: Sequence[str], conn: Connection) -> None:
         """What the database says there is to do. Whoever comes first does it."""
-        if "rescue" in found:
-            rescue.rescue(conn, self._log)
+        if "rescue" in found and rescue.rescue(conn, self._log):
+            self.beat_soon()  # one of us makes itself empty for what was rescued
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):

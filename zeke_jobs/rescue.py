@@ -18,9 +18,10 @@ _EXPIRE_AT_ONCE = 500
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return what lost processes held, and say so; answers how many jobs that were."""
-    rescued = SQL.all(conn, "worker_rescue")
-    for row in rescued:
+    """Return what lost processes held, and say so; answers how many of these jobs may have killed them."""
+    rows = SQL.all(conn, "worker_rescue")
+    suspects = [row for row in rows if row["outcome"] != "returned"]
+    for row in suspects:
         log.warning(
             "rescued from a lost worker",
             task=row["task"],
@@ -28,7 +29,9 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
             deaths=row["deaths"],
             outcome=row["outcome"],
         )
-    return len(rescued)
+    if unstarted := len(rows) - len(suspects):
+        log.warning("returned from lost workers, not started", count=unstarted)
+    return len(suspects)
 
 
 def disown(conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger) -> None:

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.claims import Window
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -61,6 +63,7 @@ class Slots:
         self.threads = 0
         self._lost_on = -math.inf  # monotonic seconds
         self._waiting: dict[str, deque[JobMessage]] = defaultdict(deque)
+        self._windows: dict[str, Window] = defaultdict(Window)
         self._low: dict[str, int] = {}
         self._vacant: dict[str, list[Slot]] = defaultdict(list)
         self._held: Counter[str] = Counter()
@@ -80,18 +83,18 @@ class Slots:
             self._until[claim.task] = time.monotonic() + _WHILE
             self._held[claim.task] += 1
 
-    def wait(self, message: JobMessage) -> bool:
-        """A job was claimed ahead: False when it waits here for a slot, True when there is one and it may start."""
+    def wait(self, message: JobMessage) -> JobMessage | None:
+        """A job was claimed ahead, and waits here: answers the one of its task that starts now, where a slot is vacant."""
         task = message.claim.task
         with self._lock:
             self._until[task] = time.monotonic() + _WHILE
-            if self._vacant[task]:
-                self._give(self._vacant[task].pop(), message.claim)
-                self._held[task] += 1
-                return True
             self._waiting[task].append(message)
+            if self._vacant[task] and (first := self._next(task)) is not None:
+                self._give(self._vacant[task].pop(), first.claim)
+                self._held[task] += 1
+                return first
             self._low[task] = len(self._waiting[task]) // 2
-            return False
+            return None
 
     def end(self, claim: Claim, *, is_written: bool = False, gives: bool = True) -> JobMessage | None:
         """A job has ended: who starts in its slot. The first word counts: who has given its slot away does not give it again.
@@ -109,8 +112,7 @@ class Slots:
             if claim.slot is None:
                 return None
             gives = gives and not is_written and claim.done < self._until[task] and self._held[task] <= self.threads
-            if gives and self._waiting[task]:
-                message = self._waiting[task].popleft()
+            if gives and (message := self._next(task)) is not None:
                 self._give(claim.slot, message.claim)
                 return message
             self._held[task] -= 1
@@ -219,7 +221,12 @@ class Slots:
                 out += gone
         for claim in out:
             claim.ended = True
+            self._windows[claim.task].passes(claim)
         return out
+
+    def _next(self, task: str) -> JobMessage | None:
+        waiting = self._waiting[task]
+        return waiting.popleft() if waiting and self._windows[task].admits(waiting[0].claim) else None
 
     def _give(self, slot: Slot, claim: Claim) -> None:
         assert slot.holder is not None

@@ -1,4 +1,4 @@
-"""Who of a process's consumers may claim now: all beside each other, or one where a job must run alone."""
+"""Who of a process's consumers may claim now: all beside each other, or one where jobs must run apart from all others."""
 
 from __future__ import annotations
 
@@ -27,13 +27,11 @@ class Turns:
 
         Args:
             room: How many the process has room for.
-            alone: One job that must run alone: while nothing is held, and no other claim is under way.
+            alone: Jobs that must run apart from all others: while nothing is held, and no other claim is under way.
         """
         with self._lock:
             if self._one_is_alone or (alone and (self._under_way or len(self._held))):
                 room = 0
-            elif alone:
-                room = min(room, 1)
             if room > 0:
                 self._under_way += 1
                 self._one_is_alone = alone

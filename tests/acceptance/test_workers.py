@@ -137,7 +137,11 @@ def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fle
             fleet.workers(threads=8)
         time.sleep(0.2)
     job = zeke_jobs.status(poison)
-    assert (job.status, len(job.attempts)) == ("failed", 3)
+    assert (job.status, scalar(effects, "SELECT deaths FROM zeke_jobs.queue WHERE message_id = %s", poison)) == (
+        "failed",
+        3,
+    )
+    assert len(job.attempts) <= 5, "with seven others, with three, with one, and twice alone"
     assert "quarantined" in job.attempts[-1]["error"]["message"]
     assert len(innocents) == scalar(effects, "SELECT count(*) FROM effect") == 7
     assert scalar(effects, "SELECT max(deaths) FROM zeke_jobs.queue WHERE task = 'effect'") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ TRACE = "ZEKE_CHAOS_TRACE"
 
 
 class Work(Payload):
-    """What to do. ``plain`` completes by returning, without an effect in the database."""
+    """What to do. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
 
     seconds: float = 0.0
     group: str = ""
@@ -25,6 +26,7 @@ class Work(Payload):
     child: bool = False
     plain: bool = False
     megabytes: int = 0
+    kills: bool = False
 
 
 def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
@@ -51,6 +53,8 @@ def work(payload: Work, ctx: Context) -> None:
     """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
     with _traced(payload, ctx):
         _rest(payload.seconds)
+        if payload.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
         if ctx.attempt <= payload.fails:
             raise RuntimeError("told to fail")
     if payload.plain:

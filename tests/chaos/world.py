@@ -10,7 +10,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.acceptance.conftest import Fleet
 from tests.chaos.handlers import TRACE
@@ -18,11 +18,12 @@ from tests.chaos.keeper import Keeper
 from tests.chaos.outcome import Promise
 from tests.chaos.traffic import MIXED, TASKS, Traffic
 from tests.chaos.verdict import judge
-from zeke_jobs import embedded, migrate
+from zeke_jobs import embedded, migrate, pausing
 from zeke_jobs.postgres import DISCONNECTED, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from tests.acceptance.conftest import Command
     from tests.chaos.keeper import Kept
@@ -41,6 +42,9 @@ _STUCK = """
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
 _IN_FLOW = 30  # jobs that wait or run while the workers keep up
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+
+
+Kind = TypeVar("Kind", bound="World")
 
 
 class World:
@@ -177,6 +181,13 @@ class World:
         """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
         return self.comes(lambda: self.look(_WORKERS) >= workers and self.look(_SUSPECTS) == 0, patience)
 
+    def backlog(self, task: str, payload: dict[str, Any], count: int) -> None:
+        """Let so many jobs wait, and then begin."""
+        with closing(connect(self.url)) as conn:
+            pausing.pause(conn, f"task/{task}", by="chaos")
+            self.traffic.send_many(task, payload, count)
+            pausing.resume(conn, f"task/{task}")
+
     def kill(self, kept: Kept) -> None:
         """SIGKILL a command line and its processes; its keeper starts it again."""
         pids = kept.pids()
@@ -279,11 +290,15 @@ class World:
 
 
 @contextmanager
-def world(name: str, *, quick: bool, **options: Any) -> Iterator[World]:
-    """A world that is opened, and closed whatever happens in it."""
-    made = World(name, quick=quick, **options)
+def opened(made: Kind) -> Iterator[Kind]:
+    """The world, opened, and closed whatever happens in it."""
     try:
         made.open()
         yield made
     finally:
         made.close()
+
+
+def world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
+    """A world of one server, opened, and closed whatever happens in it."""
+    return opened(World(name, quick=quick, **options))

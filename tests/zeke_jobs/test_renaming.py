@@ -63,7 +63,7 @@ def test_a_job_that_must_run_alone_obeys_the_limit_too(jobs: Jobs, top: str, sta
     rename(jobs, stanza, top)
     (suspect,) = jobs.add("new", options=KEYED)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id = %s", suspect)
-    assert SQL.all(jobs.conn, "job_claim_alone", worker=WORKER, queue="default", tasks=["new"]) == []
+    assert jobs.claim_alone(WORKER, tasks=["new"]) == []
 
 
 @pytest.mark.parametrize(("top", "stanza"), [limit for limit in LIMITS if "rate" not in limit[1]])

@@ -37,6 +37,7 @@ class JobRow:
     attempt_base: int
     attempts: list[dict[str, Any]]
     deaths: int
+    group_size: int
     error: dict[str, Any] | None
     output: Any
     progress: dict[str, Any] | None
@@ -211,7 +212,7 @@ def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:
-    if job.deaths:  # it runs alone, and waits for nobody of them
+    if job.deaths:  # it runs apart from the others, and waits for nobody of them
         return AheadRow()
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     row = SQL.one(conn, "why_ahead", **place, most=MOST + 1)

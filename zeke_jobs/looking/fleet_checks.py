@@ -103,7 +103,7 @@ def _drift(patient: Patient) -> Iterator[Finding]:
 CHECKS = (
     Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
     Check("unserved", "each task has a live worker", _unserved),
-    Check("kept-by-suspect", "no due job waits for one that is run alone in all processes", _kept),
+    Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
     Check("drift", "all processes run by what is in force", _drift),
 )

@@ -1,11 +1,11 @@
-"""Processes that claim nothing else, since each of them runs a job alone that saw workers die, or makes itself empty for one."""
+"""Processes that claim nothing else, since each of them runs a job that saw workers die, or makes itself empty for one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zeke_jobs.looking.wording import place, since
+from zeke_jobs.looking.wording import count, place, since
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Keeper:
         deaths: How many workers died while they held it.
         since: When it began to run there, or, before that, when it could have.
         runs: Whether it runs; else the process makes itself empty for it.
+        beside: How many others that saw workers die run there with it, or may at most.
     """
 
     worker: UUID
@@ -41,6 +42,7 @@ class Keeper:
     deaths: int
     since: datetime
     runs: bool
+    beside: int
 
 
 def read(conn: Connection) -> tuple[Keeper, ...]:
@@ -49,7 +51,7 @@ def read(conn: Connection) -> tuple[Keeper, ...]:
 
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
-    """Each process and the job that keeps it, and why that is run alone."""
+    """Each process and the job that keeps it, and why nothing else runs there."""
     said = [_one(keeper, now) for keeper in keepers[:_NAMED]]
     if len(keepers) > _NAMED:
         said.append(f"{len(keepers) - _NAMED} more")
@@ -68,7 +70,8 @@ def advice(keepers: Sequence[Keeper]) -> str:
 
 def _one(keeper: Keeper, now: datetime) -> str:
     where, job, began = place(keeper.host, keeper.pid), f"{keeper.task} {keeper.job}", since(keeper.since, now)
+    how = f"with {count(keeper.beside, 'other suspect')}" if keeper.beside else "alone"
     died = "a worker died" if keeper.deaths == 1 else f"{keeper.deaths} workers died"
     if keeper.runs:
-        return f"{where} runs {job} alone {began}, because {died} while running it"
-    return f"{where} makes itself empty to run {job} alone, which could start {began}, because {died} while running it"
+        return f"{where} runs {job} {how} {began}, because {died} while running it"
+    return f"{where} makes itself empty to run {job} {how}, which could start {began}, because {died} while running it"

@@ -68,10 +68,11 @@ class KeyTaken(Reason):
 
 @dataclass(frozen=True, slots=True)
 class Suspect(Reason):
-    """Workers died while they held it, so it runs alone in a process."""
+    """Workers died while they held it, so it runs alone in a process, or with others of which one may have been the cause."""
 
     kind: ClassVar[str] = "suspect"
     deaths: int
+    group_size: int
     most: int
     emptying: tuple[str, ...]
 
@@ -82,14 +83,16 @@ class Suspect(Reason):
             if self.emptying
             else "no worker makes itself empty yet"
         )
-        return (
-            f"{died} while running it, so it waits to run alone in a process ({who}); after {self.most} deaths it fails"
+        beside = count(self.group_size - 1, "other suspect")
+        where = (
+            "alone in a process" if self.group_size == 1 else f"in a process with {beside} at most, and nothing else"
         )
+        return f"{died} while running it, so it waits to run {where} ({who}); after {self.most} deaths it fails"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptBySuspect(Reason):
-    """All processes that could run it are kept by jobs that run alone, and claim nothing else."""
+    """All processes that could run it are kept by suspects, and claim nothing else."""
 
     kind: ClassVar[str] = "kept-by-suspect"
     queue: str
@@ -129,7 +132,7 @@ class Ahead(Reason):
 
 @dataclass(frozen=True, slots=True)
 class WorkersBusy(Reason):
-    """All threads that could run it have a job, in the processes that are not kept by a job that runs alone."""
+    """All threads that could run it have a job, in the processes that are not kept by suspects."""
 
     kind: ClassVar[str] = "workers-busy"
     queue: str
@@ -139,7 +142,7 @@ class WorkersBusy(Reason):
     kept: int = 0
 
     def _say(self) -> str:
-        kept = f"; kept by a job that runs alone: {count(self.kept, 'more process', 'more processes')}"
+        kept = f"; kept by suspects: {count(self.kept, 'more process', 'more processes')}"
         where = "the one process" if self.processes == 1 else f"the {self.processes} processes"
         busy = f"all {self.threads} threads of {where} for queue {self.queue} are busy ({self.busy} jobs claimed)"
         return f"{busy}{kept if self.kept else ''}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zeke_jobs.looking.facts import Facts, JobRow, WorkerRow
     from zeke_jobs.looking.reasons import Reason
 
-QUARANTINE = 3  # deaths of workers, as zeke_jobs.rescue() has it
+QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 _FINAL = frozenset({"Reject", "InvalidPayload"})
 _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}
 
@@ -87,7 +87,7 @@ def _queued(known: Facts) -> list[Reason]:
     if job.deaths:
         taken = {keeper.worker for keeper in known.keepers if keeper.runs}
         emptying = tuple(f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken)
-        found.append(room.Suspect(job.deaths, QUARANTINE, emptying))
+        found.append(room.Suspect(job.deaths, job.group_size, QUARANTINE, emptying))
     if job.run_at <= job.now:
         found += _queue_before(known)
     also = _also(known)

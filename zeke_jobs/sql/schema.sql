@@ -271,7 +271,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -413,7 +413,7 @@ BEGIN
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -534,8 +534,9 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, claimed_on = v_now, started_on = NULL,
-          mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
+          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
@@ -616,26 +617,30 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[], p_want integer DEFAULT 1) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_size integer;
+  v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names
-    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
-    JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
+    JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
     ORDER BY q.run_at
   LOOP
+    CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
@@ -648,18 +653,20 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, claimed_on = v_now, started_on = NULL, mtime = v_now,
-        waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
+        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
         q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
-      RETURN;
+      v_size := v_one.group_size;
+      v_left := coalesce(v_left, least(v_size, p_want)) - 1;
+      EXIT WHEN v_left <= 0;
     END IF;
   END LOOP;
 END
@@ -697,7 +704,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint, p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -720,7 +727,8 @@ BEGIN
     END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+  RETURN QUERY
+    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
@@ -1102,6 +1110,9 @@ BEGIN
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
       ELSE 0 END,
     started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    deaths = CASE
+      WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
+      ELSE q.deaths END,
     run_at = CASE
       WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
       ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
@@ -1292,7 +1303,7 @@ DECLARE
   v_queues text[];
   v_tasks text[];
   v_alone boolean;
-  v_suspects bigint;
+  v_groups bigint;
 BEGIN
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
@@ -1302,17 +1313,18 @@ BEGIN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two. It
-  -- stays empty until its suspect has ended.
-  v_suspects := (SELECT count(*) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()));
+  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
+  -- two. It stays empty until its suspects have ended.
+  v_groups := (
+    SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
   IF p_stopping THEN
     v_alone := false;
-  ELSIF v_alone AND v_suspects = 0 THEN
+  ELSIF v_alone AND v_groups = 0 THEN
     v_alone := zeke_jobs.runs_suspect(p_worker);
-  ELSIF NOT v_alone AND v_suspects > 0 THEN
+  ELSIF NOT v_alone AND v_groups > 0 THEN
     PERFORM zeke_jobs.take_lock('alone');
     v_alone := (
-      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_groups
         AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
       FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
     );
@@ -1365,9 +1377,12 @@ CREATE TABLE zeke_jobs.queue (
     claim bigint DEFAULT 0 NOT NULL,
     worker uuid,
     ahead boolean DEFAULT false NOT NULL,
+    turn bigint,
+    behind integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
+    group_size integer DEFAULT 1 NOT NULL,
     created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     claimed_on timestamp with time zone,
     started_on timestamp with time zone,
@@ -1417,11 +1432,17 @@ COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever 
 
 COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
 
+COMMENT ON COLUMN zeke_jobs.queue.turn IS 'Grows from claim to claim: a worker starts the jobs of a queue in this order, and those of a task that it claimed ahead of a limit.';
+
+COMMENT ON COLUMN zeke_jobs.queue.behind IS 'Starts only while its worker has fewer jobs of an earlier turn whose ends are not written; NULL: at once.';
+
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 
 COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
 
-COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died while they held this job; such a job runs alone.';
+COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died of it, as far as is known: the first while it was one of several perhaps, each further one while it ran alone.';
+
+COMMENT ON COLUMN zeke_jobs.queue.group_size IS 'Where deaths is not 0: with how many others of its kind it may run in one process, itself included; 1 is alone.';
 
 COMMENT ON COLUMN zeke_jobs.queue.started_on IS 'Start of the handler; while active, NULL until the worker has said so.';
 
@@ -1599,19 +1620,34 @@ CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
 $$;
 
 CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
     AS $$
-  SELECT min(n.run_at)
-  FROM zeke_jobs.task AS t
-  CROSS JOIN LATERAL (
-    SELECT q.run_at FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
-      AND q.priority = t.priority AND q.run_at > p_after
-    ORDER BY q.run_at LIMIT 1
-  ) AS n
-  WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+BEGIN
+  RETURN (
+    WITH RECURSIVE level (task, priority) AS (
+      SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+      UNION ALL
+      -- The next one below.
+      SELECT l.task, (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      FROM level AS l
+      WHERE l.priority IS NOT NULL
+    )
+    SELECT min((
+      SELECT q.run_at FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+        AND q.priority = l.priority AND q.run_at > p_after
+      ORDER BY q.run_at LIMIT 1))
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  );
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -2192,6 +2228,7 @@ DECLARE
     SELECT min(w.beating_since) FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND w.heartbeat_on >= v_now - w.lost_after);
   v_lost uuid[];
   v_rowless uuid[];
+  v_taken uuid[];
 BEGIN
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w
@@ -2208,44 +2245,70 @@ BEGIN
   IF cardinality(v_lost || v_rowless) = 0 THEN
     RETURN;
   END IF;
+  v_taken := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+    FOR UPDATE SKIP LOCKED
+  );
   RETURN QUERY
-    WITH lost AS (
-      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
-        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
+    WITH held AS (
+      SELECT q.message_id, q.worker, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
+        q.started_on IS NOT NULL OR q.behind IS NULL OR q.behind >= row_number() OVER (
+          PARTITION BY q.worker, q.queue_name, CASE WHEN q.ahead THEN q.task END ORDER BY q.turn) AS started
+      FROM zeke_jobs.queue AS q
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+    ),
+    judged AS (
+      SELECT h.message_id, h.started, h.among_suspects, count(*) FILTER (WHERE h.started) OVER (PARTITION BY h.worker)::integer AS suspects
+      FROM held AS h
+    ),
+    lost AS (
+      SELECT q.message_id, j.started, j.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
+        NOT j.among_suspects AS counts,
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
-          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
-            THEN 'failed'
+          WHEN NOT j.started THEN 'returned'
+          WHEN c.deaths >= 3 THEN 'quarantined'
+          WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
-      FROM zeke_jobs.queue AS q
+      FROM judged AS j
+      JOIN zeke_jobs.queue AS q ON q.message_id = j.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
-      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
-      FOR UPDATE OF q SKIP LOCKED
+      CROSS JOIN LATERAL (
+        SELECT q.deaths + (j.started AND NOT j.among_suspects)::integer AS deaths,
+          q.attempt + (j.started AND q.started_on IS NULL)::integer AS attempt,
+          q.attempt_base + (j.started AND j.among_suspects)::integer AS attempt_base) AS c
+      WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
-        completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
-        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
+      SET state = CASE WHEN l.outcome IN ('rescued', 'returned') THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, attempt_base = l.attempt_base, deaths = l.deaths,
+        group_size = CASE WHEN l.started THEN (l.suspects + 1) / 2 ELSE q.group_size END,
+        completed_on = CASE WHEN l.outcome NOT IN ('rescued', 'returned') THEN v_now END,
+        attempts = CASE WHEN NOT l.started THEN q.attempts ELSE q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
           -- Of one that waited for a slot it is not known whether it had started.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
-            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'),
+            'message', format('the worker process on %s (pid %s) last proved life at %s; %s%s', coalesce(l.host, '?'),
               coalesce(l.pid::text, '?'),
-              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), l.deaths,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
+              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'),
+              CASE
+                WHEN NOT l.counts THEN 'it ran several suspects, so this death counts for none of them'
+                WHEN l.suspects > 1 THEN format('death %s of this job, one of %s that may have been the cause', l.deaths, l.suspects)
+                ELSE format('death %s of this job', l.deaths) END,
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))) END
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
     ),
     announced AS (
-      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited AND e.outcome <> 'rescued'
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e
+      WHERE e.awaited AND e.outcome NOT IN ('rescued', 'returned')
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
@@ -2520,12 +2583,14 @@ BEGIN
 END
 $_$;
 
-CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS SETOF uuid
-    LANGUAGE plpgsql ROWS 16
+CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS TABLE(message_id uuid, group_size integer)
+    LANGUAGE plpgsql ROWS 64
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
     AS $$
+#variable_conflict use_column
 DECLARE
   v_tasks text[] := ARRAY(
     SELECT DISTINCT q.task FROM zeke_jobs.queue AS q
@@ -2540,7 +2605,7 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
   RETURN QUERY
-    SELECT q.message_id
+    SELECT q.message_id, q.group_size
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND t.id = ANY (v_tasks)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'queue/' || q.queue_name)
@@ -2548,7 +2613,7 @@ BEGIN
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
     ORDER BY q.run_at
-    LIMIT 16;
+    LIMIT 64;
 END
 $$;
 
@@ -3370,7 +3435,7 @@ COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues at whose doorbell it waits: t
 
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Tasks of which it found jobs due that a limit held back: who frees a slot rings it.';
 
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run jobs during which a worker died, and nothing else.';
 
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 
@@ -3551,6 +3616,15 @@ CREATE VIEW zeke_jobs.task_wait AS
                   WHERE (p_1.task = t.id))) AS paused) p);
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
+
+CREATE SEQUENCE zeke_jobs.turn
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
 
 CREATE TABLE zeke_jobs.unique_holder (
     unique_key text NOT NULL,

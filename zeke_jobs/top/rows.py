@@ -104,7 +104,7 @@ def _why_waiting(one: WaitingLine, board: Board) -> str:
     if one.waiting_for:
         return one_line(f"deferred until {due}: {one.waiting_for}")
     if one.deaths:
-        return f"must run alone: {one.deaths} of its workers died"
+        return f"must run apart: {one.deaths} of its workers died"
     if one.run_at > board.now:
         return f"{'next attempt' if one.attempt else 'not before'} {due}"
     return f"attempt {one.attempt + 1}" if one.attempt else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.chaos.scenarios import changes, database, network, processes, stops
+from tests.chaos.scenarios import changes, claimed_ahead, database, failover, network, processes, stops
 from tests.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ __all__ = ["SCENARIOS", "Impossible"]
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
+    "kill-ahead": claimed_ahead.kill,
+    "killer-ahead": claimed_ahead.killer,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
     "stop-at-boot": stops.stop_at_boot,
@@ -26,6 +28,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "use-up-connections": database.use_up_connections,
     "hold-transaction": database.hold_transaction,
     "fill-disk": database.fill_disk,
+    "fail-over": failover.fail_over,
     "stall": network.stall,
     "restart-pooler": network.restart_pooler,
     "unplug-host": network.unplug_host,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
     from tests.chaos.outcome import Outcome
-    from tests.chaos.world import World
 
 _CUT = """
   SELECT count(pg_terminate_backend(pid)) FROM (
@@ -128,11 +127,11 @@ def hold_transaction(*, quick: bool) -> Outcome:
         here.worker("two")
         here.flow(count=0)
         sample = 20_000
-        _seed(here, sample)
+        here.backlog("fast", {"plain": True}, sample)
         began = time.monotonic()
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'") == 0, 60, "a rate")
         rate = sample / (time.monotonic() - began)
-        _seed(here, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.25))
+        here.backlog("fast", {"plain": True}, int(rate * (seconds + 2 * sum(PHASE[quick])) * 1.25))
         here.measure("before")
         with closing(connect(here.url)) as other, other.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -147,13 +146,6 @@ def hold_transaction(*, quick: bool) -> Outcome:
             after_share=0.8,
             note="after: while it is still open",
         )
-
-
-def _seed(here: World, count: int) -> None:
-    """Let so many short jobs wait, and then begin."""
-    here.zeke("pause", "task/fast")
-    here.traffic.send_many("fast", {"plain": True}, count)
-    here.zeke("resume", "task/fast")
 
 
 def fill_disk(*, quick: bool) -> Outcome:

@@ -41,7 +41,7 @@ SEED = """
     s.state::zeke_jobs.state,
     jsonb_build_object('queue_name', 'default', 'actor_name', s.task, 'args', '[]'::jsonb, 'kwargs', jsonb_build_object('n', n),
       'options', '{}'::jsonb, 'message_id', m.id, 'message_timestamp', 0),
-    t.priority,
+    CASE WHEN s.task = 'later' THEN n %% 40 ELSE t.priority END,
     made + s.delay * interval '1 day',
     CASE WHEN s.task = 'bulk' AND n %% 100 = 7 AND s.state = 'queued' THEN made + interval '1 year' END,
     -- One key has half of the jobs, and one of them is active; the others are many.

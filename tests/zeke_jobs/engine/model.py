@@ -52,9 +52,12 @@ class JobModel:
     entries: int = 0
     claimed_on: datetime | None = field(default=None)
     marked: bool = False
+    turn: int = 0
+    behind: int | None = None
+    group_size: int = 1
 
     def shown(self) -> dict[str, Any]:
-        own = {"seq", "entries", "claimed_on", "marked"}
+        own = {"seq", "entries", "claimed_on", "marked", "turn", "behind", "group_size"}
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
         return {**shown, "entries": self.entries, "status": self.status}
 
@@ -72,8 +75,8 @@ class JobModel:
     def is_due(self, now: datetime) -> bool:
         return self.state == "queued" and self.run_at <= now and not self.is_late(now)
 
-    def claimed(self, worker: UUID, now: datetime) -> None:
-        self.state, self.worker, self.claimed_on = "consumed", worker, now
+    def claimed(self, worker: UUID, now: datetime, turn: int, behind: int | None) -> None:
+        self.state, self.worker, self.claimed_on, self.turn, self.behind = "consumed", worker, now, turn, behind
         self.claim += 1
         self.marked, self.waiting_for = False, None
 
@@ -97,20 +100,29 @@ class JobModel:
         self.entries += outcome != "returned"
         if outcome in ("retry", "deferred"):
             self.run_at = now + timedelta(seconds=delay)
+        if outcome in ("retry", "deferred") and self.deaths == 1 and has_started:
+            self.deaths = 0
         self._leave("rejected" if outcome in ("failed", "cancelled") else "queued")
         self.waiting_for = reason if outcome == "deferred" else None
 
-    def died(self) -> str:
-        self.started()
-        self.deaths += 1
-        self.entries += 1
+    def died(self, *, has_started: bool, suspects: int) -> str:
+        if has_started:
+            self.started()
+            self.entries += 1
+            if self.deaths and self.group_size > 1:
+                self.attempt_base += 1
+            else:
+                self.deaths += 1
+            self.group_size = -(-suspects // 2)
         if self.cancelled:
             outcome = "cancelled"
+        elif not has_started:
+            outcome = "returned"
         elif self.deaths >= MOST_DEATHS:
             outcome = "quarantined"
         else:
             outcome = "failed" if self.attempt - self.attempt_base > RETRIES[self.task] else "rescued"
-        self._leave("queued" if outcome == "rescued" else "rejected")
+        self._leave("queued" if outcome in ("rescued", "returned") else "rejected")
         return outcome
 
     def cancel(self) -> None:
@@ -127,6 +139,12 @@ class JobModel:
 
     def _leave(self, state: str) -> None:
         self.state, self.worker = state, None
+
+
+def started(jobs: Iterable[JobModel], worker: UUID) -> list[JobModel]:
+    """Of the jobs that a worker holds, those that may have started: known to have, or with few before them."""
+    held = sorted((job for job in jobs if job.worker == worker), key=lambda job: job.turn)
+    return [job for place, job in enumerate(held) if job.marked or job.behind is None or place < job.behind]
 
 
 def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:

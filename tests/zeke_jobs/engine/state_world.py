@@ -20,6 +20,7 @@ from tests.zeke_jobs.engine.model import (
     ROWLESS_AFTER,
     JobModel,
     active,
+    started,
 )
 from zeke_jobs.json_text import encode
 from zeke_jobs.queries import SQL
@@ -57,6 +58,7 @@ class World(RuleBasedStateMachine):
         self.stale: list[Held] = []
         self.rated: list[datetime] = []
         self.paused: set[str] = set()
+        self.turn = 0
 
     # ── what is drawn from ──
 
@@ -160,10 +162,12 @@ class World(RuleBasedStateMachine):
                 assert job.claimed_on is not None
                 lost |= {job.worker} if job.claimed_on < self.now - ROWLESS_AFTER else set()
         expected = {}
+        suspects = {worker: started(self.jobs.values(), worker) for worker in lost}
         for worker, id_, claim in self.held():
             if worker in lost:
+                job, among = self.jobs[id_], suspects[worker]
                 self.stale.append((worker, id_, claim))
-                expected[id_] = self.jobs[id_].died()
+                expected[id_] = job.died(has_started=job in among, suspects=len(among))
         assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker_rescue")} == expected
         self.beats = {worker: at for worker, at in self.beats.items() if worker not in lost}
 

@@ -259,6 +259,21 @@ def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took
     assert 3500 < (due - now).total_seconds() <= 3600
 
 
+def test_a_delayed_job_is_waited_for_whatever_its_priority(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', priority: 1}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo', queue: slow}")
+    set_clock(jobs.conn, NOON)
+    due = "SELECT zeke_jobs.next_due('default', '{a,b,c}', zeke_jobs.now()) AS due"
+    assert jobs.rows(due) == [{"due": None}]
+    for task, priority, delay in (("c", 0, 1), ("b", 0, 50), ("a", 1, 40), ("a", -3, 30), ("b", 7, 20), ("a", 9, 10)):
+        jobs.add(task, options=f'{{"priority": {priority}, "delay": {delay}}}')
+        expected = None if task == "c" else NOON + timedelta(seconds=delay)
+        assert jobs.rows(due) == [{"due": expected}]
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE priority = 9")
+    (retried,) = jobs.claim(worker := jobs.worker(), 1)
+    jobs.finish(worker, retried, "retry", delay=5.0)
+    assert jobs.rows(due) == [{"due": NOON + timedelta(seconds=5)}]
+
+
 def opens(jobs: Jobs, worker: UUID) -> float | None:
     """In how many seconds a claim that finds nothing says that something else could be claimed."""
     ((*_, due, now, _),) = jobs.look(worker, ["a", "b", "c"], 4, free=4, threads=4, short=[])

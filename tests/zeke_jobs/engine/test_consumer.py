@@ -44,7 +44,8 @@ class Process(SimpleNamespace):
             alone=False,
             registrations=1,
             runtime=SimpleNamespace(held_back=HeldBack(lambda _: None)),
-            room=lambda: 4,
+            room=lambda **_: 4,
+            behind=lambda _: None,
             pool=SimpleNamespace(connection=nullcontext),
             load=load,
             short=load.short,
@@ -112,6 +113,26 @@ def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> Non
     consumer._accept([row(job, 1)])
     assert process.put == []
     assert len(consumer._buffer) == 1
+
+
+def test_no_more_jobs_start_than_the_database_would_count_as_started() -> None:
+    process = Process()
+    process.behind = lambda _: 3
+    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
+    consumer._behind = 3
+    consumer._accept([row(uuid4(), 1) for _ in range(6)])
+    consumer._looks, consumer._owes_look = 9, False  # it would wait at its bell
+    looked: list[bool] = []
+    consumer._look = lambda *_, **__: looked.append(True)  # type: ignore[method-assign]
+    claims = [message.claim for message in (consumer._next(), consumer._next(), consumer._next()) if message]
+    assert len(claims) == 3
+    assert next(consumer) is None
+    assert looked == [True], "which writes the ends that it waits for"
+    claims[1].written = True
+    assert next(consumer) is not None
+    assert next(consumer) is None
+    consumer._buffer[0].claim.behind = None
+    assert next(consumer) is not None
 
 
 class ReadOnly(psycopg2.InternalError):
@@ -340,7 +361,8 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     monkeypatch.setattr("zeke_jobs.consumer.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     consumer._until_due = 0.02
-    consumer._claim_alone(None)  # type: ignore[arg-type]
+    process.heartbeat = SimpleNamespace(beat_soon=lambda: None)
+    consumer._claim_alone(None, 4)  # type: ignore[arg-type]
     assert consumer._until_due == 2.0
 
 

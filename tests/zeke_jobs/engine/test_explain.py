@@ -106,7 +106,7 @@ CASES = [
     Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
     Case("claim where nothing is due yet", "queue_ready", claim("later")),
     Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.jobs.claim(WORKER, 64))),
-    Case("claim of a suspect", "queue_suspect", run("job_claim_alone", worker=WORKER, queue="default", tasks=["bulk"])),
+    Case("claim of a suspect", "queue_suspect", lambda big: big.jobs.claim_alone(WORKER, tasks=["bulk"])),
     Case(
         "when the next is due",
         "queue_ready",

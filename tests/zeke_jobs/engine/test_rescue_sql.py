@@ -73,7 +73,7 @@ def test_a_job_that_saw_a_death_is_claimed_only_alone(jobs: Jobs) -> None:
     rescue(jobs, 21)
     worker = jobs.worker()
     assert jobs.claim(worker, 10) == []
-    alone = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"])
+    alone = jobs.claim_alone(worker)
     assert [c["message_id"] for c in alone] == [job]
 
 
@@ -83,9 +83,7 @@ def test_the_third_death_quarantines_with_the_reason(jobs: Jobs) -> None:
     for n in range(3):
         set_clock(jobs.conn, NOON + timedelta(minutes=n))
         worker = jobs.worker()
-        claimed = jobs.claim(worker, 1) or SQL.all(
-            jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"]
-        )
+        claimed = jobs.claim(worker, 1) or jobs.claim_alone(worker)
         assert len(claimed) == 1
         outcomes += [r["outcome"] for r in rescue(jobs, 60 * n + 21)]
     assert outcomes == ["rescued", "rescued", "quarantined"]
@@ -116,7 +114,7 @@ def test_one_process_of_two_makes_itself_empty_for_a_suspect(jobs: Jobs) -> None
     workers = [jobs.worker(), jobs.worker()]
     said = [SQL.one(jobs.conn, "worker_heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
     assert sorted(row["alone"] for row in said if row) == [False, True]
-    (claim,) = SQL.all(jobs.conn, "job_claim_alone", worker=workers[0], queue="default", tasks=["a"])
+    (claim,) = jobs.claim_alone(workers[0])
     jobs.complete(workers[0], [claim])
     said = [SQL.one(jobs.conn, "worker_heartbeat", worker=w, busy=0, revision=1, stopping=False) for w in workers]
     assert [row["alone"] for row in said if row] == [False, False]
@@ -131,8 +129,7 @@ def suspect(jobs: Jobs, task: str, *, options: str = "{}", queue: str = "default
 
 
 def claim_alone(jobs: Jobs, worker: UUID, *tasks: str, queue: str = "default") -> list[UUID]:
-    rows = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue=queue, tasks=list(tasks))
-    return [row["message_id"] for row in rows]
+    return [row["message_id"] for row in jobs.claim_alone(worker, tasks=list(tasks), queue=queue)]
 
 
 HELD = """
@@ -169,7 +166,7 @@ def test_a_process_stays_empty_until_its_suspect_has_ended(jobs: Jobs) -> None:
     suspect(jobs, "a")
     worker = jobs.worker()
     assert jobs.beat(worker)["alone"]
-    (claim,) = SQL.all(jobs.conn, "job_claim_alone", worker=worker, queue="default", tasks=["a"])
+    (claim,) = jobs.claim_alone(worker)
     assert jobs.beat(worker)["alone"]
     jobs.complete(worker, [claim])
     assert not jobs.beat(worker)["alone"]
@@ -257,3 +254,146 @@ def test_a_claim_whose_answer_was_lost_goes_back_without_a_count(jobs: Jobs) -> 
     row = jobs.row(lost)
     assert (row["state"], row["attempt"], row["deaths"], row["worker"]) == ("queued", 0, 0, None)
     assert jobs.row(known)["state"] == "consumed"
+
+
+def died_with(jobs: Jobs, held: list[UUID]) -> dict[str, set[UUID]]:
+    """What becomes of jobs whose worker dies, by outcome."""
+    now = jobs.rows("SELECT zeke_jobs.now() AS now")[0]["now"]
+    set_clock(jobs.conn, now + timedelta(seconds=21))
+    outcomes: dict[str, set[UUID]] = {}
+    for row in SQL.all(jobs.conn, "worker_rescue"):
+        assert row["message_id"] in held
+        outcomes.setdefault(row["outcome"], set()).add(row["message_id"])
+    return outcomes
+
+
+def ids(claims: list[dict[str, Any]]) -> list[UUID]:
+    return [claim["message_id"] for claim in claims]
+
+
+def test_what_cannot_have_started_goes_back_as_it_was(jobs: Jobs) -> None:
+    jobs.add("a", 10)
+    claims = jobs.claim(jobs.worker(), 10, behind=4)
+    before = {job: jobs.row(job) for job in ids(claims)}
+    assert died_with(jobs, ids(claims)) == {"rescued": set(ids(claims[:4])), "returned": set(ids(claims[4:]))}
+    for job in ids(claims[4:]):
+        row = jobs.row(job)
+        unchanged = ("attempt", "attempt_base", "deaths", "attempts", "run_at", "group_size")
+        assert [row[name] for name in unchanged] == [before[job][name] for name in unchanged]
+        assert (row["state"], row["worker"]) == ("queued", None)
+
+
+def test_each_end_that_is_written_lets_one_more_have_started(jobs: Jobs) -> None:
+    jobs.add("a", 10)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 6, behind=4)
+    jobs.complete(worker, claims[:3])
+    claims = claims[3:] + jobs.claim(worker, 4, behind=5)
+    outcomes = died_with(jobs, ids(claims))
+    assert outcomes == {"rescued": set(ids(claims[:5])), "returned": set(ids(claims[5:]))}
+
+
+def test_one_that_is_known_to_have_started_has(jobs: Jobs) -> None:
+    jobs.add("a", 3)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 3, behind=1)
+    last = claims[-1]
+    SQL.all(jobs.conn, "job_mark_started", worker=worker, ids=[last["message_id"]], claims=[last["claim"]], after=[0.0])
+    outcomes = died_with(jobs, ids(claims))
+    assert outcomes == {"rescued": {claims[0]["message_id"], last["message_id"]}, "returned": {claims[1]["message_id"]}}
+
+
+def test_what_waits_for_slots_of_its_task_starts_in_an_order_of_its_own(jobs: Jobs) -> None:
+    jobs.use("  limited: {handler: 'H:echo', concurrency: 2}\n  a: {handler: 'H:echo'}")
+    jobs.add("limited", 8)
+    jobs.add("a", 3)
+    worker, tasks = jobs.worker(), ["limited", "a"]
+    said: dict[str, Any] = {
+        "free": 8,
+        "threads": 8,
+        "short": tasks,
+        "more": [9, 0],
+        "per_slot": [9, 0],
+        "most": [9, 0],
+        "behind": 3,
+    }
+    rows = jobs.look(worker, tasks, 11, **said)
+    ahead = [row[0] for row in rows if row[-1]]
+    others = [row[0] for row in rows if not row[-1]]
+    assert (len(ahead), len(others)) == (6, 5)
+    outcomes = died_with(jobs, [*ahead, *others])
+    assert outcomes == {"rescued": {*ahead[:4], *others[:3]}, "returned": {*ahead[4:], *others[3:]}}
+
+
+def test_a_job_that_may_start_only_once_never_starts_again(jobs: Jobs) -> None:
+    (once,), others = jobs.add("once"), jobs.add("a", 7)
+    assert len(jobs.claim(jobs.worker(), 8)) == 8
+    assert died_with(jobs, [once, *others]) == {"failed": {once}, "rescued": set(others)}
+
+
+def test_a_death_among_several_suspects_halves_them_and_counts_for_none(jobs: Jobs) -> None:
+    held = jobs.add("a", 8)
+    jobs.claim(jobs.worker(), 8)
+    died_with(jobs, held)
+    for size in (4, 2):
+        group = ids(jobs.claim_alone(jobs.worker()))
+        assert len(group) == size
+        assert died_with(jobs, group) == {"rescued": set(group)}
+        rows = [jobs.row(job) for job in group]
+        assert {(row["deaths"], row["group_size"]) for row in rows} == {(1, size // 2)}
+        assert {row["attempt"] - row["attempt_base"] for row in rows} == {1}, "it uses up no retry"
+        assert "counts for none of them" in rows[0]["attempts"][-1]["error"]["message"]
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = run_at - interval '1 minute' WHERE message_id = ANY (%s)", group)
+    (alone,) = ids(jobs.claim_alone(jobs.worker()))
+    died_with(jobs, [alone])
+    row = jobs.row(alone)
+    assert (row["deaths"], row["attempt"], row["attempt_base"]) == (2, 4, 2)
+
+
+@pytest.mark.parametrize("place", [0, 40, 99])
+def test_the_killer_among_many_is_found_by_halves_and_nobody_else_is_quarantined(jobs: Jobs, place: int) -> None:
+    jobs.use("  a: {handler: 'H:echo', retry: {limit: 1}}")
+    many = jobs.add("a", 100)
+    killer = many[place]
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 100)
+    deaths = 0
+    while claims:
+        if killer in ids(claims):
+            deaths += 1
+            died_with(jobs, ids(claims))
+        else:
+            assert sorted(jobs.complete(worker, claims)) == sorted(ids(claims))
+        worker = jobs.worker()
+        claims = jobs.claim_alone(worker, 64)
+    rows = {row["message_id"]: row for row in jobs.rows("SELECT message_id, state, deaths FROM zeke_jobs.queue")}
+    assert deaths <= 1 + 6 + 2, "with the others, by halves of 100, and twice alone"
+    assert rows.pop(killer)["state"] == "rejected"
+    assert {(row["state"], row["deaths"]) for row in rows.values()} == {("done", 1)}
+
+
+def test_a_suspect_that_runs_to_an_end_is_none_any_more_unless_it_died_alone(jobs: Jobs) -> None:
+    doubtful, bad = (suspect(jobs, "a") for _ in range(2))
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", bad)
+    worker = jobs.worker()
+    for _ in range(2):
+        (claim,) = jobs.claim_alone(worker)
+        jobs.finish(worker, claim, "retry")
+    assert ids(jobs.claim(worker, 9)) == [doubtful]
+    assert jobs.row(bad)["deaths"] == 2
+
+
+def test_a_group_takes_no_more_than_its_process_has_threads_for_and_its_limits_let_through(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  held: {handler: 'H:echo', concurrency: 2}")
+    suspects = [suspect(jobs, task) for task in ("held", "held", "held", "a", "a", "a")]
+    jobs.rows("UPDATE zeke_jobs.queue SET group_size = 6")
+    claims = jobs.claim_alone(jobs.worker(), 4)
+    assert ids(claims) == [suspects[0], suspects[1], suspects[3], suspects[4]]
+
+
+def test_as_many_processes_make_themselves_empty_as_there_are_groups(jobs: Jobs) -> None:
+    for _ in range(6):
+        suspect(jobs, "a")
+    jobs.rows("UPDATE zeke_jobs.queue SET group_size = 3")
+    workers = [jobs.worker() for _ in range(6)]
+    assert [jobs.beat(worker)["alone"] for worker in workers] == [True, True, False, False, False, False]

@@ -25,12 +25,15 @@ ALL = "SELECT count(*), md5(string_agg(q::text, '|' ORDER BY q.message_id)) AS r
 class Engine(World):
     """Workers that claim, start, end and lose jobs of this world."""
 
-    @rule(data=st.data(), want=st.integers(1, 6))
-    def claim(self, data: st.DataObject, want: int) -> None:
+    @rule(data=st.data(), want=st.integers(1, 6), behind=st.sampled_from([None, None, 1, 3]))
+    def claim(self, data: st.DataObject, want: int, behind: int | None) -> None:
         worker = self.worker(data)
         before = [job for job in self.jobs.values() if job.state == "consumed"]
         used = self.rate_used()
-        taken = [self.jobs[row["message_id"]] for row in self.check(worker, self.sql.claim(worker, want))]
+        taken = [
+            self.jobs[row["message_id"]]
+            for row in self.check(worker, self.sql.claim(worker, want, behind=behind), behind)
+        ]
         assert len(taken) <= want
         assert all(job.deaths == 0 for job in taken)
         self.rated += [self.now for job in taken if job.task == "rated"]
@@ -56,11 +59,19 @@ class Engine(World):
         used = self.rate_used()
         suspects = [job for job in self.jobs.values() if job.deaths and job.is_due(self.now)]
         free = [job for job in suspects if not is_blocked(job, before, used, self.paused)]
-        rows = SQL.all(self.sql.conn, "job_claim_alone", worker=worker, queue="default", tasks=sorted(GATES))
+        rows = self.sql.claim_alone(worker, tasks=sorted(GATES))
         taken = [self.jobs[row["message_id"]] for row in self.check(worker, rows)]
         self.rated += [self.now for job in taken if job.task == "rated"]
-        assert len(taken) == bool(free)
-        assert all(job in free and job.run_at == min(j.run_at for j in free) for job in taken)
+        assert bool(taken) == bool(free)
+        if taken:
+            first, size = min(job.run_at for job in free), taken[0].group_size
+            assert taken[0].run_at == first
+            assert len(taken) <= size
+            assert all(job in free and job.group_size == size for job in taken)
+            left = [job for job in free if job.group_size == size and job not in taken]
+            assert len(taken) == size or all(
+                is_blocked(job, before + taken, used, self.paused, more=taken) for job in left
+            )
 
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))
@@ -71,13 +82,14 @@ class Engine(World):
             self.rescue()
             self.claim_alone(data)
 
-    def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def check(self, worker: UUID, rows: list[dict[str, Any]], behind: int | None = None) -> list[dict[str, Any]]:
         """What every claim must be; tells the model."""
         for row in rows:
             job = self.jobs[row["message_id"]]
             assert job.is_due(self.now), job
             assert f"task/{job.task}" not in self.paused
-            job.claimed(worker, self.now)
+            self.turn += 1
+            job.claimed(worker, self.now, self.turn, behind)
             assert (row["claim"], row["attempt"], row["task"]) == (job.claim, job.attempt, job.task)
         return rows
 

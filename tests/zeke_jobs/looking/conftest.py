@@ -72,7 +72,7 @@ class Scene(Jobs):
     def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
         """Claim the suspect that waits longest for a worker that has made itself empty, and start it."""
         tasks = [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
-        (claim,) = SQL.all(self.conn, "job_claim_alone", worker=worker, queue=queue, tasks=tasks)
+        (claim,) = SQL.all(self.conn, "job_claim_alone", worker=worker, queue=queue, tasks=tasks, want=1)
         self.start(worker, [claim])
         job: UUID = claim["message_id"]
         return job

@@ -225,7 +225,7 @@ def died(scene: Scene, times: int) -> None:
     for _ in range(times):
         worker = scene.serve()
         claims = scene.claim(worker, 1) or SQL.all(
-            scene.conn, "job_claim_alone", worker=worker, queue="default", tasks=["plain"]
+            scene.conn, "job_claim_alone", worker=worker, queue="default", tasks=["plain"], want=8
         )
         assert len(claims) == 1
         scene.later(21)
@@ -243,6 +243,24 @@ def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> N
         "a worker died while running it, so it waits to run alone in a process "
         "(box:9 makes itself empty for it); after 3 deaths it fails"
     )
+
+
+def test_one_of_several_suspects_says_with_how_many_others_it_may_run(scene: Scene) -> None:
+    scene.use(PLAIN)
+    jobs = scene.add("plain", 5)
+    scene.claim(scene.serve(), 5)
+    scene.later(21)
+    rescue.rescue(scene.conn, get_logger("test"))
+    later = scene.add("plain")[0]
+    worker = scene.serve(pid=9)
+    scene.beat(worker)
+    assert scene.reasons(jobs[0])["suspect"] == (
+        "a worker died while running it, so it waits to run in a process with 2 other suspects at most, and nothing else "
+        "(box:9 makes itself empty for it); after 3 deaths it fails"
+    )
+    assert f"empty to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
+    assert len(SQL.all(scene.conn, "job_claim_alone", worker=worker, queue="default", tasks=["plain"], want=2)) == 2
+    assert f"box:9 runs plain {jobs[0]} with 1 other suspect since" in scene.reasons(later)["kept-by-suspect"]
 
 
 def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
@@ -320,7 +338,7 @@ def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) 
     (job,) = scene.add("plain")
     assert scene.reasons(job) == {
         "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed); "
-        "kept by a job that runs alone: 1 more process"
+        "kept by suspects: 1 more process"
     }
 
 

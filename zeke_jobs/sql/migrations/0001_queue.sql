@@ -43,9 +43,12 @@ ALTER TABLE zeke_jobs.queue
   ADD COLUMN claim bigint NOT NULL DEFAULT 0,
   ADD COLUMN worker uuid,
   ADD COLUMN ahead boolean NOT NULL DEFAULT false,
+  ADD COLUMN turn bigint,
+  ADD COLUMN behind integer,
   ADD COLUMN attempt integer NOT NULL DEFAULT 0,
   ADD COLUMN attempt_base integer NOT NULL DEFAULT 0,
   ADD COLUMN deaths integer NOT NULL DEFAULT 0,
+  ADD COLUMN group_size integer NOT NULL DEFAULT 1,
   ADD COLUMN created_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   ADD COLUMN claimed_on timestamptz,
   ADD COLUMN started_on timestamptz,
@@ -61,6 +64,9 @@ ALTER TABLE zeke_jobs.queue
   ADD COLUMN awaited boolean NOT NULL DEFAULT false,
   ADD COLUMN sensitive text[],
   ADD COLUMN waits boolean NOT NULL GENERATED ALWAYS AS (ahead AND started_on IS NULL) STORED;
+
+CREATE SEQUENCE zeke_jobs.turn;
+COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
 
 COMMENT ON TABLE zeke_jobs.queue IS 'One row per job. People read the view zeke_jobs.job.';
 COMMENT ON COLUMN zeke_jobs.queue.message IS 'The dramatiq message; kwargs is the payload, in snake_case.';
@@ -79,7 +85,10 @@ COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts i
 COMMENT ON COLUMN zeke_jobs.queue.waits IS 'Claimed ahead, and not known to have started: shown as queued.';
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
-COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died while they held this job; such a job runs alone.';
+COMMENT ON COLUMN zeke_jobs.queue.turn IS 'Grows from claim to claim: a worker starts the jobs of a queue in this order, and those of a task that it claimed ahead of a limit.';
+COMMENT ON COLUMN zeke_jobs.queue.behind IS 'Starts only while its worker has fewer jobs of an earlier turn whose ends are not written; NULL: at once.';
+COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died of it, as far as is known: the first while it was one of several perhaps, each further one while it ran alone.';
+COMMENT ON COLUMN zeke_jobs.queue.group_size IS 'Where deaths is not 0: with how many others of its kind it may run in one process, itself included; 1 is alone.';
 COMMENT ON COLUMN zeke_jobs.queue.started_on IS 'Start of the handler; while active, NULL until the worker has said so.';
 COMMENT ON COLUMN zeke_jobs.queue.completed_on IS 'When the job ended, in whatever way.';
 COMMENT ON COLUMN zeke_jobs.queue.attempts IS 'Every attempt that did not complete: times, outcome, error, revision.';
@@ -92,14 +101,14 @@ COMMENT ON COLUMN zeke_jobs.queue.sensitive IS
   'Fields of the payload that its task called sensitive when it was sent; NULL for none. What the task calls so now is masked too.';
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
 
--- Serves claims: the oldest due job of a (task, priority). Jobs that saw a worker die are claimed alone, by queue_suspect.
+-- Serves claims: the oldest due job of a (task, priority). Jobs that saw a worker die are claimed apart, by queue_suspect.
 CREATE INDEX queue_ready ON zeke_jobs.queue (queue_name, task, priority DESC, run_at, seq)
   WHERE state = 'queued' AND deaths = 0;
 -- Serves claims of tasks with a per-key limit: the oldest due job of a key. "deaths < 1" is the same in other words, by which a query
 -- can ask for this index: a planner without statistics takes queue_ready for as good, and would read past the jobs of all other keys.
 CREATE INDEX queue_ready_key ON zeke_jobs.queue (queue_name, task, key, priority DESC, run_at, seq)
   WHERE state = 'queued' AND deaths < 1 AND key IS NOT NULL;
--- Serves claims of jobs that must run alone.
+-- Serves claims of jobs that must run apart from others.
 CREATE INDEX queue_suspect ON zeke_jobs.queue (queue_name, run_at) WHERE state = 'queued' AND deaths > 0;
 -- Serves the count against limits, and rescue, by what is active.
 CREATE INDEX queue_active ON zeke_jobs.queue (task, key) WHERE state = 'consumed';

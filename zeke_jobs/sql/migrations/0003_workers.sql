@@ -25,7 +25,7 @@ CREATE TABLE zeke_jobs.worker (
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues at whose doorbell it waits: the next send rings it.';
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Tasks of which it found jobs due that a limit held back: who frees a slot rings it.';
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run jobs during which a worker died, and nothing else.';
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
@@ -132,81 +132,15 @@ BEGIN
 END
 $$;
 
--- Return the jobs of processes that have not proved life for as long as they promised. A death counts one attempt and one death;
--- the third quarantines the job. Locks what it takes, so that two rescuers never count one death twice.
-CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
-LANGUAGE plpgsql VOLATILE
+-- The suspects (jobs during which a worker died) that could start now in a process that serves these tasks, the oldest first, and of how
+-- many suspects at most the group may be in which each runs. Nothing is locked, so a claim asks again. Only for them may a process make
+-- itself empty.
+CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamptz)
+RETURNS TABLE (message_id uuid, group_size integer)
+LANGUAGE plpgsql VOLATILE ROWS 64
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_column
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-  v_lost uuid[];
-BEGIN
-  v_lost := ARRAY(
-    SELECT w.id FROM zeke_jobs.worker AS w
-    WHERE w.heartbeat_on < v_now - w.lost_after
-    ORDER BY w.id
-    FOR UPDATE SKIP LOCKED
-  );
-  -- A claimant without a row cannot have said goodbye in good order either; a minute, since a row may be just being written.
-  v_lost := v_lost || ARRAY(
-    SELECT DISTINCT q.worker FROM zeke_jobs.queue AS q
-    WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
-      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker)
-  );
-  IF cardinality(v_lost) = 0 THEN
-    RETURN;
-  END IF;
-  RETURN QUERY
-    WITH lost AS (
-      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
-        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
-        CASE
-          WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
-          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
-            THEN 'failed'
-          ELSE 'rescued'
-        END AS outcome
-      FROM zeke_jobs.queue AS q
-      LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
-      LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost)
-      FOR UPDATE OF q
-    ),
-    ended AS (
-      UPDATE zeke_jobs.queue AS q
-      SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
-        completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
-        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
-          'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
-          -- Of one that waited for a slot it is not known whether it had started.
-          'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
-          'error', jsonb_build_object(
-            'type', 'WorkerDied',
-            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'), l.pid,
-              to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), l.deaths,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
-      FROM lost AS l
-      WHERE q.message_id = l.message_id
-      RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
-    ),
-    announced AS (
-      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited AND e.outcome <> 'rescued'
-    )
-    SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
-  DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
-  PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
-END
-$$;
-
--- The suspects (jobs during which a worker died) that could start now in a process that serves these tasks, at most 16, the oldest
--- first. Nothing is locked, so a claim asks again. Only for them may a process make itself empty.
-CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamptz) RETURNS SETOF uuid
-LANGUAGE plpgsql VOLATILE ROWS 16
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
-AS $$
 DECLARE
   v_tasks text[] := ARRAY(
     SELECT DISTINCT q.task FROM zeke_jobs.queue AS q
@@ -221,7 +155,7 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
   RETURN QUERY
-    SELECT q.message_id
+    SELECT q.message_id, q.group_size
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND t.id = ANY (v_tasks)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'queue/' || q.queue_name)
@@ -229,7 +163,7 @@ BEGIN
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
     ORDER BY q.run_at
-    LIMIT 16;
+    LIMIT 64;
 END
 $$;
 
@@ -240,7 +174,7 @@ AS $$
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
 $$;
 
--- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run a suspect alone.
+-- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run only suspects.
 CREATE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
 RETURNS TABLE (alive boolean, revision integer, alone boolean)
 LANGUAGE plpgsql VOLATILE
@@ -250,7 +184,7 @@ DECLARE
   v_queues text[];
   v_tasks text[];
   v_alone boolean;
-  v_suspects bigint;
+  v_groups bigint;
 BEGIN
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
@@ -260,17 +194,18 @@ BEGIN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two. It
-  -- stays empty until its suspect has ended.
-  v_suspects := (SELECT count(*) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()));
+  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
+  -- two. It stays empty until its suspects have ended.
+  v_groups := (
+    SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
   IF p_stopping THEN
     v_alone := false;
-  ELSIF v_alone AND v_suspects = 0 THEN
+  ELSIF v_alone AND v_groups = 0 THEN
     v_alone := zeke_jobs.runs_suspect(p_worker);
-  ELSIF NOT v_alone AND v_suspects > 0 THEN
+  ELSIF NOT v_alone AND v_groups > 0 THEN
     PERFORM zeke_jobs.take_lock('alone');
     v_alone := (
-      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_groups
         AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
       FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
     );

@@ -183,6 +183,8 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 -- Of a task in p_short whose limit is full, is no other task's and no rate, some may be claimed ahead of the limit (ahead): as many as stand in
 -- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
 -- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
+-- Of jobs of tasks in p_short the worker starts none while it has p_behind of an earlier turn whose ends are not written, or half as many
+-- again of a task of which they are claimed ahead of its limit. They come in the order of their turns.
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
 -- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
 -- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
@@ -190,7 +192,7 @@ COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a 
 CREATE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
-  p_most integer[] DEFAULT NULL
+  p_most integer[] DEFAULT NULL, p_behind integer DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
@@ -332,7 +334,7 @@ BEGIN
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -453,8 +455,9 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, claimed_on = v_now, started_on = NULL,
-          mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
+          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
@@ -535,25 +538,29 @@ BEGIN
 END
 $$;
 
--- Claim the one job that must run alone and waits longest. The caller holds nothing else. The same limits apply.
-CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
+-- Claim the suspect that waits longest, and others whose groups may be as large, up to that size and p_want. The caller holds nothing else.
+-- The same limits apply.
+CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[], p_want integer DEFAULT 1) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_size integer;
+  v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names
-    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
-    JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
+    JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
     ORDER BY q.run_at
   LOOP
+    CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
@@ -566,18 +573,20 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, claimed_on = v_now, started_on = NULL, mtime = v_now,
-        waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
+        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
         q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
-      RETURN;
+      v_size := v_one.group_size;
+      v_left := coalesce(v_left, least(v_size, p_want)) - 1;
+      EXIT WHEN v_left <= 0;
     END IF;
   END LOOP;
 END
@@ -649,7 +658,8 @@ CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL, p_more integer[] DEFAULT NULL,
-  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL
+  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL,
+  p_behind integer DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -673,7 +683,8 @@ BEGIN
     END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+  RETURN QUERY
+    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
@@ -723,7 +734,8 @@ $$;
 
 -- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
 -- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
--- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete.
+-- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete. A suspect that has run to such an end without
+-- its process dying is none any more, unless a process had died while it ran alone.
 CREATE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL
@@ -757,6 +769,9 @@ BEGIN
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
       ELSE 0 END,
     started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    deaths = CASE
+      WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
+      ELSE q.deaths END,
     run_at = CASE
       WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
       ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
@@ -806,19 +821,33 @@ END
 $$;
 
 -- When the next job of a queue becomes due, after p_after; NULL when none waits. For a worker that found nothing of what was due by then.
+-- By probes of the index only, two for each (task, priority) of which jobs wait.
 CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
-  SELECT min(n.run_at)
-  FROM zeke_jobs.task AS t
-  CROSS JOIN LATERAL (
-    SELECT q.run_at FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
-      AND q.priority = t.priority AND q.run_at > p_after
-    ORDER BY q.run_at LIMIT 1
-  ) AS n
-  WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+BEGIN
+  RETURN (
+    WITH RECURSIVE level (task, priority) AS (
+      SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+      UNION ALL
+      -- The next one below.
+      SELECT l.task, (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      FROM level AS l
+      WHERE l.priority IS NOT NULL
+    )
+    SELECT min((
+      SELECT q.run_at FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+        AND q.priority = l.priority AND q.run_at > p_after
+      ORDER BY q.run_at LIMIT 1))
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  );
+END
 $$;
 
 -- Cancel what was not started in time. In small batches, past rows that a claim holds.

@@ -1,3 +1,3 @@
--- Claim one job that must run alone, since a worker died during it.
+-- Claim jobs that must run apart from all others, since a worker died during each.
 SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, claimed_on, ahead, sensitive
-FROM zeke_jobs.claim_alone(%(worker)s::uuid, %(queue)s, %(tasks)s::text[])
+FROM zeke_jobs.claim_alone(%(worker)s::uuid, %(queue)s, %(tasks)s::text[], %(want)s::integer)

@@ -1,15 +1,18 @@
--- Live processes that claim nothing else, each with the job that keeps it: the one that it runs alone, or else the oldest that
--- could start in it, for which it makes itself empty.
-SELECT w.id AS worker, w.host, w.pid, k.job, k.task, k.deaths, k.since, k.runs
+-- Live processes that claim nothing else, each with the suspect that keeps it: the oldest one that it runs, or else that could start in
+-- it, for which it makes itself empty. With the number of others beside it, of those that could start at most.
+SELECT w.id AS worker, w.host, w.pid, k.job, k.task, k.deaths, k.since, k.runs, k.beside
 FROM zeke_jobs.worker AS w
 CROSS JOIN LATERAL (
-  SELECT q.message_id AS job, q.task, q.deaths, coalesce(q.started_on, q.claimed_on) AS since, true AS runs
-  FROM zeke_jobs.queue AS q
-  WHERE w.alone AND q.state = 'consumed' AND q.worker = w.id AND q.deaths > 0
+  (SELECT q.message_id AS job, q.task, q.deaths, coalesce(q.started_on, q.claimed_on) AS since, true AS runs,
+     count(*) OVER () - 1 AS beside
+   FROM zeke_jobs.queue AS q
+   WHERE w.alone AND q.state = 'consumed' AND q.worker = w.id AND q.deaths > 0
+   ORDER BY q.turn
+   LIMIT 1)
   UNION ALL
-  (SELECT q.message_id, q.task, q.deaths, greatest(q.run_at, q.mtime), false
-   FROM zeke_jobs.startable_suspects(w.queues, w.tasks, zeke_jobs.now()) AS s (id)
-   JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+  (SELECT q.message_id, q.task, q.deaths, greatest(q.run_at, q.mtime), false, q.group_size - 1
+   FROM zeke_jobs.startable_suspects(w.queues, w.tasks, zeke_jobs.now()) AS s
+   JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
    WHERE w.alone
    ORDER BY q.run_at
    LIMIT 1)

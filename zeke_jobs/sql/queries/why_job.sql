@@ -10,6 +10,7 @@ SELECT
   q.attempt_base,
   j.attempts,
   j.deaths,
+  q.group_size,
   j.error,
   j.output,
   j.progress,
