@@ -25,7 +25,19 @@ DEV = nox.project.dependency_groups(PYPROJECT, "dev")
 CONSTRAINTS = "constraints.txt"
 CONSTRAINTS_WITH_HASHES = "constraints-hashes.txt"
 OTHER_PYTHONS = ("3.12", "3.13")
-BENCH_PEERS = ("procrastinate>=3.10,<4", "pgqueuer[asyncpg]>=1.6,<2", "oban>=0.7; python_version >= '3.12'")
+BENCH_PEERS = (
+    "procrastinate>=3.10,<4",
+    "pgqueuer[asyncpg]>=1.6,<2",
+    "oban>=0.7; python_version >= '3.12'",
+    "awa-pg>=0.6.9,<0.7",
+)
+#: The tests that run on the system's own PostgreSQL too: all that is SQL, the looks, the pipeline and its tables.
+ON_DEBIANS_SERVER = (
+    *(f"tests/zeke_jobs/{part}" for part in ("engine", "looking", "metrics", "top")),
+    *(f"tests/zeke_jobs/test_{part}.py" for part in ("migrate", "postgres", "roles", "schedule", "send_sql", "views")),
+    *(f"tests/zeke_jobs/test_client_{part}.py" for part in ("ask", "change", "send")),
+    *("tests/actors/store", "tests/soak"),
+)
 
 
 FIRST_WORDS = {
@@ -173,21 +185,21 @@ def quality(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --sources N …]."""
+    """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --server PATH --sources N …]."""
     install(session, "--editable", ".", "psutil")
     run_servers(session, "tests.soak")
 
 
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
-    """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--json FILE] [MEASURE …]]."""
+    """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
     install(session, "--editable", ".", "psutil", *BENCH_PEERS)
     run_servers(session, "tests.bench")
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
-    """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--json FILE] [SCENARIO …]]."""
+    """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--server PATH] [SCENARIO …]]."""
     install(session, "--editable", ".", *DEV)
     run_servers(session, "tests.chaos")
 
@@ -211,12 +223,12 @@ def constraints(session: nox.Session) -> None:
 
 
 def _pytest_on_debians_server(session: nox.Session) -> None:
-    """The tests of the SQL on the system's PostgreSQL too, where there is one: it is older than the embedded server."""
+    """Many tests on the system's PostgreSQL too, where there is one: as Debian sets it up, but without fsync."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         session.log("no PostgreSQL of the system's here: the embedded server was the only one tested")
         return
-    _run_all(session, "-q", "tests/zeke_jobs/engine", env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
+    _run_all(session, "-q", *ON_DEBIANS_SERVER, env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
 
 
 def _lint(session: nox.Session) -> None:

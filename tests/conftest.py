@@ -52,8 +52,8 @@ def at(url: str, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def server_url() -> str:
-    """The superuser's URL of the run's server; its durability is off, its behaviour is not."""
-    fast = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "300"}
+    """The superuser's URL of the run's server. Its durability is off; all else is as ``zeke-jobs up`` or the other server has it."""
+    fast = {"fsync": "off", "full_page_writes": "off"}
     return embedded.ensure(FOLDER, bin_dir=server_binaries(), settings=fast)
 
 

@@ -23,15 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["binaries", "ensure", "running", "stop"]
 
-_SETTINGS = {
+_SOCKET = {
     "port": "5432",  # of the socket's name; nothing else is in its folder
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "200",
-    "shared_buffers": "256MB",
-    "timezone": "UTC",
-    "jit": "off",
 }
+#: Of the wheel's server alone. Another server keeps its own defaults, as where people have installed it.
+_SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to come up or to go
 _NOBODY = 2**31 - 1  # a number that no process has
@@ -46,7 +44,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
     Args:
         folder: Made with mode 0700 when it is missing. Holds data, log and, where its path is fit for one, the socket.
-        bin_dir: Programs of another PostgreSQL to use instead of the wheel's.
+        bin_dir: Programs of another PostgreSQL to use instead of the wheel's, with that server's own defaults.
         settings: Further server settings.
 
     Raises:
@@ -69,7 +67,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
         found = _until(look, patience)
         if isinstance(found, str):
             return found
-        told = _start(folder, bin_dir, {**_SETTINGS, **(settings or {})}, user)
+        told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
         found = _until(look, patience)
         if isinstance(found, str):
             return found

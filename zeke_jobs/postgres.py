@@ -45,13 +45,18 @@ _KEEPALIVE: dict[str, Any] = {
 
 # Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
 # session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
+# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements lose JIT
+# only: its author may count on the rest. Through a pooler, functions and looks set what they need.
 _GREETING = """
 SELECT
   CASE pg_backend_pid() WHEN %(pid)s THEN (
-    SELECT coalesce(array_agg(s.name) FILTER (WHERE set_config(s.name, w.value, false) IS NOT NULL), '{}')
-    FROM unnest(%(names)s, %(values)s) AS w (name, value)
-    JOIN pg_settings AS s ON s.name = w.name
-    WHERE s.setting <> w.value)
+    SELECT coalesce(json_object_agg(s.name, set_config(s.name, coalesce(w.value, s.boot_val), false)), '{}')
+    FROM pg_settings AS s
+    LEFT JOIN unnest(%(names)s, %(values)s) AS w (name, value) ON w.name = s.name
+    WHERE s.context = 'user' AND s.setting <> coalesce(w.value, s.boot_val) AND (
+      w.name IS NOT NULL
+      OR s.name ~ '^(enable_|min_parallel_|plan_cache_mode$)|_cost$'
+        AND current_setting('application_name') <> 'zeke-jobs handler'))
   END,
   set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false),
   current_setting('default_transaction_isolation')
@@ -59,6 +64,7 @@ SELECT
 _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
+    "jit": "off",
     # A claim that waits for its turn is no statement that went astray, and a job has a timeout of its own.
     **dict.fromkeys(
         (
@@ -165,7 +171,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     if row is not None and row[-1] != "read committed":
         conn.close()
         raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
-    conn.remember(None if row is None or row[0] is None else {name: _SETTINGS[name] for name in row[0]})
+    conn.remember(row and row[0])
     return conn
 
 

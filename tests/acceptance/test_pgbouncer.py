@@ -295,6 +295,7 @@ def test_we_leave_nothing_behind_in_sessions_that_others_use_next(
 ) -> None:
     name = urlsplit(database).path[1:]
     conn.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
+    conn.cursor().execute(f"ALTER DATABASE {name} SET plan_cache_mode TO force_custom_plan")
     bouncer = make_bouncer(1)
     url = bouncer.at(database)
     with pytest.raises(
@@ -312,6 +313,8 @@ def test_we_leave_nothing_behind_in_sessions_that_others_use_next(
     bouncer.command("RECONNECT", database)
     with closing(connect(url)) as ours:
         assert shown(ours, "transaction_isolation") == "read committed"
+    with closing(psycopg2.connect(url)) as theirs, closing(psycopg2.connect(database)) as direct:
+        assert shown(theirs, "plan_cache_mode") == shown(direct, "plan_cache_mode") == "force_custom_plan"
 
 
 def test_no_session_listens_that_the_pooler_gives_to_somebody_else(

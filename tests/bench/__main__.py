@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from tests.bench.measures import (
     fairness,
     framework,
     limited,
+    looks,
     memory,
     pulling,
     purging,
@@ -52,9 +54,11 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     fairness.MEASURE: fairness.measure,
     purging.MEASURE: purging.measure,
     reading.MEASURE: reading.measure,
+    looks.METRICS: looks.metrics,
+    looks.TOP: looks.top,
 }
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
-_PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban")
+_PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban", "awa-pg")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,6 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("measure", nargs="*", help=f"of: {', '.join(MEASURES)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: some minutes")
+    parser.add_argument(
+        "--server",
+        action="append",
+        type=server.binaries,
+        metavar="PATH-OF-BIN",
+        help="another PostgreSQL, with its own defaults; several, embedded among them, are compared measure by measure",
+    )
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write the figures; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
@@ -69,30 +80,35 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"expected measures among {', '.join(MEASURES)}, got {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and workers end with us
     began = time.monotonic()
-    rows: list[Row] = []
     about = ""
     conditions: dict[str, dict[str, float]] = {}
     failed = False
-    with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder:
-        bench = Bench(started, Path(folder), chosen.quick)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zeke-bench-run-")))
+        servers = [stack.enter_context(server.start(one)) for one in chosen.server or [None]]
+        benches = [Bench(one, folder / str(number), chosen.quick) for number, one in enumerate(servers)]
+        found: dict[str, list[Row]] = {one.about: [] for one in servers}
         for name in chosen.measure or MEASURES:
-            conditions[name] = {"load": os.getloadavg()[0], "flush_ms": started.flush()}
+            conditions[name] = {"load": os.getloadavg()[0], "flush_ms": servers[0].flush()}
             at = time.monotonic() - began
             print(f"{name} … ({at:.0f} s, {_conditions(conditions[name])})", file=sys.stderr, flush=True)
-            try:
-                rows += MEASURES[name](bench)
-            except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
-                traceback.print_exc()
-                rows.append(
-                    Row(name, "it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}", reached=False)
-                )
-                failed = True
+            for bench in benches:
+                try:
+                    found[bench.server.about] += MEASURES[name](bench)
+                except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
+                    traceback.print_exc()
+                    note = f"{type(error).__name__}: {str(error)[:300]}"
+                    found[bench.server.about].append(Row(name, "it failed", None, note=note, reached=False))
+                    failed = True
             # After each, so that a run that is cut off leaves what it found.
             about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
-            _write(chosen.json, rows, conditions, quick=chosen.quick)
+            _write(chosen.json, found, conditions, quick=chosen.quick)
             if chosen.page:
-                page.write(chosen.page, rows, f"{about}. {_bounds(conditions)}")
-    result.show(rows, about)
+                page.write(chosen.page, found, f"{about}. {_bounds(conditions)}")
+    for which, rows in found.items():
+        result.show(rows, f"{which}; {about}")
+    if len(found) > 1:
+        print(page.side_by_side(found))
     print(f"figures: {chosen.json}", file=sys.stderr)
     return 1 if failed else 0
 
@@ -113,7 +129,7 @@ def _bounds(conditions: dict[str, dict[str, float]]) -> str:
     return f"Load {loads[0]:.1f} to {loads[-1]:.1f}, a flush of the disk {flushes[0]:.2f} to {flushes[-1]:.2f} ms."
 
 
-def _write(path: Path, rows: list[Row], conditions: dict[str, dict[str, float]], *, quick: bool) -> None:
+def _write(path: Path, found: dict[str, list[Row]], conditions: dict[str, dict[str, float]], *, quick: bool) -> None:
     about = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -121,7 +137,14 @@ def _write(path: Path, rows: list[Row], conditions: dict[str, dict[str, float]],
         "versions": _versions(),
         "conditions": conditions,
     }
-    path.write_text(json.dumps({**about, "rows": result.as_json(rows)}, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(
+        json.dumps(
+            {**about, "servers": {which: result.as_json(rows) for which, rows in found.items()}},
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
 
 
 def _versions() -> dict[str, str]:

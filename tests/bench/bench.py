@@ -50,6 +50,9 @@ class Bench:
     quick: bool
     _names: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+
     @property
     def rounds(self) -> int:
         """How often each figure is taken."""

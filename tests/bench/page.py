@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING
 from tests.bench.result import Row, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 BEGIN, END = "<!-- figures: nox -s bench -- --page docs/performance.md -->", "<!-- end of figures -->"
+BEGIN_SERVERS = "<!-- servers: nox -s bench -- --quick --server embedded --server PATH-OF-BIN --page docs/performance.md MEASURE … -->"
+END_SERVERS = "<!-- end of servers -->"
 _VERDICT = {None: "", True: "reached", False: "**missed**"}
 
 
-def write(path: Path, rows: Iterable[Row], heading: str) -> None:
-    """Put the figures between the page's two marks, in place of those that are there.
+def write(path: Path, found: Mapping[str, Sequence[Row]], heading: str) -> None:
+    """Put the figures of a server, or those of several side by side, between the page's two marks, in place of those that are there.
 
     Raises:
         ValueError: the page has no such marks.
     """
-    put_between(path, BEGIN, END, f"{heading}\n\n{table(rows)}")
+    if len(found) > 1:
+        put_between(path, BEGIN_SERVERS, END_SERVERS, f"{heading}\n\n{side_by_side(found)}")
+    else:
+        ((which, rows),) = found.items()
+        put_between(path, BEGIN, END, f"{which}. {heading}\n\n{table(rows)}")
 
 
 def put_between(path: Path, begin: str, end: str, text: str) -> None:
@@ -49,4 +55,23 @@ def table(rows: Iterable[Row]) -> str:
         cells = (row.what, figure, ratio, goal, row.note)
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
         before = row.measure
+    return "\n".join(lines)
+
+
+def side_by_side(found: Mapping[str, Sequence[Row]]) -> str:
+    """A Markdown table of the figures that all servers have, with how each compares with the first: more than 1 is faster."""
+    first, *others = found
+    figures = {which: {(row.measure, row.what): row for row in rows} for which, rows in found.items()}
+    lines = [f"| what | {first} | {' | '.join(f'{other} | ratio' for other in others)} |"]
+    lines.append("|---|---:|" + "---:|---|" * len(others))
+    for key, row in figures[first].items():
+        cells = [f"`{row.measure}`: {row.what}", f"{number(row.value)} {row.unit}" if row.value is not None else ""]
+        for other in others:
+            its = figures[other].get(key)
+            if row.value is None or its is None or its.value is None:
+                cells += ["", ""]
+                continue
+            times = its.value / row.value if row.unit == "jobs/s" else row.value / its.value
+            cells += [f"{number(its.value)} {its.unit}", f"{times:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

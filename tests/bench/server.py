@@ -1,4 +1,4 @@
-"""The one embedded server of a run, with the durability of production, and what its processes cost."""
+"""A server of a run, embedded or another, with the durability of production, and what its processes cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from contextlib import contextmanager
+from argparse import ArgumentTypeError
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; each system under measurement gets databases of its own."""
+    """A running server; each system under measurement gets databases of its own. ``about`` says which one it is."""
 
     folder: Path
     url: str
+    about: str
 
     def create(self, name: str) -> str:
         """Make an empty database and return its URL."""
@@ -73,15 +75,39 @@ class Server:
         return statistics.median(times) * 1e3
 
 
+def binaries(named: str) -> Path | None:
+    """What ``--server`` names: ``embedded``, or the folder of another PostgreSQL's programs.
+
+    Raises:
+        ArgumentTypeError: there is no such folder.
+    """
+    if named == "embedded":
+        return None
+    if not (Path(named) / "initdb").exists():
+        raise ArgumentTypeError(
+            f"expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got {named}"
+        )
+    return Path(named)
+
+
 @contextmanager
-def start() -> Iterator[Server]:
-    """A server for the length of the block, in a temporary folder."""
+def start(bin_dir: Path | None = None) -> Iterator[Server]:
+    """A server for the length of the block, in a temporary folder: the embedded one, or another with its own defaults."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-bench-"))
     try:
-        yield Server(folder, embedded.ensure(folder))
+        url = embedded.ensure(folder, bin_dir=bin_dir)
+        yield Server(folder, url, describe(url, bin_dir))
     finally:
-        embedded.stop(folder, mode="immediate")
+        embedded.stop(folder, bin_dir=bin_dir, mode="immediate")
         shutil.rmtree(folder)
+
+
+def describe(url: str, bin_dir: Path | None) -> str:
+    """Which server it is, for the head of a table."""
+    with closing(psycopg2.connect(url)) as conn:  # not ours, which switches JIT off
+        version, jit = rows(conn, "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()")[0]
+    kind = "embedded" if bin_dir is None else "with its own defaults"
+    return f"PostgreSQL {version} {kind}, JIT {'on' if jit else 'off'}"
 
 
 def cpu(processes: list[psutil.Process]) -> float:

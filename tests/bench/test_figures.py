@@ -52,18 +52,43 @@ def test_what_a_measure_changes_replaces_the_real_limits() -> None:
 def test_a_page_gets_the_new_figures_and_keeps_its_words(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(f"Before.\n\n{page.BEGIN}\nold\n{page.END}\n\nAfter.\n")
-    page.write(path, [Row("send", "ours", 1234.5, ratio=1.5, against="this", target="≥ 2", reached=False)], "Heading")
+    rows = [Row("send", "ours", 1234.5, ratio=1.5, against="this", target="≥ 2", reached=False)]
+    page.write(path, {"PostgreSQL 18": rows}, "Heading")
     text = path.read_text()
     assert text.startswith("Before.\n")
     assert text.endswith("After.\n")
     assert "| `send` | | | | |\n| ours | 1,234 jobs/s | 1.50 (this) | ≥ 2: **missed** |  |" in text
+    assert "PostgreSQL 18. Heading" in text
     assert "old" not in text
+
+
+def test_two_servers_stand_side_by_side_and_more_than_one_is_faster(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(f"{page.BEGIN}\nkept\n{page.END}\n{page.BEGIN_SERVERS}\nold\n{page.END_SERVERS}\n")
+    mine = [Row("send", "ours", 1000.0), Row("latency", "p50", 2.0, "ms"), Row("send", "only here", 1.0)]
+    theirs = [Row("send", "ours", 800.0), Row("latency", "p50", 4.0, "ms")]
+    page.write(path, {"A": mine, "B": theirs}, "Heading")
+    text = path.read_text()
+    assert "| what | A | B | ratio |\n" in text
+    assert "| `send`: ours | 1,000 jobs/s | 800 jobs/s | 0.80 |\n" in text
+    assert "| `latency`: p50 | 2 ms | 4 ms | 0.50 |\n" in text
+    assert "kept" in text
+    assert "old" not in text
+
+
+def test_a_server_is_named_by_the_folder_of_its_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--server", "/usr/lib", "framework"])
+    assert (
+        "expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got /usr/lib"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("nothing")
     with pytest.raises(ValueError, match="expected <!-- figures"):
-        page.write(tmp_path / "page.md", [], "")
+        page.write(tmp_path / "page.md", {"PostgreSQL 18": []}, "")
 
 
 def test_an_unknown_measure_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import page
+from tests.bench import page, server
 from tests.chaos import outcome
 from tests.chaos.outcome import Outcome, Promise
 from tests.chaos.scenarios import SCENARIOS, Impossible
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"of: {', '.join(SCENARIOS)}; without one, all")
     parser.add_argument("--quick", action="store_true", help="short phases")
+    parser.add_argument(
+        "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
+    )
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write what was found; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
     chosen = parser.parse_args(arguments)
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGALRM, _too_long)
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
         del os.environ[name]
+    if chosen.server:
+        os.environ["ZEKE_TEST_PG_BIN"] = str(chosen.server)
     began = time.monotonic()
     outcomes: list[Outcome] = []
     for name in chosen.scenario or SCENARIOS:
@@ -53,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name} … ({at:.0f} s, load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
         outcomes.append(_run(name, quick=chosen.quick))
         print(f"  {_said(outcomes[-1])}", file=sys.stderr, flush=True)
-        about = _about(time.monotonic() - began, quick=chosen.quick)
+        about = _about(outcomes, time.monotonic() - began, quick=chosen.quick)
         chosen.json.write_text(json.dumps({"about": about, "scenarios": outcome.as_json(outcomes)}, indent=1) + "\n")
         if chosen.page:
             page.put_between(chosen.page, BEGIN, END, f"{about}\n\n{outcome.markdown(outcomes)}")
@@ -89,12 +94,13 @@ def _said(one: Outcome) -> str:
     return f"{' | '.join(outcome.cells(one)[2:8])} in {one.seconds:.0f} s{broken}{stuck}"
 
 
-def _about(seconds: float, *, quick: bool) -> str:
+def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
     memory = 0.0
     with suppress(OSError, ValueError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    which = next((f"{one.details['server']}; " for one in outcomes if "server" in one.details), "")
     return (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
+        f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
         f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}."
     )
 

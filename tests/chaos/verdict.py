@@ -76,6 +76,7 @@ def judge(
         note=note,
         seconds=time.monotonic() - here.began,
         details={
+            "server": here.about,
             "peaks": {name: peaks.get(name, 0) for name in limits},
             "rates": rates,
             "faults": found.faults,

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.acceptance.conftest import Fleet
+from tests.bench import server
 from tests.chaos.handlers import TRACE
 from tests.chaos.keeper import Keeper
 from tests.chaos.outcome import Promise
 from tests.chaos.traffic import MIXED, TASKS, Traffic
 from tests.chaos.verdict import judge
+from tests.conftest import server_binaries
 from zeke_jobs import embedded, migrate, pausing
 from zeke_jobs.postgres import DISCONNECTED, connect
 
@@ -92,6 +94,7 @@ class World:
     def open(self) -> None:
         """Server, schema, catalogue."""
         self.url = self.start_server()
+        self.about = server.describe(self.url, server_binaries())
         with closing(connect(self.url)) as conn:
             migrate.migrate(conn)
             with conn.cursor() as cursor:
@@ -119,12 +122,12 @@ class World:
 
     def start_server(self) -> str:
         """Start the server, or find it running."""
-        return embedded.ensure(self.server, settings=self.settings)
+        return embedded.ensure(self.server, bin_dir=server_binaries(), settings=self.settings)
 
     def stop_server(self, mode: str) -> None:
         """Stop the server, as pg_ctl does."""
         with suppress(FileNotFoundError):
-            embedded.stop(self.server, mode=mode)
+            embedded.stop(self.server, bin_dir=server_binaries(), mode=mode)
 
     def allow(self, network: str) -> None:
         """Let hosts of a network connect."""

@@ -35,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(
             f"--{each.name}", type=type(each.default), default=each.default, help="default: %(default)s"
         )
-    plan = Plan(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
+    )
+    chosen = vars(parser.parse_args(arguments))
+    bin_dir = chosen.pop("server")
+    plan = Plan(**chosen)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     began = time.monotonic()
@@ -43,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-soak-") as folder:
+    with server.start(bin_dir) as started, tempfile.TemporaryDirectory(prefix="zeke-soak-") as folder:
         os.environ["DATABASE_URL"] = url = started.create("soak")
         with closing(connect(url)) as conn:
             migrate.migrate(conn, ["actors.store"])
         before = started.cpu()
         found = soak(url, Path(folder), plan, say)
         found.other_cpu["Postgres"] = started.cpu() - before
-    show(found, plan)
+    show(found, plan, started.about)
     return 1 if found.complaints else 0
 
 
@@ -61,11 +66,14 @@ def _stop(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def show(found: Found, plan: Plan) -> None:
+def show(found: Found, plan: Plan, which: str) -> None:
     """Print what came out."""
     items = sum(found.outcomes.values())
     table = Table(
-        "what", "figure", title=f"{plan.sources} feeds of {plan.items} items, seed {plan.seed}", title_justify="left"
+        "what",
+        "figure",
+        title=f"{plan.sources} feeds of {plan.items} items, seed {plan.seed}; {which}",
+        title_justify="left",
     )
     for what, figure in (
         (
@@ -84,7 +92,13 @@ def show(found: Found, plan: Plan) -> None:
             "ratio",
             f"{found.ratio:.2f} (aimed at: {TARGET:g} or less, {'reached' if found.ratio <= TARGET else 'MISSED'})",
         ),
-        ("CPU of the others", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.other_cpu.items())),
+        (
+            "CPU of the others",
+            ", ".join(
+                f"{name} {seconds:.0f} s ({seconds / items * 1e3:.0f} ms an item)"
+                for name, seconds in found.other_cpu.items()
+            ),
+        ),
         ("wrong", "\n".join(found.complaints) or "nothing"),
     ):
         table.add_row(what, figure)

@@ -17,12 +17,16 @@ import pytest
 from psycopg2 import OperationalError
 
 import zeke_jobs
+from actors.store.statements import SQL as STORE
 from zeke_jobs import postgres
 from zeke_jobs.postgres import DISCONNECTED, Pool, connect
+from zeke_jobs.queries import SQL as OURS
 from zeke_jobs.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[2]
 FAREWELL = b"SWARNING\0VWARNING\0C57P02\0Mterminating connection due to immediate shutdown command\0\0"
@@ -179,3 +183,44 @@ def test_cancelling_what_a_silent_server_does_stops_no_other_thread_and_ends_the
         [sys.executable, "-c", SILENT, server_url], cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
     )
     assert (done.stdout, done.stderr) == ("True True [True]\n", "")
+
+
+@pytest.fixture
+def oddly_set(database: str) -> str:
+    name = urlsplit(database).path[1:]
+    with closing(psycopg2.connect(database)) as conn, conn, conn.cursor() as cursor:
+        for setting, value in {"jit": "on", "enable_nestloop": "off", "random_page_cost": "77"}.items():
+            cursor.execute(f"ALTER DATABASE {name} SET {setting} TO {value}")
+    return database
+
+
+def shown(url: str, program: str) -> tuple[str, ...]:
+    with closing(connect(url, application_name=program)) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('jit'), current_setting('enable_nestloop'), current_setting('random_page_cost')"
+        )
+        return cursor.fetchone() or ()
+
+
+def test_our_sessions_plan_alike_whatever_the_database_has_set(oddly_set: str) -> None:
+    assert shown(oddly_set, "zeke-jobs worker") == ("off", "on", "4")
+
+
+def test_a_handlers_session_keeps_what_its_database_has_set_but_jit(oddly_set: str) -> None:
+    assert shown(oddly_set, "zeke-jobs handler") == ("off", "off", "77")
+
+
+def test_no_function_and_no_look_has_a_planner_switch_while_jit_may_be_on(conn: Connection) -> None:
+    # A scan that is switched off counts as so dear that JIT compiles the plan, which takes a hundred times as long as running it.
+    with conn.cursor() as cursor:
+        cursor.execute(
+            """SELECT p.oid::regprocedure::text, coalesce('jit=off' = ANY (p.proconfig), false)
+            FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proconfig::text ~ 'enable_[a-z]+=off'"""
+        )
+        found = dict(cursor.fetchall())
+    for queries in (OURS, STORE):
+        texts = {name: queries.text(name) for name in queries.names()}
+        found |= {name: "'jit'" in text for name, text in texts.items() if "enable_" in text}
+    assert len(found) > 20
+    assert [name for name, is_off in found.items() if not is_off] == []

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Connections of a worker process beside one for each thread.
 _SPARE = 4
+#: Pages of 8 KiB: half of what every server has that nobody set up.
+_LEAST_BUFFERS = 8_192
+_LEAST_JIT_COST = 10_000.0
 #: Programs whose connections are counted by what they may come to need.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|doorbell|retention|boot|scheduler)$"
 
@@ -57,6 +60,31 @@ def _vacuum(patient: Patient) -> Iterator[Finding]:
                 f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day",
                 f"ALTER TABLE {name} RESET (autovacuum_enabled)",
             )
+
+
+def _settings(patient: Patient) -> Iterator[Finding]:
+    rows = {row["name"]: row for row in SQL.all(patient.conn, "doctor_settings")}
+    value = {name: row["value"] for name, row in rows.items()}
+    costly = {
+        "synchronous_commit": (
+            value["synchronous_commit"] == "off",
+            "synchronous_commit is off: a crash of the server loses the jobs that were sent just before it",
+        ),
+        "shared_buffers": (
+            int(value["shared_buffers"]) < _LEAST_BUFFERS,
+            f"shared_buffers is {int(value['shared_buffers']) // 128} MiB: the jobs that workers claim are read again and again",
+        ),
+        "jit_above_cost": (
+            value["jit"] == "on" and 0 <= float(value["jit_above_cost"]) < _LEAST_JIT_COST,
+            f"jit_above_cost is {value['jit_above_cost']}: statements of callers and through a pooler are compiled each time",
+        ),
+    }
+    for name, (is_costly, sentence) in costly.items():
+        if is_costly:
+            then = "then restart the server" if name == "shared_buffers" else "SELECT pg_reload_conf()"
+            mend = rows[name]["mend"]
+            help_ = f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend
+            yield Finding("costly-setting", Severity.NOTICE, name, sentence, help_, {"value": value[name]})
 
 
 def _dead_rows(patient: Patient) -> Iterator[Finding]:
@@ -129,6 +157,7 @@ def _connections(patient: Patient) -> Iterator[Finding]:
 CHECKS = (
     Check("clock-skew", "this machine's clock is the database's", _skew),
     Check("autovacuum-off", "autovacuum is on", _vacuum),
+    Check("costly-setting", "no setting of the server costs much", _settings),
     Check("dead-rows", "dead rows are removed in time", _dead_rows),
     Check("sessions-hidden", "the sessions of all users can be seen", _sight),
     Check("open-transaction", "no transaction is open for long", _open_transactions),

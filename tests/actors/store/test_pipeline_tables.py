@@ -69,8 +69,11 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
 def test_each_statement_fits_the_schema(conn: Connection) -> None:
     queries = Queries("actors.store", "sql")
     faults = {}
+    without = {"embedding_nearest"} if type_of_embedding(conn) == "_float4" else set()  # is run with pgvector only
     for name in queries.names():
         text = queries.text(name)
+        if name in without:
+            continue
         if not text.startswith("-- "):
             faults[name] = "does not say what for"
         with conn.cursor() as cursor:

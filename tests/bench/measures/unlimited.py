@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.bench.drain import Drain
 
 MEASURE = "drain-unlimited"
-PEERS = ("dramatiq_pg", "procrastinate", "pgqueuer", "oban")
+PEERS = ("dramatiq_pg", "procrastinate", "pgqueuer", "oban", "awa_pg")
 BATCHES = (10, 100, 500)  # jobs that pgqueuer takes at once
 
 

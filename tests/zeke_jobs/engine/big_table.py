@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import psycopg2
 
 from zeke_jobs.postgres import transaction
 
@@ -76,20 +80,44 @@ FEW = """
 """
 
 
+#: What a server, a database or a role may have set, all of it bad for us.
+ODD = {
+    "jit_above_cost": "0",
+    "jit_inline_above_cost": "0",
+    "jit_optimize_above_cost": "0",
+    "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
+    "enable_nestloop": "off",
+    "enable_sort": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1000",
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
+    "min_parallel_table_scan_size": "0",
+    "min_parallel_index_scan_size": "0",
+}
+
+
 @dataclass(frozen=True)
 class Reads:
-    """What one transaction read of ``zeke_jobs.queue``."""
+    """What one transaction read of ``zeke_jobs.queue``.
+
+    Attributes:
+        compiled: Plans with JIT, where ``explain_all`` shows them.
+    """
 
     seq_scans: int
     entries: int
     indexes: set[str] = field(default_factory=set)
+    compiled: tuple[str, ...] = ()
 
 
 class BigTable:
     """A migrated database with a backlog; every call is measured and rolled back."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, situation: str = "") -> None:
         self.jobs = jobs
+        self.situation = situation
         self._known: dict[str, Any] = {}
         jobs.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
         jobs.use(TASKS, TOP)
@@ -132,6 +160,14 @@ class BigTable:
         found: list[dict[str, Any]] = self._known[task]
         return found
 
+    def explain_all(self) -> None:
+        """Get the plan of each statement from now on, of those within functions too; not where the server has no auto_explain."""
+        with suppress(psycopg2.errors.UndefinedFile):
+            self.jobs.rows("LOAD 'auto_explain'")
+            self.jobs.rows("SET auto_explain.log_min_duration = 0")
+            self.jobs.rows("SET auto_explain.log_nested_statements = on")
+            self.jobs.rows("SET auto_explain.log_level = notice")
+
     def empty(self) -> None:
         """Remove all jobs."""
         self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
@@ -142,14 +178,16 @@ class BigTable:
             cursor.execute("BEGIN")
             try:
                 before = self._counters()
+                self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps fifty
                 call()
+                compiled = tuple(plan for plan in self.jobs.conn.notices if "JIT:" in plan)
                 after = self._counters()
             finally:
                 cursor.execute("ROLLBACK")
         read = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
         table = read.pop("queue")
         entries = table[1] + sum(entries for _, entries in read.values())
-        return Reads(table[0], entries, {name for name, (scans, _) in read.items() if scans})
+        return Reads(table[0], entries, {name for name, (scans, _) in read.items() if scans}, compiled)
 
     def _counters(self) -> dict[str, tuple[int, int]]:
         sql = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.looking.doctor import CHECKS, Report, examine, look
 from zeke_jobs.looking.findings import Finding, Patient, Thresholds
 from zeke_jobs.looking.snapshot import snapshot
-from zeke_jobs.postgres import transaction
+from zeke_jobs.postgres import connect, transaction
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -84,6 +85,26 @@ def test_autovacuum_that_is_off_for_the_server_is_found(scene: Scene) -> None:
     assert "for the whole server" in one.sentence
     scene.rows("RESET track_counts")
     assert found(scene.conn, "autovacuum-off") == []
+
+
+@pytest.mark.parametrize("place", ["DATABASE {database}", "ROLE postgres IN DATABASE {database}"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("synchronous_commit", {"synchronous_commit": "off"}), ("jit_above_cost", {"jit": "on", "jit_above_cost": "0"})],
+)
+def test_a_setting_that_costs_is_found_where_it_was_set(
+    scene: Scene, database: str, place: str, name: str, settings: dict[str, str]
+) -> None:
+    healthy(scene)
+    where = place.format(database=scene.conn.info.dbname)
+    for setting, value in settings.items():
+        scene.rows(f"ALTER {where} SET {setting} TO {value}")
+    with closing(connect(database)) as after:
+        (one,) = found(after, "costly-setting")
+    assert (one.severity, one.subject, one.help) == ("notice", name, f"ALTER {where} RESET {name}")
+    scene.rows(one.help)
+    with closing(connect(database)) as after:
+        assert found(after, "costly-setting") == []
 
 
 def eventually(condition: Callable[[], Any]) -> Any:

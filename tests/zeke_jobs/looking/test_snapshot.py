@@ -34,8 +34,9 @@ def test_nothing_can_be_written(scene: Scene) -> None:
 
 
 def test_what_it_sets_ends_with_it(scene: Scene) -> None:
-    names = ("enable_seqscan", "enable_bitmapscan", "statement_timeout")
+    names = ("enable_seqscan", "enable_bitmapscan", "jit", "max_parallel_workers_per_gather", "statement_timeout")
+    scene.rows("SET jit = on")  # as through a pooler
     settings = [scene.rows(f"SHOW {name}") for name in names]
     with snapshot(scene.conn):
-        assert [row[name] for name in names for row in scene.rows(f"SHOW {name}")] == ["off", "off", "15s"]
+        assert [row[name] for name in names for row in scene.rows(f"SHOW {name}")] == ["off", "off", "off", "0", "15s"]
     assert [scene.rows(f"SHOW {name}") for name in names] == settings

@@ -81,8 +81,7 @@ CREATE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_priority integer, p_after_run_at timestamptz, p_after_seq bigint, p_quota integer, p_per_key integer,
   p_now timestamptz)
 RETURNS tid[]
-LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
 DECLARE
   -- Probing a blocked key costs some 20 microseconds; the next claim starts elsewhere.
@@ -196,7 +195,8 @@ CREATE FUNCTION zeke_jobs.claim(
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -542,7 +542,8 @@ $$;
 -- The same limits apply.
 CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[], p_want integer DEFAULT 1) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -595,18 +596,21 @@ $$;
 -- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it.
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE sql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH running AS (
     SELECT q.message_id, d.after
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+    WHERE q.message_id = ANY (p_ids)
     -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
   SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
   FROM running AS r
-  WHERE q.message_id = r.message_id
+  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id
 $$;
 
 -- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
@@ -618,7 +622,10 @@ CREATE FUNCTION zeke_jobs.complete(
   p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan
+-- The array of ids finds the rows by the primary key, also by a plan that was made for an empty table. The batch is then hashed: a loop
+-- would compare all with all.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -634,7 +641,7 @@ BEGIN
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
       FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
-      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.awaited, q.task
     ),
     announced AS (
@@ -662,6 +669,8 @@ CREATE FUNCTION zeke_jobs.complete_and_claim(
   p_behind integer DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_ours uuid[] := '{}';
@@ -710,7 +719,8 @@ $$;
 -- Give claims back whose jobs have not started, in one batch; answers the ids that were ours and not cancelled.
 CREATE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint[]) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -720,7 +730,8 @@ BEGIN
       UPDATE zeke_jobs.queue AS q
       SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
       FROM unnest(p_ids, p_claims) AS d (id, claim)
-      WHERE q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL AND q.cancelled_on IS NULL
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+        AND q.started_on IS NULL AND q.cancelled_on IS NULL
       RETURNING q.message_id, q.queue_name, q.task
     ),
     offered AS (
@@ -741,6 +752,8 @@ CREATE FUNCTION zeke_jobs.finish(
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -802,6 +815,8 @@ CREATE FUNCTION zeke_jobs.hold(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_task text;
@@ -824,7 +839,8 @@ $$;
 -- By probes of the index only, two for each (task, priority) of which jobs wait.
 CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   RETURN (
@@ -853,6 +869,8 @@ $$;
 -- Cancel what was not started in time. In small batches, past rows that a claim holds.
 CREATE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

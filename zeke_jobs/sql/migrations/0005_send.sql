@@ -261,6 +261,8 @@ CREATE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_task zeke_jobs.task;
@@ -397,6 +399,8 @@ CREATE FUNCTION zeke_jobs.enqueue_many(
   p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
 RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
@@ -519,6 +523,7 @@ $$;
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[

@@ -72,7 +72,8 @@ INSERT INTO zeke_jobs.retention DEFAULT VALUES;
 -- The next task, in the order of ids, that has finished jobs. Probes of the indexes only.
 CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
 LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   SELECT least(
     (SELECT q.task FROM zeke_jobs.queue AS q
@@ -87,7 +88,8 @@ $$;
 -- period stays at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
 CREATE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE present (task) AS (
     SELECT zeke_jobs.ended_task_after('')

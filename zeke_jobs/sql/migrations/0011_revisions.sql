@@ -30,7 +30,8 @@ CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jo
 -- The pairs of queue and task that have queued jobs: a probe of the index each.
 CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE (queue_name text, task text)
 LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE present (queue_name, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
@@ -55,7 +56,8 @@ $$;
 CREATE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -167,7 +169,8 @@ $$;
 -- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
 CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

@@ -25,7 +25,8 @@ $$;
 -- Look, where that is due: one process at a time, past jobs that somebody holds. Answers how many jobs got a key.
 CREATE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

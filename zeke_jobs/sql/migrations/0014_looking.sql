@@ -13,8 +13,8 @@ COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wa
 -- When the job that waits longest became due. Probes of indexes only, however long the backlog; one for each priority in it.
 CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE
-SET enable_seqscan = off
-SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE level (priority) AS (
     SELECT (
@@ -44,8 +44,8 @@ $$;
 -- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE
-SET enable_seqscan = off
-SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   SELECT count(*) FROM (
     (SELECT 1 FROM zeke_jobs.queue AS q
@@ -66,8 +66,8 @@ CREATE FUNCTION zeke_jobs.pace(
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
 LANGUAGE sql STABLE
-SET enable_seqscan = off
-SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH done AS (
     SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
@@ -103,8 +103,8 @@ $$;
 -- What is queued under which name in which queue, by probes of the index: tasks of the catalogue, and names that it does not know.
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE
-SET enable_seqscan = off
-SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE present (queue_name, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q

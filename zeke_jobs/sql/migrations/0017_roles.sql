@@ -23,6 +23,8 @@ $$;
 CREATE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_job record;
