@@ -15,6 +15,7 @@ from zeke_jobs import drivers
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.queries import SQL
 from zeke_jobs.send_options import as_count, as_id
+from zeke_jobs.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ class Job:
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
-        data: The payload, in snake_case.
+        data: The payload, in snake_case. One that cannot be read has only ``unreadable``: why.
         output: What the handler returned, once completed.
         started_on: When the handler last started.
         completed_on: When the job ended, in whatever way.
@@ -93,11 +94,11 @@ class Job:
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
-    "data": json.loads,
-    "output": json.loads,
-    "error": json.loads,
-    "attempts": json.loads,
-    "progress": json.loads,
+    "data": payload_of,
+    "output": value_of,
+    "error": value_of,
+    "attempts": value_of,
+    "progress": value_of,
     "cost": Decimal,
 }
 

@@ -6,14 +6,18 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
+from zeke_jobs.bounds import DEEPEST
+from zeke_jobs.errors import InvalidPayload
+from zeke_jobs.json_text import is_too_deep
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from zeke_jobs.outcome import Outcome
@@ -31,7 +35,8 @@ class Claim:
     those that may start do, 0 for one that may not yet. ``started`` to ``long`` are ``Load``'s, which draws how they change:
     ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one. ``sensitive`` are the fields
     that its task called so when it was sent. ``behind`` is what it was claimed with (zeke_jobs.queue.behind); ``written`` says that
-    the database knows its end, or that it is no longer ours.
+    the database knows its end, or that it is no longer ours. ``fault`` is why its row cannot be read: its handler
+    never starts.
     """
 
     id: UUID
@@ -59,6 +64,7 @@ class Claim:
     given_up: bool = False
     is_counted: bool = False
     long: bool = False
+    fault: InvalidPayload | None = None
 
     @property
     def after(self) -> float | None:
@@ -71,10 +77,30 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
+def _read(
+    message: str, scheduled_for: str | None
+) -> tuple[list[Any], dict[str, Any], int, str | None, datetime | None]:
+    """What another program may have written of a row: args, kwargs, timestamp, trace context, and the tick that it is for.
+
+    Raises:
+        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
+    """
+    if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
+        raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
+    fields = json.loads(message)
+    args, kwargs, options = fields.get("args") or [], fields.get("kwargs") or {}, fields.get("options") or {}
+    if not (isinstance(args, list) and isinstance(kwargs, dict) and isinstance(options, dict)):
+        kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
+        raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
+    tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
+    return args, kwargs, int(fields.get("message_timestamp") or 0), options.get("traceparent"), tick
+
+
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
 
-    ``traceparent`` is the trace context of whoever sent the job.
+    ``traceparent`` is the trace context of whoever sent the job. Of a row that cannot be read, ``claim.fault`` says why. Its
+    message is empty, so that the job goes the way of all others, to its end.
 
     Args:
         row: A row of ``job_complete_and_claim``.
@@ -88,13 +114,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         self, row: Sequence[Any], queue: str, asked: float, received: float, behind: int | None = None
     ) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
-        scheduled_for, claimed_on, is_ahead, sensitive = rest
-        fields = json.loads(message)
-        args: Any = fields.get("args") or ()
-        kwargs: Any = fields.get("kwargs") or {}
-        if not isinstance(kwargs, dict):
-            # No object: another program wrote it. Dramatiq could not even log such a payload; the executor refuses it in words.
-            args, kwargs = (kwargs,), {}
+        sensitive, scheduled_for, claimed_on, is_ahead = rest
+        fault = None
+        try:
+            args, kwargs, timestamp, traceparent, tick = _read(message, scheduled_for)
+        except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
+            fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
+            args, kwargs, timestamp, traceparent, tick = [], {}, 0, None, None
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
@@ -104,11 +131,11 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
                 kwargs=kwargs,
                 options={},
                 message_id=str(message_id),
-                message_timestamp=int(fields.get("message_timestamp") or 0),
+                message_timestamp=timestamp,
             )
         )
         self.outcome: Outcome | None = None
-        self.traceparent: str | None = (fields.get("options") or {}).get("traceparent")
+        self.traceparent = traceparent
         self.claim = Claim(
             id=message_id,
             number=number,
@@ -118,13 +145,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             deaths=deaths,
             revision=revision or 0,
             parent=parent,
-            scheduled_for=scheduled_for,
+            scheduled_for=tick,
             claimed_on=claimed_on,
             asked=asked,
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
             behind=behind * 3 // 2 if behind is not None and is_ahead else behind,
+            fault=fault,
         )
 
     # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.

@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -58,6 +59,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._buffer: deque[JobMessage] = deque()
         self._window = Window()
         self._behind: int | None = None
+        self._handed: JobMessage | None = None  # to dramatiq, the last one
         self._said = _Waits()
         self._said_as = 0
         self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
@@ -75,26 +77,38 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """The next claimed job, or None after waiting a moment, as while the database is away."""
         if (message := self._next()) is not None:
             return message
+        return self._next() if self._try_to_fill() else None
+
+    def _next(self) -> JobMessage | None:
+        admits = self._buffer and self._window.admits(self._buffer[0].claim)
+        self._handed = self._buffer.popleft() if admits else None
+        return self._handed
+
+    def _try_to_fill(self) -> bool:
+        """Claim; False after a moment while the database is away."""
         try:
             self._fill()
-        except psycopg2.Error as error:
+        except BaseException as error:
+            self._doubt()
+            if not isinstance(error, Exception):
+                raise RuntimeError(f"a claim ended with {error!r}") from error  # noqa: TRY004 (dramatiq's thread would end by it)
             if not is_away(error):
                 raise
             # Waited out here: dramatiq, told of it, would take three seconds to come back.
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
-            self._process.heartbeat.doubt_claims()
-            self._process.slots.doubt()
             self._said = _Waits()
             self._process.held.wait_for_change(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
-            return None
+            return False
         self._pause = _PAUSE
-        return self._next()
+        return True
 
-    def _next(self) -> JobMessage | None:
-        return self._buffer.popleft() if self._buffer and self._window.admits(self._buffer[0].claim) else None
+    def _doubt(self) -> None:
+        # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
+        self._process.heartbeat.doubt_claims()
+        self._process.slots.doubt()
 
     def _fill(self) -> None:
         process = self._process
@@ -160,10 +174,10 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
         completions = process.settler.take_completions()
-        kept = process.slots.write(claim for claim, _ in completions)
         free = process.load.free()
         self._behind = process.behind(want - free)
         try:
+            kept = process.slots.write(claim for claim, _ in completions)
             rows = SQL.rows(
                 conn,
                 "job_complete_and_claim",
@@ -179,23 +193,24 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **kept.columns(),
                 behind=self._behind,
             )
-        except (psycopg2.Error, ValueError) as error:
-            process.slots.unsaid(kept)
+            if completions:
+                process.settler.flush_soon(completions, [job for job, number, *_ in rows if number == 0])
+        except BaseException as error:
             process.settler.put_back(completions)
-            if is_away(error) or not completions:
+            if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
+            self._doubt()
             return [], (ANY,)
         held: Sequence[str] = ()
         self._until_due = self._longest_wait()
         if rows and rows[-1][0] is None:
-            _, _, _, named, *_, due, now, _, _ = rows.pop()
+            _, _, _, named, *_, due, now, _ = rows.pop()
             held = [task for task in named.split(",") if task]
             if due is not None:
                 # Not at once again, however fast a rate lets jobs through.
-                self._until_due = max(_SOON[0], min((due - now).total_seconds(), self._until_due))
+                self._until_due = max(_SOON[0], min(_seconds(due, now), self._until_due))
         if completions:
-            process.settler.flush_soon(completions, [job for job, number, *_ in rows if not number])
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return [row for row in rows if row[1]], held
 
@@ -215,30 +230,40 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
-        received = time.monotonic()
-        for row in rows:
-            message = JobMessage(row, self._queue, self._asked, received, self._behind)
-            process = self._process
-            held = process.held.add(message.claim)
-            if held is message.claim:
-                starts: JobMessage | None = message
-                if held.is_ahead:
-                    starts = process.slots.wait(message)
-                else:
-                    process.slots.take(message.claim)
-                if starts is not None:
-                    process.load.take(starts.claim)
-                    self._buffer.append(starts)
-            elif held.number != message.claim.number:
-                # It was rescued from us and came back while its earlier run still ends here.
-                self._window.passes(message.claim)
-                process.settle(message.claim, _STILL_ENDING)
+        process, received = self._process, time.monotonic()
+        messages = [JobMessage(row, self._queue, self._asked, received, self._behind) for row in rows]
+        for place, message in enumerate(messages):
+            try:
+                self._take_on(message)
+            except BaseException:
+                self.close()
+                for claim in (left.claim for left in messages[place:] if not left.claim.ended):
+                    process.held.discard(claim)  # so that it is doubtful at least
+                    process.settle(claim, RETURNED, frees_thread=bool(claim.order))
+                raise
+        process.give_back(process.slots.stranded())
+
+    def _take_on(self, message: JobMessage) -> None:
+        process, claim = self._process, message.claim
+        held = process.held.add(claim)
+        if held is claim:
+            starts: JobMessage | None = message
+            if claim.is_ahead:
+                starts = process.slots.wait(message)
             else:
-                # The server forgot the claim in a crash; that run goes on, and the number is the same again.
-                held.marked = False
-                if message.claim.is_ahead:
-                    process.slots.forgotten(held)
-        self._process.give_back(self._process.slots.stranded())
+                process.slots.take(claim)
+            if starts is not None:
+                process.load.take(starts.claim)
+                self._buffer.append(starts)
+        elif held.number != claim.number:
+            # It was rescued from us and came back while its earlier run still ends here.
+            self._window.passes(claim)
+            process.settle(claim, _STILL_ENDING)
+        else:
+            # The server forgot the claim in a crash; that run goes on, and the number is the same again.
+            held.marked = False
+            if claim.is_ahead:
+                process.slots.forgotten(held)
 
     def _say(self, conn: Connection, waits: _Waits) -> None:
         if self._said != waits:
@@ -299,4 +324,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back what dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
+        # The last one may have been lost between here and dramatiq's threads.
+        for claim in self._process.load.late([self._handed.claim] if self._handed else [], math.inf):
+            self._process.settle(claim, RETURNED)
         self._process.give_back(self._process.slots.of_queue(self._queue))
+
+
+def _seconds(due: str, now: datetime) -> float:
+    try:
+        return (datetime.fromisoformat(due) - now).total_seconds()
+    except ValueError:
+        return math.inf  # beyond Python's calendar; the database refuses such a row

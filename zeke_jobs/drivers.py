@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zeke_jobs import environment
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import DISCONNECTED, Cursor, Pool
+from zeke_jobs.tolerant import tolerate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -109,6 +110,8 @@ def foreign(connection: Any) -> Runner:
 
 def _execute(cursor: Any, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with cursor:
+        if isinstance(cursor, Cursor):
+            tolerate(cursor)
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from zeke_jobs.bounds import LONGEST
+
 UNITS = {
     "w": timedelta(weeks=1),
     "d": timedelta(days=1),
@@ -17,9 +19,6 @@ UNITS = {
     "ms": timedelta(milliseconds=1),
 }
 """What each unit is worth, the largest first."""
-
-LONGEST = timedelta(days=36525)
-"""The longest duration that is accepted: a hundred years."""
 
 _PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from zeke_jobs import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from zeke_jobs.client import Job
     from zeke_jobs.config.diagnostics import Diagnostic
@@ -89,26 +92,32 @@ class ClaimLost(ZekeJobsError):
 class Retry(ZekeJobsError):
     """Raised by a handler: this attempt failed, try again after ``delay`` (a timedelta or seconds; by default the policy's).
 
-    ``limit`` stands in for the task's ``retry.limit`` where this kind of failure deserves more retries, or fewer.
+    ``limit`` stands in for the task's ``retry.limit`` where this kind of failure deserves more retries, or fewer. A delay of more
+    than 100 years is a ValueError.
     """
 
     def __init__(self, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None) -> None:
         super().__init__(reason or "retry requested")
         if limit is not None and limit < 0:
             raise ValueError(f"expected a limit of retries of at least 0, got {limit}")
-        self.delay = _as_timedelta(delay)
+        self.delay = None if delay is None else bounds.delay("the delay of Retry", delay)
         self.reason = reason
         self.limit = limit
 
 
 class Defer(ZekeJobsError):
-    """Raised by a handler: not now. The job waits until ``until`` (a time, or seconds from now) and no attempt is counted."""
+    """Raised by a handler: not now. The job waits until ``until`` (a time, or seconds from now) and no attempt is counted.
+
+    A time out of the years 1970 to 8999, and a delay of more than 100 years, are a ValueError.
+    """
 
     def __init__(self, until: datetime | timedelta | float, reason: str) -> None:
         super().__init__(reason)
-        if isinstance(until, datetime) and until.tzinfo is None:
-            raise ValueError(f"expected a time with a zone, got the naive {until!r}; add tzinfo")
-        self.until: datetime | timedelta = until if isinstance(until, datetime) else _as_timedelta(until)
+        self.until: datetime | timedelta = (
+            bounds.moment("the time of Defer", until)
+            if isinstance(until, datetime)
+            else bounds.delay("the delay of Defer", until)
+        )
         self.reason = reason
 
 
@@ -119,9 +128,3 @@ class Reject(ZekeJobsError):
         super().__init__(reason)
         self.reason = reason
         self.details = details
-
-
-def _as_timedelta(value: timedelta | float | None) -> Any:
-    if value is None or isinstance(value, timedelta):
-        return value
-    return timedelta(seconds=value)

@@ -96,7 +96,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = runnable.task.retry
         retries = claim.attempt - claim.attempt_base
         try:
-            return self._call(claim, runnable, _validated(runnable, args, payload))
+            return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
@@ -162,7 +162,9 @@ def _end_child(error: BaseException | None) -> NoReturn:
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def _validated(runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:
+def _validated(claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:
+    if claim.fault is not None:
+        raise claim.fault
     if args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(args)} positional arguments")
     try:

@@ -6,8 +6,6 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extras import Json
-
 from zeke_jobs import costs, json_text, leases, sending
 from zeke_jobs.context import Context
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
@@ -166,18 +164,26 @@ class JobContext(Context[Any]):
         return self._runtime.service(name)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """See ``Context.progress``."""
+        """See ``Context.progress``.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number.
+            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
+        """
         now = time.monotonic()
         if now < self._progress_due:
             return
         self._progress_due = now + _PROGRESS_EVERY
-        state = {"done": done, "total": total, "note": redact(note)}
+        for name, figure in (("done", done), ("total", total)):
+            if not isinstance(figure, float | int) and not (figure is None and name == "total"):
+                raise TypeError(f"expected {name} as a number, got {figure!r}")
+        state = json_text.encode({"done": done, "total": total, "note": redact(str(note))})
         with self._aside.connection() as conn:
             # Not on ctx.db: people should see it before the handler's transaction commits.
             SQL.run(
                 conn,
                 "job_progress",
-                progress=Json(state),
+                progress=state,
                 id=self._claim.id,
                 claim=self._claim.number,
                 worker=self._worker,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-#: Largest payload and largest output, in bytes of UTF-8.
-LARGEST = 1024 * 1024
+from zeke_jobs.bounds import DEEPEST, LARGEST
 
-_MOST_DIGITS = 19  # 2**63 - 1 has as many
-_DOUBTFUL = re.compile(r"\\u0000|\d{19}")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # 2**63 - 1 has as many digits
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a text, whatever is in it
+_LONGEST_FLOAT = 330  # characters, without an exponent
 _LONGEST_SHOWN = 60
 
 #: From a place in a value, such as ``items[2].url``, to what is wrong there.
@@ -34,7 +38,7 @@ def encode(value: Any) -> str:
     """The JSON text of ``value``; UUIDs, times, enums and pydantic models become what JSON has for them.
 
     Raises:
-        UnfitForJson: something in it has no place in JSON or in jsonb, or it is larger than ``LARGEST``.
+        UnfitForJson: something in it has no place in JSON or in jsonb, or it is out of bounds.
     """
     try:
         text = _ENCODER.encode(value)
@@ -42,16 +46,36 @@ def encode(value: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         # json says what is wrong but not where; UnicodeEncodeError is a ValueError.
         raise _located(value, error) from error
+    if size <= LARGEST:
+        if is_too_deep(text):
+            raise _too_deep()
+        if _DOUBTFUL.search(text) is not None:
+            _search(json.loads(text), "")
+        size = _stored_size(text, size)
     if size > LARGEST:
         raise UnfitForJson("", f"expected at most 1 MiB of JSON, got {size:,} bytes")
-    if _DOUBTFUL.search(text) is not None:
-        _search(json.loads(text), "")
     return text
 
 
-def encode_again(value: Any) -> str:
-    """The JSON text of what was read from ``encode``'s, which needs no second look."""
-    return _ENCODER.encode(value)
+def is_too_deep(text: str, most: int = DEEPEST) -> bool:
+    """Whether more lists and objects are inside each other in a JSON text than a payload, or an output, may hold."""
+    if text.count("[") + text.count("{") <= most:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
+        if depth > most:
+            return True
+    return False
+
+
+def _stored_size(text: str, size: int) -> int:
+    """The size as Postgres writes the numbers, without exponents."""
+    if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT <= LARGEST:
+        return size
+    floats: list[str] = []
+    json.loads(text, parse_float=floats.append)
+    return size + sum(len(f"{Decimal(number):f}") - len(number) for number in floats)
 
 
 def _plain(value: Any) -> Any:
@@ -71,28 +95,24 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(","
 
 
 def _located(value: Any, error: Exception) -> UnfitForJson:
-    if isinstance(error, RecursionError):
-        return UnfitForJson("", "expected a value of modest depth, got one nested too deeply, or in itself")
     try:
         _search(value, "")
     except UnfitForJson as found:
         return found
-    except RecursionError:
-        return UnfitForJson("", "expected a value of modest depth, got one nested too deeply, or in itself")
     return UnfitForJson("", str(error))
 
 
-def _search(value: Any, path: str) -> None:
+def _too_deep() -> UnfitForJson:
+    return UnfitForJson("", f"expected at most {DEEPEST} lists and objects inside each other, got more")
+
+
+def _search(value: Any, path: str, depth: int = 1) -> None:
     """Walk the whole value to find and name the place that is unfit."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise UnfitForJson(path, f"expected text as key, got {key!r} ({type(key).__name__})")
-            _search_text(key, path)
-            _search(item, join(path, key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _search(item, f"{path}[{index}]")
+    if isinstance(value, dict | list | tuple):
+        if depth > DEEPEST:
+            raise _too_deep()
+        for place, item in _items(value, path):
+            _search(item, place, depth + 1)
     elif isinstance(value, str):
         _search_text(value, path)
     elif isinstance(value, int | float):
@@ -102,7 +122,18 @@ def _search(value: Any, path: str) -> None:
             plain = _plain(value)
         except TypeError as error:
             raise UnfitForJson(path, str(error)) from error
-        _search(plain, path)
+        _search(plain, path, depth)
+
+
+def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise UnfitForJson(path, f"expected text as key, got {key!r} ({type(key).__name__})")
+            _search_text(key, path)
+            yield join(path, key), item
+    else:
+        yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
 
 
 def _search_number(value: float, path: str) -> None:

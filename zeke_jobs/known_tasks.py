@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeke_jobs import drivers
 from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.json_text import UnfitForJson, encode, encode_again
+from zeke_jobs.json_text import UnfitForJson, encode
 from zeke_jobs.payload_schema import PayloadSchema
 from zeke_jobs.queries import SQL
 
@@ -36,10 +36,7 @@ class KnownTask:
         Raises:
             InvalidPayload: it does not fit; every fault is listed.
         """
-        try:
-            text = encode({} if payload is None else payload)
-        except UnfitForJson as error:
-            raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
+        text = self._encode({} if payload is None else payload)
         data = json.loads(text)
         if not isinstance(data, dict):
             message = f"expected an object of fields, got {type(payload).__name__}"
@@ -51,7 +48,13 @@ class KnownTask:
             )
             more = f"\n  and {len(faults) - _MOST_SHOWN} more" if len(faults) > _MOST_SHOWN else ""
             raise InvalidPayload(f"payload of {self.id} does not fit:\n{listed}{more}", faults)
-        return text if checked == data else encode_again(checked)
+        return text if checked == data else self._encode(checked)
+
+    def _encode(self, payload: Any) -> str:
+        try:
+            return encode(payload)
+        except UnfitForJson as error:
+            raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
 
 
 class KnownTasks:

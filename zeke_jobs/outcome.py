@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from zeke_jobs import json_text
+from zeke_jobs import bounds, json_text
 from zeke_jobs.errors import Defer, InvalidPayload, Reject
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.interrupts import Cancelled, Interrupt, TimedOut
@@ -83,9 +83,10 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     match error:
         case Defer():
+            # Again: its class may have set it behind Defer's back.
             if isinstance(error.until, datetime):
-                return Ended("deferred", until=error.until, reason=text_of(error))
-            return Ended("deferred", delay=max(0.0, error.until.total_seconds()), reason=text_of(error))
+                return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
+            return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -96,7 +97,7 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
         return Ended("failed", reason=text_of(error) or None, error=describe(error))
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
-        delay = max(0.0, error.delay.total_seconds())
+        delay = bounds.delay("delay", error.delay).total_seconds()
     return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
 
 

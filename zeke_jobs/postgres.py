@@ -155,9 +155,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     options = {**_KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
     address = libpq(url) if url else environment.database_url()
     try:
-        conn: Session = psycopg2.connect(
-            address, connection_factory=Session, cursor_factory=Cursor, **options
-        )
+        conn: Session = psycopg2.connect(address, connection_factory=Session, cursor_factory=Cursor, **options)
     except OperationalError as error:
         raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True

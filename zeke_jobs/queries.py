@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.tolerant import tolerate
+
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
@@ -14,13 +16,15 @@ if TYPE_CHECKING:
 class Queries:
     """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
 
-    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries.
+    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. Where ``tolerant``,
+    times and JSON that Python cannot read come back as near as they can be.
 
     Raises:
         KeyError: no file of that name.
     """
 
-    def __init__(self, package: str, folder: str = "sql") -> None:
+    def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False) -> None:
+        self._tolerant = tolerant
         self._root = files(package).joinpath(folder)
         self.text = cache(self._read)
 
@@ -37,6 +41,8 @@ class Queries:
     def all(self, conn: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """Run a statement and return all its rows."""
         with conn.cursor() as cursor:
+            if self._tolerant:
+                tolerate(cursor)
             cursor.execute(self.text(name), params)
             found = cursor.fetchall()
             names = _names(cursor)
@@ -51,6 +57,8 @@ class Queries:
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
         """Run a statement and return its first row, or None."""
         with conn.cursor() as cursor:
+            if self._tolerant:
+                tolerate(cursor)
             cursor.execute(self.text(name), params)
             row = cursor.fetchone()
             return None if row is None else dict(zip(_names(cursor), row, strict=True))
@@ -67,4 +75,4 @@ def _names(cursor: Cursor) -> list[str]:
     return [column.name for column in cursor.description or ()]
 
 
-SQL = Queries("zeke_jobs", "sql/queries")
+SQL = Queries("zeke_jobs", "sql/queries", tolerant=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zeke_jobs.claims import HeldClaims
 
 _EXPIRE_AT_ONCE = 500
+UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
@@ -34,10 +35,23 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
     return len(suspects)
 
 
-def disown(conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger) -> None:
-    """Return what the database says is ours and we do not know of: jobs of a claim whose answer never came."""
-    known = [claim.id for claim in held.all()]
-    for row in SQL.all(conn, "job_disown", worker=worker, held=known):
+def disown(
+    conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger, *, older: float | None = None
+) -> None:
+    """Return what the database says is ours and we do not know of: the answer to its claim never came, or was not understood.
+
+    ``older`` is how many seconds ago it was claimed at least, by default ``UNDER_WAY``.
+    """
+    known = held.all()
+    rows = SQL.all(
+        conn,
+        "job_disown",
+        worker=worker,
+        held=[claim.id for claim in known],
+        claims=[claim.number for claim in known],
+        older=UNDER_WAY if older is None else older,
+    )
+    for row in rows:
         log.warning("returned: its claim was lost on the way", task=row["task"], job_id=str(row["message_id"]))
 
 

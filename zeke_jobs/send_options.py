@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
-from zeke_jobs import tracing
+from zeke_jobs import bounds, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
 _WHILE = ("queued", "active", "period")
-_LONGEST_DELAY = timedelta(days=36525)
 
 UniqueRule = TypedDict(
     "UniqueRule",
@@ -57,14 +56,14 @@ def options(
         raise ValueError("expected delay or run_at, got both")
     said = {
         "delay": None if delay is None else _seconds("delay", delay),
-        "run_at": None if run_at is None else _moment("run_at", run_at),
+        "run_at": None if run_at is None else bounds.moment("run_at", run_at).isoformat(),
         "priority": None if priority is None else _priority(priority),
         "key": _key("key", key),
         "unique": None if unique is None else _unique(unique, task),
         "expires": _expires(expires),
         "idempotency_key": _key("idempotency_key", idempotency_key),
         "parent": None if parent is None else str(as_id("parent", parent)),
-        "scheduled_for": None if scheduled_for is None else _moment("scheduled_for", scheduled_for),
+        "scheduled_for": None if scheduled_for is None else bounds.moment("scheduled_for", scheduled_for).isoformat(),
         "traceparent": tracing.current(),
     }
     return {name: value for name, value in said.items() if value is not None}
@@ -116,23 +115,15 @@ def _seconds(name: str, value: timedelta | float) -> float:
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r}")
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if not 0 <= seconds <= _LONGEST_DELAY.total_seconds():
+    if not 0 <= seconds <= bounds.LONGEST.total_seconds():
         raise ValueError(f"expected {name} of 0 seconds to 100 years, got {value!r}")
     return seconds
-
-
-def _moment(name: str, value: datetime) -> str:
-    if not isinstance(value, datetime):
-        raise TypeError(f"expected {name} as a datetime, got {value!r}")
-    if value.tzinfo is None:
-        raise ValueError(f"expected {name} with a time zone, got the naive {value.isoformat()}; add tzinfo")
-    return value.isoformat()
 
 
 def _expires(value: datetime | timedelta | float | None) -> str | float | None:
     if value is None:
         return None
-    return _moment("expires", value) if isinstance(value, datetime) else _seconds("expires", value)
+    return bounds.moment("expires", value).isoformat() if isinstance(value, datetime) else _seconds("expires", value)
 
 
 def _priority(value: int) -> int:

@@ -133,13 +133,8 @@ class Slots:
             self._said += bool(said)
             return Kept({task: self._kept[task] for task in said}, self._said)
 
-    def unsaid(self, kept: Kept) -> None:
-        """It may not have been written."""
-        with self._lock:
-            self._unsaid.update(kept.counts)
-
     def doubt(self) -> None:
-        """The server may have crashed and forgotten: say all of it again."""
+        """The server may have crashed and forgotten, or never have heard: say all of it again."""
         with self._lock:
             self._unsaid.update(self._kept)
 

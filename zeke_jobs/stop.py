@@ -14,6 +14,7 @@ from zeke_jobs.logs import get_logger
 from zeke_jobs.outcome import of_shutdown
 from zeke_jobs.postgres import connect
 from zeke_jobs.queries import SQL
+from zeke_jobs.rescue import disown
 
 if TYPE_CHECKING:
     from zeke_jobs.worker_process import WorkerProcess
@@ -86,6 +87,8 @@ class Stop:
     def _leave(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
+                # What it was given and its consumers do not know of: others would count it as a death.
+                disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker_leave", worker=self._process.id)
         except psycopg2.Error as error:
             self._log.warning("could not say goodbye; others will notice", error=str(error).strip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -172,7 +173,13 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
         else:
             self.settler.put(claim, outcome)
         if successor is not None:
-            self._start(successor)
+            try:
+                self._start(successor)
+            except BaseException:  # noqa: BLE001 (whatever it is: the job must not be lost with it)
+                self._log.exception("a job could not be started; it is handed back", job_id=str(successor.claim.id))
+                for unstarted in self.load.late([successor.claim], math.inf):
+                    self.slots.end(unstarted, gives=False)
+                    self.settler.put(unstarted, RETURNED)
             if self.slots.is_low(claim.task):
                 self.doorbell.ring(successor.queue_name)
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zeke_jobs.json_text import LARGEST, UnfitForJson, encode
+from zeke_jobs.bounds import LARGEST
+from zeke_jobs.json_text import UnfitForJson, encode
 from zeke_jobs.payloads import Payload
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ circle["self"] = circle
         ({"a": 10**5000}, "a", "expected an integer of at most 64 bits"),
         ({"a": {1, 2}}, "a", "expected a JSON value, got set"),
         ({(1, 2): 3}, "", "expected text as key, got (1, 2) (tuple)"),
-        (deep, "", "nested too deeply"),
-        (circle, "", "nested too deeply"),
+        (deep, "", "expected at most 100 lists and objects inside each other, got more"),
+        (circle, "", "expected at most 100 lists and objects inside each other, got more"),
         ("x" * LARGEST, "", "expected at most 1 MiB of JSON, got 1,048,578 bytes"),
     ],
 )

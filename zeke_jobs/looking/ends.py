@@ -57,6 +57,22 @@ class Claimed(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class NotHeld(Claimed):
+    """A worker has it by the table, and not by its own word."""
+
+    kind: ClassVar[str] = "not-held"
+
+    def _say(self) -> str:
+        claimed = f"{place(self.host, self.pid)} claimed it {since(self.since, self.now)}"
+        return f"{claimed}, lives, and has not started it: it does not hold it"
+
+    def _advise(self) -> str:
+        return (
+            f"restart {place(self.host, self.pid)}: it hands back what it has by the table when it stops; and report it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class HolderSilent(Reason):
     """The worker that has it does not prove life any more."""
 

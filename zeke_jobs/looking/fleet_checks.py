@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs import fleet, schedule
 from zeke_jobs.looking import keepers
 from zeke_jobs.looking.findings import Check, Finding, Patient, Severity
-from zeke_jobs.looking.wording import MOST, listed, place, span, up_to_most
+from zeke_jobs.looking.wording import MOST, count, listed, place, span, up_to_most
 from zeke_jobs.queries import SQL
 
 if TYPE_CHECKING:
@@ -87,6 +87,24 @@ def _threads(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _not_held(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor_not_held"):
+        who, jobs = place(row["host"], row["pid"]), count(row["jobs"], "job")
+        claimed = f"{who} claimed {jobs} of {listed(row['tasks'])} up to {span(row['now'] - row['since'])} ago"
+        yield Finding(
+            "not-held",
+            Severity.CRITICAL,
+            who,
+            f"{claimed}, lives, and does not hold them"
+            if row["lives"]
+            else f"{claimed} and is gone; nobody has taken them back",
+            f"restart {who}: it hands back what it has by the table when it stops; and report it"
+            if row["lives"]
+            else "start a worker, which takes them back: dramatiq zeke_jobs.actors",
+            {"jobs": row["jobs"], "tasks": row["tasks"], "first": sorted(map(str, row["first"]))},
+        )
+
+
 def _drift(patient: Patient) -> Iterator[Finding]:
     for one in fleet.look(patient.conn).members:
         for drift in one.drift:
@@ -105,5 +123,6 @@ CHECKS = (
     Check("unserved", "each task has a live worker", _unserved),
     Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
+    Check("not-held", "each claimed job is held by a live worker", _not_held),
     Check("drift", "all processes run by what is in force", _drift),
 )

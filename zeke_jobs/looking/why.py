@@ -172,7 +172,10 @@ def _active(known: Facts) -> list[Reason]:
         heartbeat, lost_after = (worker.heartbeat_on, worker.lost_after) if worker else (None, None)
         found.append(ends.HolderSilent(host, pid, heartbeat, lost_after, job.now))
     if job.started_on is None:
-        return [*found, ends.Claimed(host, pid, job.claimed_on or job.now, job.now)]
+        claimed_on = job.claimed_on or job.now
+        knew = worker is None or claimed_on >= worker.heartbeat_on - worker.lost_after
+        kind = ends.Claimed if found or knew else ends.NotHeld
+        return [*found, kind(host, pid, claimed_on, job.now)]
     timeout = known.task.timeout if known.task else None
     heartbeat = worker.heartbeat_on if worker else None
     said = progress(job.progress)

@@ -67,8 +67,13 @@ def progress(said: dict[str, Any] | None) -> str:
     if not said:
         return ""
     done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
-    figures = "" if done is None else f"{done:g}" + ("" if total is None else f" of {total:g}")
+    figures = "" if done is None else figure(done) + ("" if total is None else f" of {figure(total)}")
     return one_line(f"{figures} {note}")
+
+
+def figure(said: Any) -> str:
+    """A number that somebody said; what is none, as it is."""
+    return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
 
 
 def place(host: str | None, pid: int | None) -> str:

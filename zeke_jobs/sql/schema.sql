@@ -28,7 +28,8 @@ CREATE TYPE zeke_jobs.claimed AS (
 	scheduled_for timestamp with time zone,
 	claimed_on timestamp with time zone,
 	expires_on timestamp with time zone,
-	ahead boolean
+	ahead boolean,
+	sensitive text[]
 );
 
 CREATE TYPE zeke_jobs.job_status AS ENUM (
@@ -76,21 +77,28 @@ CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
     AS $_$
 DECLARE
   v_task zeke_jobs.task;
+  v_unfit text;
 BEGIN
   IF NEW.message IS NULL THEN
     RETURN NEW;
+  END IF;
+  v_unfit := zeke_jobs.unfit_message(NEW.message);
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   NEW.queue_name := regexp_replace(NEW.queue_name, '\.DQ$', '');
   v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
   IF v_task.id IS NOT NULL THEN
     NEW.queue_name := v_task.queue;
     NEW.priority := v_task.priority;
+    NEW.sensitive := nullif(NEW.sensitive || v_task.sensitive, '{}');
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
   END IF;
-  IF NEW.message #> '{options,eta}' IS NOT NULL THEN
-    NEW.run_at := to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0);
+  IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
+    NEW.run_at := zeke_jobs.readable(
+      to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
   NEW.message := (NEW.message #- '{options,eta}')
     || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
@@ -98,6 +106,15 @@ BEGIN
   RETURN NEW;
 END
 $_$;
+
+CREATE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone, p_next_tick timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  UPDATE zeke_jobs.schedule_state AS s
+  SET cron = p_cron, timezone = p_timezone, decided_to = p_decided_to, next_tick = p_next_tick
+  WHERE s.task = p_task
+$$;
 
 CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
     LANGUAGE plpgsql
@@ -161,6 +178,68 @@ CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
 $$;
 
+CREATE FUNCTION zeke_jobs.cancel(p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+    cancel_reason = coalesce(q.cancel_reason, p_reason),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF v_job.state = 'consumed' THEN
+    -- The worker that runs it also looks by itself, once a second.
+    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
+  ELSIF v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
+  cancel.state := v_job.state;
+  cancel.has_started := v_job.started_on IS NOT NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_jobs uuid[];
+  v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
+BEGIN
+  WITH cancelled AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+      cancel_reason = coalesce(q.cancel_reason, p_reason),
+      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+      mtime = zeke_jobs.now(),
+      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
+    RETURNING q.message_id, q.state, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
+    FROM cancelled AS c
+    WHERE c.awaited OR c.state = 'consumed'
+  )
+  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -209,7 +288,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -355,7 +434,7 @@ BEGIN
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -476,11 +555,12 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, claimed_on = v_now, started_on = NULL,
-          mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
+          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
         WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead)::zeke_jobs.claimed AS one
+          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
       RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
@@ -558,7 +638,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[], p_want integer DEFAULT 1) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -572,16 +652,19 @@ CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_size integer;
+  v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names
-    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s (id)
-    JOIN zeke_jobs.queue AS q ON q.message_id = s.id
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
+    JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
     ORDER BY q.run_at
   LOOP
+    CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
@@ -594,18 +677,20 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, claimed_on = v_now, started_on = NULL, mtime = v_now,
-        waiting_for = NULL, revision = coalesce(v_revision, q.revision)
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0
+        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead;
+        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
     IF FOUND THEN
       INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
       SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
-      RETURN;
+      v_size := v_one.group_size;
+      v_left := coalesce(v_left, least(v_size, p_want)) - 1;
+      EXIT WHEN v_left <= 0;
     END IF;
   END LOOP;
 END
@@ -649,7 +734,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint, p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -673,13 +758,14 @@ BEGIN
     IF cardinality(v_ours) < cardinality(p_ids) THEN
       RETURN QUERY
         SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
         FROM unnest(p_ids) AS d (id)
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+  RETURN QUERY
+    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
@@ -697,7 +783,7 @@ BEGIN
         least(
           nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
           CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false;
+        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
   END IF;
 END
 $$;
@@ -758,7 +844,7 @@ DECLARE
   v_now timestamptz;
   v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
   v_idempotency_key text := p_options ->> 'idempotency_key';
-  v_tick timestamptz := (p_options ->> 'scheduled_for')::timestamptz;
+  v_tick timestamptz;
   v_parent uuid := (p_options ->> 'parent')::uuid;
   v_fields text[];
   v_while text;
@@ -771,8 +857,8 @@ DECLARE
   v_first record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -786,11 +872,12 @@ BEGIN
     RETURN;
   END IF;
   -- Whoever may send may call this without Python's checks.
-  v_unfit := zeke_jobs.unfit_payload(p_payload);
+  v_unfit := coalesce('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options));
   IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   v_now := zeke_jobs.now();
+  v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
@@ -823,7 +910,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision)
+        scheduled_for, revision, sensitive)
       VALUES (
         v_id,
         v_task.queue,
@@ -837,7 +924,8 @@ BEGIN
         v_now,
         v_parent,
         v_tick,
-        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r))
+        (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+        nullif(v_task.sensitive, '{}'))
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -907,10 +995,14 @@ BEGIN
       NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
-  SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, zeke_jobs.unfit_payload(p.payload)) INTO v_unfit
-  FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
-  WHERE zeke_jobs.unfit_payload(p.payload) IS NOT NULL
-  LIMIT 1;
+  v_unfit := coalesce(
+    zeke_jobs.unfit_options(p_options),
+    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
+    (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
+     FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
+     CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
+     WHERE u.unfit IS NOT NULL
+     LIMIT 1));
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -939,7 +1031,7 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
   SELECT
     j.id,
     v_task.queue,
@@ -951,7 +1043,8 @@ BEGIN
     j.unique_key,
     v_now,
     (p_options ->> 'parent')::uuid,
-    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r)
+    (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+    nullif(v_task.sensitive, '{}')
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -1074,6 +1167,7 @@ DECLARE
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
   v_ended timestamptz;
+  v_again timestamptz;
 BEGIN
   SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
@@ -1085,6 +1179,10 @@ BEGIN
     v_outcome := 'cancelled';
   END IF;
   v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
+  IF v_outcome IN ('retry', 'deferred') THEN
+    v_again := coalesce(p_until, v_now + p_delay * interval '1 second');
+    v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
+  END IF;
   UPDATE zeke_jobs.queue AS q
   SET
     state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
@@ -1095,9 +1193,10 @@ BEGIN
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
       ELSE 0 END,
     started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
-    run_at = CASE
-      WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
-      ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
+    deaths = CASE
+      WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
+      ELSE q.deaths END,
+    run_at = coalesce(v_again, q.run_at),
     completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_ended END,
     cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_ended) ELSE q.cancelled_on END,
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
@@ -1117,6 +1216,13 @@ BEGIN
   PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.forget_audit() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
 CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
@@ -1294,7 +1400,7 @@ DECLARE
   v_queues text[];
   v_tasks text[];
   v_alone boolean;
-  v_suspects bigint;
+  v_groups bigint;
 BEGIN
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
@@ -1304,17 +1410,18 @@ BEGIN
     RETURN QUERY SELECT false, 0, false;
     RETURN;
   END IF;
-  -- As many processes make themselves empty as there are suspects, and one at least goes on with the rest where there are two. It
-  -- stays empty until its suspect has ended.
-  v_suspects := (SELECT count(*) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()));
+  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
+  -- two. It stays empty until its suspects have ended.
+  v_groups := (
+    SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
   IF p_stopping THEN
     v_alone := false;
-  ELSIF v_alone AND v_suspects = 0 THEN
+  ELSIF v_alone AND v_groups = 0 THEN
     v_alone := zeke_jobs.runs_suspect(p_worker);
-  ELSIF NOT v_alone AND v_suspects > 0 THEN
-    PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.alone'));
+  ELSIF NOT v_alone AND v_groups > 0 THEN
+    PERFORM zeke_jobs.take_lock('alone');
     v_alone := (
-      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_suspects
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_groups
         AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
       FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
     );
@@ -1374,9 +1481,12 @@ CREATE TABLE zeke_jobs.queue (
     claim bigint DEFAULT 0 NOT NULL,
     worker uuid,
     ahead boolean DEFAULT false NOT NULL,
+    turn bigint,
+    behind integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
+    group_size integer DEFAULT 1 NOT NULL,
     created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     claimed_on timestamp with time zone,
     started_on timestamp with time zone,
@@ -1390,10 +1500,12 @@ CREATE TABLE zeke_jobs.queue (
     cancelled_on timestamp with time zone,
     cancel_reason text,
     awaited boolean DEFAULT false NOT NULL,
+    sensitive text[],
     waits boolean GENERATED ALWAYS AS ((ahead AND (started_on IS NULL))) STORED NOT NULL,
     cost numeric,
     currency text,
-    cancelled_by text
+    cancelled_by text,
+    CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
@@ -1425,11 +1537,17 @@ COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever 
 
 COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
 
+COMMENT ON COLUMN zeke_jobs.queue.turn IS 'Grows from claim to claim: a worker starts the jobs of a queue in this order, and those of a task that it claimed ahead of a limit.';
+
+COMMENT ON COLUMN zeke_jobs.queue.behind IS 'Starts only while its worker has fewer jobs of an earlier turn whose ends are not written; NULL: at once.';
+
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 
 COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Value of attempt when the retry limit was last granted afresh.';
 
-COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died while they held this job; such a job runs alone.';
+COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Workers that died of it, as far as is known: the first while it was one of several perhaps, each further one while it ran alone.';
+
+COMMENT ON COLUMN zeke_jobs.queue.group_size IS 'Where deaths is not 0: with how many others of its kind it may run in one process, itself included; 1 is alone.';
 
 COMMENT ON COLUMN zeke_jobs.queue.started_on IS 'Start of the handler; while active, NULL until the worker has said so.';
 
@@ -1448,6 +1566,8 @@ COMMENT ON COLUMN zeke_jobs.queue.revision IS 'Revision of jobs.yaml that it ran
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_on IS 'The cancel mark; on an active job: it is being stopped.';
 
 COMMENT ON COLUMN zeke_jobs.queue.awaited IS 'Somebody waits for the end: it is announced on channel zeke_jobs.done.';
+
+COMMENT ON COLUMN zeke_jobs.queue.sensitive IS 'Fields of the payload that its task called sensitive when it was sent; NULL for none. What the task calls so now is masked too.';
 
 COMMENT ON COLUMN zeke_jobs.queue.waits IS 'Claimed ahead, and not known to have started: shown as queued.';
 
@@ -1485,6 +1605,10 @@ CREATE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
 $$;
 
+CREATE FUNCTION zeke_jobs.is_readable(p_moment timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT p_moment >= '1970-01-01 00:00:00+00' AND p_moment < '9000-01-01 00:00:00+00' $$;
+
 CREATE FUNCTION zeke_jobs.keep_slots(p_worker uuid, p_tasks text[], p_counts integer[], p_said bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1503,6 +1627,23 @@ CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision inte
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
+$$;
+
+CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT zeke_jobs.take_lock('catalogue')
+$$;
+
+CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone) RETURNS TABLE(cron text, timezone text, decided_to timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
+  VALUES (p_task, p_cron, p_timezone, p_decided_to)
+  ON CONFLICT (task) DO UPDATE SET task = excluded.task
+  RETURNING s.cron, s.timezone, s.decided_to
 $$;
 
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
@@ -1528,18 +1669,33 @@ CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims big
   WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id
 $$;
 
-CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT CASE
-    WHEN coalesce(cardinality(p_fields), 0) = 0 OR jsonb_typeof(p_value) <> 'object' THEN p_value
-    ELSE coalesce(
-      (SELECT jsonb_object_agg(
-         e.key, CASE WHEN e.key = ANY (p_fields) OR f.name IS NOT NULL THEN '"***"' ELSE e.value END)
-       FROM jsonb_each(p_value) AS e (key, value)
-       LEFT JOIN unnest(p_fields) AS f (name) ON zeke_jobs.camel(f.name) = e.key),
-      '{}')
-  END
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 THEN
+    RETURN p_value;
+  END IF;
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          e.key, CASE WHEN '' = ANY (f.rests) THEN '"***"' ELSE zeke_jobs.masked(e.value, f.rests, true) END), '{}')
+        FROM jsonb_each(p_value) AS e (key, value)
+        CROSS JOIN LATERAL (
+          SELECT array_agg(substr(n.field, length(n.name) + 2)) AS rests
+          FROM (SELECT p.field, split_part(p.field, '.', 1) AS name FROM unnest(p_fields) AS p (field)) AS n
+          WHERE e.key IN (n.name, zeke_jobs.camel(n.name))) AS f);
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.masked(e.value, p_fields, p_inside) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'null' THEN
+      RETURN p_value;
+    ELSE
+      RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
+  END CASE;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamp with time zone) RETURNS jsonb
@@ -1552,17 +1708,21 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
 $$;
 
 CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamp with time zone, p_default timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
-  SELECT CASE jsonb_typeof(p_options -> p_name)
-    WHEN 'number' THEN p_now + make_interval(secs => (p_options ->> p_name)::double precision)
-    WHEN 'string' THEN
-      CASE p_name
-        WHEN 'delay' THEN p_now + (p_options ->> p_name)::interval
-        ELSE (p_options ->> p_name)::timestamptz
-      END
-    ELSE p_default
-  END
+DECLARE
+  v_given text := p_options ->> p_name;
+BEGIN
+  IF v_given IS NULL THEN
+    RETURN p_default;
+  END IF;
+  RETURN zeke_jobs.readable(
+    CASE
+      WHEN jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + make_interval(secs => v_given::double precision)
+      WHEN p_name = 'delay' THEN p_now + v_given::interval
+      ELSE v_given::timestamptz
+    END, p_name, v_given);
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
@@ -1580,23 +1740,44 @@ CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
 $$;
 
 CREATE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_after timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  SELECT min(n.run_at)
-  FROM zeke_jobs.task AS t
-  CROSS JOIN LATERAL (
-    SELECT q.run_at FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = t.id
-      AND q.priority = t.priority AND q.run_at > p_after
-    ORDER BY q.run_at LIMIT 1
-  ) AS n
-  WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+BEGIN
+  RETURN (
+    WITH RECURSIVE level (task, priority) AS (
+      SELECT t.id, 2147483648::bigint FROM zeke_jobs.task AS t WHERE t.queue = p_queue AND t.id = ANY (p_tasks)
+      UNION ALL
+      -- The next one below.
+      SELECT l.task, (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      FROM level AS l
+      WHERE l.priority IS NOT NULL
+    )
+    SELECT min((
+      SELECT q.run_at FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+        AND q.priority = l.priority AND q.run_at > p_after
+      ORDER BY q.run_at LIMIT 1))
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  );
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL::uuid[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
+  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
 CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, max_wait interval, wait interval, since timestamp with time zone)
@@ -1605,7 +1786,7 @@ CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, m
 #variable_conflict use_column
 BEGIN
   -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
-  PERFORM pg_advisory_xact_lock(hashtext('zeke_jobs.breach'));
+  PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
       SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late
@@ -1624,6 +1805,18 @@ BEGIN
     SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
     UNION ALL
     SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_action NOT IN ('run', 'backfill') THEN
+    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END
 $$;
 
@@ -1764,9 +1957,22 @@ CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minut
   ) AS f
 $$;
 
-CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
+    LANGUAGE sql
     AS $$
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p
@@ -1794,9 +2000,8 @@ DECLARE
   v_fields text[];
   v_wrong text;
 BEGIN
-  v_wrong := zeke_jobs.unfit_payload(p_payload);
-  IF v_wrong IS NOT NULL OR p_schema IS NULL THEN
-    RETURN v_wrong;
+  IF p_schema IS NULL THEN
+    RETURN NULL;
   END IF;
   v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
               WHERE NOT p_payload ? r.name LIMIT 1);
@@ -1914,6 +2119,7 @@ CREATE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_af
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_places tid[];
+  v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
   -- What a crash of the server undoes is purged again.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -1944,16 +2150,16 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key
+      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
     SELECT
       g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -1962,7 +2168,7 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
@@ -1973,6 +2179,38 @@ BEGIN
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_by text := p_revision ->> 'by';
+  v_number integer;
+  v_one record;
+BEGIN
+  PERFORM zeke_jobs.take_lock('catalogue');
+  -- Before the limits are held: a worker may hold one of these jobs while it waits for a limit.
+  PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
+  -- The limits come before the revision: they hold back claims, and only then is the time of the revision taken.
+  PERFORM zeke_jobs.write_limits(p_gates);
+  INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides)
+  OVERRIDING SYSTEM VALUE
+  VALUES ((SELECT coalesce(max(r.number), 0) + 1 FROM zeke_jobs.revision AS r), p_revision ->> 'digest', p_revision ->> 'source',
+    v_by, p_revision ->> 'message', p_revision ->> 'origin', p_revision -> 'overrides')
+  RETURNING number INTO v_number;
+  PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
+  PERFORM zeke_jobs.give_late_keys();
+  PERFORM zeke_jobs.gather(10000);
+  PERFORM zeke_jobs.pauses_follow();
+  FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
+    UPDATE zeke_jobs.queue AS q SET priority = v_one.priority
+    WHERE q.state = 'queued' AND q.task = v_one.task AND q.priority = v_one.was;
+  END LOOP;
+  PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
+  RETURN v_number;
 END
 $$;
 
@@ -2061,6 +2299,41 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.readable(p_moment timestamp with time zone, p_name text, p_given text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  IF NOT zeke_jobs.is_readable(p_moment) THEN
+    RAISE EXCEPTION 'expected % from 1970-01-01 to 9000-01-01, got %', p_name, p_given USING ERRCODE = 'datetime_field_overflow';
+  END IF;
+  RETURN p_moment;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamp with time zone, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
+  VALUES (p_task, p_scheduled_for, p_outcome, p_reason, p_origin, p_job)
+  ON CONFLICT (task, scheduled_for) DO UPDATE
+  SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
+    decided_on = excluded.decided_on
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
+$$;
+
+CREATE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'expected rows of zeke_jobs.audit to stay as they are for 400 days, got %', TG_OP
+    USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2117,6 +2390,7 @@ DECLARE
     SELECT min(w.beating_since) FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND w.heartbeat_on >= v_now - w.lost_after);
   v_lost uuid[];
   v_rowless uuid[];
+  v_taken uuid[];
 BEGIN
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w
@@ -2133,48 +2407,155 @@ BEGIN
   IF cardinality(v_lost || v_rowless) = 0 THEN
     RETURN;
   END IF;
+  v_taken := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+    FOR UPDATE SKIP LOCKED
+  );
   RETURN QUERY
-    WITH lost AS (
-      SELECT q.message_id, w.host, w.pid, w.heartbeat_on, q.deaths + 1 AS deaths,
-        q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END AS attempt,
+    WITH held AS (
+      SELECT q.message_id, q.worker, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
+        q.started_on IS NOT NULL OR q.behind IS NULL OR q.behind >= row_number() OVER (
+          PARTITION BY q.worker, q.queue_name, CASE WHEN q.ahead THEN q.task END ORDER BY q.turn) AS started
+      FROM zeke_jobs.queue AS q
+      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
+    ),
+    judged AS (
+      SELECT h.message_id, h.started, h.among_suspects, count(*) FILTER (WHERE h.started) OVER (PARTITION BY h.worker)::integer AS suspects
+      FROM held AS h
+    ),
+    lost AS (
+      SELECT q.message_id, j.started, j.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
+        NOT j.among_suspects AS counts,
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN q.deaths + 1 >= 3 THEN 'quarantined'
-          WHEN q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END - q.attempt_base > coalesce(t.retry_limit, 0)
-            THEN 'failed'
+          WHEN NOT j.started THEN 'returned'
+          WHEN c.deaths >= 3 THEN 'quarantined'
+          WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
-      FROM zeke_jobs.queue AS q
+      FROM judged AS j
+      JOIN zeke_jobs.queue AS q ON q.message_id = j.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
-      WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
-      FOR UPDATE OF q SKIP LOCKED
+      CROSS JOIN LATERAL (
+        SELECT q.deaths + (j.started AND NOT j.among_suspects)::integer AS deaths,
+          q.attempt + (j.started AND q.started_on IS NULL)::integer AS attempt,
+          q.attempt_base + (j.started AND j.among_suspects)::integer AS attempt_base) AS c
+      WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = CASE l.outcome WHEN 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
-        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, deaths = l.deaths,
-        completed_on = CASE l.outcome WHEN 'rescued' THEN NULL ELSE v_now END,
-        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
+      SET state = CASE WHEN l.outcome IN ('rescued', 'returned') THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+        worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, attempt_base = l.attempt_base, deaths = l.deaths,
+        group_size = CASE WHEN l.started THEN (l.suspects + 1) / 2 ELSE q.group_size END,
+        completed_on = CASE WHEN l.outcome NOT IN ('rescued', 'returned') THEN v_now END,
+        attempts = CASE WHEN NOT l.started THEN q.attempts ELSE q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
           -- Of one that waited for a slot it is not known whether it had started.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
           'error', jsonb_build_object(
             'type', 'WorkerDied',
-            'message', format('the worker process on %s (pid %s) last proved life at %s; death %s of this job%s', coalesce(l.host, '?'),
+            'message', format('the worker process on %s (pid %s) last proved life at %s; %s%s', coalesce(l.host, '?'),
               coalesce(l.pid::text, '?'),
-              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), l.deaths,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
+              coalesce(to_char(l.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'),
+              CASE
+                WHEN NOT l.counts THEN 'it ran several suspects, so this death counts for none of them'
+                WHEN l.suspects > 1 THEN format('death %s of this job, one of %s that may have been the cause', l.deaths, l.suspects)
+                ELSE format('death %s of this job', l.deaths) END,
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))) END
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
     ),
     announced AS (
-      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited AND e.outcome <> 'rescued'
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e
+      WHERE e.awaited AND e.outcome NOT IN ('rescued', 'returned')
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.ring(q.queue)
+  FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.gates)
+  ) AS q;
+  PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.retry(p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text) RETURNS TABLE(id uuid, status zeke_jobs.job_status)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH chosen AS (
+      SELECT q.message_id
+      FROM zeke_jobs.queue AS q
+      WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
+        OR (
+          p_id IS NULL
+          AND q.state = 'rejected'
+          AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
+          AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+          AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
+        )
+      ORDER BY q.completed_on
+      LIMIT p_limit
+      FOR UPDATE
+    ),
+    retried AS (
+      UPDATE zeke_jobs.queue AS q
+      SET
+        state = 'queued',
+        attempt_base = q.attempt,
+        deaths = 0,
+        run_at = zeke_jobs.now(),
+        mtime = zeke_jobs.now(),
+        worker = NULL,
+        started_on = NULL,
+        completed_on = NULL,
+        expires_on = NULL,
+        cancelled_on = NULL,
+        cancelled_by = NULL,
+        cancel_reason = NULL,
+        waiting_for = NULL,
+        progress = NULL,
+        result = NULL
+      FROM chosen AS c
+      WHERE q.message_id = c.message_id
+      RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
+    ),
+    rung AS (
+      SELECT zeke_jobs.ring(r.queue_name)
+      FROM (SELECT DISTINCT queue_name FROM retried) AS r
+    ),
+    noted AS (
+      SELECT zeke_jobs.note(
+        'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
+        CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, array_agg(r.message_id))
+      FROM retried AS r
+      HAVING count(*) > 0
+    )
+    SELECT r.message_id, r.status
+    FROM retried AS r
+    WHERE (SELECT count(*) FROM rung) >= 0 AND (SELECT count(*) FROM noted) >= 0;
 END
 $$;
 
@@ -2252,6 +2633,33 @@ CREATE FUNCTION zeke_jobs.runs_suspect(p_worker uuid) RETURNS boolean
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = p_worker AND q.deaths > 0)
 $$;
 
+CREATE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  WITH RECURSIVE at (value, path) AS (
+    SELECT p_payload, string_to_array(f.field, '.') FROM unnest(p_fields) AS f (field)
+    UNION ALL
+    SELECT n.value, n.path
+    FROM at AS a
+    CROSS JOIN LATERAL (
+      SELECT e.value, CASE WHEN a.path = '{}' THEN a.path ELSE a.path[2:] END AS path
+      FROM jsonb_each(CASE jsonb_typeof(a.value) WHEN 'object' THEN a.value ELSE '{}' END) AS e (key, value)
+      WHERE a.path = '{}' OR e.key IN (a.path[1], zeke_jobs.camel(a.path[1]))
+      UNION ALL
+      SELECT e.value, a.path
+      FROM jsonb_array_elements(CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value ELSE '[]' END) AS e (value)) AS n
+  ),
+  leaf (text) AS (
+    SELECT a.value #>> '{}' FROM at AS a WHERE jsonb_typeof(a.value) IN ('string', 'number')
+  ),
+  form (text) AS (
+    SELECT l.text FROM leaf AS l
+    UNION
+    SELECT substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2) FROM leaf AS l
+  )
+  SELECT coalesce(array_agg(f.text ORDER BY length(f.text) DESC), '{}') FROM form AS f WHERE length(f.text) >= 4
+$$;
+
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET jit TO 'off'
@@ -2280,12 +2688,12 @@ BEGIN
     RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF octet_length(send.options ->> 'key') > 1024 OR octet_length(send.options ->> 'idempotency_key') > 1024 THEN
-    RAISE EXCEPTION 'expected key and idempotency_key of at most 1024 bytes, got more'
-      USING ERRCODE = 'invalid_parameter_value';
+  -- Before it is renamed, which would go as deep as it is nested.
+  v_fault := zeke_jobs.unfit_payload(send.payload);
+  IF v_fault IS NULL THEN
+    v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
+    v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
   END IF;
-  v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
-  v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -2339,8 +2747,8 @@ BEGIN
 END
 $_$;
 
-CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS SETOF uuid
-    LANGUAGE plpgsql ROWS 16
+CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS TABLE(message_id uuid, group_size integer)
+    LANGUAGE plpgsql ROWS 64
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
@@ -2349,6 +2757,7 @@ CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_
     SET max_parallel_workers_per_gather TO '0'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+#variable_conflict use_column
 DECLARE
   v_tasks text[] := ARRAY(
     SELECT DISTINCT q.task FROM zeke_jobs.queue AS q
@@ -2363,7 +2772,7 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'task/' || t.id OR p.target = ANY (t.gates))
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (t.gates) AND zeke_jobs.gate_room(g, p_now) < 1));
   RETURN QUERY
-    SELECT q.message_id
+    SELECT q.message_id, q.group_size
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = ANY (p_queues) AND q.run_at <= p_now AND t.id = ANY (v_tasks)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target = 'queue/' || q.queue_name)
@@ -2371,7 +2780,7 @@ BEGIN
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
     ORDER BY q.run_at
-    LIMIT 16;
+    LIMIT 64;
 END
 $$;
 
@@ -2402,8 +2811,8 @@ DECLARE
   v_held integer;
 BEGIN
   -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
-  -- its own.
-  PERFORM pg_advisory_xact_lock(hashtextextended('zeke_jobs.lease/' || p_name, 0));
+  -- its own. Names share sixty-four locks, which are held for this statement only.
+  PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
@@ -2426,11 +2835,75 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  IF NOT FOUND THEN
+    -- Waits for who is just doing the same.
+    INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  END IF;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
+$$;
+
+CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+  SELECT CASE
+    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
+      THEN 'expected at most 100 lists and objects inside each other, got more'
+    WHEN p_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
+      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
+  END
+$_$;
+
+CREATE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_rest jsonb;
+  v_unfit text;
+BEGIN
+  IF jsonb_typeof(p_message) <> 'object' THEN
+    RETURN format('expected a message as object, got %s', jsonb_typeof(p_message));
+  END IF;
+  SELECT format('expected %s of a message as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none')) INTO v_unfit
+  FROM (VALUES
+    ('actor_name', 'string', p_message -> 'actor_name', false), ('args', 'array', p_message -> 'args', true),
+    ('kwargs', 'object', p_message -> 'kwargs', true), ('options', 'object', p_message -> 'options', true),
+    ('message_timestamp', 'number', p_message -> 'message_timestamp', true), ('eta', 'number', p_message #> '{options,eta}', true)
+  ) AS f (name, type, value, may_be_absent)
+  WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
+  LIMIT 1;
+  IF v_unfit IS NOT NULL THEN
+    RETURN v_unfit;
+  END IF;
+  v_rest := p_message - 'kwargs';
+  RETURN coalesce(
+    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
+    zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE
+    WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
+      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+    WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
+      THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+  END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
@@ -2450,7 +2923,7 @@ BEGIN
   IF v_size > 1048576 THEN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;
-  RETURN NULL;
+  RETURN zeke_jobs.unfit_json(p_payload, v_size);
 END
 $$;
 
@@ -2503,6 +2976,114 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_secrets text[];
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL OR p_value IN ('[]', '{}', 'null') THEN
+    RETURN p_value;
+  END IF;
+  v_secrets := zeke_jobs.secrets(p_message -> 'kwargs', p_fields);
+  RETURN CASE WHEN v_secrets = '{}' THEN p_value ELSE zeke_jobs.without(p_value, v_secrets) END;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
+    RETURN p_value;
+  END IF;
+  RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_text text;
+  v_secret text;
+BEGIN
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          zeke_jobs.without(to_jsonb(e.key), p_secrets) #>> '{}', zeke_jobs.without(e.value, p_secrets)), '{}')
+        FROM jsonb_each(p_value) AS e (key, value));
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.without(e.value, p_secrets) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'string' THEN
+      v_text := p_value #>> '{}';
+      FOREACH v_secret IN ARRAY p_secrets LOOP
+        v_text := replace(v_text, v_secret, '***');
+      END LOOP;
+      RETURN to_jsonb(v_text);
+    WHEN 'number' THEN
+      RETURN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END;
+    ELSE
+      RETURN p_value;
+  END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  ORDER BY w.name
+  ON CONFLICT (name) DO UPDATE
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
+  WHERE (g.concurrency, g.rate_count, g.rate_period)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
+  -- What passed the limit of a task under a former name counts for the new one.
+  UPDATE zeke_jobs.rate_use AS u
+  SET gate = w.name
+  FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
+  WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.gate AS g
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
+    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+  SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
+    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+  FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+  ON CONFLICT (id) DO UPDATE
+  SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
+    definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
+    per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
+    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
+    paused = excluded.paused, revision = excluded.revision
+  WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
+      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+    IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
+      excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
+      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.cron, excluded.paused);
+  DELETE FROM zeke_jobs.task AS t
+  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+END
+$$;
+
 CREATE TABLE zeke_jobs.history (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -2522,6 +3103,7 @@ CREATE TABLE zeke_jobs.history (
     purged_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     cost numeric,
     currency text,
+    is_sensitive boolean DEFAULT false NOT NULL,
     seq bigint,
     claimed_on timestamp with time zone,
     expires_on timestamp with time zone,
@@ -2533,6 +3115,8 @@ COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end o
 COMMENT ON COLUMN zeke_jobs.history.cost IS 'What the job cost, where somebody knows; NULL is unknown, not nothing.';
 
 COMMENT ON COLUMN zeke_jobs.history.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
+
+COMMENT ON COLUMN zeke_jobs.history.is_sensitive IS 'Its key quoted a sensitive field of its payload: views mask it.';
 
 COMMENT ON COLUMN zeke_jobs.history.seq IS 'Order of arrival.';
 
@@ -2566,7 +3150,7 @@ CREATE VIEW pgboss.archive AS
    FROM (zeke_jobs.history h
      LEFT JOIN zeke_jobs.task t ON ((t.id = h.name)));
 
-COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed; their payloads and outputs went with them.';
+COMMENT ON VIEW pgboss.archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
 CREATE VIEW zeke_jobs.job AS
  SELECT q.message_id AS id,
@@ -2574,11 +3158,12 @@ CREATE VIEW zeke_jobs.job AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
     q.queue_name AS queue,
     q.priority,
-    zeke_jobs.masked((q.message -> 'kwargs'::text), t.sensitive) AS data,
+    zeke_jobs.masked((q.message -> 'kwargs'::text), s.fields) AS data,
         CASE
-            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), t.sensitive)
+            WHEN (q.state = 'done'::zeke_jobs.state) THEN zeke_jobs.unquoted(zeke_jobs.masked(NULLIF(q.result, 'null'::jsonb), s.fields), q.message, s.fields)
             ELSE NULL::jsonb
         END AS output,
+    zeke_jobs.unquoted(
         CASE
             WHEN ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NOT NULL)) THEN jsonb_build_object('type', 'Cancelled', 'message', COALESCE(q.cancel_reason, 'cancelled'::text))
             WHEN ((q.state = 'rejected'::zeke_jobs.state) OR ((q.attempt > 0) AND (q.state = 'queued'::zeke_jobs.state))) THEN ( SELECT (a.value -> 'error'::text)
@@ -2587,17 +3172,17 @@ CREATE VIEW zeke_jobs.job AS
               ORDER BY a.n DESC
              LIMIT 1)
             ELSE NULL::jsonb
-        END AS error,
+        END, q.message, s.fields) AS error,
     GREATEST((q.attempt - 1), 0) AS retry_count,
     COALESCE(t.retry_limit, 0) AS retry_limit,
     q.attempt,
-    q.attempts,
+    zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
     q.deaths,
-    q.progress,
-    q.waiting_for,
-    q.key,
+    zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
+    zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
+    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
     q.unique_key,
-    q.idempotency_key,
+    zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
     q.parent,
     q.scheduled_for,
     q.revision,
@@ -2608,11 +3193,15 @@ CREATE VIEW zeke_jobs.job AS
     q.started_on,
     q.completed_on,
     q.cancelled_on,
-    q.cancel_reason,
+    zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
     q.cost,
     q.currency
-   FROM (zeke_jobs.queue q
-     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)));
+   FROM ((zeke_jobs.queue q
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
+                   FROM zeke_jobs.task a
+                  WHERE (q.task = ANY (a.aliases))
+                 LIMIT 1))), '{}'::text[]) AS fields) s);
 
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
 
@@ -2640,6 +3229,20 @@ CREATE VIEW pgboss.job AS
         END AS output,
     NULL::text AS dead_letter,
     'standard'::text AS policy,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
+    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
+    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    NULL::text AS group_id,
+    NULL::text AS group_tier,
+    NULL::timestamp with time zone AS heartbeat_on,
+    NULL::integer AS heartbeat_seconds,
+    false AS blocked,
+    false AS blocking,
+    0 AS pending_dependencies,
+    NULL::text AS source_name,
+    NULL::uuid AS source_id,
+    NULL::timestamp with time zone AS source_created_on,
+    NULL::integer AS source_retry_count,
     j.retry_limit AS retrylimit,
     j.retry_count AS retrycount,
     (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retrydelay,
@@ -2658,16 +3261,6 @@ CREATE VIEW pgboss.job AS
 
 COMMENT ON VIEW pgboss.job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
 
-CREATE TABLE zeke_jobs.pause (
-    target text NOT NULL,
-    paused_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
-    paused_by text NOT NULL,
-    reason text DEFAULT ''::text NOT NULL,
-    CONSTRAINT pause_target CHECK ((target ~ '^(task|queue|limit|schedule)/.+'::text))
-);
-
-COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
-
 CREATE TABLE zeke_jobs.revision (
     number integer NOT NULL,
     digest text NOT NULL,
@@ -2685,6 +3278,55 @@ COMMENT ON TABLE zeke_jobs.revision IS 'Every jobs.yaml that was put in force; t
 COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
 
 COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself, beneath what comes back then.';
+
+CREATE VIEW pgboss.queue AS
+ SELECT t.id AS name,
+    'standard'::text AS policy,
+    t.retry_limit,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,delay}'::text[]))::interval))::integer AS retry_delay,
+    COALESCE((((t.definition #>> '{retry,factor}'::text[]))::numeric > (1)::numeric), false) AS retry_backoff,
+    (EXTRACT(epoch FROM ((t.definition #>> '{retry,max_delay}'::text[]))::interval))::integer AS retry_delay_max,
+    (EXTRACT(epoch FROM ((t.definition ->> 'timeout'::text))::interval))::integer AS expire_seconds,
+    NULL::integer AS retention_seconds,
+    (EXTRACT(epoch FROM ((t.definition #>> '{keep,completed}'::text[]))::interval))::integer AS deletion_seconds,
+    NULL::text AS dead_letter,
+    false AS partition,
+    'job'::text AS table_name,
+    COALESCE(c.deferred, 0) AS deferred_count,
+    COALESCE(c.queued, 0) AS queued_count,
+    COALESCE((c.queued - c.deferred), 0) AS ready_count,
+    0 AS warning_queued,
+    COALESCE(c.active, 0) AS active_count,
+    COALESCE(c.failed, 0) AS failed_count,
+    COALESCE(c.total, 0) AS total_count,
+    NULL::text[] AS singletons_active,
+    NULL::integer AS heartbeat_seconds,
+    NULL::timestamp with time zone AS monitor_on,
+    NULL::timestamp with time zone AS maintain_on,
+    r.applied_on AS created_on,
+    r.applied_on AS updated_on
+   FROM ((zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+     LEFT JOIN ( SELECT q.task,
+            (count(*) FILTER (WHERE ((q.state = 'queued'::zeke_jobs.state) OR q.waits)))::integer AS queued,
+            (count(*) FILTER (WHERE ((q.state = 'queued'::zeke_jobs.state) AND (q.run_at > zeke_jobs.now()))))::integer AS deferred,
+            (count(*) FILTER (WHERE ((q.state = 'consumed'::zeke_jobs.state) AND (NOT q.waits))))::integer AS active,
+            (count(*) FILTER (WHERE ((q.state = 'rejected'::zeke_jobs.state) AND (q.cancelled_on IS NULL))))::integer AS failed,
+            (count(*))::integer AS total
+           FROM zeke_jobs.queue q
+          GROUP BY q.task) c ON ((c.task = t.id)));
+
+COMMENT ON VIEW pgboss.queue IS 'Each task, with the columns of pg-boss''s queue.';
+
+CREATE TABLE zeke_jobs.pause (
+    target text NOT NULL,
+    paused_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    paused_by text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    CONSTRAINT pause_target CHECK ((target ~ '^(task|queue|limit|schedule)/.+'::text))
+);
+
+COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
 
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
@@ -2750,7 +3392,7 @@ CREATE VIEW zeke_jobs.schedule AS
             ELSE NULL::timestamp with time zone
         END) AS paused_on,
     p.reason AS pause_reason,
-    COALESCE(s.created_on, r.applied_on) AS created_on,
+    LEAST(s.created_on, r.applied_on) AS created_on,
     COALESCE(r.applied_on, s.created_on) AS updated_on
    FROM ((((((zeke_jobs.task t
      LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
@@ -2784,6 +3426,50 @@ CREATE VIEW pgboss.schedule AS
 
 COMMENT ON VIEW pgboss.schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
+CREATE TABLE zeke_jobs.schedule_beat (
+    singleton boolean DEFAULT true NOT NULL,
+    beat_on timestamp with time zone NOT NULL,
+    scheduler uuid NOT NULL,
+    CONSTRAINT schedule_beat_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
+
+CREATE VIEW pgboss.version AS
+ SELECT 26 AS version,
+    ( SELECT b.beat_on
+           FROM zeke_jobs.schedule_beat b) AS cron_on;
+
+COMMENT ON VIEW pgboss.version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
+
+CREATE TABLE zeke_jobs.audit (
+    number bigint NOT NULL,
+    done_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    login text DEFAULT SESSION_USER NOT NULL,
+    said_by text,
+    action text NOT NULL,
+    target text NOT NULL,
+    reason text,
+    jobs uuid[]
+);
+
+COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
+
+COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
+
+COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
+
+COMMENT ON COLUMN zeke_jobs.audit.jobs IS 'The jobs that were changed.';
+
+ALTER TABLE zeke_jobs.audit ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME zeke_jobs.audit_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE zeke_jobs.breach (
     task text NOT NULL,
     since timestamp with time zone NOT NULL,
@@ -2800,7 +3486,7 @@ CREATE VIEW zeke_jobs.finished AS
     zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
     q.queue_name AS queue,
     q.priority,
-    q.key,
+    zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
     q.attempt,
     q.deaths,
     q.parent,
@@ -2813,7 +3499,12 @@ CREATE VIEW zeke_jobs.finished AS
     NULL::timestamp with time zone AS purged_on,
     q.cost,
     q.currency
-   FROM zeke_jobs.queue q
+   FROM ((zeke_jobs.queue q
+     LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
+     CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
+                   FROM zeke_jobs.task a
+                  WHERE (q.task = ANY (a.aliases))
+                 LIMIT 1))), '{}'::text[]) AS fields) s)
   WHERE (q.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))
 UNION ALL
  SELECT h.id,
@@ -2821,7 +3512,10 @@ UNION ALL
     h.state,
     h.queue,
     h.priority,
-    h.key,
+        CASE
+            WHEN h.is_sensitive THEN '***'::text
+            ELSE h.key
+        END AS key,
     h.attempt,
     h.deaths,
     h.parent,
@@ -2920,6 +3614,12 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a per-key limit begins to look.';
 
+CREATE TABLE zeke_jobs.lock (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.lock IS 'Names under which one process at a time does something; see zeke_jobs.take_lock.';
+
 CREATE TABLE zeke_jobs.migration (
     package text NOT NULL,
     name text NOT NULL,
@@ -2960,7 +3660,7 @@ COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues at whose doorbell it waits: t
 
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Tasks of which it found jobs due that a limit held back: who frees a slot rings it.';
 
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run a job during which a worker died.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Makes itself empty to run jobs during which a worker died, and nothing else.';
 
 COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 
@@ -3017,15 +3717,6 @@ ALTER TABLE zeke_jobs.revision ALTER COLUMN number ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE zeke_jobs.schedule_beat (
-    singleton boolean DEFAULT true NOT NULL,
-    beat_on timestamp with time zone NOT NULL,
-    scheduler uuid NOT NULL,
-    CONSTRAINT schedule_beat_singleton CHECK (singleton)
-);
-
-COMMENT ON TABLE zeke_jobs.schedule_beat IS 'The last beat of any scheduler that got through all schedules.';
 
 CREATE VIEW zeke_jobs.schedule_lag AS
  SELECT s.task,
@@ -3151,6 +3842,15 @@ CREATE VIEW zeke_jobs.task_wait AS
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
 
+CREATE SEQUENCE zeke_jobs.turn
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
+
 CREATE TABLE zeke_jobs.unique_holder (
     unique_key text NOT NULL,
     job uuid NOT NULL
@@ -3158,6 +3858,9 @@ CREATE TABLE zeke_jobs.unique_holder (
 WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
+
+ALTER TABLE ONLY zeke_jobs.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
@@ -3179,6 +3882,9 @@ ALTER TABLE ONLY zeke_jobs.key_cursor
 
 ALTER TABLE ONLY zeke_jobs.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (name, job);
+
+ALTER TABLE ONLY zeke_jobs.lock
+    ADD CONSTRAINT lock_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY zeke_jobs.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (package, name);
@@ -3212,6 +3918,8 @@ ALTER TABLE ONLY zeke_jobs.unique_holder
 
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
 
@@ -3252,6 +3960,10 @@ CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
 CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
 
 CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
+
+CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
+
+CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 

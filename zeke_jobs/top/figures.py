@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zeke_jobs.looking.wording import span
+from zeke_jobs.looking.wording import figure, span
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
 _BAR = 8
@@ -56,6 +56,8 @@ def progress(said: dict[str, Any] | None) -> str:
     if done is None:
         return str(note)
     if not total:
-        return f"{done:g} {note}".strip()
+        return f"{figure(done)} {note}".strip()
+    if not all(isinstance(one, float | int) and abs(one) < 2**63 for one in (done, total)):
+        return f"{figure(done)}/{figure(total)} {note}".strip()
     full = round(_BAR * min(1.0, max(0.0, done / total)))
-    return f"{'█' * full}{'░' * (_BAR - full)} {done:g}/{total:g} {note}".strip()
+    return f"{'█' * full}{'░' * (_BAR - full)} {figure(done)}/{figure(total)} {note}".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.chaos.scenarios import changes, claimed_ahead, database, failover, network, processes, stops
+from tests.chaos.scenarios import changes, claimed_ahead, database, failover, network, processes, rows, stops
 from tests.chaos.scenarios.possible import Impossible
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "stall": network.stall,
     "restart-pooler": network.restart_pooler,
     "unplug-host": network.unplug_host,
+    "unreadable-rows": rows.unreadable,
     "roll-out": changes.roll_out,
     "refuse": changes.refuse,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
@@ -102,6 +102,28 @@ def raise_busy(payload: Number, ctx: Context) -> None:
 
 def defer_beyond_time(payload: Number, ctx: Context) -> None:
     raise Defer(timedelta(days=300_000_000), "when hell freezes over")
+
+
+def defer_for_millennia(payload: Number, ctx: Context) -> None:
+    raise Defer(251606667985.9, "as the site asked")
+
+
+class OneDay(Defer):
+    """Says when past the checks of ``Defer``."""
+
+    def __init__(self) -> None:
+        self.until = datetime.max.replace(tzinfo=UTC)
+
+
+def defer_past_the_checks(payload: Number, ctx: Context) -> None:
+    raise OneDay
+
+
+def return_a_deep_value(payload: Number, ctx: Context) -> object:
+    value: list[object] = []
+    for _ in range(500):
+        value = [value]
+    return value
 
 
 def returns_nonsense(payload: Number, ctx: Context) -> object:
@@ -272,3 +294,27 @@ def lease_twice(payload: Number, ctx: Context) -> None:
 def progress_beside_db(payload: Number, ctx: Context) -> None:
     with ctx.transaction(), ctx.lease("host/example.org", 8):
         ctx.progress(1, 2)
+
+
+class Strange(Payload):
+    x: Any = None
+    do: str = "return"
+
+
+def strange(payload: Strange, ctx: Context) -> Any:
+    """Does something with whatever it was sent, for the first time; then it is content."""
+    if ctx.job_id in CALLS:
+        return None
+    CALLS.append(ctx.job_id)
+    match payload.do:
+        case "defer":
+            raise Defer(payload.x, "it was told so")
+        case "retry":
+            raise Retry(payload.x, "it was told so")
+        case "reject":
+            raise Reject(str(payload.x), payload.x)
+        case "progress":
+            ctx.progress(payload.x, payload.x)
+        case "complete":
+            ctx.complete(payload.x)
+    return payload.x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -256,7 +256,7 @@ def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took
     *_, due, now, _ = rows[-1]
     assert rows[0][0] is not None
     assert rows[-1][0] is None
-    assert 3500 < (due - now).total_seconds() <= 3600
+    assert 3500 < (datetime.fromisoformat(due) - now).total_seconds() <= 3600
 
 
 def test_a_delayed_job_is_waited_for_whatever_its_priority(jobs: Jobs) -> None:
@@ -277,7 +277,7 @@ def test_a_delayed_job_is_waited_for_whatever_its_priority(jobs: Jobs) -> None:
 def opens(jobs: Jobs, worker: UUID) -> float | None:
     """In how many seconds a claim that finds nothing says that something else could be claimed."""
     ((*_, due, now, _),) = jobs.look(worker, ["a", "b", "c"], 4, free=4, threads=4, short=[])
-    return None if due is None else float((due - now).total_seconds())
+    return None if due is None else float((datetime.fromisoformat(due) - now).total_seconds())
 
 
 def test_a_claim_that_a_rate_held_back_says_when_it_lets_the_next_job_through(jobs: Jobs) -> None:

@@ -21,6 +21,23 @@ def context(pool: Pool, running: Running) -> JobContext:
     return JobContext(claim, uuid4(), runtime, pool, running, None, aside=pool)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ((float("nan"),), "done: expected a finite number, got nan"),
+        ((1, float("inf")), "total: expected a finite number, got inf"),
+        ((10**5000,), "done: expected an integer of at most 64 bits"),
+        ((1, None, "a\0b"), "note: expected text without NUL characters"),
+        (("half",), "expected done as a number, got 'half'"),
+        ((1, [2]), "expected total as a number, got [2]"),
+    ],
+)
+def test_progress_that_nobody_could_read_is_refused_in_the_handler(said: tuple[Any, ...], words: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as refused:
+        context(Pool(None), Running(60)).progress(*said)
+    assert words in str(refused.value)
+
+
 def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(database: str) -> None:
     pool, running = Pool(database, max_size=1), Running(60)
     stop_async = print  # what stops an async handler has nothing to do with a connection

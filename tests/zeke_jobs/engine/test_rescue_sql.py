@@ -248,9 +248,10 @@ def test_a_claim_whose_answer_was_lost_goes_back_without_a_count(jobs: Jobs) -> 
     known, lost = jobs.add("a", 2)
     worker = jobs.worker()
     jobs.claim(worker, 2)
-    assert SQL.all(jobs.conn, "job_disown", worker=worker, held=[known]) == [], "its answer may be under way"
+    said = {"worker": worker, "held": [known], "claims": [1], "older": 10.0}
+    assert SQL.all(jobs.conn, "job_disown", **said) == [], "its answer may be under way"
     set_clock(jobs.conn, NOON + timedelta(seconds=11))
-    assert [row["message_id"] for row in SQL.all(jobs.conn, "job_disown", worker=worker, held=[known])] == [lost]
+    assert [row["message_id"] for row in SQL.all(jobs.conn, "job_disown", **said)] == [lost]
     row = jobs.row(lost)
     assert (row["state"], row["attempt"], row["deaths"], row["worker"]) == ("queued", 0, 0, None)
     assert jobs.row(known)["state"] == "consumed"

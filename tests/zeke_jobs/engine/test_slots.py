@@ -110,7 +110,7 @@ class Handover(RuleBasedStateMachine):
             self.hear(kept)
             self.rows -= set(claims)
         if not (is_done and is_heard):
-            self.slots.unsaid(kept)
+            self.slots.doubt()
             self.ended += claims
 
     def hear(self, kept: Kept) -> None:
@@ -147,8 +147,8 @@ class Handover(RuleBasedStateMachine):
     def teardown(self) -> None:
         """When all has ended and is written, nothing is kept."""
         while self.under_way:
-            kept, claims = self.under_way.pop()
-            self.slots.unsaid(kept)
+            _, claims = self.under_way.pop()
+            self.slots.doubt()
             self.ended += claims
         while self.running:
             claim = self.running.pop()

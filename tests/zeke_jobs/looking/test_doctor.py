@@ -145,6 +145,52 @@ def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, ot
     assert found(scene.conn, "open-transaction", thresholds=soon) == []
 
 
+def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -> None:
+    healthy(scene)
+    (worker,) = (row["id"] for row in scene.rows("SELECT id FROM zeke_jobs.worker"))
+    first, *_ = scene.add("plain", 3)
+    claims = scene.claim(worker, 3)
+    for seconds in (10, 10):
+        scene.later(seconds)
+        scene.beat(worker)
+        assert found(scene.conn, "not-held") == []  # it is about to start them, or an answer is on its way
+    scene.later(10)
+    scene.beat(worker)
+    (one,) = found(scene.conn, "not-held")
+    assert (one.severity, one.subject, one.figures["jobs"]) == ("critical", "box:1", 3)
+    assert one.sentence == "box:1 claimed 3 jobs of plain up to 30s ago, lives, and does not hold them"
+    assert one.figures["first"] == sorted(str(claim["message_id"]) for claim in claims)
+    assert "restart box:1" in one.help
+    scene.start(worker, claims)
+    scene.rows("UPDATE zeke_jobs.worker SET busy = 2")  # of three that run by the table
+    (one,) = found(scene.conn, "not-held")
+    assert one.figures["jobs"] == 1
+    scene.rows("UPDATE zeke_jobs.worker SET busy = 3")
+    assert found(scene.conn, "not-held") == []
+    assert scene.row(first)["state"] == "consumed"
+
+
+def test_claimed_jobs_of_a_worker_that_is_gone_are_found_when_nobody_takes_them_back(scene: Scene) -> None:
+    healthy(scene)
+    (worker,) = (row["id"] for row in scene.rows("SELECT id FROM zeke_jobs.worker"))
+    scene.add("plain", 2)
+    scene.claim(worker, 2)
+    scene.later(60)
+    assert found(scene.conn, "not-held") == []  # a minute for the others
+    scene.later(31)
+    (one,) = found(scene.conn, "not-held")
+    assert one.sentence == "box:1 claimed 2 jobs of plain up to 1m31s ago and is gone; nobody has taken them back"
+    scene.rows("DELETE FROM zeke_jobs.worker")
+    (one,) = found(scene.conn, "not-held")
+    assert (
+        one.sentence
+        == "a worker that is gone claimed 2 jobs of plain up to 1m31s ago and is gone; nobody has taken them back"
+    )
+    assert "start a worker" in one.help
+    SQL.all(scene.conn, "worker_rescue")
+    assert found(scene.conn, "not-held") == []
+
+
 def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None:
     (check,) = [check for check in CHECKS if check.name == "sessions-hidden"]
     role = f"zeke_test_{uuid.uuid4().hex[:8]}"

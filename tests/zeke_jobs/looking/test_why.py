@@ -408,6 +408,21 @@ def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_live
     assert list(scene.reasons(job)) == ["holder-silent", "running"]
 
 
+def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve(pid=5)
+    (job,) = scene.add("plain")
+    scene.claim(worker, 1)
+    scene.later(20)
+    scene.beat(worker)
+    assert list(scene.reasons(job)) == ["claimed"]
+    scene.later(1)
+    scene.beat(worker)
+    assert scene.reasons(job) == {
+        "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: it does not hold it"
+    }
+
+
 def test_an_active_job_that_is_being_cancelled_says_by_whom(scene: Scene) -> None:
     scene.use(PLAIN)
     worker = scene.serve()

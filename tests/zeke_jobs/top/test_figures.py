@@ -36,6 +36,8 @@ def test_seconds(value: float | None, text: str) -> None:
         ({"done": 3, "total": 10, "note": "pages"}, "██░░░░░░ 3/10 pages"),
         ({"done": 12, "total": 10}, "████████ 12/10"),
         ({"done": 0, "total": 0}, "0"),
+        ({"done": "many", "total": [3], "note": "?"}, "many/[3] ?"),
+        ({"done": 10**20, "total": 1}, "100000000000000000000/1"),
     ],
 )
 def test_progress(said: dict[str, Any] | None, text: str) -> None:

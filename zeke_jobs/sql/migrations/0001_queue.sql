@@ -68,6 +68,27 @@ ALTER TABLE zeke_jobs.queue
 CREATE SEQUENCE zeke_jobs.turn;
 COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
 
+-- Whether Python can read a time, whatever zone it adds: it knows the years 1 to 9999 only. bounds.py has the same bounds.
+CREATE FUNCTION zeke_jobs.is_readable(p_moment timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT p_moment >= '1970-01-01 00:00:00+00' AND p_moment < '9000-01-01 00:00:00+00' $$;
+-- The time itself; an error in words, with what was given, where Python could not read it.
+CREATE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF NOT zeke_jobs.is_readable(p_moment) THEN
+    RAISE EXCEPTION 'expected % from 1970-01-01 to 9000-01-01, got %', p_name, p_given USING ERRCODE = 'datetime_field_overflow';
+  END IF;
+  RETURN p_moment;
+END
+$$;
+-- The last guard, whoever writes. Without a call of the function, and in one expression: both would cost every statement some microseconds.
+ALTER TABLE zeke_jobs.queue ADD CONSTRAINT queue_times CHECK (
+  least(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'
+  AND greatest(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on)
+    < '9000-01-01 00:00:00+00');
+
 COMMENT ON TABLE zeke_jobs.queue IS 'One row per job. People read the view zeke_jobs.job.';
 COMMENT ON COLUMN zeke_jobs.queue.message IS 'The dramatiq message; kwargs is the payload, in snake_case.';
 COMMENT ON COLUMN zeke_jobs.queue.result IS 'Output of a completed job; jsonb null for None.';

@@ -87,15 +87,21 @@ AS $$
   SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
 $$;
 
--- A row that an unmodified dramatiq-pg producer wrote: give it what our own sends bring along.
+-- A row that an unmodified dramatiq-pg producer wrote: give it what our own sends bring along. A message that no worker could read is
+-- refused: the producer hears it, in its own transaction.
 CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 DECLARE
   v_task zeke_jobs.task;
+  v_unfit text;
 BEGIN
   IF NEW.message IS NULL THEN
     RETURN NEW;
+  END IF;
+  v_unfit := zeke_jobs.unfit_message(NEW.message);
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   NEW.queue_name := regexp_replace(NEW.queue_name, '\.DQ$', '');
   v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
@@ -107,8 +113,9 @@ BEGIN
       NEW.key := NEW.message_id::text;
     END IF;
   END IF;
-  IF NEW.message #> '{options,eta}' IS NOT NULL THEN
-    NEW.run_at := to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0);
+  IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
+    NEW.run_at := zeke_jobs.readable(
+      to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
   NEW.message := (NEW.message #- '{options,eta}')
     || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));

@@ -761,6 +761,7 @@ DECLARE
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
   v_ended timestamptz;
+  v_again timestamptz;
 BEGIN
   SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
@@ -772,6 +773,10 @@ BEGIN
     v_outcome := 'cancelled';
   END IF;
   v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
+  IF v_outcome IN ('retry', 'deferred') THEN
+    v_again := coalesce(p_until, v_now + p_delay * interval '1 second');
+    v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
+  END IF;
   UPDATE zeke_jobs.queue AS q
   SET
     state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
@@ -785,9 +790,7 @@ BEGIN
     deaths = CASE
       WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
       ELSE q.deaths END,
-    run_at = CASE
-      WHEN v_outcome IN ('failed', 'cancelled', 'returned') THEN q.run_at
-      ELSE coalesce(p_until, v_now + p_delay * interval '1 second') END,
+    run_at = coalesce(v_again, q.run_at),
     completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_ended END,
     cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_ended) ELSE q.cancelled_on END,
     cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,

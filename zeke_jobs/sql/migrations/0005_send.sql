@@ -180,6 +180,19 @@ BEGIN
 END
 $$;
 
+-- What Python could not read, or not as it was sent; NULL when it is fine. bounds.py has the same depth. A number that is larger than
+-- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
+CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE
+    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
+      THEN 'expected at most 100 lists and objects inside each other, got more'
+    WHEN p_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
+      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
+  END
+$$;
+
 -- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
 CREATE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -198,7 +211,49 @@ BEGIN
   IF v_size > 1048576 THEN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;
-  RETURN NULL;
+  RETURN zeke_jobs.unfit_json(p_payload, v_size);
+END
+$$;
+
+-- What no options of a send may be; NULL when they may be.
+CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE
+    WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
+      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+    WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
+      THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+  END
+$$;
+
+-- What no dramatiq message of another program may be; NULL when a worker can read it.
+CREATE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_rest jsonb;
+  v_unfit text;
+BEGIN
+  IF jsonb_typeof(p_message) <> 'object' THEN
+    RETURN format('expected a message as object, got %s', jsonb_typeof(p_message));
+  END IF;
+  SELECT format('expected %s of a message as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none')) INTO v_unfit
+  FROM (VALUES
+    ('actor_name', 'string', p_message -> 'actor_name', false), ('args', 'array', p_message -> 'args', true),
+    ('kwargs', 'object', p_message -> 'kwargs', true), ('options', 'object', p_message -> 'options', true),
+    ('message_timestamp', 'number', p_message -> 'message_timestamp', true), ('eta', 'number', p_message #> '{options,eta}', true)
+  ) AS f (name, type, value, may_be_absent)
+  WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
+  LIMIT 1;
+  IF v_unfit IS NOT NULL THEN
+    RETURN v_unfit;
+  END IF;
+  v_rest := p_message - 'kwargs';
+  RETURN coalesce(
+    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
+    zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
 $$;
 
@@ -216,17 +271,21 @@ $$;
 
 -- A time among the options: a number is seconds from now, a string is a time (for delay: an interval).
 CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-  SELECT CASE jsonb_typeof(p_options -> p_name)
-    WHEN 'number' THEN p_now + make_interval(secs => (p_options ->> p_name)::double precision)
-    WHEN 'string' THEN
-      CASE p_name
-        WHEN 'delay' THEN p_now + (p_options ->> p_name)::interval
-        ELSE (p_options ->> p_name)::timestamptz
-      END
-    ELSE p_default
-  END
+DECLARE
+  v_given text := p_options ->> p_name;
+BEGIN
+  IF v_given IS NULL THEN
+    RETURN p_default;
+  END IF;
+  RETURN zeke_jobs.readable(
+    CASE
+      WHEN jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + make_interval(secs => v_given::double precision)
+      WHEN p_name = 'delay' THEN p_now + v_given::interval
+      ELSE v_given::timestamptz
+    END, p_name, v_given);
+END
 $$;
 
 -- How many more jobs of the task may queue. Senders that run at the same moment may overshoot by as many as they are.
@@ -269,7 +328,7 @@ DECLARE
   v_now timestamptz;
   v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
   v_idempotency_key text := p_options ->> 'idempotency_key';
-  v_tick timestamptz := (p_options ->> 'scheduled_for')::timestamptz;
+  v_tick timestamptz;
   v_parent uuid := (p_options ->> 'parent')::uuid;
   v_fields text[];
   v_while text;
@@ -297,11 +356,12 @@ BEGIN
     RETURN;
   END IF;
   -- Whoever may send may call this without Python's checks.
-  v_unfit := zeke_jobs.unfit_payload(p_payload);
+  v_unfit := coalesce('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options));
   IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   v_now := zeke_jobs.now();
+  v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
@@ -416,10 +476,14 @@ BEGIN
       NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
-  SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, zeke_jobs.unfit_payload(p.payload)) INTO v_unfit
-  FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
-  WHERE zeke_jobs.unfit_payload(p.payload) IS NOT NULL
-  LIMIT 1;
+  v_unfit := coalesce(
+    zeke_jobs.unfit_options(p_options),
+    (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
+    (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
+     FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
+     CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
+     WHERE u.unfit IS NOT NULL
+     LIMIT 1));
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -498,9 +562,8 @@ DECLARE
   v_fields text[];
   v_wrong text;
 BEGIN
-  v_wrong := zeke_jobs.unfit_payload(p_payload);
-  IF v_wrong IS NOT NULL OR p_schema IS NULL THEN
-    RETURN v_wrong;
+  IF p_schema IS NULL THEN
+    RETURN NULL;
   END IF;
   v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
               WHERE NOT p_payload ? r.name LIMIT 1);
@@ -547,12 +610,12 @@ BEGIN
     RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_wrong)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF octet_length(send.options ->> 'key') > 1024 OR octet_length(send.options ->> 'idempotency_key') > 1024 THEN
-    RAISE EXCEPTION 'expected key and idempotency_key of at most 1024 bytes, got more'
-      USING ERRCODE = 'invalid_parameter_value';
+  -- Before it is renamed, which would go as deep as it is nested.
+  v_fault := zeke_jobs.unfit_payload(send.payload);
+  IF v_fault IS NULL THEN
+    v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
+    v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
   END IF;
-  v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
-  v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;

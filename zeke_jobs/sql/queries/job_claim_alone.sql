@@ -1,3 +1,3 @@
 -- Claim jobs that must run apart from all others, since a worker died during each.
-SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for, claimed_on, ahead, sensitive
+SELECT message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, sensitive, scheduled_for::text, claimed_on, ahead
 FROM zeke_jobs.claim_alone(%(worker)s::uuid, %(queue)s, %(tasks)s::text[], %(want)s::integer)

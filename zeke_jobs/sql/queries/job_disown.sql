@@ -1,4 +1,4 @@
--- Return jobs that a worker has by the table and not by its own word. Ten seconds, since an answer may be under way.
+-- Return jobs that a worker has by the table and not by its own word; not what was claimed just now, since an answer may be under way.
 SELECT
   q.message_id,
   q.task,
@@ -6,5 +6,5 @@ SELECT
 FROM zeke_jobs.queue AS q
 WHERE q.state = 'consumed'
   AND q.worker = %(worker)s::uuid
-  AND q.message_id <> ALL (%(held)s::uuid[])
-  AND q.claimed_on < zeke_jobs.now() - interval '10 seconds'
+  AND (q.message_id, q.claim) NOT IN (SELECT h.id, h.claim FROM unnest(%(held)s::uuid[], %(claims)s::bigint[]) AS h (id, claim))
+  AND q.claimed_on <= zeke_jobs.now() - make_interval(secs => %(older)s::double precision)

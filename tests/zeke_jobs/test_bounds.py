@@ -1,0 +1,349 @@
+"""The database accepts exactly the rows that a worker can read, from whatever sender; Python and SQL have the same bounds."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from pydantic import Field
+
+import zeke_jobs
+from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, numbers, times
+from tests.zeke_jobs.test_roles import as_member, sign_up
+from zeke_jobs import bounds, json_text, roles
+from zeke_jobs.claims import JobMessage
+from zeke_jobs.errors import Defer, InvalidPayload, Retry
+from zeke_jobs.payloads import Payload
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
+EARLY = datetime(1, 1, 1, tzinfo=UTC)
+ID = "gen_random_uuid()"
+NO_LIMIT = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("anything", None)
+
+
+def run(conn: Connection, sql: str, *params: Any) -> Any:
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return (cursor.fetchone() or (None,))[0] if cursor.description else None
+
+
+def refusal(conn: Connection, sql: str, *params: Any) -> str:
+    with pytest.raises(psycopg2.Error) as refused:
+        run(conn, sql, *params)
+    return str(refused.value.diag.message_primary)
+
+
+def accepts(conn: Connection, sql: str, *params: Any) -> bool:
+    try:
+        run(conn, sql, *params)
+    except psycopg2.Error:
+        return False
+    return True
+
+
+# What Python refuses
+
+
+@pytest.mark.parametrize("option", ["run_at", "expires", "scheduled_for"])
+def test_a_time_that_some_zone_cannot_write_is_refused_by_python(option: str) -> None:
+    for moment in (LATE, EARLY, bounds.LATEST, bounds.EARLIEST - timedelta(microseconds=1)):
+        with pytest.raises(ValueError, match=f"expected {option} from 1970-01-01 to 9000-01-01, got "):
+            zeke_jobs.send("anything", {}, **{option: moment})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("moment", [bounds.EARLIEST, bounds.LATEST - timedelta(microseconds=1)])
+def test_the_first_and_the_last_time_are_accepted(moment: datetime) -> None:
+    sent = zeke_jobs.send("anything", {}, run_at=moment, expires=moment, scheduled_for=moment)
+    job = zeke_jobs.status(sent.id)
+    assert {job.run_at, job.expires_on, job.scheduled_for} == {moment}
+
+
+def test_a_value_that_is_nested_too_deeply_is_refused_by_python(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything", {"x": nested(bounds.DEEPEST - 1)})
+    assert zeke_jobs.status(sent.id).data == {"x": nested(bounds.DEEPEST - 1)}
+    for depth in (bounds.DEEPEST, 986):
+        with pytest.raises(InvalidPayload, match="expected at most 100 lists and objects inside each other"):
+            zeke_jobs.send("anything", {"x": nested(depth)})
+        with pytest.raises(InvalidPayload):
+            zeke_jobs.client.send_many("anything", [{}, {"x": nested(depth)}])
+
+
+class Tree(Payload):
+    n_leaves: int = 0
+    sub_trees: list[Tree] = Field(default_factory=list)
+
+
+def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be_by_python_and_by_sql(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("tree", Tree)
+    deepest: dict[str, Any] = {"nLeaves": 1}
+    for _ in range(bounds.DEEPEST // 2 - 2):
+        deepest = {"nLeaves": 1, "subTrees": [deepest]}
+    by_sql = str(run(conn, "SELECT zeke_jobs.send('tree', %s)", json.dumps({"nLeaves": 2, "subTrees": [deepest]})))
+    by_python = zeke_jobs.send("tree", {"nLeaves": 2, "subTrees": [deepest]}).id
+    assert zeke_jobs.status(by_sql).data == zeke_jobs.status(by_python).data
+    assert "nLeaves" not in str(zeke_jobs.status(by_sql).data)
+    # The view in pg-boss's words turns the names back.
+    assert str(run(conn, "SELECT data FROM pgboss.job WHERE id = %s", by_sql)).count("nLeaves") == bounds.DEEPEST // 2
+    with pytest.raises(InvalidPayload, match="expected at most 100 lists"):
+        zeke_jobs.send("tree", {"subTrees": [{"subTrees": [deepest]}]})
+
+
+def test_a_size_is_counted_as_postgres_writes_the_numbers(conn: Connection) -> None:
+    with pytest.raises(InvalidPayload, match="expected at most 1 MiB of JSON, got 3,1"):
+        zeke_jobs.send("anything", {"x": [1e308] * 10_000})
+    fits = {"x": [1e308] * 3000, "words": "code-e+ " * 10_000}
+    data = zeke_jobs.status(zeke_jobs.send("anything", fits).id).data
+    assert {"x": list(map(float, data["x"])), "words": data["words"]} == fits
+
+
+@pytest.mark.parametrize("ask", [Defer, Retry])
+@pytest.mark.parametrize("delay", [251606667985.9, 1e300, float("inf"), float("nan"), timedelta(days=36526)])
+def test_a_handler_that_asks_for_a_delay_of_centuries_is_told_so(ask: Any, delay: Any) -> None:
+    with pytest.raises(ValueError, match=f"expected the delay of {ask.__name__} as at most 100 years, got "):
+        ask(delay, "the site asked to wait")
+    assert ask(-1, "at once")
+    assert ask(bounds.LONGEST, "a long time")
+
+
+@pytest.mark.parametrize("moment", [LATE, EARLY])
+def test_a_handler_that_defers_beyond_the_calendar_is_told_so(moment: datetime) -> None:
+    assert Defer(bounds.EARLIEST, "a time that is past is at once")
+    with pytest.raises(ValueError, match="expected the time of Defer from 1970-01-01 to 9000-01-01, got "):
+        Defer(moment, "some day")
+
+
+# What SQL refuses, for a client that may only send
+
+
+@pytest.fixture
+def client(conn: Connection, database: str) -> Any:
+    sign_up(conn)
+    with closing(connect(as_member(database, roles.CLIENT))) as connection:
+        yield connection
+
+
+OUT_OF_RANGE = "from 1970-01-01 to 9000-01-01"
+TOO_DEEP = "expected at most 100 lists and objects inside each other, got more"
+TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger one"
+
+
+@pytest.mark.parametrize(
+    ("payload", "options", "words"),
+    [
+        ("{}", '{"scheduled_for": "0044-03-15 BC"}', f"expected scheduled_for {OUT_OF_RANGE}, got 0044-03-15 BC"),
+        ("{}", '{"scheduled_for": "infinity"}', f"expected scheduled_for {OUT_OF_RANGE}, got infinity"),
+        ("{}", '{"run_at": "9999-12-31 23:59:59-05"}', f"expected run_at {OUT_OF_RANGE}"),
+        ("{}", '{"run_at": "-infinity"}', f"expected run_at {OUT_OF_RANGE}"),
+        ("{}", '{"expires": "294000-01-01"}', f"expected expires {OUT_OF_RANGE}"),
+        ("{}", '{"expires": 1e12}', f"expected expires {OUT_OF_RANGE}"),
+        ("{}", '{"delay": "9000 years"}', f"expected delay {OUT_OF_RANGE}"),
+        ("{}", '{"delay": 1e300}', "out of range"),
+        ("{}", '{"traceparent": {"a": 1e4400}}', "expected traceparent as text of at most 256 bytes, got object"),
+        ("{}", f'{{"traceparent": "{"0" * 257}"}}', "expected traceparent as text of at most 256 bytes, got string"),
+        ("{}", f'{{"key": "{"k" * 1025}"}}', "expected key and idempotency_key of at most 1024 bytes, got more"),
+        ('{"x": 1e4400}', "{}", TOO_LARGE),
+        ('{"x": [1.8e308]}', "{}", TOO_LARGE),
+        ('{"x": {"y": -1e400}}', "{}", TOO_LARGE),
+        (f'{{"x": {"1" * 5000}}}', "{}", TOO_LARGE),
+        (f'{{"x": {"[" * 1500}{"]" * 1500}}}', "{}", TOO_DEEP),
+        (f'{{"x": {"[" * 100}1{"]" * 100}}}', "{}", TOO_DEEP),
+        (f'{{"x": {"[" * 5000}{"]" * 5000}}}', "{}", TOO_DEEP),
+    ],
+)
+def test_what_no_worker_could_read_is_refused_by_every_function_that_sends(
+    client: Connection, conn: Connection, payload: str, options: str, words: str
+) -> None:
+    assert words in refusal(client, "SELECT zeke_jobs.send('anything', %s, %s)", payload, options)
+    assert words in refusal(client, "SELECT zeke_jobs.enqueue('anything', 1, %s, %s)", payload, options)
+    if "scheduled_for" not in options:
+        many = "SELECT zeke_jobs.enqueue_many('anything', 1, %s, ARRAY[gen_random_uuid()], ARRAY[NULL::text], %s)"
+        assert words in refusal(client, many, f"[{payload}]", options)
+    assert run(conn, "SELECT count(*) FROM zeke_jobs.queue") == 0
+
+
+def test_the_largest_number_the_deepest_nesting_and_a_long_fraction_are_accepted(client: Connection) -> None:
+    payload = f'{{"x": {"[" * 99}1{"]" * 99}, "y": [1.7976931348623157e308, -1e308, 0.{"3" * 5000}]}}'
+    job = zeke_jobs.status(str(run(client, "SELECT zeke_jobs.send('anything', %s)", payload)), connection=client)
+    assert list(map(float, job.data["y"])) == [LARGEST_NUMBER, -1e308, 1 / 3]
+
+
+def test_keys_of_many_are_bounded_too(client: Connection) -> None:
+    many = (
+        "SELECT zeke_jobs.enqueue_many('anything', 1, '[{}]', ARRAY[gen_random_uuid()], ARRAY[repeat('k', 1025)], '{}')"
+    )
+    assert "expected key and idempotency_key of at most 1024 bytes" in refusal(client, many)
+
+
+# What another program's row must look like
+
+TIMES = (
+    "run_at",
+    "expires_on",
+    "created_on",
+    "claimed_on",
+    "started_on",
+    "completed_on",
+    "scheduled_for",
+    "cancelled_on",
+)
+MESSAGE = {
+    "queue_name": "default",
+    "actor_name": "anything",
+    "args": [],
+    "kwargs": {},
+    "options": {},
+    "message_id": "",
+    "message_timestamp": 1,
+}
+INSERT = f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES ({ID}, 'default', 'queued', %s)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"args": 5}, "expected args of a message as array, got number"),
+        ({"kwargs": [1]}, "expected kwargs of a message as object, got array"),
+        ({"options": "x"}, "expected options of a message as object, got string"),
+        ({"actor_name": None}, "expected actor_name of a message as string, got null"),
+        ({"actor_name": {"a": 1}}, "expected actor_name of a message as string, got object"),
+        ({"message_timestamp": "yesterday"}, "expected message_timestamp of a message as number, got string"),
+        ({"options": {"eta": "soon"}}, "expected eta of a message as number, got string"),
+        ({"options": {"eta": 1e15}}, f"expected eta of a message {OUT_OF_RANGE}, got 1000000000000000"),
+        ({"options": {"traceparent": 7}}, "expected traceparent as text of at most 256 bytes, got number"),
+        ({"kwargs": {"x": 10**400}}, TOO_LARGE),
+        ({"args": [10**400]}, TOO_LARGE),
+        ({"message_timestamp": 10**400}, TOO_LARGE),
+        ({"kwargs": {"x": nested(100)}}, TOO_DEEP),
+        ({"args": nested(101)}, TOO_DEEP),
+        ({"kwargs": {"x": "x" * bounds.LARGEST}}, "expected at most 1 MiB"),
+    ],
+)
+def test_a_row_of_another_program_that_no_worker_could_read_is_refused(
+    conn: Connection, changes: dict[str, Any], words: str
+) -> None:
+    strange = json.dumps({**MESSAGE, **changes})
+    assert words in refusal(conn, INSERT, strange)
+    run(conn, INSERT, json.dumps(MESSAGE))
+    assert words in refusal(conn, "UPDATE zeke_jobs.queue SET message = %s", strange)
+
+
+def test_a_message_that_is_none_is_refused(conn: Connection) -> None:
+    for message, kind in (("5", "number"), ("[]", "array"), ('"text"', "string"), ("null", "null")):
+        assert refusal(conn, INSERT, message) == f"expected a message as object, got {kind}"
+    assert refusal(conn, INSERT, "{}") == "expected actor_name of a message as string, got none"
+
+
+def test_no_statement_at_all_writes_a_time_that_python_cannot_read(conn: Connection) -> None:
+    run(conn, INSERT, json.dumps(MESSAGE))
+    for column in TIMES:
+        for moment in ("infinity", "0044-03-15 BC", "9000-01-01 00:00+00", "1969-12-31 23:59:59.999999+00"):
+            assert "queue_times" in refusal(conn, f"UPDATE zeke_jobs.queue SET {column} = %s", moment)
+        for moment in ("8999-12-31 23:59:59.999999+00", "1970-01-01 00:00+00"):
+            run(conn, f"UPDATE zeke_jobs.queue SET {column} = %s", moment)
+
+
+def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Connection) -> None:
+    worker = str(uuid.uuid4())
+    run(conn, "SELECT zeke_jobs.send('anything', '{\"secret\": 1}')")
+    run(
+        conn,
+        f"UPDATE zeke_jobs.queue SET state = 'consumed', worker = '{worker}', claim = 1, claimed_on = zeke_jobs.now()",
+    )
+    finish = f"SELECT zeke_jobs.finish('{worker}', (SELECT message_id FROM zeke_jobs.queue), 1, 'deferred', 0, %s, %s, 'x', NULL, 1)"
+    for delay, until in ((251606667985.9, None), (None, "infinity"), (None, "0044-03-15 BC")):
+        with pytest.raises(psycopg2.DataError, match=f"expected a time to run again {OUT_OF_RANGE}") as refused:
+            run(conn, finish, delay, until)
+        assert "secret" not in str(refused.value)
+
+
+# Python and SQL against each other
+
+
+@NO_LIMIT
+@given(value=numbers)
+@example(value=json.loads("1.7976931348623157e308"))
+def test_a_number_that_python_sends_is_one_that_sql_accepts(conn: Connection, value: Any) -> None:
+    try:
+        text = json_text.encode({"x": value})
+    except json_text.UnfitForJson:
+        return
+    assert run(conn, "SELECT zeke_jobs.unfit_payload(%s)", text) is None
+
+
+@NO_LIMIT
+@given(text=json_texts)
+def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str) -> None:
+    """Held against an oracle of the test's own, beside the reader of the workers."""
+    message = f'{{"queue_name": "default", "actor_name": "anything", "kwargs": {{"x": {text}}}}}'
+    try:
+        stored = run(conn, "SELECT %s::jsonb::text", message)
+    except psycopg2.Error:
+        return  # it is no jsonb at all
+    accepted = run(conn, "SELECT zeke_jobs.unfit_message(%s)", stored) is None
+    assert accepted == (run(conn, "SELECT zeke_jobs.unfit_payload(%s::jsonb -> 'kwargs')", stored) is None)
+    assert accepted == _readable(stored)
+    if accepted:
+        claimed = (uuid.uuid4(), 1, "anything", stored, 0, 0, 0, 0, None, None, bounds.EARLIEST, False)
+        assert JobMessage(claimed, "default", 0.0, 0.0).claim.fault is None
+
+
+def _readable(text: str) -> bool:
+    try:
+        kwargs = json.loads(text)["kwargs"]
+    except (ValueError, RecursionError):
+        return False
+    depth, items = 0, [kwargs]
+    while items:
+        held = [one for one in items if isinstance(one, dict | list)]
+        if any(abs(one) > LARGEST_NUMBER for one in items if isinstance(one, int | float)):
+            return False
+        depth, items = depth + 1, [item for one in held for item in (one.values() if isinstance(one, dict) else one)]
+        if held and depth > bounds.DEEPEST:
+            return False
+    return True
+
+
+@NO_LIMIT
+@given(moment=times)
+def test_a_time_is_accepted_by_sql_exactly_where_python_accepts_it(conn: Connection, moment: datetime) -> None:
+    try:
+        bounds.moment("run_at", moment)
+        accepted = True
+    except ValueError:
+        accepted = False
+    text = moment.isoformat()
+    assert run(conn, "SELECT zeke_jobs.is_readable(%s)", text) is accepted
+    options = json.dumps({"run_at": text, "scheduled_for": text})
+    assert accepts(conn, "SELECT zeke_jobs.send('anything', '{}', %s)", options) is accepted
+    if accepted:
+        assert run(conn, "DELETE FROM zeke_jobs.queue RETURNING run_at") == moment
+
+
+def test_python_and_sql_have_the_same_largest_size_of_keys(conn: Connection) -> None:
+    for length, accepted in ((1024, True), (1025, False)):
+        options = json.dumps({"key": "k" * length})
+        assert accepts(conn, "SELECT zeke_jobs.send('anything', '{}', %s)", options) is accepted
+        if accepted:
+            zeke_jobs.send("anything", {}, key="k" * length)
+        else:
+            with pytest.raises(ValueError, match="expected key of 1 to 1024 bytes"):
+                zeke_jobs.send("anything", {}, key="k" * length)

@@ -1,0 +1,49 @@
+"""What a row may hold, so that every worker can read it.
+
+The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests hold them against these.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+#: Largest payload and largest output, in bytes of JSON in UTF-8.
+LARGEST = 1024 * 1024
+#: So many lists and objects may be inside each other. Python allows about a thousand calls, and jsonschema takes three for each.
+DEEPEST = 100
+#: Times lie from the first to before the second. Python knows the years 1 to 9999 only, and a zone may move a time into the next.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+#: The longest delay, and the longest duration in jobs.yaml: a hundred years.
+LONGEST = timedelta(days=36525)
+
+
+def moment(name: str, value: datetime) -> datetime:
+    """The time itself, when a row may hold it.
+
+    Raises:
+        TypeError: it is no datetime.
+        ValueError: it has no zone, or is out of bounds.
+    """
+    if not isinstance(value, datetime):
+        raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
+    if value.tzinfo is None:
+        raise ValueError(f"expected {name} with a time zone, got the naive {value.isoformat()}; add tzinfo")
+    if not EARLIEST <= value < LATEST:
+        raise ValueError(f"expected {name} from 1970-01-01 to 9000-01-01, got {value.isoformat()}")
+    return value
+
+
+def delay(name: str, value: timedelta | float) -> timedelta:
+    """A delay that was given as a timedelta or in seconds. One below zero is none.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: it is no number, or longer than ``LONGEST``.
+    """
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
+    seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value
+    if not seconds <= LONGEST.total_seconds():  # nor is NaN
+        raise ValueError(f"expected {name} as at most 100 years, got {value!r:.60}")
+    return timedelta(seconds=max(0.0, seconds))

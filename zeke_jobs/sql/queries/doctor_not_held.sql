@@ -1,0 +1,21 @@
+-- Claimed jobs that no worker holds, by process. A live one marks what runs for a second as started, and says how many jobs it holds; what it
+-- claimed longer before its last heartbeat than a lost process is waited for, and neither started nor counts, it does not know of.
+SELECT
+  w.host,
+  w.pid,
+  l.lives,
+  CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,
+  array_agg(DISTINCT q.task) AS tasks,
+  (array_agg(q.message_id ORDER BY q.started_on NULLS FIRST, q.claimed_on))[1:3] AS first,
+  min(q.claimed_on) AS since,
+  zeke_jobs.now() AS now
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+CROSS JOIN LATERAL (SELECT coalesce(w.heartbeat_on >= zeke_jobs.now() - w.lost_after, false) AS lives) AS l
+WHERE q.state = 'consumed' AND CASE
+    WHEN l.lives THEN q.claimed_on < w.heartbeat_on - w.lost_after
+    -- Others would have taken them back by then.
+    ELSE q.claimed_on < zeke_jobs.now() - interval '90 seconds' AND (w.heartbeat_on < zeke_jobs.now() - 2 * w.lost_after) IS NOT FALSE END
+GROUP BY q.worker, w.host, w.pid, w.busy, l.lives
+HAVING NOT l.lives OR count(*) FILTER (WHERE q.started_on IS NULL) > 0 OR count(*) > w.busy
+ORDER BY since
