@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 
 _STOP_LIST = """
@@ -30,6 +31,11 @@ def words(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """The words that carry meaning: no stop words, and a plain plural ending removed."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a text has letters of a script without spaces between words, such as Chinese or Thai."""
+    return _UNSPACED.search(text) is not None
 
 
 def normalise(text: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.insights import events
 from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story; then send extract-highlights, generate-brief and story-summarize.
 
-    Overlay, embedding, cluster, the scores of its stories, the three jobs and the completion commit together. Where the
-    trigger is ``grown``, only those scores are brought up to date.
+    Overlay, cluster, the scores of its stories, the three jobs and the completion commit together; the embedding before
+    them, so that another story of the event finds this one. Where the trigger is ``grown``, only those scores are brought
+    up to date.
 
     Raises:
         Reject: there is no such story, or it has no text.
@@ -44,9 +47,12 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     story = text.for_ai(clusters.sources(ctx.db, text.id))
     analysis = _verified(analyst.analyze(story, books), text.document)
     made = analyst.embed(story, books)
-    embedding = embeddings.written(ctx.db, made.model_version, made.vector)
+    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
-        same_event = events.join(tx, text, embedding, ctx.settings)
+        events.publish(tx, text.id, embedding, terms)
+    same_event = events.like(ctx.db, text, embedding, terms, ctx.settings)
+    with ctx.transaction() as tx:
+        events.join(tx, text.id, same_event)
         told_by = clusters.sources(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
         overlay = overlays.lock(tx, text.id)
@@ -62,7 +68,6 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             citations=_citations(analysis, None if kept else mark(analysis.why_it_matters)),
         )
         events.rescore(tx, text.id, analyst, told_by)
-        embeddings.save(tx, text.id, embedding)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})
@@ -71,7 +76,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             "outcome": kept or ("analyzed" if changed else "unchanged"),
             "state": analysis.state,
             "chili": analysis.chili,
-            "same_event": same_event,
+            "same_event": len(same_event),
         }
         ctx.complete(output)
     return output

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actors.store import clusters, embeddings, overlays
+from actors.store import clusters, embeddings, event_terms, overlays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
     from actors.ai.protocol import Analyst
     from actors.store.embeddings import Written
     from actors.store.texts import StoryText
+
+_BATCH = 16
+"""Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does."""
 
 
 class EventSettings(BaseModel):
@@ -34,21 +38,33 @@ class EventSettings(BaseModel):
     same_event_hours: float = Field(default=72, ge=0)
 
 
-def join(tx: Connection, text: StoryText, embedding: Written, settings: EventSettings) -> int:
-    """Unite the story with those of the same event; how many they are."""
-    clusters.hold(tx)
+def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
+    """Let other analyses find the story. Commit before looking for its like: of two at once, one at least finds the other."""
+    embeddings.save(tx, story_id, embedding)
+    event_terms.save(tx, story_id, terms)
+
+
+def like(
+    conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
+) -> list[UUID]:
+    """Stories of the same event. Of a cluster with many, those that were met first stand for it."""
     since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
-    near = embeddings.nearest(
-        tx,
-        text.id,
-        embedding,
-        since=since,
-        until=until,
-        least=settings.same_event_cosine,
-    )
-    if near:
-        clusters.unite(tx, [text.id, *(neighbour.story_id for neighbour in near)])
-    return len(near)
+    left = event_terms.candidates(conn, text.id, terms, since=since, until=until)
+    found: list[UUID] = []
+    while left:
+        batch, left = left[:_BATCH], left[_BATCH:]
+        hits = embeddings.near(conn, embedding, [one.story_id for one in batch], settings.same_event_cosine)
+        if not hits:
+            break
+        found += hits
+        joined = {one.cluster_id for one in batch if one.story_id in hits and one.cluster_id is not None}
+        left = [one for one in left if one.cluster_id not in joined]
+    return found
+
+
+def join(tx: Connection, story_id: UUID, found: Sequence[UUID]) -> None:
+    """Unite the story with those of the same event, which nobody else changes or scores until the transaction ends."""
+    clusters.unite(tx, [story_id, *found])
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
@@ -62,7 +78,7 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> int:
     """Score all stories of a story's event by how many sources tell of it by now; how many changed.
 
-    Call it while ``clusters.hold`` is held, so that the last who joined the event has the last word. A score that a
+    Call it while the event is held, so that the last who joined the event has the last word. A score that a
     model or a person gave stays.
     """
     changed = 0
@@ -75,9 +91,8 @@ def rescore(tx: Connection, story_id: UUID, analyst: Analyst, sources: int) -> i
 
 def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
     """One more source tells of the event, by a copy of a text that is known: its sources are counted and it is scored anew."""
-    clusters.hold(tx)
-    cluster = clusters.of_story(tx, story_id)
-    if cluster is not None:
-        clusters.lead(tx, cluster)
+    for story in clusters.hold(tx, [story_id]):
+        if story["cluster_id"] is not None:
+            clusters.lead(tx, UUID(str(story["cluster_id"])))
     changed = rescore(tx, story_id, analyst, clusters.sources(tx, story_id))
     return {"outcome": "rescored" if changed else "unchanged", "stories": changed}

@@ -76,11 +76,12 @@ def _file_new(
     own = _addresses(item.url, text.url)
     certain = [_text_key(content), *_keys("url", own)]
     believed = _keys("canonical", _addresses(content.canonical_url))
-    stories.filing(tx)
+    claims = [*_keys("canonical", own), *_keys_of_claim(text)]
+    stories.hold_alike(tx, [*certain, *believed, *claims], likeness.bands)
     story_id = stories.by_keys(tx, certain)
     rivals: list[Candidate] = []
     if story_id is None:
-        rivals = stories.claimed(tx, [*_keys("canonical", own), *_keys_of_claim(text)])
+        rivals = stories.claimed(tx, claims)
         story_id = next((one.story_id for one in rivals if _resembles(likeness, one, near_duplicate)), None)
     if story_id is not None:
         stories.add_keys(tx, story_id, [*certain, *believed])
@@ -112,13 +113,15 @@ def _file_again(
     story_id: UUID,
 ) -> Filed:
     """The article was read before: its story follows what it says now."""
-    stories.filing(tx)
+    stories.hold_alike(tx, [_text_key(content)], likeness.bands)
+    is_reworded = known.text_hash != content.text_hash
+    near = _place(tx, story_id, likeness, near_duplicate) if is_reworded else ()  # it holds clusters: before any story
     retitled = stories.edit(tx, story_id, title=text.title)
-    if known.text_hash == content.text_hash and not retitled:
+    if not (is_reworded or retitled):
         return Filed(Outcome.STORED, story_id, is_news=False)
     contents.put(tx, item.id, content)
     stories.add_keys(tx, story_id, [_text_key(content)])
-    return Filed(Outcome.UPDATED, story_id, is_news=True, near=_place(tx, story_id, likeness, near_duplicate))
+    return Filed(Outcome.UPDATED, story_id, is_news=True, near=near)
 
 
 def _place(tx: Connection, story_id: UUID, likeness: Likeness, least: float) -> tuple[UUID, ...]:

@@ -8,6 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from actors.ai.words import is_unspaced
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,6 @@ ROWS = 3
 """Rows of a band: two texts of Jaccard .5 share one of the 42 bands with probability .996."""
 
 _WORD = re.compile(r"\w+")
-_NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _EMPTY = (1 << 63) - 1
 _ESTIMATE_ERROR = 0.15  # three standard deviations of an estimate by 128 bins
 
@@ -26,9 +27,9 @@ def words(text: str) -> list[str]:
     """The words of a text as comparisons see them: folded case and width; a character of Chinese counts as a word."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     found = _WORD.findall(folded)
-    if not _NO_SPACES.search(folded):
+    if not is_unspaced(folded):
         return found
-    return [part for word in found for part in (word if _NO_SPACES.search(word) else (word,))]
+    return [part for word in found for part in (word if is_unspaced(word) else (word,))]
 
 
 def text_hash(text: str) -> str:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from psycopg2.extensions import connection as Connection
 
 
-def hold(conn: Connection) -> None:
-    """Let no other worker look for a story's like or change a cluster until the transaction ends.
+def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
+    """Hold stories and their clusters: nobody else changes these clusters until the transaction ends.
 
-    Take it before looking: two stories of one event that are analysed at once would not see each other.
+    Call it before the transaction locks a story or an overlay: all lock clusters, then stories, then overlays.
+
+    Returns:
+        ``id``, ``cluster_id`` and ``title`` of the stories that exist.
     """
-    if SQL.one(conn, "cluster_lock") is None:
-        raise LookupError("expected the row 'clusters' in pipeline_locks, got none; its migration put it there")
+    return SQL.all(conn, "cluster_hold", stories=sorted({str(story) for story in stories}))
 
 
-def unite(conn: Connection, stories: Sequence[UUID]) -> UUID | None:
-    """Put ``stories`` and all that share a cluster with one of them into one cluster.
-
-    Call it inside a transaction, before that one locks a story or an overlay.
+def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
+    """Put ``stories`` and all that share a cluster with one of them into one cluster, and hold it as ``hold`` does.
 
     Returns:
         The cluster's id; None when fewer than two of the stories exist.
     """
-    hold(conn)
-    rows = SQL.all(conn, "cluster_of_stories", stories=sorted({str(story) for story in stories}))
+    rows = hold(conn, stories)
     if len(rows) < 2:
         return None
     old = sorted({str(row["cluster_id"]) for row in rows if row["cluster_id"] is not None})
@@ -58,12 +57,6 @@ def sources(conn: Connection, story_id: UUID) -> int:
     """How many sources tell of a story's event, copies of its text included; at least 1."""
     row = SQL.one(conn, "event_sources", story_id=str(story_id))
     return max(1, row["sources"]) if row else 1
-
-
-def of_story(conn: Connection, story_id: UUID) -> UUID | None:
-    """The cluster of a story, None where it stands alone or is gone."""
-    rows = SQL.all(conn, "cluster_of_stories", stories=[str(story_id)])
-    return UUID(str(rows[0]["cluster_id"])) if rows and rows[0]["cluster_id"] else None
 
 
 def _create(conn: Connection, story_id: object, title: str | None) -> str:

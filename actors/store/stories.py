@@ -26,10 +26,12 @@ class Candidate:
     text: str
 
 
-def filing(conn: Connection) -> None:
-    """Let one worker at a time look for a story's like and add it, until the end of the transaction."""
-    if SQL.one(conn, "story_filing_lock") is None:
-        raise LookupError("expected the row 'filing' in pipeline_locks, got none; its migration put it there")
+def hold_alike(conn: Connection, keys: Sequence[str], bands: Sequence[int]) -> None:
+    """Let no other worker file a text that has one of the keys or bands, until the end of the transaction.
+
+    Before looking for a story's like, and before any other lock on stories.
+    """
+    SQL.one(conn, "story_filing_hold", keys=list(keys), bands=list(bands))
 
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> UUID | None:

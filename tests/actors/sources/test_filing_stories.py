@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg2.errors import LockNotAvailable
 
 from actors.store import items
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import connect, transaction
+from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +182,71 @@ def test_workers_at_the_same_time_make_one_story_of_one_text(
     else:
         assert pipeline.outcomes() == {"stored": 1, "duplicate": workers - 1}
         assert pipeline.query("SELECT count(*) FROM stories") == [(1,)]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_only_texts_that_are_alike_are_filed_one_after_another(
+    database: str,
+    site: ScriptedSite,
+    engine: LocalEngine,
+    pipeline: Pipeline,
+    add_item: Callable[..., UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    waits: bool,
+) -> None:
+    site.pages["/first"] = Answer(page("First", paragraphs("the release", 12)))
+    alike = paragraphs("the release", 12) + "<p>Our own end.</p>"
+    unlike = "".join(f"<p>Nothing alike stands in sentence {n} of it.</p>" for n in range(20))
+    site.pages["/second"] = Answer(page("Second", alike if waits else unlike))
+    first, second = add_item(f"{site.url}/first"), add_item(f"{site.url}/second")
+
+    def work() -> None:
+        with closing(connect(database)) as conn, conn.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+            Pipeline(conn, engine).run("fetch-content", raw_item_ids=[second])
+
+    errors: list[BaseException | None] = []
+    send = FakeContext.send
+
+    def file_the_other_one_first(ctx: FakeContext, *args: Any, **options: Any) -> Any:
+        if not errors:  # the first text is filed, and not committed yet
+            errors.append(None)
+            with ThreadPoolExecutor(1) as pool:
+                errors.append(pool.submit(work).exception(30))
+        return send(ctx, *args, **options)
+
+    monkeypatch.setattr(FakeContext, "send", file_the_other_one_first)
+    pipeline.run("fetch-content", raw_item_ids=[first])
+    assert isinstance(errors[1], LockNotAvailable) if waits else errors[1] is None
+
+
+def test_a_story_that_is_read_again_waits_for_its_cluster_before_it_is_held(
+    database: str, site: ScriptedSite, engine: LocalEngine, pipeline: Pipeline, add_item: Callable[..., UUID]
+) -> None:
+    # Story first and then cluster, while an analysis takes cluster first and then story: each would wait for the other.
+    text = paragraphs("the release", 10)
+    site.pages["/one"] = Answer(page("One", text))
+    site.pages["/two"] = Answer(page("Two", text + "<p>Our own end.</p>"))
+    item = add_item(f"{site.url}/one", title="As it was")
+    pipeline.run("fetch-content", raw_item_ids=[item, add_item(f"{site.url}/two")])
+    site.pages["/one"] = Answer(page("One", text + "<p>One more sentence.</p>"))
+    pipeline.query("UPDATE raw_items SET title = 'As it is now' WHERE id = %s", str(item))
+    items.queue(pipeline.conn, [item])
+
+    def work() -> None:
+        with closing(connect(database)) as conn:
+            Pipeline(conn, engine).run("fetch-content", raw_item_ids=[item])
+
+    waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool:
+        with closing(connect(database)) as analysis, transaction(analysis), analysis.cursor() as cursor:
+            cursor.execute("SELECT FROM story_clusters FOR NO KEY UPDATE")
+            filing = pool.submit(work)
+            while not (pipeline.query(waiting) or filing.done()):
+                time.sleep(0.01)
+            cursor.execute("SELECT FROM stories FOR NO KEY UPDATE NOWAIT")
+        filing.result(30)
+    assert pipeline.outcomes() == {"updated": 1, "stored": 1}
 
 
 def test_two_jobs_with_the_same_item_end_it_once(

@@ -1,0 +1,34 @@
+"""What stories of one event are found by: a sample of the word pairs of a text, the same sample for texts that are alike."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from itertools import pairwise
+
+from actors.ai.words import content_words, is_unspaced
+
+SIZE = 40
+_GROUP = 4
+
+
+def sketch(text: str) -> list[int]:
+    """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch.
+
+    A term is a pair of words that follow each other, stop words left out: most pairs are rare, and texts of one event share
+    many. In scripts without spaces between words it is a group of four letters. A short text gives its single words too.
+    Of more terms than are kept, the least hashes stay: whatever two texts share, they keep the same of it.
+    """
+    words = content_words(text)
+    groups = {
+        word[at : at + _GROUP] for word in words if is_unspaced(word) for at in range(max(1, len(word) - _GROUP + 1))
+    }
+    pairs = {f"{first} {second}" for first, second in pairwise(words)}
+    return [*_least(pairs | groups, SIZE), *_least(set(words), SIZE - len(pairs | groups))]
+
+
+def _least(terms: set[str], most: int) -> list[int]:
+    return sorted({_hash(term) for term in terms})[: max(0, most)]
+
+
+def _hash(term: str) -> int:
+    return int.from_bytes(blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,54 @@
+"""The terms by which the stories of one event are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from actors.store.statements import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+_NEWEST = 64  # of the stories that have a term; it bounds what a look-up reads
+_MOST = 128
+_FEW = 16  # with fewer terms one that is shared is enough; with more, one is chance
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A story that may tell of the same event."""
+
+    story_id: UUID
+    cluster_id: UUID | None
+
+
+def save(conn: Connection, story_id: UUID, terms: Sequence[int]) -> None:
+    """Let a story be found by these terms, and by no others."""
+    SQL.run(conn, "story_terms_put", story_id=str(story_id), terms=list(terms))
+
+
+def candidates(
+    conn: Connection, story_id: UUID, terms: Sequence[int], *, since: datetime, until: datetime
+) -> list[Candidate]:
+    """The other stories that happened between ``since`` and ``until`` and share terms, those that share most first."""
+    rows = SQL.all(
+        conn,
+        "story_event_candidates",
+        story_id=str(story_id),
+        terms=list(terms),
+        since=since,
+        until=until,
+        least=1 if len(terms) < _FEW else 2,
+        newest=_NEWEST,
+        most=_MOST,
+    )
+    return [Candidate(UUID(str(row["story_id"])), _id(row["cluster_id"])) for row in rows]
+
+
+def _id(value: object) -> UUID | None:
+    return None if value is None else UUID(str(value))

@@ -1,0 +1,9 @@
+-- Texts of one key, or that share a band, are filed one after another until the transaction ends; all take their locks in
+-- one order. A text has some 50 locks, of the 64 for each connection that a server keeps room for by default.
+SELECT count(pg_advisory_xact_lock(mine.lock)) AS held
+FROM (
+  SELECT hashtextextended(k.key, 0) AS lock FROM unnest(%(keys)s::text[]) AS k (key)
+  UNION
+  SELECT b.band FROM unnest(%(bands)s::bigint[]) AS b (band)
+  ORDER BY lock
+) AS mine

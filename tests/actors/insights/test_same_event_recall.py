@@ -1,0 +1,43 @@
+"""Stories of one event, found by their terms, beside a comparison of all with all."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.events.measure import one_by_one, quality
+from tests.events.world import World
+from zeke_jobs.postgres import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KNOWN, ARRIVING = 800, 200
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("has_pgvector", [True, False])
+def test_what_a_comparison_of_all_finds_is_found_by_terms(
+    database: str, world: World, figure: Callable[[str, float, float], None], has_pgvector: bool
+) -> None:
+    with closing(connect(database)) as conn, conn.cursor() as cursor:
+        if not has_pgvector:
+            cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
+        world.load(conn)
+    places = range(KNOWN, KNOWN + ARRIVING)
+    _, hits = one_by_one(database, world, places)
+    found = quality(database, world, places, hits)
+    assert found.pairs > 50
+    way = "pgvector" if has_pgvector else "plain"
+    figure(f"same event among 1,000, {way}, recall", found.together / found.pairs, 0.98)
+    figure(f"same event among 1,000, {way}, precision", 1 - found.wrong / found.found, 1)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    made = World.made(KNOWN, ARRIVING)
+    made.ids = [uuid.UUID(int=place + 1) for place in range(KNOWN + ARRIVING)]
+    return made
