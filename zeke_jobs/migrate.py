@@ -7,7 +7,7 @@ import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
@@ -156,7 +156,7 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
         )
     # Another session holds the lock until it is closed: this one is in no transaction.
-    beside = {**conn.get_dsn_parameters(), "password": conn.info.password}
+    beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
     with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
         SQL.run(holder, "migration_lock")
         if _is_applied(conn, migration):

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2.extensions import PYDATETIMETZ, new_type, register_type  # type: ignore[attr-defined]
+from psycopg2.extensions import PYDATETIMETZ, new_type, register_type
 
 from zeke_jobs.bounds import DEEPEST, EARLIEST, LATEST
 from zeke_jobs.json_text import is_too_deep, shown
@@ -41,7 +41,7 @@ def payload_of(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 
 
-def _moment(text: str | None, cursor: Cursor) -> datetime | None:
+def _moment(text: Any, cursor: Cursor) -> datetime | None:
     if text is None:
         return None
     try:
@@ -51,7 +51,7 @@ def _moment(text: str | None, cursor: Cursor) -> datetime | None:
     return min(max(moment, EARLIEST), LATEST)
 
 
-def _json(text: str | None, _: Cursor) -> Any:
+def _json(text: Any, _: Cursor) -> Any:
     return None if text is None else value_of(text)
 
 

@@ -85,9 +85,9 @@ class _Checks:
         for key in ("sensitive", "unique"):
             names = task.sensitive if key == "sensitive" else task.unique.fields if task.unique else ()
             for at, name in enumerate(names):
-                path = name.split(".") if key == "sensitive" else [name]
+                steps = name.split(".") if key == "sensitive" else [name]
                 # As jobs are stored: under Python's names.
-                if (astray := lost_step(model, path)) is not None:
+                if (astray := lost_step(model, steps)) is not None:
                     step, beside = astray
                     fault = f"expected a field of {task.id}'s payload, got {quote(name)}"
                     self._report.add(self._item((*base, key), at), fault, suggest(step, beside, what="there are"))
