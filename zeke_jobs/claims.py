@@ -31,12 +31,16 @@ _MANY = 1_000  # claims; forgotten no later than that where the database knows t
 class Claim:
     """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
 
-    ``is_ahead`` says that it was claimed ahead of its limit; ``slot`` is what it holds of the limit; ``order`` is that in which
-    those that may start do, 0 for one that may not yet. ``started`` to ``long`` are ``Load``'s, which draws how they change:
-    ``ended`` says that it is decided how it ends, ``is_counted`` that it has a thread, or waits for one. ``sensitive`` are the fields
-    that its task called so when it was sent. ``behind`` is what it was claimed with (zeke_jobs.queue.behind); ``written`` says that
-    the database knows its end, or that it is no longer ours. ``fault`` is why its row cannot be read: its handler
-    never starts.
+    Attributes:
+        is_ahead: It was claimed ahead of its limit.
+        slot: What it holds of the limit.
+        order: In which order the jobs that may start do; 0 for one that may not yet.
+        ended: It is decided how it ends. ``Load`` owns this and ``started`` to ``long``, and draws how they change.
+        is_counted: It has a thread, or waits for one.
+        sensitive: The fields that its task called sensitive when it was sent.
+        behind: What it was claimed with (``zeke_jobs.queue.behind``).
+        written: The database knows its end, or it is no longer ours.
+        fault: Why its row cannot be read: its handler never starts.
     """
 
     id: UUID

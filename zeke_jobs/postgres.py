@@ -45,8 +45,8 @@ _KEEPALIVE: dict[str, Any] = {
 
 # Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
 # session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
-# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements lose JIT
-# only: its author may count on the rest. Through a pooler, functions and looks set what they need.
+# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements
+# lose JIT only: its author may count on the rest. Through a pooler, functions and looks set what they need.
 _GREETING = """
 SELECT
   CASE pg_backend_pid() WHEN %(pid)s THEN (
@@ -169,7 +169,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     if row is not None and row[-1] != "read committed":
         conn.close()
         raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
-    conn.remember(row and row[0])
+    conn.remember(row[0] if row else None)
     return conn
 
 

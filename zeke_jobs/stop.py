@@ -71,7 +71,7 @@ class Stop:
         for claim in process.held.all():
             if claim.started is not None and process.load.give_up(claim):
                 outcome = of_shutdown(process.policy(claim.task), retries=claim.attempt - claim.attempt_base)
-                self._log.warning(outcome.reason, task=claim.task, job_id=str(claim.id), outcome=outcome.how)
+                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
                 process.settle(claim, outcome)
         process.settler.close(TO_WRITE)
 

@@ -98,7 +98,7 @@ def start(bin_dir: Path | None = None) -> Iterator[Server]:
         url = embedded.ensure(folder, bin_dir=bin_dir)
         yield Server(folder, url, describe(url, bin_dir))
     finally:
-        embedded.stop(folder, bin_dir=bin_dir, mode="immediate")
+        embedded.stop(folder, mode="immediate")
         shutil.rmtree(folder)
 
 

@@ -127,7 +127,7 @@ class World:
     def stop_server(self, mode: str) -> None:
         """Stop the server, as pg_ctl does."""
         with suppress(FileNotFoundError):
-            embedded.stop(self.server, bin_dir=server_binaries(), mode=mode)
+            embedded.stop(self.server, mode=mode)
 
     def allow(self, network: str) -> None:
         """Let hosts of a network connect."""

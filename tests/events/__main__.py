@@ -67,7 +67,7 @@ def _on(programs: Path | None, world: World, name: str) -> list[Row]:
         say(f"{world.known:,} stories, {name}: measuring")
         return _figures(url, world, f"{world.known:,} stories, {name}")
     finally:
-        embedded.stop(folder, bin_dir=programs, mode="immediate")
+        embedded.stop(folder, mode="immediate")
         shutil.rmtree(folder)
 
 

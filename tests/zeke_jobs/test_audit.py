@@ -96,8 +96,8 @@ def test_the_login_is_not_what_the_caller_says(conn: Connection, zeke: Callable[
     assert "alice@elsewhere" in zeke("audit")
 
 
-def test_the_keys_of_top_are_written_down_too(zeke: Callable[..., str], conn: Connection, database: str) -> None:
-    assert zeke
+@pytest.mark.usefixtures("zeke")
+def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -> None:
     job = str(zeke_jobs.send("echo", {"n": 1}).id)
     url = as_member(database, roles.OPERATOR)
     for verb, target in (("pause", "task/echo"), ("resume", "task/echo"), ("cancel", job), ("retry", job)):

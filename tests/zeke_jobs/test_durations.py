@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from zeke_jobs.durations import LONGEST, Duration, format_duration, parse_duration
+from zeke_jobs.bounds import LONGEST
+from zeke_jobs.durations import Duration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -475,8 +475,8 @@ def test_nobody_with_fewer_rights_holds_up_heartbeats_leases_breaches_apply_or_m
         catalogue.sync(conn, load(TASKS + "  third: {handler: 'H:echo'}\n"))
         migrate.migrate(conn, ["actors.store"])
         with transaction(conn):
-            clusters.hold(conn)
-            stories.filing(conn)
+            stories.hold_alike(conn, ["key"], [1])
+            clusters.hold(conn, [])
 
 
 def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(

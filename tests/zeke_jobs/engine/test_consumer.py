@@ -375,14 +375,15 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> No
     running.claim.started -= 1.0  # type: ignore[operator]
     waiting.claim.received -= 1.0
     waiting.outcome = RETURNED
-    settle = process.settle
+    worker: Any = process
+    settle = worker.settle
 
     def settle_late(*said: Any, **how: Any) -> None:
-        process.settle = settle
-        WorkerProcess.hand_back(process)  # type: ignore[arg-type] # in the heartbeat's thread
+        worker.settle = settle
+        WorkerProcess.hand_back(worker)  # in the heartbeat's thread
         settle(*said, **how)
 
-    process.settle = settle_late
+    worker.settle = settle_late
     consumer.ack(waiting)
     assert process.load.free() == 3
     assert process.put == [(waiting.claim, RETURNED)]

@@ -193,7 +193,7 @@ def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: pytes
         monkeypatch.setenv("DATABASE_URL", url)
         assert lives(url) == usual
     finally:
-        embedded.stop(folder, bin_dir=server_binaries(), mode="immediate")
+        embedded.stop(folder, mode="immediate")
         shutil.rmtree(folder)
 
 

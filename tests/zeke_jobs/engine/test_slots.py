@@ -183,10 +183,11 @@ def test_one_that_is_claimed_after_a_job_has_ended_takes_its_slot_until_the_end_
     slots.take(first)
     slots.take(second)
     assert (slots.end(first), slots.end(second)) == (None, None)
-    assert slots.wait(late) is late
+    waiting = slots.wait(late)
+    assert waiting is late
     slots.write([first, second])
     assert slots.wait(later) is None
-    assert slots.end(late.claim) is later
+    assert slots.end(waiting.claim) is later
 
 
 def test_no_more_jobs_start_in_slots_than_the_database_would_count_as_started() -> None:

@@ -14,7 +14,7 @@ import zeke_jobs
 from tests.zeke_jobs.engine import handlers
 from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
 from tests.zeke_jobs.strange import nested
-from zeke_jobs import bounds, consumer, rescue
+from zeke_jobs import bounds, rescue
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import JobFailed
@@ -68,8 +68,13 @@ def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
     allow_all_times(jobs.conn)
     plant(jobs.conn, "echo", **FAR)
     asked: list[bool] = []
-    rows = consumer.SQL.rows
-    monkeypatch.setattr(consumer.SQL, "rows", lambda *of, **said: (asked.append(said["ask"]), rows(*of, **said))[1])
+    rows = SQL.rows
+
+    def note(*of: Any, **said: Any) -> Any:
+        asked.append(said["ask"])
+        return rows(*of, **said)
+
+    monkeypatch.setattr(SQL, "rows", note)
     with running(TASKS):
         for _ in range(2):
             eventually(lambda: asked.count(True) >= 2)  # when the next job is due
@@ -169,16 +174,16 @@ def inject(
 ) -> list[int]:
     """Let one call of a step fail, before or after it has done its work; answers the calls that failed."""
     *path, name = step.split(".")
-    of: Any = {"SQL": consumer.SQL, "broker": broker}.get(path[0], broker.process) if path else broker.process
+    of: Any = {"SQL": SQL, "broker": broker}.get(path[0], broker.process) if path else broker.process
     for part in path:
         of = getattr(of, part, of)
-    whole, failed = getattr(of, name), []
+    whole, failed = getattr(of, name), list[int]()
 
     def fail(*args: Any, **said: Any) -> Any:
         is_ours = name not in ("rows", "run") or args[1] in ("job_complete_and_claim", "worker_waits")
         is_ours = is_ours and (name == "_start" or isinstance(current_thread(), _ConsumerThread))
         done = whole(*args, **said) if after or not is_ours else None
-        brings = name != "rows" or not after or any(row[1] for row in done)
+        brings = name != "rows" or not after or any(row[1] for row in done or ())
         if failed or not is_ours or not brings:
             return done if after or not is_ours else whole(*args, **said)
         failed.append(1)

@@ -143,7 +143,7 @@ def test_a_feed_that_cannot_read_says_why_and_goes_on(
 ) -> None:
     monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.01)
     read = board.read
-    monkeypatch.setattr(board, "read", lambda *_: {}["a column"])
+    monkeypatch.setattr(board, "read", lambda *_: dict[str, int]()["a column"])
     feed = Feed(database)
     feed.start()
     try:
