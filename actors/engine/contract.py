@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from actors.engine.canonical import LONGEST_ADDRESS
-from actors.engine.text import one_line
+from actors.engine.text import clean, one_line
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
@@ -59,26 +59,35 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 def short_identity(text: str) -> str:
     """An identity that fits a row of an index: as it is, or its hash where it is longer than 500 characters."""
+    text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata, or nothing where it is larger than any that is of use, or too deep to be stored."""
+    """The metadata as it may be stored; nothing where it is larger than any that is of use, too deep, or no JSON."""
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, default=str))
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, default=str))
     except (RecursionError, ValueError):
         return {}
-    return metadata if size <= _LONGEST_METADATA else {}
+    return {clean(key): _cleaned(value) for key, value in metadata.items()} if size <= _LONGEST_METADATA else {}
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {clean(str(key)): _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def _address(url: str | None) -> str | None:
     """An address that is cut is another one; one that is longer than any is none."""
-    return url if url is not None and len(url) <= LONGEST_ADDRESS else None
+    return clean(url) if url is not None and len(url) <= LONGEST_ADDRESS else None
 
 
 def bounded_header(value: str | None) -> str | None:
     """A header that is to be sent back; None where it is empty or longer than any that a server needs."""
-    return value if value and len(value) <= _LONGEST_HEADER else None
+    return clean(value) if value and len(value) <= _LONGEST_HEADER else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
@@ -129,11 +138,11 @@ class ContractModel(BaseModel):
     )
 
 
-_Word = Annotated[str, AfterValidator(lambda text: text[:_LONGEST_ID])]
+_Word = Annotated[str, AfterValidator(lambda text: clean(text[:_LONGEST_ID]))]
 _Line = Annotated[str, AfterValidator(one_line)]
 _Name = Annotated[str, AfterValidator(lambda text: one_line(text, 200))]
-_Fragment = Annotated[str, AfterValidator(lambda text: text[:LONGEST_FRAGMENT])]
-_Text = Annotated[str, AfterValidator(lambda text: text[:LONGEST_TEXT])]
+_Fragment = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_FRAGMENT]))]
+_Text = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_TEXT]))]
 _Url = Annotated[str, AfterValidator(lambda url: _address(url) or "")]
 _Address = Annotated[str | None, AfterValidator(_address)]
 _Header = Annotated[str | None, AfterValidator(bounded_header)]

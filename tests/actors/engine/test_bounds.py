@@ -52,6 +52,19 @@ def test_an_item_says_no_more_than_is_kept() -> None:
     assert (len(item.description), len(item.text or ""), len(item.markdown or "")) == (200_000, 1_000_000, 1_000_000)
 
 
+def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None:
+    odd = "a\x00\ud800b"
+    texts = ("id", "title", "description", "url", "text", "markdown", "language", "contentHash", "canonicalUrl")
+    author = {"id": odd, "name": odd, "url": odd}
+    item = ContentItem.model_validate(
+        {**dict.fromkeys(texts, odd), "author": author, "metadata": {odd: [{odd: odd}, 1]}}
+    )
+    assert "\\u0000" not in item.model_dump_json()
+    assert item.metadata == {"ab": [{"ab": "ab"}, 1]}
+    source = ContentSource.model_validate({"id": odd, "name": odd, "etag": odd, "lastModified": odd, "movedTo": odd})
+    assert {source.id, source.name, source.etag, source.last_modified, source.moved_to} == {"ab"}
+
+
 def test_a_source_says_no_more_than_is_kept() -> None:
     source = ContentSource.model_validate(
         {
@@ -75,8 +88,9 @@ def test_a_source_says_no_more_than_is_kept() -> None:
     assert (len(source.name), len(source.description)) == (500, 200_000)
 
 
-def test_metadata_nested_too_deeply_to_be_stored_is_none() -> None:
+def test_metadata_that_cannot_be_stored_is_none() -> None:
     assert ContentItem(id="i", metadata=deep()).metadata == {}
+    assert ContentItem(id="i", metadata={"a": float("nan")}).metadata == {}
     assert ContentItem(id="i", metadata={"a": [1, {"b": "c"}]}).metadata == {"a": [1, {"b": "c"}]}
 
 

@@ -33,12 +33,27 @@ class Lists:
         return ContentSource(id="1", url="https://a.example/f", items=[ContentItem(**self.known)])
 
 
+class Broken:
+    """An engine with a fault."""
+
+    def fetch_source(self, *_: object) -> ContentSource:
+        raise ZeroDivisionError("nobody foresaw this")
+
+
+def test_what_an_engine_says_is_stored_without_what_no_database_stores(
+    pipeline: Pipeline, add_source: Callable[..., UUID]
+) -> None:
+    pipeline.engine = Lists(id="1\0", title="a\0b", metadata={"tags": ["c\0d"]})  # type: ignore[assignment]
+    assert pipeline.run("ingest-source", source_id=add_source("https://a.example/f"))["new"] == 1
+    assert pipeline.query("SELECT external_id, title, metadata -> 'tags' FROM raw_items") == [("1", "ab", ["cd"])]
+
+
 def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
     pipeline: Pipeline, add_source: Callable[..., UUID], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline.engine = Lists(id="1", title="a\0b")  # type: ignore[assignment]
+    pipeline.engine = Broken()  # type: ignore[assignment]
     source = add_source("https://a.example/f")
-    with pytest.raises(DataError):
+    with pytest.raises(ZeroDivisionError):
         pipeline.run("ingest-source", source_id=source)
     assert pipeline.query("SELECT failures, next_check_at > zeke_jobs.now() FROM source_polling") == [(1, True)]
     ((status, message),) = pipeline.query("SELECT status, message FROM source_health")
