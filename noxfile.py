@@ -190,6 +190,13 @@ def soak(session: nox.Session) -> None:
     run_servers(session, "tests.soak")
 
 
+@nox.session(default=False)
+def events(session: nox.Session) -> None:
+    """Same event beside a comparison of all, at up to 100,000 stories: nox -s events [-- --server FOLDER-OF-PROGRAMS …]."""
+    install(session, "--editable", ".[local]", *DEV)
+    session.run("python", "-m", "tests.events", *session.posargs)
+
+
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""

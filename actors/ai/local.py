@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.composition import in_three_lengths
@@ -90,6 +91,7 @@ class LocalAnalyst:
         return self._chili.rescore(chili, breakdown, cluster_size)
 
 
+@lru_cache(maxsize=16)  # it is asked for twice: by who embeds a story, and by who looks for its like
 def lead(story: Story) -> str:
     """What is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"

@@ -23,11 +23,12 @@ def sketch(text: str) -> list[int]:
         word[at : at + _GROUP] for word in words if is_unspaced(word) for at in range(max(1, len(word) - _GROUP + 1))
     }
     pairs = {f"{first} {second}" for first, second in pairwise(words)}
-    return [*_least(pairs | groups, SIZE), *_least(set(words), SIZE - len(pairs | groups))]
+    kept = _least(pairs | groups, SIZE)
+    return kept if len(kept) == SIZE else [*kept, *_least(set(words), SIZE - len(kept))]
 
 
 def _least(terms: set[str], most: int) -> list[int]:
-    return sorted({_hash(term) for term in terms})[: max(0, most)]
+    return sorted({_hash(term) for term in terms})[:most]
 
 
 def _hash(term: str) -> int:
