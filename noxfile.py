@@ -155,7 +155,7 @@ def docs(session: nox.Session) -> None:
 def schema(session: nox.Session) -> None:
     """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
     install(session, "--editable", ".")
-    session.run("python", "-m", "tests.zeke_jobs.schema_dump")
+    session.run("python", "-m", "tests.zeke_jobs.postgres.schema_dump")
 
 
 @nox.session(default=False)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from zeke_jobs import embedded, migrate
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

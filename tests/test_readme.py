@@ -78,7 +78,7 @@ def wait_for_catalogue(url: str, workers: "subprocess.Popen[bytes]", log: Path) 
     import time
     from contextlib import closing
 
-    from zeke_jobs.postgres import connect
+    from zeke_jobs.postgres.pool import connect
 
     end = time.monotonic() + 30
     with closing(connect(url)) as conn, conn.cursor() as cursor:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zeke_jobs import errors as errors
+    from zeke_jobs import errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
     from zeke_jobs.client import cancel as cancel
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
     from zeke_jobs.client import statement as statement
     from zeke_jobs.client import status as status
     from zeke_jobs.client import wait as wait
-    from zeke_jobs.context import Context as Context
-    from zeke_jobs.durations import Duration as Duration
-    from zeke_jobs.durations import parse_duration as parse_duration
+    from zeke_jobs.core.context import Context as Context
+    from zeke_jobs.core.durations import Duration as Duration
+    from zeke_jobs.core.durations import parse_duration as parse_duration
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
-    from zeke_jobs.payloads import Payload as Payload
-    from zeke_jobs.postgres import transaction as transaction
-    from zeke_jobs.queries import Queries as Queries
+    from zeke_jobs.payload.model import Payload as Payload
+    from zeke_jobs.postgres.pool import transaction as transaction
+    from zeke_jobs.postgres.queries import Queries as Queries
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Context": "context",
+    "Context": "core.context",
     "Defer": "errors",
-    "Duration": "durations",
+    "Duration": "core.durations",
     "Job": "client",
-    "Payload": "payloads",
-    "Queries": "queries",
+    "Payload": "payload.model",
+    "Queries": "postgres.queries",
     "Reject": "errors",
     "Retry": "errors",
     "Sent": "client",
     "cancel": "client",
-    "parse_duration": "durations",
+    "parse_duration": "core.durations",
     "retry": "client",
     "send": "client",
     "send_many": "client",
     "statement": "client",
     "status": "client",
-    "transaction": "postgres",
+    "transaction": "postgres.pool",
     "wait": "client",
 }
 

@@ -1,7 +1,7 @@
 """Entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: ``broker``, and an actor for each task."""
 
-from zeke_jobs import entrypoint
-from zeke_jobs.builder import attribute
+from zeke_jobs.worker import entrypoint
+from zeke_jobs.worker.builder import attribute
 
 broker = entrypoint.load()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs import bounds
+from zeke_jobs.core import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from zeke_jobs import costs
-from zeke_jobs.context import Context
-from zeke_jobs.leases import taken
-from zeke_jobs.logs import get_logger
-from zeke_jobs.postgres import transaction
-from zeke_jobs.sending import Sent
+from zeke_jobs.client.sending import Sent
+from zeke_jobs.core import costs
+from zeke_jobs.core.context import Context
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.worker.run.leases import taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from actors.cli.output import as_json, console, database, say
 from actors.engine.opml import LARGEST, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
-from zeke_jobs.postgres import transaction
+from zeke_jobs.postgres.pool import transaction
 
 
 def bring_in(

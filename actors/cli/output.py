@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from zeke_jobs import migrate
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.output import Console, Rows, escape, say
-from zeke_jobs.postgres import connect
-from zeke_jobs.terminal import visible, visible_json
+from zeke_jobs.core.terminal import visible, visible_json
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from actors.cli.output import ago, as_json, chili, console, database, short, table, visible
 from actors.store import news
-from zeke_jobs.durations import parse_duration
+from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
     from datetime import timedelta

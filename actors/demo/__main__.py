@@ -13,10 +13,11 @@ import typer
 
 from actors.demo.run import run
 from actors.demo.system import EndedError, database_url
-from zeke_jobs import embedded, environment
 from zeke_jobs.cli.output import Console, escape
+from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
-from zeke_jobs.own_server import own_server, place
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.own_server import own_server, place
 
 if TYPE_CHECKING:
     from pathlib import Path

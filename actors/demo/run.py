@@ -13,7 +13,7 @@ from actors.demo.system import DemoSystem, demo_system
 from actors.store import sources
 from zeke_jobs import send
 from zeke_jobs.errors import UnknownTask
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

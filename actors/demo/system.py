@@ -11,12 +11,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from zeke_jobs import config, environment, logs
-from zeke_jobs.migrate import migrate
-from zeke_jobs.own_server import own_server, place
-from zeke_jobs.postgres import connect
-from zeke_jobs.processes import system
-from zeke_jobs.supervisor import Supervisor
+from zeke_jobs import config
+from zeke_jobs.core import environment, logs
+from zeke_jobs.postgres.migrate import migrate
+from zeke_jobs.postgres.own_server import own_server, place
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.supervise.processes import system
+from zeke_jobs.supervise.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actors.engine.server import PORT, EngineServer
 from actors.engine.settings import Settings
-from zeke_jobs.environment import lookup
+from zeke_jobs.core.environment import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from actors.store import contents, items
 from actors.store.outcomes import IN_FLIGHT, Outcome
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost
-from zeke_jobs.postgres import is_away
+from zeke_jobs.postgres.pool import is_away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

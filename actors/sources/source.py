@@ -20,7 +20,7 @@ from actors.store import items, sources
 from actors.store.outcomes import Outcome
 from zeke_jobs import Context  # noqa: TC001 (the handler is read by its annotations)
 from zeke_jobs.errors import ZekeJobsError
-from zeke_jobs.postgres import is_away
+from zeke_jobs.postgres.pool import is_away
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -210,9 +210,9 @@ class Started:
 #: A short way to see that the server runs there, and that its data is still that of the last time.
 _VISIT = """\
 from contextlib import closing
-from zeke_jobs import environment
-from zeke_jobs.own_server import own_server
-from zeke_jobs.postgres import connect
+from zeke_jobs.core import environment
+from zeke_jobs.postgres.own_server import own_server
+from zeke_jobs.postgres.pool import connect
 with own_server(environment.data_dir(), "a visit") as url, closing(connect(url)) as conn, conn.cursor() as cursor:
     cursor.execute("CREATE TABLE IF NOT EXISTS visit (at timestamptz); INSERT INTO visit VALUES (now()); SELECT count(*) FROM visit")
     print("visits:", *cursor.fetchone())

@@ -12,7 +12,7 @@ from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.conftest import FOLDER
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.postgres import AddressError, connect, is_away
+from zeke_jobs.postgres.pool import AddressError, connect, is_away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

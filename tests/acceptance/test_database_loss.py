@@ -16,8 +16,8 @@ import pytest
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.conftest import PIPELINE, server_binaries
-from zeke_jobs import embedded, migrate
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from tests.acceptance.conftest import ROOT, eventually
 from tests.acceptance.test_metrics import free_port
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.health import of_processes
-from zeke_jobs.queries import SQL
+from zeke_jobs.diagnosis.health import of_processes
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_worker_is_fine_from_its_announcement_until_it_proves_life_no_more(
 def test_a_scheduler_is_asked_for_by_itself(fleet: Fleet, conn: Connection) -> None:
     for kind, host in (("worker", "box"), ("scheduler", "tower")):
         SQL.run(
-            conn, "worker_register", id=uuid4(), kind=kind, host=host, pid=1, version="1", queues=[], tasks=[], threads=0,
+            conn, "worker/register", id=uuid4(), kind=kind, host=host, pid=1, version="1", queues=[], tasks=[], threads=0,
             revision=1, file_revision=1, lost_after=timedelta(minutes=2),
         )  # fmt: skip
     assert of_processes(fleet.database, "scheduler", "tower").is_fine

@@ -105,7 +105,7 @@ def test_settings_a_retry_policy_a_rate_and_a_zone_are_seen_in_the_next_job(flee
         services: {{}}
         tasks:
           say: {{handler: "H:say", settings: {{word: {word}}}}}
-          fail: {{handler: "tests.zeke_jobs.revision_world:fail", retry: {{limit: {retries}, delay: 10ms}}}}
+          fail: {{handler: "tests.zeke_jobs.revisions.world:fail", retry: {{limit: {retries}, delay: 10ms}}}}
           work: {{handler: "H:work"{rate}, cron: {{at: "0 9 * * *", timezone: {zone}}}}}
     """
     fleet.configure(file.format(word="old", retries=0, rate="", zone="UTC"))

@@ -15,8 +15,8 @@ import pytest
 import zeke_jobs
 from tests.acceptance.conftest import HANDLERS, Fleet, eventually, scalar
 from tests.acceptance.test_live_change import cli
-from zeke_jobs import retention
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,12 +21,18 @@ import pytest
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from zeke_jobs import catalogue, config, environment, metronome, migrate, pausing, postgres, retention
+from zeke_jobs import config
+from zeke_jobs.control import pausing
+from zeke_jobs.core import environment
+from zeke_jobs.diagnosis.doctor import examine
+from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, JobFailed, MigrationError
-from zeke_jobs.looking.doctor import examine
-from zeke_jobs.looking.why import why
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import migrate, pool
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.revisions import boot
+from zeke_jobs.scheduler import beat
 from zeke_jobs.top import board
+from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +203,7 @@ def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connectio
 def test_a_schedule_sends_its_tick_once(workers: Fleet, conn: Connection, pooled: str) -> None:
     conn.cursor().execute("UPDATE zeke_jobs.revision SET applied_on = applied_on - interval '70 seconds'")
     conn.cursor().execute("DELETE FROM zeke_jobs.schedule_state")
-    threads = [threading.Thread(target=metronome.beat, args=(pooled,)) for _ in range(2)]
+    threads = [threading.Thread(target=beat.beat, args=(pooled,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -245,7 +251,7 @@ def test_a_purge_works_through_the_pooler(pooled: str, conn: Connection) -> None
 
 
 def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: str, conn: Connection) -> None:
-    catalogue.sync(conn, config.load(fleet.configure(TASKS)))
+    boot.sync(conn, config.load(fleet.configure(TASKS)))
     job = zeke_jobs.send("work").id
     with closing(connect(pooled)) as through:
         assert [reason.kind for reason in why(through, job).reasons] == ["unserved"]
@@ -258,10 +264,10 @@ def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: 
 
 def test_a_pooler_is_recognised(pooled: str, conn: Connection) -> None:
     with closing(connect(pooled)) as through:
-        assert postgres.is_pooled(through)
-        assert not postgres.can_listen(through)
-    assert not postgres.is_pooled(conn)
-    assert postgres.can_listen(conn)
+        assert pool.is_pooled(through)
+        assert not pool.can_listen(through)
+    assert not pool.is_pooled(conn)
+    assert pool.can_listen(conn)
 
 
 @pytest.mark.parametrize(("said", "listens"), [("on", True), ("off", False)])
@@ -270,8 +276,8 @@ def test_listening_can_be_forced_and_forbidden(
 ) -> None:
     monkeypatch.setenv(environment.LISTEN, said)
     with closing(connect(pooled)) as through:
-        assert postgres.can_listen(through) is listens
-    assert postgres.can_listen(conn) is listens
+        assert pool.can_listen(through) is listens
+    assert pool.can_listen(conn) is listens
 
 
 def shown(conn: Connection, setting: str) -> Any:

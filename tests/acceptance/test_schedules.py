@@ -30,10 +30,10 @@ JOBS = """
 version: 1
 tasks:
   each-minute:
-    handler: tests.zeke_jobs.engine.handlers:echo
+    handler: tests.zeke_jobs.worker.handlers:echo
     cron: {at: "* * * * *", overlap: allow}
   weekly:
-    handler: tests.zeke_jobs.engine.handlers:echo
+    handler: tests.zeke_jobs.worker.handlers:echo
     cron: "@weekly"
 """
 

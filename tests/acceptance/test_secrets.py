@@ -15,8 +15,8 @@ import pytest
 
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
-from zeke_jobs import embedded
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -140,6 +140,6 @@ def test_an_address_that_cannot_be_read_is_not_shown_with_its_password() -> None
         closing(connect("postgresql://u:pw@planted-1@nowhere.invalid/x")),
     ):
         pass
-    from zeke_jobs.redaction import redact
+    from zeke_jobs.core.redaction import redact
 
     assert "planted-1" not in redact(str(raised.value))

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import Fleet, eventually, scalar
-from zeke_jobs import catalogue, client, config
+from zeke_jobs import client, config
+from zeke_jobs.revisions import boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,7 +162,7 @@ def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(
 def test_the_screen_is_readable_and_follows_the_size_of_the_terminal(
     fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal], width: int, height: int
 ) -> None:
-    catalogue.sync(conn, config.load(fleet.configure(JOBS)))
+    boot.sync(conn, config.load(fleet.configure(JOBS)))
     top = open_top(width, height)
     lines = top.wait_for("1 tasks")
     assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]
@@ -178,7 +179,7 @@ def test_the_screen_is_readable_and_follows_the_size_of_the_terminal(
 def test_the_terminal_is_given_back_however_it_ends(
     fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal], end: str
 ) -> None:
-    catalogue.sync(conn, config.load(fleet.configure(JOBS)))
+    boot.sync(conn, config.load(fleet.configure(JOBS)))
     top = open_top(80, 24, f"sh -c {shlex.quote(AROUND)}")
     top.wait_for("1 tasks")
     if end == "C-c":

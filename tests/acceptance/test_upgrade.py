@@ -24,7 +24,7 @@ import pytest
 
 from tests.acceptance.conftest import ROOT, Command, Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

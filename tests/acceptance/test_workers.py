@@ -11,8 +11,8 @@ import pytest
 
 import zeke_jobs
 from tests.acceptance.conftest import Fleet, eventually, scalar
-from tests.zeke_jobs.test_roles import as_member, sign_up
-from zeke_jobs import roles
+from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.bench import drain, ours
 from tests.bench.processes import fleet
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,10 @@ import yaml
 
 from tests.bench import server
 from tests.bench.processes import ROOT
-from zeke_jobs import client, config, migrate
-from zeke_jobs.catalogue import sync
-from zeke_jobs.postgres import connect, transaction
+from zeke_jobs import client, config
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.revisions.boot import sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import psycopg2
 
-from zeke_jobs import embedded
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

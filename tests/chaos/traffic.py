@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import zeke_jobs
-from zeke_jobs.postgres import DISCONNECTED, connect
-from zeke_jobs.send_options import new_id
+from zeke_jobs.client.options import new_id
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.chaos import proof
 from tests.chaos.outcome import Outcome
 from tests.chaos.traffic import LIMITS, SHARED
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,8 +20,9 @@ from tests.chaos.outcome import Promise
 from tests.chaos.traffic import MIXED, TASKS, Traffic
 from tests.chaos.verdict import judge
 from tests.conftest import server_binaries
-from zeke_jobs import embedded, migrate, pausing
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.control import pausing
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -17,8 +17,8 @@ from tests.conftest import at
 from tests.events import measure, workers
 from tests.events.texts import CORPUS
 from tests.events.world import World
-from zeke_jobs import embedded, migrate
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from tests.events.world import SAME, World
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from actors.ai import Settings
 from tests.actors.ai.conftest import ModelServer
 from tests.events.measure import WORKERS, analyse
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier

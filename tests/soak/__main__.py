@@ -18,8 +18,8 @@ from rich.table import Table
 
 from tests.bench import server
 from tests.soak.run import Found, Plan, soak
-from zeke_jobs import migrate
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,8 +20,8 @@ from tests.soak.checks import complaints, rows
 from tests.soak.news import News
 from tests.soak.world import ROOT, Workers, counts, free_port, server
 from zeke_jobs import config
-from zeke_jobs.catalogue import sync
-from zeke_jobs.postgres import connect, transaction
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.revisions.boot import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from tests.soak.checks import complaints
 from tests.soak.news import STORY, News
 from tests.soak.run import Plan, soak
 from tests.soak.world import ROOT
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

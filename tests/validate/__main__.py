@@ -17,9 +17,10 @@ import yaml
 from tests.bench import server
 from tests.validate import real, scenario
 from tests.validate.real import Waits, waits_of
-from zeke_jobs import config, overrides
+from zeke_jobs import config
 from zeke_jobs.backtest.comparing import Proposal, backtest
 from zeke_jobs.config.editing import edited
+from zeke_jobs.revisions import overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from tests.validate.scenario import PROCESSES, THREADS, Send
 from zeke_jobs import client, config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

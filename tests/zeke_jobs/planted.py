@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from zeke_jobs.postgres import transaction
+from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from zeke_jobs import bounds
+from zeke_jobs.core import bounds
 
 LARGEST_NUMBER = sys.float_info.max
 

@@ -14,13 +14,15 @@ from hypothesis import HealthCheck, example, given, settings
 from pydantic import Field
 
 import zeke_jobs
+from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
 from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, numbers, times
-from tests.zeke_jobs.test_roles import as_member, sign_up
-from zeke_jobs import bounds, json_text, roles
-from zeke_jobs.claims import JobMessage
+from zeke_jobs.core import bounds
 from zeke_jobs.errors import Defer, InvalidPayload, Retry
-from zeke_jobs.payloads import Payload
-from zeke_jobs.postgres import connect
+from zeke_jobs.payload import json_text
+from zeke_jobs.payload.model import Payload
+from zeke_jobs.postgres import roles
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker.claim.claims import JobMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs import environment
+from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

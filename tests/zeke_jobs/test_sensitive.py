@@ -10,15 +10,18 @@ from psycopg2.extras import Json, RealDictCursor
 from pydantic import BaseModel, Field
 
 import zeke_jobs
-from tests.zeke_jobs.engine.conftest import load
-from zeke_jobs import catalogue, client, redaction, retention
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import load_text
 from zeke_jobs.config.fields import lost_step
+from zeke_jobs.core import redaction
 from zeke_jobs.errors import ConfigurationError, InvalidPayload
-from zeke_jobs.payload_schema import PayloadSchema
-from zeke_jobs.payloads import Payload
+from zeke_jobs.payload.model import Payload
+from zeke_jobs.payload.schema import PayloadSchema
+from zeke_jobs.revisions import boot
+from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,7 +262,7 @@ def test_a_path_is_checked_against_the_payload_s_model(path: str, step: str | No
 
 
 def test_jobs_yaml_takes_paths_and_refuses_those_that_lead_nowhere() -> None:
-    text = "version: 1\ntasks:\n  order: {handler: 'tests.zeke_jobs.engine.handlers:echo', sensitive: [PATH]}\n"
+    text = "version: 1\ntasks:\n  order: {handler: 'tests.zeke_jobs.worker.handlers:echo', sensitive: [PATH]}\n"
     with pytest.raises(ConfigurationError, match=r"expected a field of order's payload, got 'no\.such'"):
         load_text(text.replace("PATH", "no.such"), "jobs.yaml")
     with pytest.raises(ConfigurationError, match=r"expected a field, or a path such as user\.email, got 'a\.\.b'"):
@@ -268,9 +271,9 @@ def test_jobs_yaml_takes_paths_and_refuses_those_that_lead_nowhere() -> None:
 
 def test_apply_that_removes_a_task_leaves_its_finished_jobs_masked(conn: Connection) -> None:
     tasks = "  echo: {handler: 'H:echo', sensitive: [story_id]}\n"
-    catalogue.sync(conn, load(tasks))
+    boot.sync(conn, load(tasks))
     job = zeke_jobs.send("echo", {"n": 1, "story_id": SECRET}).id
     rows(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now()")
-    catalogue.sync(conn, load("  other: {handler: 'H:echo'}\n"))
+    boot.sync(conn, load("  other: {handler: 'H:echo'}\n"))
     assert rows(conn, "SELECT id FROM zeke_jobs.task") == [{"id": "other"}]
     assert client.status(job).data["story_id"] == "***"

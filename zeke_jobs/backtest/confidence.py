@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from zeke_jobs.durations import format_duration
+from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

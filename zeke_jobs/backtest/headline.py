@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.comparing import Proposal, backtest
 from zeke_jobs.backtest.confidence import ENOUGH_JOBS
-from zeke_jobs.queries import SQL
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -24,7 +24,7 @@ MOST_JOBS = 20_000
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
     """A backtest of the last day's newest jobs, or why there is none, in words."""
     begin, end = history.period(conn, None, None, usual=_USUAL)
-    row = SQL.one(conn, "backtest_newest", end=end, jobs=MOST_JOBS)
+    row = SQL.one(conn, "backtest/newest", end=end, jobs=MOST_JOBS)
     if row is not None and row["created_on"] is not None:
         begin = max(begin, row["created_on"])
     recording = history.read(conn, before, begin, end)

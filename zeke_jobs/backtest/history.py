@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from zeke_jobs.backtest.recording import Recorder, Row
-from zeke_jobs.postgres import transaction
-from zeke_jobs.queries import SQL
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class Recording:
 
 def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
     """What the database says of a time beside its jobs."""
-    row = SQL.one(conn, "backtest_facts", begin=begin, end=end)
+    row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
     assert row is not None
     return Facts(**{**row, "revisions": tuple(row["revisions"]), "pauses": tuple(row["pauses"])})
 
@@ -96,7 +96,7 @@ def read(
     # One snapshot for all: a job that is purged meanwhile is neither lost nor read twice.
     with transaction(conn), conn.cursor(name="backtest", withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
-        cursor.execute(SQL.text("backtest_jobs"), {"begin": begin, "end": end})
+        cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})
         for count, row in enumerate(cursor, 1):
             recorder.add(Row(*row))
             if not count % _AT_ONCE:

@@ -13,7 +13,7 @@ from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, RateText, as_mapping
 from zeke_jobs.config.stanzas import PositiveDuration, Stanza
 from zeke_jobs.config.validation import Subject, note
-from zeke_jobs.durations import Duration  # noqa: TC001 (pydantic reads the annotation)
+from zeke_jobs.core.durations import Duration  # noqa: TC001 (pydantic reads the annotation)
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

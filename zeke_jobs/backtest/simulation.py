@@ -11,7 +11,7 @@ from zeke_jobs.backtest.lanes import THREADS
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
 from zeke_jobs.backtest.tally import Tally
-from zeke_jobs.outcome import backoff
+from zeke_jobs.worker.finish.outcome import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

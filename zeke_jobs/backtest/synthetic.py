@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from zeke_jobs.backtest.workload import Attempt, Workload
 from zeke_jobs.config.entries import parse_rate
-from zeke_jobs.cron import parse
+from zeke_jobs.cron.calendar import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

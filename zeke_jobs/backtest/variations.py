@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.cron import parse
+from zeke_jobs.cron.calendar import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

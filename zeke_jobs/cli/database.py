@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from zeke_jobs import environment
+from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 
 
@@ -17,8 +17,8 @@ def choose() -> str:
         ConfigurationError: there is neither, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
-        from zeke_jobs import embedded, state_folder
-        from zeke_jobs.own_server import server_folder
+        from zeke_jobs.postgres import embedded, state_folder
+        from zeke_jobs.postgres.own_server import server_folder
 
         folder = server_folder(environment.data_dir())
         url = embedded.running(folder)
@@ -53,8 +53,8 @@ def choose_to_write() -> str:
     """
     from contextlib import closing
 
-    from zeke_jobs import installation
-    from zeke_jobs.postgres import connect
+    from zeke_jobs.postgres import installation
+    from zeke_jobs.postgres.pool import connect
 
     url = choose()
     with closing(connect(url, application_name="zeke-jobs")) as conn:

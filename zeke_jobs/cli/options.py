@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zeke_jobs.cli.run import UsageError
-from zeke_jobs.durations import parse_duration
+from zeke_jobs.core.durations import parse_duration
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 

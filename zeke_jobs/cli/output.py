@@ -16,9 +16,9 @@ from rich import markup
 from rich.segment import Segment
 from rich.table import Table
 
-from zeke_jobs.durations import format_duration
-from zeke_jobs.looking.wording import when
-from zeke_jobs.terminal import visible, visible_json
+from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.terminal import visible, visible_json
+from zeke_jobs.core.wording import when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

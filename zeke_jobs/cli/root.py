@@ -7,34 +7,10 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli import (
-    apply,
-    audit,
-    backtest,
-    capacity,
-    change,
-    doctor,
-    fleet,
-    health,
-    history,
-    jobs,
-    limits,
-    metrics,
-    migrate,
-    pause,
-    plan,
-    reload,
-    roles,
-    schedule,
-    schema,
-    send,
-    tasks,
-    top,
-    uninstall,
-    up,
-    why,
-)
-from zeke_jobs.cli import set as by_hand
+from zeke_jobs.cli.configuration import apply, backtest, capacity, history, plan, schema
+from zeke_jobs.cli.configuration import set as by_hand
+from zeke_jobs.cli.operation import audit, doctor, fleet, health, metrics, migrate, reload, roles, top, uninstall, up
+from zeke_jobs.cli.work import change, jobs, limits, pause, schedule, send, tasks, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -73,7 +49,7 @@ def check(
     ] = None,
 ) -> None:
     """Check jobs.yaml: exit 0 when it is fine, 2 with every fault and its place when not."""
-    from zeke_jobs.cli import check as checking
+    from zeke_jobs.cli.configuration import check as checking
 
     raise typer.Exit(checking.run(file))
 

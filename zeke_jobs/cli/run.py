@@ -12,6 +12,7 @@ from psycopg2 import Error, OperationalError
 from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from zeke_jobs.cli.output import say
+from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import (
     ConfigurationError,
     InvalidPayload,
@@ -20,9 +21,8 @@ from zeke_jobs.errors import (
     UnknownTask,
     ZekeJobsError,
 )
-from zeke_jobs.postgres import AddressError
-from zeke_jobs.redaction import redact
-from zeke_jobs.roles import complaint
+from zeke_jobs.postgres.pool import AddressError
+from zeke_jobs.postgres.roles import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +89,9 @@ def _database_says(error: Exception) -> str:
 
 def _not_migrated() -> str:
     """What the database lacks of our schema, in words; empty where it has all of it, and we asked for what never was."""
-    from zeke_jobs import environment, migrate
-    from zeke_jobs.postgres import connect
+    from zeke_jobs.core import environment
+    from zeke_jobs.postgres import migrate
+    from zeke_jobs.postgres.pool import connect
 
     try:
         with closing(connect(environment.database_url(), application_name="zeke-jobs")) as conn:

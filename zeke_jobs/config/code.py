@@ -40,7 +40,7 @@ class _Checks:
         self._report = report
 
     def migrations(self, package: str, path: Path) -> None:
-        from zeke_jobs.migrate import of_package
+        from zeke_jobs.postgres.migrate import of_package
 
         try:
             of_package(package)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 
 from zeke_jobs.config.diagnostics import describe, nearest, quote
 from zeke_jobs.config.models import Rate
-from zeke_jobs.durations import UNITS
+from zeke_jobs.core.durations import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

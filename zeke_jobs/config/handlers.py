@@ -12,7 +12,7 @@ from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import import_object, kind_of
 from zeke_jobs.config.substitution import substitute
-from zeke_jobs.context import Context
+from zeke_jobs.core.context import Context
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

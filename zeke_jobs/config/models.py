@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from zeke_jobs.durations import UNITS, Duration, format_duration
+from zeke_jobs.core.durations import UNITS, Duration, format_duration
 
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from zeke_jobs.config.diagnostics import quote, suggest
 from zeke_jobs.config.entries import EntryError, check_name, check_task_id
 from zeke_jobs.config.substitution import references
-from zeke_jobs.durations import format_duration
+from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,7 +192,7 @@ class _Checks:
             )
 
     def _cron(self, schedule: Schedule, path: Path) -> None:
-        from zeke_jobs.cron import CronError, parse
+        from zeke_jobs.cron.calendar import CronError, parse
 
         written = self._value((*path, "cron"))
         if isinstance(written, dict) and "at" not in written:

@@ -21,7 +21,7 @@ from zeke_jobs.config.entries import (
     as_mapping,
 )
 from zeke_jobs.config.models import Missed, Overlap, While
-from zeke_jobs.durations import Duration
+from zeke_jobs.core.durations import Duration
 
 HIGHEST_PRIORITY = 100
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs import environment, redaction
+from zeke_jobs.core import environment, redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
-    from zeke_jobs.environment import Address
+    from zeke_jobs.core.environment import Address
 
 
 class DatabaseCollector(Collector):

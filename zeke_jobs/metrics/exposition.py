@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from zeke_jobs import environment, logs
+from zeke_jobs.core import environment, logs
 
 _PREFIX = "zeke-jobs-metrics-"
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from zeke_jobs.logs import get_logger
-from zeke_jobs.looking.snapshot import snapshot
-from zeke_jobs.postgres import connect
-from zeke_jobs.queries import SQL
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,24 +72,24 @@ def read(url: str) -> list[Sample]:
 
 
 def _samples(conn: Connection) -> Iterator[Sample]:
-    for row in SQL.all(conn, "metrics_tasks"):
+    for row in SQL.all(conn, "metrics/tasks"):
         task = (row["task"], row["queue"])
         yield from _columns(row, _TASK_COLUMNS, task)
         if row["max_wait"] is not None:
             yield Sample("zeke_jobs_max_wait_breached", task, float(row["is_late"]))
         for quantile, column in _QUANTILES.items():
             yield from _columns(row, {"zeke_jobs_handler_seconds": column}, (*task, quantile))
-    for row in SQL.all(conn, "metrics_costs"):
+    for row in SQL.all(conn, "metrics/costs"):
         yield Sample("zeke_jobs_cost_last_day", (row["task"], row["currency"]), float(row["cost"]))
-    for row in SQL.all(conn, "metrics_limits"):
+    for row in SQL.all(conn, "metrics/limits"):
         yield from _columns(row, _LIMIT_COLUMNS, (row["name"],))
     silence = None
-    for row in SQL.all(conn, "metrics_schedules"):
+    for row in SQL.all(conn, "metrics/schedules"):
         silence = row["silence"]
         yield from _columns(row, {"zeke_jobs_schedule_lag_seconds": "lag"}, (row["task"],))
     if silence is not None:
         yield Sample("zeke_jobs_scheduler_silence_seconds", (), silence)
-    for row in SQL.all(conn, "metrics_processes"):
+    for row in SQL.all(conn, "metrics/processes"):
         state = (row["kind"], row["state"])
         yield from _columns(row, {"zeke_jobs_processes": "processes", "zeke_jobs_threads": "threads"}, state)
 

@@ -13,8 +13,8 @@ from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
-from zeke_jobs.postgres import connect
-from zeke_jobs.terminal import visible
+from zeke_jobs.core.terminal import visible
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import actions, board, keys
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.screen import draw

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.looking import facts
-from zeke_jobs.looking.snapshot import snapshot
-from zeke_jobs.looking.why import Explanation, explain
-from zeke_jobs.queries import SQL
+from zeke_jobs.diagnosis import facts
+from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.diagnosis.why import Explanation, explain
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -151,23 +151,23 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
         JobNotFound: the job is gone.
     """
     with snapshot(conn):
-        head = SQL.one(conn, "board_head")
+        head = SQL.one(conn, "top/head")
         assert head is not None
         tasks = tuple(
             TaskLine(**row, is_counted=row["queued"] <= COUNTED)
-            for row in SQL.all(conn, "board_tasks", most=COUNTED + 1, sample=_SAMPLE)
+            for row in SQL.all(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
         )
         shown = task or next((line.task for line in tasks), "")
         return Board(
             **head,
             tasks=tasks,
-            running=tuple(RunningLine(**row) for row in SQL.all(conn, "board_running", most=_ROWS)),
+            running=tuple(RunningLine(**row) for row in SQL.all(conn, "top/running", most=_ROWS)),
             waiting_of=shown,
-            waiting=tuple(WaitingLine(**row) for row in SQL.all(conn, "board_waiting", task=shown, most=_ROWS)),
-            failed=tuple(FailedLine(**row) for row in SQL.all(conn, "board_failed", most=_ROWS)),
-            schedules=_of(ScheduleLine, SQL.all(conn, "schedule_list")),
-            limits=tuple(LimitLine(**row) for row in SQL.all(conn, "board_limits")),
-            workers=_of(WorkerLine, SQL.all(conn, "fleet_members")),
+            waiting=tuple(WaitingLine(**row) for row in SQL.all(conn, "top/waiting", task=shown, most=_ROWS)),
+            failed=tuple(FailedLine(**row) for row in SQL.all(conn, "top/failed", most=_ROWS)),
+            schedules=_of(ScheduleLine, SQL.all(conn, "schedule/list")),
+            limits=tuple(LimitLine(**row) for row in SQL.all(conn, "top/limits")),
+            workers=_of(WorkerLine, SQL.all(conn, "fleet/members")),
             opened=None if job is None else explain(facts.gather(conn, job)),
         )
 
@@ -175,7 +175,7 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
 def depths(conn: Connection, tasks: list[str]) -> dict[str, int]:
     """How many jobs of these tasks are queued, exactly: some 0.1 microseconds a job, so not each second."""
     with snapshot(conn):
-        return {row["task"]: row["queued"] for row in SQL.all(conn, "board_depths", tasks=tasks)}
+        return {row["task"]: row["queued"] for row in SQL.all(conn, "top/depths", tasks=tasks)}
 
 
 def _of(kind: type[Any], rows: list[dict[str, Any]]) -> tuple[Any, ...]:

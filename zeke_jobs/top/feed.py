@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zeke_jobs.errors import JobNotFound
-from zeke_jobs.postgres import DISCONNECTED, AddressError, connect
+from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.top import board
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zeke_jobs.looking.wording import figure, span
+from zeke_jobs.core.wording import figure, span
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
 _BAR = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zeke_jobs.looking.wording import one_line, place, span
+from zeke_jobs.core.wording import one_line, place, span
 from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from zeke_jobs.looking.wording import span
-from zeke_jobs.schedule import SILENT_AFTER
-from zeke_jobs.terminal import visible
+from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.wording import span
+from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top import figures
 from zeke_jobs.top.panes import PANES, Column, Pane, by_name
 from zeke_jobs.top.view import View, place
 
 if TYPE_CHECKING:
-    from zeke_jobs.looking.why import Explanation
+    from zeke_jobs.diagnosis.why import Explanation
     from zeke_jobs.top.board import Board
 
 LEAST = (80, 24)  # columns and lines

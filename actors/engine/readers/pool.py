@@ -17,7 +17,7 @@ from weakref import WeakSet
 from actors.engine.contract import EngineError, Failure
 from actors.engine.readers.frames import read_frame, receiver, send_frame
 from actors.engine.readers.server import Limits
-from zeke_jobs.environment import lookup
+from zeke_jobs.core.environment import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

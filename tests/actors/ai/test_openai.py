@@ -280,7 +280,7 @@ def test_two_workers_cannot_spend_the_same_cent(database: str, rows: Callable[..
 
     from actors.ai.protocol import CallStart
     from actors.store.ai_calls import PostgresLedger
-    from zeke_jobs.postgres import connect
+    from zeke_jobs.postgres.pool import connect
 
     start = threading.Barrier(4)
     granted: list[int] = []

@@ -16,7 +16,7 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from zeke_jobs import Reject, Retry
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
-from zeke_jobs.postgres import connect, transaction
+from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:

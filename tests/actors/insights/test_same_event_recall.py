@@ -10,7 +10,7 @@ import pytest
 
 from tests.events.measure import one_by_one, quality
 from tests.events.world import World
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

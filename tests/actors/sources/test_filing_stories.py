@@ -12,7 +12,7 @@ from psycopg2.errors import LockNotAvailable
 from actors.store import items
 from tests.actors.scripted_site import Answer, ScriptedSite, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
-from zeke_jobs.postgres import connect, transaction
+from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from actors.store import items
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from actors.store import event_terms, stories
-from zeke_jobs.postgres import transaction
+from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

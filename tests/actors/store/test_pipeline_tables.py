@@ -9,9 +9,9 @@ import psycopg2
 
 from actors.engine.contract import Failure
 from actors.store.outcomes import IN_FLIGHT, Outcome, status_of
-from zeke_jobs import migrate
-from zeke_jobs.postgres import connect
-from zeke_jobs.queries import Queries
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import Queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
 from zeke_jobs import Reject
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tests.bench import drain, ours, server
 from tests.bench.bench import ratio
 from tests.bench.result import Row
 from zeke_jobs import client
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from tests.bench.bench import Bench, Running

@@ -11,7 +11,7 @@ from tests.bench import ours, server
 from tests.bench.result import Row
 from zeke_jobs import config
 from zeke_jobs.metrics import reading
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import board
 
 if TYPE_CHECKING:

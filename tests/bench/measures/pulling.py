@@ -16,8 +16,8 @@ from tests.bench import drain, server
 from tests.bench.bench import ratio
 from tests.bench.processes import ROOT, fleet
 from tests.bench.result import Row
-from zeke_jobs import migrate
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import drain, ours, server
 from tests.bench.result import Row
-from zeke_jobs import retention
+from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tests.bench import ours, server
 from tests.bench.result import Row
 from zeke_jobs import client
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import psycopg2
 
 from tests.chaos.scenarios.possible import need_program, need_root
 from tests.chaos.world import PHASE, world
-from zeke_jobs.postgres import DISCONNECTED, connect
+from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

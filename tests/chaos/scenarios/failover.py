@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.world import World, opened
-from zeke_jobs import embedded
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from tests.chaos.outcome import Outcome

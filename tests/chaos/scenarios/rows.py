@@ -13,7 +13,7 @@ import psycopg2
 import zeke_jobs
 from tests.chaos.world import world
 from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
-from zeke_jobs.postgres import connect
+from zeke_jobs.postgres.pool import connect
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:

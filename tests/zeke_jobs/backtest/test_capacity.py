@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.zeke_jobs.engine.conftest import load
+from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.capacity import Capacity, capacity
 from zeke_jobs.backtest.simulation import Fleet
 from zeke_jobs.backtest.workload import Attempt, Workload

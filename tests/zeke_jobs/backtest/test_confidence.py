@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.zeke_jobs.engine.conftest import load
+from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.comparing import backtest, bells_of, fleet_of
 from zeke_jobs.backtest.confidence import Confidence
 from zeke_jobs.backtest.history import Facts, Recording

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zeke_jobs.engine.conftest import NOON
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, FollowUp
-from zeke_jobs.queries import SQL
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from tests.zeke_jobs.backtest.conftest import Story
@@ -28,7 +28,7 @@ def purge(story: Story) -> None:
     for status in ("completed", "failed", "cancelled"):
         for task in story.config.tasks:
             SQL.run(
-                story.conn, "retention_purge", task=task, status=status, after=NOON - timedelta(days=1),
+                story.conn, "retention/purge", task=task, status=status, after=NOON - timedelta(days=1),
                 before=NOON + timedelta(days=1), limit=1000,
             )  # fmt: skip
 

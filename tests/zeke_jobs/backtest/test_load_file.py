@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zeke_jobs.engine.conftest import load
+from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest import load_file
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.errors import ConfigurationError

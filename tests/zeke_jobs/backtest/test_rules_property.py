@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
-from tests.zeke_jobs.engine.conftest import Jobs, load
+from tests.zeke_jobs.worker.conftest import Jobs, load
 from zeke_jobs.backtest.simulation import Fleet
 from zeke_jobs.backtest.workload import Attempt, Workload
 

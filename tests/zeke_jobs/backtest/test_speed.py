@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from random import Random
 
-from tests.zeke_jobs.engine.conftest import load
+from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 

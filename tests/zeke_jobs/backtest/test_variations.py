@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.zeke_jobs.engine.conftest import load
+from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.variations import unknown_schedules, vary
 from zeke_jobs.backtest.workload import Attempt, Workload
 

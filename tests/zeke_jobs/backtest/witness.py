@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.zeke_jobs.engine.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.simulation import Fleet, Simulation
-from zeke_jobs.json_text import encode
+from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
     from random import Random

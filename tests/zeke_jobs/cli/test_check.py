@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeke_jobs import config
-from zeke_jobs.cli import check
+from zeke_jobs.cli.configuration import check
 
 if TYPE_CHECKING:
     import pytest

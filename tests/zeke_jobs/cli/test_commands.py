@@ -19,7 +19,7 @@ from tests.conftest import databases
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import Concurrency, Rate, Task
-from zeke_jobs.payloads import Payload
+from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -424,7 +424,7 @@ def test_each_command_is_known_to_need_tables_or_not() -> None:
 def test_each_command_on_a_database_without_tables_names_what_makes_them(
     cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, empty_database: str, tmp_path: Path, line: str
 ) -> None:
-    (tmp_path / "jobs.yaml").write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revision_world:work'}}\n")
+    (tmp_path / "jobs.yaml").write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
     monkeypatch.setenv("DATABASE_URL", empty_database)
     ran = cli(*line.split())
@@ -485,7 +485,7 @@ def test_the_server_that_up_runs_in_this_folder_is_found(
 ) -> None:
     # Set to nothing rather than deleted, so that what the command sets is undone after the test.
     monkeypatch.setenv("DATABASE_URL", "")
-    monkeypatch.setattr("zeke_jobs.embedded.running", lambda _folder: database)
+    monkeypatch.setattr("zeke_jobs.postgres.embedded.running", lambda _folder: database)
     assert cli("jobs").out == "no such jobs\n"
 
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from zeke_jobs import embedded
 from zeke_jobs.cli.database import choose
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.own_server import server_folder
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.own_server import server_folder
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
-from tests.zeke_jobs.engine.conftest import load
-from zeke_jobs import applying, catalogue, client
-from zeke_jobs.cli import up
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs import client
+from zeke_jobs.cli.operation import up
 from zeke_jobs.cli.output import Console, table
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.revisions import applying, boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def execute(conn: Connection, statement: str, **values: Any) -> Any:
 
 def plant(conn: Connection) -> dict[str, str]:
     """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
-    catalogue.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
+    boot.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
     applying.apply(conn, load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), by=HOSTILE, message=HOSTILE)
     ids = {
         name: str(client.send("echo", {"n": 1}, key=HOSTILE).id) for name in ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
@@ -158,7 +159,7 @@ def test_no_command_prints_what_commands_a_terminal(
     conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr("zeke_jobs.cli.apply._PATIENCE", 0.0)
+    monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
     words = plant(conn)
     file, broken = tmp_path / "jobs.yaml", tmp_path / "broken\x1b[2J.yaml"
     file.write_text(load(TASKS.replace("1m", "2m").replace("* * * * *", "1 * * * *"), TOP).text)

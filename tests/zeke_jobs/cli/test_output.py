@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 
 from zeke_jobs.cli.output import print_json
-from zeke_jobs.cli.why import as_data
-from zeke_jobs.looking import ends, room
-from zeke_jobs.looking.facts import Holder, SentRow
-from zeke_jobs.looking.keepers import Keeper
-from zeke_jobs.looking.reasons import Reason
-from zeke_jobs.looking.why import Explanation
+from zeke_jobs.cli.work.why import as_data
+from zeke_jobs.diagnosis import ends, room
+from zeke_jobs.diagnosis.facts import Holder, SentRow
+from zeke_jobs.diagnosis.keepers import Keeper
+from zeke_jobs.diagnosis.reasons import Reason
+from zeke_jobs.diagnosis.why import Explanation
 
 JOB = UUID(int=7)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

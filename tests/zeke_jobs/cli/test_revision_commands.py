@@ -16,13 +16,13 @@ from uuid import uuid4
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.revision_world import BASE, load, text
-from zeke_jobs import applying, revisions
+from tests.zeke_jobs.revisions.world import BASE, load, text
 from zeke_jobs.cli.output import took
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.postgres import transaction
-from zeke_jobs.queries import SQL
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import applying, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def test_a_comment_alone_is_a_change_of_the_text(cli: Callable[..., Ran], file: 
 
 def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Callable[..., Ran], file: Path) -> None:
     zeke_jobs.send("score")
-    edit(file, BASE.splitlines()[3].replace("H:", "tests.zeke_jobs.revision_world:"), "")
+    edit(file, BASE.splitlines()[3].replace("H:", "tests.zeke_jobs.revisions.world:"), "")
     refused = cli("apply")
     assert refused.status == 2
     assert "score: 1 queued" in refused.out
@@ -204,7 +204,7 @@ def test_what_cannot_be_set_is_refused_in_words(cli: Callable[..., Ran], assignm
 
 def worker(conn: Connection, **columns: Any) -> None:
     row = {"id": uuid4(), "kind": "worker", "host": "a", "pid": 7, "version": "1.0", "queues": ["default"], "tasks": [], "threads": 8, "revision": 1, "file_revision": 1, "lost_after": timedelta(seconds=20)}  # fmt: skip
-    SQL.run(conn, "worker_register", **{**row, **columns})
+    SQL.run(conn, "worker/register", **{**row, **columns})
 
 
 def test_fleet_lists_who_runs_and_where_one_drifts(cli: Callable[..., Ran], conn: Connection, file: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_change_exits_with_1_only_where_a_live_workers_code_does_not_fit(
     status: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.cli.apply._PATIENCE", 0.0)
+    monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
     worker(conn)
     with conn.cursor() as cursor:
         cursor.execute(
@@ -355,12 +355,12 @@ def test_set_works_on_what_is_in_force_when_its_turn_comes(
 ) -> None:
     cli("set", "analyze.concurrency=3", "-m", "slow")
     newer = load(BASE.replace("words: [one, two]", "words: [one]"))
-    latest = revisions.latest(conn)
+    latest = store.latest(conn)
     assert latest is not None
     hand = [*latest.overrides, replace(latest.overrides[0], path=("tasks", "pull", "timeout"), value="7m")]
     command = threading.Thread(target=run, args=(app, "zeke-jobs", ["set", *keys]))
     with transaction(conn):
-        SQL.run(conn, "catalogue_lock")
+        SQL.run(conn, "revision/lock")
         applying.put_in_force(conn, newer, by="ann", message="", origin="apply", overrides=hand)
         command.start()
         with other_conn.cursor() as cursor:
@@ -368,7 +368,7 @@ def test_set_works_on_what_is_in_force_when_its_turn_comes(
                 assert command.is_alive()
                 cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     command.join(30)
-    after = revisions.latest(conn)
+    after = store.latest(conn)
     assert after is not None
     assert (after.number, after.source) == (latest.number + 2, newer.text)
     assert ("tasks", "pull", "timeout") in [one.path for one in after.overrides]

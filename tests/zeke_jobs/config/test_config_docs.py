@@ -11,7 +11,7 @@ from zeke_jobs.config import check
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.models import Keep, Retry, Schedule, Task
 from zeke_jobs.config.reading import NAMES
-from zeke_jobs.durations import format_duration
+from zeke_jobs.core.durations import format_duration
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

@@ -52,13 +52,13 @@ def test_a_coroutine_function_is_async() -> None:
 TYPE_CHECKER_ONLY = """
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
-    import zeke_jobs.context
-def run(payload: 'P', ctx: 'zeke_jobs.context.Context') -> None: ...
+    import zeke_jobs.core.context
+def run(payload: 'P', ctx: 'zeke_jobs.core.context.Context') -> None: ...
 """
 TYPE_CHECKER_ONLY_RENAMED = """
 import typing
 if typing.TYPE_CHECKING:
-    import zeke_jobs.context as c
+    import zeke_jobs.core.context as c
 def run(payload: 'P', ctx: 'c.Context[P]') -> None: ...
 """
 AT_RUN_TIME = """
@@ -67,7 +67,7 @@ def run(payload: P, ctx: Context[None]) -> 'Nobody': ...
 """
 WRAPPED = """
 import functools
-from zeke_jobs.context import Context as C
+from zeke_jobs.core.context import Context as C
 def noted(function):
     @functools.wraps(function)
     def inner(*arguments): return function(*arguments)

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from zeke_jobs.cli import check
-from zeke_jobs.cli.schema import as_text
+from zeke_jobs.cli.configuration import check
+from zeke_jobs.cli.configuration.schema import as_text
 from zeke_jobs.config.json_schema import COMMENT, VERSION, check_comment, json_schema
 
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.zeke_jobs.looking.conftest import Scene, database, scene
+from tests.zeke_jobs.diagnosis.conftest import Scene, database, scene
 from zeke_jobs.metrics.reading import read
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from tests.zeke_jobs.looking.conftest import Scene
+    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, retry: {limit: 0}}

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from structlog.testing import capture_logs
 
-from zeke_jobs import pausing, roles
+from zeke_jobs.control import pausing
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.metrics.reading import Sample, read
+from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.zeke_jobs.looking.conftest import Scene
+    from tests.zeke_jobs.diagnosis.conftest import Scene
     from tests.zeke_jobs.metrics.conftest import Values
 
 TASKS = """

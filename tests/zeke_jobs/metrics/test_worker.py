@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zeke_jobs.metrics import exposition
-from zeke_jobs.metrics.worker import WorkerMetrics
+from zeke_jobs.worker.metrics import WorkerMetrics
 
 
 def test_a_folder_that_cannot_be_had_ends_the_process_with_status_2(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.zeke_jobs.looking.conftest import database, scene
+from tests.zeke_jobs.diagnosis.conftest import database, scene
 
 __all__ = ["database", "scene"]

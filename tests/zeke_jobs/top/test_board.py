@@ -12,11 +12,11 @@ import pytest
 from psycopg2.extensions import connection as PlainConnection
 
 import zeke_jobs
-from tests.zeke_jobs.engine.conftest import NOON
-from zeke_jobs import pausing
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.postgres import connect
+from zeke_jobs.control import pausing
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import actions, board
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.view import Command
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from tests.zeke_jobs.looking.conftest import Scene
+    from tests.zeke_jobs.diagnosis.conftest import Scene
 
 TOP = "limits: {ai: {concurrency: 3, rate: 5/m}}"
 TASKS = """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sample_payloads import Welcome  # type: ignore[import-not-found]
 
     from zeke_jobs import Context
-    from zeke_jobs.context import Context as Ctx
+    from zeke_jobs.core.context import Context as Ctx
 
 
 class Greet(Payload):

@@ -1,0 +1,343 @@
+"""``status``, ``jobs`` and ``wait``: what is said about jobs, and when."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from zeke_jobs import client
+from zeke_jobs.client import drivers, listening
+from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
+from zeke_jobs.postgres.pool import connect, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("anything", None, aliases=["whatever"])
+    make_task("other", None)
+
+
+def change(conn: Connection, job_id: object, changes: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
+        assert cursor.rowcount == 1
+
+
+def finish(conn: Connection, job_id: object, result: str = "null") -> None:
+    """End a job as a worker does: by the function that settles, which announces it where somebody waits."""
+    change(conn, job_id, "state = 'consumed', claim = 1, worker = '00000000-0000-4000-8000-000000000000'")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT zeke_jobs.complete('00000000-0000-4000-8000-000000000000', ARRAY[%s]::uuid[], ARRAY[1::bigint],"
+            " ARRAY[0.0], ARRAY[%s])",
+            (str(job_id), result),
+        )
+
+
+def test_the_status_of_a_new_job_has_everything() -> None:
+    parent = uuid.uuid4()
+    sent = zeke_jobs.send("anything", {"a": [1]}, priority=4, parent=parent, key="k")
+    job = zeke_jobs.status(str(sent.id))
+    assert isinstance(job, client.Job)
+    assert (job.id, job.status, job.task_id, job.data, job.output) == (sent.id, "created", "anything", {"a": [1]}, None)
+    assert (job.retry_count, job.error, job.parent, job.attempts, job.priority) == (0, None, parent, [], 4)
+    assert abs(job.created_on - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (job.started_on, job.completed_on, job.key, job.has_ended) == (None, None, "k", False)
+
+
+ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "message": "no route"}}]'"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "retries", "error"),
+    [
+        ("attempt = 0, waiting_for = 'budget'", "created", 0, None),
+        (f"attempt = 1, attempts = {ERROR}", "retry", 0, {"type": "OSError", "message": "no route"}),
+        ("state = 'consumed', attempt = 1", "active", 0, None),
+        (f"state = 'consumed', attempt = 2, attempts = {ERROR}", "active", 1, None),
+        (f"state = 'done', attempt = 2, attempts = {ERROR}", "completed", 1, None),
+        (
+            f"state = 'rejected', attempt = 4, attempts = {ERROR}",
+            "failed",
+            3,
+            {"type": "OSError", "message": "no route"},
+        ),
+        (
+            "state = 'rejected', cancelled_on = now(), cancel_reason = 'too late'",
+            "cancelled",
+            0,
+            {"type": "Cancelled", "message": "too late"},
+        ),
+    ],
+)
+def test_each_row_has_the_status_that_the_table_says(
+    conn: Connection, changes: str, status: str, retries: int, error: Any
+) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, changes)
+    job = zeke_jobs.status(sent.id)
+    assert (job.status, job.retry_count, job.error) == (status, retries, error)
+
+
+def test_an_unknown_id_is_told_apart_from_a_purged_one(conn: Connection) -> None:
+    gone = uuid.uuid4()
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
+            " VALUES (%s, 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z')",
+            (str(gone),),
+        )
+    with pytest.raises(JobPurged, match="anything, failed on 2026-01-02 03:04 UTC, purged since"):
+        zeke_jobs.status(gone)
+    with pytest.raises(JobNotFound, match="no job has it") as unknown:
+        zeke_jobs.status(uuid.uuid4())
+    assert not isinstance(unknown.value, JobPurged)
+    with pytest.raises(ValueError, match="expected id as a UUID"):
+        zeke_jobs.status("42")
+
+
+def test_sensitive_fields_are_masked_in_status_but_not_in_the_output_that_is_waited_for(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("secretive", None, sensitive=["api_key"])
+    sent = zeke_jobs.send("secretive", {"api_key": "s3cret", "url": "u"})
+    finish(conn, sent.id, '{"api_key": "s3cret", "n": 1}')
+    job = zeke_jobs.status(sent.id)
+    assert (job.data, job.output) == ({"api_key": "***", "url": "u"}, {"api_key": "***", "n": 1})
+    assert zeke_jobs.wait(sent.id, 1) == {"api_key": "s3cret", "n": 1}
+
+
+def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connection) -> None:
+    first = zeke_jobs.send("anything")
+    second = zeke_jobs.send("anything", parent=first.id)
+    third = zeke_jobs.send("other", parent=first.id)
+    change(conn, first.id, "state = 'done', created_on = now() - interval '2 days'")
+
+    def ids(**filters: Any) -> list[uuid.UUID]:
+        return [job.id for job in client.jobs(**filters)]
+
+    assert ids() == [third.id, second.id, first.id]
+    assert ids(task="whatever") == [second.id, first.id]
+    assert ids(task="gone") == []
+    assert ids(status="completed") == [first.id]
+    assert ids(status=["completed", "created"], task="other") == [third.id]
+    assert ids(parent=first.id) == [third.id, second.id]
+    assert ids(newer=timedelta(days=1)) == [third.id, second.id]
+    assert ids(older=timedelta(days=1)) == [first.id]
+    assert ids(limit=1) == [third.id]
+    with pytest.raises(ValueError, match="expected a status"):
+        client.jobs(status="finished")
+
+
+def test_wait_returns_the_output_of_a_job_that_has_completed(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    finish(conn, sent.id, '{"n": 1}')
+    assert zeke_jobs.wait(sent.id, 0) == {"n": 1}
+
+
+def test_wait_gives_up_in_time_and_says_what_the_job_does() -> None:
+    sent = zeke_jobs.send("anything")
+    with pytest.raises(WaitTimeout, match=r"to end within 0.01 s, got created still"):
+        zeke_jobs.wait(sent.id, timedelta(milliseconds=10))
+
+
+def test_wait_raises_what_became_of_a_failed_job(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, f"state = 'rejected', attempts = {ERROR}")
+    with pytest.raises(JobFailed, match=r"failed \(OSError: no route\)") as failed:
+        zeke_jobs.wait(sent.id, 1)
+    assert failed.value.job.status == "failed"
+
+
+def test_wait_for_an_unknown_job_says_so_at_once() -> None:
+    with pytest.raises(JobNotFound):
+        zeke_jobs.wait(uuid.uuid4(), 60)
+
+
+def listener(poll: float) -> listening.Listener:
+    return listening.Listener(drivers.own_pool(), poll)
+
+
+def waited_for(conn: Connection, job_id: object, patience: float = 20) -> None:
+    """Return when somebody has asked for the end of the job to be announced, and listens."""
+    deadline = monotonic() + patience
+    with conn.cursor() as cursor:
+        while monotonic() < deadline:
+            cursor.execute(
+                "SELECT q.awaited FROM zeke_jobs.queue AS q WHERE q.message_id = %s AND EXISTS (SELECT 1 FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'zeke-jobs listener' AND query NOT LIKE 'SET%%')",
+                (str(job_id),),
+            )
+            if cursor.fetchone() == (True,):
+                return
+    raise AssertionError("nobody waits")
+
+
+class Waiting:
+    """A thread that waits for a job, and what it saw."""
+
+    def __init__(self, wait: Callable[[], Any]) -> None:
+        self.seen: list[Any] = []
+        self._thread = threading.Thread(target=lambda: self.seen.append(wait()))
+        self._thread.start()
+
+    def result(self) -> Any:
+        self._thread.join(20)
+        return self.seen[0]
+
+
+def test_an_announced_end_wakes_who_waits_without_a_look_of_its_own(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    never_looks = listener(poll=3600)
+    waiting = Waiting(lambda: never_looks.wait(sent.id, monotonic() + 60))
+    waited_for(conn, sent.id)
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_what_is_announced_during_a_look_wakes_at_once(conn: Connection, other_conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+
+    class EndsMeanwhile(listening.Listener):
+        @staticmethod
+        def _ended(conn: Connection, ids: list[str]) -> list[str]:
+            finish(other_conn, sent.id)
+            with conn.cursor() as cursor:
+                while not conn.notifies:  # it comes along with the answer to a look
+                    cursor.execute("SELECT 1")
+            return []
+
+    never_looks_again = EndsMeanwhile(drivers.own_pool(), 3600)
+    assert Waiting(lambda: never_looks_again.wait(sent.id, monotonic() + 60)).result() is True
+
+
+def test_one_connection_listens_for_all_who_wait(conn: Connection) -> None:
+    sent = [zeke_jobs.send("anything") for _ in range(8)]
+    shared = listener(poll=3600)
+    waiting = [Waiting(partial(shared.wait, one.id, monotonic() + 60)) for one in [*sent, sent[0]]]
+    for one in sent:
+        waited_for(conn, one.id)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'zeke-jobs listener'"
+        )
+        assert cursor.fetchone() == (1,)
+    for one in sent:
+        finish(conn, one.id)
+    assert [one.result() for one in waiting] == [True] * 9
+
+
+def test_looking_is_enough_where_announcements_do_not_arrive(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 60))
+    waited_for(conn, sent.id)
+    change(conn, sent.id, "state = 'done'")  # nothing is announced
+    assert waiting.result() is True
+
+
+def test_waiting_outlives_the_loss_of_its_connection(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 60))
+    waited_for(conn, sent.id)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'zeke-jobs listener'"
+        )
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_waiting_outlives_a_look_that_failed(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, failed = listening.Listener._ended, threading.Event()
+
+    def fail_once(*args: Any) -> list[str]:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("what nobody thought of")
+        return ended(*args)
+
+    monkeypatch.setattr(listening.Listener, "_ended", staticmethod(fail_once))
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: listener(poll=0.05).wait(sent.id, monotonic() + 10))
+    assert failed.wait(10)
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_a_listener_whose_thread_died_starts_another(conn: Connection) -> None:
+    dead = threading.Thread(target=bool)
+    dead.start()
+    dead.join()
+    one = listener(poll=0.05)
+    one._thread = dead
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: one.wait(sent.id, monotonic() + 10))
+    waited_for(conn, sent.id, 5)
+    finish(conn, sent.id)
+    assert waiting.result() is True
+
+
+def test_an_end_that_somebody_made_up_wakes_nobody_for_good(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken = threading.Event()
+
+    def status(job_id: Any) -> zeke_jobs.Job:
+        found = zeke_jobs.status(job_id)
+        woken.set()
+        return found
+
+    monkeypatch.setattr("zeke_jobs.client.reading.status", status)
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
+    waited_for(conn, sent.id)
+    deadline = monotonic() + 20
+    while not woken.wait(0.05):  # the listener may not listen yet
+        assert monotonic() < deadline
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('zeke_jobs.done', 'x'), pg_notify('zeke_jobs.done', %s)", (str(sent.id),))
+    finish(conn, sent.id, '"output"')
+    assert waiting.result() == "output"
+
+
+def test_nothing_is_announced_where_nobody_waits(database: str, conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    with closing(connect(database)) as listening_conn, listening_conn.cursor() as cursor:
+        cursor.execute(f'LISTEN "{listening.CHANNEL}"')
+        finish(conn, sent.id)
+        cursor.execute("SELECT 1")
+        listening_conn.poll()
+        assert listening_conn.notifies == []
+
+
+def test_the_status_is_read_in_the_callers_transaction(other_conn: Connection) -> None:
+    with transaction(other_conn):
+        sent = zeke_jobs.send("anything", connection=other_conn)
+        assert zeke_jobs.status(sent.id, connection=other_conn).status == "created"
+        with pytest.raises(JobNotFound):
+            zeke_jobs.status(sent.id)
+
+
+def test_a_negative_limit_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="expected limit of at least 0, got -1"):
+        client.jobs(limit=-1)
+
+
+@pytest.mark.parametrize("forever", [float("inf"), 1e300, timedelta.max])
+def test_waiting_without_end_is_waiting_without_a_timeout(conn: Connection, forever: float | timedelta) -> None:
+    sent = zeke_jobs.send("anything")
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, forever))
+    waited_for(conn, sent.id)
+    finish(conn, sent.id, '{"n": 1}')
+    assert waiting.result() == {"n": 1}

@@ -1,0 +1,239 @@
+"""``zeke_jobs.send`` in SQL: the same effect from any language."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+import zeke_jobs
+from zeke_jobs.payload.model import Payload
+from zeke_jobs.payload.schema import PayloadSchema, camel_case
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+STORY = "6f2e1c3a-0000-4000-8000-000000000001"
+
+
+class Part(Payload):
+    source_url: str
+    sub_parts: list[Part] = Field(default_factory=list)
+
+
+class Whole(Payload):
+    story_id: str
+    main_part: Part | None = None
+    all_parts: list[Part] = Field(default_factory=list)
+    by_name: dict[str, Part] = Field(default_factory=dict)
+    meta_data: dict[str, Any] = Field(default_factory=dict)
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("a-task", Whole, aliases=["an-alias"], priority=2)
+    make_task("anything", None)
+
+
+def call(conn: Connection, *args: Any) -> Any:
+    names = ", ".join(["%s::text", "%s::jsonb", "%s::jsonb"][: len(args)])
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"SELECT zeke_jobs.send({names})", [a if isinstance(a, str) or a is None else json.dumps(a) for a in args]
+        )
+        (value,) = cursor.fetchone() or (None,)
+        return value
+
+
+def columns(conn: Connection, job_id: object) -> dict[str, Any]:
+    job = zeke_jobs.status(str(job_id))
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, unique_key, idempotency_key, revision"
+            " FROM zeke_jobs.queue WHERE message_id = %s",
+            (str(job_id),),
+        )
+        return {
+            "row": cursor.fetchone(),
+            "data": job.data,
+            "priority": job.priority,
+            "key": job.key,
+            "parent": job.parent,
+        }
+
+
+def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
+    payload = {
+        "storyId": STORY,
+        "mainPart": {"sourceUrl": "u", "subParts": [{"sourceUrl": "v"}]},
+        "metaData": {"aB": 1},
+    }
+    parent = str(uuid.uuid4())
+    by_sql = call(
+        conn,
+        "an-alias",
+        payload,
+        {"delay": 60, "priority": 5, "key": "k", "parent": parent, "unique": {"period": "1 hour"}},
+    )
+    written = columns(conn, by_sql)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.queue")
+    sent = zeke_jobs.send("an-alias", payload, delay=60, priority=5, key="k", parent=parent, unique={"period": 3600})
+    assert columns(conn, sent.id) == written
+    assert written["data"]["main_part"] == {"source_url": "u", "sub_parts": [{"source_url": "v"}]}
+
+
+def test_payload_and_options_may_be_left_out(conn: Connection) -> None:
+    assert zeke_jobs.status(call(conn, "anything")).data == {}
+
+
+def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
+    with transaction(conn), conn.cursor() as cursor:
+        cursor.execute("SAVEPOINT before")
+        call(conn, "anything")
+        cursor.execute("ROLLBACK TO before")
+    assert zeke_jobs.client.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("b-task", {}), "expected the name of a task, got 'b-task'"),
+        ((None, {}), "expected the name of a task, got NULL"),
+        (("a-task", {}), "payload of a-task: expected field story_id, got none"),
+        (("a-task", {"storyId": "x", "nope": 1}), "got nope"),
+        (("a-task", {"storyId": "x", "story_id": "x"}), "one in both snake_case and camelCase"),
+        (("a-task", [1]), "expected a JSON object, got array"),
+        (("anything", {"a": "x" * 1024 * 1024}), "expected at most 1 MiB"),
+        (("anything", {}, {"dealy": 1}), "expected options among delay, expires"),
+        (("anything", {}, {"unique": 3}), "expected unique as a field"),
+        (("anything", {}, {"unique": {"while": "ever"}}), "expected unique while queued, active or for a period"),
+        (("anything", {}, {"key": "k" * 2000}), "expected key and idempotency_key of at most 1024 bytes"),
+    ],
+)
+def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(psycopg2.Error, match=words):
+        call(conn, *args)
+    assert zeke_jobs.client.jobs() == []
+
+
+def test_a_second_send_returns_the_first_job(conn: Connection) -> None:
+    assert call(conn, "anything", {}, {"idempotency_key": "k"}) == call(conn, "anything", {}, {"idempotency_key": "k"})
+    assert call(conn, "anything", {}, {"unique": True}) == call(conn, "anything", {}, {"unique": True})
+    assert str(call(conn, "anything", {}, {"id": STORY})) == STORY
+    assert str(call(conn, "anything", {}, {"id": STORY})) == STORY
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="of another task's job"):
+        call(conn, "a-task", {"story_id": "x"}, {"id": STORY})
+
+
+def test_a_full_queue_is_an_error(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task("narrow", None, max_queued=1)
+    call(conn, "narrow")
+    with pytest.raises(psycopg2.Error, match="expected fewer than 1 queued jobs of narrow"):
+        call(conn, "narrow")
+
+
+def test_ids_are_uuids_of_version_7_in_order_of_time(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.new_id() FROM generate_series(1, 50), pg_sleep(0.002)")
+        made = [uuid.UUID(str(row[0])) for row in cursor.fetchall()]
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert [one.int >> 80 for one in made] == sorted(one.int >> 80 for one in made)
+    assert abs((made[-1].int >> 80) - (zeke_jobs.send("anything").id.int >> 80)) < 60_000
+
+
+names = st.from_regex(r"[a-z]{1,5}(_[a-z0-9]{1,4}){0,3}", fullmatch=True)
+parts = st.recursive(
+    st.fixed_dictionaries({}, optional={"source_url": st.text("ab", max_size=3), "unknown_key": st.integers(0, 9)}),
+    lambda inner: st.fixed_dictionaries(
+        {}, optional={"sub_parts": st.lists(inner, max_size=2), "source_url": st.just("u")}
+    ),
+    max_leaves=4,
+)
+wholes = st.fixed_dictionaries(
+    {},
+    optional={
+        "story_id": st.text("xyz", max_size=3),
+        "main_part": st.none() | parts,
+        "all_parts": st.lists(parts, max_size=2),
+        "by_name": st.dictionaries(names, parts, max_size=2),
+        "meta_data": st.dictionaries(
+            names, st.integers(0, 9) | st.dictionaries(names, st.none(), max_size=2), max_size=2
+        ),
+    },
+)
+
+
+def camelised(value: Any, draw: Callable[[], bool]) -> Any:
+    """The same payload with some of its model's keys in camelCase; free-form ones are left."""
+    model = {"story_id", "main_part", "all_parts", "by_name", "meta_data", "source_url", "sub_parts"}
+    if isinstance(value, list):
+        return [camelised(item, draw) for item in value]
+    if isinstance(value, dict):
+        return {(camel_case(k) if k in model and draw() else k): camelised(v, draw) for k, v in value.items()}
+    return value
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(whole=wholes, data=st.data())
+def test_sql_and_python_rename_keys_alike(conn: Connection, whole: dict[str, Any], data: st.DataObject) -> None:
+    given_keys = camelised(whole, lambda: data.draw(st.booleans()))
+    schema = Whole.model_json_schema(by_alias=False)
+    in_python, _ = PayloadSchema({**schema, "additionalProperties": True}).check(json.loads(json.dumps(given_keys)))
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT zeke_jobs.rename_keys(%(v)s::jsonb, %(s)s::jsonb, %(s)s::jsonb, false)",
+            {"v": json.dumps(given_keys), "s": json.dumps(schema)},
+        )
+        (in_sql,) = cursor.fetchone() or (None,)
+    assert in_sql == whole
+    assert without_unknown(in_python) == without_unknown(whole)
+
+
+def without_unknown(value: Any) -> Any:
+    """Python reports unknown fields and leaves them out; SQL leaves them where they are, to be refused next."""
+    if isinstance(value, list):
+        return [without_unknown(item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_unknown(item) for key, item in value.items() if key != "unknown_key"}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ("[1]", "expected a JSON object, got array"),
+        ("null", "expected a JSON object, got null"),
+        (None, "expected a JSON object, got NULL"),
+        (json.dumps({"a": "x" * 1024 * 1024}), "expected at most 1 MiB, got 1048584 bytes"),
+    ],
+)
+def test_the_functions_below_send_refuse_a_payload_that_none_may_be(
+    conn: Connection, payload: str | None, words: str
+) -> None:
+    with conn.cursor() as cursor:
+        with pytest.raises(psycopg2.Error, match=f"payload of anything: {words}"):
+            cursor.execute("SELECT zeke_jobs.enqueue('anything', NULL, %s, '{}')", (payload,))
+        with pytest.raises(psycopg2.Error, match=rf"payloads\[1\] of anything: {words.replace('NULL', 'null')}"):
+            cursor.execute(
+                "SELECT zeke_jobs.enqueue_many('anything', NULL, jsonb_build_array('{}'::jsonb, %s::jsonb),"
+                " ARRAY[gen_random_uuid(), gen_random_uuid()], '{}', '{}')",
+                (payload,),
+            )
+    assert zeke_jobs.client.jobs() == []
+
+
+def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
+    payload = {"words": ["a, b: c"] * 50_000, "ones": [1] * 224_000}
+    assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
+    assert zeke_jobs.send("anything", payload).status == "created"
+    assert zeke_jobs.send_many("anything", [payload])[0].status == "created"

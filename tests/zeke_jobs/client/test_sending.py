@@ -1,0 +1,627 @@
+"""``send`` and ``send_many``: what they write, what they refuse, and what a second send does."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+import psycopg2
+import pytest
+import sqlalchemy
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+import zeke_jobs
+from zeke_jobs import client
+from zeke_jobs.client import drivers
+from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
+from zeke_jobs.payload.model import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+MakeTask = "Callable[..., None]"
+
+
+class Insight(Payload):
+    summary: str
+    quote: str | None = None
+
+
+class Analyze(Payload):
+    story_id: uuid.UUID
+    trigger: Literal["auto", "manual"] = "auto"
+    insights: list[Insight] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+STORY = "6f2e1c3a-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("analyze-story", Analyze, aliases=["story-analyze"], priority=3)
+    make_task("anything", None, queue="other")
+
+
+def row(conn: Connection, job_id: object, columns: str = "state::text, queue_name, message") -> tuple[Any, ...]:
+    with conn.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM zeke_jobs.queue WHERE message_id = %s", (str(job_id),))
+        found = cursor.fetchone()
+        assert found is not None
+        return found
+
+
+def count(conn: Connection) -> int:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM zeke_jobs.queue")
+        (number,) = cursor.fetchone() or (None,)
+        return int(number or 0)
+
+
+def test_a_send_answers_with_the_id_created_and_the_canonical_task(conn: Connection) -> None:
+    sent = zeke_jobs.send("story-analyze", {"story_id": STORY})
+    assert (sent.status, sent.task_id, sent.duplicate) == ("created", "analyze-story", False)
+    assert row(conn, sent.id, "task") == ("analyze-story",)
+
+
+def test_the_row_is_a_dramatiq_message_that_is_due_now(conn: Connection) -> None:
+    sent = zeke_jobs.send("analyze-story", {"story_id": STORY})
+    state, queue, message = row(conn, sent.id)
+    assert (state, queue) == ("queued", "default")
+    stamp = message.pop("message_timestamp")
+    assert abs(stamp / 1000 - datetime.now(UTC).timestamp()) < 60
+    assert message == {
+        "queue_name": "default",
+        "actor_name": "analyze-story",
+        "args": [],
+        "kwargs": {"story_id": STORY},
+        "options": {},
+        "message_id": str(sent.id),
+    }
+    assert row(conn, sent.id, "run_at <= zeke_jobs.now(), priority, attempt, claim") == (True, 3, 0, 0)
+
+
+def test_camel_case_is_stored_in_snake_case_however_deep(conn: Connection) -> None:
+    sent = zeke_jobs.send(
+        "analyze-story",
+        {"storyId": STORY, "insights": [{"summary": "x"}], "metadata": {"freeForm": {"keepThis": 1}}},
+    )
+    assert row(conn, sent.id, "message -> 'kwargs'")[0] == {
+        "story_id": STORY,
+        "insights": [{"summary": "x"}],
+        "metadata": {"freeForm": {"keepThis": 1}},
+    }
+
+
+def test_a_payload_model_and_python_values_are_accepted(conn: Connection) -> None:
+    story = uuid.UUID(STORY)
+    by_model = zeke_jobs.send("analyze-story", Analyze(story_id=story))
+    by_value = zeke_jobs.send("analyze-story", {"story_id": story})
+    assert row(conn, by_model.id, "message #>> '{kwargs,story_id}'") == (STORY,)
+    assert row(conn, by_value.id, "message #>> '{kwargs,story_id}'") == (STORY,)
+
+
+def test_an_unknown_task_is_refused_with_the_nearest_name(conn: Connection) -> None:
+    with pytest.raises(UnknownTask, match="got 'analyse-story'; did you mean 'analyze-story'"):
+        zeke_jobs.send("analyse-story", {})
+    assert count(conn) == 0
+
+
+def test_an_empty_catalogue_is_said_to_be_empty(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.task")
+    with pytest.raises(UnknownTask, match="the catalogue is empty: the first worker that starts"):
+        zeke_jobs.send("ingest-pull")
+
+
+def test_a_database_without_our_tables_names_the_command(
+    new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    with pytest.raises(MigrationError, match="run: zeke-jobs migrate"):
+        zeke_jobs.send("analyze-story", {})
+
+
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        ({}, "story_id: expected a value, got none"),
+        ({"story_id": "x"}, "story_id: expected a uuid, got 'x'"),
+        ({"story_id": STORY, "trigger": "often"}, "trigger: expected one of 'auto', 'manual', got 'often'"),
+        (
+            {"story_id": STORY, "triger": "auto"},
+            "triger: expected a field of the payload, got 'triger'; did you mean 'trigger'?",
+        ),
+        ({"story_id": STORY, "insights": [{"sumary": "x"}]}, r"insights\[0\].sumary: expected a field .* 'summary'"),
+        ({"story_id": STORY, "insights": [{"summary": 3}]}, r"insights\[0\].summary: expected text, got 3"),
+        ({"story_id": STORY, "insights": [{"summary": "s", "quote": 3}]}, "expected text or nothing, got 3"),
+        ({"story_id": STORY, "storyId": STORY}, "story_id: expected it once"),
+        ({"story_id": STORY, "metadata": {"a": [float("nan")]}}, r"metadata.a\[0\]: expected a finite number, got nan"),
+        ({"story_id": STORY, "metadata": {"a": "\0"}}, "metadata.a: expected text without NUL"),
+        ({"story_id": STORY, "metadata": {"a": "\ud800"}}, "metadata.a: expected text of whole characters"),
+        ({"story_id": STORY, "metadata": {"a": 2**63}}, "metadata.a: expected an integer of at most 64 bits"),
+        ({"story_id": STORY, "metadata": {"a": object()}}, "metadata.a: expected a JSON value, got object"),
+        ({"story_id": STORY, "metadata": {"a": "x" * 1024 * 1024}}, "expected at most 1 MiB of JSON"),
+        ([1], "expected an object of fields, got list"),
+    ],
+)
+def test_an_invalid_payload_is_refused_in_the_caller(conn: Connection, payload: Any, fault: str) -> None:
+    with pytest.raises(InvalidPayload, match=fault):
+        zeke_jobs.send("analyze-story", payload)
+    assert count(conn) == 0
+
+
+def test_every_fault_of_a_payload_is_listed_with_its_path() -> None:
+    with pytest.raises(InvalidPayload) as refused:
+        zeke_jobs.send("analyze-story", {"nope": 1, "trigger": 2})
+    assert [place for place, _ in refused.value.errors] == ["nope", "story_id", "trigger"]
+
+
+def test_sensitive_values_are_not_shown_in_an_error(make_task: Callable[..., None]) -> None:
+    make_task("analyze-story", Analyze, sensitive=["trigger"], revision=2)
+    with pytest.raises(InvalidPayload) as refused:
+        zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "s3cret"})
+    assert "s3cret" not in str(refused.value)
+
+
+def test_the_options_end_in_their_columns(conn: Connection) -> None:
+    parent = uuid.uuid4()
+    tick = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    sent = zeke_jobs.send(
+        "analyze-story",
+        {"story_id": STORY},
+        delay=timedelta(minutes=5),
+        priority=9,
+        key="host/example.org",
+        expires=3600,
+        parent=parent,
+        scheduled_for=tick,
+        idempotency_key="once",
+    )
+    assert row(
+        conn,
+        sent.id,
+        "run_at - created_on, priority, key, expires_on - created_on, parent::text, scheduled_for, idempotency_key",
+    ) == (timedelta(minutes=5), 9, "host/example.org", timedelta(hours=1), str(parent), tick, "once")
+
+
+def test_run_at_is_the_time_that_was_given(conn: Connection) -> None:
+    when = datetime(2030, 5, 1, tzinfo=UTC)
+    assert row(conn, zeke_jobs.send("anything", run_at=when).id, "run_at") == (when,)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"delay": 1, "run_at": datetime.now(UTC)}, "expected delay or run_at, got both"),
+        ({"delay": -1}, "expected delay of 0 seconds"),
+        ({"run_at": datetime(2026, 1, 1)}, "expected run_at with a time zone"),  # noqa: DTZ001
+        ({"priority": 2**31}, "expected priority of 32 bits"),
+        ({"key": ""}, "expected key of 1 to 1024 bytes"),
+        ({"id": "x"}, "expected id as a UUID"),
+        ({"unique": "nope"}, "expected unique by fields of analyze-story's payload, got 'nope'"),
+        ({"unique": {"while": "period"}}, "expected unique with a period"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(conn: Connection, said: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        zeke_jobs.send("analyze-story", {"story_id": STORY}, **said)
+    assert count(conn) == 0
+
+
+def test_a_job_of_a_task_with_a_per_key_limit_is_its_own_key_where_none_is_given(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    make_task("keyed", None, per_key=1)
+    sent = zeke_jobs.send("keyed")
+    assert row(conn, sent.id, "key") == (str(sent.id),)
+    assert row(conn, zeke_jobs.send("keyed", key="k").id, "key") == ("k",)
+
+
+def test_the_revision_in_force_is_stamped_on_the_job(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('d', '', 'me') RETURNING number"
+        )
+        number = cursor.fetchone()
+    assert row(conn, zeke_jobs.send("anything").id, "revision") == number
+
+
+def test_a_changed_catalogue_is_noticed_in_the_same_send(conn: Connection, make_task: Callable[..., None]) -> None:
+    zeke_jobs.send("anything", {"whatever": 1})
+    make_task("anything", Analyze, queue="elsewhere", revision=2)
+    with pytest.raises(InvalidPayload):
+        zeke_jobs.send("anything", {"whatever": 1})
+    assert row(conn, zeke_jobs.send("anything", {"story_id": STORY}).id, "queue_name") == ("elsewhere",)
+
+
+def test_a_newer_model_of_the_same_revision_is_noticed_before_a_payload_is_refused(
+    make_task: Callable[..., None],
+) -> None:
+    class Newer(Analyze):
+        depth: int = 1
+
+    with pytest.raises(InvalidPayload):
+        zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2})
+    make_task("analyze-story", Newer)
+    assert zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2}).status == "created"
+
+
+def test_a_task_that_left_the_catalogue_is_unknown_at_once(conn: Connection) -> None:
+    zeke_jobs.send("anything")
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.task WHERE id = 'anything'")
+    with pytest.raises(UnknownTask):
+        zeke_jobs.send("anything")
+
+
+def test_a_send_survives_the_death_of_its_pooled_connection(conn: Connection) -> None:
+    zeke_jobs.send("anything")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'zeke-jobs client'"
+        )
+    assert not zeke_jobs.send("anything").duplicate
+    assert count(conn) == 2
+
+
+def test_a_send_whose_answer_was_lost_is_repeated_without_a_second_job(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeke_jobs.send("anything")
+    execute = drivers._execute
+    lost: list[Any] = []
+
+    def lose_the_answer(cursor: Any, sql: str, params: Any) -> Any:
+        rows = execute(cursor, sql, params)
+        if not lost:
+            lost.append(rows)
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        return rows
+
+    monkeypatch.setattr(drivers, "_execute", lose_the_answer)
+    sent = zeke_jobs.send("anything")
+    assert (str(sent.id), sent.duplicate) == (lost[0][0][1], False)
+    assert count(conn) == 2
+
+
+# In the caller's transaction
+
+
+def psycopg2_connection(url: str) -> Any:
+    return psycopg2.connect(url)
+
+
+def psycopg2_dictionaries(url: str) -> Any:
+    from psycopg2.extras import RealDictCursor
+
+    return psycopg2.connect(url, cursor_factory=RealDictCursor)
+
+
+def psycopg3_connection(url: str) -> Any:
+    return psycopg.connect(url, row_factory=psycopg.rows.dict_row)
+
+
+def engine(url: str, driver: str) -> sqlalchemy.Engine:
+    address = url.replace("postgresql://", f"postgresql+{driver}://")
+    return sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+
+
+@pytest.mark.parametrize(
+    "connect",
+    [
+        psycopg2_connection,
+        psycopg2_dictionaries,
+        psycopg3_connection,
+        lambda url: engine(url, "psycopg2").connect(),
+        lambda url: engine(url, "psycopg").connect(),
+        lambda url: Session(engine(url, "psycopg")),
+    ],
+    ids=["psycopg2", "psycopg2-dict", "psycopg3", "sqlalchemy-psycopg2", "sqlalchemy-psycopg", "session"],
+)
+def test_a_send_belongs_to_the_callers_transaction(database: str, conn: Connection, connect: Any) -> None:
+    with closing(connect(database)) as theirs:
+        zeke_jobs.send("analyze-story", {"storyId": STORY}, connection=theirs, delay=5)
+        zeke_jobs.send_many("anything", [{"a": 1}, {"a": 2}], connection=theirs, keys=["k", None])
+        assert count(conn) == 0
+        theirs.rollback()
+        assert count(conn) == 0
+        sent = zeke_jobs.send("analyze-story", {"storyId": STORY}, connection=theirs)
+        assert zeke_jobs.status(sent.id, connection=theirs).data == {"story_id": STORY}
+        theirs.commit()
+        assert count(conn) == 1
+
+
+def test_a_refused_send_does_not_spoil_the_callers_transaction(database: str, conn: Connection) -> None:
+    with closing(psycopg2.connect(database)) as theirs:
+        with pytest.raises(UnknownTask):
+            zeke_jobs.send("nope", connection=theirs)
+        with pytest.raises(InvalidPayload):
+            zeke_jobs.send("analyze-story", {"nope": 1}, connection=theirs)
+        zeke_jobs.send("anything", connection=theirs)
+        theirs.commit()
+    assert count(conn) == 1
+
+
+def test_a_connection_of_another_kind_is_refused_with_a_way_out() -> None:
+    import sqlite3
+
+    with closing(sqlite3.connect(":memory:")) as theirs, pytest.raises(TypeError, match=r"statement\(\)"):
+        zeke_jobs.send("anything", connection=theirs)
+
+
+def test_an_asynchronous_connection_is_refused_with_a_way_out() -> None:
+    class AsyncConnection: ...
+
+    with pytest.raises(TypeError, match="expected a synchronous connection"):
+        zeke_jobs.send("anything", connection=AsyncConnection())
+
+
+def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -> None:
+    sql, params = zeke_jobs.statement("analyze-story", {"storyId": STORY}, priority=7, style="pyformat")
+    with conn.cursor() as cursor:
+        cursor.execute(sql, params)
+        (job_id,) = cursor.fetchone() or (None,)
+    assert row(conn, job_id, "priority") == (7,)
+    with closing(psycopg.connect(database, autocommit=True, cursor_factory=psycopg.RawCursor)) as raw:
+        numeric = zeke_jobs.statement("analyze-story", {"storyId": STORY}, id=STORY)
+        assert [str(job_id) for (job_id,) in raw.execute(*numeric)] == [STORY]
+    with engine(database, "psycopg").begin() as theirs:
+        named = zeke_jobs.statement("anything", style="named")
+        assert theirs.execute(sqlalchemy.text(named.sql), named.params).scalar_one()
+    assert count(conn) == 3
+
+
+def test_a_statement_is_refused_before_it_reaches_the_database() -> None:
+    with pytest.raises(InvalidPayload):
+        zeke_jobs.statement("analyze-story", {})
+    with pytest.raises(ValueError, match="expected style numeric"):
+        zeke_jobs.statement("anything", style="qmark")  # type: ignore[arg-type]
+
+
+# A second send
+
+
+def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job(conn: Connection) -> None:
+    first = zeke_jobs.send("anything", id=STORY)
+    second = zeke_jobs.send("anything", id=STORY)
+    assert (first.id, first.duplicate, second.id, second.duplicate) == (first.id, False, first.id, True)
+    third = zeke_jobs.send("anything", idempotency_key="k")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", (str(third.id),))
+    fourth = zeke_jobs.send("anything", idempotency_key="k")
+    assert (fourth.id, fourth.status, fourth.duplicate) == (third.id, "completed", True)
+    assert not zeke_jobs.send("analyze-story", {"story_id": STORY}, idempotency_key="k").duplicate
+    assert count(conn) == 3
+
+
+def test_an_id_of_another_tasks_job_is_refused(conn: Connection) -> None:
+    zeke_jobs.send("anything", id=STORY)
+    with pytest.raises(ValueError, match="which a job of another task has"):
+        zeke_jobs.send("analyze-story", {"story_id": STORY}, id=STORY)
+    assert count(conn) == 1
+
+
+def set_state(conn: Connection, job_id: object, state: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.queue SET state = %s WHERE message_id = %s", (state, str(job_id)))
+
+
+def test_unique_fields_stand_for_one_queued_job(conn: Connection) -> None:
+    other = "6f2e1c3a-0000-4000-8000-000000000002"
+    first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique="storyId")
+    assert zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "manual"}, unique="story_id").id == first.id
+    assert not zeke_jobs.send("analyze-story", {"story_id": other}, unique="story_id").duplicate
+    assert not zeke_jobs.send("analyze-story", {"story_id": STORY}).duplicate
+    set_state(conn, first.id, "consumed")
+    second = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique="story_id")
+    assert not second.duplicate
+    # The first one comes back for a retry: it does not collide with its successor.
+    set_state(conn, first.id, "queued")
+
+
+def test_a_field_left_to_its_default_is_as_unique_as_the_same_value_given() -> None:
+    first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=["story_id", "trigger"])
+    again = zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "auto"}, unique=["trigger", "story_id"])
+    assert again.id == first.id
+
+
+def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: Connection) -> None:
+    rule: client.UniqueRule = {"fields": ["story_id"], "while": "active"}
+    first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
+    set_state(conn, first.id, "consumed")
+    assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
+    successor = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule, parent=first.id)
+    assert not successor.duplicate
+    assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).id == successor.id
+    set_state(conn, successor.id, "rejected")
+    assert not zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
+
+
+def test_unique_for_a_period_outlives_the_job(conn: Connection) -> None:
+    rule: client.UniqueRule = {"fields": ["story_id"], "period": timedelta(hours=1)}
+    first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule)
+    set_state(conn, first.id, "done")
+    assert zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.queue SET created_on = created_on - interval '1 hour'")
+    assert not zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=rule).duplicate
+
+
+def test_a_tasks_own_uniqueness_holds_unless_the_send_says_no(make_task: Callable[..., None]) -> None:
+    make_task("one", Analyze, unique_fields=["story_id"], unique_while="active")
+    first = zeke_jobs.send("one", {"story_id": STORY})
+    assert zeke_jobs.send("one", {"story_id": STORY}).id == first.id
+    assert not zeke_jobs.send("one", {"story_id": STORY}, unique=False).duplicate
+
+
+def test_one_job_per_task_and_tick() -> None:
+    tick = datetime(2026, 1, 1, tzinfo=UTC)
+    first = zeke_jobs.send("anything", scheduled_for=tick)
+    assert zeke_jobs.send("anything", scheduled_for=tick).id == first.id
+
+
+@pytest.mark.parametrize(
+    "said", [{"unique": True}, {"idempotency_key": "k"}, {"id": STORY}, {"unique": {"while": "active"}}]
+)
+def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, said: dict[str, Any]) -> None:
+    answers: list[client.Sent] = []
+    barrier = threading.Barrier(6)
+
+    def sender() -> None:
+        barrier.wait()
+        answers.extend(zeke_jobs.send("anything", {"a": 1}, **said) for _ in range(10))
+
+    threads = [threading.Thread(target=sender) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({sent.id for sent in answers}) == 1
+    assert count(conn) == 1
+    assert said.keys() == {"id"} or sum(not sent.duplicate for sent in answers) == 1
+
+
+def test_a_send_whose_id_is_taken_leaves_the_unique_key_to_its_holder(conn: Connection) -> None:
+    holder = zeke_jobs.send("anything", {"a": 1}, unique=True)
+    set_state(conn, holder.id, "consumed")
+    other = zeke_jobs.send("anything", {"a": 2}, idempotency_key="k")
+    assert zeke_jobs.send("anything", {"a": 1}, unique=True, idempotency_key="k").id == other.id
+    assert zeke_jobs.send("anything", {"a": 3}, unique=True, idempotency_key="k").id == other.id
+    set_state(conn, holder.id, "queued")
+    assert zeke_jobs.send("anything", {"a": 1}, unique=True).id == holder.id
+    assert not zeke_jobs.send("anything", {"a": 3}, unique=True).duplicate
+
+
+def test_of_many_who_find_the_holder_gone_exactly_one_takes_its_place(conn: Connection) -> None:
+    gone = zeke_jobs.send("anything", unique=True)
+    set_state(conn, gone.id, "consumed")
+    answers: list[client.Sent] = []
+    barrier = threading.Barrier(6)
+
+    def sender() -> None:
+        barrier.wait()
+        answers.append(zeke_jobs.send("anything", unique=True))
+
+    threads = [threading.Thread(target=sender) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(not sent.duplicate for sent in answers) == 1
+    assert count(conn) == 2
+
+
+def test_a_full_queue_refuses_but_knows_the_jobs_it_has(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task("narrow", None, max_queued=2)
+    zeke_jobs.send("narrow", idempotency_key="a")
+    zeke_jobs.send("narrow")
+    with pytest.raises(QueueFull, match="expected room in the queue of narrow"):
+        zeke_jobs.send("narrow")
+    with pytest.raises(QueueFull):
+        zeke_jobs.send_many("narrow", [{}])
+    assert zeke_jobs.send("narrow", idempotency_key="a").duplicate
+    assert count(conn) == 2
+
+
+# Many
+
+
+def test_many_are_sent_in_order_each_with_its_key(conn: Connection) -> None:
+    sent = zeke_jobs.send_many(
+        "anything", [{"n": n} for n in range(300)], keys=[f"k{n % 3}" for n in range(300)], priority=2
+    )
+    assert len({one.id for one in sent}) == 300
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT message #>> '{kwargs,n}', key, priority, queue_name FROM zeke_jobs.queue ORDER BY seq")
+        assert cursor.fetchall() == [(str(n), f"k{n % 3}", 2, "other") for n in range(300)]
+    assert row(conn, sent[7].id, "(message #>> '{kwargs,n}')::int") == (7,)
+
+
+def test_many_are_all_refused_when_one_is(conn: Connection) -> None:
+    with pytest.raises(InvalidPayload, match=r"payloads\[1\]") as refused:
+        zeke_jobs.send_many("analyze-story", [{"story_id": STORY}, {"story_id": "x"}])
+    assert refused.value.errors == ((r"[1].story_id", "expected a uuid, got 'x'"),)
+    with pytest.raises(ValueError, match="expected as many keys as payloads"):
+        zeke_jobs.send_many("anything", [{}], keys=[])
+    assert count(conn) == 0
+    assert zeke_jobs.send_many("anything", []) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ("ab", "expected keys as a list, got the text 'ab'"),
+        (["a", ""], r"expected keys\[1\] of 1 to 1024 bytes, got 0"),
+        (["k" * 1025, "a"], r"expected keys\[0\] of 1 to 1024 bytes, got 1025"),
+        ([1, "a"], r"expected keys\[0\] as text, got 1"),
+    ],
+)
+def test_keys_of_many_are_checked_as_the_key_of_one(conn: Connection, keys: Any, fault: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=fault):
+        zeke_jobs.send_many("anything", [{}, {}], keys=keys)
+    assert count(conn) == 0
+
+
+def test_many_sent_again_after_a_lost_answer_need_no_room_twice(
+    conn: Connection, make_task: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task("narrow", None, max_queued=2)
+    ids = [uuid.uuid4() for _ in range(4)]
+    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
+    first = zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}])
+    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
+    assert zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}]) == first
+    with pytest.raises(QueueFull):
+        zeke_jobs.send_many("narrow", [{"n": 3}])
+    assert count(conn) == 2
+
+
+def test_two_senders_of_many_with_the_same_unique_keys_in_another_order_do_not_block_each_other(
+    conn: Connection, database: str
+) -> None:
+    payloads = [{"n": n} for n in range(400)]
+    barrier = threading.Barrier(2)
+    failures: list[Exception] = []
+
+    def sender(given: list[dict[str, int]]) -> None:
+        with closing(psycopg2.connect(database)) as own:
+            for _ in range(10):
+                barrier.wait()
+                try:
+                    zeke_jobs.send_many("anything", given, unique=True, connection=own)
+                except psycopg2.Error as error:
+                    failures.append(error)
+                own.rollback()
+
+    threads = [threading.Thread(target=sender, args=(given,)) for given in (payloads, payloads[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert count(conn) == 0
+
+
+def test_many_with_repetitions_answer_with_the_first_job_of_each(conn: Connection) -> None:
+    other = "6f2e1c3a-0000-4000-8000-000000000002"
+    before = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique="story_id")
+    sent = zeke_jobs.send_many("analyze-story", [{"story_id": s} for s in (other, STORY, other)], unique="story_id")
+    assert [one.duplicate for one in sent] == [False, True, True]
+    assert [sent[1].id, sent[2].id] == [before.id, sent[0].id]
+    assert count(conn) == 2
+
+
+def test_many_notice_a_changed_catalogue(make_task: Callable[..., None]) -> None:
+    zeke_jobs.send_many("anything", [{"a": 1}])
+    make_task("anything", Analyze, revision=2)
+    with pytest.raises(InvalidPayload):
+        zeke_jobs.send_many("anything", [{"a": 1}])

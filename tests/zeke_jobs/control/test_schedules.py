@@ -1,0 +1,141 @@
+"""What people do to schedules: pause, resume, run, backfill."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
+from zeke_jobs.control import schedules
+from zeke_jobs.errors import QueueFull, UnknownTask
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.fixture
+def world(conn: Connection) -> World:
+    made = World(conn)
+    made.put(payload={"reason": "schedule"})
+    return made
+
+
+def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world: World) -> None:
+    assert schedules.pause(world.conn, "pull", by="ann@here", reason="feed is broken")
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused by ann@here since 2025-06-04 09"]
+    row = world.schedule()
+    assert (row["paused"], row["paused_by"], row["paused_on"], row["pause_reason"]) == (
+        True,
+        "ann@here",
+        NINE,
+        "feed is broken",
+    )
+
+
+def test_a_pause_outlives_a_new_file(world: World) -> None:
+    schedules.pause(world.conn, "pull", by="ann@here")
+    world.put(at="*/2 * * * *")
+    assert "skipped paused by ann@here" in world.beat(NINE + 2 * MINUTE)[0]
+
+
+def test_the_first_pause_stands(world: World) -> None:
+    schedules.pause(world.conn, "pull", by="ann@here")
+    assert not schedules.pause(world.conn, "pull", by="bob@here")
+    assert world.schedule()["paused_by"] == "ann@here"
+
+
+def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
+    world.put(missed="all")
+    world.beat(NINE)
+    schedules.pause(world.conn, "pull", by="ann@here")
+    world.at(NINE + 12 * MINUTE)
+    assert schedules.resume(world.conn, "pull")
+    assert not schedules.resume(world.conn, "pull")
+    assert world.beat(NINE + 16 * MINUTE) == ["09:15 sent"]
+
+
+def test_a_pause_by_an_alias_is_the_task_s(world: World) -> None:
+    schedules.pause(world.conn, "old-pull", by="ann@here")
+    assert world.schedule()["paused"]
+
+
+def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World) -> None:
+    schedules.pause(world.conn, "pull", by="ann@here")
+    job = schedules.run_now(world.conn, "pull")
+    [row] = world.rows("SELECT message_id::text AS id, message, scheduled_for FROM zeke_jobs.queue")
+    assert (row["id"], row["message"]["kwargs"], row["scheduled_for"]) == (str(job), {"reason": "schedule"}, None)
+
+
+def test_a_run_now_does_not_keep_the_next_tick_out(world: World) -> None:
+    schedules.run_now(world.conn, "pull")
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+
+
+def test_a_run_now_of_a_full_queue_is_an_error(world: World) -> None:
+    world.put("small", max_queued=1)
+    schedules.run_now(world.conn, "small")
+    with pytest.raises(QueueFull):
+        schedules.run_now(world.conn, "small")
+
+
+def test_the_next_ticks_are_reckoned_from_now(world: World) -> None:
+    assert schedules.next_ticks(world.conn, "pull", 2) == [NINE + 5 * MINUTE, NINE + 10 * MINUTE]
+
+
+def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
+    world.beat(NINE + 5 * MINUTE)
+    world.beat(NINE + 10 * MINUTE)  # skipped: overlap
+    world.at(NINE + 21 * MINUTE)
+    ticks = schedules.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
+    assert [shown(tick) for tick in ticks] == ["09:00 sent", "09:05 skipped sent before", "09:10 sent", "09:15 sent"]
+    assert world.jobs() == ["09:00", "09:05", "09:10", "09:15"]
+    assert [row["origin"] for row in world.ticks()] == ["backfill", "schedule", "backfill", "backfill"]
+    again = schedules.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
+    assert {tick.reason for tick in again} == {"sent before"}
+
+
+def test_a_dry_run_of_a_backfill_writes_nothing(world: World) -> None:
+    world.at(NINE + 11 * MINUTE)
+    ticks = schedules.backfill(world.conn, "pull", NINE, NINE + 10 * MINUTE, dry_run=True)
+    assert [shown(tick) for tick in ticks] == ["09:00 sent", "09:05 sent", "09:10 sent"]
+    assert world.jobs() == []
+    assert world.ticks() == []
+
+
+def test_backfilled_ticks_are_not_sent_again_by_the_schedule(world: World) -> None:
+    world.put(missed="all")
+    world.beat(NINE)
+    world.at(NINE + 11 * MINUTE)
+    schedules.backfill(world.conn, "pull", NINE + 5 * MINUTE, NINE + 5 * MINUTE)
+    assert world.beat(NINE + 11 * MINUTE) == ["09:10 sent"]
+
+
+def test_jobs_of_a_backfill_do_not_keep_the_schedule_s_ticks_out(world: World) -> None:
+    world.beat(NINE)
+    world.at(NINE + 4 * MINUTE)
+    schedules.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE)
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+
+
+@pytest.mark.parametrize(("start", "end"), [(NINE, NINE - MINUTE), (NINE, NINE + MINUTE)])
+def test_a_backfill_of_a_time_that_has_not_passed_is_refused(world: World, start: object, end: object) -> None:
+    with pytest.raises(ValueError, match="expected a range that has passed"):
+        schedules.backfill(world.conn, "pull", start, end)  # type: ignore[arg-type]
+
+
+def test_a_backfill_of_ten_years_is_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="expected at most 10000 ticks, got more"):
+        schedules.backfill(world.conn, "pull", NINE - timedelta(days=3650), NINE)
+
+
+def test_a_task_without_a_schedule_is_refused_by_name(world: World) -> None:
+    world.put("plain", at=None)
+    with pytest.raises(schedules.NoSchedule, match="got plain, which has no cron"):
+        schedules.run_now(world.conn, "plain")
+
+
+def test_an_unknown_task_is_refused_with_the_nearest_name(world: World) -> None:
+    with pytest.raises(UnknownTask, match="pull"):
+        schedules.pause(world.conn, "pul", by="ann@here")

@@ -1,0 +1,159 @@
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from zeke_jobs.core import logs
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("ZEKE_JOBS_LOG_FORMAT", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_a_line_is_one_json_object_with_what_was_bound() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logs.get_logger(task="fetch-content", job_id="42").info("fetched", bytes=10)
+    line = json.loads(stream.getvalue())
+    assert line["task"] == "fetch-content"
+    assert line["job_id"] == "42"
+    assert line["event"] == "fetched"
+    assert line["bytes"] == 10
+    assert line["level"] == "info"
+
+
+def test_the_libraries_lines_have_the_same_form() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logging.getLogger("dramatiq.worker").warning("lost %s", "it")
+    assert json.loads(stream.getvalue())["event"] == "lost it"
+
+
+def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    secret = "x" * 40
+    try:
+        int(secret[:0])
+    except ValueError:
+        logs.get_logger().exception("failed")
+    assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
+    assert stream.getvalue().count("\n") == 1
+    assert secret not in json.loads(stream.getvalue())["exception"].replace(
+        'secret = "-".join(["hunter2", "hunter2"])', ""
+    )
+
+
+def test_the_readable_form_is_not_json() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=False)
+    logs.get_logger(task="fetch-content").info("fetched")
+    assert "fetched" in stream.getvalue()
+    assert "task=fetch-content" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_the_environment_chooses_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    stream = io.StringIO()
+    logs.configure(stream)
+    logs.get_logger().info("x")
+    assert json.loads(stream.getvalue())["event"] == "x"
+
+
+def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
+    stream = io.StringIO()
+    logs.configure(stream)
+    logs.get_logger().info("x")
+    assert not stream.getvalue().startswith("{")
+
+
+def test_configuring_twice_writes_each_line_once() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    logger = logs.get_logger()
+    logs.configure(first, json=True)
+    logs.configure(second, json=True)
+    logger.info("once")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("\n") == 1
+
+
+def test_http_clients_are_quiet_about_each_request() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logging.getLogger("httpx").info("HTTP Request: GET …")
+    assert stream.getvalue() == ""
+
+
+def test_the_scheduler_lists_its_crons_and_is_quiet_about_each_beat() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    periodiq = logging.getLogger("periodiq")
+    periodiq.info("Registered periodic actors:")
+    periodiq.info("")
+    periodiq.info("    * * * * *   zeke_jobs.executor:zeke-metronome@default ")
+    periodiq.info("    0 9 * * *   zeke_jobs.executor:greet@default ")
+    periodiq.info("Scheduling %s at %s.", "Actor(zeke-metronome)", "09:00")
+    periodiq.error("Scheduling failed")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "Registered periodic actors:",
+        "    0 9 * * *   zeke_jobs.executor:greet@default ",
+        "Scheduling failed",
+    ]
+
+
+def _raise(message: str) -> None:
+    raise ValueError(message)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "<odd \x1b]0;title\x07>"
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_nothing_in_a_line_forges_another_or_commands_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, colours: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR" if colours else "NO_COLOR", "1")
+    stream = io.StringIO()
+    logs.configure(stream, json=False)
+    log = logs.get_logger(task="t\x1b[2J", key="a\n12:00:00 [info     ] forged")
+    try:
+        _raise("no\n12:00:00 [info     ] forged in a traceback\x9b2J")
+    except ValueError:
+        log.exception(
+            "failed\r\n12:00:00 [info     ] forged too", odd=Odd(), bidi="\u202egnp.exe", nested={"a\x1bc": 1}
+        )
+    logging.getLogger("dramatiq.worker").warning("lost\n12:00:00 [info     ] %s", "\x1bc")
+    text = stream.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", plain)
+    assert [line for line in plain.splitlines() if line.startswith("12:00:00")] == []
+    assert r"t\x1b[2J" in plain
+    assert r"\x9b2J" in plain
+    assert plain.count("\n    Traceback") == 1
+
+
+def test_json_lines_hold_no_character_that_commands_a_terminal() -> None:
+    stream = io.StringIO()
+    logs.configure(stream, json=True)
+    logs.get_logger(key="\x9b2J\x7f\u202e\u2028 ä").info("x")
+    assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
+    assert json.loads(stream.getvalue())["key"] == "\x9b2J\x7f\u202e\u2028 ä"
+    assert "ä" in stream.getvalue()

@@ -1,0 +1,208 @@
+"""Fire times, compared with scans over every minute, and the cases of docs/schedules.md by hand."""
+
+from __future__ import annotations
+
+from array import array
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zeke_jobs.cron.calendar import Cron, parse
+
+ZONES = {  # the first of three years in which something happens
+    "UTC": 2023,
+    "Europe/Paris": 2023,
+    "Europe/Dublin": 2023,  # its winter time is the exception
+    "America/New_York": 2023,
+    "America/St_Johns": 2010,  # half hours; until 2011 at one minute past midnight
+    "America/Santiago": 2022,  # at midnight, on dates that move
+    "America/Caracas": 2015,  # half an hour for good
+    "Africa/Casablanca": 2022,  # back for Ramadan
+    "Asia/Kathmandu": 2023,  # +05:45
+    "Asia/Gaza": 2021,  # by decree
+    "Asia/Beirut": 2022,  # at midnight
+    "Australia/Lord_Howe": 2023,  # half an hour
+    "Antarctica/Troll": 2023,  # two hours
+    "Pacific/Apia": 2010,  # no 30 December 2011
+    "Pacific/Chatham": 2023,  # at 02:45
+}
+MINUTE = timedelta(minutes=1)
+DAY = 1440
+
+
+class Scan:
+    """Brute force: what the wall clock shows at every minute of a period, counted from the clock's year 1."""
+
+    def __init__(self, zone: str, start: datetime, end: datetime) -> None:
+        self.start = start
+        self.shown, self.new, self.jumps = array("l"), array("l"), list[tuple[int, range]]()
+        tz = ZoneInfo(zone)
+        at, latest = start.replace(tzinfo=tz), None  # fromutc() wants UTC's digits under its own name
+        for _ in range(int((end - start) / MINUTE)):
+            shown = tz.fromutc(at)
+            wall = (shown.toordinal() * 24 + shown.hour) * 60 + shown.minute
+            if latest is not None and wall > latest + 1:
+                self.jumps.append((len(self.shown), range(latest + 1, wall)))
+            self.shown.append(wall)
+            self.new.append(wall if latest is None or wall > latest else -1)
+            latest = wall if latest is None else max(latest, wall)
+            at += MINUTE
+
+    def fires(self, cron: Cron) -> list[datetime]:
+        """The minutes at which it is time: by what is shown, or by what is shown or jumped for the first time."""
+        due = self._matching(cron)
+        if len(cron.fields.hours) == 24:
+            found = {index for index, wall in enumerate(self.shown) if wall in due}
+        else:
+            found = {index for index, wall in enumerate(self.new) if wall in due}
+            found |= {index for index, left_out in self.jumps if not due.isdisjoint(left_out)}
+        return [self.start + index * MINUTE for index in sorted(found)]
+
+    def _matching(self, cron: Cron) -> set[int]:
+        fields, due = cron.fields, set()
+        for day in range(min(self.shown) // DAY, max(self.shown) // DAY + 1):
+            date = datetime.fromordinal(day)
+            dom, dow = date.day in fields.days, date.isoweekday() % 7 in fields.weekdays
+            both = fields.any_day or fields.any_weekday
+            if date.month in fields.months and ((dom and dow) if both else (dom or dow)):
+                due |= {day * DAY + h * 60 + m for h in fields.hours for m in fields.minutes}
+        return due
+
+
+LINES = (
+    "0 * * * *",
+    "7-59/17 * * * *",
+    "30 2 * * *",
+    "*/30 2 * * *",
+    "0,15 0 * * *",
+    "*/15 0-3 * * *",
+    "45 1,2,3 * * sun",
+    "0 0 1,30 * 5",
+    "10 */2 */3 * mon-fri",
+    "59 23 29 2 *",
+)
+
+
+@pytest.mark.parametrize(("zone", "year"), ZONES.items())
+def test_fire_times_of_three_years_equal_a_scan_over_every_minute(zone: str, year: int) -> None:
+    start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 3, 1, 1, tzinfo=UTC)
+    scan = Scan(zone, start, end)
+    for line in LINES:
+        cron = parse(line)
+        found = list(cron.between(start - MINUTE, end - MINUTE, ZoneInfo(zone)))
+        assert found == scan.fires(cron), line
+
+
+@cache
+def changes(zone: str) -> list[datetime]:
+    """The hours before which the zone's offset changed."""
+    tz = ZoneInfo(zone)
+    hours = [datetime(2005, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(24 * 365 * 25)]
+    offsets = [hour.astimezone(tz).utcoffset() for hour in hours]
+    return [hour for hour, a, b in zip(hours[1:], offsets, offsets[1:], strict=False) if a != b] or hours[::5000]
+
+
+def lists(low: int, high: int) -> st.SearchStrategy[str]:
+    value = st.integers(low, high)
+    ranges = st.tuples(value, value).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    steps = st.tuples(st.one_of(st.just("*"), ranges), st.integers(1, min(high - low, 30))).map("{0[0]}/{0[1]}".format)
+    term = st.one_of(value.map(str), ranges, steps)
+    return st.one_of(st.just("*"), st.lists(term, min_size=1, max_size=3).map(",".join))
+
+
+LINE = st.tuples(lists(0, 59), lists(0, 23), lists(1, 28), lists(1, 12), lists(0, 6)).map(" ".join)
+NEAR_MIDNIGHT = st.tuples(lists(0, 59), st.one_of(lists(0, 4), st.just("23,0"))).map(lambda p: f"{p[0]} {p[1]} * * *")
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_any_line_around_any_clock_change_equals_a_scan_over_every_minute(data: st.DataObject) -> None:
+    zone = data.draw(st.sampled_from(list(ZONES)))
+    change = data.draw(st.sampled_from(changes(zone)))
+    cron = parse(data.draw(st.one_of(LINE, NEAR_MIDNIGHT)))
+    start, end = change - timedelta(days=2), change + timedelta(days=2)
+    expected = Scan(zone, start, end).fires(cron)
+    assert list(cron.between(start - MINUTE, end - MINUTE, ZoneInfo(zone))) == expected
+    moment = start + timedelta(
+        days=1,
+        seconds=data.draw(st.integers(0, 2 * 86400)),
+        microseconds=data.draw(st.sampled_from([0, 1, 999_999])),
+    )
+    following = cron.next_after(moment, ZoneInfo(zone))
+    assert following is not None
+    assert following > moment
+    assert [tick for tick in expected if tick > moment][:1] == [t for t in [following] if t < end]
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "schedules.md"
+CASES = [
+    [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
+    for line in PAGE.read_text(encoding="utf-8").partition("## Clock changes")[2].partition("\n## ")[0].splitlines()
+    if line.startswith("| `")
+]
+
+
+@pytest.mark.parametrize(("line", "zone", "start", "fires"), CASES)
+def test_a_clock_change_does_what_the_documentation_says(line: str, zone: str, start: str, fires: str) -> None:
+    tz = ZoneInfo(zone)
+    expected = fires.split(", ")
+    begun = datetime.fromisoformat(start).replace(tzinfo=tz) - timedelta(seconds=1)
+    ticks = islice(parse(line).between(begun, datetime(2030, 1, 1, tzinfo=UTC), tz), len(expected))
+    assert [tick.astimezone(tz).strftime("%d %H:%M %z") for tick in ticks] == expected
+
+
+def test_the_documentation_has_cases_of_clock_changes() -> None:
+    assert len(CASES) > 10
+
+
+@pytest.mark.parametrize("line", ["0 0-23 * * *", "0 */1 * * *", "0 0-11,12-23 * * *"])
+def test_every_way_to_write_every_hour_follows_real_time(line: str) -> None:
+    tz = ZoneInfo("Europe/Paris")
+    start, end = datetime(2025, 10, 25, 22, tzinfo=UTC), datetime(2025, 10, 26, 4, tzinfo=UTC)
+    assert len(list(parse(line).between(start, end, tz))) == 6
+
+
+@pytest.mark.parametrize("line", ["@weekly", "0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * sun-sun"])
+def test_sunday_is_sunday_however_it_is_written(line: str) -> None:
+    tick = parse(line).next_after(datetime(2025, 6, 4, tzinfo=UTC), UTC)
+    assert tick is not None
+    assert f"{tick:%A %d}" == "Sunday 08"
+
+
+def test_either_day_is_enough_when_both_are_restricted() -> None:
+    ticks = parse("0 0 13 * fri").between(datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 15, tzinfo=UTC), UTC)
+    assert [f"{t:%m-%d}" for t in ticks] == ["06-06", "06-13", "06-20", "06-27", "07-04", "07-11", "07-13"]
+
+
+def test_both_days_must_match_when_one_starts_with_a_star() -> None:
+    ticks = parse("0 0 */2 * mon").between(datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC), UTC)
+    assert [f"{t:%m-%d}" for t in ticks] == ["06-09", "06-23"]
+
+
+def test_fire_times_come_out_in_utc() -> None:
+    tick = parse("0 9 * * *").next_after(datetime(2025, 6, 4, tzinfo=UTC), ZoneInfo("Asia/Kathmandu"))
+    assert tick == datetime(2025, 6, 4, 3, 15, tzinfo=UTC)
+    assert tick.tzinfo is UTC
+
+
+def test_a_fire_time_is_after_the_moment_and_not_at_it() -> None:
+    nine = datetime(2025, 6, 4, 9, tzinfo=UTC)
+    cron = parse("0 9 * * *")
+    assert cron.next_after(nine, UTC) == nine + timedelta(days=1)
+    assert cron.next_after(nine - timedelta(microseconds=1), UTC) == nine
+    assert list(cron.between(nine - timedelta(days=1), nine, UTC)) == [nine]
+
+
+def test_no_fire_time_is_left_at_the_end_of_the_calendar() -> None:
+    assert parse("0 0 29 2 *").next_after(datetime(9997, 1, 1, tzinfo=UTC), UTC) is None
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a time with a zone"):
+        parse("@daily").next_after(datetime(2025, 1, 1), UTC)  # noqa: DTZ001

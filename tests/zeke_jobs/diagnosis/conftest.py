@@ -1,0 +1,113 @@
+"""Fixtures of the tests of looking: jobs straight in the table, workers that know tasks, a clock to move."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs.diagnosis.why import Explanation, why
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+TABLES = """zeke_jobs.queue, zeke_jobs.task, zeke_jobs.gate, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.worker, zeke_jobs.lease,
+  zeke_jobs.breach, zeke_jobs.history, zeke_jobs.tick, zeke_jobs.schedule_state, zeke_jobs.schedule_beat"""
+
+
+class Scene(Jobs):
+    """A database at noon: jobs, workers that serve all tasks in force, and what ``why`` says of one."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn)
+        self.passed = timedelta(0)
+        set_clock(conn, NOON)
+
+    def later(self, seconds: float) -> None:
+        """Move the clock on."""
+        self.passed += timedelta(seconds=seconds)
+        set_clock(self.conn, NOON + self.passed)
+
+    def serve(self, pid: int = 1, *, threads: int = 8, tasks: list[str] | None = None, **columns: Any) -> UUID:
+        """Announce a worker process that has these tasks, by default all, and their queues."""
+        worker = uuid4()
+        known = self.rows("SELECT id, queue FROM zeke_jobs.task")
+        row = {
+            "id": worker,
+            "kind": "worker",
+            "host": "box",
+            "pid": pid,
+            "version": "1",
+            "queues": sorted({row["queue"] for row in known}),
+            "tasks": tasks if tasks is not None else [row["id"] for row in known],
+            "threads": threads,
+            "revision": 1,
+            "file_revision": 1,
+            "lost_after": timedelta(seconds=20),
+            **columns,
+        }
+        SQL.run(self.conn, "worker/register", **row)
+        return worker
+
+    def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
+        """Say that handlers started, as a heartbeat does."""
+        SQL.all(
+            self.conn,
+            "job/mark_started",
+            worker=worker,
+            ids=[claim["message_id"] for claim in claims],
+            claims=[claim["claim"] for claim in claims],
+            after=[0.0] * len(claims),
+        )
+
+    def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
+        """Claim the suspect that waits longest for a worker that has made itself empty, and start it."""
+        tasks = [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
+        (claim,) = SQL.all(self.conn, "job/claim_alone", worker=worker, queue=queue, tasks=tasks, want=1)
+        self.start(worker, [claim])
+        job: UUID = claim["message_id"]
+        return job
+
+    def suspect(self, task: str, deaths: int = 1) -> UUID:
+        """A due job during which so many workers died."""
+        (job,) = self.add(task)
+        self.rows(
+            "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s",
+            deaths,
+            deaths,
+            job,
+        )
+        return job
+
+    def why(self, job: UUID) -> Explanation:
+        return why(self.conn, job)
+
+    def reasons(self, job: UUID) -> dict[str, str]:
+        """What holds the job, by kind, in order."""
+        return {reason.kind: reason.sentence for reason in self.why(job).reasons}
+
+    def history(self, job: UUID) -> list[str]:
+        return [one.sentence for one in self.why(job).history]
+
+
+@pytest.fixture
+def database(module_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A migrated database that the module's tests share; each finds it empty. A clone for each takes longer than its test."""
+    monkeypatch.setenv("DATABASE_URL", module_database)
+    yield module_database
+    with closing(connect(module_database)) as conn, conn.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture
+def scene(conn: Connection) -> Scene:
+    return Scene(conn)

@@ -1,0 +1,48 @@
+"""docs/looking.md leaves no reason, finding, view or key out, and its pictures are there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs.diagnosis import ends, reasons, room
+from zeke_jobs.diagnosis.doctor import CHECKS
+
+if TYPE_CHECKING:
+    from tests.zeke_jobs.diagnosis.conftest import Scene
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
+KINDS = sorted(
+    one.kind
+    for module in (reasons, room, ends)
+    for _, one in inspect.getmembers(module, inspect.isclass)
+    if issubclass(one, reasons.Reason) and one is not reasons.Reason and one.__module__ == module.__name__
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_reason_is_explained(kind: str) -> None:
+    assert re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE), kind
+
+
+@pytest.mark.parametrize("name", ["unreachable", "wrong-address", "not-migrated", *(check.name for check in CHECKS)])
+def test_every_finding_is_explained(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \| (critical|warning|notice)", PAGE, re.MULTILINE), name
+
+
+def test_the_views_that_are_named_can_be_read(scene: Scene) -> None:
+    named = set(re.findall(r"`(zeke_jobs\.\w+)`", PAGE.partition("## Views")[2]))
+    assert len(named) >= 6
+    for view in named:
+        assert scene.rows(f"SELECT count(*) FROM {view}")
+
+
+def test_the_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", PAGE)
+    assert len(pictures) == 2
+    assert all((DOCS / picture).is_file() for picture in pictures)

@@ -1,0 +1,158 @@
+"""``max_wait``: whose waits are too long by the database's clock, and one line about each beginning and end for the whole fleet."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from zeke_jobs.control import pausing
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.scheduler import beat as metronome
+from zeke_jobs.scheduler import lateness
+
+if TYPE_CHECKING:
+    from tests.zeke_jobs.diagnosis.conftest import Scene
+
+TASKS = """
+  quick: {handler: 'H:echo', max_wait: 2m, concurrency: 1, retry: {limit: 2}}
+  patient: {handler: 'H:echo', uses: [ai], queue: slow, max_wait: 1h}
+  calm: {handler: 'H:echo'}
+"""
+TOP = "limits: {ai: {concurrency: 1}}"
+
+
+@pytest.fixture(autouse=True)
+def catalogue(scene: Scene) -> None:
+    scene.use(TASKS, TOP)
+
+
+def late(scene: Scene) -> list[str]:
+    return [row["task"] for row in scene.rows("SELECT task FROM zeke_jobs.task_wait WHERE is_late ORDER BY task")]
+
+
+def noted(scene: Scene) -> list[tuple[str, str]]:
+    return [(change["task"], change["event"]) for change in lateness.note(scene.conn)]
+
+
+def test_the_oldest_due_job_decides_and_a_task_without_max_wait_is_never_late(scene: Scene) -> None:
+    scene.add("quick")
+    scene.add("calm")
+    scene.later(100)
+    scene.add("quick", options='{"priority": 9}')
+    assert late(scene) == []
+    scene.later(21)
+    assert late(scene) == ["quick"]
+    [row] = scene.rows("SELECT wait, max_wait FROM zeke_jobs.task_wait WHERE task = 'quick'")
+    assert row == {"wait": timedelta(seconds=121), "max_wait": timedelta(minutes=2)}
+
+
+def test_jobs_that_are_not_due_do_not_count_and_their_wait_begins_when_they_are(scene: Scene) -> None:
+    scene.add("quick", options='{"delay": 300}')
+    assert scene.rows("SELECT wait, oldest_due FROM zeke_jobs.task_wait WHERE task = 'quick'") == [
+        {"wait": None, "oldest_due": None}
+    ]
+    scene.later(400)
+    assert late(scene) == []
+    scene.later(21)
+    assert late(scene) == ["quick"]
+
+
+def test_a_retry_waits_from_the_time_it_is_due(scene: Scene) -> None:
+    scene.add("quick")
+    worker = scene.serve()
+    scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=600.0)
+    scene.later(700)
+    assert late(scene) == []
+    scene.later(21)
+    assert late(scene) == ["quick"]
+
+
+def test_a_job_that_waits_for_a_limit_or_for_a_process_of_its_own_counts(scene: Scene) -> None:
+    worker = scene.serve()
+    scene.add("quick", 2)
+    scene.claim(worker, 2)
+    scene.later(121)
+    assert late(scene) == ["quick"]
+    scene.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")
+    assert late(scene) == ["quick"]
+
+
+@pytest.mark.parametrize("target", ["task/patient", "queue/slow", "limit/ai"])
+def test_what_somebody_paused_is_not_late_before_it_is_resumed(scene: Scene, target: str) -> None:
+    scene.add("patient")
+    pausing.pause(scene.conn, target, by="ann")
+    scene.later(3700)
+    assert late(scene) == []
+    pausing.resume(scene.conn, target)
+    assert late(scene) == ["patient"]
+
+
+def test_max_wait_is_changed_live(scene: Scene) -> None:
+    scene.add("quick")
+    scene.later(121)
+    assert late(scene) == ["quick"]
+    scene.use(TASKS.replace("max_wait: 2m", "max_wait: 10m"), TOP)
+    assert late(scene) == []
+
+
+def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_there_are(scene: Scene) -> None:
+    scene.add("quick", 30)
+    scene.later(121)
+    with capture_logs() as lines:
+        assert noted(scene) == [("quick", "begun")]
+        scene.later(60)
+        assert noted(scene) == []
+        scene.rows("UPDATE zeke_jobs.queue SET state = 'done'")
+        assert noted(scene) == [("quick", "ended")]
+        assert noted(scene) == []
+    begun, ended = lines
+    assert (begun["log_level"], begun["task"], begun["max_wait"], begun["oldest_waits"]) == (
+        "warning",
+        "quick",
+        "2m",
+        "2m1s",
+    )
+    assert (ended["log_level"], ended["task"], ended["since"]) == ("info", "quick", "2026-03-10 12:02:00 UTC")
+
+
+def test_a_breach_ends_too_when_the_task_leaves_the_file(scene: Scene) -> None:
+    scene.add("quick")
+    scene.later(121)
+    noted(scene)
+    scene.rows("DELETE FROM zeke_jobs.task WHERE id = 'quick'")
+    assert noted(scene) == [("quick", "ended")]
+
+
+def test_of_schedulers_that_look_at_once_one_says_it(scene: Scene, database: str) -> None:
+    scene.add("quick")
+    scene.later(121)
+    said: list[dict[str, Any]] = []
+    together = threading.Barrier(4)
+
+    def beat() -> None:
+        with closing(connect(database)) as conn:
+            together.wait(30)
+            said.extend(lateness.note(conn))
+
+    threads = [threading.Thread(target=beat) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [change["event"] for change in said] == ["begun"]
+
+
+def test_the_schedulers_beat_says_it(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metronome, "obey_signals", lambda: None)
+    monkeypatch.setattr(metronome, "_PROCESS", metronome._Process())
+    scene.add("quick")
+    scene.later(121)
+    with capture_logs() as lines:
+        metronome.beat(database)
+    metronome._say_goodbye()
+    assert [line["task"] for line in lines if line["event"] == "jobs wait longer than max_wait"] == ["quick"]

@@ -1,0 +1,578 @@
+"""``why`` gives the right reason, with its figures: each situation is made by the statements that make it in production."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import NOON, load
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.control import pausing
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import applying
+from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.worker.life import rescue
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from tests.zeke_jobs.diagnosis.conftest import Scene
+
+PLAIN = "  plain: {handler: 'H:echo', timeout: 1m, retry: {limit: 2}}\n"
+LIMITED = "  limited: {handler: 'H:echo', concurrency: 2}\n"
+POOL = "limits: {ai: {concurrency: 1}}"
+POOLED = "  one: {handler: 'H:echo', uses: [ai]}\n  two: {handler: 'H:echo', uses: [ai]}\n"
+BY = "ann@desk"
+AT = "2026-03-10 12:00:00 UTC"
+
+
+# What holds a queued job back
+
+
+def test_a_job_with_nothing_in_its_way_starts_next(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain")
+    assert list(scene.reasons(job)) == ["starts-next"]
+
+
+@pytest.mark.parametrize("target", ["task/one", "queue/default", "limit/ai"])
+def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene, target: str) -> None:
+    scene.use(POOLED, POOL)
+    scene.serve()
+    (job,) = scene.add("one")
+    pausing.pause(scene.conn, target, by=BY, reason="the model is down")
+    scene.later(15)
+    (reason,) = scene.why(job).reasons
+    assert reason.sentence == f"{target} is paused by {BY} since {AT} (15s): the model is down"
+    assert reason.help == f"zeke-jobs resume {target}"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "top", "target"),
+    [
+        ("  one: {handler: 'H:echo', paused: true}\n", "", "task/one"),
+        (POOLED, "limits: {ai: {concurrency: 1, paused: true}}", "limit/ai"),
+    ],
+)
+def test_a_pause_of_the_file_is_told_from_one_by_hand(scene: Scene, tasks: str, top: str, target: str) -> None:
+    scene.use(tasks, top)
+    scene.serve()
+    (job,) = scene.add("one")
+    (reason,) = scene.why(job).reasons
+    assert reason.sentence.startswith(f"{target} is paused by jobs.yaml since ")
+    assert "apply" in reason.help
+
+
+def test_a_task_at_its_limit_names_the_jobs_that_are_active(scene: Scene) -> None:
+    scene.use(LIMITED)
+    worker = scene.serve(pid=7)
+    first, second, third = scene.add("limited", 3)
+    assert len(scene.claim(worker, 3)) == 2
+    scene.later(60)
+    sentence = scene.reasons(third)["at-limit"]
+    assert sentence.startswith("its task limited is at its limit, 2 of 2 active: ")
+    for active in (first, second):
+        assert f"limited {active} on box:7 since {AT} (1m)" in sentence
+
+
+def test_a_full_pool_names_the_job_of_another_task_that_fills_it(scene: Scene) -> None:
+    scene.use(POOLED, POOL)
+    worker = scene.serve()
+    (active,) = scene.add("two")
+    scene.claim(worker, 1)
+    (job,) = scene.add("one")
+    sentence = scene.reasons(job)["at-limit"]
+    assert sentence == f"the shared limit ai is at its limit, 1 of 1 active: two {active} on box:1 since {AT} (0ms)"
+
+
+def test_a_rate_that_is_used_up_says_when_the_next_may_start(scene: Scene) -> None:
+    scene.use("  rated: {handler: 'H:echo', rate: 2/m}\n")
+    worker = scene.serve()
+    job = scene.add("rated", 3)[-1]
+    scene.complete(worker, scene.claim(worker, 3))
+    scene.later(20)
+    sentence = scene.reasons(job)["at-rate"]
+    assert sentence == (
+        "its task rated is at its rate, 2 of 2 starts within 1m; the next may start 2026-03-10 12:01:00 UTC (in 40s)"
+    )
+    scene.later(41)
+    scene.serve()
+    assert list(scene.reasons(job)) == ["starts-next"]
+
+
+def test_a_taken_key_names_the_job_that_has_it(scene: Scene) -> None:
+    scene.use("  keyed: {handler: 'H:echo', concurrency: {limit: 5, per_key: 1}}\n")
+    worker = scene.serve()
+    first, second = scene.add("keyed", 2, options='{"key": "example.org"}')
+    scene.claim(worker, 5)
+    sentence = scene.reasons(second)["key-taken"]
+    assert sentence.startswith(f"its key 'example.org' is taken, 1 of 1 active: keyed {first} on box:1 since ")
+
+
+def test_a_job_sent_for_later_says_when_it_is_due(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain", options='{"delay": "5 min"}')
+    assert scene.reasons(job) == {
+        "not-due": "it was sent for later: not before 2026-03-10 12:05:00 UTC (in 5m)",
+    }
+
+
+def test_a_deferred_job_says_until_when_and_why(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    scene.finish(worker, scene.claim(worker, 1)[0], "deferred", delay=90.0, reason="the budget of today is spent")
+    assert scene.reasons(job) == {
+        "deferred": "its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): the budget of today is spent"
+    }
+
+
+def test_a_job_between_attempts_says_the_error_the_time_and_what_is_left(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    error = json.dumps({"type": "OSError", "message": "no route"})
+    scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=30.0, error=error)
+    assert scene.reasons(job)["waits-for-retry"] == (
+        "attempt 1 failed (OSError: no route); the next one waits until 2026-03-10 12:00:30 UTC (in 30s), 2 retries left"
+    )
+    assert scene.history(job) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
+
+
+def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> None:
+    scene.use("  plain: {handler: 'H:echo'}\n  urgent: {handler: 'H:echo', priority: 5}\n")
+    scene.serve()
+    scene.add("plain", 2)
+    scene.add("plain", 3, options='{"priority": 9}')
+    scene.add("urgent", 1)
+    scene.later(1)
+    (job,) = scene.add("plain")
+    assert scene.reasons(job)["ahead"] == (
+        "before it go 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
+        "1 job of other tasks in its queue with a higher priority"
+    )
+
+
+def test_busy_workers_are_counted(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve(threads=2)
+    scene.add("plain", 2)
+    scene.claim(worker, 2)
+    (job,) = scene.add("plain")
+    assert scene.reasons(job)["workers-busy"] == (
+        "all 2 threads of the one process for queue default are busy (2 jobs claimed)"
+    )
+
+
+def test_without_any_worker_it_says_so(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain")
+    scene.later(21)  # its heartbeat stays out
+    assert scene.reasons(job) == {"unserved": "no worker is alive"}
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"queues": ["other"]}, "1 worker process alive, but none consumes queue default"),
+        (
+            {"tasks": ["else"]},
+            "1 worker process alive, but none of those that consume queue default has the task plain",
+        ),
+    ],
+)
+def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene, how: dict[str, list[str]], sentence: str) -> None:
+    scene.use(PLAIN)
+    scene.serve(**how)  # type: ignore[arg-type]
+    (job,) = scene.add("plain")
+    assert scene.reasons(job) == {"unserved": sentence}
+
+
+def test_workers_that_are_all_stopping_are_no_workers(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=True)
+    assert scene.reasons(job)["unserved"].endswith("but all that consume queue default are stopping")
+
+
+def test_a_task_that_is_not_in_force_is_named(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain")
+    scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
+    assert scene.reasons(job) == {"unknown-task": "no task in force is called plain, so nobody claims it"}
+
+
+def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, other_conn: Connection) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain")
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")  # somebody holds it while the others are moved
+        scene.use("  plain: {handler: 'H:echo', queue: slow}\n")
+    scene.serve()
+    assert scene.reasons(job)["moving"].startswith("its task is now plain in queue slow;")
+
+
+def died(scene: Scene, times: int) -> None:
+    for _ in range(times):
+        worker = scene.serve()
+        claims = scene.claim(worker, 1) or SQL.all(
+            scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=8
+        )
+        assert len(claims) == 1
+        scene.later(21)
+        rescue.rescue(scene.conn, get_logger("test"))
+
+
+def test_a_suspect_waits_to_run_alone_and_says_who_makes_room(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain")
+    died(scene, 1)
+    worker = scene.serve(pid=9)
+    assert "no worker makes itself empty yet" in scene.reasons(job)["suspect"]
+    SQL.one(scene.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+    assert scene.reasons(job)["suspect"] == (
+        "a worker died while running it, so it waits to run alone in a process "
+        "(box:9 makes itself empty for it); after 3 deaths it fails"
+    )
+
+
+def test_one_of_several_suspects_says_with_how_many_others_it_may_run(scene: Scene) -> None:
+    scene.use(PLAIN)
+    jobs = scene.add("plain", 5)
+    scene.claim(scene.serve(), 5)
+    scene.later(21)
+    rescue.rescue(scene.conn, get_logger("test"))
+    later = scene.add("plain")[0]
+    worker = scene.serve(pid=9)
+    scene.beat(worker)
+    assert scene.reasons(jobs[0])["suspect"] == (
+        "a worker died while running it, so it waits to run in a process with 2 other suspects at most, and nothing else "
+        "(box:9 makes itself empty for it); after 3 deaths it fails"
+    )
+    assert f"empty to run plain {jobs[0]} with 2 other suspects, which" in scene.reasons(later)["kept-by-suspect"]
+    assert len(SQL.all(scene.conn, "job/claim_alone", worker=worker, queue="default", tasks=["plain"], want=2)) == 2
+    assert f"box:9 runs plain {jobs[0]} with 1 other suspect since" in scene.reasons(later)["kept-by-suspect"]
+
+
+def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
+    scene.use(PLAIN)
+    suspect = scene.suspect("plain", deaths=2)
+    earlier, job = scene.add("plain", 2)
+    worker = scene.serve(pid=9)
+    assert "kept-by-suspect" not in scene.reasons(job)  # it goes on until its next heartbeat
+    scene.beat(worker)
+    scene.later(3)
+    found = scene.why(job).reasons
+    assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
+    assert found[0].sentence == (
+        f"the one process for queue default claims nothing else: box:9 makes itself empty to run plain {suspect} alone, "
+        f"which could start since {AT} (3s), because 2 workers died while running it"
+    )
+    assert scene.run_alone(worker) == suspect
+    scene.later(20)
+    scene.beat(worker)
+    (reason,) = scene.why(earlier).reasons
+    assert reason.sentence == (
+        f"the one process for queue default claims nothing else: box:9 runs plain {suspect} alone "
+        "since 2026-03-10 12:00:03 UTC (20s), because 2 workers died while running it"
+    )
+    assert reason.help == (
+        f"wait until it has ended, or: zeke-jobs cancel {suspect}; "
+        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
+    )
+    claim = {"message_id": suspect, "claim": scene.row(suspect)["claim"]}
+    scene.complete(worker, [claim])
+    assert list(scene.reasons(earlier)) == ["starts-next"]
+
+
+def test_a_suspect_of_another_queue_keeps_the_process_too(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo', queue: slow}\n")
+    suspect = scene.suspect("slow")
+    worker = scene.serve()
+    scene.beat(worker)
+    (job,) = scene.add("plain")
+    assert f"box:1 makes itself empty to run slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
+    scene.run_alone(worker, "slow")
+    assert f"box:1 runs slow {suspect} alone" in scene.reasons(job)["kept-by-suspect"]
+
+
+def test_a_suspect_that_a_pause_holds_back_keeps_nobody(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
+    scene.suspect("slow")
+    scene.beat(scene.serve())
+    (job,) = scene.add("plain")
+    assert list(scene.reasons(job)) == ["kept-by-suspect"]
+    pausing.pause(scene.conn, "task/slow", by=BY)
+    assert list(scene.reasons(job)) == ["starts-next"]
+
+
+def test_a_job_that_is_not_due_waits_for_no_suspect(scene: Scene) -> None:
+    scene.use(PLAIN + "  slow: {handler: 'H:echo'}\n")
+    scene.suspect("slow")
+    scene.beat(scene.serve())
+    (job,) = scene.add("plain", options='{"delay": 60}')
+    pausing.pause(scene.conn, "task/plain", by=BY)
+    assert list(scene.reasons(job)) == ["paused", "not-due"]
+
+
+def test_where_another_process_goes_on_a_job_waits_for_no_suspect(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.suspect("plain")
+    kept, other = scene.serve(pid=1), scene.serve(pid=2, threads=2)
+    scene.beat(kept)
+    scene.run_alone(kept)
+    (job,) = scene.add("plain")
+    assert list(scene.reasons(job)) == ["starts-next"]
+    assert len(scene.claim(other, 1)) == 1
+    scene.add("plain")
+    scene.claim(other, 1)
+    (job,) = scene.add("plain")
+    assert scene.reasons(job) == {
+        "workers-busy": "all 2 threads of the one process for queue default are busy (2 jobs claimed); "
+        "kept by suspects: 1 more process"
+    }
+
+
+@pytest.mark.parametrize("how", ["stopping", "silent", "without the task"])
+def test_a_process_that_does_not_serve_a_job_does_not_go_on_with_it(scene: Scene, how: str) -> None:
+    scene.use(PLAIN)
+    scene.suspect("plain")
+    other = scene.serve(pid=2, tasks=["else"] if how == "without the task" else None)
+    scene.later(21 if how == "silent" else 0)
+    worker = scene.serve()
+    scene.beat(worker)
+    (job,) = scene.add("plain")
+    scene.beat(other, stopping=True) if how == "stopping" else None
+    assert list(scene.reasons(job)) == ["kept-by-suspect"]
+
+
+def test_a_suspect_waits_for_another_one_that_runs_and_is_not_made_room_for(scene: Scene) -> None:
+    scene.use(PLAIN)
+    first, second = scene.suspect("plain"), scene.suspect("plain")
+    worker = scene.serve()
+    scene.beat(worker)
+    assert list(scene.reasons(first)) == list(scene.reasons(second)) == ["suspect"]
+    assert scene.run_alone(worker) == first
+    found = scene.reasons(second)
+    assert "no worker makes itself empty yet" in found["suspect"]
+    assert f"box:1 runs plain {first} alone" in found["kept-by-suspect"]
+
+
+def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
+    scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
+    scene.serve()
+    (job,) = scene.add("once", options='{"expires": 60}')
+    found = scene.reasons(job)
+    assert list(found) == ["starts-next", "expires", "stands-for-others"]
+    assert found["expires"] == "it is cancelled unless it starts by 2026-03-10 12:01:00 UTC (in 1m)"
+    assert "with the same n makes no second job" in found["stands-for-others"]
+    assert scene.add("once") == [job]
+
+
+def test_all_that_hold_a_job_back_are_there(scene: Scene) -> None:
+    scene.use(LIMITED)
+    worker = scene.serve()
+    scene.add("limited", 2)
+    scene.claim(worker, 2)
+    (job,) = scene.add("limited", options='{"delay": 60}')
+    pausing.pause(scene.conn, "task/limited", by=BY)
+    assert list(scene.reasons(job)) == ["paused", "not-due", "at-limit"]
+
+
+# What an active job does
+
+
+def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_lives(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve(pid=5)
+    (job,) = scene.add("plain")
+    (claim,) = scene.claim(worker, 1)
+    assert scene.reasons(job)["claimed"] == f"box:5 claimed it since {AT} (0ms); its handler is about to start"
+    scene.start(worker, [claim])
+    progress = json.dumps({"done": 3, "total": 10, "note": "pages"})
+    SQL.run(scene.conn, "job/progress", id=job, claim=claim["claim"], worker=worker, progress=progress)
+    scene.later(8)
+    assert scene.reasons(job) == {
+        "running": f"it runs on box:5 since {AT} (8s), attempt 1; timeout in 52s; last heartbeat 8s ago; progress: 3 of 10 pages"
+    }
+    scene.later(7)
+    assert list(scene.reasons(job)) == ["holder-silent", "running"]
+
+
+def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve(pid=5)
+    (job,) = scene.add("plain")
+    scene.claim(worker, 1)
+    scene.later(20)
+    scene.beat(worker)
+    assert list(scene.reasons(job)) == ["claimed"]
+    scene.later(1)
+    scene.beat(worker)
+    assert scene.reasons(job) == {
+        "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: it does not hold it"
+    }
+
+
+def test_an_active_job_that_is_being_cancelled_says_by_whom(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    scene.start(worker, scene.claim(worker, 1))
+    zeke_jobs.cancel(job, "wrong site", by=BY)
+    assert scene.reasons(job)["being-cancelled"] == (
+        f"it is being stopped: cancelled by {BY} since {AT} (0ms): wrong site"
+    )
+
+
+# How a job ended
+
+
+def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    scene.later(4)
+    claims = scene.claim(worker, 1)
+    children = scene.add("plain", 4, options=json.dumps({"parent": str(job)}))
+    scene.later(2)
+    scene.complete(worker, claims)
+    assert scene.reasons(job) == {
+        "completed": "it completed on 2026-03-10 12:00:06 UTC at attempt 1; it waited 4s and ran 2s"
+    }
+    first = ", ".join(map(str, children[:3]))
+    assert scene.history(job) == [f"it sent 4 jobs of plain (created: {first}, …)"]
+    assert scene.history(children[0]) == [f"plain {job} sent it"]
+
+
+def test_a_failed_job_says_each_attempt(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    error = json.dumps({"type": "OSError", "message": "no route"})
+    for outcome in ("retry", "retry", "failed"):
+        scene.finish(worker, scene.claim(worker, 1)[0], outcome, error=error)
+    (reason,) = scene.why(job).reasons
+    assert reason.sentence == f"it failed on {AT} at attempt 3 (no retries left): OSError: no route"
+    assert reason.help == f"zeke-jobs retry {job}"
+    assert [line.partition(" on ")[0] for line in scene.history(job)] == ["attempt 1", "attempt 2", "attempt 3"]
+
+
+def test_a_rejected_job_says_that_no_retry_could_help(scene: Scene) -> None:
+    scene.use(PLAIN)
+    worker = scene.serve()
+    (job,) = scene.add("plain")
+    error = json.dumps({"type": "Reject", "message": "not a feed"})
+    scene.finish(worker, scene.claim(worker, 1)[0], "failed", error=error)
+    assert "(no retry could help): Reject: not a feed" in scene.reasons(job)["failed"]
+
+
+def test_a_quarantined_job_names_the_deaths(scene: Scene) -> None:
+    scene.use(PLAIN.replace("limit: 2", "limit: 9"))
+    (job,) = scene.add("plain")
+    died(scene, 3)
+    sentence = scene.reasons(job)["quarantined"]
+    assert sentence.count("the worker process on box (pid 1) last proved life at") == 3
+    assert "death 3 of this job, quarantined" in sentence
+
+
+@pytest.mark.parametrize("by", [BY, None])
+def test_a_cancelled_job_says_by_whom(scene: Scene, by: str | None) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain")
+    zeke_jobs.cancel(job, "wrong site", by=by)
+    said = f" by {by}" if by else ""
+    assert scene.reasons(job) == {"cancelled": f"it was cancelled{said} on {AT}: wrong site"}
+
+
+def test_jobs_of_a_removed_task_say_who_applied_that(scene: Scene) -> None:
+    scene.use(PLAIN + LIMITED)
+    (job,) = scene.add("limited")
+    applying.apply(scene.conn, load(PLAIN), by=BY, message="gone", orders=Orders(cancel=frozenset({"limited"})))
+    assert scene.reasons(job) == {"cancelled": f"it was cancelled by {BY} on {AT}: its task was removed from jobs.yaml"}
+
+
+def test_a_job_that_runs_again_forgets_who_cancelled_it(scene: Scene) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain")
+    zeke_jobs.cancel(job, by=BY)
+    zeke_jobs.retry(job)
+    assert list(scene.reasons(job)) == ["starts-next"]
+    assert scene.row(job)["cancelled_by"] is None
+
+
+def test_an_expired_job_says_how_long_it_had_waited(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain", options='{"expires": 60}')
+    scene.later(61)
+    SQL.one(scene.conn, "job/expire", limit=10)
+    assert scene.reasons(job) == {
+        "expired": "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
+    }
+
+
+def test_a_job_that_is_too_late_to_start_does_not_start_next(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain", options='{"expires": 60}')
+    scene.later(61)
+    scene.serve()
+    assert scene.reasons(job) == {
+        "expires": "it had to start by 2026-03-10 12:01:00 UTC and did not: the next heartbeat of a worker cancels it"
+    }
+    assert scene.claim(scene.serve(), 1) == []
+
+
+def test_a_job_of_a_schedule_names_its_tick(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain", options=json.dumps({"scheduled_for": NOON.isoformat()}))
+    assert scene.history(job) == [f"its schedule sent it for the tick of {AT}"]
+
+
+# The command
+
+
+def test_the_command_answers_people_and_programs(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.use(PLAIN)
+    scene.serve()
+    (job,) = scene.add("plain")
+    pausing.pause(scene.conn, "task/plain", by=BY, reason="[odd]")
+    assert run(app, "zeke-jobs", ["why", str(job)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{job} plain created\n  task/plain is paused by {BY} since ")
+    assert "[odd]\n      zeke-jobs resume task/plain\n" in out
+    assert run(app, "zeke-jobs", ["why", str(job), "--json"]) == 0
+    (reason,) = json.loads(capsys.readouterr().out)["reasons"]
+    assert (reason["kind"], reason["by"], reason["target"]) == ("paused", BY, "task/plain")
+    assert reason["sentence"].startswith("task/plain is paused by")
+
+
+@pytest.mark.usefixtures("scene")
+@pytest.mark.parametrize(
+    ("job", "status", "message"),
+    [("7", 2, "expected id as a UUID, got '7'"), ("01a21011-c430-7126-bdde-a981c5582429", 1, "no job has it")],
+)
+def test_an_id_that_no_job_has_is_status_1_and_none_at_all_status_2(
+    capsys: pytest.CaptureFixture[str], job: str, status: int, message: str
+) -> None:
+    assert run(app, "zeke-jobs", ["why", job]) == status
+    assert message in capsys.readouterr().err
+
+
+def test_looking_changes_nothing_and_reads_one_moment(scene: Scene) -> None:
+    scene.use(PLAIN)
+    (job,) = scene.add("plain")
+    before = scene.rows("SELECT ctid, xmin, xmax FROM zeke_jobs.queue")
+    scene.why(job)
+    assert scene.rows("SELECT ctid, xmin, xmax FROM zeke_jobs.queue") == before

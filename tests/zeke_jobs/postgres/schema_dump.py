@@ -1,0 +1,51 @@
+"""What the migrations make of an empty database, as text: ``python -m tests.zeke_jobs.postgres.schema_dump`` writes zeke_jobs/sql/schema.sql."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import connect
+
+SCHEMA = Path(__file__).parents[3] / "zeke_jobs" / "sql" / "schema.sql"
+COMMAND = "nox -s schema"
+HEADER = f"-- All that the migrations of zeke_jobs make, for reading and review. Written by `{COMMAND}`; never edited, never run.\n"
+
+#: pg_dump's own remarks, session settings and one-time tokens: they differ from run to run or from version to version.
+_NOISE = re.compile(r"^(--.*|SET .*;|SELECT pg_catalog\.set_config\(.*|\\(un)?restrict .*)$", re.MULTILINE)
+
+
+def dump(url: str) -> str:
+    """The schemas of zeke_jobs in a migrated database, by the embedded server's pg_dump.
+
+    Raises:
+        subprocess.CalledProcessError: pg_dump refused; it has said why.
+    """
+    form = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"]
+    command = [str(embedded.binaries() / "pg_dump"), *form, "--schema=zeke_jobs", "--schema=pgboss", url]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return HEADER + "\n" + re.sub(r"\n{2,}", "\n\n", _NOISE.sub("", done.stdout)).strip() + "\n"
+
+
+def main() -> None:
+    """Write the file, from a server that lives only for it."""
+    with tempfile.TemporaryDirectory(prefix="zeke-schema-") as above:
+        # The folder above must let the server's unprivileged user through.
+        Path(above).chmod(0o755)
+        folder = Path(above) / "server"
+        url = embedded.ensure(folder, settings={"fsync": "off"})
+        try:
+            with closing(connect(url)) as conn:
+                migrate.migrate(conn)
+            SCHEMA.write_text(dump(url), encoding="utf-8")
+        finally:
+            embedded.stop(folder, mode="immediate")
+    print(f"{SCHEMA.name} written")
+
+
+if __name__ == "__main__":
+    main()

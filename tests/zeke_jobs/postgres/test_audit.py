@@ -1,0 +1,187 @@
+"""Who changed what: beside what people say of themselves stands the database's own word, and nobody rewrites it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from psycopg2.errors import InsufficientPrivilege
+
+import zeke_jobs
+from tests.zeke_jobs.postgres.test_roles import MEMBERS, TASKS, as_member, sign_up
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs import client
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.control import audit, pausing
+from zeke_jobs.postgres import roles, uninstall
+from zeke_jobs.revisions import boot
+from zeke_jobs.revisions.boot import author
+from zeke_jobs.top import actions
+from zeke_jobs.top.view import Command
+from zeke_jobs.worker.life import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+OPERATOR = MEMBERS[roles.OPERATOR]
+
+
+@pytest.fixture
+def zeke(
+    conn: Connection, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., str]:
+    """Runs a command as an operator; ``FILE`` is a jobs.yaml with one task less, which the revision before it has."""
+    monkeypatch.setenv("COLUMNS", "250")
+    boot.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
+    sign_up(conn)
+    file = tmp_path / "jobs.yaml"
+    file.write_text(load(TASKS).text)
+    monkeypatch.setenv("DATABASE_URL", as_member(database, roles.OPERATOR))
+
+    def call(*arguments: object) -> str:
+        status = run(app, "zeke-jobs", [str(file) if one == "FILE" else str(one) for one in arguments])
+        said = capsys.readouterr()
+        assert (status, said.err) == (0, ""), arguments
+        return said.out
+
+    return call
+
+
+def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
+    zeke: Callable[..., str], conn: Connection
+) -> None:
+    job, other, gone = (str(zeke_jobs.send(task, {"n": 1}).id) for task in ("echo", "echo", "gone"))
+    for command in (
+        ("cancel", job, "--reason", "not now"), ("retry", job), ("cancel", other), ("retry", "--task", "parrot", "--status", "cancelled"),
+        ("pause", "queue/default", "--reason", "a fire"), ("pause", "queue/default"), ("resume", "queue/default"),
+        ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
+        ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"),
+        ("apply", "FILE", "-m", "less", "--cancel", "gone"), ("set", "echo.priority=3", "-m", "a try"), ("rollback", 1, "-m", "back"),
+    ):  # fmt: skip
+        zeke(*command)
+    rows = json.loads(zeke("audit", "--json"))
+    assert {(row["login"], row["said_by"]) for row in rows if row["action"] not in ("boot", "roles")} == {
+        (OPERATOR, author())
+    }
+    found = [(row["action"], row["target"], row["reason"], row["jobs"] and len(row["jobs"])) for row in rows][::-1]
+    assert found[0][:2] == ("boot", "revision/1")
+    assert found[1] == ("roles", f"database/{conn.info.dbname}", None, None)
+    assert found[2:] == [
+        ("cancel", f"job/{job}", "not now", 1),
+        ("retry", f"job/{job}", None, 1),
+        ("cancel", f"job/{other}", None, 1),
+        ("retry", "task/parrot", "cancelled", 1),
+        ("pause", "queue/default", "a fire", None),
+        ("resume", "queue/default", None, None),
+        ("pause", "schedule/tick", None, None),
+        ("resume", "schedule/tick", None, None),
+        ("run", "schedule/tick", None, 1),
+        ("backfill", "schedule/tick", "2026-01-01T00:00+0000 to 2026-01-01T00:02+0000", 3),
+        ("cancel", "task/gone", "its task was removed from jobs.yaml", 1),
+        ("apply", "revision/2", "less", None),
+        ("set", "revision/3", "a try", None),
+        ("rollback", "revision/4", "back", None),
+    ]
+    assert all(row["done_on"] for row in rows)
+    assert [row["target"] for row in json.loads(zeke("audit", "--target", gone, "--json"))] == ["task/gone"]
+
+
+def test_the_login_is_not_what_the_caller_says(conn: Connection, zeke: Callable[..., str]) -> None:
+    job = zeke_jobs.send("echo", {"n": 1}).id
+    client.cancel(job, "why not", by="alice@elsewhere")
+    (entry,) = audit.listed(conn, actions=["cancel"])
+    assert (entry.login, entry.said_by, entry.jobs) == (OPERATOR, "alice@elsewhere", [job])
+    assert "alice@elsewhere" in zeke("audit")
+
+
+@pytest.mark.usefixtures("zeke")
+def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -> None:
+    job = str(zeke_jobs.send("echo", {"n": 1}).id)
+    url = as_member(database, roles.OPERATOR)
+    for verb, target in (("pause", "task/echo"), ("resume", "task/echo"), ("cancel", job), ("retry", job)):
+        actions.perform(url, Command(verb, target))  # type: ignore[arg-type]
+    found = audit.listed(conn, who=OPERATOR)
+    assert [(one.action, one.said_by) for one in found] == [
+        (verb, author()) for verb in ("retry", "cancel", "resume", "pause")
+    ]
+
+
+def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke: Callable[..., str]) -> None:
+    first, second = (zeke_jobs.send("echo", {"n": n}).id for n in (1, 2))
+    client.cancel(first, by="ann@here")
+    client.cancel(second, by="bob@there")
+    client.retry(first, by="bob@there")
+    (moment,) = [one.done_on for one in audit.listed(conn, actions=["retry"])]
+
+    def found(*options: object) -> list[str]:
+        return [row["action"] for row in json.loads(zeke("audit", "--json", *options))]
+
+    assert found("--who", "bob") == found("--who", "bob@there") == ["retry", "cancel"]
+    assert found("--who", "ann") == ["cancel"]
+    assert found("--who", OPERATOR) == ["retry", "cancel", "cancel"]
+    assert found("--who", OPERATOR, "--limit", "1") == ["retry"]
+    assert found("--action", "retry", "--action", "boot") == ["retry", "boot"]
+    assert found("--target", first) == ["retry", "cancel"]
+    assert found("--target", f"job/{second}") == ["cancel"]
+    assert found("--from", moment.isoformat()) == ["retry"]
+    assert found("--to", moment.isoformat(), "--who", OPERATOR) == ["cancel", "cancel"]
+    assert "nothing of this was changed by hand" in zeke("audit", "--who", "nobody")
+
+
+@pytest.mark.usefixtures("database")
+def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connection) -> None:
+    boot.sync(conn, load(TASKS))
+    pausing.pause(conn, "task/echo", by="me")
+    with conn.cursor() as cursor:
+        for statement in (
+            "UPDATE zeke_jobs.audit SET said_by = 'you'",
+            "DELETE FROM zeke_jobs.audit",
+            "TRUNCATE zeke_jobs.audit",
+        ):
+            with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
+                cursor.execute(statement)
+    assert [one.action for one in audit.listed(conn)] == ["pause", "boot"]
+
+
+def test_it_goes_by_its_retention_alone(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES
+            ('old', 'x', now() - interval '401 days'), ('young', 'x', now() - interval '399 days')"""
+        )
+        cursor.execute("UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
+    retention.take_turn(conn)
+    assert [one.action for one in audit.listed(conn)] == ["young"]
+
+
+def test_an_uninstall_which_takes_it_away_is_in_the_server_s_log(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("SET client_min_messages = log")
+    uninstall.uninstall(conn, uninstall.plan(conn, ()))
+    assert any("zeke-jobs uninstall: postgres removed the schema zeke_jobs of " in note for note in conn.notices)
+
+
+def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task("echo", None)
+    job = zeke_jobs.send("echo").id
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.queue SET state = 'done'")
+    assert not client.cancel(job).changed
+    assert not client.retry(job).changed
+    assert client.retry(task="echo") == []
+    assert not pausing.resume(conn, "task/echo")
+    theirs: Any = psycopg2.connect(conn.dsn)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute("UPDATE zeke_jobs.queue SET state = 'queued'")
+        client.cancel(job, connection=theirs)
+        theirs.rollback()
+    finally:
+        theirs.close()
+    assert audit.listed(conn) == []

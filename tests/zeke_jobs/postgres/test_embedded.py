@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import psycopg2
+import pytest
+from psycopg2.extras import wait_select
+
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    # Not pytest's tmp_path: the unprivileged user of the server could not enter it when the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="zeke-embedded-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def used() -> Iterator[Path]:
+    """A folder whose server ran, and was stopped."""
+    with open_folder() as path:
+        embedded.ensure(path / "used")
+        embedded.stop(path / "used")
+        yield path / "used"
+
+
+@pytest.fixture
+def folder(used: Path) -> Iterator[Path]:
+    """A copy of it."""
+    with open_folder() as path:
+        subprocess.run(["cp", "-a", used, path / "here"], check=True)
+        yield path / "here"
+        embedded.stop(path / "here", mode="immediate")
+
+
+def pid_of(folder: Path) -> int:
+    return int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+
+def works(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def answers(url: str) -> bool:
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT 41 + 1")
+        return cursor.fetchone() == (42,)
+
+
+def test_the_server_listens_only_on_a_socket_in_a_closed_folder(folder: Path) -> None:
+    with closing(connect(embedded.ensure(folder))) as conn, conn.cursor() as cursor:
+        cursor.execute("SHOW listen_addresses")
+        assert cursor.fetchone() == ("",)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
+
+
+def test_a_running_server_is_found_and_not_started_twice(folder: Path) -> None:
+    first = embedded.ensure(folder)
+    pid = pid_of(folder)
+    assert embedded.ensure(folder) == first
+    assert pid_of(folder) == pid
+
+
+def test_a_killed_server_is_started_again(folder: Path) -> None:
+    url = embedded.ensure(folder)
+    os.kill(pid_of(folder), signal.SIGKILL)
+    assert embedded.ensure(folder) == url
+    assert answers(url)
+
+
+def test_a_pid_file_that_names_a_stranger_harms_neither(folder: Path) -> None:
+    url = embedded.ensure(folder)
+    embedded.stop(folder)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (folder / "data" / "postmaster.pid").write_text(f"{stranger.pid}\n{folder / 'data'}\n")
+        assert embedded.ensure(folder) == url
+        assert answers(url)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Path) -> None:
+    url = embedded.ensure(folder)
+    spin = "DO $$ BEGIN WHILE clock_timestamp() < now() + interval '2 s' LOOP END LOOP; END $$"
+    with closing(psycopg2.connect(url, async_=True)) as conn:
+        wait_select(conn)
+        backend = conn.info.backend_pid
+        conn.cursor().execute(spin)
+        os.kill(pid_of(folder), signal.SIGKILL)
+        assert works(backend)
+        assert embedded.ensure(folder) == url
+    assert not works(backend)
+
+
+@pytest.mark.parametrize("left", ["", "12345", "garbage"], ids=["empty", "torn", "no-number"])
+def test_what_a_full_disk_left_of_a_pid_file_is_no_obstacle(folder: Path, left: str) -> None:
+    (folder / "data" / "postmaster.pid").write_text(left)
+    assert answers(embedded.ensure(folder))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param("4321\n/data\n1\n5432\n\n", id="before it has its socket"),
+        pytest.param("2147483647\n/data\n1\n5432\n/somewhere\n", id="of the last server"),
+        pytest.param("4321\n", id="half written"),
+    ],
+)
+def test_a_server_that_starts_is_not_taken_for_another_one(
+    folder: Path, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(psycopg2, "connect", lambda url, **_: asked.append(url))
+    (folder / "data" / "postmaster.pid").write_text(left)
+    with (folder / "alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        assert embedded.running(folder) is None
+    assert asked == []
+
+
+def test_a_copy_of_a_folder_has_a_server_of_its_own(folder: Path) -> None:
+    url = embedded.ensure(folder)
+    copy = folder.with_name("copy")
+    subprocess.run(["cp", "-a", folder, copy], check=True)
+    assert embedded.running(copy) is None
+    try:
+        assert embedded.ensure(copy) != url
+    finally:
+        embedded.stop(copy, mode="immediate")
+    assert answers(url)
+
+
+def test_data_that_was_made_by_half_is_made_again(folder: Path) -> None:
+    shutil.rmtree(folder / "data")
+    (folder / "half").mkdir()
+    (folder / "half" / "PG_VERSION").write_text("18\n")
+    assert answers(embedded.ensure(folder))
+
+
+def test_it_is_stopped_as_soon_as_it_has_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg2, "connect", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embedded.ensure(folder)
+    embedded.stop(folder)
+    assert embedded.running(folder) is None
+    assert not (folder / "data" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 100, 'it\'s "$(touch x)`", Ängström, 日本, back\\slash, percent%20'])
+def test_any_path_will_do_and_the_socket_is_private_all_the_same(name: str) -> None:
+    with open_folder() as above:
+        try:
+            url = embedded.ensure(above / name)
+            assert answers(url)
+            socket = Path(parse_qs(urlsplit(url).query)["host"][0])
+            assert stat.S_IMODE(socket.stat().st_mode) == 0o700
+            assert above not in socket.parents
+        finally:
+            embedded.stop(above / name, mode="immediate")
+    shutil.rmtree(socket)
+
+
+def test_a_users_own_settings_for_other_servers_are_not_taken_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PGPORT": "6543",
+        "PGDATA": "/nowhere",
+        "PGHOST": "nowhere.invalid",
+        "LOCPATH": "/nowhere",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert answers(embedded.ensure(folder))
+
+
+def test_three_starts_at_once_give_one_server(folder: Path) -> None:
+    program = f"from pathlib import Path; from zeke_jobs.postgres import embedded; print(embedded.ensure(Path({str(folder)!r})))"
+    starts = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    urls = {start.communicate()[0].strip() for start in starts}
+    assert [start.returncode for start in starts] == [0, 0, 0]
+    assert len(urls) == 1
+    assert answers(urls.pop())
+
+
+@pytest.mark.parametrize("setting", [{"max_connections": "many"}, {"no_such_thing": "x"}])
+def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path, setting: dict[str, str]) -> None:
+    with pytest.raises(
+        ZekeJobsError, match=r"^expected the embedded server to start, got: .*\n  help: its log is "
+    ) as failed:
+        embedded.ensure(folder, settings=setting)
+    assert next(iter(setting)) in str(failed.value)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+
+def test_a_migrated_database_has_nothing_pending(conn: Connection) -> None:
+    assert migrate.pending(conn) == []
+    migrate.verify(conn)
+
+
+def test_migrating_twice_applies_nothing_the_second_time(new_database: Callable[..., str]) -> None:
+    with closing(connect(new_database())) as conn:
+        first = [m.name for m in migrate.migrate(conn)]
+        assert first[:2] == ["0000_dramatiq_pg.sql", "0001_queue.sql"]
+        assert migrate.migrate(conn) == []
+
+
+def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
+    new_database: Callable[..., str],
+) -> None:
+    with (
+        closing(connect(new_database())) as conn,
+        pytest.raises(MigrationError, match="run: zeke-jobs migrate"),
+    ):
+        migrate.verify(conn)
+
+
+def test_an_edited_migration_is_refused(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_queue.sql'")
+    with pytest.raises(MigrationError, match=r"0001_queue\.sql was edited"):
+        migrate.migrate(conn)
+
+
+@pytest.mark.parametrize(("breaking", "refused"), [(True, True), (False, False)])
+def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(
+    conn: Connection, breaking: bool, refused: bool
+) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking) VALUES ('zeke_jobs', '9999_future.sql', 'x', %s)",
+            (breaking,),
+        )
+    if refused:
+        with pytest.raises(MigrationError, match=r"ahead.*9999_future"):
+            migrate.verify(conn)
+    else:
+        migrate.verify(conn)
+
+
+def test_an_unknown_package_is_named(conn: Connection) -> None:
+    with pytest.raises(MigrationError, match="'no_such_package'"):
+        migrate.pending(conn, ["no_such_package"])

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.postgres import embedded, state_folder
+from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Starts and stops, which do nothing."""
+    calls: list[str] = []
+
+    def ensure(_folder: Path) -> str:
+        calls.append("start")
+        return "postgresql://"
+
+    monkeypatch.setattr("zeke_jobs.postgres.server_programs.account", lambda _data: {})
+    monkeypatch.setattr(embedded, "ensure", ensure)
+    monkeypatch.setattr(embedded, "stop", lambda _folder: calls.append("stop"))
+    return calls
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files go that cannot be in their folder."""
+    monkeypatch.setattr("zeke_jobs.postgres.state_folder._candidates", lambda: iter([tmp_path / "state"]))
+    return tmp_path / "state"
+
+
+# Where the data is
+
+
+@pytest.mark.usefixtures("no_server")
+@pytest.mark.parametrize("name", ["app", "x" * 100, "a \"b\" 'c' $d"])
+def test_data_stays_in_its_folder_whatever_its_path(tmp_path: Path, name: str) -> None:
+    assert server_folder(tmp_path / name / ".zeke") == tmp_path / name / ".zeke" / "postgres"
+    assert why_elsewhere(tmp_path / name / ".zeke") == ""
+
+
+@pytest.mark.skipif(not ROOT, reason="only root runs servers as another user")
+def test_roots_data_is_elsewhere_below_a_folder_that_others_may_not_enter(tmp_path: Path, state: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert server_folder(closed / ".zeke").parent.parent == state
+    assert server_folder(closed / ".zeke") == server_folder(closed / ".zeke") != server_folder(closed / "other")
+    outermost = next(above for above in reversed((closed, *closed.parents)) if not above.stat().st_mode & 0o001)
+    assert why_elsewhere(closed / ".zeke") == (
+        f"PostgreSQL does not run as root, and other users may not enter {outermost}"
+    )
+
+
+@pytest.mark.skipif(not ROOT, reason="only root runs servers as another user")
+def test_root_keeps_a_folder_that_everybody_can_pass() -> None:
+    assert server_folder(Path("/usr/.zeke")) == Path("/usr/.zeke/postgres")
+
+
+@pytest.mark.usefixtures("no_server")
+def test_where_nothing_can_be_written_it_is_elsewhere(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkout").mkdir()
+    asked, access = tmp_path / "checkout" / ".zeke", os.access
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: access(path, mode) and not (path == tmp_path / "checkout" and mode & os.W_OK)
+    )
+    assert why_elsewhere(asked) == f"nothing can be written to {tmp_path / 'checkout'}"
+    with own_server(asked, "it"):
+        assert place(asked).parent == state
+    assert not asked.exists()
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_folder_that_was_moved_finds_its_data_again(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.postgres.own_server.why_elsewhere", lambda _: "a reason")
+    with own_server(tmp_path / "a" / ".zeke", "it"):
+        before = place(tmp_path / "a" / ".zeke")
+    assert before.parent == state
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert place(tmp_path / "b" / ".zeke") == before
+
+
+def test_data_that_is_there_stays_whatever_became_of_its_folder(tmp_path: Path, state: Path) -> None:
+    (tmp_path / "a\nb" / "postgres" / "data").mkdir(parents=True)
+    assert place(tmp_path / "a\nb") == tmp_path / "a\nb"
+
+
+def test_a_line_break_in_its_path_puts_it_elsewhere(tmp_path: Path, state: Path) -> None:
+    assert place(tmp_path / "a\nb").parent == state
+
+
+# The place of this user's own
+
+
+def test_the_place_elsewhere_is_closed_to_others_whatever_the_umask(state: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert state_folder.base() == state
+    finally:
+        os.umask(before)
+    assert state.stat().st_mode & 0o777 == (0o711 if ROOT else 0o700)
+
+
+@pytest.mark.parametrize("theirs", ["link", "open", "file"])
+def test_a_place_that_a_stranger_may_have_made_is_not_used(tmp_path: Path, state: Path, theirs: str) -> None:
+    if theirs == "link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        state.symlink_to(tmp_path / "elsewhere")
+    elif theirs == "open":
+        state.mkdir()
+        state.chmod(0o777)
+    else:
+        state.write_text("")
+    with pytest.raises(ConfigurationError, match="expected a folder that only this user can write to, got none of"):
+        state_folder.base()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root gives files away")
+def test_a_place_that_belongs_to_a_stranger_is_not_used(state: Path) -> None:
+    state.mkdir()
+    os.chown(state, 12345, -1)
+    with pytest.raises(ConfigurationError, match="got none of"):
+        state_folder.base()
+
+
+# One command at a time
+
+
+def test_a_second_command_is_refused_the_same_server(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path, "the first"), pytest.raises(ZekeJobsError) as refused, own_server(tmp_path, "the second"):
+        pass
+    assert f"got the first (process {os.getpid()}), which runs already" in str(refused.value)
+    assert no_server == ["start", "stop"]
+
+
+def test_git_ignores_a_data_folder_that_was_made_for_the_server(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path / ".zeke", "it"):
+        pass
+    assert (tmp_path / ".zeke" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_folder_that_was_there_gets_no_gitignore(tmp_path: Path, no_server: list[str]) -> None:
+    with own_server(tmp_path, "it"):
+        pass
+    assert not (tmp_path / ".gitignore").exists()
+
+
+def test_the_server_is_stopped_whatever_happens(tmp_path: Path, no_server: list[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), own_server(tmp_path, "it"):
+        raise KeyboardInterrupt
+    assert no_server == ["start", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "expected room for the embedded server's data in {place}, got a full disk"),
+        (errno.EDQUOT, "expected room for the embedded server's data in {place}, got a full disk"),
+        (errno.EACCES, "to be able to write to {place}, got: Permission denied"),
+        (errno.EROFS, "to be able to write to {place}, got: Read-only file system"),
+    ],
+)
+def test_a_place_that_takes_no_files_is_said_in_words(
+    tmp_path: Path, no_server: list[str], monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def full(_folder: Path) -> str:
+        raise OSError(number, os.strerror(number), "a file")
+
+    monkeypatch.setattr(embedded, "ensure", full)
+    with pytest.raises(ZekeJobsError) as refused, own_server(tmp_path, "it"):
+        pass
+    assert said.format(place=tmp_path) in str(refused.value)
+    assert no_server == ["stop"]
+
+
+def test_what_goes_wrong_while_it_runs_is_not_taken_for_trouble_with_the_server(
+    tmp_path: Path, no_server: list[str]
+) -> None:
+    with pytest.raises(PermissionError, match="mine"), own_server(tmp_path, "it"):
+        raise PermissionError(errno.EACCES, "mine")
+    assert no_server == ["start", "stop"]

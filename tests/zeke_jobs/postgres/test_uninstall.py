@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import typer
+
+from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs.cli.operation import uninstall as command
+from zeke_jobs.cli.run import run
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres import migrate, uninstall
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.uninstall import StillNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+PIPELINE = "actors.store"
+
+
+def objects(conn: Connection) -> set[str]:
+    """All that somebody made in the database."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+        )
+        schemas = {f"schema {row[0]}" for row in cursor.fetchall()}
+    return schemas | {row["object"] for row in SQL.all(conn, "migration/objects")}
+
+
+def remove(conn: Connection, *packages: str) -> list[str]:
+    return uninstall.uninstall(conn, uninstall.plan(conn, packages))
+
+
+@pytest.fixture
+def fresh(new_database: Callable[..., str]) -> Iterator[Connection]:
+    with closing(connect(new_database())) as connection:
+        yield connection
+
+
+def say(conn: Connection, sql: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
+    before = objects(fresh)
+    migrate.migrate(fresh, [PIPELINE])
+    assert objects(fresh) > before
+    assert remove(fresh, PIPELINE) == []
+    assert objects(fresh) == before
+
+
+def test_it_can_be_installed_again(fresh: Connection) -> None:
+    migrate.migrate(fresh, [PIPELINE])
+    remove(fresh, PIPELINE)
+    migrate.migrate(fresh, [PIPELINE])
+    migrate.verify(fresh, [PIPELINE])
+
+
+def test_tables_of_a_package_stay_unless_it_is_named(fresh: Connection) -> None:
+    migrate.migrate(fresh, [PIPELINE])
+    say(fresh, "INSERT INTO public.sources (type) VALUES ('rss')")
+    removal = uninstall.plan(fresh)
+    assert "table public.sources" in removal.left[PIPELINE]
+    lost = uninstall.uninstall(fresh, removal)
+    assert "default value for public.ai_calls.created_at" in lost
+    assert {"table public.sources", "table public.ai_calls"} < objects(fresh)
+    assert "schema zeke_jobs" not in objects(fresh)
+
+
+def test_a_table_that_was_there_before_us_is_never_removed(fresh: Connection) -> None:
+    say(
+        fresh,
+        "CREATE TABLE public.sources (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type text, name text, url text)",
+    )
+    migrate.migrate(fresh, [PIPELINE])
+    remove(fresh, PIPELINE)
+    assert "table public.sources" in objects(fresh)
+    assert "table public.raw_items" not in objects(fresh)
+
+
+def test_a_foreign_table_that_needs_one_of_ours_holds_everything_up(fresh: Connection) -> None:
+    migrate.migrate(fresh, [PIPELINE])
+    say(fresh, "CREATE TABLE public.mine (source_id uuid REFERENCES public.sources (id))")
+    with pytest.raises(StillNeeded, match="mine_source_id_fkey on table mine depends on table sources"):
+        remove(fresh, PIPELINE)
+    migrate.verify(fresh, [PIPELINE])
+
+
+@pytest.mark.parametrize(
+    ("foreign", "named"),
+    [
+        ("CREATE VIEW public.mine AS SELECT id FROM zeke_jobs.job", "view mine"),
+        ("CREATE TABLE public.mine (state zeke_jobs.state)", "table column public.mine.state"),
+        (
+            "CREATE FUNCTION public.mine(zeke_jobs.job_status) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function public.mine",
+        ),
+    ],
+    ids=["view", "column", "function"],
+)
+def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connection, foreign: str, named: str) -> None:
+    say(conn, foreign)
+    before = objects(conn)
+    with pytest.raises(StillNeeded, match=f"expected nothing else to need what is to be removed, got {named}"):
+        remove(conn)
+    assert objects(conn) == before
+
+
+def test_a_real_pg_boss_is_left_alone(fresh: Connection) -> None:
+    say(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
+    before = objects(fresh)
+    migrate.migrate(fresh)
+    assert "schema pgboss_compat" in objects(fresh)
+    remove(fresh)
+    assert objects(fresh) == before
+
+
+def test_a_view_in_a_real_pg_bosss_schema_is_not_ours(fresh: Connection) -> None:
+    say(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
+    migrate.migrate(fresh)
+    say(fresh, "CREATE VIEW pgboss.mine AS SELECT id FROM zeke_jobs.job")
+    with pytest.raises(StillNeeded, match=r"got view pgboss\.mine"):
+        remove(fresh)
+
+
+def test_what_somebody_put_beside_our_views_stays(fresh: Connection) -> None:
+    migrate.migrate(fresh)
+    say(fresh, "CREATE TABLE pgboss.notes (id int)")
+    remove(fresh)
+    assert {"schema pgboss", "table pgboss.notes"} < objects(fresh)
+
+
+def test_it_waits_until_the_workers_are_stopped(conn: Connection) -> None:
+    worker = Jobs(conn).worker()
+    with pytest.raises(StillNeeded, match=r"expected no live processes, got worker here \(1\); stop them first"):
+        uninstall.plan(conn)
+    SQL.run(conn, "worker/leave", worker=worker)
+    uninstall.plan(conn)
+
+
+def test_an_unknown_package_is_refused_with_the_nearest(conn: Connection) -> None:
+    with pytest.raises(MigrationError, match=r"got 'actors\.stores'; did you mean 'actors\.store'"):
+        uninstall.plan(conn, ["actors.stores"])
+
+
+def test_a_database_that_was_never_migrated_has_nothing_to_remove(fresh: Connection) -> None:
+    with pytest.raises(MigrationError, match="nothing is to be removed"):
+        uninstall.plan(fresh)
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(conn: Connection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    app = typer.Typer()
+    app.command()(command.uninstall)
+
+    def call(*arguments: str, typed: str | None = None) -> Ran:
+        monkeypatch.setattr("typer.prompt", lambda _question: typed)
+        status = run(app, "zeke-jobs", arguments)
+        out, err = capsys.readouterr()
+        return Ran(status, out, err)
+
+    return call
+
+
+def test_the_command_removes_after_the_databases_name_was_typed(cli: Callable[..., Ran], conn: Connection) -> None:
+    name = conn.info.dbname
+    done = cli(typed=name)
+    assert done.status == 0
+    assert "schema zeke_jobs with 0 jobs, 0 of them unfinished" in done.out
+    assert "stays, unless --package actors.store: public." in done.out
+    assert done.out.endswith(f"removed from {name}\n")
+    assert "schema zeke_jobs" not in objects(conn)
+
+
+def test_the_command_removes_nothing_when_something_else_was_typed(cli: Callable[..., Ran], conn: Connection) -> None:
+    done = cli(typed="yes")
+    assert (done.status, done.err) == (1, "nothing was removed\n")
+    migrate.verify(conn)
+
+
+def test_the_command_asks_nothing_of_a_script(cli: Callable[..., Ran], conn: Connection) -> None:
+    assert cli("--yes", "--package", PIPELINE, typed=None).status == 0
+    assert "table public.stories" not in objects(conn)
+
+
+def test_the_command_is_refused_in_another_environment(
+    cli: Callable[..., Ran], conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_ENVIRONMENT", "staging")
+    assert cli("--yes").status == 2
+    migrate.verify(conn)

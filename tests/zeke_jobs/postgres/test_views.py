@@ -1,0 +1,266 @@
+"""What people and dashboards read: ``zeke_jobs.job`` and pg-boss's views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from pydantic import Field
+
+import zeke_jobs
+from zeke_jobs.payload.model import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+
+class Part(Payload):
+    source_url: str = ""
+
+
+class Analyze(Payload):
+    story_id: str
+    api_key: str = ""
+    all_parts: list[Part] = Field(default_factory=list)
+    meta_data: dict[str, Any] = Field(default_factory=dict)
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("analyze-story", Analyze, sensitive=["api_key"], retry_limit=3)
+
+
+def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
+    from psycopg2.extras import RealDictCursor
+
+    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(sql)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def send(conn: Connection, changes: str = "attempt = attempt") -> str:
+    sent = zeke_jobs.send("analyze-story", {"storyId": "x", "apiKey": "s3cret", "allParts": [{"sourceUrl": "u"}]})
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(sent.id),))
+    return str(sent.id)
+
+
+def every_status(conn: Connection) -> dict[str, str]:
+    return {
+        "created": send(conn),
+        "retry": send(conn, "attempt = 1"),
+        "active": send(conn, "state = 'consumed', attempt = 1, started_on = now()"),
+        "completed": send(conn, "state = 'done', attempt = 1, result = '{\"chili\": 3}', completed_on = now()"),
+        "failed": send(
+            conn,
+            """state = 'rejected', attempt = 4, completed_on = now(),
+            attempts = '[{"error": {"type": "OSError", "message": "no route"}}]'""",
+        ),
+        "cancelled": send(conn, "state = 'rejected', cancelled_on = now(), completed_on = now()"),
+    }
+
+
+# The monitoring queries of the product's documentation, as written there.
+
+
+def test_recent_jobs(conn: Connection) -> None:
+    made = [send(conn) for _ in range(25)]
+    found = rows(conn, "SELECT * FROM pgboss.job\nORDER BY createdon DESC\nLIMIT 20;")
+    assert [str(row["id"]) for row in found] == made[:4:-1]
+
+
+def test_failed_jobs(conn: Connection) -> None:
+    ids = every_status(conn)
+    found = rows(conn, "SELECT * FROM pgboss.job\nWHERE state = 'failed';")
+    assert [str(row["id"]) for row in found] == [ids["failed"]]
+
+
+def test_active_schedules(conn: Connection) -> None:
+    assert rows(conn, "SELECT * FROM pgboss.schedule;") == []
+
+
+def test_job_counts_by_state(conn: Connection) -> None:
+    every_status(conn)
+    found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
+    assert {row["state"]: row["count"] for row in found} == {
+        "created": 1,
+        "retry": 1,
+        "active": 1,
+        "completed": 1,
+        "failed": 1,
+        "cancelled": 1,
+    }
+
+
+def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connection) -> None:
+    ids = every_status(conn)
+    columns = "id, name, state, data, output, startedon, completedon, createdon, retrycount"
+    found = rows(
+        conn, f"SELECT {columns} FROM pgboss.job UNION ALL SELECT {columns} FROM pgboss.archive ORDER BY createdon"
+    )
+    assert [(str(row["id"]), row["state"], row["retrycount"]) for row in found] == [
+        (ids["created"], "created", 0),
+        (ids["retry"], "retry", 0),
+        (ids["active"], "active", 0),
+        (ids["completed"], "completed", 0),
+        (ids["failed"], "failed", 3),
+        (ids["cancelled"], "cancelled", 0),
+    ]
+    assert found[3]["output"] == {"chili": 3}
+    assert found[4]["output"] == {"type": "OSError", "message": "no route"}
+
+
+# What else pg-boss's users rely on
+
+
+def test_the_order_of_states_is_pg_bosss(conn: Connection) -> None:
+    ids = every_status(conn)
+    waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")
+    assert {str(row["id"]) for row in waiting} == {ids["created"], ids["retry"]}
+    assert rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'") == []
+
+
+def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connection) -> None:
+    send(conn)
+    (theirs,) = rows(conn, "SELECT data, data ->> 'storyId' AS story FROM pgboss.job")
+    (ours,) = rows(conn, "SELECT data FROM zeke_jobs.job")
+    assert theirs["data"] == {"storyId": "x", "apiKey": "***", "allParts": [{"sourceUrl": "u"}]}
+    assert theirs["story"] == "x"
+    assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
+
+
+@pytest.mark.parametrize("name", ["retry_limit", "retrylimit", "start_after", "startafter", "keep_until", "keepuntil"])
+def test_both_spellings_of_pg_bosss_columns_are_there(conn: Connection, name: str) -> None:
+    send(conn)
+    assert name in rows(conn, f"SELECT {name} FROM pgboss.job")[0]
+
+
+def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
+            " VALUES (gen_random_uuid(), 'analyze-story', 'failed', 'default', 0, 4, 0, now(), now(), now())"
+        )
+    (row,) = rows(conn, "SELECT name, state, retry_count, archivedon FROM pgboss.archive")
+    assert (row["name"], row["state"], row["retry_count"]) == ("analyze-story", "failed", 3)
+    assert row["archivedon"] is not None
+
+
+def test_a_job_of_a_task_that_is_gone_is_still_shown(conn: Connection) -> None:
+    job_id = send(conn)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM zeke_jobs.task")
+    (row,) = rows(conn, "SELECT id, name, data FROM zeke_jobs.job")
+    assert (UUID(str(row["id"])), row["name"]) == (UUID(job_id), "analyze-story")
+
+
+def test_counting_by_state_reads_no_payload(conn: Connection) -> None:
+    plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
+    assert "rename_keys" not in plan
+    assert "zeke_jobs.task" not in plan
+
+
+def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:
+    make_task(
+        "pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC", "payload": {"story_id": "x"}, "paused": false}'
+    )
+    (row,) = rows(conn, "SELECT name, key, cron, timezone, data FROM pgboss.schedule")
+    assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
+
+
+def test_a_schedule_was_not_updated_before_it_was_created(conn: Connection, make_task: Callable[..., None]) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.revision (digest, source, applied_on, applied_by) VALUES ('x', '', '2026-03-10 12:00Z', 'me')"
+        )
+        cursor.execute("SELECT max(number) FROM zeke_jobs.revision")
+        (revision,) = cursor.fetchone() or (0,)
+    make_task("pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC"}', revision=revision)
+    sql = "SELECT created_on::text AS created, updated_on::text AS updated FROM pgboss.schedule"
+    seen = [rows(conn, sql)]
+    for on in ("2026-03-10 12:01Z", "2026-03-10 11:00Z"):  # a scheduler saw it later; or before its last change
+        with conn.cursor() as cursor:
+            cursor.execute("DELETE FROM zeke_jobs.schedule_state")
+            cursor.execute(
+                "INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, created_on) VALUES ('pull', '', '', now(), %s)",
+                (on,),
+            )
+        seen.append(rows(conn, sql))
+    noon, before = "2026-03-10 12:00:00+00", "2026-03-10 11:00:00+00"
+    assert seen == [[{"created": created, "updated": noon}] for created in (noon, noon, before)]
+
+
+#: Schema 26 of pg-boss, which its releases 12.0 to 12.5 have.
+JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
+  singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
+QUEUE = """name policy retry_limit retry_delay retry_backoff retry_delay_max expire_seconds retention_seconds deletion_seconds dead_letter
+  partition table_name deferred_count queued_count warning_queued active_count total_count singletons_active monitor_on maintain_on
+  created_on updated_on"""
+
+
+def test_the_columns_of_pg_boss_12_are_there(conn: Connection) -> None:
+    every_status(conn)
+    for view, columns in (("job", JOB), ("queue", QUEUE), ("version", "version cron_on")):
+        assert rows(conn, f"SELECT {', '.join(columns.split())} FROM pgboss.{view}")
+    (row,) = rows(conn, "SELECT version FROM pgboss.version")
+    assert row == {"version": 26}
+
+
+def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    definition = (
+        '{"timeout": "5m", "retry": {"delay": "10s", "factor": 1.0, "max_delay": "1h"}, "keep": {"completed": "7d"}}'
+    )
+    make_task("analyze-story", Analyze, definition=definition, retry_limit=3)
+    make_task("empty", Analyze)
+    every_status(conn)
+    send(conn, "run_at = now() + interval '1 hour'")
+    settings = "retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds"
+    counts = "deferred_count, queued_count, ready_count, active_count, failed_count, total_count"
+    found = rows(conn, f"SELECT name, {settings}, {counts} FROM pgboss.queue ORDER BY name")
+    assert [list(row.values()) for row in found] == [
+        ["analyze-story", 3, 10, False, 3600, 300, 604800, 1, 3, 2, 1, 1, 7],
+        ["empty", 0, None, False, None, None, None, 0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_naming_queues_counts_no_jobs(conn: Connection) -> None:
+    plan = str(rows(conn, "EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue"))
+    assert "Aggregate" not in plan
+
+
+def test_a_real_pg_boss_is_never_touched(new_database: Callable[..., str]) -> None:
+    from contextlib import closing
+
+    from zeke_jobs.postgres.migrate import migrate
+    from zeke_jobs.postgres.pool import connect
+
+    with closing(connect(new_database())) as conn:
+        with conn.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id int); INSERT INTO pgboss.job VALUES (7)")
+        migrate(conn)
+        assert rows(conn, "SELECT * FROM pgboss.job") == [{"id": 7}]
+        assert rows(conn, "SELECT to_regclass('pgboss.schedule') AS name") == [{"name": None}]
+        assert rows(conn, "SELECT state FROM pgboss_compat.job") == []
+        assert rows(conn, "SELECT count(*) FROM pgboss_compat.schedule") == [{"count": 0}]
+
+
+def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_task: Callable[..., None]) -> None:
+    definition = '{"timeout": "1h30m", "retry": {"delay": "10s", "factor": 2.0}, "keep": {"completed": "7d"}}'
+    make_task("analyze-story", Analyze, definition=definition)
+    send(conn, "state = 'done', completed_on = '2026-01-01Z'")
+    (row,) = rows(conn, "SELECT retry_delay, retrybackoff, expire_in::text, keepuntil::date::text FROM pgboss.job")
+    assert row == {"retry_delay": 10, "retrybackoff": True, "expire_in": "01:30:00", "keepuntil": "2026-01-08"}
+
+
+def test_the_newest_jobs_of_many_are_found_by_an_index(conn: Connection) -> None:
+    zeke_jobs.send_many("analyze-story", [{"story_id": str(n)} for n in range(20_000)])
+    with conn.cursor() as cursor:
+        cursor.execute("ANALYZE zeke_jobs.queue")
+    plan = str(rows(conn, "EXPLAIN SELECT * FROM pgboss.job ORDER BY createdon DESC LIMIT 20"))
+    assert "queue_created" in plan
+    assert "Sort Key: q.created_on" not in plan

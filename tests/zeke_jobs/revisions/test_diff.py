@@ -1,0 +1,97 @@
+"""What differs between two files, without a database: every difference in effect is said."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.revisions.world import load
+from zeke_jobs.cli.configuration.changes import change_lines
+from zeke_jobs.revisions import diff
+
+if TYPE_CHECKING:
+    from zeke_jobs.config import Config
+
+SCORE = "  score: {{handler: 'H:say'{}}}\n"
+PULL = "  pull: {{handler: 'H:work', cron: {{at: '0 9 * * *', payload: {}}}}}\n"
+WEB = "services: {{web: {{use: 'H:Address'{}}}}}"
+
+
+def loaded(tasks: str, top: str = "") -> Config:
+    return load(tasks, top, handlers=False)
+
+
+def lines(before: Config, after: Config) -> list[str]:
+    """The changes of values, as people read them."""
+    return [line.strip() for line in change_lines(diff.changes(before, after)) if line.startswith("    ")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", ", settings: {words: []}", "settings.words: [dim]none[/] → []"),
+        (", settings: {words: []}", "", "settings.words: [] → [dim]none[/]"),
+        (", settings: {words: [a]}", ", settings: {words: []}", "settings.words: [a] → []"),
+        ("", ", settings: {name: ''}", 'settings.name: [dim]none[/] → ""'),
+        ("", ", settings: {name: null}", "settings.name: [dim]none[/] → null"),
+        (", settings: {name: null}", ", settings: {name: 'null'}", 'settings.name: null → "null"'),
+        ("", ", settings: {deep: {}}", "settings.deep: [dim]none[/] → {}"),
+        (", settings: {x: 1}", ", settings: {x: true}", "settings.x: 1 → true"),
+        (", settings: {x: 0}", ", settings: {x: false}", "settings.x: 0 → false"),
+        (", settings: {x: 1}", ", settings: {x: 1.0}", "settings.x: 1 → 1.0"),
+        (", settings: {x: 1}", ", settings: {x: '1'}", 'settings.x: 1 → "1"'),
+        (", settings: {x: [1]}", ", settings: {x: [true]}", "settings.x: [red]-1[/] [green]+true[/]"),
+        (", settings: {x: [a, a]}", ", settings: {x: [a]}", "settings.x: [a, a] → [a]"),
+        (", settings: {x: [{y: 1}]}", ", settings: {x: [{y: true}]}", "settings.x: [red]-{y: 1}[/] [green]+{y: true}[/]"),
+    ],
+)  # fmt: skip
+def test_every_value_of_settings_counts_with_its_type(before: str, after: str, said: str) -> None:
+    found = [line.replace("\\[", "[") for line in lines(loaded(SCORE.format(before)), loaded(SCORE.format(after)))]
+    assert found == [said]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("{}", "{n: null}", "cron.payload.n: [dim]none[/] → null"),
+        ("{n: 1}", "{n: true}", "cron.payload.n: 1 → true"),
+        ("{}", "{words: ''}", 'cron.payload.words: [dim]none[/] → ""'),
+    ],
+)
+def test_every_value_of_a_schedules_payload_counts_too(before: str, after: str, said: str) -> None:
+    assert lines(loaded(PULL.format(before)), loaded(PULL.format(after))) == [said]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [("", ", url: ''", 'url: [dim]none[/] → ""'), (", n: 1", ", n: true", "n: 1 → true")],
+)
+def test_every_value_of_a_service_counts_too(before: str, after: str, said: str) -> None:
+    task = SCORE.format("")
+    assert lines(loaded(task, WEB.format(before)), loaded(task, WEB.format(after))) == [said]
+
+
+@pytest.mark.parametrize(
+    "key", ["description: ''", "aliases: []", "uses: []", "sensitive: []", "settings: {}", "retry: {factor: 2}"]
+)
+def test_a_key_that_says_what_its_absence_says_is_no_change(key: str) -> None:
+    assert lines(loaded(SCORE.format("")), loaded(SCORE.format(f", {key}"))) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ("  two: {handler: 'H:work', aliases: [one]}\n", {"one": 0}),  # goes into a task that was there
+        ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one]}\n", {"new": 0}),
+        ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {}),
+        ("  two: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {"one": 0, "two": 3}),
+        ("  new: {handler: 'H:work', aliases: [one, two]}\n", {"one": 0}),  # two of them become one
+        ("  two: {handler: 'H:work'}\n", {"one": 0}),
+    ],
+)
+def test_a_schedule_that_ends_with_its_tasks_name_is_said(after: str, said: dict[str, int]) -> None:
+    before = loaded("  one: {handler: 'H:work', cron: '0 9 * * *'}\n  two: {handler: 'H:work'}\n")
+    found = diff.fires(before, loaded(after), datetime(2026, 3, 10, tzinfo=UTC))
+    assert {one.task: len(one.after) for one in found} == said

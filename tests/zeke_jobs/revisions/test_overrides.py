@@ -1,0 +1,202 @@
+"""What is set by hand: names, values, what a new file keeps, and the way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.zeke_jobs.revisions.world import BASE, TOP, load
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions import applying, boot, store
+from zeke_jobs.revisions.overrides import carried, read_path, read_value, with_overrides, without
+from zeke_jobs.revisions.store import Override
+from zeke_jobs.scheduler import beat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def override(key: str, value: Any, **more: Any) -> Override:
+    return Override(tuple(key.split(".")), value, "me", "slow", NOW, **more)
+
+
+CONCURRENCY = override("tasks.analyze.concurrency", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("analyze.concurrency", ("tasks", "analyze", "concurrency")),
+        ("tasks.analyze.retry.limit", ("tasks", "analyze", "retry", "limit")),
+        ("old.name.timeout", ("tasks", "dotted", "timeout")),
+        ("limits.ai.rate", ("limits", "ai", "rate")),
+        ("services.web.url", ("services", "web", "url")),
+        ("defaults.retry.limit", ("defaults", "retry", "limit")),
+        ("timezone", ("timezone",)),
+    ],
+)
+def test_a_name_means_a_place_of_the_file(text: str, path: tuple[str, ...]) -> None:
+    tasks = BASE + "  dotted: {handler: 'H:work', aliases: [old.name]}\n"
+    file = load(tasks, TOP + "\nservices: {web: {use: 'H:Address'}}")
+    assert read_path(text, file) == path
+
+
+@pytest.mark.parametrize(
+    "text", ["analyse.concurrency", "limits.aj.rate", "analyze", "analyze.", "nothing", "tasks.x.y"]
+)
+def test_a_name_of_nothing_is_refused_with_what_there_is(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="expected"):
+        read_path(text, load())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("5m", "5m"),
+        ("[a, b]", ["a", "b"]),
+        ("{limit: 2}", {"limit": 2}),
+        ("true", True),
+        ('"3"', "3"),
+        ("*/5 * * * *", "*/5 * * * *"),
+        ("@daily", "@daily"),
+    ],
+)
+def test_a_value_is_read_as_in_the_file(text: str, value: Any) -> None:
+    assert read_value(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "[a", "12:30", "on"])
+def test_a_value_with_a_trap_in_it_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        read_value(text)
+
+
+def test_another_value_for_a_place_takes_that_of_the_first_and_of_what_is_below() -> None:
+    below = override("tasks.analyze.retry.limit", 1)
+    whole = override("tasks.analyze.retry", {"limit": 2})
+    assert with_overrides([below, CONCURRENCY], [whole]) == [CONCURRENCY, whole]
+    assert without([below, whole, CONCURRENCY], ("tasks", "analyze", "retry")) == [CONCURRENCY]
+
+
+def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
+    assert carried(load(), [CONCURRENCY]).kept == (CONCURRENCY,)
+    same = carried(load(BASE.replace("concurrency: 5", "concurrency: 3")), [CONCURRENCY])
+    assert (same.kept, same.notes) == ((), ("analyze.concurrency is no longer set by hand: the file says so itself",))
+    gone = carried(load("  other: {handler: 'H:work'}"), [CONCURRENCY])
+    assert gone.notes == ("analyze.concurrency is no longer set by hand: analyze left the file",)
+
+
+def test_setting_what_the_file_says_changes_nothing(conn: Connection) -> None:
+    boot.sync(conn, load())
+    same = override("tasks.analyze.concurrency", 5)
+    assert not applying.apply(conn, load(), by="me", message="why", origin="set", overrides=[same]).is_new
+
+
+def test_what_is_set_is_kept_with_its_reason_and_read_back(conn: Connection) -> None:
+    boot.sync(conn, load())
+    until = override("tasks.analyze.concurrency", 3, until=NOW + timedelta(days=9999))
+    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[until])
+    latest = store.latest(conn)
+    assert latest is not None
+    assert latest.overrides == (until,)
+    assert latest.config().tasks["analyze"].concurrency.limit == 3
+    assert latest.config().digest == load().digest
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("tasks.analyze.concurrency", 0), ("tasks.analyze.concurency", 3), ("tasks.score.settings.words", "one"), ("limits.ai.rate", "fast")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_refused_as_in_the_file(conn: Connection, key: str, value: Any) -> None:
+    boot.sync(conn, load())
+    with pytest.raises(ConfigurationError, match="expected"):
+        applying.apply(conn, load(), by="me", message="", origin="set", overrides=[override(key, value)])
+    assert store.latest_number(conn) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("tasks.analyze.concurrency.per_key", 2, lambda c: (c.tasks["analyze"].concurrency.limit, c.tasks["analyze"].concurrency.per_key) == (5, 2)),
+        ("tasks.pull.cron.timezone", "Europe/Paris", lambda c: (c.tasks["pull"].cron.at, c.tasks["pull"].cron.timezone) == ("*/5 * * * *", "Europe/Paris")),
+        ("tasks.score.settings.words", ["x"], lambda c: c.tasks["score"].settings == {"words": ["x"]}),
+        ("limits.ai.rate", "30/m", lambda c: str(c.limits["ai"].rate) == "30/m"),
+        ("tasks.analyze.paused", True, lambda c: c.tasks["analyze"].paused),
+    ],
+)  # fmt: skip
+def test_a_value_may_go_inside_a_short_form_or_where_nothing_is(key: str, value: Any, read: Any) -> None:
+    assert read(load(edits=[override(key, value).edit]))
+
+
+def test_a_booting_file_that_is_in_force_does_not_turn_back_what_is_set(conn: Connection) -> None:
+    boot.sync(conn, load())
+    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
+    booted = boot.sync(conn, load())
+    assert (booted.revision, booted.is_file) == (2, True)
+    assert booted.config.tasks["analyze"].concurrency.limit == 3
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT concurrency FROM zeke_jobs.gate WHERE name = 'task/analyze'")
+        assert cursor.fetchone() == (3,)
+
+
+def test_a_plan_shows_what_is_set_against_the_file(conn: Connection) -> None:
+    boot.sync(conn, load())
+    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
+    plan = applying.plan(conn, load())
+    assert not plan.is_pending
+    assert [(c.name, c.key, c.before, c.after) for c in plan.overridden] == [("analyze", "concurrency", 5, 3)]
+
+
+def test_what_is_set_for_a_time_reverts_once_however_many_ask(conn: Connection, other_conn: Connection) -> None:
+    boot.sync(conn, load())
+    past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
+    stays = override("tasks.analyze.timeout", "9m")
+    applying.apply(conn, load(), by="me", message="slow", origin="set", overrides=[past, stays])
+    assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
+    latest = store.latest(conn)
+    assert latest is not None
+    assert (latest.number, latest.origin, latest.overrides) == (3, "revert", (stays,))
+    assert latest.message == "analyze.concurrency was set until now (slow)"
+
+
+def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    boot.sync(conn, load())
+    past = override("tasks.pull.cron.timezone", "Asia/Tokyo", until=NOW - timedelta(days=999))
+    applying.apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
+    monkeypatch.setattr(beat, "obey_signals", lambda: None)
+    monkeypatch.setattr(beat, "_PROCESS", beat._Process())
+    beat.beat(None, lambda _: 1)
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
+        assert cursor.fetchall() == [("UTC", 3, 1)]
+
+
+def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise ConfigurationError("expected a module, got none")
+
+    said: list[str] = []
+    monkeypatch.setattr(applying, "revert_due", refuse)
+    applying.revert_and_say(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
+    assert said == ["what was set for a time is over; it does not end here"]
+
+
+def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    first, second = load(), load(BASE.replace("concurrency: 5", "concurrency: 8"))
+    file = tmp_path / "jobs.yaml"
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
+    for config in (first, second):
+        boot.sync(conn, config)
+    for text, number in ((second.text, 2), (first.text, 1), ("never in force", 7)):
+        file.write_text(text)
+        assert boot.file_revision(conn, 7) == number
+    file.unlink()
+    assert boot.file_revision(conn, 7) == 7

@@ -1,0 +1,198 @@
+"""A task with a new name, while jobs still run under the old one: its limits, its schedule and its pauses go on."""
+
+from __future__ import annotations
+
+import select
+from contextlib import closing
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
+from tests.zeke_jobs.worker.conftest import Jobs, load
+from zeke_jobs.control import pausing
+from zeke_jobs.errors import StrandedJobs
+from zeke_jobs.postgres import roles
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import applying, boot
+from zeke_jobs.revisions.affected_jobs import Orders
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+WORKER = UUID(int=7)
+LIMITS = [
+    ("", "concurrency: 1"),
+    ("", "concurrency: {per_key: 1}"),
+    ("", "rate: 1/h"),
+    ("limits: {few: {concurrency: 1}}", "uses: [few]"),
+]
+KEYED = '{"key": "a"}'
+
+
+@pytest.fixture
+def jobs(conn: Connection) -> Jobs:
+    jobs = Jobs(conn)
+    jobs.worker(WORKER)
+    return jobs
+
+
+def start(jobs: Jobs, stanza: str, top: str = "") -> UUID:
+    """One job of a task of that stanza is active; answers its id."""
+    jobs.use(f"  old: {{handler: 'H:echo', {stanza}}}", top)
+    (job,) = jobs.add("old", options=KEYED)
+    assert len(jobs.claim(WORKER, 1)) == 1
+    return job
+
+
+def rename(jobs: Jobs, stanza: str, top: str = "") -> None:
+    jobs.use(f"  new: {{handler: 'H:echo', aliases: [old], {stanza}}}", top)
+
+
+@pytest.mark.parametrize(("top", "stanza"), LIMITS)
+def test_a_limit_counts_what_still_runs_under_the_old_name(jobs: Jobs, top: str, stanza: str) -> None:
+    start(jobs, stanza, top)
+    rename(jobs, stanza, top)
+    jobs.add("new", options=KEYED)
+    assert jobs.claim(WORKER, 5) == []
+
+
+@pytest.mark.parametrize(("top", "stanza"), LIMITS)
+def test_a_job_that_must_run_alone_obeys_the_limit_too(jobs: Jobs, top: str, stanza: str) -> None:
+    start(jobs, stanza, top)
+    rename(jobs, stanza, top)
+    (suspect,) = jobs.add("new", options=KEYED)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id = %s", suspect)
+    assert jobs.claim_alone(WORKER, tasks=["new"]) == []
+
+
+@pytest.mark.parametrize(("top", "stanza"), [limit for limit in LIMITS if "rate" not in limit[1]])
+def test_the_next_one_starts_when_the_one_under_the_old_name_has_ended(jobs: Jobs, top: str, stanza: str) -> None:
+    job = start(jobs, stanza, top)
+    rename(jobs, stanza, top)
+    jobs.add("new", 2, options=KEYED)
+    jobs.complete(WORKER, [jobs.row(job)])
+    assert [one["task"] for one in jobs.claim(WORKER, 5)] == ["new"]
+
+
+def test_a_rename_by_an_order_is_the_same(jobs: Jobs) -> None:
+    start(jobs, "concurrency: 1")
+    renamed = load("  new: {handler: 'H:echo', concurrency: 1}")
+    applying.apply(jobs.conn, renamed, by="me", message="", orders=Orders(rename={"old": "new"}))
+    jobs.add("new")
+    assert jobs.claim(WORKER, 5) == []
+
+
+def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, other_conn: Connection) -> None:
+    job = start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    jobs.add("new")
+    SQL.run(jobs.conn, "worker/waits", worker=jobs.worker(), queue="default", idle=True, limited=["new"])
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"')
+    jobs.complete(WORKER, [jobs.row(job)])
+    select.select([other_conn], [], [], 2)
+    other_conn.poll()
+    assert [notify.channel for notify in other_conn.notifies] == ["zeke_jobs.default"]
+
+
+def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
+    top = "limits: {few: {concurrency: 3}}"
+    stanza = "uses: [few], concurrency: {limit: 2, per_key: 1}"
+    job = start(jobs, stanza, top)
+    rename(jobs, stanza, top)
+    used = "SELECT name, active FROM zeke_jobs.gate_use ORDER BY name"
+    assert jobs.rows(used) == [{"name": "limit/few", "active": 1}, {"name": "task/new", "active": 1}]
+    assert [row["active"] for row in SQL.all(jobs.conn, "limits/counts")] == [1]
+    assert [row["active"] for row in SQL.all(jobs.conn, "top/tasks", most=9, sample=9)] == [1]
+    assert jobs.rows("SELECT active FROM zeke_jobs.task_depth") == [{"active": 1}]
+    for row in SQL.all(jobs.conn, "why/gates", gates=["limit/few", "task/new"], most=5):
+        assert [UUID(one["id"]) for one in row["holders"]] == [job]
+    assert [row["id"] for row in SQL.all(jobs.conn, "why/key", task="new", id=job)] == [job]
+
+
+def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:
+    job = start(jobs, "retry: {limit: 3}")
+    rename(jobs, "retry: {limit: 3}")
+    jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour'")
+    rescued = SQL.all(jobs.conn, "worker/rescue")
+    assert [(row["message_id"], row["outcome"]) for row in rescued] == [(job, "rescued")]
+
+
+def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
+    cron = "cron: '* * * * *'"
+    jobs.use(f"  old: {{handler: 'H:echo', {cron}}}")
+    (job,) = jobs.add("old")
+    tick = {"task": "old", "scheduled_for": "2026-03-10T12:00Z", "outcome": "sent", "reason": "", "origin": "schedule"}
+    SQL.run(jobs.conn, "schedule/record", job=job, **tick)
+    jobs.claim(WORKER, 1)
+    rename(jobs, cron)
+    found = SQL.one(jobs.conn, "schedule/unfinished", task="new")
+    assert found is not None
+    assert (found["job"], found["status"]) == (job, "active")
+
+
+CRON = "  {name}: {{handler: 'H:echo', aliases: [{aliases}], cron: '* * * * *'}}"
+
+
+@pytest.mark.parametrize("target", ["task/old", "schedule/old"])
+def test_what_was_paused_under_the_old_name_stays_so(jobs: Jobs, target: str) -> None:
+    jobs.use(CRON.format(name="old", aliases=""))
+    pausing.pause(jobs.conn, target, by="ann@desk", reason="the model is down")
+    before = pausing.paused(jobs.conn)[0]
+    jobs.use(CRON.format(name="new", aliases="old"))
+    (one,) = pausing.paused(jobs.conn)
+    assert one.target == target.replace("old", "new")
+    assert (one.paused_by, one.paused_on, one.reason) == (before.paused_by, before.paused_on, before.reason)
+    jobs.add("new")
+    assert len(jobs.claim(WORKER, 1)) == (0 if target == "task/old" else 1)
+    assert pausing.resume(jobs.conn, target)
+
+
+def test_of_two_pauses_that_become_one_the_first_stands(jobs: Jobs) -> None:
+    jobs.use("  old: {handler: 'H:echo'}\n  new: {handler: 'H:echo'}\n  older: {handler: 'H:echo'}")
+    for name in ("older", "old", "new"):
+        pausing.pause(jobs.conn, f"task/{name}", by=name)
+    jobs.use("  new: {handler: 'H:echo', aliases: [old, older]}")
+    assert [(one.target, one.paused_by) for one in pausing.paused(jobs.conn)] == [("task/new", "older")]
+
+
+def test_a_worker_that_boots_with_the_new_name_may_take_a_pause_along(jobs: Jobs, database: str) -> None:
+    jobs.use("  old: {handler: 'H:echo'}")
+    pausing.pause(jobs.conn, "task/old", by="ann@desk")
+    sign_up(jobs.conn)
+    with closing(connect(as_member(database, roles.WORKER))) as worker:
+        boot.sync(worker, load("  new: {handler: 'H:echo', aliases: [old]}"))
+    assert [one.target for one in pausing.paused(jobs.conn)] == ["task/new"]
+
+
+WITHOUT = "  other: {handler: 'H:echo'}"
+
+
+def test_a_task_does_not_leave_while_a_job_runs_under_its_former_name(jobs: Jobs) -> None:
+    start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    with pytest.raises(StrandedJobs, match="new: 0 queued and 1 active"):
+        jobs.use(WITHOUT)
+
+
+def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
+    job = start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(cancel=frozenset({"new"})))
+    assert jobs.row(job)["cancelled_on"] is not None
+
+
+def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Jobs) -> None:
+    job = start(jobs, "concurrency: 1")
+    rename(jobs, "concurrency: 1")
+    applying.apply(jobs.conn, load(WITHOUT), by="me", message="", orders=Orders(drain=frozenset({"new"})))
+    assert applying.revert_due(jobs.conn) is None
+    jobs.finish(WORKER, jobs.row(job), "retry", delay=60.0)
+    assert applying.revert_due(jobs.conn) is None
+    jobs.rows("SELECT zeke_jobs.gather(9)")
+    assert applying.revert_due(jobs.conn) is None
+    jobs.rows("DELETE FROM zeke_jobs.queue")
+    assert applying.revert_due(jobs.conn) is not None

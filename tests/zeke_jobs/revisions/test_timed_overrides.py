@@ -1,0 +1,174 @@
+"""Values set for a time over values set for good: what comes back at the end, and what could not."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.zeke_jobs.revisions.world import BASE, load, text
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.revisions import applying, boot, store
+from zeke_jobs.revisions.overrides import carried, cleared, with_overrides
+from zeke_jobs.revisions.store import Override
+from zeke_jobs.revisions.timed_overrides import after, lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.revisions.applying import Applied
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+LIMIT, PER_KEY, BOTH = "analyze.concurrency.limit", "analyze.concurrency.per_key", "analyze.concurrency"
+
+
+def at(hours: float) -> datetime:
+    return NOON + timedelta(hours=hours)
+
+
+def one(key: str, value: Any, until: float | None = None, why: str = "why") -> Override:
+    """``until`` is in hours from noon of a day that is long over."""
+    return Override(("tasks", *key.split(".")), value, "me", why, NOON, None if until is None else at(until))
+
+
+def values(overrides: Any) -> dict[str, Any]:
+    return {override.label: override.value for override in overrides}
+
+
+def put(conn: Connection, *new: Override) -> Applied:
+    return applying.set_by_hand(conn, lambda _, before: with_overrides(before, new), by="me", message="why")
+
+
+def limit(conn: Connection) -> int | None:
+    latest = store.latest(conn)
+    assert latest is not None
+    return latest.config().tasks["analyze"].concurrency.limit
+
+
+def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(conn: Connection) -> None:
+    boot.sync(conn, load())
+    put(conn, one(BOTH, 3, why="slow"))
+    put(conn, one(BOTH, 1, until=1, why="incident"))
+    assert limit(conn) == 1
+    assert applying.revert_due(conn) is not None
+    latest = store.latest(conn)
+    assert latest is not None
+    assert latest.overrides == (one(BOTH, 3, why="slow"),)
+    assert latest.message == "analyze.concurrency was set until now (incident), back to 3 (slow)"
+    assert applying.revert_due(conn) is None
+
+
+@pytest.mark.parametrize(
+    ("sets", "then"),
+    [
+        ([(BOTH, 3), (BOTH, 1, 1)], [{BOTH: 1}, {BOTH: 3}]),
+        ([(LIMIT, 3), (PER_KEY, 2), (BOTH, 1, 1)], [{BOTH: 1}, {LIMIT: 3, PER_KEY: 2}]),
+        ([(LIMIT, 3), (BOTH, 1, 1), (PER_KEY, 1)], [{BOTH: 1, PER_KEY: 1}, {LIMIT: 3, PER_KEY: 1}]),
+        ([(LIMIT, 3), (BOTH, 1, 1), (LIMIT, 2)], [{BOTH: 1, LIMIT: 2}, {LIMIT: 2}]),
+        # for good over for a time: that is what is wanted by now
+        ([(BOTH, 3), (BOTH, 1, 1), (BOTH, 2)], [{BOTH: 2}, {BOTH: 2}]),
+        # for a time over for a time: what ends later comes back, what ends earlier does not
+        ([(BOTH, 3), (BOTH, 1, 2), (BOTH, 2, 1)], [{BOTH: 2}, {BOTH: 1}, {BOTH: 3}]),
+        ([(BOTH, 3), (BOTH, 1, 1), (BOTH, 2, 2)], [{BOTH: 2}, {BOTH: 2}, {BOTH: 3}]),
+        ([(BOTH, 1, 1)], [{BOTH: 1}, {}]),
+    ],
+)
+def test_each_end_leaves_what_was_set_for_longer(sets: list[tuple[Any, ...]], then: list[dict[str, Any]]) -> None:
+    overrides: list[Override] = []
+    for said in sets:
+        overrides = with_overrides(overrides, [one(*said)])
+    assert [values(after(overrides, at(hour))) for hour in range(len(then))] == then
+    assert values(lasting(overrides)) == then[-1]
+    assert values(after(after(overrides, at(1)), at(9))) == then[-1]
+
+
+def test_it_is_kept_in_the_database_and_read_back() -> None:
+    (kept,) = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
+    assert Override.of_json(json.loads(json.dumps(kept.as_json()))) == kept
+
+
+def test_clearing_takes_back_what_is_set_for_a_time_and_then_what_was_before() -> None:
+    overrides = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
+    once = cleared(overrides, ("tasks", "analyze", "concurrency"))
+    assert values(once) == {BOTH: 3}
+    assert cleared(once, ("tasks", "analyze", "concurrency")) == []
+
+
+def test_a_file_that_says_the_same_for_now_does_not_end_what_says_more_later() -> None:
+    overrides = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
+    same = load(BASE.replace("concurrency: 5", "concurrency: 1"))
+    assert carried(same, overrides).kept == tuple(overrides)
+    assert values(carried(same, lasting(overrides)).kept) == {BOTH: 3}
+
+
+def test_values_that_fit_together_only_need_not_fit_one_by_one(conn: Connection) -> None:
+    boot.sync(conn, load())
+    put(conn, one(PER_KEY, 15), one(LIMIT, 20))
+    assert limit(conn) == 20
+
+
+def test_what_would_not_fit_when_a_time_is_over_is_refused(conn: Connection) -> None:
+    boot.sync(conn, load())
+    put(conn, one(LIMIT, 20, until=1))
+    with pytest.raises(ConfigurationError, match=r"when analyze\.concurrency\.limit ends at 2026-03-10 13:00:00 UTC"):
+        put(conn, one(PER_KEY, 15))
+    assert store.latest_number(conn) == 2
+    put(conn, one(PER_KEY, 15, until=0.5))
+    assert applying.revert_due(conn) is not None
+    assert limit(conn) == 5
+
+
+def test_a_file_beside_which_a_time_could_not_end_is_refused(conn: Connection) -> None:
+    boot.sync(conn, load())
+    put(conn, one(PER_KEY, 4), one(LIMIT, 20, until=1))
+    lower = load(BASE.replace("concurrency: 5", "concurrency: 3"))
+    with pytest.raises(ConfigurationError, match="ends at"):
+        applying.plan(conn, lower)
+    with pytest.raises(ConfigurationError, match="ends at"):
+        applying.apply(conn, lower, by="me", message="")
+    assert applying.revert_due(conn) is not None
+
+
+@pytest.fixture
+def cli(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:  # fmt: skip
+    (tmp_path / "jobs.yaml").write_text(text())
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str]:
+        capsys.readouterr()
+        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    call("apply", "-m", "first")
+    return call
+
+
+def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Callable[..., tuple[int, str]]) -> None:
+    cli("set", "analyze.concurrency=3", "-m", "slow")
+    status, said = cli("set", "analyze.concurrency=1", "-m", "incident", "--for", "1h")
+    assert status == 0
+    assert " UTC, then 3: incident\n" in said
+    assert '"beneath"' in cli("history", "--json")[1]
+    assert "5 → " not in cli("set", "--clear", "analyze.concurrency")[1]
+    assert "the file says 5, in force 3" in cli("plan")[1]
+    cli("set", "--clear", "analyze.concurrency")
+    assert "in force" in cli("rollback", 3)[1]
+    assert "the file says 5, in force 3" in cli("plan")[1]
+
+
+def test_set_refuses_in_words_what_would_not_fit_later(cli: Callable[..., tuple[int, str]]) -> None:
+    cli("set", f"{LIMIT}=20", "-m", "more", "--for", "1h")
+    status, said = cli("set", f"{PER_KEY}=15", "-m", "more")
+    assert status == 2
+    assert (
+        "error: expected per_key to be at most limit, got 15 and 5, when analyze.concurrency.limit ends at 20" in said
+    )
+    assert "help: set what needs it for no longer than that" in said

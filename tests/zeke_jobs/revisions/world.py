@@ -1,0 +1,60 @@
+"""What the tests of revisions share: handlers, payload models that change, and files of tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from zeke_jobs import Context, Payload, config
+
+HERE = "tests.zeke_jobs.revisions.world"
+BASE = """
+  pull: {handler: "H:work", concurrency: 2, cron: "*/5 * * * *"}
+  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}
+  score: {handler: "H:say", settings: {words: [one, two]}}
+"""
+TOP = "limits: {ai: {concurrency: 8}}"
+
+
+class Work(Payload):
+    n: int = 0
+
+
+class Strict(Payload):
+    url: str
+
+
+class Words(BaseModel):
+    words: list[str] = []
+
+
+class Address(BaseModel):
+    url: str = "http://localhost"
+
+    def open(self) -> Address:
+        return self
+
+
+def work(payload: Work, ctx: Context) -> int:
+    return payload.n
+
+
+def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def fail(payload: Work, ctx: Context) -> None:
+    raise ValueError("no luck")
+
+
+def say(payload: Work, ctx: Context[Words]) -> list[str]:
+    return ctx.settings.words
+
+
+def text(tasks: str = BASE, top: str = TOP) -> str:
+    """A jobs.yaml; ``H:`` stands for this module."""
+    return f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", f"{HERE}:")
+
+
+def load(tasks: str = BASE, top: str = TOP, **options: Any) -> config.Config:
+    return config.load_text(text(tasks, top), "jobs.yaml", **options)

@@ -1,0 +1,282 @@
+"""What periodiq drives, driven by periodiq's own Scheduler, stepped with given times."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import periodiq
+import psycopg2
+import pytest
+
+from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from zeke_jobs import config
+from zeke_jobs.postgres.pool import AddressError
+from zeke_jobs.scheduler import beat, dispatch
+from zeke_jobs.scheduler.beat import Beat, Shown
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+SUNDAY = datetime(2025, 6, 8, tzinfo=UTC)
+EARLY = timedelta(milliseconds=100)
+
+
+@pytest.fixture
+def world(conn: Connection) -> World:
+    return World(conn)
+
+
+@pytest.fixture(autouse=True)
+def process(monkeypatch: pytest.MonkeyPatch) -> beat._Process:
+    """A scheduler process of this test's own, which leaves pytest's signal handlers alone."""
+    monkeypatch.setattr(beat, "obey_signals", lambda: None)
+    fresh = beat._Process()
+    monkeypatch.setattr(beat, "_PROCESS", fresh)
+    return fresh
+
+
+class Stepped:
+    """periodiq's Scheduler over a jobs.yaml; its clock, and the database's, move by what it sleeps."""
+
+    def __init__(self, world: World, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world, self.now = world, NINE
+        actors = [actor for actor in broker.actors.values() if "periodic" in actor.options]
+        self.scheduler = periodiq.Scheduler(actors)
+        monkeypatch.setattr(periodiq, "pendulum", SimpleNamespace(now=lambda: pendulum.instance(self.now)))
+        monkeypatch.setattr(periodiq, "sleep", self._sleep)
+        monkeypatch.setattr(periodiq, "alarm", self._sleep)
+        monkeypatch.setattr(periodiq, "signal", lambda *_: None)
+        monkeypatch.setattr(beat, "_measure_skew", lambda _: None)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def start(self, at: datetime) -> None:
+        self.now = at
+        self.wake()
+
+    def wake(self, early: timedelta = timedelta(0)) -> None:
+        """One round of periodiq, which ends when it would wake again."""
+        self.now -= early
+        self.world.at(self.now)
+        self.scheduler.schedule()
+
+
+@pytest.fixture
+def stepped(world: World, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stepped]:
+    handler = "{handler: tests.zeke_jobs.worker.handlers:echo, cron: %s}"
+    crons = {
+        "weekly": '"@weekly"',
+        "zero": '"0 9 * * 0"',
+        "named": '"0 9 * * sun"',
+        "seven": '"0 9 * * 7"',
+        "each": '"* * * * *"',
+    }
+    text = "version: 1\ntasks:\n" + "".join(f"  {name}: {handler % cron}\n" for name, cron in crons.items())
+    broker = builder.build(config.load_text(text, "jobs.yaml"), database)
+    yield Stepped(world, broker, monkeypatch)
+    broker.close()
+
+
+@pytest.mark.parametrize(("task", "hour"), [("weekly", 0), ("zero", 9), ("named", 9), ("seven", 9)])
+@pytest.mark.parametrize("early", [timedelta(0), EARLY])
+def test_sunday_fires_on_sunday_through_periodiq(stepped: Stepped, task: str, hour: int, early: timedelta) -> None:
+    tick = SUNDAY + timedelta(hours=hour)
+    stepped.start(tick - 2 * MINUTE)
+    stepped.wake(early)
+    assert stepped.world.jobs(task) == []
+    stepped.wake(early)
+    stepped.wake(early)
+    [job] = stepped.world.rows("SELECT scheduled_for, created_on FROM zeke_jobs.queue WHERE task = %s", task)
+    assert job["scheduled_for"] == tick
+    assert f"{tick:%A}" == "Sunday"
+    assert job["created_on"] == tick - early
+
+
+def test_periodiq_beats_once_a_minute_early_or_not(stepped: Stepped) -> None:
+    stepped.start(NINE + timedelta(seconds=20))
+    for early in (timedelta(0), EARLY, EARLY, timedelta(0)):
+        assert stepped.now.second == 0
+        stepped.wake(early)
+        stepped.world.end_jobs()
+    assert stepped.world.jobs("each") == ["09:01", "09:02", "09:03", "09:04"]
+
+
+def test_a_scheduler_that_slept_through_its_minutes_makes_up_for_them(stepped: Stepped) -> None:
+    stepped.start(NINE)
+    stepped.start(NINE + 10 * MINUTE + timedelta(seconds=30))
+    assert stepped.world.jobs("each") == ["09:10"]
+    assert {row["outcome"] for row in stepped.world.ticks("each")[:-1]} == {"skipped"}
+
+
+def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(stepped: Stepped) -> None:
+    stepped.start(NINE)
+    stepped.wake()
+    [row] = stepped.world.rows("SELECT kind, started_on, heartbeat_on, revision, lost_after FROM zeke_jobs.worker")
+    assert row == {
+        "kind": "scheduler",
+        "started_on": NINE,
+        "heartbeat_on": NINE + MINUTE,
+        "revision": 1,
+        "lost_after": beat._LOST_AFTER,
+    }
+    assert dispatch.silence(stepped.world.conn) is None
+
+
+def test_periodiq_s_start_up_list_shows_people_their_crons(stepped: Stepped, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="periodiq")
+    periodiq.print_periodic_actors(stepped.scheduler.actors)
+    assert any(line.split()[:5] == ["0", "9", "*", "*", "sun"] and "named@default" in line for line in caplog.messages)
+    assert any("@weekly" in line for line in caplog.messages)
+
+
+def test_a_cron_in_another_zone_is_shown_with_it() -> None:
+    assert str(Shown("0 9 * * *", "Europe/Paris")) == "0 9 * * * Europe/Paris"
+    assert str(Shown("0 9 * * *", "UTC")) == "0 9 * * *"
+
+
+def test_without_the_database_a_beat_says_so_and_tries_again_soon(
+    process: beat._Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg2.OperationalError("connection refused")
+
+    monkeypatch.setattr(beat, "connect", refuse)
+    beat.beat("postgresql://nowhere")
+    now = pendulum.datetime(2025, 6, 4, 9)
+    assert Beat().next_valid_date(now) == now.add(seconds=5)
+    process.away = False
+    assert Beat().next_valid_date(now) == now.add(minutes=1)
+
+
+def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
+    process: beat._Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AddressError("expected another password")
+
+    monkeypatch.setattr(beat, "connect", refuse)
+    with pytest.raises(AddressError, match="another password"):
+        beat.beat("postgresql://nowhere")
+    process.refusal, process.goodbye = None, Thread()
+    beat.beat("postgresql://nowhere")
+    assert process.away
+
+
+def test_a_beat_that_fails_leaves_periodiq_running_and_the_last_beat_standing(world: World, database: str) -> None:
+    world.put(timezone="Mars/Olympus")
+    world.at(NINE + 10 * MINUTE)
+    beat.beat(database)
+    assert dispatch.silence(world.conn) == timedelta(minutes=10)
+
+
+def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(
+    process: beat._Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threading import Event
+
+    done, begun = Event(), []
+
+    def hang(*_: object) -> None:
+        begun.append(1)
+        done.wait()
+
+    monkeypatch.setattr(beat, "_beat", hang)
+    monkeypatch.setattr(beat, "_PATIENCE", 0.01)
+    beat.beat(None)
+    beat.beat(None)
+    assert len(begun) == 1, "one beat at a time"
+    done.set()
+    assert process.beating is not None
+    process.beating.join()
+
+
+@pytest.mark.parametrize(("ahead", "wakes"), [(0, 60), (0.3, 60), (20, 40), (-20, 80), (-0.3, 60)])
+def test_the_beat_follows_the_database_s_clock(process: beat._Process, ahead: float, wakes: float) -> None:
+    beat._measure_skew(datetime.now(UTC) + timedelta(seconds=ahead))
+    minute = pendulum.datetime(2025, 6, 4, 9)
+    planned = (Beat().next_valid_date(minute) - minute).total_seconds()
+    assert planned == pytest.approx(wakes if wakes <= 60 else wakes - 60, abs=0.1)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer(number: int, status: int) -> None:
+    code = (
+        "import threading, time; from zeke_jobs.scheduler import beat as metronome\n"
+        "metronome.connect = lambda *a, **k: (print('hangs', flush=True), time.sleep(60))\n"
+        "metronome.beat('postgresql://nowhere')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "hangs\n"
+        sent = time.monotonic()
+        running.send_signal(number)
+        assert running.wait(10) == status
+        assert time.monotonic() - sent < 1
+
+
+def test_a_scheduler_that_is_stopped_leaves_the_fleet(world: World, database: str) -> None:
+    code = (
+        "import sys, time; from zeke_jobs.scheduler import beat as metronome\n"
+        "metronome.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
+    )
+    members = "SELECT kind FROM zeke_jobs.worker"
+    with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        assert world.rows(members) == [{"kind": "scheduler"}]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+    assert world.rows(members) == []
+
+
+def test_leaving_never_holds_up_the_end_for_more_than_a_second(world: World, database: str) -> None:
+    code = (
+        "import sys, time; from zeke_jobs.scheduler import beat as metronome\n"
+        "metronome.beat(sys.argv[1])\n"
+        "metronome.connect = lambda *a, **k: time.sleep(60)\n"
+        "print('beaten', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        sent = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+        assert time.monotonic() - sent < 2
+    assert world.rows("SELECT kind FROM zeke_jobs.worker") == [{"kind": "scheduler"}]
+
+
+def test_a_hangup_does_not_end_the_process(database: str) -> None:
+    code = (
+        "import os, signal; from zeke_jobs.scheduler import beat as metronome\n"
+        "metronome.obey_signals(); os.kill(os.getpid(), signal.SIGHUP); print('alive')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("alive\n")
+
+
+def test_a_beat_s_statements_are_bounded(world: World) -> None:
+    with closing(world.conn.cursor()) as cursor:
+        cursor.execute("BEGIN")
+        from zeke_jobs.postgres.queries import SQL
+
+        SQL.all(world.conn, "schedule/bounds")
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("10s",)
+        cursor.execute("ROLLBACK")
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",), "and leave nothing behind, for a pooler's next client"

@@ -1,0 +1,321 @@
+"""One beat after another on a set clock: which jobs are in the queue, and what is written down."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler import dispatch
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.fixture
+def world(conn: Connection) -> World:
+    return World(conn)
+
+
+def test_a_first_deployment_fires_nothing_from_the_past(world: World) -> None:
+    world.put(missed="all")
+    assert world.beat(NINE + 4 * MINUTE) == []
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+    assert world.jobs() == ["09:05"]
+
+
+def test_what_fell_due_between_the_deployment_and_the_first_scheduler_was_missed(world: World) -> None:
+    world.put(missed="all")
+    assert world.beat(NINE + 11 * MINUTE) == ["09:05 sent", "09:10 sent"]
+
+
+def test_a_tick_is_sent_once_however_often_it_is_looked_at(world: World) -> None:
+    world.put()
+    for seconds in (299.9, 300, 300.1, 330, 359.9):
+        world.beat(NINE + timedelta(seconds=seconds))
+    assert world.jobs() == ["09:05"]
+
+
+def test_the_job_carries_its_tick_and_the_payload_of_the_file(world: World) -> None:
+    world.put(payload={"reason": "schedule"})
+    world.beat(NINE + 5 * MINUTE)
+    [job] = world.rows("SELECT * FROM zeke_jobs.queue")
+    assert job["scheduled_for"] == NINE + 5 * MINUTE
+    assert job["message"]["kwargs"] == {"reason": "schedule"}
+    assert job["message"]["actor_name"] == "pull"
+    assert job["message"]["queue_name"] == job["queue_name"] == "default"
+    assert job["revision"] == 1
+
+
+def test_a_job_sent_before_its_minute_does_not_start_before_it(world: World) -> None:
+    world.put()
+    world.beat(NINE + timedelta(seconds=299.9))
+    [job] = world.rows("SELECT run_at FROM zeke_jobs.queue")
+    assert job["run_at"] == NINE + 5 * MINUTE
+
+
+def test_jitter_starts_the_job_later_within_its_bounds(world: World) -> None:
+    world.put(jitter=120)
+    world.beat(NINE + 5 * MINUTE)
+    [job] = world.rows("SELECT run_at FROM zeke_jobs.queue")
+    assert NINE + 5 * MINUTE < job["run_at"] <= NINE + 7 * MINUTE
+
+
+@pytest.mark.parametrize("state", ["queued", "consumed"])
+def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(world: World, state: str) -> None:
+    world.put()
+    world.beat(NINE + 5 * MINUTE)
+    world.end_jobs(state)
+    assert world.beat(NINE + 10 * MINUTE) == ["09:10 skipped overlap"]
+    first, second = world.ticks()
+    word = "queued" if state == "queued" else "active"
+    assert (second["outcome"], second["job"]) == ("skipped", first["job"])
+    assert second["reason"] == f"overlap: the job of 2025-06-04 09:05 UTC is {word}"
+    world.end_jobs()
+    assert world.beat(NINE + 15 * MINUTE) == ["09:15 sent"]
+
+
+def test_a_failed_run_does_not_keep_the_next_tick_out(world: World) -> None:
+    world.put()
+    world.beat(NINE + 5 * MINUTE)
+    world.end_jobs("rejected")
+    assert world.beat(NINE + 10 * MINUTE) == ["09:10 sent"]
+
+
+def test_a_job_that_a_person_sent_does_not_keep_a_tick_out(world: World) -> None:
+    world.put()
+    world.rows("SELECT zeke_jobs.send('pull')")
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+
+
+def test_overlap_allow_sends_beside_an_unfinished_job(world: World) -> None:
+    world.put(overlap="allow")
+    assert [world.beat(NINE + n * MINUTE) for n in (5, 10)] == [["09:05 sent"], ["09:10 sent"]]
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ("latest", ["09:10 skipped missed", "09:15 skipped missed", "09:20 sent"]),
+        ("skip", ["09:10 skipped missed", "09:15 skipped missed", "09:20 skipped missed"]),
+        ("all", ["09:10 sent", "09:15 sent", "09:20 sent"]),
+    ],
+)
+def test_after_an_absence_the_file_decides(world: World, missed: str, expected: list[str]) -> None:
+    world.put(missed=missed)
+    world.beat(NINE + 5 * MINUTE)
+    world.end_jobs()
+    assert world.beat(NINE + 24 * MINUTE) == expected
+    assert world.beat(NINE + 25 * MINUTE) == (["09:25 skipped overlap"] if "sent" in expected[-1] else ["09:25 sent"])
+
+
+def test_a_changed_cron_takes_effect_at_the_next_beat(world: World) -> None:
+    world.put(at="0 * * * *")
+    world.beat(NINE + MINUTE)
+    world.put(at="*/2 * * * *")
+    assert world.beat(NINE + 2 * MINUTE) == ["09:02 sent"]
+
+
+def test_a_changed_cron_fires_nothing_from_before_the_change(world: World) -> None:
+    world.put(at="0 0 * * *", missed="all")
+    world.beat(NINE)
+    world.at(NINE + 30 * MINUTE)
+    world.put(at="*/10 * * * *", missed="all")
+    assert world.beat(NINE + 52 * MINUTE) == ["09:40 sent", "09:50 sent"]
+
+
+def test_another_zone_alone_is_a_change_too(world: World) -> None:
+    world.put(at="0 14 * * *", missed="all")
+    world.beat(NINE)
+    world.at(NINE + 30 * MINUTE)
+    world.put(at="0 14 * * *", timezone="Asia/Kathmandu", missed="all")
+    assert world.beat(NINE + 40 * MINUTE) == [], "14:00 in Kathmandu was 08:15 UTC, before the change"
+    assert world.schedule()["next_tick"] == NINE + timedelta(hours=23, minutes=15)
+
+
+def test_any_other_change_of_the_task_loses_no_tick(world: World) -> None:
+    world.put(missed="all")
+    world.beat(NINE)
+    world.at(NINE + 12 * MINUTE)
+    world.put(missed="all", payload={"new": True})
+    assert world.beat(NINE + 13 * MINUTE) == ["09:05 sent", "09:10 sent"]
+
+
+def test_what_left_the_file_leaves_the_tables_and_sends_nothing(world: World) -> None:
+    world.put()
+    world.beat(NINE + 5 * MINUTE)
+    world.put(at=None)
+    assert world.beat(NINE + 10 * MINUTE) == []
+    assert world.rows("SELECT task FROM zeke_jobs.schedule UNION ALL SELECT task FROM zeke_jobs.schedule_state") == []
+
+
+def test_a_schedule_paused_in_the_file_records_its_ticks_as_skipped(world: World) -> None:
+    world.put(paused=True)
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused in jobs.yaml"]
+    row = world.schedule()
+    assert (row["paused"], row["paused_by"], row["last_result"]) == (True, "jobs.yaml", "skipped")
+
+
+def test_a_full_queue_skips_the_tick_and_says_so(world: World) -> None:
+    world.put(max_queued=1)
+    world.rows("SELECT zeke_jobs.send('pull')")
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped full"]
+
+
+def test_a_unique_task_whose_job_is_queued_skips_the_tick_and_names_that_job(world: World) -> None:
+    world.put(unique_fields=[])
+    [sent] = world.rows("SELECT zeke_jobs.send('pull')::text AS id")
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped unique"]
+    assert str(world.ticks()[0]["job"]) == sent["id"]
+
+
+def test_a_tick_that_somebody_else_sent_keeps_that_job(world: World) -> None:
+    world.put()
+    [sent] = world.rows(
+        "SELECT zeke_jobs.send('pull', '{}', jsonb_build_object('scheduled_for', %s))::text AS id", NINE + 5 * MINUTE
+    )
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+    assert str(world.ticks()[0]["job"]) == sent["id"]
+
+
+def test_a_tick_is_not_sent_again_when_its_job_was_purged_and_the_clock_put_back(world: World) -> None:
+    world.put()
+    world.beat(NINE + 5 * MINUTE)
+    world.rows("DELETE FROM zeke_jobs.queue")
+    assert world.beat(NINE - 60 * MINUTE) == []
+    assert world.beat(NINE - 55 * MINUTE) == ["08:05 sent"], "a clock that was put back does not stop the schedule"
+    world.end_jobs()
+    assert world.beat(NINE + 5 * MINUTE)[-1] == "09:00 sent"
+    assert world.jobs() == ["08:05", "09:00"]
+
+
+def test_the_view_tells_last_and_next_tick_and_the_last_result(world: World) -> None:
+    world.put(at="30 9 * * *", timezone="Europe/Paris", missed="latest")
+    world.beat(NINE)
+    world.at(NINE)
+    row = world.schedule()
+    assert (row["cron"], row["timezone"], row["last_tick"], row["last_result"], row["paused"]) == (
+        "30 9 * * *",
+        "Europe/Paris",
+        None,
+        None,
+        False,
+    )
+    tick = NINE.replace(day=5, hour=7, minute=30)
+    assert row["next_tick"] == tick
+    world.beat(tick)
+    assert (world.schedule()["last_tick"], world.schedule()["last_result"]) == (tick, "created")
+    world.end_jobs()
+    assert world.schedule()["last_result"] == "completed"
+    assert world.schedule()["next_tick"] == tick + timedelta(days=1)
+
+
+def test_a_schedule_that_fails_does_not_stop_the_others_and_is_reported(world: World) -> None:
+    world.put("first", timezone="Mars/Olympus")
+    world.put("second")
+    world.at(NINE + 5 * MINUTE)
+    with pytest.raises(ExceptionGroup) as caught:
+        dispatch.beat(world.conn)
+    assert caught.value.exceptions[0].__notes__ == ["schedule of first"]
+    assert world.jobs("second") == ["09:05"]
+
+
+def test_a_schedule_that_somebody_holds_locked_does_not_stop_the_others(
+    world: World, other_conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("first")
+    world.put("second")
+    world.beat(NINE)
+    monkeypatch.setattr(dispatch, "SQL", _Impatient())
+    world.at(NINE + 5 * MINUTE)
+    with transaction(other_conn):
+        with other_conn.cursor() as cursor:
+            cursor.execute("SELECT FROM zeke_jobs.schedule_state WHERE task = 'first' FOR UPDATE")
+        with pytest.raises(ExceptionGroup):
+            dispatch.beat(world.conn)
+    assert world.jobs("second") == ["09:05"]
+    assert world.beat(NINE + 6 * MINUTE) == ["09:05 sent"]
+
+
+class _Impatient:
+    """The statements, with a lock that is waited for only a moment."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(SQL, name)
+
+    def all(self, conn: Connection, name: str, /, **params: object) -> object:
+        rows = SQL.all(conn, name, **params)
+        if name == "schedule_bounds":
+            with conn.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout TO '10ms'")
+        return rows
+
+
+def test_eight_schedulers_at_once_send_each_tick_once(world: World, database: str) -> None:
+    for n in range(5):
+        world.put(f"task-{n}", at="* * * * *", missed="all", overlap="allow")
+    world.beat(NINE)
+    world.at(NINE + 20 * MINUTE)
+
+    def one(_: int) -> int:
+        with closing(connect(database)) as conn:
+            return len(dispatch.beat(conn))
+
+    with ThreadPoolExecutor(8) as pool:
+        decided = list(pool.map(one, range(8)))
+    assert sum(decided) == 5 * 20
+    [count] = world.rows(
+        "SELECT count(*) AS jobs, count(DISTINCT (task, scheduled_for)) AS ticks, min(scheduled_for) AS first, "
+        "max(scheduled_for) AS last FROM zeke_jobs.queue"
+    )
+    assert count == {"jobs": 100, "ticks": 100, "first": NINE + MINUTE, "last": NINE + 20 * MINUTE}
+
+
+def test_a_scheduler_that_dies_in_the_middle_leaves_the_tick_to_the_next(world: World, database: str) -> None:
+    world.put()
+    world.beat(NINE)
+    world.at(NINE + 5 * MINUTE)
+    with closing(connect(database)) as conn, pytest.raises(psycopg2.Error):
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone() or [0]
+        world.rows(
+            "CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()) WHERE pg_backend_pid() = %s; RETURN NEW; END $$; "
+            "CREATE TRIGGER die BEFORE UPDATE ON zeke_jobs.schedule_state FOR EACH ROW EXECUTE FUNCTION public.die()",
+            pid,
+        )
+        dispatch.beat(conn)
+    assert world.jobs() == []
+    assert world.ticks() == []
+    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
+
+
+def test_silence_is_said_after_two_beats_and_a_half(world: World) -> None:
+    assert dispatch.silence(world.conn) is None, "nothing to schedule"
+    world.put()
+    assert dispatch.silence(world.conn) is None, "just deployed"
+    world.at(NINE + 10 * MINUTE)
+    assert dispatch.silence(world.conn) == timedelta(minutes=10), "no scheduler was ever started"
+    SQL.run(world.conn, "schedule/beaten", scheduler="00000000-0000-0000-0000-000000000001")
+    assert dispatch.silence(world.conn) is None
+    world.at(NINE + 12 * MINUTE)
+    assert dispatch.silence(world.conn) is None
+    world.at(NINE + 13 * MINUTE)
+    assert dispatch.silence(world.conn) == timedelta(minutes=3)
+
+
+def test_ticks_are_purged_after_ninety_days_but_the_last_one_of_a_task_stays(world: World) -> None:
+    world.put()
+    for n in (5, 10):
+        world.beat(NINE + n * MINUTE)
+    world.put(at="0 0 1 1 *")
+    world.beat(NINE + timedelta(days=91))
+    assert [f"{row['scheduled_for']:%H:%M}" for row in world.ticks()] == ["09:10"]

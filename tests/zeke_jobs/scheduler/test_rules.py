@@ -1,0 +1,169 @@
+"""Which ticks are due, and what becomes of each: no clock, no database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zeke_jobs.cron.calendar import parse
+from zeke_jobs.scheduler.rules import GRACE, MOST_SKIPPED, ON_TIME, Timetable, Unfinished, decide, due, start_of
+
+NINE = datetime(2025, 6, 4, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def timetable(line: str = "*/5 * * * *", **rules: Any) -> Timetable:
+    return Timetable("pull", parse(line), ZoneInfo("UTC"), **rules)
+
+
+def outcomes(table: Timetable, decided_to: datetime, now: datetime, unfinished: Unfinished | None = None) -> list[str]:
+    ticks = decide(table, due(table, decided_to, now), now, unfinished)
+    return [
+        f"{t.scheduled_for:%H:%M} {t.outcome}" + (f" {t.reason.partition(':')[0]}" if t.reason else "") for t in ticks
+    ]
+
+
+def test_a_tick_is_due_at_its_minute_and_once() -> None:
+    assert outcomes(timetable(), NINE - MINUTE, NINE) == ["09:00 sent"]
+    assert outcomes(timetable(), NINE, NINE + MINUTE) == []
+
+
+def test_a_beat_just_before_the_minute_sends_that_minute() -> None:
+    assert outcomes(timetable(), NINE - MINUTE, NINE - timedelta(milliseconds=100)) == ["09:00 sent"]
+    assert outcomes(timetable(), NINE - MINUTE, NINE - GRACE - timedelta(milliseconds=1)) == []
+
+
+def test_ticks_of_a_lost_beat_are_not_missed() -> None:
+    table = timetable("* * * * *", missed="skip", overlap="allow")
+    assert outcomes(table, NINE - MINUTE, NINE + MINUTE) == ["09:00 sent", "09:01 sent"]
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ("latest", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
+        ("skip", ["09:00 skipped missed", "09:05 skipped missed", "09:10 skipped missed"]),
+        ("all", ["09:00 sent", "09:05 sent", "09:10 sent"]),
+    ],
+)
+def test_what_was_missed_is_handled_as_the_file_says(missed: str, expected: list[str]) -> None:
+    assert outcomes(timetable(missed=missed), NINE - MINUTE, NINE + 14 * MINUTE) == expected
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ("latest", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
+        ("skip", ["09:00 skipped missed", "09:05 skipped missed", "09:10 sent"]),
+        ("all", ["09:00 sent", "09:05 sent", "09:10 sent"]),
+    ],
+)
+def test_a_tick_on_time_is_sent_whatever_was_missed_before_it(missed: str, expected: list[str]) -> None:
+    assert outcomes(timetable(missed=missed), NINE - MINUTE, NINE + 10 * MINUTE) == expected
+
+
+def test_ticks_older_than_the_window_are_not_looked_for() -> None:
+    table = timetable(missed="all", window=timedelta(minutes=10))
+    assert outcomes(table, NINE - timedelta(days=3), NINE + MINUTE) == ["08:55 sent", "09:00 sent"]
+    assert outcomes(table, NINE - timedelta(days=3), NINE)[0] == "08:50 sent", "the window's end is in it"
+
+
+def test_a_window_shorter_than_a_beat_does_not_lose_ticks_that_are_on_time() -> None:
+    assert outcomes(timetable(window=timedelta(seconds=1)), NINE - MINUTE, NINE + MINUTE) == ["09:00 sent"]
+
+
+@pytest.mark.parametrize(("status", "word"), [("created", "queued"), ("retry", "queued"), ("active", "active")])
+def test_a_tick_is_skipped_while_the_previous_job_is_unfinished(status: str, word: str) -> None:
+    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, status)
+    [tick] = decide(timetable(), [NINE], NINE, previous)
+    assert (tick.outcome, tick.job) == ("skipped", previous.job)
+    assert tick.reason == f"overlap: the job of 2025-06-04 08:55 UTC is {word}"
+
+
+def test_a_tick_is_sent_beside_an_unfinished_job_where_overlap_is_allowed() -> None:
+    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, "active")
+    assert outcomes(timetable(overlap="allow"), NINE - MINUTE, NINE, previous) == ["09:00 sent"]
+
+
+def test_of_two_ticks_in_one_beat_the_later_is_sent_where_overlap_is_skipped() -> None:
+    assert outcomes(timetable("* * * * *"), NINE - MINUTE, NINE + MINUTE) == ["09:00 skipped overlap", "09:01 sent"]
+
+
+def test_the_latest_missed_tick_is_skipped_too_while_the_previous_job_is_unfinished() -> None:
+    previous = Unfinished(uuid4(), NINE - 5 * MINUTE, "active")
+    assert outcomes(timetable(), NINE - MINUTE, NINE + 8 * MINUTE, previous) == [
+        "09:00 skipped missed",
+        "09:05 skipped overlap",
+    ]
+
+
+def test_a_paused_schedule_sends_nothing_and_says_why() -> None:
+    table = timetable(paused="paused by ann since 08:00", missed="all")
+    ticks = decide(table, due(table, NINE - MINUTE, NINE + 9 * MINUTE), NINE + 9 * MINUTE)
+    assert {(t.outcome, t.reason) for t in ticks} == {("skipped", "paused by ann since 08:00")}
+
+
+def test_a_long_absence_writes_down_the_newest_ticks_alone_and_sends_all_that_it_must() -> None:
+    now = NINE + timedelta(days=2)
+    ticks = decide(table := timetable("* * * * *", window=timedelta(days=7)), due(table, NINE, now), now)
+    assert len(ticks) == MOST_SKIPPED + 1
+    assert ticks[-1].scheduled_for == now
+    everything = timetable("* * * * *", window=timedelta(days=7), missed="all")
+    assert len(decide(everything, due(everything, NINE, now), now)) == 2 * 1440
+
+
+@given(st.integers(0, 3600), st.integers(0, 5_000_000))
+def test_jitter_delays_by_less_than_it_says_and_by_the_same_for_every_scheduler(jitter: int, minute: int) -> None:
+    tick = NINE + minute * MINUTE
+    table = timetable(jitter=timedelta(seconds=jitter))
+    start = start_of(table, tick, tick - timedelta(seconds=1))
+    assert start == start_of(timetable(jitter=timedelta(seconds=jitter)), tick, tick - timedelta(seconds=1))
+    assert start is not None
+    assert timedelta(0) <= start - tick <= timedelta(seconds=jitter)
+
+
+def test_jitter_differs_from_tick_to_tick() -> None:
+    table = timetable(jitter=timedelta(minutes=10))
+    assert len({(start_of(table, NINE + n * MINUTE, NINE) or NINE) - NINE - n * MINUTE for n in range(10)}) == 10
+
+
+def test_a_job_that_is_late_already_starts_at_once() -> None:
+    assert start_of(timetable(), NINE, NINE + ON_TIME) is None
+
+
+RULES = st.fixed_dictionaries(
+    {
+        "missed": st.sampled_from(["latest", "skip", "all"]),
+        "overlap": st.sampled_from(["skip", "allow"]),
+        "window": st.integers(0, 600).map(lambda n: timedelta(minutes=n)),
+    }
+)
+
+
+@given(
+    RULES,
+    st.lists(st.integers(1, 5000), min_size=1, max_size=20),
+    st.sampled_from(["*/5 * * * *", "* * * * *", "7 * * * *"]),
+)
+def test_however_the_beats_fall_no_tick_is_decided_twice_and_none_in_the_future(
+    rules: dict[str, Any], gaps: list[int], line: str
+) -> None:
+    table, now, decided_to, seen = timetable(line, **rules), NINE, NINE, []
+    for gap in gaps:
+        now += timedelta(seconds=gap)
+        ticks = due(table, decided_to, now)
+        decided = decide(table, ticks, now)
+        assert [t.scheduled_for for t in decided] == ticks
+        assert all(t.reason for t in decided if t.outcome == "skipped")
+        seen += ticks
+        decided_to = max([decided_to, *ticks])
+    assert seen == sorted(set(seen))
+    assert all(NINE < tick <= now + GRACE for tick in seen)
+    if table.window >= timedelta(seconds=max(gaps)):
+        assert seen == list(table.cron.between(NINE, now + GRACE, UTC)), "within the window none is forgotten"

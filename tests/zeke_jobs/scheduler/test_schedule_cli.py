@@ -1,0 +1,126 @@
+"""``zeke-jobs schedule`` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from zeke_jobs.cli.run import run
+from zeke_jobs.cli.work.schedule import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.fixture
+def world(conn: Connection) -> World:
+    made = World(conn)
+    made.put("nightly", at="30 2 * * *", timezone="Europe/Paris")
+    made.put("pull")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        status = run(app, "zeke-jobs schedule", arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+def test_the_list_shows_next_fires_in_zone_and_local_time(
+    world: World, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    status, out, err = command()
+    assert (status, err) == (0, "")
+    nightly, pull = out.splitlines()[1:]
+    assert "30 2 * * *   Europe/Paris  Thu 2025-06-05 02:30  Thu 2025-06-05 09:30" in nightly
+    assert "*/5 * * * *  UTC           Wed 2025-06-04 09:05  Wed 2025-06-04 18:05" in pull
+
+
+def test_the_list_shows_last_ticks_and_why_one_was_skipped(
+    world: World, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    world.beat(NINE + 5 * MINUTE)
+    assert "created" in command()[1]
+    world.beat(NINE + 10 * MINUTE)
+    assert "overlap: the job of 2025-06-04 09:05 UTC is queued" in command()[1]
+
+
+def test_the_list_says_that_no_scheduler_beats(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    world.at(NINE + 10 * MINUTE)
+    assert command()[2] == "warning: no scheduler has beaten for 10m; start one: periodiq zeke_jobs.actors\n"
+
+
+def test_the_list_without_a_schedule_says_so(conn: Connection, command: Callable[..., tuple[int, str, str]]) -> None:
+    assert command() == (0, "no schedules: no task in force has a cron\n", "")
+
+
+def test_the_next_fires_of_a_task(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    status, out, _ = command("--next", "2", "nightly")
+    assert status == 0
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["Thu", "2025-06-05", "02:30", "Thu", "2025-06-05", "09:30"],
+        ["Fri", "2025-06-06", "02:30", "Fri", "2025-06-06", "09:30"],
+    ]
+
+
+def test_answers_in_json(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    nightly, pull = json.loads(command("--json")[1])
+    assert (nightly["task"], nightly["next_tick"], nightly["paused"]) == ("nightly", "2025-06-05T00:30:00+00:00", False)
+    assert pull["options"] == {"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0}
+    assert json.loads(command("--json", "--next", "1", "pull")[1]) == ["2025-06-04T09:05:00+00:00"]
+    assert list(json.loads(command("run", "pull", "--json")[1])) == ["id"]
+
+
+def test_pause_and_resume(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    assert command("pause", "pull", "--reason", "feed [broken]")[:2] == (0, "the schedule of pull is paused\n")
+    assert "since Wed 2025-06-04 18:00: feed [broken]" in command()[1]
+    assert command("pause", "pull")[1] == "the schedule of pull was paused already\n"
+    assert command("resume", "pull")[1] == "the schedule of pull is resumed\n"
+    assert command("resume", "pull")[1] == "the schedule of pull was not paused\n"
+
+
+def test_backfill_with_and_without_a_dry_run(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    given = ("backfill", "pull", "--from", "2025-06-04T08:50Z", "--to", "2025-06-04T10:55+02:00")
+    _, out, _ = command(*given, "--dry-run")
+    assert [line.strip().split(maxsplit=3) for line in out.splitlines()[1:]] == [
+        ["2025-06-04", "08:50", "UTC", "would be sent"],
+        ["2025-06-04", "08:55", "UTC", "would be sent"],
+    ]
+    assert world.jobs() == []
+    command(*given)
+    assert world.jobs() == ["08:50", "08:55"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("backfill", "pull", "--from", "yesterday"), "expected a time such as"),
+        (("backfill", "pull", "--from", "2030-01-01"), "expected a range that has passed"),
+        (("pause", "pul"), "expected the name of a task"),
+    ],
+)
+def test_wrong_use_ends_with_status_two(
+    world: World, command: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
+) -> None:
+    status, _, err = command(*arguments)
+    assert status == 2
+    assert message in err

@@ -1,0 +1,155 @@
+"""A week on a set clock: three schedulers that are killed and restarted at random, against what the file promises."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import psycopg2
+import pytest
+
+from tests.zeke_jobs.scheduler.world import World
+from zeke_jobs.cron.calendar import parse
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.scheduler import dispatch
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+MINUTE = timedelta(minutes=1)
+MONDAY = datetime(2025, 10, 20, tzinfo=UTC)  # the week in which clocks go back in Paris
+WEEK = timedelta(days=7)
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "often": {"at": "*/5 * * * *", "missed": "all", "window": 7 * 86400},
+    "often-latest": {"at": "*/20 * * * *", "missed": "latest", "overlap": "allow"},
+    "often-skip": {"at": "7-59/10 * * * *", "missed": "skip", "overlap": "allow"},
+    "short-window": {"at": "*/30 * * * *", "missed": "all", "window": 3600},
+    "nightly": {"at": "30 2 * * *", "timezone": "Europe/Paris", "missed": "latest"},
+    "working-days": {"at": "15 9,17 * * mon-fri", "timezone": "America/New_York", "missed": "all"},
+    "sunday": {"at": "@weekly", "timezone": "Australia/Lord_Howe", "missed": "latest"},
+}
+
+
+class Scheduler:
+    """One process: beats about once a minute while it lives. Now and then it dies in the middle of a beat."""
+
+    def __init__(self, database: str, chance: random.Random) -> None:
+        self.database, self.chance = database, chance
+        self.conn: Connection | None = None
+        self.next_beat = MONDAY
+
+    def start(self, now: datetime) -> None:
+        self.conn = connect(self.database)
+        self.next_beat = now + timedelta(seconds=self.chance.uniform(0, 5))
+
+    def die(self) -> None:
+        if self.conn is not None:
+            self.conn.close()
+        self.conn = None
+
+    def beat(self, now: datetime, *, dies: bool) -> None:
+        assert self.conn is not None
+        if dies:
+            with self.conn.cursor() as cursor:
+                cursor.execute("SELECT set_config('test.dies_after', %s, false)", (str(self.chance.randint(1, 6)),))
+            with pytest.raises((psycopg2.Error, ExceptionGroup)):
+                # A beat with nothing to do lives on; then it dies between beats.
+                dispatch.beat(self.conn)
+                raise psycopg2.OperationalError
+            self.die()
+            return
+        dispatch.beat(self.conn)
+        minute = now.replace(second=0, microsecond=0) + MINUTE
+        self.next_beat = minute - timedelta(milliseconds=self.chance.choice([0, 0, 100]))
+
+
+#: The connection dies after a few of its writes: between tick, job and state.
+DIE = """
+CREATE FUNCTION public.maybe_die() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  v_left integer := nullif(current_setting('test.dies_after', true), '')::integer;
+BEGIN
+  IF v_left IS NOT NULL THEN
+    IF v_left <= 1 THEN
+      PERFORM pg_terminate_backend(pg_backend_pid());
+    END IF;
+    PERFORM set_config('test.dies_after', (v_left - 1)::text, false);
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER die BEFORE INSERT OR UPDATE ON zeke_jobs.schedule_state FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
+CREATE TRIGGER die BEFORE INSERT ON zeke_jobs.tick FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
+CREATE TRIGGER die BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
+"""
+
+
+def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
+    """By docs/schedules.md: which ticks have a job, given when some scheduler looked and got through."""
+    line, zone = parse(cron["at"]), ZoneInfo(cron.get("timezone", "UTC"))
+    window = timedelta(seconds=cron.get("window", 86400))
+    sent: list[datetime] = []
+    before = MONDAY
+    for look in looks:
+        ticks = list(line.between(before, look + timedelta(seconds=1), zone))
+        before = max([before, *ticks])
+        on_time = [tick for tick in ticks if look - tick <= 2 * MINUTE]
+        missed = [tick for tick in ticks if tick not in on_time and look - tick <= window]
+        if cron["missed"] == "all":
+            sent += missed
+        elif cron["missed"] == "latest" and not on_time:
+            sent += missed[-1:]
+        sent += on_time
+    return sent
+
+
+def test_a_week_with_three_schedulers_that_die_sends_exactly_what_the_file_promises(
+    conn: Connection, database: str
+) -> None:
+    seed = int(os.environ.get("ZEKE_TEST_SEED", random.randrange(1_000_000)))
+    print("ZEKE_TEST_SEED", seed)
+    chance = random.Random(seed)
+    world = World(conn, MONDAY)
+    world.rows(DIE)
+    for task, cron in SCHEDULES.items():
+        world.put(task, **cron)
+    schedulers = [Scheduler(database, chance) for _ in range(3)]
+    now, looks, blackout_until = MONDAY, list[tuple[datetime, bool]](), MONDAY
+    while now < MONDAY + WEEK:
+        due = [one for one in schedulers if one.conn is not None and one.next_beat <= now]
+        chance.shuffle(due)
+        for one in due:
+            world.at(now)
+            dies = chance.random() < 0.04
+            one.beat(now, dies=dies)
+            looks.append((now, dies))
+        if due:
+            world.end_jobs()
+        if chance.random() < 0.002 and now >= blackout_until:
+            blackout_until = now + timedelta(minutes=chance.choice([1, 3, 20, 90, 400, 1500]))
+            for one in schedulers:
+                one.die()
+        for one in schedulers:
+            if one.conn is None and now >= blackout_until and chance.random() < 0.03:
+                one.start(now)
+        alive = [one.next_beat for one in schedulers if one.conn is not None]
+        now = min([now + MINUTE, *(beat for beat in alive if beat > now)])
+    for one in schedulers:
+        one.die()
+
+    assert len(looks) > 4000
+    assert any(b - a > timedelta(hours=1) for (a, _), (b, _) in pairwise(looks)), "some were away for long"
+    jobs = world.rows("SELECT task, scheduled_for FROM zeke_jobs.queue")
+    decided = {(row["task"], row["decided_on"]) for row in world.rows("SELECT task, decided_on FROM zeke_jobs.tick")}
+    for task, cron in SCHEDULES.items():
+        # A beat that died may have got through this schedule before, all or nothing.
+        through = [look for look, died in looks if not died or (task, look) in decided]
+        found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
+        assert found == promised(cron, through), task
+        ticks = world.rows(
+            "SELECT scheduled_for FROM zeke_jobs.tick WHERE task = %s AND outcome = 'sent' ORDER BY 1", task
+        )
+        assert [row["scheduled_for"] for row in ticks] == found, task

@@ -1,0 +1,102 @@
+"""A database in which the tests set the time, and write schedules and what became of their jobs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import RealDictCursor
+
+from zeke_jobs.scheduler import dispatch
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.scheduler.rules import Tick
+
+NINE = datetime(2025, 6, 4, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class World:
+    """Time stands still until a test moves it."""
+
+    def __init__(self, conn: Connection, now: datetime = NINE) -> None:
+        self.conn = conn
+        self.rows(
+            "CREATE TABLE public.clock AS SELECT %s::timestamptz AS at; "
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE "
+            "AS 'SELECT at FROM public.clock'",
+            now,
+        )
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(sql, params)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def at(self, now: datetime) -> None:
+        self.rows("UPDATE public.clock SET at = %s", now)
+
+    def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
+        """Put a schedule in force, as the next revision of jobs.yaml; ``at=None`` takes its cron away."""
+        columns = {"max_queued": cron.pop("max_queued", None), "unique_fields": cron.pop("unique_fields", None)}
+        [revision] = self.rows(
+            "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
+        )
+        stanza = {
+            "at": at,
+            "timezone": "UTC",
+            "missed": "latest",
+            "window": 86400,
+            "overlap": "skip",
+            "jitter": 0,
+            "payload": {},
+            "paused": False,
+            **cron,
+        }
+        self.rows(
+            "INSERT INTO zeke_jobs.task (id, aliases, queue, definition, cron, revision, max_queued, unique_fields, unique_while) "
+            "VALUES (%s, %s, 'default', '{}', %s, %s, %s, %s, 'queued') ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, "
+            "revision = excluded.revision",
+            task,
+            [f"old-{task}"],
+            None if at is None else json.dumps(stanza),
+            revision["number"],
+            columns["max_queued"],
+            columns["unique_fields"],
+        )
+
+    def beat(self, now: datetime) -> list[str]:
+        """Move the clock, beat, and say what became of which tick."""
+        self.at(now)
+        return [shown(tick) for tick in dispatch.beat(self.conn)]
+
+    def jobs(self, task: str = "pull") -> list[str]:
+        """The ticks that have a job."""
+        return [
+            f"{row['scheduled_for']:%H:%M}"
+            for row in self.rows(
+                "SELECT scheduled_for FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY scheduled_for",
+                task,
+            )
+        ]
+
+    def end_jobs(self, state: str = "done") -> None:
+        """Let all jobs be in a state."""
+        self.rows(
+            "UPDATE zeke_jobs.queue SET state = %s WHERE state <> %s AND state IN ('queued', 'consumed')", state, state
+        )
+
+    def ticks(self, task: str = "pull") -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM zeke_jobs.tick WHERE task = %s ORDER BY scheduled_for", task)
+
+    def schedule(self, task: str = "pull") -> dict[str, Any]:
+        [row] = self.rows("SELECT * FROM zeke_jobs.schedule WHERE task = %s", task)
+        return row
+
+
+def shown(tick: Tick) -> str:
+    reason = f" {tick.reason.partition(':')[0]}" if tick.reason else ""
+    return f"{tick.scheduled_for:%H:%M} {tick.outcome}{reason}"

@@ -1,0 +1,332 @@
+import contextlib
+import os
+import re
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from zeke_jobs.supervise.supervisor import Command, Supervisor, pause
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def python(name: str, code: str) -> Command:
+    return Command(name, [sys.executable, "-u", "-c", textwrap.dedent(code)])
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def __call__(self, name: str, line: str) -> None:
+        self.lines.append((name, line))
+
+    def of(self, name: str) -> list[str]:
+        return [line for who, line in self.lines if who == name]
+
+
+Start = Callable[..., tuple[Supervisor, Log]]
+
+
+@pytest.fixture
+def started() -> Iterator[Start]:
+    supervisors: list[Supervisor] = []
+
+    def start(*commands: Command, **options: Any) -> tuple[Supervisor, Log]:
+        log = Log()
+        supervisor = Supervisor(commands, log, **options)
+        supervisors.append(supervisor)
+        supervisor.step()
+        return supervisor, log
+
+    yield start
+    for supervisor in supervisors:
+        for pid in supervisor.pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        supervisor.stop()
+        end(supervisor)
+
+
+def until(condition: Callable[[], bool], supervisor: Supervisor, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        supervisor.step()
+        time.sleep(0.01)
+
+
+def end(supervisor: Supervisor) -> None:
+    until(lambda: not supervisor.step(), supervisor)
+
+
+SERVE = """
+    import signal, sys, time
+    def end(*_):
+        print("ended"); sys.exit(0)
+    signal.signal(signal.SIGTERM, end)
+    print("ready")
+    while True: time.sleep(0.05)
+"""
+STUBBORN = """
+    import signal, time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready")
+    while True: time.sleep(0.05)
+"""
+
+
+def test_pauses_double_and_end_at_half_a_minute() -> None:
+    assert [pause(n) for n in (1, 2, 3, 4)] == [0.5, 1, 2, 4]
+    assert pause(50) == 30
+
+
+def test_each_line_has_its_commands_name(started: Start) -> None:
+    supervisor, log = started(python("a", "print('one'); print('two')"), python("b", "print('three')"))
+    until(lambda: len(log.lines) == 3, supervisor)
+    assert log.of("a") == ["one", "two"]
+    assert log.of("b") == ["three"]
+
+
+def test_a_line_that_is_to_be_ignored_is_not_in_the_log(started: Start) -> None:
+    code = "print('hello'); print('ready')"
+    supervisor, log = started(Command("a", [sys.executable, "-u", "-c", code], ignore=re.compile("^hello$")))
+    until(lambda: bool(log.lines), supervisor)
+    assert log.of("a") == ["ready"]
+
+
+def test_what_a_child_writes_to_standard_error_is_in_the_log(started: Start) -> None:
+    supervisor, log = started(python("a", "import sys; sys.stderr.write('oops\\n')"))
+    until(lambda: log.of("a") == ["oops"], supervisor)
+
+
+def test_a_child_that_dies_is_started_again_after_its_pause(started: Start) -> None:
+    clock = Clock()
+    supervisor, _ = started(python("a", SERVE), clock=clock)
+    first = supervisor.pids["a"]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: "a" not in supervisor.pids, supervisor)
+    clock.now += 0.4
+    supervisor.step()
+    assert "a" not in supervisor.pids
+    clock.now += 0.2
+    supervisor.step()
+    assert supervisor.pids["a"] != first
+
+
+def test_a_child_that_ran_for_long_is_started_again_after_the_shortest_pause(started: Start) -> None:
+    clock = Clock()
+    supervisor, _ = started(python("a", SERVE), clock=clock)
+    for _ in range(4):
+        os.kill(supervisor.pids["a"], signal.SIGKILL)
+        until(lambda: not supervisor.pids, supervisor)
+        clock.now += 31
+        supervisor.step()
+    clock.now += 31
+    os.kill(supervisor.pids["a"], signal.SIGKILL)
+    until(lambda: not supervisor.pids, supervisor)
+    clock.now += 0.5
+    supervisor.step()
+    assert "a" in supervisor.pids
+
+
+def test_stop_lets_children_end_by_themselves(started: Start) -> None:
+    supervisor, log = started(python("a", SERVE))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    supervisor.stop()
+    until(lambda: not supervisor.pids, supervisor)
+    until(lambda: log.of("a") == ["ready", "ended"], supervisor)
+    assert supervisor.step() is False
+    assert supervisor.status == 0
+
+
+def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -> None:
+    clock = Clock()
+    supervisor, log = started(python("a", STUBBORN), clock=clock, grace=5.0)
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    supervisor.stop()
+    supervisor.step()
+    clock.now += 4.9
+    supervisor.step()
+    assert "a" in supervisor.pids
+    clock.now += 0.2
+    with capture_logs() as lines:
+        until(lambda: not supervisor.pids, supervisor)
+    assert [line["event"] for line in lines] == ["killed after its grace time"]
+
+
+def test_a_second_stop_kills_at_once(started: Start) -> None:
+    supervisor, log = started(python("a", STUBBORN), clock=Clock(), grace=3600.0)
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    supervisor.stop()
+    supervisor.step()
+    supervisor.stop()
+    with capture_logs() as lines:
+        until(lambda: not supervisor.pids, supervisor)
+    assert [line["event"] for line in lines] == ["killed before its grace time was over: asked to stop again"]
+
+
+def test_sigterm_goes_to_the_main_process_alone(started: Start) -> None:
+    supervisor, log = started(
+        python(
+            "a",
+            """
+            import os, signal, sys, time
+            child = os.fork()
+            who = "main" if child else "worker"
+            def end(*_):
+                os.write(1, f"{who} got SIGTERM\\n".encode())
+                if child: os.kill(child, signal.SIGKILL)
+                sys.exit(0)
+            signal.signal(signal.SIGTERM, end)
+            os.write(1, b"ready\\n")  # in one piece: two processes write here
+            while True: time.sleep(0.05)
+            """,
+        )
+    )
+    until(lambda: log.of("a") == ["ready", "ready"], supervisor)
+    supervisor.stop()
+    end(supervisor)
+    assert "main got SIGTERM" in log.of("a")
+    assert "worker got SIGTERM" not in log.of("a")
+
+
+def test_what_a_killed_main_process_leaves_behind_is_ended(started: Start) -> None:
+    supervisor, log = started(
+        python(
+            "a",
+            """
+            import os, time
+            child = os.fork()
+            if child: print(child)
+            while True: time.sleep(0.05)
+            """,
+        )
+    )
+    until(lambda: len(log.of("a")) == 1, supervisor)
+    orphan = int(log.of("a")[0])
+    os.kill(supervisor.pids["a"], signal.SIGKILL)
+    until(lambda: not alive(orphan), supervisor)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_configuration_error_ends_everything_with_its_status(started: Start) -> None:
+    supervisor, _ = started(python("good", SERVE), python("bad", "raise SystemExit(2)"))
+    end(supervisor)
+    assert supervisor.status == 2
+    assert supervisor.pids == {}
+
+
+def test_while_watching_a_configuration_error_waits_for_a_change(started: Start) -> None:
+    clock = Clock()
+    supervisor, log = started(python("a", "print('tried'); raise SystemExit(2)"), clock=clock, wait_for_change=True)
+    until(lambda: not supervisor.pids, supervisor)
+    clock.now += 3600
+    assert supervisor.step() is True
+    assert supervisor.pids == {}
+    supervisor.reload()
+    until(lambda: log.of("a") == ["tried", "tried"], supervisor)
+
+
+def test_reload_replaces_each_child_gracefully(started: Start) -> None:
+    supervisor, log = started(python("a", SERVE))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    first = supervisor.pids["a"]
+    supervisor.reload()
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert log.of("a") == ["ready", "ended", "ready"]
+    assert supervisor.pids["a"] != first
+
+
+def test_what_is_being_restarted_does_not_start_while_its_change_is_checked_nor_when_that_is_refused(
+    started: Start,
+) -> None:
+    supervisor, log = started(python("a", SERVE))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    supervisor.reload()
+    supervisor.step()
+    assert not supervisor.is_whole()
+    supervisor.hold()
+    until(lambda: not supervisor.pids, supervisor)
+    for _ in range(3):
+        assert supervisor.step() is True
+    assert supervisor.pids == {}
+    supervisor.reload()
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert supervisor.is_whole()
+
+
+def test_what_was_reloaded_once_waits_for_the_next_time_when_it_refuses_its_configuration(
+    started: Start, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    supervisor, log = started(
+        python("a", f"import os; os.path.exists({str(broken)!r}) and exit(2)\n{textwrap.dedent(SERVE)}")
+    )
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    broken.touch()
+    supervisor.reload()
+    until(lambda: not supervisor.pids, supervisor)
+    until(lambda: log.of("a") == ["ready", "ended"], supervisor)
+    assert supervisor.step() is True
+    broken.unlink()
+    supervisor.reload()
+    until(lambda: log.of("a").count("ready") == 2, supervisor)
+    assert supervisor.status == 0
+
+
+def test_a_command_that_cannot_be_started_is_tried_again(started: Start) -> None:
+    clock = Clock()
+    with capture_logs() as lines:
+        supervisor, log = started(Command("a", ["/nowhere/a-program"]), python("b", SERVE), clock=clock)
+        until(lambda: log.of("b") == ["ready"], supervisor)
+        clock.now += 0.6
+        supervisor.step()
+    assert [(line["event"], line["command"]) for line in lines] == [
+        ("cannot be started, tried again in 0.5 s", "a"),
+        ("cannot be started, tried again in 1 s", "a"),
+    ]
+
+
+def test_a_command_is_read_on_when_nobody_takes_what_it_says() -> None:
+    taken: list[str] = []
+
+    def write(_name: str, line: str) -> None:
+        taken.append(line)
+        raise BrokenPipeError
+
+    supervisor = Supervisor([python("a", "for n in range(3): print(n)")], write)
+    supervisor.step()
+    until(lambda: taken == ["0", "1", "2"], supervisor)
+    supervisor.stop()
+    end(supervisor)
+
+
+def test_when_the_supervisor_itself_fails_nothing_runs_on(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor, log = started(python("a", STUBBORN))
+    until(lambda: log.of("a") == ["ready"], supervisor)
+    (pid,) = supervisor.pids.values()
+    monkeypatch.setattr(Supervisor, "step", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        supervisor.run()
+    monkeypatch.undo()
+    until(lambda: not alive(pid), supervisor)

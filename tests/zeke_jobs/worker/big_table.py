@@ -1,0 +1,197 @@
+"""A table of jobs as it looks after months with a backlog, and what a statement reads of it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg2
+
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+
+ROWS = 1_000_000 if os.environ.get("ZEKE_TEST_DEEP") else 300_000
+TOP = "limits: {pool: {concurrency: 40}, slow: {rate: 60/m}}"
+TASKS = """
+  bulk: {handler: 'H:echo'}
+  urgent: {handler: 'H:echo', priority: 5, uses: [slow]}
+  full: {handler: 'H:echo', aliases: [was-full], concurrency: 5}
+  shared: {handler: 'H:echo', aliases: [was-shared], uses: [pool]}
+  keyed: {handler: 'H:echo', aliases: [was-keyed, once-keyed], uses: [pool], concurrency: {limit: 50, per_key: 1}}
+  later: {handler: 'H:echo'}
+  capped: {handler: 'H:echo', max_queued: 500}
+  once: {handler: 'H:echo', unique: {fields: [n]}}
+"""
+WORKER, LOST = UUID(int=1), UUID(int=2)
+ACTIVE = {"bulk": 20, "full": 5, "keyed": 1, "shared": 3}
+
+
+# Each line of "shares" is a part of the table: of whose jobs, in which state, how many of a hundred.
+SEED = """
+  INSERT INTO zeke_jobs.queue (
+    queue_name, message_id, state, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on,
+    claimed_on, started_on, completed_on, cancelled_on, attempt, claim, revision, parent)
+  SELECT
+    'default',
+    m.id,
+    s.state::zeke_jobs.state,
+    jsonb_build_object('queue_name', 'default', 'actor_name', s.task, 'args', '[]'::jsonb, 'kwargs', jsonb_build_object('n', n),
+      'options', '{}'::jsonb, 'message_id', m.id, 'message_timestamp', 0),
+    CASE WHEN s.task = 'later' THEN n %% 40 ELSE t.priority END,
+    made + s.delay * interval '1 day',
+    CASE WHEN s.task = 'bulk' AND n %% 100 = 7 AND s.state = 'queued' THEN made + interval '1 year' END,
+    -- One key has half of the jobs, and one of them is active; the others are many.
+    CASE WHEN t.per_key IS NOT NULL THEN CASE WHEN n %% 2 = 0 THEN 'key-5' ELSE 'key-' || n %% 2000 END END,
+    CASE WHEN s.task = 'once' THEN 'seeded ' || m.id END,
+    CASE WHEN n %% 50 = 0 THEN 'send ' || m.id END,
+    made,
+    CASE WHEN s.state <> 'queued' THEN made END,
+    CASE WHEN s.state <> 'queued' THEN made END,
+    CASE WHEN s.state IN ('done', 'rejected') THEN made + interval '1 minute' END,
+    CASE WHEN s.state = 'rejected' AND n %% 3 = 0 THEN made END,
+    CASE WHEN s.state = 'queued' THEN 0 ELSE 1 END,
+    1,
+    1,
+    CASE WHEN n %% 10 = 0 THEN '00000000-0000-0000-0000-000000000003'::uuid END
+  FROM (VALUES
+    ('bulk', 'queued', 0, 35), ('urgent', 'queued', 0, 2), ('full', 'queued', 0, 8), ('shared', 'queued', 0, 5), ('keyed', 'queued', 0, 10),
+    ('later', 'queued', 400, 5), ('capped', 'queued', 0, 2), ('once', 'queued', 0, 3), ('bulk', 'done', 0, 20), ('keyed', 'done', 0, 5),
+    ('bulk', 'rejected', 0, 5)
+  ) AS s (task, state, delay, percent)
+  JOIN zeke_jobs.task AS t ON t.id = s.task
+  CROSS JOIN LATERAL generate_series(1, %(rows)s * s.percent / 100) AS n
+  CROSS JOIN LATERAL (
+    SELECT zeke_jobs.new_id(), zeke_jobs.now() - interval '30 days' + n * interval '1 second'
+  ) AS m (id, made)
+"""
+
+FEW = """
+  UPDATE zeke_jobs.queue AS q SET state = 'consumed', worker = %(worker)s, claimed_on = zeke_jobs.now(), attempt = 0, started_on = NULL
+  WHERE q.message_id IN (SELECT c.message_id FROM zeke_jobs.queue AS c WHERE c.state = 'queued' AND c.task = %(task)s
+    AND (c.key IS NULL OR c.key = 'key-5') ORDER BY c.seq LIMIT %(count)s)
+"""
+
+
+#: What a server, a database or a role may have set, all of it bad for us.
+ODD = {
+    "jit_above_cost": "0",
+    "jit_inline_above_cost": "0",
+    "jit_optimize_above_cost": "0",
+    "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
+    "enable_nestloop": "off",
+    "enable_sort": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1000",
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
+    "min_parallel_table_scan_size": "0",
+    "min_parallel_index_scan_size": "0",
+}
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What one transaction read of ``zeke_jobs.queue``.
+
+    Attributes:
+        compiled: Plans with JIT, where ``explain_all`` shows them.
+    """
+
+    seq_scans: int
+    entries: int
+    indexes: set[str] = field(default_factory=set)
+    compiled: tuple[str, ...] = ()
+
+
+class BigTable:
+    """A migrated database with a backlog; every call is measured and rolled back."""
+
+    def __init__(self, jobs: Jobs, situation: str = "") -> None:
+        self.jobs = jobs
+        self.situation = situation
+        self._known: dict[str, Any] = {}
+        jobs.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
+        jobs.use(TASKS, TOP)
+        jobs.worker(WORKER)
+        jobs.worker(LOST)
+
+    def seed(self, rows: int) -> None:
+        """So many more jobs, of which a few are active, suspects, due to expire."""
+        run = self.jobs.rows
+        with transaction(self.jobs.conn), self.jobs.conn.cursor() as cursor:
+            cursor.execute(SEED, {"rows": rows})
+            for task, count in ACTIVE.items():
+                cursor.execute(FEW, {"worker": str(WORKER), "task": task, "count": count})
+        run("UPDATE zeke_jobs.queue SET worker = %s WHERE worker IS NOT NULL AND task = 'bulk'", LOST)
+        run(
+            """UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id IN (
+              SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' ORDER BY seq DESC LIMIT 3)"""
+        )
+        run(
+            """UPDATE zeke_jobs.queue SET expires_on = zeke_jobs.now() - interval '1 s' WHERE message_id IN (
+              SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' AND deaths = 0 ORDER BY seq LIMIT 20)"""
+        )
+
+        self._known.clear()
+
+    def known(self, where: str) -> UUID:
+        """Some job; looked up once."""
+        if where not in self._known:
+            self._known[where] = self.jobs.rows(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0][
+                "message_id"
+            ]
+        found: UUID = self._known[where]
+        return found
+
+    def active(self, task: str) -> list[dict[str, Any]]:
+        """Claims of the worker; looked up once."""
+        if task not in self._known:
+            sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
+            self._known[task] = self.jobs.rows(sql)
+        found: list[dict[str, Any]] = self._known[task]
+        return found
+
+    def explain_all(self) -> None:
+        """Get the plan of each statement from now on, of those within functions too; not where the server has no auto_explain."""
+        with suppress(psycopg2.errors.UndefinedFile):
+            self.jobs.rows("LOAD 'auto_explain'")
+            self.jobs.rows("SET auto_explain.log_min_duration = 0")
+            self.jobs.rows("SET auto_explain.log_nested_statements = on")
+            self.jobs.rows("SET auto_explain.log_level = notice")
+
+    def empty(self) -> None:
+        """Remove all jobs."""
+        self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
+
+    def measure(self, call: Callable[[], Any]) -> Reads:
+        """Run and roll back."""
+        with self.jobs.conn.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                before = self._counters()
+                self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps fifty
+                call()
+                compiled = tuple(plan for plan in self.jobs.conn.notices if "JIT:" in plan)
+                after = self._counters()
+            finally:
+                cursor.execute("ROLLBACK")
+        read = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
+        table = read.pop("queue")
+        entries = table[1] + sum(entries for _, entries in read.values())
+        return Reads(table[0], entries, {name for name, (scans, _) in read.items() if scans}, compiled)
+
+    def _counters(self) -> dict[str, tuple[int, int]]:
+        sql = """
+          SELECT c.relname, pg_stat_get_xact_numscans(c.oid) AS scans, pg_stat_get_xact_tuples_returned(c.oid) AS entries
+          FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+          WHERE c.oid = 'zeke_jobs.queue'::regclass OR i.indrelid = 'zeke_jobs.queue'::regclass"""
+        return {row["relname"]: (row["scans"], row["entries"]) for row in self.jobs.rows(sql)}

@@ -1,0 +1,205 @@
+"""Fixtures of the engine's tests: jobs straight in the table, claims without workers, and a worker in this process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import dramatiq
+import pytest
+from psycopg2.extras import RealDictCursor
+
+from zeke_jobs import config
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import boot
+from zeke_jobs.worker.claim.claims import Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.broker import JobBroker
+
+NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+
+def load(tasks: str, top: str = "") -> config.Config:
+    """A jobs.yaml of these tasks; ``H`` in it stands for the module of test handlers."""
+    text = f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", "tests.zeke_jobs.worker.handlers:")
+    return config.load_text(text, "jobs.yaml")
+
+
+def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
+    """A claim of a job, as a worker process holds it."""
+    fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "parent": None, "scheduled_for": None}
+    return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
+
+
+class Jobs:
+    """Jobs in the table, for tests of the SQL functions."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(sql, params)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def use(self, tasks: str, top: str = "") -> config.Config:
+        """Put a jobs.yaml in force."""
+        loaded = load(tasks, top)
+        boot.sync(self.conn, loaded)
+        return loaded
+
+    def add(self, task: str, count: int = 1, *, payload: str = "{}", options: str = "{}") -> list[UUID]:
+        """Send jobs."""
+        sql = "SELECT zeke_jobs.send(%s, %s::jsonb, %s::jsonb) AS id FROM generate_series(1, %s)"
+        return [row["id"] for row in self.rows(sql, task, payload, options, count)]
+
+    def worker(
+        self,
+        worker: UUID | None = None,
+        *,
+        kind: str = "worker",
+        queues: tuple[str, ...] = ("default",),
+        tasks: list[str] | None = None,
+    ) -> UUID:
+        """Announce a worker, by default a new one, that serves these tasks, by default all."""
+        worker = worker or uuid4()
+        tasks = tasks if tasks is not None else self._all_tasks()
+        SQL.run(
+            self.conn, "worker/register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=tasks,
+            threads=8, revision=1, file_revision=1, lost_after=timedelta(seconds=20),
+        )  # fmt: skip
+        return worker
+
+    def claim(
+        self,
+        worker: UUID,
+        want: int,
+        tasks: list[str] | None = None,
+        queue: str = "default",
+        *,
+        behind: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Claim for a worker that serves these tasks, by default all; where ``behind`` is given, of tasks whose jobs are short."""
+        tasks = tasks if tasks is not None else self._all_tasks()
+        if behind is not None:
+            sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, p_short => %s::text[], p_behind => %s)"
+            return self.rows(sql, worker, queue, tasks, want, tasks, behind)
+        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
+        return self.rows(sql, worker, queue, tasks, want)
+
+    def claim_alone(
+        self, worker: UUID, want: int = 8, tasks: list[str] | None = None, queue: str = "default"
+    ) -> list[dict[str, Any]]:
+        """Claim suspects for a worker that holds nothing and serves these tasks, by default all."""
+        tasks = tasks if tasks is not None else self._all_tasks()
+        return SQL.all(self.conn, "job/claim_alone", worker=worker, queue=queue, tasks=tasks, want=want)
+
+    def look(
+        self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
+    ) -> list[tuple[Any, ...]]:
+        """A look of a worker's consumer, which completes what has ended: the rows as they come."""
+        none = dict.fromkeys(
+            ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said", "behind")
+        )
+        ends = {
+            "ids": [claim["message_id"] for claim in ended],
+            "claims": [claim["claim"] for claim in ended],
+            "after": [0.0] * len(ended),
+            "took": [claim.get("took") for claim in ended],
+            "results": ["null"] * len(ended),
+        }
+        options = {"queue": "default", "ask": False, **none, **ends, **said}
+        return SQL.rows(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+
+    def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
+        """Complete claims; answers what was still the worker's."""
+        return [
+            row["id"]
+            for row in SQL.all(
+                self.conn,
+                "job/complete",
+                worker=worker,
+                ids=[c["message_id"] for c in claims],
+                claims=[c["claim"] for c in claims],
+                after=[0.0] * len(claims),
+                took=[None] * len(claims),
+                results=[result] * len(claims),
+            )
+        ]
+
+    def hold(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
+        """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
+        row = SQL.one(self.conn, "job/hold", worker=worker, id=job, claim=claim, after=0.0, result=result)
+        assert row is not None
+        return bool(row["ours"])
+
+    def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
+        """End a claim in another way."""
+        row = SQL.one(
+            self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
+            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, **said},
+        )  # fmt: skip
+        assert row is not None
+        return bool(row["ours"])
+
+    def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
+        """One heartbeat of a worker."""
+        row = SQL.one(self.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)
+        assert row is not None
+        return row
+
+    def _all_tasks(self) -> list[str]:
+        return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
+
+    def row(self, job: UUID) -> dict[str, Any]:
+        """A job's whole row."""
+        return self.rows("SELECT * FROM zeke_jobs.queue WHERE message_id = %s", job)[0]
+
+
+@pytest.fixture
+def jobs(conn: Connection) -> Jobs:
+    return Jobs(conn)
+
+
+@pytest.fixture
+def heard(other_conn: Connection) -> Callable[[], list[tuple[str, str]]]:
+    """Listens at both queues; answers what rang since it was asked last, as queue and who is named."""
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
+
+    def take() -> list[tuple[str, str]]:
+        with other_conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        found = [(notify.channel.removeprefix("zeke_jobs."), notify.payload) for notify in other_conn.notifies]
+        other_conn.notifies.clear()
+        return sorted(found)
+
+    return take
+
+
+@pytest.fixture
+def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
+    """``with running(tasks) as broker``: a worker in this process, with all its threads."""
+
+    @contextmanager
+    def start(tasks: str, top: str = "", *, threads: int = 4) -> Iterator[JobBroker]:
+        from zeke_jobs.worker import builder
+
+        broker = builder.build(load(tasks, top), database)
+        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=100)
+        worker.start()
+        try:
+            yield broker
+        finally:
+            worker.stop(timeout=5_000)
+            broker.close()
+
+    return start

@@ -1,0 +1,209 @@
+"""The half of the stateful test that is not the workers': senders, people, time, death, and what must always hold."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.model import (
+    GATES,
+    LIMITS,
+    LOST_AFTER,
+    PRIORITY,
+    RATE,
+    RATE_PERIOD,
+    ROWLESS_AFTER,
+    JobModel,
+    active,
+    started,
+)
+from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+SEEN = """
+  SELECT q.message_id, q.task, q.key, q.priority, q.run_at, q.expires_on, q.state::text, q.attempt, q.attempt_base, q.deaths,
+    q.claim, q.worker, q.cancelled_on IS NOT NULL AS cancelled, q.waiting_for, jsonb_array_length(q.attempts) AS entries,
+    j.state::text AS status
+  FROM zeke_jobs.queue AS q JOIN zeke_jobs.job AS j ON j.id = q.message_id"""
+#: worker, job, claim
+Held = tuple[UUID, UUID, int]
+
+
+class World(RuleBasedStateMachine):
+    """Senders, people and time around one table, and the model of it; time stands still between steps."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__()
+        self.sql = Jobs(conn)
+        self.sql.rows(
+            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.rate_use, zeke_jobs.key_cursor CASCADE"
+        )
+        self.now: datetime = NOON
+        set_clock(conn, self.now)
+        # The chance by which tasks take turns is the same whenever a run is repeated.
+        self.sql.rows("SELECT setseed(0.5)")
+        self.jobs: dict[UUID, JobModel] = {}
+        self.workers = [UUID(int=n) for n in range(2)]
+        self.beats: dict[UUID, datetime] = {}
+        self.beating_since: dict[UUID, datetime] = {}
+        self.stale: list[Held] = []
+        self.rated: list[datetime] = []
+        self.paused: set[str] = set()
+        self.turn = 0
+
+    # ── what is drawn from ──
+
+    def held(self) -> list[Held]:
+        return [(job.worker, id_, job.claim) for id_, job in self.jobs.items() if job.worker is not None]
+
+    def draw(self, data: st.DataObject, of: list[Any]) -> Any:
+        return data.draw(st.sampled_from(of))
+
+    def rate_used(self) -> int:
+        return sum(at > self.now - RATE_PERIOD for at in self.rated)
+
+    # ── senders and people ──
+
+    @initialize()
+    def a_backlog_waits(self) -> None:
+        for task in sorted(GATES):
+            for priority in (None, None, 2):
+                self.send(task, 1, None, priority, 0, None)
+
+    def send(
+        self, task: str, count: int, key: str | None, priority: int | None, delay: int, expires: int | None
+    ) -> None:
+        said = {"key": key, "priority": priority, "delay": delay or None, "expires": expires}
+        options = {name: value for name, value in said.items() if value is not None}
+        for _ in range(count):
+            id_ = UUID(int=len(self.jobs) + 1)
+            assert self.sql.add(task, options=encode({**options, "id": str(id_)})) == [id_]
+            self.jobs[id_] = JobModel(
+                seq=len(self.jobs),
+                task=task,
+                key=key or (str(id_) if task == "keyed" else None),
+                priority=PRIORITY[task] if priority is None else priority,
+                run_at=self.now + timedelta(seconds=delay),
+                expires_on=None if expires is None else self.now + timedelta(seconds=expires),
+            )
+
+    @rule(
+        task=st.sampled_from(sorted(GATES)), count=st.integers(1, 3), key=st.sampled_from([None, None, "x", "y"]),
+        priority=st.sampled_from([None, None, 0, 2]), delay=st.sampled_from([0, 0, 0, 30]),
+        expires=st.sampled_from([None, None, None, 45]),
+    )  # fmt: skip
+    def somebody_sends(self, **said: Any) -> None:
+        self.send(**said)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        id_ = self.draw(data, list(self.jobs))
+        job = self.jobs[id_]
+        rows = SQL.all(self.sql.conn, "cancel/one", id=id_, reason="not wanted", by=None)
+        assert len(rows) == (job.state in ("queued", "consumed"))
+        job.cancel()
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def retry_by_person(self, data: st.DataObject) -> None:
+        id_ = self.draw(data, list(self.jobs))
+        rows = SQL.all(self.sql.conn, "retry/jobs", id=id_, task=None, status="failed", newer=None, limit=1, by=None)
+        assert len(rows) == self.jobs[id_].retried(self.now)
+
+    @rule(what=st.sampled_from(["task/limited", "task/free", "limit/pool"]))
+    def pause_or_resume(self, what: str) -> None:
+        self.paused ^= {what}
+        if what in self.paused:
+            self.sql.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'a test')", what)
+        else:
+            self.sql.rows("DELETE FROM zeke_jobs.pause WHERE target = %s", what)
+
+    # ── time, life and death ──
+
+    @rule(seconds=st.sampled_from([10, 21, 40, 61]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        set_clock(self.sql.conn, self.now)
+
+    @rule(data=st.data(), leaves=st.sampled_from([False, False, True]))
+    def heartbeat_or_leave(self, data: st.DataObject, leaves: bool) -> None:
+        worker = self.draw(data, self.workers)
+        if leaves:
+            SQL.run(self.sql.conn, "worker/leave", worker=worker)
+            self.beats.pop(worker, None)
+            return
+        row = SQL.one(self.sql.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
+        assert row is not None
+        assert row["alive"] == (worker in self.beats)
+        if worker in self.beats:
+            if self.beats[worker] < self.now - LOST_AFTER:
+                self.beating_since[worker] = self.now
+            self.beats[worker] = self.now
+
+    @rule()
+    def rescue(self) -> None:
+        lost = {worker for worker, at in self.beats.items() if at < self.now - LOST_AFTER}
+        # Nobody is lost before somebody else has lived for as long as it was silent: it may have been an outage of the database.
+        watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
+        if watched and min(watched) > self.now - LOST_AFTER:
+            lost = set()
+        for job in self.jobs.values():
+            if job.worker is not None and job.worker not in self.beats:
+                assert job.claimed_on is not None
+                lost |= {job.worker} if job.claimed_on < self.now - ROWLESS_AFTER else set()
+        expected = {}
+        suspects = {worker: started(self.jobs.values(), worker) for worker in lost}
+        for worker, id_, claim in self.held():
+            if worker in lost:
+                job, among = self.jobs[id_], suspects[worker]
+                self.stale.append((worker, id_, claim))
+                expected[id_] = job.died(has_started=job in among, suspects=len(among))
+        assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker/rescue")} == expected
+        self.beats = {worker: at for worker, at in self.beats.items() if worker not in lost}
+
+    @rule()
+    def expire(self) -> None:
+        late = [job for job in self.jobs.values() if job.state == "queued" and job.is_late(self.now)]
+        row = SQL.one(self.sql.conn, "job/expire", limit=100)
+        assert row == {"count": len(late)}
+        for job in late:
+            job.cancel()
+
+    def worker(self, data: st.DataObject) -> UUID:
+        """A worker that lives; one that is lost, or new, announces itself first."""
+        worker: UUID = self.draw(data, self.workers)
+        if worker not in self.beats:
+            self.sql.worker(worker)
+            self.beats[worker] = self.beating_since[worker] = self.now
+        return worker
+
+    # ── what always holds ──
+
+    @invariant()
+    def the_table_is_what_the_model_says(self) -> None:
+        seen = {row.pop("message_id"): row for row in self.sql.rows(SEEN)}
+        assert seen == {id_: job.shown() for id_, job in self.jobs.items()}
+
+    @invariant()
+    def only_active_jobs_have_a_worker_and_only_ended_ones_an_end(self) -> None:
+        odd = """SELECT message_id FROM zeke_jobs.queue WHERE (worker IS NOT NULL) <> (state = 'consumed')
+          OR (completed_on IS NOT NULL) <> (state IN ('done', 'rejected'))"""
+        assert self.sql.rows(odd) == []
+
+    @invariant()
+    def no_limit_is_exceeded(self) -> None:
+        gates, keys = active(self.jobs.values())
+        assert all(gates[gate] <= most for gate, most in LIMITS.items())
+        assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
+        for start in self.rated:
+            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated) <= RATE

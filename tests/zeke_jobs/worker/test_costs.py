@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from zeke_jobs import Context, Payload, Reject
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.errors import ClaimLost, JobFailed
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import FakeContext, set_clock
+from zeke_jobs.worker.life import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+HERE = "tests.zeke_jobs.worker.test_costs"
+TASKS = f"""
+  spend: {{handler: '{HERE}:spend', retry: {{limit: 1, delay: 1ms}}}}
+  spend-late: {{handler: '{HERE}:spend_late'}}
+  echo: {{handler: 'H:echo'}}
+"""
+LATER = timedelta(days=40)  # longer than any job stays in the table
+
+
+class Purse(Payload):
+    amounts: tuple[str, ...] = ()
+    currency: str = "USD"
+    fail: str = ""
+
+
+def spend(payload: Purse, ctx: Context) -> None:
+    """Pays inside a transaction, and takes that back if it is told to fail."""
+    with ctx.transaction():
+        for amount in payload.amounts:
+            ctx.add_cost(Decimal(amount), payload.currency)
+        if payload.fail == "once" and ctx.attempt == 1:
+            raise ValueError("no luck")
+        if payload.fail == "mixed":
+            ctx.add_cost(1, "EUR")
+        if payload.fail == "rejected":
+            raise Reject("no use")
+
+
+def spend_late(payload: Purse, ctx: Context) -> None:
+    ctx.complete()
+    with pytest.raises(ClaimLost):
+        ctx.add_cost(1)
+
+
+def cost(job: zeke_jobs.Job) -> str:
+    return f"{job.cost} {job.currency}"
+
+
+def ended(task: str, **payload: Any) -> zeke_jobs.Job:
+    job = zeke_jobs.send(task, payload).id
+    try:
+        zeke_jobs.wait(job, timeout=30)
+    except JobFailed as error:
+        return error.job
+    return zeke_jobs.status(job)
+
+
+def test_what_a_handler_says_it_cost_adds_up_exactly(running: Running) -> None:
+    with running(TASKS):
+        assert cost(ended("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
+
+
+def test_a_job_that_says_nothing_costs_an_unknown_amount_and_not_0(running: Running) -> None:
+    with running(TASKS):
+        assert cost(ended("echo")) == "None None"
+        assert cost(ended("spend", amounts=["0"])) == "0 USD"
+
+
+@pytest.mark.parametrize(("fail", "status", "said"), [("once", "completed", "0.4 USD"), ("rejected", "failed", "0.2 USD")])  # fmt: skip
+def test_what_was_spent_stays_spent_when_the_handlers_transaction_is_taken_back(
+    running: Running, fail: str, status: str, said: str
+) -> None:
+    with running(TASKS):
+        job = ended("spend", amounts=["0.2"], fail=fail)
+    assert (job.status, cost(job)) == (status, said)
+
+
+def test_a_job_has_one_currency(running: Running) -> None:
+    with running(TASKS):
+        job = ended("spend", amounts=["3"], fail="mixed")
+    assert (job.status, cost(job)) == ("failed", "6 USD")
+    assert "expected a cost in USD, as this job's before, got EUR" in job.attempts[-1]["error"]["message"]
+
+
+def test_a_completed_job_costs_no_more(running: Running) -> None:
+    with running(TASKS):
+        job = ended("spend-late")
+    assert (job.status, cost(job)) == ("completed", "None None")
+
+
+def test_only_the_holder_of_the_claim_adds_to_the_cost(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    jobs.add("spend")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    said = {"id": claim["message_id"], "amount": Decimal(1), "currency": "USD"}
+    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=worker) == {"currency": "USD"}
+    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"] - 1, worker=worker) is None
+    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=jobs.worker()) is None
+    assert jobs.row(claim["message_id"])["cost"] == 1
+
+
+def test_the_history_keeps_the_cost_when_the_row_goes(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = ended("spend", amounts=["0.25"])
+    kept = "SELECT cost, currency FROM zeke_jobs.finished WHERE id = %s"
+    before = jobs.rows(kept, job.id)
+    set_clock(jobs.conn, job.created_on + LATER)
+    retention.purge(jobs.conn)
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []
+    assert jobs.rows(kept, job.id) == before == [{"cost": Decimal("0.25"), "currency": "USD"}]
+
+
+@pytest.fixture
+def spent(running: Running, database: str) -> list[UUID]:
+    """Jobs with and without a cost, in two currencies."""
+    with running(TASKS):
+        said: list[dict[str, Any]] = [{"amounts": ["0.1"]}, {"amounts": ["0.20"]}, {"amounts": ["2"], "currency": "EUR"}, {}]  # fmt: skip
+        return [ended("spend", **payload).id for payload in said]
+
+
+def test_status_and_lists_show_the_cost(spent: list[UUID], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(app, "zeke-jobs", ["status", str(spent[1])]) == 0
+    assert "\n  cost      0.2 USD\n" in capsys.readouterr().out
+    run(app, "zeke-jobs", ["status", str(spent[1]), "--json"])
+    assert json.loads(capsys.readouterr().out)["cost"] == "0.20"
+    run(app, "zeke-jobs", ["jobs"])
+    assert "2 EUR" in capsys.readouterr().out
+
+
+def test_compare_adds_up_by_currency_and_says_of_how_many_jobs(
+    spent: list[UUID], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(app, "zeke-jobs", ["compare", "1"]) == 0
+    assert "2 EUR + 0.3 USD (of 3 jobs)" in capsys.readouterr().out
+    run(app, "zeke-jobs", ["compare", "1", "--json"])
+    first = json.loads(capsys.readouterr().out)[0]
+    assert (first["jobs"], first["with_cost"], first["cost"]) == (4, 3, {"EUR": "2", "USD": "0.3"})
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        (0.5, "USD", r"expected a cost as Decimal or int, got float 0.5; Decimal\(str\(amount\)\) makes one"),
+        (True, "USD", "expected a cost as Decimal or int, got bool"),
+        (-1, "USD", "expected a cost of at least 0, got -1"),
+        (Decimal("NaN"), "USD", "expected a cost of at least 0, got NaN"),
+        (Decimal("inf"), "USD", "expected a cost of at least 0, got Infinity"),
+        (1, "usd", "expected a currency as three capital letters"),
+        (1, "EUR", "expected a cost in USD, as this job's before, got EUR"),
+    ],
+)
+def test_what_is_no_cost_is_refused_in_words(amount: Any, currency: str, said: str) -> None:
+    ctx = FakeContext()
+    ctx.add_cost(Decimal("0.5"))
+    with pytest.raises((TypeError, ValueError), match=said):
+        ctx.add_cost(amount, currency)
+    assert (ctx.cost, ctx.currency) == (Decimal("0.5"), "USD")

@@ -1,0 +1,268 @@
+"""Each hot statement finds what it needs by an index, however long the backlog: the real functions run, and what they read is counted.
+
+A plan that sorted or filtered the backlog would read it, so a small count rules both out; it covers what EXPLAIN cannot show, the
+statements within functions. With fresh statistics; with none, by plans that were made and kept while the table was small or empty; and with
+settings of the database that are all against us, in sessions of ours and in those of others (a caller's, a pooler's).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from psycopg2.extras import register_uuid
+
+from tests.zeke_jobs.worker.big_table import ODD, ROWS, WORKER, BigTable
+from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+pytestmark = pytest.mark.timeout(600)
+
+SMALL = 600
+FEWER = 60_000
+WARM_RUNS = 6  # a prepared plan is kept from its sixth run on
+#: Entries of indexes; a claim of 64 jobs looks at some 200, one that probes blocked keys at a few thousand at most.
+MOST = 3_000
+QUEUED = "state = 'queued' AND task = 'bulk' AND deaths = 0 AND expires_on IS NULL"
+FAILED = "state = 'rejected' AND task = 'bulk' AND cancelled_on IS NULL"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A statement: how it is called, and the index that it must use. Where it is no function that carries its settings, in ours only."""
+
+    name: str
+    index: str
+    call: Callable[[BigTable], Any]
+    most: int = MOST
+    in_any_session: bool = True
+
+
+def claim(task: str) -> Callable[[BigTable], Any]:
+    return lambda big: big.jobs.claim(WORKER, 64, [task])
+
+
+def run(statement: str, **params: Any) -> Callable[[BigTable], Any]:
+    return lambda big: SQL.all(big.jobs.conn, statement, **params)
+
+
+def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
+    return lambda big: [
+        SQL.all(big.jobs.conn, name, **said) for name, said in (("look_snapshot", {}), (statement, params))
+    ]
+
+
+def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any]:
+    return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, id=big.known(where), **params)
+
+
+def send(task: str, options: str = "{}") -> Callable[[BigTable], Any]:
+    return lambda big: big.jobs.add(task, payload='{"n": 1}', options=options)
+
+
+def complete(big: BigTable) -> None:
+    assert big.jobs.complete(WORKER, big.active("shared"))
+
+
+def finish(outcome: str) -> Callable[[BigTable], Any]:
+    def call(big: BigTable) -> None:
+        assert big.jobs.finish(WORKER, big.active("full")[0], outcome, error="{}")
+
+    return call
+
+
+def started(big: BigTable) -> None:
+    claims = big.active("full")
+    ids, numbers = [c["message_id"] for c in claims], [c["claim"] for c in claims]
+    SQL.all(big.jobs.conn, "job/mark_started", worker=WORKER, ids=ids, claims=numbers, after=[0.0] * len(ids))
+
+
+def hold(big: BigTable) -> None:
+    held = big.active("full")[0]
+    assert big.jobs.hold(WORKER, held["message_id"], held["claim"])
+
+
+def pause(target: str, then: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:
+    def call(big: BigTable) -> None:
+        big.jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'a test')", target)
+        then(big)
+
+    return call
+
+
+def rescue(big: BigTable) -> None:
+    big.jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour' WHERE id <> %s", WORKER)
+    big.jobs.rows("UPDATE zeke_jobs.worker SET beating_since = beating_since - interval '1 hour'")
+    assert SQL.all(big.jobs.conn, "worker/rescue")
+
+
+def purge(status: str) -> Callable[[BigTable], Any]:
+    said = {"after": "-infinity", "before": "infinity", "limit": 100}
+    return run("retention_purge", task="bulk", status=status, **said)
+
+
+CASES = [
+    Case("claim of all tasks", "queue_ready", lambda big: big.jobs.claim(WORKER, 64)),
+    Case("claim of a task without limits", "queue_ready", claim("bulk")),
+    Case("claim of a task whose limit is full", "queue_active", claim("full")),
+    Case("claim of a task with a shared limit", "queue_active", claim("shared")),
+    Case("claim by rate", "queue_ready", claim("urgent")),
+    Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
+    Case("claim where nothing is due yet", "queue_ready", claim("later")),
+    Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.jobs.claim(WORKER, 64))),
+    Case("claim of a suspect", "queue_suspect", lambda big: big.jobs.claim_alone(WORKER, tasks=["bulk"])),
+    Case(
+        "when the next is due",
+        "queue_ready",
+        lambda big: big.jobs.rows(
+            "SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'], zeke_jobs.now())"
+        ),
+    ),
+    Case("start mark", "queue_pkey", started),
+    Case("completion", "queue_pkey", complete),
+    *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
+    Case("fence", "queue_pkey", hold),
+    Case("cancelled jobs of a worker", "queue_cancelling", run("job_cancelling", worker=WORKER)),
+    Case("heartbeat", "queue_suspect", run("worker_heartbeat", worker=WORKER, busy=0, revision=1, stopping=False)),
+    Case("rescue with nobody lost", "queue_active", run("worker_rescue")),
+    Case("rescue", "queue_active", rescue),
+    Case("expiry", "queue_expiring", run("queue_expire", limit=500)),
+    Case("send with an idempotency key", "queue_idempotency", send("bulk", '{"idempotency_key": "k"}')),
+    Case(
+        "send with an id that is taken", "queue_pkey", lambda big: send("bulk", f'{{"id": "{big.known(QUEUED)}"}}')(big)
+    ),
+    Case(
+        "send to a full task",
+        "queue_ready",
+        run("send_one", task="capped", revision=1, payload='{"n": 1}', options="{}"),
+    ),
+    Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
+    Case(
+        "send for a tick",
+        "queue_tick",
+        lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
+    ),
+    Case("status", "queue_pkey", by_id("job_one", QUEUED), in_any_session=False),
+    Case("cancel", "queue_pkey", by_id("cancel_one", QUEUED, reason="x", by="y")),
+    Case(
+        "retry",
+        "queue_pkey",
+        by_id("retry_jobs", FAILED, task=None, status="failed", newer=None, limit=1, by="y"),
+        in_any_session=False,
+    ),
+    Case(
+        "retry of what failed",
+        "queue_failed",
+        run("retry_jobs", id=None, task="bulk", status="failed", newer=None, limit=100, by="y"),
+        in_any_session=False,
+    ),
+    Case("ask for the end", "queue_pkey", by_id("job_await", QUEUED)),
+    Case("output", "queue_pkey", by_id("job_output", "state = 'done'")),
+    Case(
+        "the newest jobs",
+        "queue_created",
+        run("job_list", task=None, statuses=None, parent=None, newer=None, older=None, limit=20),
+        in_any_session=False,
+    ),
+    Case("how long each task waits", "queue_ready", run("wait_late"), in_any_session=False),
+    Case("how far each limit is used", "queue_active", look("board_limits")),
+    Case("who fills a limit", "queue_active", look("why_gates", gates=["limit/pool"], most=5)),
+    Case("who fills a key", "queue_active", by_id("why_key", "key = 'key-5'", task="keyed"), in_any_session=False),
+    Case("queued jobs of unknown tasks", "queue_ready", look("doctor_unknown", most=1001)),
+    # Up to a thousand and one queued jobs of each task are counted.
+    Case("tasks on the board", "queue_ready", look("board_tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
+    Case("what waits next", "queue_ready", look("board_waiting", task="bulk", most=100)),
+    Case("what failed last", "queue_failed", look("board_failed", most=100)),
+    Case("what a purge may remove", "queue_completed", run("retention_overdue"), in_any_session=False),
+    Case("purge of completed jobs", "queue_completed", purge("completed")),
+    Case("purge of failed jobs", "queue_failed", purge("failed")),
+]
+
+
+SITUATIONS = (SMALL_ONCE, EMPTY_ONCE, FRESH, ODDLY_SET, NOT_OURS) = (
+    "plans of a small table",
+    "plans of an empty table",
+    "fresh statistics",
+    "odd settings",
+    "odd settings, another's session",
+)
+
+
+@pytest.fixture(scope="module", params=SITUATIONS)
+def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTable]:
+    situation = request.param
+    rows = ROWS if situation in (SMALL_ONCE, FRESH) else FEWER
+    with ExitStack() as stack:
+        if situation in (ODDLY_SET, NOT_OURS):
+            stack.enter_context(odd_settings(module_database, with_jit=situation == ODDLY_SET))
+        conn = stack.enter_context(
+            closing(somebody(module_database) if situation == NOT_OURS else connect(module_database))
+        )
+        big = BigTable(Jobs(conn), situation)
+        if situation in (SMALL_ONCE, EMPTY_ONCE):
+            if situation == SMALL_ONCE:
+                big.seed(SMALL)
+            else:
+                big.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # else the planner takes it for small
+            for case in CASES:
+                for _ in range(WARM_RUNS):
+                    with suppress(IndexError, AssertionError):  # there is no job to do it to
+                        big.measure(lambda: case.call(big))  # noqa: B023 (it is called here)
+            big.seed(rows)
+        else:
+            with closing(connect(module_database)) as ours:
+                BigTable(Jobs(ours)).seed(rows)
+                Jobs(ours).rows("VACUUM ANALYZE zeke_jobs.queue")
+        big.explain_all()
+        yield big
+        big.empty()
+
+
+@contextmanager
+def odd_settings(url: str, *, with_jit: bool) -> Iterator[None]:
+    """For all who connect from now on. With JIT of everything, a caller's own ``SELECT`` around a function of ours takes a second."""
+    name = urlsplit(url).path[1:]
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        for setting, value in ODD.items():
+            if with_jit or not setting.startswith("jit"):
+                cursor.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER DATABASE {name} RESET ALL")
+
+
+def somebody(url: str) -> Connection:
+    """A connection without our settings."""
+    conn = psycopg2.connect(url)
+    conn.autocommit = True
+    register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
+    return conn
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_hot_statement_reads_what_it_needs_and_no_more(big: BigTable, case: Case) -> None:
+    if big.situation == NOT_OURS and not case.in_any_session:
+        pytest.skip("a statement for sessions of ours")
+    big.measure(lambda: case.call(big))  # looks up what it names
+    reads = big.measure(lambda: case.call(big))
+    assert reads.seq_scans == 0
+    assert reads.indexes & set(case.index.split("|"))
+    assert reads.entries < case.most
+    assert not reads.compiled
+
+
+def test_the_count_would_show_a_scan(big: BigTable) -> None:
+    reads = big.measure(lambda: big.jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE message::text LIKE '%%no%%'"))
+    assert reads.seq_scans > 0
+    assert reads.entries > 5 * MOST  # of those that the leader of a parallel scan read itself

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+
+from zeke_jobs.worker.run.interrupts import Cancelled, Interrupts, TimedOut
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def test_an_interrupt_comes_out_with_its_own_text() -> None:
+    interrupts, job, started = Interrupts(), uuid4(), threading.Event()
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with interrupts.running(job, 60):
+                started.set()
+                spin()
+        except Cancelled as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    started.wait(5)
+    assert interrupts.stop(job, Cancelled("by a person"))
+    thread.join(5)
+    assert [str(error) for error in caught] == ["by a person"]
+
+
+def test_a_deadline_stops_the_handler() -> None:
+    interrupts = Interrupts()
+    threading.Timer(0.05, interrupts.tick).start()
+    with pytest.raises(TimedOut, match=r"timeout of 0\.01 s"), interrupts.running(uuid4(), 0.01):
+        spin()
+
+
+def test_a_handler_that_has_ended_is_not_interrupted() -> None:
+    interrupts, job = Interrupts(), uuid4()
+    with interrupts.running(job, 60) as running:
+        pass
+    assert not interrupts.stop(job, Cancelled("late"))
+    assert not running.stop(Cancelled("late"))
+
+
+def test_a_run_that_was_given_up_and_ends_late_leaves_the_jobs_next_run_its_timeout_and_cancel() -> None:
+    interrupts, job = Interrupts(), uuid4()
+    with ExitStack() as earlier:
+        earlier.enter_context(interrupts.running(job, 60))
+        with pytest.raises(Cancelled), interrupts.running(job, 60):
+            earlier.close()
+            assert interrupts.stop(job, Cancelled("by a person"))
+            spin()
+
+
+def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> None:
+    interrupts = Interrupts()
+    for _ in range(300):
+        job, ready = uuid4(), threading.Event()
+
+        def stop(job=job, ready=ready) -> None:  # type: ignore[no-untyped-def]
+            ready.set()
+            interrupts.stop(job, Cancelled("race"))
+
+        thread = threading.Thread(target=stop)
+        try:
+            with interrupts.running(job, 60):
+                thread.start()
+                ready.wait()
+        except Cancelled:
+            pass
+        sum(range(2000))  # code behind: an interrupt that came late would be raised here
+        thread.join()
+
+
+def test_the_interrupt_is_the_reason_when_a_stopper_broke_a_call() -> None:
+    interrupts, job = Interrupts(), uuid4()
+    broken = threading.Event()
+
+    def call() -> None:
+        broken.wait(5)
+        raise OSError("socket closed")
+
+    def stop() -> None:
+        interrupts.stop(job, Cancelled("by a person"))
+
+    with pytest.raises(Cancelled), interrupts.running(job, 60) as running:
+        running.stoppers.append(broken.set)
+        threading.Thread(target=stop).start()
+        call()
+
+
+TRACED = """
+import sys, threading
+from zeke_jobs.worker.run.interrupts import Interrupt, Running, TimedOut
+
+def run(running, stops):
+    try:
+        if stops:
+            other = threading.Thread(target=running.stop, args=(TimedOut("late"),))
+            other.start()
+            other.join()
+        running.end()
+    except Interrupt:
+        running.end()
+
+run(Running(60), stops={stops})
+sys.settrace(lambda *_: None)
+run(Running(60), stops=False)
+print("goes on")
+"""
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_handler_that_has_ended_leaves_nothing_behind_at_which_a_debugger_stands_still(stops: bool) -> None:
+    code = TRACED.format(stops=stops)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("goes on\n", "")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg2.extensions import new_type, register_type
+
+from tests.zeke_jobs.worker.conftest import a_claim
+from zeke_jobs.postgres.pool import Pool, connect
+from zeke_jobs.worker.run.interrupts import Running
+from zeke_jobs.worker.run.job_context import JobContext
+
+
+def context(pool: Pool, running: Running) -> JobContext:
+    claim = a_claim(uuid4())
+    runtime: Any = SimpleNamespace(revision=1)
+    return JobContext(claim, uuid4(), runtime, pool, running, None, aside=pool)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ((float("nan"),), "done: expected a finite number, got nan"),
+        ((1, float("inf")), "total: expected a finite number, got inf"),
+        ((10**5000,), "done: expected an integer of at most 64 bits"),
+        ((1, None, "a\0b"), "note: expected text without NUL characters"),
+        (("half",), "expected done as a number, got 'half'"),
+        ((1, [2]), "expected total as a number, got [2]"),
+    ],
+)
+def test_progress_that_nobody_could_read_is_refused_in_the_handler(said: tuple[Any, ...], words: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as refused:
+        context(Pool(None), Running(60)).progress(*said)
+    assert words in str(refused.value)
+
+
+def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(database: str) -> None:
+    pool, running = Pool(database, max_size=1), Running(60)
+    stop_async = print  # what stops an async handler has nothing to do with a connection
+    running.stoppers.append(stop_async)
+    ctx = context(pool, running)
+    ctx.db.close()
+    answers: list[Any] = []
+
+    def ask() -> None:
+        with ctx.db.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            answers.append(cursor.fetchone())
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10.0)
+    assert answers == [(1,)]
+    assert running.stoppers == [stop_async, ctx.db.cancel]
+    ctx.close()
+    assert running.stoppers == []
+    pool.close()
+
+
+def pid(conn: Any) -> int:
+    return int(value(conn, "SELECT pg_backend_pid()"))
+
+
+def value(conn: Any, sql: str) -> Any:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+STATE = """SELECT jsonb_build_object(
+  'user', current_user, 'schemas', current_setting('search_path'), 'timeout', current_setting('statement_timeout'),
+  'zone', current_setting('TimeZone'), 'isolation', current_setting('default_transaction_isolation'),
+  'readonly', current_setting('default_transaction_read_only'), 'named', current_setting('application_name'),
+  'temporary', to_regclass('pg_temp.left_over') IS NOT NULL, 'prepared', (SELECT count(*) FROM pg_prepared_statements),
+  'locks', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+  'listens', (SELECT count(*) FROM pg_listening_channels()), 'cursors', (SELECT count(*) FROM pg_cursors))"""
+LEFT = """
+  CREATE TEMP TABLE left_over (n integer); PREPARE left_over AS SELECT 1; LISTEN left_over; SELECT pg_advisory_lock(7);
+  DECLARE left_over CURSOR WITH HOLD FOR SELECT 1; SET search_path = pg_catalog; SET statement_timeout = '1s'; SET TimeZone = 'Asia/Tokyo';
+  SET application_name = 'left over'; SET default_transaction_isolation = 'serializable'; SET default_transaction_read_only = on;
+  SET ROLE pg_read_all_data"""
+
+
+@pytest.mark.parametrize("way", ["db", "transaction"])
+def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(database: str, way: str) -> None:
+    pool = Pool(database, max_size=1)
+    first = context(pool, Running(60))
+    clean, session = value(first.db, STATE), pid(first.db)
+    first.close()
+    second = context(pool, Running(60))
+    with second.transaction() if way == "transaction" else nullcontext(second.db) as conn, conn.cursor() as cursor:
+        second._hold = lambda *_: None  # type: ignore[method-assign] # there is no such job
+        cursor.execute(LEFT)
+    second.close()
+    third = context(pool, Running(60))
+    assert (value(third.db, STATE), pid(third.db)) == (clean, session)
+    assert clean["isolation"] == "read committed"
+    third.close()
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda conn: setattr(conn, "autocommit", False),
+        lambda conn: setattr(conn, "cursor_factory", None),
+        lambda conn: conn.set_client_encoding("LATIN1"),
+        lambda conn: register_type(new_type((25,), "SHOUT", lambda text, _: text and text.upper()), conn),
+    ],
+    ids=["autocommit", "cursors", "encoding", "types"],
+)
+def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(database: str, change: Any) -> None:
+    pool = Pool(database, max_size=1)
+    first = context(pool, Running(60))
+    session = pid(first.db)
+    change(first.db)
+    first.close()
+    second = context(pool, Running(60))
+    assert pid(second.db) != session
+    assert value(second.db, "SELECT 'so it is'::text") == "so it is"
+    second.close()
+    pool.close()
+
+
+def test_what_only_the_engine_did_costs_no_reset(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed: list[Any] = []
+    monkeypatch.setattr("zeke_jobs.worker.run.job_context.renew", renewed.append)
+    pool = Pool(database, max_size=1)
+    ctx = context(pool, Running(60))
+    ctx._hold = lambda *_: None  # type: ignore[method-assign] # there is no such job
+    ctx.complete("done")
+    ctx.close()
+    assert (renewed, len(pool._idle)) == ([], 1)
+    pool.close()
+
+
+def test_a_session_that_cannot_be_reset_is_closed(database: str) -> None:
+    pool = Pool(database, max_size=1)
+    ctx = context(pool, Running(60))
+    other = connect(database)
+    value(other, f"SELECT pg_terminate_backend({pid(ctx.db)})")
+    other.close()
+    ctx.close()
+    assert pool._idle == []
+    assert value(context(pool, Running(60)).db, "SELECT 1") == 1

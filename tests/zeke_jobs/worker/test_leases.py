@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, a_claim
+from zeke_jobs.errors import ClaimLost, Defer, JobFailed
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import FakeContext, set_clock
+from zeke_jobs.worker.run import leases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+HOST = "host/example.org"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    handlers.GATE.clear()
+    yield
+    handlers.GATE.set()
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use("  a: {handler: 'H:echo', retry: {limit: 5}}")
+    return jobs
+
+
+class Held:
+    """Active jobs of one worker, and what they hold."""
+
+    def __init__(self, jobs: Jobs, count: int) -> None:
+        self.jobs = jobs
+        self.worker = jobs.worker()
+        jobs.add("a", count)
+        self.rows = jobs.claim(self.worker, count)
+        self.claims = [a_claim(row["message_id"], row["claim"], "a") for row in self.rows]
+
+    def take(self, n: int, name: str = HOST, limit: int = 1, conn: Any = None) -> None:
+        leases.take(conn or self.jobs.conn, name, limit, self.claims[n], self.worker)
+
+
+def test_a_lease_is_held_by_as_many_as_its_limit_says(jobs: Jobs) -> None:
+    held = Held(jobs, 3)
+    held.take(0, limit=2)
+    held.take(1, limit=2)
+    with pytest.raises(Defer):
+        held.take(2, limit=2)
+    held.take(2, name="host/example.com")
+
+
+def test_who_gets_none_is_told_who_has_it_and_comes_back_soon(jobs: Jobs) -> None:
+    set_clock(jobs.conn, NOON)
+    held = Held(jobs, 2)
+    held.take(0)
+    with pytest.raises(Defer) as caught:
+        held.take(1)
+    assert caught.value.reason == f"lease {HOST} is taken by a {held.claims[0].id} since 2026-03-10 12:00:00 UTC"
+    assert isinstance(caught.value.until, timedelta)
+    assert timedelta(seconds=1) <= caught.value.until <= timedelta(seconds=3)
+
+
+def test_a_lease_that_is_given_back_can_be_taken(jobs: Jobs) -> None:
+    held = Held(jobs, 2)
+    held.take(0)
+    leases.release(jobs.conn, HOST, held.claims[0])
+    held.take(1)
+
+
+@pytest.mark.parametrize("outcome", ["retry", "deferred", "returned", "failed", "cancelled"])
+def test_a_lease_ends_with_the_attempt(jobs: Jobs, outcome: str) -> None:
+    held = Held(jobs, 2)
+    held.take(0)
+    jobs.finish(held.worker, held.rows[0], outcome)
+    held.take(1)
+
+
+def test_a_lease_ends_with_the_completion(jobs: Jobs) -> None:
+    held = Held(jobs, 2)
+    held.take(0)
+    jobs.complete(held.worker, held.rows[:1])
+    held.take(1)
+
+
+def test_a_lease_of_a_lost_worker_ends_with_the_rescue_and_not_before(jobs: Jobs) -> None:
+    set_clock(jobs.conn, NOON)
+    dead, alive = Held(jobs, 1), Held(jobs, 1)
+    dead.take(0)
+    for seconds in (10, 21):
+        set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
+        SQL.one(jobs.conn, "worker/heartbeat", worker=alive.worker, busy=1, revision=1, stopping=False)
+    with pytest.raises(Defer):
+        alive.take(0)
+    SQL.all(jobs.conn, "worker/rescue")
+    alive.take(0)
+
+
+def test_the_next_claim_of_a_job_does_not_inherit_the_lease(jobs: Jobs) -> None:
+    held = Held(jobs, 1)
+    held.take(0)
+    jobs.finish(held.worker, held.rows[0], "retry")
+    again = Held(jobs, 0)
+    (row,) = again.jobs.claim(again.worker, 1)
+    claim = a_claim(row["message_id"], row["claim"], "a")
+    other = Held(jobs, 1)
+    other.take(0)
+    with pytest.raises(Defer):
+        leases.take(jobs.conn, HOST, 1, claim, again.worker)
+
+
+def test_who_lost_the_job_gets_no_lease(jobs: Jobs) -> None:
+    held = Held(jobs, 1)
+    jobs.finish(held.worker, held.rows[0], "retry")
+    with pytest.raises(ClaimLost, match="gets no lease"):
+        held.take(0)
+
+
+def test_a_cancelled_job_gets_no_lease(jobs: Jobs) -> None:
+    held = Held(jobs, 1)
+    zeke_jobs.cancel(held.claims[0].id)
+    with pytest.raises(ClaimLost):
+        held.take(0)
+
+
+def test_a_limit_below_one_is_refused(jobs: Jobs) -> None:
+    with pytest.raises(ValueError, match="expected a limit of at least 1 for the lease"):
+        Held(jobs, 1).take(0, limit=0)
+
+
+def test_many_at_once_never_get_more_than_the_limit(jobs: Jobs, database: str) -> None:
+    count, limit, threads = 60, 3, 8
+    held = Held(jobs, count)
+    got: list[int] = []
+
+    def hammer(first: int) -> None:
+        with closing(connect(database)) as conn:
+            barrier.wait()
+            for n in range(first, count, threads):
+                try:
+                    held.take(n, limit=limit, conn=conn)
+                except Defer:
+                    continue
+                got.append(n)
+
+    barrier = threading.Barrier(threads)
+    running = [threading.Thread(target=hammer, args=(n,)) for n in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert len(got) == limit
+
+
+def test_leases_that_nobody_gave_back_are_removed(jobs: Jobs) -> None:
+    held = Held(jobs, 2)
+    held.take(0, "host/one")
+    held.take(1, "host/two")
+    jobs.complete(held.worker, held.rows[:1])
+    SQL.run(jobs.conn, "lease/forget")
+    assert jobs.rows("SELECT name FROM zeke_jobs.lease") == [{"name": "host/two"}]
+
+
+def test_handlers_never_hold_more_leases_than_the_limit(running: Running) -> None:
+    with running("  fetch: {handler: 'H:lease'}", threads=6):
+        ids = [zeke_jobs.send("fetch").id for _ in range(12)]
+        seen = {zeke_jobs.wait(job, timeout=30) for job in ids}
+    assert seen == {"1", "2"}
+
+
+def test_a_job_that_waits_for_a_lease_says_so(running: Running, jobs: Jobs) -> None:
+    with running("  long: {handler: 'H:lease_and_wait'}"):
+        first = zeke_jobs.send("long", {"story_id": "example.org"}).id
+        eventually(lambda: handlers.CALLS)
+        second = zeke_jobs.send("long", {"story_id": "example.org"}).id
+        why = eventually(lambda: zeke_jobs.status(second).waiting_for)
+        handlers.GATE.set()
+        zeke_jobs.wait(first, timeout=10)
+        zeke_jobs.wait(second, timeout=10)
+    assert f"lease {HOST} is taken by long {first} since" in why
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
+    assert zeke_jobs.status(second).retry_count == 0
+
+
+def test_a_handler_that_fails_gives_its_lease_back(running: Running, jobs: Jobs) -> None:
+    with running("  bad: {handler: 'H:lease_and_fail', retry: {limit: 0}}"):
+        error = failure(zeke_jobs.send("bad").id)
+    assert error["type"] == "ValueError"
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
+
+
+def test_taking_a_lease_twice_in_one_job_is_a_mistake(running: Running, jobs: Jobs) -> None:
+    with running("  twice: {handler: 'H:lease_twice', retry: {limit: 0}}"):
+        error = failure(zeke_jobs.send("twice").id)
+    assert error["message"] == f"expected a lease that this job does not hold, got {HOST!r} for the second time"
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
+
+
+def test_leases_and_progress_never_wait_for_the_connections_of_handlers(running: Running) -> None:
+    with running("  a: {handler: 'H:progress_beside_db', timeout: 5s, retry: {limit: 0}}", threads=2):
+        for job in [zeke_jobs.send("a").id for _ in range(4)]:
+            zeke_jobs.wait(job, timeout=20)
+
+
+def test_a_fake_context_remembers_leases() -> None:
+    ctx = FakeContext()
+    with ctx.lease(HOST), ctx.lease("host/example.com", limit=3):
+        pass
+    assert ctx.leased == [HOST, "host/example.com"]
+
+
+def test_a_fake_context_defers_where_the_test_says_that_it_is_taken() -> None:
+    ctx = FakeContext(taken_leases=[HOST])
+    with pytest.raises(Defer, match=f"lease {HOST} is taken by another job"), ctx.lease(HOST, wait=7):
+        pass
+    assert ctx.leased == []
+
+
+def failure(job: UUID) -> dict[str, Any]:
+    with pytest.raises(JobFailed) as caught:
+        zeke_jobs.wait(job, timeout=20)
+    error: dict[str, Any] = caught.value.job.attempts[-1]["error"]
+    return error
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    """Poll what other threads bring about."""
+    with closing(connect()) as conn, conn.cursor() as cursor:
+        for _ in range(200):
+            if value := condition():
+                return value
+            cursor.execute("SELECT pg_sleep(0.05)")
+    raise AssertionError("it did not come about in 10 s")

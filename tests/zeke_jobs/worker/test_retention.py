@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs.errors import JobPurged
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.testing import set_clock
+from zeke_jobs.worker.life import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.broker import JobBroker
+
+TASKS = """
+  a: {handler: 'H:echo', keep: {completed: 1d, failed: 3d, cancelled: 2d}}
+  b: {handler: 'H:echo', keep: {completed: 1h30m}}
+"""
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    jobs.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
+    return jobs
+
+
+def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
+    """Jobs that ended at noon."""
+    ids = jobs.add(task, count)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, count, [task])
+    if how == "completed":
+        jobs.complete(worker, claims, '{"n": 1}')
+    else:
+        for claim in claims:
+            jobs.finish(worker, claim, how, reason="a test")
+    return ids
+
+
+def left(jobs: Jobs, after: timedelta) -> set[UUID]:
+    """What a purge leaves, so long after noon."""
+    set_clock(jobs.conn, NOON + after)
+    retention.purge(jobs.conn)
+    return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
+
+
+def test_jobs_are_kept_by_how_they_ended(jobs: Jobs) -> None:
+    ids = {how: ended(jobs, "a", how)[0] for how in ("completed", "failed", "cancelled")}
+    assert left(jobs, timedelta(days=1)) == set(ids.values())
+    assert left(jobs, timedelta(days=1, seconds=1)) == {ids["failed"], ids["cancelled"]}
+    assert left(jobs, timedelta(days=2, seconds=1)) == {ids["failed"]}
+    assert left(jobs, timedelta(days=3, seconds=1)) == set()
+
+
+def test_each_task_keeps_its_jobs_by_its_own_rule(jobs: Jobs) -> None:
+    (long,) = ended(jobs, "a", "completed")
+    ended(jobs, "b", "completed")
+    assert left(jobs, timedelta(hours=1, minutes=31)) == {long}
+
+
+def test_what_has_not_ended_is_never_purged(jobs: Jobs) -> None:
+    queued, active = jobs.add("a", 2)
+    claims = jobs.claim(jobs.worker(), 1)
+    assert {claims[0]["message_id"]} < {queued, active}
+    assert left(jobs, timedelta(days=999)) == {queued, active}
+
+
+def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
+    (job,) = ended(jobs, "b", "completed")
+    jobs.use("  a: {handler: 'H:echo'}")
+    assert left(jobs, timedelta(days=30)) == {job}
+    assert left(jobs, timedelta(days=30, seconds=1)) == set()
+
+
+def test_a_job_that_is_to_be_unique_for_a_period_stays_so_long(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', keep: {completed: 1h}, unique: {while: period, period: 2d}}")
+    (job,) = ended(jobs, "a", "completed")
+    assert left(jobs, timedelta(days=1)) == {job}
+    assert left(jobs, timedelta(days=2, seconds=1)) == set()
+
+
+def test_a_purged_job_leaves_its_unique_key_to_the_next(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', keep: {completed: 1h}, unique: {while: active}}")
+    ended(jobs, "a", "completed")
+    assert left(jobs, timedelta(days=1)) == set()
+    assert jobs.rows("SELECT unique_key FROM zeke_jobs.unique_holder") == []
+    (job,) = jobs.add("a")
+    assert jobs.add("a") == [job]
+
+
+def test_a_purged_job_is_known_to_have_existed(jobs: Jobs) -> None:
+    (job,) = ended(jobs, "a", "failed")
+    assert left(jobs, timedelta(days=4)) == set()
+    with pytest.raises(JobPurged, match=f"{job}: a, failed on 2026-03-10 12:00 UTC"):
+        zeke_jobs.status(job)
+
+
+def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
+    parent = uuid4()
+    (job,) = [
+        row["id"]
+        for row in jobs.rows(
+            "SELECT zeke_jobs.send('a', '{}', jsonb_build_object('parent', %s::uuid, 'scheduled_for', %s, 'key', 'k')) AS id",
+            parent,
+            NOON,
+        )
+    ]
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1)
+    set_clock(jobs.conn, NOON + timedelta(seconds=5))
+    jobs.complete(worker, claims)
+    before = finished(jobs, job)
+    left(jobs, timedelta(days=2))
+    after = finished(jobs, job)
+    assert after == {**before, "purged_on": NOON + timedelta(days=2)}
+    expected = {
+        "name": "a", "state": "completed", "parent": parent, "scheduled_for": NOON, "key": "k", "attempt": 1, "revision": 1,
+        "created_on": NOON, "started_on": NOON, "completed_on": NOON + timedelta(seconds=5), "cost": None,
+    }  # fmt: skip
+    assert {name: after[name] for name in expected} == expected
+
+
+def finished(jobs: Jobs, job: UUID) -> dict[str, Any]:
+    (row,) = jobs.rows("SELECT * FROM zeke_jobs.finished WHERE id = %s", job)
+    return row
+
+
+def test_an_id_that_is_used_again_is_shown_as_the_newer_job(jobs: Jobs) -> None:
+    (job,) = ended(jobs, "a", "failed")
+    left(jobs, timedelta(days=4))
+    jobs.add("a", options=f'{{"id": "{job}"}}')
+    assert zeke_jobs.status(job).status == "created"
+    worker = jobs.worker()
+    jobs.complete(worker, jobs.claim(worker, 1))
+    assert finished(jobs, job)["state"] == "completed"
+    left(jobs, timedelta(days=6))
+    assert finished(jobs, job)["state"] == "completed"
+
+
+def test_the_history_is_kept_ninety_days_from_the_purge(jobs: Jobs) -> None:
+    ended(jobs, "a", "completed", 3)
+    left(jobs, timedelta(days=2))
+    left(jobs, timedelta(days=92))
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 3
+    left(jobs, timedelta(days=92, seconds=1))
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.history") == []
+
+
+def test_small_batches_purge_everything(jobs: Jobs) -> None:
+    ended(jobs, "a", "completed", 25)
+    set_clock(jobs.conn, NOON + timedelta(days=2))
+    assert retention.purge(jobs.conn, batch=10) == 25
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []
+
+
+def test_a_purge_ends_when_it_is_told_to(jobs: Jobs) -> None:
+    ended(jobs, "a", "completed", 25)
+    set_clock(jobs.conn, NOON + timedelta(days=2))
+    answers = iter([False, True, True, True, True, True, True, True])
+    assert retention.purge(jobs.conn, lambda: next(answers), batch=10) == 10
+
+
+def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, other_conn: Connection) -> None:
+    held, *_ = ended(jobs, "a", "completed", 3)
+    set_clock(jobs.conn, NOON + timedelta(days=2))
+    jobs.add("a", 5)
+    other = Jobs(other_conn)
+    other.rows("SET statement_timeout = '2s'")
+    with transaction(other_conn):
+        other.rows("SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", held)
+        jobs.rows("SET statement_timeout = '2s'")
+        assert retention.purge(jobs.conn) == 2
+    with transaction(jobs.conn):
+        assert retention.purge(jobs.conn) == 1
+        assert len(other.claim(other.worker(), 5)) == 5
+
+
+def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
+    ended(jobs, "b", "completed", 2)
+    set_clock(jobs.conn, NOON + timedelta(days=2))
+    assert retention.take_turn(jobs.conn) == 2
+    ended(jobs, "b", "completed", 1)
+    set_clock(jobs.conn, NOON + timedelta(days=2, seconds=59))
+    jobs.rows("UPDATE zeke_jobs.queue SET completed_on = %s WHERE state = 'done'", NOON)
+    assert retention.take_turn(jobs.conn) == 0
+    set_clock(jobs.conn, NOON + timedelta(days=2, seconds=60))
+    assert retention.take_turn(jobs.conn) == 1
+
+
+def test_a_worker_purges_by_itself(
+    running: Callable[..., AbstractContextManager[JobBroker]], jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(jobs, "b", "completed", 2)
+    set_clock(jobs.conn, NOON + timedelta(days=2))
+    monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
+    monkeypatch.setattr(retention, "EVERY", 0.1)
+    with running(TASKS):
+        for _ in range(100):
+            if not jobs.rows("SELECT 1 FROM zeke_jobs.queue"):
+                break
+            jobs.rows("SELECT pg_sleep(0.05)")
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2
+
+
+CONDITIONS = {
+    "completed": "q.state = 'done'",
+    "failed": "q.state = 'rejected' AND q.cancelled_on IS NULL",
+    "cancelled": "q.state = 'rejected' AND q.cancelled_on IS NOT NULL",
+}
+
+
+@pytest.mark.parametrize("status", CONDITIONS)
+def test_the_search_for_what_to_purge_walks_an_index_and_sorts_nothing(jobs: Jobs, status: str) -> None:
+    jobs.rows(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, state, completed_on, cancelled_on, revision)
+        SELECT zeke_jobs.new_id(), 'default', jsonb_build_object('actor_name', 't' || mod(n, 7)),
+          CASE WHEN mod(n, 3) = 0 THEN 'done' ELSE 'rejected' END::zeke_jobs.state, zeke_jobs.now() - n * interval '1 second',
+          CASE WHEN mod(n, 3) = 1 THEN zeke_jobs.now() END, 1
+        FROM generate_series(1, 20000) AS n"""
+    )
+    jobs.rows("ANALYZE zeke_jobs.queue")
+    plan = "\n".join(
+        row["QUERY PLAN"]
+        for row in jobs.rows(
+            f"""EXPLAIN SELECT q.ctid FROM zeke_jobs.queue AS q
+            WHERE {CONDITIONS[status]} AND q.task = 't1' AND q.completed_on >= '-infinity' AND q.completed_on < zeke_jobs.now()
+            ORDER BY q.completed_on LIMIT 100 FOR UPDATE SKIP LOCKED"""
+        )
+    )
+    assert f"queue_{status}" in plan
+    assert "Sort" not in plan

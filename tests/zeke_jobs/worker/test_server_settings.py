@@ -1,0 +1,246 @@
+"""Legal but awkward settings of a server, a database or a role: the same results with each, or a refusal that names the setting."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+from psycopg2.errors import FeatureNotSupported
+
+import zeke_jobs
+from tests.conftest import FOLDER, at, databases, server_binaries
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs.control import pausing
+from zeke_jobs.diagnosis import doctor, why
+from zeke_jobs.errors import ConfigurationError, MigrationError
+from zeke_jobs.metrics import reading
+from zeke_jobs.postgres import embedded, migrate, server
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.revisions import store
+from zeke_jobs.scheduler import dispatch
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+TASKS = """
+  echo: {handler: 'H:echo', max_wait: 90s, timeout: 90s}
+  fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms, jitter: 0}}
+  keyed: {handler: 'H:echo', concurrency: {limit: 2, per_key: 1}, rate: 500/s}
+  chain: {handler: 'H:chain'}
+  paid: {handler: 'H:pay'}
+  single: {handler: 'H:echo', unique: {fields: [n], while: period, period: 90m}, keep: {completed: 36h}}
+  nightly: {handler: 'H:echo', cron: {at: "30 2 * * *", timezone: Europe/Stockholm, payload: {n: 1}}}
+"""
+#: What a server, a database or a role may have as its default.
+SETTINGS = {
+    "jit at any cost": {"jit": "on", "jit_above_cost": "0", "jit_inline_above_cost": "0", "jit_optimize_above_cost": "0"},
+    "serializable": {"default_transaction_isolation": "serializable"},
+    "repeatable read": {"default_transaction_isolation": "repeatable read"},
+    "read only": {"default_transaction_read_only": "on"},
+    "deferrable": {"default_transaction_deferrable": "on"},
+    "timeouts of a second": {
+        "statement_timeout": "1s", "lock_timeout": "1s", "idle_in_transaction_session_timeout": "1s", "idle_session_timeout": "1s",
+    },
+    "transaction_timeout": {"transaction_timeout": "1s"},
+    "search_path": {"search_path": "pg_temp, nowhere"},
+    "time zone": {"TimeZone": "Asia/Kathmandu"},
+    "German dates": {"DateStyle": "German, DMY"},
+    "SQL dates": {"DateStyle": "SQL, MDY"},
+    "IntervalStyle": {"IntervalStyle": "sql_standard"},
+    "verbose intervals": {"IntervalStyle": "postgres_verbose"},
+    "bytea_output": {"bytea_output": "escape"},
+    "extra_float_digits": {"extra_float_digits": "-15"},
+    "standard_conforming_strings": {"standard_conforming_strings": "off", "escape_string_warning": "off"},
+    "row_security": {"row_security": "off"},
+    "array_nulls": {"array_nulls": "off"},
+    "transform_null_equals": {"transform_null_equals": "on"},
+    "quote_all_identifiers": {"quote_all_identifiers": "on"},
+    "client_encoding": {"client_encoding": "LATIN1"},
+    "generic plans": {"plan_cache_mode": "force_generic_plan"},
+    "custom plans": {"plan_cache_mode": "force_custom_plan"},
+    "no index scans": {"enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off"},
+    "no nested loops": {"enable_nestloop": "off", "enable_sort": "off"},
+    "parallel at any cost": {
+        "parallel_setup_cost": "0", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0", "min_parallel_index_scan_size": "0",
+    },
+    "little memory": {"work_mem": "64kB", "temp_buffers": "800kB"},
+    "asynchronous commits": {"synchronous_commit": "off"},
+}  # fmt: skip
+#: How a database may be made.
+DATABASES = {
+    "Swedish": "LOCALE_PROVIDER icu ICU_LOCALE 'sv-SE'",
+    "Turkish": "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'",
+    "C": "LC_COLLATE 'C' LC_CTYPE 'C'",
+}
+
+
+@pytest.fixture
+def make(server_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Makes a database as the SQL says, and names it in ``DATABASE_URL``."""
+    made: list[str] = []
+
+    def new(how: str) -> str:
+        name = f"m_{time.time_ns()}"
+        with closing(connect(server_url)) as conn, conn.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 {how}")
+        made.append(name)
+        monkeypatch.setenv("DATABASE_URL", at(server_url, name))
+        return at(server_url, name)
+
+    yield new
+    with closing(connect(server_url)) as conn, conn.cursor() as cursor:
+        for name in made:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def lives(url: str) -> dict[str, Any]:
+    """The life of some jobs, from the migration to the metrics, without what differs from run to run."""
+    with closing(connect(url)) as conn:
+        migrate.migrate(conn)
+        broker = builder.build(load(TASKS), url)
+        worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=100)
+        worker.start()
+        try:
+            return observed(conn, url)
+        finally:
+            worker.stop(timeout=5_000)
+            broker.close()
+
+
+def observed(conn: Connection, url: str) -> dict[str, Any]:
+    day = timedelta(days=1)
+    sent = [zeke_jobs.send(task, {"n": n}) for n, task in enumerate(("echo", "fail", "chain", "paid", "single"))]
+    again = zeke_jobs.send("single", {"n": 4})
+    sent += zeke_jobs.send_many("keyed", [{"n": n} for n in range(8)], keys=[f"Ö{n % 3}" for n in range(8)])
+    ends = [end_of(job.id) for job in sent]
+    pausing.pause(conn, "task/echo", by="ada", reason="İstanbul")
+    later = zeke_jobs.send("echo", {"n": 4}, delay=day + timedelta(milliseconds=250), expires=40 * day)
+    seen = zeke_jobs.status(later.id)
+    assert seen.expires_on is not None
+    explained = why.why(conn, later.id)
+    revision = store.latest(conn)
+    assert revision is not None
+    return {
+        "ends": ends,
+        "duplicate": (again.duplicate, again.id == sent[4].id),
+        "later": (seen.run_at - seen.created_on, seen.expires_on - seen.created_on, seen.status),
+        "why": [type(reason).__name__ for reason in explained.reasons],
+        "pauses": [(one.target, one.paused_by, one.reason) for one in pausing.paused(conn)],
+        "ticks": [
+            (one.task, one.outcome, one.scheduled_for)
+            for hours in (0, 24)
+            for one in dispatch.beat(conn, now=NOON + hours * day / 24)
+        ],
+        "metrics": sorted({sample.name for sample in reading.read(url)}),
+        "config": revision.config().tasks["single"],
+        "doctor": [one.id for one in doctor.examine(url).findings if one.severity == "critical"],
+    }
+
+
+def end_of(job: Any) -> tuple[Any, ...]:
+    end = time.monotonic() + 30
+    while not (found := zeke_jobs.status(job)).has_ended:
+        assert time.monotonic() < end, f"{found.task_id} is still {found.status}"
+        time.sleep(0.02)
+    return (found.status, found.output, found.retry_count, str(found.cost), [one["outcome"] for one in found.attempts])
+
+
+@pytest.fixture(scope="module")
+def usual(server_url: str) -> dict[str, Any]:
+    """What happens with the server's own defaults."""
+    with databases(server_url) as new, pytest.MonkeyPatch.context() as patch:
+        url = new()
+        patch.setenv("DATABASE_URL", url)
+        return lives(url)
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_a_setting_of_the_database_changes_nothing(
+    make: Callable[[str], str], usual: dict[str, Any], case: str
+) -> None:
+    url = make("")
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(SETTINGS[case]),))
+        known = {name for (name,) in cursor.fetchall()}
+        if not known:
+            pytest.skip(f"this server has no {case}")
+        for name in known:
+            value = SETTINGS[case][name]
+            value = value if name == "search_path" else f"'{value}'"
+            cursor.execute(f"ALTER DATABASE {conn.info.dbname} SET {name} TO {value}")
+    assert lives(url) == usual
+
+
+@pytest.mark.parametrize("how", DATABASES.values(), ids=DATABASES)
+def test_a_collation_changes_nothing(make: Callable[[str], str], usual: dict[str, Any], how: str) -> None:
+    try:
+        url = make(how)
+    except FeatureNotSupported as error:
+        pytest.skip(str(error).strip())
+    assert lives(url) == usual
+
+
+def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = FOLDER.with_name(f"{FOLDER.name}-few")
+    url = embedded.ensure(folder, bin_dir=server_binaries(), settings={"max_connections": "20", "fsync": "off"})
+    try:
+        monkeypatch.setenv("DATABASE_URL", url)
+        assert lives(url) == usual
+    finally:
+        embedded.stop(folder, mode="immediate")
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused_by_its_encoding(
+    make: Callable[[str], str], encoding: str
+) -> None:
+    url = make(f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    refused = pytest.raises(ConfigurationError, match=f"expected a database with the encoding UTF8, got {encoding}")
+    with closing(connect(url)) as conn, refused:
+        migrate.migrate(conn)
+
+
+@pytest.mark.parametrize(
+    ("version", "standby", "words"),
+    [(140021, "off", "PostgreSQL 15 or later .* got PostgreSQL 14"), (150004, "on", "takes writes, got a hot standby")],
+)
+def test_an_old_server_and_a_standby_are_refused_by_name(version: int, standby: str, words: str) -> None:
+    said = {"server_encoding": "UTF8", "in_hot_standby": standby}
+    conn: Any = SimpleNamespace(info=SimpleNamespace(server_version=version, parameter_status=said.get))
+    with pytest.raises(ConfigurationError, match=words):
+        server.verify(conn)
+
+
+@pytest.mark.parametrize("schemas", [(), ("zeke_jobs",), ("zeke_jobs", "pgboss")])
+def test_a_role_that_may_make_no_schema_uses_those_made_for_it_or_is_told_so(
+    make: Callable[[str], str], usual: dict[str, Any], monkeypatch: pytest.MonkeyPatch, schemas: tuple[str, ...]
+) -> None:
+    url = make("")
+    role = f"r_{time.time_ns()}"
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role} LOGIN")
+        for schema in schemas:
+            cursor.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
+        theirs = url.replace("://postgres@", f"://{role}@")
+        monkeypatch.setenv("DATABASE_URL", theirs)
+        if len(schemas) == 2:
+            # Connections that others have to the server are for a superuser to see.
+            assert {**lives(theirs), "doctor": []} == usual
+        else:
+            with (
+                closing(connect(theirs)) as weak,
+                pytest.raises(MigrationError, match="CREATE SCHEMA pgboss AUTHORIZATION"),
+            ):
+                migrate.migrate(weak)
+        cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

@@ -1,0 +1,250 @@
+"""Outcomes stay in mind until they are on disk, whatever becomes of the connection in between."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from structlog.testing import capture_logs
+
+from tests.zeke_jobs.worker.conftest import a_claim
+from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.claims import Claim, HeldClaims
+from zeke_jobs.worker.claim.slots import Slots
+from zeke_jobs.worker.finish.completer import Settler
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended
+from zeke_jobs.worker.finish.writer import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+
+ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
+
+
+class Flaky(Pool):
+    """A pool whose next connections can be made to break when they are used, or to write nothing."""
+
+    failures = 0
+    read_only = 0
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        if self.failures:
+            self.failures -= 1
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        with super().connection() as conn:
+            if self.read_only:
+                self.read_only -= 1
+                conn.cursor().execute("SET default_transaction_read_only = on")
+            yield conn
+
+
+class Scene:
+    """A settler without its process: claims of real jobs, held as a process holds them."""
+
+    def __init__(self, jobs: Jobs, url: str) -> None:
+        self.jobs = jobs
+        self.pool = Flaky(url)
+        self.held = HeldClaims()
+        self.slots = Slots()
+        self.slots.threads = 4
+        self.settler = Settler(self.pool, self.held, self.slots)
+        self.worker = self.settler.writer.worker = jobs.worker()
+
+    def claim(self, count: int = 1) -> list[Claim]:
+        self.jobs.add("a", count)
+        rows = self.jobs.claim(self.worker, count)
+        return [self.held.add(a_claim(row["message_id"], row["claim"], "a")) for row in rows]
+
+    def complete_without_flush(self, claims: list[Claim]) -> None:
+        """As a consumer does along with its next claim."""
+        done = [(claim, Completed()) for claim in claims]
+        SQL.all(self.jobs.conn, "job/complete", worker=self.worker, **columns(done))
+        self.settler.flush_soon(done)
+
+    def settle(self) -> None:
+        """Run the settler's thread until all is written."""
+        self.settler.start()
+        self.settler.close(30.0)
+
+    def states(self, claims: list[Claim]) -> list[str]:
+        return [self.jobs.row(claim.id)["state"] for claim in claims]
+
+
+@pytest.fixture
+def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
+    jobs.use(ONE)
+    scene = Scene(jobs, database)
+    yield scene
+    scene.pool.close()
+
+
+def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
+    claims = scene.claim(2)
+    scene.complete_without_flush(claims)
+    assert [claim for claim, _ in scene.settler.waiting()] == claims
+    assert len(scene.held) == 2
+    scene.settle()
+    assert scene.settler.waiting() == []
+    assert len(scene.held) == 0
+
+
+def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Scene) -> None:
+    first, second, third = scene.claim(3)
+    scene.slots.take(first)
+    for one in (second, third):
+        scene.slots.wait(SimpleNamespace(claim=one, queue_name="default"))  # type: ignore[arg-type]
+    assert scene.slots.end(first) is not None
+    scene.settler.put(first, Completed())
+    scene.jobs.rows("CREATE TABLE log (kept integer, state zeke_jobs.state)")
+    scene.jobs.rows(
+        """CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO log SELECT (SELECT sum(s.count) FROM zeke_jobs.kept_slot AS s), new.state; RETURN NULL; END $$"""
+    )
+    scene.jobs.rows("CREATE TRIGGER log AFTER UPDATE ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION log()")
+    scene.settle()
+    assert scene.jobs.rows("SELECT * FROM log") == [{"kept": 1, "state": "done"}]
+
+
+def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -> None:
+    first, second = scene.claim(2)
+    scene.slots.take(first)
+    scene.slots.wait(SimpleNamespace(claim=second, queue_name="default"))  # type: ignore[arg-type]
+    scene.slots.end(first)
+    said = scene.slots.write([first])
+    SQL.all(scene.jobs.conn, "limits/keep", worker=scene.worker, **said.columns())
+    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
+    scene.slots.end(second, is_written=True)
+    scene.settler.say_soon()
+    scene.settle()
+    assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
+
+
+def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
+    kept, undone = claims = scene.claim(2)
+    scene.complete_without_flush(claims)
+    undo = "UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, completed_on = NULL WHERE message_id = %s"
+    scene.jobs.rows(undo, scene.worker, undone.id)
+    scene.pool.failures = 1
+    with capture_logs() as lines:
+        scene.settle()
+    assert scene.states([kept, undone]) == ["done", "done"]
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["outcomes wait for the database"]
+    assert len(scene.held) == 0
+
+
+def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
+    (claim,) = scene.claim()
+    scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")
+    scene.settler.put(claim, Completed())
+    with capture_logs() as lines:
+        scene.settle()
+    assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
+    assert scene.states([claim]) == ["consumed"]
+
+
+def test_an_outage_changes_no_outcome(scene: Scene) -> None:
+    done, failed = claims = scene.claim(2)
+    scene.settler.put(done, Completed('"x"'))
+    failed.started = failed.received
+    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.pool.failures = 3
+    scene.settle()
+    assert scene.states(claims) == ["done", "rejected"]
+
+
+def test_a_database_that_writes_nothing_for_a_while_changes_no_outcome_and_ends_no_process(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
+    done, failed = claims = scene.claim(2)
+    scene.settler.put(done, Completed('"x"'))
+    failed.started = failed.received
+    scene.settler.put(failed, Ended("failed", reason="broken"))
+    scene.pool.read_only = 2
+    with capture_logs() as lines:
+        scene.settle()
+    assert killed == []
+    assert scene.states(claims) == ["done", "rejected"]
+    assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}
+
+
+def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> set[UUID]:
+        raise psycopg2.errors.ProgramLimitExceeded("row is too big")
+
+    monkeypatch.setattr(scene.settler.writer, "_complete", refuse)
+    (claim,) = scene.claim()
+    scene.settler.put(claim, Completed())
+    scene.settle()
+    assert scene.states([claim]) == ["rejected"]
+    assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
+
+
+def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene: Scene) -> None:
+    claims = scene.claim(5)
+    cancelled: UUID = claims[2].id
+    scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
+    for claim in claims:
+        scene.settler.put(claim, RETURNED)
+    scene.settle()
+    assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
+    rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
+    assert {(row["worker"], row["attempt"], row["attempts"] == []) for row in rows} == {(None, 0, True)}
+    assert len(scene.held) == 0
+
+
+def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
+    held = HeldClaims()
+    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held, Slots())  # type: ignore[arg-type]
+    written: list[Claim] = []
+
+    def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
+        """Completions first, as the real one; then the connection breaks, once."""
+        for one in sorted(batch, key=lambda one: isinstance(one[1], Ended)):
+            if isinstance(one[1], Ended) and not broken:
+                broken.append(one)
+                raise psycopg2.OperationalError("gone")
+            written.append(one[0])
+            yield [one], set()
+
+    broken: list[Any] = []
+    settler.writer.write = write  # type: ignore[assignment,method-assign]
+    claims = [held.add(a_claim(uuid4())) for _ in range(3)]
+    settler.put(claims[0], Ended("retry", delay=0.0))
+    settler.put(claims[1], Completed())
+    settler.put(claims[2], Completed())
+    settler.start()
+    settler.close(20.0)
+    assert broken
+    assert sorted(map(id, written)) == sorted(map(id, claims)), "each once, and none left out"
+    assert len(held) == 0
+
+
+def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.finish.completer._MOST_WAITING", 1)
+    stopping = threading.Event()
+    settler = Settler(Pool("postgresql://nowhere"), HeldClaims(), Slots(), stopping.is_set)
+    for _ in range(3):
+        settler.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
+    thread = threading.Thread(target=settler.wait_for_room, daemon=True)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    stopping.set()
+    thread.join(5.0)
+    assert not thread.is_alive()

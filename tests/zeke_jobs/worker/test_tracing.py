@@ -1,0 +1,144 @@
+"""A trace goes from the caller's span over the send to the handler, and on to the jobs that the handler sends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+import zeke_jobs
+from zeke_jobs.client import tracing
+from zeke_jobs.errors import JobFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import Tracer
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  echo: {handler: 'H:echo'}
+  echo-async: {handler: 'H:echo_async'}
+  fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
+  chain: {handler: 'H:chain'}
+"""
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Traces:
+    """What was recorded."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer: Tracer = provider.get_tracer("test")
+
+    def spans(self, name: str) -> list[ReadableSpan]:
+        return [span for span in self.exporter.get_finished_spans() if span.name == name]
+
+    def span(self, name: str) -> ReadableSpan:
+        [span] = self.spans(name)
+        return span
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
+    made = Traces()
+    monkeypatch.setattr(tracing, "_tracer", lambda: made.tracer)
+    return made
+
+
+def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
+    above = child.parent
+    return above is not None and (above.trace_id, above.span_id) == (parent.context.trace_id, parent.context.span_id)
+
+
+def test_one_trace_from_the_caller_over_the_handler_to_its_follow_up(
+    running: Running, traces: Traces, jobs: Jobs
+) -> None:
+    with running(TASKS):
+        with traces.tracer.start_as_current_span("POST /stories"):
+            job = zeke_jobs.send("chain", {"n": 1})
+        zeke_jobs.wait(job.id, timeout=30)
+        [sent] = jobs.rows("SELECT message_id FROM zeke_jobs.queue WHERE parent = %s", job.id)
+        zeke_jobs.wait(sent["message_id"], timeout=30)
+    names = ["POST /stories", "send chain", "process chain", "send echo", "process echo"]
+    chain = [traces.span(name) for name in names]
+    assert all(is_child(child, parent) for parent, child in pairwise(chain))
+    attributes = dict(traces.span("process chain").attributes or {})
+    assert attributes["messaging.message.id"] == str(job.id)
+    assert (attributes["zeke_jobs.attempt"], attributes["zeke_jobs.outcome"]) == (1, "completed")
+
+
+def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces: Traces) -> None:
+    with running(TASKS), pytest.raises(JobFailed):
+        zeke_jobs.wait(zeke_jobs.send("fail").id, timeout=30)
+    attempts = traces.spans("process fail")
+    assert [dict(span.attributes or {})["zeke_jobs.outcome"] for span in attempts] == ["retry", "failed"]
+    assert all(is_child(span, traces.span("send fail")) for span in attempts)
+    assert {span.status.status_code for span in attempts} == {StatusCode.ERROR}
+
+
+def test_an_async_handler_runs_within_its_span_too(running: Running, traces: Traces) -> None:
+    with running(TASKS):
+        zeke_jobs.wait(zeke_jobs.send("echo-async", {"n": 1}).id, timeout=30)
+    assert is_child(traces.span("process echo-async"), traces.span("send echo-async"))
+
+
+def test_many_jobs_and_a_statement_carry_the_trace_too(jobs: Jobs, traces: Traces) -> None:
+    jobs.use(TASKS)
+    sent = zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
+    with traces.tracer.start_as_current_span("caller") as caller:
+        sql, params = zeke_jobs.statement("echo", {"n": 3}, style="pyformat")
+    with jobs.conn.cursor() as cursor:
+        cursor.execute(sql, params)
+        [[last]] = cursor.fetchall()
+    many = f"{traces.span('send echo').context.trace_id:032x}"
+    assert [carried(jobs, job.id) for job in sent] == [many, many]
+    assert carried(jobs, last) == f"{caller.get_span_context().trace_id:032x}"
+
+
+def carried(jobs: Jobs, job: Any) -> str:
+    [row] = jobs.rows(
+        "SELECT message #>> '{options,traceparent}' AS it FROM zeke_jobs.queue WHERE message_id = %s", job
+    )
+    return str(row["it"]).split("-")[1]
+
+
+def test_a_caller_in_sql_passes_its_own_context(jobs: Jobs, running: Running, traces: Traces) -> None:
+    with running(TASKS):
+        [job] = jobs.add("echo", options=f'{{"traceparent": "{CALLER}"}}')
+        zeke_jobs.wait(job, timeout=30)
+    parent = traces.span("process echo").parent
+    assert parent is not None
+    assert f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01" == CALLER
+
+
+@pytest.mark.parametrize("nonsense", ["", "00-zz-1-01", "x" * 256])
+def test_a_context_that_is_none_begins_a_trace(jobs: Jobs, running: Running, traces: Traces, nonsense: str) -> None:
+    with running(TASKS):
+        [job] = jobs.add("echo", options=f'{{"traceparent": "{nonsense}"}}')
+        zeke_jobs.wait(job, timeout=30)
+    assert traces.span("process echo").parent is None
+
+
+def test_without_opentelemetry_in_the_program_nothing_is_loaded_and_nothing_carried(jobs: Jobs, database: str) -> None:
+    jobs.use(TASKS)
+    code = "import sys, zeke_jobs; zeke_jobs.send('echo'); print([name for name in sys.modules if 'opentelemetry' in name])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert jobs.rows("SELECT message -> 'options' AS options FROM zeke_jobs.queue") == [{"options": {}}]

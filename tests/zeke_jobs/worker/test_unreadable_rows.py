@@ -1,0 +1,256 @@
+"""A row that nobody can read fails alone; and whatever goes wrong between a claim and the start of its jobs, none is stranded."""
+
+from __future__ import annotations
+
+import json
+import time
+from threading import current_thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dramatiq.worker import _ConsumerThread
+
+import zeke_jobs
+from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
+from tests.zeke_jobs.strange import nested
+from tests.zeke_jobs.worker import handlers
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs.core import bounds
+from zeke_jobs.errors import JobFailed
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.life import rescue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  echo: {handler: 'H:echo', retry: {limit: 3, delay: 1ms}}
+  limited: {handler: 'H:echo', concurrency: 2, retry: {limit: 3, delay: 1ms}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    handlers.CALLS.clear()
+
+
+def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    allow_all_times(jobs.conn)
+    innocent = jobs.add("echo", 5)
+    planted = [(plant(jobs.conn, "echo", **how), words) for how, words in UNREADABLE]
+    far = plant(jobs.conn, "echo", **FAR)
+    innocent += jobs.add("echo", 5) + jobs.add("limited", 5)
+    with running(TASKS) as broker:
+        for job in innocent:
+            assert zeke_jobs.wait(job, timeout=20)["attempt"] == 1
+        for job, words in planted:
+            with pytest.raises(JobFailed) as failed:
+                zeke_jobs.wait(job, timeout=20)
+            error = failed.value.job.error or {}
+            assert error["type"] == "InvalidPayload"
+            assert f"expected a row that a worker can read, got {words}" in error["message"]
+            assert len(failed.value.job.attempts) == 1
+        assert (broker.process.load.free(), len(broker.process.held)) == (4, 0)
+    assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
+
+
+def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs.use(TASKS)
+    allow_all_times(jobs.conn)
+    plant(jobs.conn, "echo", **FAR)
+    asked: list[bool] = []
+    rows = SQL.rows
+
+    def note(*of: Any, **said: Any) -> Any:
+        asked.append(said["ask"])
+        return rows(*of, **said)
+
+    monkeypatch.setattr(SQL, "rows", note)
+    with running(TASKS):
+        for _ in range(2):
+            eventually(lambda: asked.count(True) >= 2)  # when the next job is due
+            asked.clear()
+            zeke_jobs.wait(zeke_jobs.send("echo", {"n": 1}).id, timeout=20)
+    assert [
+        record.getMessage() for record in caplog.records if record.name.startswith("dramatiq.worker.Consumer")
+    ] == []
+
+
+def _idle(jobs: Jobs, broker: JobBroker) -> bool:
+    (row,) = jobs.rows("SELECT idle FROM zeke_jobs.worker WHERE id = %s", broker.process.id)
+    return bool(row["idle"] == ["default"])
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20.0, what: str = "it") -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["queued", "failed"])
+def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
+    running: Running, jobs: Jobs, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.use(TASKS)
+    allow_all_times(jobs.conn)
+    deep = plant(jobs.conn, "echo", f'{{"x": {json.dumps(nested(900))}}}')
+    old = {
+        "created_on": "0044-03-15 BC",
+        "scheduled_for": "0045-03-15 BC",
+        "run_at": "0044-03-16 BC",
+        "expires_on": "infinity",
+    }
+    ancient = plant(jobs.conn, "echo", **old)
+    planted = [plant(jobs.conn, "echo", **way) for way, _ in UNREADABLE]
+    planted += [plant(jobs.conn, "echo", **FAR), deep, ancient]
+    if how == "failed":
+        with running(TASKS):
+            for job in planted[: len(UNREADABLE)]:
+                with pytest.raises(JobFailed):
+                    zeke_jobs.wait(job, timeout=20)
+    commands = [("jobs",), ("jobs", "--json"), ("top", "--once"), ("tasks",), ("limits",), ("metrics",)]
+    commands += [
+        command for job in planted for command in (("status", str(job)), ("why", str(job)), ("why", str(job), "--json"))
+    ]
+    for command in commands:
+        status = run(app, "zeke-jobs", list(command))
+        said = capsys.readouterr()
+        assert (status, "error:" in said.err) == (0, False), (command, said)
+        if command[0] in ("jobs", "status", "why"):
+            assert str(planted[0] if command[0] == "jobs" else command[1]) in said.out, command
+    assert run(app, "zeke-jobs", ["doctor"]) == 1
+    assert "no live worker runs echo" in capsys.readouterr().out
+    shown = {job.id: job for job in zeke_jobs.client.jobs(limit=100)}
+    assert "Exceeds the limit (4300 digits)" in shown[planted[5]].data["unreadable"]
+    assert shown[deep].data == {"unreadable": "more than 100 lists and objects inside each other"}
+    assert shown[planted[0]].data == {"unreadable": "expected an object, got 5"}
+    assert (shown[ancient].created_on.year, shown[ancient].scheduled_for, shown[ancient].expires_on) == (
+        1970,
+        shown[ancient].created_on,
+        bounds.LATEST,
+    )
+
+
+# Any exception on the way from a claim to the start of its jobs
+
+
+class Broken(Exception):
+    """Stands for a fault of ours that nobody thought of."""
+
+
+STEPS = [
+    "settler.take_completions",
+    "slots.write",
+    "slots.more",
+    "SQL.rows",
+    "settler.flush_soon",
+    "held.add",
+    "slots.take",
+    "slots.wait",
+    "load.take",
+    "slots.stranded",
+    "runtime.held_back.looking",
+    "runtime.held_back.found",
+    "runtime.held_back.found_no_long",
+    "runtime.held_back.is_short_of_threads",
+    "SQL.run",
+    "broker.get_actor",
+    "_start",
+]
+
+
+def inject(
+    monkeypatch: pytest.MonkeyPatch, broker: JobBroker, step: str, error: type[BaseException], *, after: bool
+) -> list[int]:
+    """Let one call of a step fail, before or after it has done its work; answers the calls that failed."""
+    *path, name = step.split(".")
+    of: Any = {"SQL": SQL, "broker": broker}.get(path[0], broker.process) if path else broker.process
+    for part in path:
+        of = getattr(of, part, of)
+    whole, failed = getattr(of, name), list[int]()
+
+    def fail(*args: Any, **said: Any) -> Any:
+        is_ours = name not in ("rows", "run") or args[1] in ("job_complete_and_claim", "worker_waits")
+        is_ours = is_ours and (name == "_start" or isinstance(current_thread(), _ConsumerThread))
+        done = whole(*args, **said) if after or not is_ours else None
+        brings = name != "rows" or not after or any(row[1] for row in done or ())
+        if failed or not is_ours or not brings:
+            return done if after or not is_ours else whole(*args, **said)
+        failed.append(1)
+        raise error(f"injected at {step}")
+
+    monkeypatch.setattr(of, name, fail)
+    return failed
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_exception_at_any_step_strands_no_job(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.05)
+    monkeypatch.setattr(rescue, "UNDER_WAY", 0.1)
+    monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
+    with running(TASKS) as broker:
+        process = broker.process
+        # Short jobs of a limited task are claimed ahead, so that all steps are gone through.
+        for job in jobs.add("limited", 200) + jobs.add("echo", 50):
+            zeke_jobs.wait(job, timeout=20)
+        for step in STEPS:
+            # What dramatiq's own code raises: its thread ends with what is no Exception.
+            for error in (Broken, ValueError, SystemExit)[: 2 if step == "broker.get_actor" else 3]:
+                process.registrations += 1  # so that the consumer says anew that it waits
+                with monkeypatch.context() as patch:
+                    failed = inject(patch, broker, step, error, after=after)
+                    jobs.add("limited", 40)
+                    jobs.add("echo", 20)
+                    eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
+                    assert failed, f"{step} was not gone through"
+                eventually(
+                    lambda: process.load.free() == 4 and process.load.waiting() == 0, what=f"{step}: free threads"
+                )
+                assert not any(process.slots._held.values()), f"{step}: a slot is lost"
+        assert jobs.rows("SELECT coalesce(sum(count), 0) AS n FROM zeke_jobs.kept_slot")[0]["n"] == 0
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE deaths > 0 OR attempt <> 1") == []
+
+
+def _all_done(jobs: Jobs) -> bool:
+    return not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done' LIMIT 1")
+
+
+def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(TASKS) as broker:
+        eventually(lambda: _idle(jobs, broker))
+        failed = inject(monkeypatch, broker, "SQL.rows", Broken, after=True)
+        sent = jobs.add("echo", 7)
+        eventually(lambda: failed)
+    monkeypatch.undo()
+    rows = [jobs.row(job) for job in sent]
+    assert {(row["state"], row["worker"], row["attempt"], row["deaths"]) for row in rows} <= {
+        ("queued", None, 0, 0),
+        ("done", None, 1, 0),
+    }
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.worker") == []
+
+
+def test_what_came_back_for_a_second_run_beside_the_first_is_returned_by_its_claim(jobs: Jobs) -> None:
+    """Held under an earlier claim is not held."""
+    jobs.use(TASKS)
+    worker = jobs.worker()
+    (job,) = jobs.add("echo")
+    jobs.claim(worker, 1)
+    for claims, state in (([1], "consumed"), ([0], "queued")):
+        SQL.all(jobs.conn, "job/disown", worker=worker, held=[job], claims=claims, older=0.0)
+        assert jobs.row(job)["state"] == state

@@ -1,0 +1,97 @@
+"""``zeke-jobs apply`` and ``rollback``: put a jobs.yaml in force while everything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotation)
+from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.configuration.plan import Cancel, Drain, File, Rename, as_data, connection, load, orders, show
+from zeke_jobs.cli.output import console, escape, print_json
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.revisions.applying import Applied
+
+_PATIENCE = 3.0  # seconds for workers to follow
+
+Message = Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with the revision, for people.")]
+
+
+def apply(
+    file: File = None,
+    message: Message = "",
+    drain: Drain = None,
+    cancel: Cancel = None,
+    rename: Rename = None,
+    as_json: options.Json = False,
+) -> None:
+    """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
+    from zeke_jobs.revisions import applying
+    from zeke_jobs.revisions.boot import author
+
+    wanted = load(file)
+    with connection("apply", writes=True) as conn:
+        said = orders(drain, cancel, rename)
+        if not as_json:
+            show(conn, applying.plan(conn, wanted, orders=said, by=author()))
+        done = applying.apply(conn, wanted, by=author(), message=message, orders=said)
+        report(conn, done, as_json=as_json)
+
+
+def rollback(
+    revision: Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)],
+    message: Message = "",
+    drain: Drain = None,
+    cancel: Cancel = None,
+    rename: Rename = None,
+    as_json: options.Json = False,
+) -> None:
+    """Put an older revision in force again, with what was set by hand then; it becomes a new revision."""
+    from zeke_jobs.config import load_text
+    from zeke_jobs.revisions import applying, store
+    from zeke_jobs.revisions.boot import author
+    from zeke_jobs.revisions.timed_overrides import lasting
+
+    find_modules_here()
+    with connection("rollback", writes=True) as conn:
+        old = store.find(conn, revision)
+        wanted = load_text(old.source, f"revision {revision}")
+        said = orders(drain, cancel, rename)
+        overrides = lasting(old.overrides)
+        if not as_json:
+            show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()), of_file=False)
+        done = applying.apply(
+            conn,
+            wanted,
+            by=author(),
+            message=message or f"back to revision {revision}",
+            origin="rollback",
+            orders=said,
+            overrides=overrides,
+        )
+        report(conn, done, as_json=as_json)
+
+
+def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
+    """Say what is in force now, and who does not follow. Exit 1 where a worker's code does not fit."""
+    from zeke_jobs.diagnosis import fleet
+
+    behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
+    refusing = [one for one in behind if one.refusal]
+    if as_json:
+        print_json({"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.plan)})
+    elif not done.is_new:
+        console().print(f"nothing to change; revision {done.revision} stays in force")
+    else:
+        workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members)
+        followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
+        console().print(f"revision {done.revision} is in force{followed}")
+        for one in behind:
+            said = f"{one.host} (pid {one.pid}): {'; '.join(one.drift)}"
+            console().print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
+    if refusing:
+        raise typer.Exit(1)

@@ -1,0 +1,245 @@
+"""``zeke-jobs backtest``: what a change would have done to the jobs that were recorded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import options
+from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.configuration.plan import connection
+from zeke_jobs.cli.output import print_json, when
+from zeke_jobs.cli.run import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.backtest.comparing import Backtest
+    from zeke_jobs.backtest.history import Recording
+    from zeke_jobs.backtest.simulation import Fleet
+    from zeke_jobs.cli.configuration.backtest_report import Progress
+    from zeke_jobs.config.editing import Edit
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions.store import Revision
+
+_USUAL = timedelta(days=1)
+
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", metavar="FILE", help="The jobs.yaml to try; by default what is in force.", show_default=False
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Try a value, such as my-task.concurrency=3; may be given again."),
+]
+Begin = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="Take the jobs from then on; by default of the last day.")
+]
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Take the jobs until then; by default now.")]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PxT", help="P processes of T threads each, such as 2x8; by default those that run, with --spec 1x8."
+    ),
+]
+Spec = Annotated[
+    Path | None,
+    typer.Option(
+        "--spec", metavar="FILE", help="A load that this file describes, instead of recorded jobs; needs no database."
+    ),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of what is left to chance; the same seed, the same answer.")]
+
+
+def backtest(
+    file: File = None,
+    assignments: Assignments = None,
+    begin: Begin = None,
+    end: End = None,
+    workers: Workers = None,
+    load: Annotated[str, typer.Option(metavar="Nx", help="Send N times as much.")] = "1x",
+    spec: Spec = None,
+    plot: Plot = None,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Run recorded jobs again by the workers' rules: as it was, and as it would have been under the change."""
+    from zeke_jobs.backtest import plot as plotting
+    from zeke_jobs.cli.configuration import backtest_report
+
+    find_modules_here()
+    if plot is not None:
+        plotting.check(plot)
+    with backtest_report.Progress() as progress:
+        asked = Asked(file, tuple(assignments or ()), begin, end, read_workers(workers), read_load(load), seed)
+        answer = _of_spec(spec, asked, progress) if spec else _of_history(asked, progress)
+    if plot is not None:
+        plotting.draw(answer, plot)
+    if as_json:
+        print_json(backtest_report.as_data(answer))
+    else:
+        backtest_report.show(answer)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say."""
+
+    file: Path | None
+    assignments: tuple[str, ...]
+    begin: str | None
+    end: str | None
+    workers: Fleet | None
+    load: float
+    seed: int
+
+
+def _of_history(asked: Asked, progress: Progress) -> Backtest:
+    from zeke_jobs.backtest.comparing import Proposal, backtest
+
+    with connection("backtest") as conn:
+        revision = latest(conn)
+        in_force = revision.config(handlers=False)
+        proposed = proposal_of(revision, asked.file, asked.assignments)
+        recording = recorded(conn, in_force, asked.begin, asked.end, seed=asked.seed, progress=progress.rows)
+    differs = asked.file or asked.assignments or asked.workers or asked.load != 1.0
+    proposal = Proposal(proposed, asked.workers, asked.load) if differs else None
+    return backtest(recording, in_force, proposal, seed=asked.seed, progress=progress.share)
+
+
+def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
+    from zeke_jobs import config
+    from zeke_jobs.backtest import load_file
+    from zeke_jobs.backtest.comparing import Proposal, rehearsal
+    from zeke_jobs.backtest.simulation import Fleet
+    from zeke_jobs.core import environment
+
+    if asked.end is not None:
+        raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
+    base = config.load(asked.file or environment.config_path(), handlers=False)
+    begin = (
+        options.moment(asked.begin)
+        if asked.begin
+        else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    proposal = None
+    if asked.assignments or asked.load != 1.0:
+        proposal = Proposal(with_values(base, str(asked.file or "jobs.yaml"), (), asked.assignments), load=asked.load)
+    stanza = load_file.load(spec, base)
+    return rehearsal(stanza, base, proposal, asked.workers or Fleet(), begin, seed=asked.seed, progress=progress.share)
+
+
+def latest(conn: Connection) -> Revision:
+    """The revision in force.
+
+    Raises:
+        ConfigurationError: nothing was ever in force.
+    """
+    from zeke_jobs.errors import ConfigurationError
+    from zeke_jobs.revisions import store
+
+    found = store.latest(conn)
+    if found is None:
+        raise ConfigurationError(
+            "expected a revision in force, got none\n  help: start a worker, or try a load that you describe: --spec FILE"
+        )
+    return found
+
+
+def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str]) -> Config:
+    """The configuration to try: a file as `apply` would put it in force, or what is in force, with values set beside it.
+
+    Raises:
+        ConfigurationError: the file, or a value, is refused.
+    """
+    from zeke_jobs import config
+    from zeke_jobs.revisions import overrides
+
+    base = revision.config(handlers=False) if file is None else config.load(file, handlers=False)
+    by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides).kept
+    name = str(file or f"revision {revision.number}")
+    return with_values(base, name, [one.edit for one in by_hand], assignments)
+
+
+def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
+    """A configuration with values set beside its text.
+
+    Raises:
+        ConfigurationError: a value is refused.
+    """
+    from zeke_jobs import config
+    from zeke_jobs.cli.configuration.set import read_assignment
+
+    given = [read_assignment(assignment, base) for assignment in assignments]
+    name += " with --set" if given else ""
+    return config.load_text(base.text, name, handlers=False, edits=[*edits, *given])
+
+
+def recorded(
+    conn: Connection,
+    in_force: Config,
+    begin: str | None,
+    end: str | None,
+    *,
+    seed: int,
+    progress: Callable[[int], object] = lambda _rows: None,
+) -> Recording:
+    """The jobs of a time.
+
+    Raises:
+        UsageError: the time is empty, or no job was sent in it.
+    """
+    from zeke_jobs.backtest import history
+
+    first, last = history.period(
+        conn, options.moment(begin) if begin else None, options.moment(end) if end else None, usual=_USUAL
+    )
+    if first >= last:
+        raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
+    found = history.read(conn, in_force, first, last, seed=seed, progress=progress)
+    if not len(found.workload):
+        raise UsageError(
+            f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"
+            "  help: name another time with --from and --to, or describe a load with --spec"
+        )
+    return found
+
+
+def read_load(text: str) -> float:
+    """Read ``3x`` or ``0.5x``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)x?", text)
+    if match is None or not float(match[1]):
+        raise UsageError(f"expected a load such as 3x or 0.5x, got {text!r}")
+    return float(match[1])
+
+
+def read_workers(text: str | None) -> Fleet | None:
+    """Read ``2x8``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from zeke_jobs.backtest.simulation import Fleet
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
+    if match is None:
+        raise UsageError(f"expected workers as PROCESSESxTHREADS, such as 2x8, got {text!r}")
+    return Fleet(int(match[1]), int(match[2]))

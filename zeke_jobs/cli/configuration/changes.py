@@ -1,0 +1,167 @@
+"""How a plan looks: a diff in words, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from zeke_jobs.cli.output import escape, when
+from zeke_jobs.config.models import Limit, Task
+from zeke_jobs.config.scalars import TrapError, meaning
+from zeke_jobs.revisions import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
+    from zeke_jobs.revisions.store import Override
+
+_SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
+_LONGEST = 100
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """A whole plan, in rich's markup."""
+    yield from change_lines(plan.changes)
+    for one in plan.fires:
+        yield from _fire_lines(one)
+    if plan.touched:
+        yield "jobs"
+        yield from (_touched(one) for one in plan.touched)
+    if plan.overrides:
+        yield "set by hand"
+        yield from _by_hand(plan)
+    for title, texts in (("also", plan.notes), ("may need a restart", plan.restarts)):
+        if texts:
+            yield title
+            yield from (f"    {escape(text)}" for text in texts)
+
+
+def change_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """Changes, gathered under the task, limit or service that they are of."""
+    last = None
+    for change in changes:
+        subject = f"{change.kind} {change.name}".strip()
+        if not change.key:
+            sign = _SIGNS[change.how]
+            was = f" (was {change.before})" if change.how == "renamed" else ""
+            yield f"{sign} {escape(subject)}{escape(was)}"
+            if change.how == "added":
+                yield from (f"    {escape(key)}: {shown(value)}" for key, value in _own(change))
+        else:
+            if last != subject:
+                yield f"{_SIGNS['changed']} {escape(subject)}"
+            yield f"    {escape(change.key)}: {_step(change.before, change.after)}"
+        last = subject
+
+
+def summary(plan: Plan) -> str:
+    """What a plan comes to, in one line."""
+    if plan.changes:
+        subjects = {(change.kind, change.name) for change in plan.changes}
+        parts = [
+            f"{count} {kind}{'' if count == 1 else 's'}"
+            for kind in ("task", "limit", "service")
+            if (count := sum(one == kind for one, _ in subjects))
+        ]
+        return f"{', '.join(parts) or 'the file'} would change"
+    if plan.notes:
+        return "only what is set by hand would change"
+    if plan.text_differs:
+        return "no change in effect; the text differs, as in a comment"
+    return "only jobs would be cancelled" if plan.is_pending else "no change"
+
+
+def override_line(override: Override) -> str:
+    """An override with its reason."""
+    if override.drains is not None:
+        text = f"{override.path[1]} drains: it takes no new jobs, and leaves when its last has ended"
+    else:
+        text = f"{override.label} = {_plain(override.value)}"
+    then = f", then {override.back_to}" if override.beneath else ""
+    until = f", until {when(override.until)}{then}" if override.until else ""
+    why = f": {override.why}" if override.why else ""
+    return escape(f"{text}, by {override.by} since {when(override.set_on)}{until}{why}")
+
+
+def shown(value: Any) -> str:
+    """A value as jobs.yaml has it, in rich's markup."""
+    return "[dim]none[/]" if value is None else escape(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        text = f"[{', '.join(_plain(one) for one in value)}]"
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {_plain(one)}" for key, one in value.items()) + "}"
+    elif isinstance(value, str) and not isinstance(value, values.Null) and _needs_quotes(value):
+        text = f'"{value}"'
+    else:
+        text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _needs_quotes(text: str) -> bool:
+    """Whether a text is read as something else where it stands bare: a number, a truth value, nothing."""
+    try:
+        return bool(meaning(text) != text)
+    except TrapError:
+        return True
+
+
+def _step(before: Any, after: Any) -> str:
+    if isinstance(before, list) and isinstance(after, list) and before and after:
+        gone = [f"[red]-{shown(one)}[/]" for one in _others(before, after)]
+        new = [f"[green]+{shown(one)}[/]" for one in _others(after, before)]
+        if gone or new:
+            return " ".join([*gone, *new])
+        if len(before) == len(after):
+            return "in another order"
+    return f"{shown(before)} → {shown(after)}"
+
+
+def _others(some: list[Any], than: list[Any]) -> list[Any]:
+    return [one for one in some if not any(values.same(one, other) for other in than)]
+
+
+def _own(change: Change) -> Iterator[tuple[str, Any]]:
+    """What an added one says for itself, beside what it would be without."""
+    usual: values.Flat = {}
+    if change.kind == "task":
+        usual = values.task(Task(id=change.name, handler=""))
+    elif change.kind == "limit":
+        usual = values.limit(Limit(name=change.name))
+    return ((key, value) for key, value in change.after.items() if not values.same(usual.get(key), value))
+
+
+def _fire_lines(fires: Fires) -> Iterator[str]:
+    yield f"schedule {escape(fires.task)}"
+    yield f"    next before: {_ticks(fires.before, fires.before_zone)}"
+    yield f"    next after:  {_ticks(fires.after, fires.after_zone)}"
+
+
+def _ticks(ticks: tuple[datetime, ...], zone: str) -> str:
+    if not ticks:
+        return "never"
+    local = ", ".join(f"{tick.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}" for tick in ticks)
+    return f"{local} ({zone})" if zone == "UTC" else f"{local} ({zone}; first {when(ticks[0])})"
+
+
+def _touched(touched: Touched) -> str:
+    counts = [f"{count} {word}" for count, word in ((touched.queued, "queued"), (touched.active, "active")) if count]
+    style = "red" if touched.why in ("stranded", "unfit") else "yellow"
+    return f"    [{style}]{escape(touched.name)}: {', '.join(counts)}[/] ({escape(touched.detail)})"
+
+
+def _by_hand(plan: Plan) -> Iterator[str]:
+    for override in plan.overrides:
+        yield f"    {override_line(override)}"
+    for change in plan.overridden:
+        if change.key:
+            label = (
+                f"{change.name}.{change.key}" if change.kind == "task" else f"{change.kind}s.{change.name}.{change.key}"
+            )
+            yield f"    {escape(label)}: the file says {shown(change.before)}, in force {shown(change.after)}"

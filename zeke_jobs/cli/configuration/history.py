@@ -1,0 +1,175 @@
+"""``zeke-jobs history``, ``show``, ``diff`` and ``compare``: what was in force, and how it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotations)
+from zeke_jobs.cli.configuration import changes
+from zeke_jobs.cli.configuration.plan import connection
+from zeke_jobs.cli.output import console, escape, print_json, say, table, took, when
+from zeke_jobs.core.terminal import visible
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.revisions.store import Revision
+
+Number = Annotated[int, typer.Argument(metavar="REV", help="Number of a revision.", show_default=False)]
+Other = Annotated[
+    int | None,
+    typer.Argument(metavar="REV", help="Another one; by default the one in force.", show_default=False),
+]
+
+
+def history(
+    limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 20,
+    as_json: options.Json = False,
+) -> None:
+    """List the revisions: when, who, why, and what was set by hand."""
+    from zeke_jobs.revisions import store
+
+    with connection("history") as conn:
+        found = store.listed(conn, limit)
+    if as_json:
+        print_json([_data(one) for one in found])
+        return
+    shown = table("rev", "since", "by", "how", "why", "set by hand", right=("rev",))
+    for one in found:
+        shown.add_row(
+            str(one.number),
+            when(one.applied_on),
+            escape(one.applied_by),
+            one.origin,
+            escape(one.message),
+            escape(", ".join(override.label for override in one.overrides)),
+        )
+    console().print(shown if found else "nothing was ever in force: the first worker that starts puts its jobs.yaml")
+
+
+def show(number: Number, as_json: options.Json = False) -> None:
+    """Show a revision: its jobs.yaml as it was, and what was set beside it."""
+    from zeke_jobs.revisions import store
+
+    with connection("show") as conn:
+        one = store.find(conn, number)
+    if as_json:
+        print_json({**_data(one), "source": one.source})
+        return
+    why = f": {one.message}" if one.message else ""
+    say(visible(f"# revision {one.number}, by {one.origin}, since {when(one.applied_on)}, {one.applied_by}{why}"))
+    for override in one.overrides:
+        say(visible(f"# set by hand: {override.label} = {override.value} ({override.by}: {override.why})"))
+    say(one.source, end="" if one.source.endswith("\n") else "\n")
+
+
+def diff(
+    number: Number,
+    other: Other = None,
+    text: Annotated[bool, typer.Option("--text", help="Line by line, with comments.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what changed from one revision to another, in effect; with --text, in the file."""
+    from zeke_jobs.revisions import diff, store
+
+    with connection("diff") as conn:
+        first, second = store.find(conn, number), _other(conn, other)
+    if text:
+        _print_text(first, second)
+        return
+    found = diff.changes(_config(first), _config(second))
+    if as_json:
+        print_json({"from": first.number, "to": second.number, "changes": found})
+        return
+    for line in changes.change_lines(found):
+        console().print(line, soft_wrap=True)
+    if not found:
+        differs = "; their texts differ" if first.digest != second.digest else ""
+        console().print(f"revisions {first.number} and {second.number} are the same in effect{differs}")
+
+
+def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
+    """Compare how jobs did that started under two revisions: throughput, wait, duration, failures and cost by task."""
+    from zeke_jobs.postgres.queries import SQL
+    from zeke_jobs.revisions import store
+
+    with connection("compare") as conn:
+        store.find(conn, number)
+        second = _other(conn, other).number
+        rows = [
+            {"revision": one, **row}
+            for one in (number, second)
+            for row in SQL.all(conn, "revision/outcomes", number=one)
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    rows.sort(key=lambda row: (row["task"], row["revision"] != number))
+    numbers = ("rev", "jobs", "per hour", "wait p50", "wait p95", "takes p50", "takes p95", "failed", "cost")
+    shown = table("task", *numbers, right=numbers)
+    for row in rows:
+        shown.add_row(
+            escape(row["task"]),
+            str(row["revision"]),
+            str(row["jobs"]),
+            f"{row['per_hour']:.1f}",
+            *(took(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
+            f"{row['failed'] / row['jobs']:.1%}",
+            escape(_cost(row)),
+        )
+    console().print(shown if rows else f"no job ended that started under revision {number} or {second}")
+
+
+def _cost(row: dict[str, Any]) -> str:
+    """The sum by currency, and of how many jobs it is known; empty where of none."""
+    if not row["with_cost"]:
+        return ""
+    sums = " + ".join(f"{amount} {currency}" for currency, amount in sorted(row["cost"].items()))
+    return sums if row["with_cost"] == row["jobs"] else f"{sums} (of {row['with_cost']} jobs)"
+
+
+def _other(conn: Connection, number: int | None) -> Revision:
+    from zeke_jobs.revisions import store
+
+    if number is not None:
+        return store.find(conn, number)
+    latest = store.latest(conn)
+    return store.find(conn, 0) if latest is None else latest
+
+
+def _config(revision: Revision) -> Any:
+    try:
+        return revision.config(handlers=False)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"revision {revision.number} is not read any more; compare with --text\n{error}"
+        ) from error
+
+
+def _data(one: Revision) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "since": one.applied_on,
+        "by": one.applied_by,
+        "origin": one.origin,
+        "why": one.message,
+        "digest": one.digest,
+        "overrides": [override.as_json() for override in one.overrides],
+    }
+
+
+def _print_text(first: Revision, second: Revision) -> None:
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        first.source.splitlines(),
+        second.source.splitlines(),
+        f"revision {first.number}",
+        f"revision {second.number}",
+        lineterm="",
+    )
+    for line in lines:
+        say(visible(line))

@@ -1,0 +1,60 @@
+"""What ``zeke-jobs plan`` says of a backtest of the change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.cli.output import console, escape, when
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.backtest.comparing import Backtest
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions.diff import Plan
+
+
+def show(conn: Connection, wanted: Config, plan: Plan) -> None:
+    """The headline for people; nothing where the change has no effect on jobs."""
+    from zeke_jobs.cli.configuration import backtest_report
+
+    answer = _answer(conn, wanted, plan)
+    out = console()
+    if isinstance(answer, str):
+        out.print(f"backtest: {escape(answer)}", soft_wrap=True)
+    elif answer is not None:
+        out.print(
+            f"backtest of {answer.jobs:,} jobs since {when(answer.begin)}, confidence {answer.confidence.level}"
+            " (zeke-jobs backtest shows all)",
+            soft_wrap=True,
+        )
+        for line in backtest_report.headline(answer):
+            out.print(f"    {line}", soft_wrap=True)
+
+
+def as_data(conn: Connection, wanted: Config, plan: Plan) -> dict[str, Any] | None:
+    """The same for scripts: the whole backtest, or why there is none."""
+    from zeke_jobs.cli.configuration import backtest_report
+
+    answer = _answer(conn, wanted, plan)
+    if answer is None:
+        return None
+    return {"none": answer} if isinstance(answer, str) else backtest_report.as_data(answer)
+
+
+def _answer(conn: Connection, wanted: Config, plan: Plan) -> Backtest | str | None:
+    from zeke_jobs import config
+    from zeke_jobs.backtest import headline
+    from zeke_jobs.errors import ConfigurationError
+    from zeke_jobs.revisions import store
+
+    latest = store.latest(conn)
+    if latest is None or not plan.changes:
+        return None
+    try:
+        before = latest.config(handlers=False)
+    except ConfigurationError:
+        return "what is in force is not read any more by this code"
+    edits = [one.edit for one in plan.overrides]
+    after = config.load_text(wanted.text, "jobs.yaml", handlers=False, edits=edits)
+    return headline.of_newest(conn, before, after)

@@ -1,0 +1,133 @@
+"""``zeke-jobs set``: change a value by hand, with a reason, for a time or until it is taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zeke_jobs.cli import options
+from zeke_jobs.cli.configuration import changes
+from zeke_jobs.cli.configuration.apply import report
+from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.configuration.plan import connection
+from zeke_jobs.cli.output import console
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions.store import Override
+
+
+def set_(
+    assignments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE", help="Such as my-task.concurrency=3, or limits.ai.rate=30/m.", show_default=False
+        ),
+    ],
+    message: Annotated[
+        str,
+        typer.Option("--message", "-m", metavar="WHY", help="Kept with it, for people.  [required, but with --clear]"),
+    ] = "",
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Revert by itself after so long, such as 2h.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take back what is set: name keys, without values.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
+    from zeke_jobs.revisions import applying
+    from zeke_jobs.revisions.boot import author
+    from zeke_jobs.scheduler import dispatch
+
+    if clear and for_ is not None:
+        raise UsageError("expected --clear or --for, got both")
+    find_modules_here()
+    with connection("set", writes=True) as conn:
+
+        def change(file: Config, overrides: Sequence[Override]) -> list[Override]:
+            if clear:
+                return _cleared(assignments, file, overrides)
+            return _set(assignments, file, overrides, message, for_, dispatch.clock(conn))
+
+        done = applying.set_by_hand(conn, change, by=author(), message=message)
+        if not as_json:
+            for line in changes.plan_lines(done.plan):
+                console().print(line, soft_wrap=True)
+        report(conn, done, as_json=as_json)
+
+
+def _set(
+    assignments: Sequence[str],
+    file: Config,
+    overrides: Sequence[Override],
+    message: str,
+    for_: str | None,
+    now: datetime,
+) -> list[Override]:
+    from zeke_jobs.revisions import overrides as by_hand
+    from zeke_jobs.revisions.boot import author
+    from zeke_jobs.revisions.store import Override
+
+    until = None if for_ is None else now + _time(for_)
+    faults: list[str] = []
+    made: dict[str, Override] = {}
+    for assignment in assignments:
+        try:
+            path, value = read_assignment(assignment, file)
+        except (UsageError, ConfigurationError) as error:
+            faults.append(str(error))
+            continue
+        if any(path == one.path for one in made.values()):
+            faults.append(f"expected each key once, got {assignment.partition('=')[0]} again")
+            continue
+        made[assignment] = Override(path, value, by=author(), why=message, set_on=now, until=until)
+    if not message:
+        faults.append('expected a reason, got none\n  help: add -m "why"')
+    faults = [*by_hand.faults(file, overrides, made), *faults]
+    if faults:
+        raise UsageError("\nerror: ".join(faults))
+    return by_hand.with_overrides(overrides, made.values())
+
+
+def _time(text: str) -> timedelta:
+    time = options.duration(text)
+    if not time:
+        raise UsageError(f"expected --for a time that passes, got {text}")
+    return time
+
+
+def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
+    """The path and the value of ``my-task.concurrency=3``.
+
+    Raises:
+        UsageError, ConfigurationError: it is none, or nothing is there to set.
+    """
+    from zeke_jobs.revisions import overrides as by_hand
+
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
+    path = by_hand.read_path(key, file)
+    try:
+        return path, by_hand.read_value(value)
+    except ConfigurationError as error:
+        raise UsageError(f"{assignment}: {error}") from error
+
+
+def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:
+    from zeke_jobs.revisions import overrides as by_hand
+
+    kept = list(overrides)
+    for key in keys:
+        left = by_hand.cleared(kept, by_hand.read_path(key, file))
+        if left == kept:
+            labels = ", ".join(one.label for one in kept) or "nothing"
+            raise UsageError(f"expected what is set by hand ({labels}), got {key!r}")
+        kept = left
+    return kept

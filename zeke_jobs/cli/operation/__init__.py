@@ -1,0 +1,1 @@
+"""Commands about the whole: run it, watch it, migrate, give rights, remove."""

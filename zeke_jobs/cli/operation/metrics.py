@@ -1,0 +1,46 @@
+"""``zeke-jobs metrics``: what the database holds, for Prometheus."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from zeke_jobs.cli import database
+from zeke_jobs.cli.output import say
+from zeke_jobs.cli.run import FAILED
+
+
+def metrics(
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve at http://HOST:PORT/metrics instead.", show_default=False)
+    ] = "",
+) -> None:
+    """Print what the database holds in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+
+    Exit 1 when the database could not be read.
+    """
+    from zeke_jobs.core import environment, logs
+    from zeke_jobs.metrics import exporter
+
+    logs.configure()
+    url = database.choose()
+    if not listen:
+        text, is_read = exporter.text(url)
+        say(text, end="")
+        if not is_read:
+            raise typer.Exit(FAILED)
+        return
+    address = environment.address("--listen", listen)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which PID 1 of a container would ignore
+    try:
+        server, thread = exporter.serve(url, address)
+    except OSError as error:
+        raise typer.BadParameter(f"expected an address to listen on, got {listen}: {error.strerror}") from error
+    logs.get_logger("zeke_jobs.metrics").info("serving metrics", address=str(address))
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        server.shutdown()
+        server.server_close()

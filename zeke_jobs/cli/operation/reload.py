@@ -1,0 +1,66 @@
+"""``zeke-jobs reload``: restart a running command on SIGHUP, but only when the file that it will read is fine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeke_jobs.cli.output import console
+from zeke_jobs.cli.run import UsageError
+
+_COMMANDS = ("dramatiq", "zeke-jobs")
+
+
+def reload(
+    process: Annotated[
+        str, typer.Argument(metavar="PID|PIDFILE", help="Of a dramatiq or `zeke-jobs up` command.", show_default=False)
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The file that it reads; by default jobs.yaml, or what ZEKE_JOBS_CONFIG names."
+        ),
+    ] = None,
+) -> None:
+    """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
+    from zeke_jobs.cli.configuration import check
+
+    pid = _pid(process)
+    _refuse_strangers(pid)
+    if status := check.run(file):
+        raise typer.Exit(status)
+    os.kill(pid, signal.SIGHUP)
+    console().print(f"asked process {pid} to restart")
+
+
+def _pid(text: str) -> int:
+    found = text
+    if not text.isdigit():
+        try:
+            found = Path(text).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"expected a process id or a file with one, got {text!r} ({error.strerror})") from error
+    if not found.isdigit() or int(found) <= 1:
+        raise UsageError(f"expected a process id, got {found!r}")
+    return int(found)
+
+
+def _refuse_strangers(pid: int) -> None:
+    """SIGHUP ends a program that does not expect it, and a pid file may be old."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        raise UsageError(f"expected a running process, got {pid}, which has ended") from None
+    except PermissionError:
+        raise UsageError(f"expected a process of this user, got {pid}, which belongs to another") from None
+    line = Path(f"/proc/{pid}/cmdline")
+    if line.exists():
+        words = line.read_bytes().split(b"\0")
+        names = {Path(os.fsdecode(word)).name for word in words[:3]}
+        if names.isdisjoint(_COMMANDS):
+            shown = b" ".join(words).decode(errors="replace").strip()[:80]
+            raise UsageError(f"expected a dramatiq or zeke-jobs command, got process {pid}: {shown}")

@@ -1,0 +1,1 @@
+"""Commands about jobs: send, list, explain, cancel, pause, schedules."""

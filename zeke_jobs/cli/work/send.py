@@ -1,0 +1,105 @@
+"""``zeke-jobs send``: one job, from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import console, escape, print_json, say
+from zeke_jobs.cli.run import UsageError
+
+
+def send(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Id or alias of a task.", show_default=False)],
+    payload: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PAYLOAD",
+            help="field=value …, or one JSON object, or - to read it from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Not before this time from now, such as 5m.")
+    ] = None,
+    run_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(metavar="N", help="Higher runs first.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="What the per-key limit counts by.")] = None,
+    unique: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="No second queued job with the same value of this field.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Cancelled if not started within this time, such as 1h.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(metavar="UUID", help="The job's id, a UUID.")] = None,  # noqa: A002 (the option's name)
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="A second send with it makes no job.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
+    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait at most so long.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Send a job."""
+    from zeke_jobs import client
+
+    database.choose_to_write()
+    try:
+        sent = client.send(
+            task,
+            _read(task, payload or []),
+            delay=None if delay is None else options.duration(delay),
+            run_at=None if run_at is None else options.moment(run_at),
+            priority=priority,
+            key=key,
+            unique=unique or None,
+            expires=None if expires is None else options.duration(expires),
+            id=id,
+            idempotency_key=idempotency_key,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if wait or timeout is not None:
+        if not as_json:
+            say(f"sent {sent.id}, waiting", is_trouble=True)
+        print_json(client.wait(sent.id, None if timeout is None else options.duration(timeout)))
+    elif as_json:
+        print_json(sent)
+    elif sent.duplicate:
+        console().print(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}", soft_wrap=True)
+    else:
+        console().print(f"{sent.id} sent: {escape(sent.task_id)}", soft_wrap=True)
+
+
+def _read(task: str, words: list[str]) -> dict[str, Any]:
+    if len(words) == 1 and (words[0] == "-" or words[0].lstrip().startswith(("{", "["))):
+        text = sys.stdin.read() if words[0] == "-" else words[0]
+        try:
+            read = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"expected the payload as JSON, got a fault in it: {error}") from error
+        if not isinstance(read, dict):
+            raise UsageError(f"expected the payload as a JSON object, got {text[:40]!r}")
+        return read
+    return dict(_field(task, word) for word in words)
+
+
+def _field(task: str, word: str) -> tuple[str, Any]:
+    name, equals, text = word.partition("=")
+    if not equals or not name:
+        raise UsageError(f"expected field=value or a JSON object, got {word!r}")
+    from zeke_jobs.client import drivers
+    from zeke_jobs.client.task_cache import KNOWN_TASKS
+
+    schema = drivers.run_again(lambda run: KNOWN_TASKS.find(run, task)).payload
+    if schema.takes_text(schema.field(name) or name):
+        return name, text
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text  # the check of the payload says better what was expected

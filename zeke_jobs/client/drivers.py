@@ -1,0 +1,184 @@
+"""One way to run a statement, on our own connections and on those that callers bring: psycopg2, psycopg 3, SQLAlchemy."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zeke_jobs.core import environment
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
+from zeke_jobs.postgres.tolerant import tolerate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+#: Unknown schema, table or function.
+_NOT_MIGRATED = {"3F000", "42P01", "42883"}
+#: Connections of one process's sends and questions; who comes later waits a moment.
+_POOL_SIZE = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs statements with named parameters, ``%(name)s``, and returns all rows.
+
+    ``database`` tells one database from another.
+    """
+
+    database: Hashable
+    execute: Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
+
+    def __call__(self, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one statement.
+
+        Raises:
+            MigrationError: the database has not what the statement needs.
+        """
+        try:
+            return self.execute(sql, params)
+        except Exception as error:
+            if _sqlstate(error) in _NOT_MIGRATED:
+                raise MigrationError(
+                    "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
+                ) from error
+            raise
+
+
+def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool | None = None) -> T:
+    """Run statements on the caller's connection, in its transaction and without a commit; without one, on a pool.
+
+    On a pool, by default the process's own, each statement commits by itself, and all are run once more when the pooled
+    connection turns out to be dead: so they must be such as may be repeated.
+
+    Raises:
+        TypeError: it is no connection that is known here.
+        ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set.
+    """
+    if connection is not None:
+        return run(foreign(connection))
+    pool = pool or own_pool()
+    try:
+        return _run_on(pool, run)
+    except DISCONNECTED:
+        pool.drop_idle()
+        return _run_on(pool, run)
+
+
+def _run_on(pool: Pool, run: Callable[[Runner], T]) -> T:
+    with pool.connection() as conn:
+        return run(Runner(pool.url, lambda sql, params: _execute(conn.cursor(), sql, params)))
+
+
+def foreign(connection: Any) -> Runner:
+    """A runner on a caller's connection.
+
+    Raises:
+        TypeError: it is none of psycopg2, psycopg 3 or SQLAlchemy, or it is asynchronous.
+    """
+    kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
+    name = type(connection).__name__
+    if name.startswith(("Async", "async_")):
+        raise TypeError(
+            f"expected a synchronous connection, got {name}; run what zeke_jobs.statement() returns, "
+            "or with SQLAlchemy: await connection.run_sync(lambda sync: zeke_jobs.send(…, connection=sync))"
+        )
+    if "sqlalchemy" in kinds:
+        return _sqlalchemy(connection)
+    if "psycopg" in kinds:
+        from psycopg.rows import tuple_row
+
+        place = (connection.info.host, connection.info.port, connection.info.dbname)
+        return Runner(place, lambda sql, params: _execute(connection.cursor(row_factory=tuple_row), sql, params))
+    if "psycopg2" in kinds:
+        info = connection.info
+        return Runner(
+            (info.host, info.port, info.dbname),
+            lambda sql, params: _execute(connection.cursor(cursor_factory=Cursor), sql, params),
+        )
+    raise TypeError(
+        f"expected a connection of psycopg2, psycopg 3 or SQLAlchemy, got {type(connection).__module__}.{name}; "
+        "for other drivers there is zeke_jobs.statement()"
+    )
+
+
+def _execute(cursor: Any, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with cursor:
+        if isinstance(cursor, Cursor):
+            tolerate(cursor)
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _sqlalchemy(connection: Any) -> Runner:
+    from sqlalchemy import text
+
+    bind = connection.get_bind() if hasattr(connection, "get_bind") else connection
+    url = bind.engine.url
+
+    def execute(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in connection.execute(text(named(sql)), dict(params))]
+
+    return Runner((url.host or url.query.get("host"), url.port, url.database), execute)
+
+
+def named(sql: str) -> str:
+    """A statement with its parameters written ``:name``."""
+    return _PARAMETER.sub(r":\1", sql)
+
+
+def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """A statement with its parameters written ``$1``, and their values in that order."""
+    names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+    text = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
+    return text, tuple(params[name] for name in names)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    inner = getattr(error, "orig", None) or error
+    return getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
+
+
+class _OwnPool:
+    """The process's pool, opened at the first use; a forked child and a changed ``DATABASE_URL`` get one of their own."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pool: Pool | None = None
+
+    def get(self) -> Pool:
+        url = environment.database_url()
+        pool = self._pool
+        if pool is not None and pool.url == url:
+            return pool
+        with self._lock:
+            if self._pool is None or self._pool.url != url:
+                if self._pool is not None:
+                    self._pool.close()
+                self._pool = Pool(url, max_size=_POOL_SIZE, application_name="zeke-jobs client")
+            return self._pool
+
+    def forget(self) -> None:
+        # The connections are the parent's: a child that closed them would say goodbye to the server in its name.
+        self._lock = Lock()
+        self._inherited, self._pool = self._pool, None
+
+
+_OWN_POOL = _OwnPool()
+os.register_at_fork(after_in_child=_OWN_POOL.forget)
+
+
+def own_pool() -> Pool:
+    """The process's own small pool of autocommit connections.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set.
+    """
+    return _OWN_POOL.get()

@@ -1,0 +1,181 @@
+"""What may be said about a send, checked and in the form that the database reads."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+from uuid import UUID
+
+from zeke_jobs.client import tracing
+from zeke_jobs.core import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zeke_jobs.client.task_cache import KnownTask
+
+_LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
+_WHILE = ("queued", "active", "period")
+
+UniqueRule = TypedDict(
+    "UniqueRule",
+    {"fields": "Sequence[str]", "while": str, "period": "timedelta | float"},
+    total=False,
+)
+"""``{"fields": ["story_id"], "while": "queued" | "active"}`` or ``{"fields": […], "period": timedelta(hours=1)}``."""
+
+
+def new_id() -> UUID:
+    """A UUID of version 7: in order of time, so that inserts keep to one edge of the primary key."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 7 << 76
+    return UUID(int=value & ~(3 << 62) | 2 << 62)
+
+
+def options(
+    *,
+    delay: timedelta | float | None = None,
+    run_at: datetime | None = None,
+    priority: int | None = None,
+    key: str | None = None,
+    unique: bool | str | Sequence[str] | UniqueRule | None = None,
+    expires: datetime | timedelta | float | None = None,
+    idempotency_key: str | None = None,
+    parent: UUID | str | None = None,
+    scheduled_for: datetime | None = None,
+    task: KnownTask,
+) -> dict[str, Any]:
+    """The options of ``zeke_jobs.send`` and ``zeke_jobs.enqueue``; what was not said is left out.
+
+    Raises:
+        TypeError: an option has a value of the wrong type.
+        ValueError: an option has a value that makes no sense.
+    """
+    if delay is not None and run_at is not None:
+        raise ValueError("expected delay or run_at, got both")
+    said = {
+        "delay": None if delay is None else _seconds("delay", delay),
+        "run_at": None if run_at is None else bounds.moment("run_at", run_at).isoformat(),
+        "priority": None if priority is None else _priority(priority),
+        "key": _key("key", key),
+        "unique": None if unique is None else _unique(unique, task),
+        "expires": _expires(expires),
+        "idempotency_key": _key("idempotency_key", idempotency_key),
+        "parent": None if parent is None else str(as_id("parent", parent)),
+        "scheduled_for": None if scheduled_for is None else bounds.moment("scheduled_for", scheduled_for).isoformat(),
+        "traceparent": tracing.current(),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def as_id(name: str, value: UUID | str) -> UUID:
+    """An id that was given as a UUID or as its text.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return value if isinstance(value, UUID) else UUID(value)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"expected {name} as a UUID, got {value!r}") from error
+
+
+def as_count(name: str, value: int) -> int:
+    """How many, at least none.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is below 0, or more than 31 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected {name} as an integer, got {value!r}")
+    if not 0 <= value < 2**31:
+        raise ValueError(
+            f"expected {name} of at least 0, got {value}" if value < 0 else f"expected {name} of 31 bits, got {value}"
+        )
+    return value
+
+
+def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
+    """A key for each of so many jobs; None is none of its own.
+
+    Raises:
+        TypeError: they are one text, or one of them is no text.
+        ValueError: they are more or fewer, or one is no key.
+    """
+    if isinstance(keys, str):
+        raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
+    if len(keys) != count:
+        raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {count}")
+    return [_key(f"keys[{index}]", key) for index, key in enumerate(keys)]
+
+
+def _seconds(name: str, value: timedelta | float) -> float:
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r}")
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0 <= seconds <= bounds.LONGEST.total_seconds():
+        raise ValueError(f"expected {name} of 0 seconds to 100 years, got {value!r}")
+    return seconds
+
+
+def _expires(value: datetime | timedelta | float | None) -> str | float | None:
+    if value is None:
+        return None
+    return bounds.moment("expires", value).isoformat() if isinstance(value, datetime) else _seconds("expires", value)
+
+
+def _priority(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected priority as an integer, got {value!r}")
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"expected priority of 32 bits, got {value}")
+    return value
+
+
+def _key(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"expected {name} as text, got {value!r}")
+    if not value or len(value.encode()) > _LONGEST_KEY:
+        raise ValueError(f"expected {name} of 1 to {_LONGEST_KEY} bytes, got {len(value.encode())}")
+    return value
+
+
+def _unique(value: bool | str | Sequence[str] | UniqueRule, task: KnownTask) -> Any:  # noqa: FBT001 (a plain yes or no is one of its forms)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return _unique_rule(value, task)
+    return _fields([value] if isinstance(value, str) else value, task)
+
+
+def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
+    if unknown := set(rule) - {"fields", "while", "period"}:
+        raise ValueError(f"expected unique with fields, while and period, got {', '.join(sorted(unknown))}")
+    if rule.get("while", "queued") not in _WHILE:
+        raise ValueError(f"expected unique while queued or active, got {rule['while']!r}")
+    said: dict[str, Any] = {"fields": _fields(rule.get("fields", ()), task)}
+    if "while" in rule:
+        said["while"] = rule["while"]
+    if "period" in rule:
+        said["period"] = f"{_seconds('period', rule['period'])} seconds"
+    elif rule.get("while") == "period":
+        raise ValueError("expected unique with a period, got none")
+    return said
+
+
+def _fields(names: Sequence[str], task: KnownTask) -> list[str]:
+    fields = []
+    for name in names:
+        field = task.payload.field(name) if isinstance(name, str) else None
+        if field is None:
+            from zeke_jobs.config.diagnostics import suggest
+
+            known = suggest(str(name), task.payload.fields, what="fields")
+            raise ValueError(f"expected unique by fields of {task.id}'s payload, got {name!r}; {known}")
+        fields.append(field)
+    return fields

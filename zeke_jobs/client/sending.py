@@ -1,0 +1,207 @@
+"""Send jobs: one, or many in one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from zeke_jobs.client import tracing
+from zeke_jobs.client.options import UniqueRule, as_id, keys_of, new_id, options
+from zeke_jobs.client.task_cache import KnownTask, with_task
+from zeke_jobs.errors import InvalidPayload, QueueFull
+from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from pydantic import BaseModel
+
+    from zeke_jobs.client.drivers import Runner
+
+_MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
+_NOT_TODAY = {"unknown", "stale"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What ``send`` answers.
+
+    Attributes:
+        id: The job's id: for ``status``, ``wait``, ``cancel``.
+        status: ``created``; for a duplicate, the status of the first job at that moment.
+        task_id: Canonical id of the task, whatever name it was sent by.
+        duplicate: No job was made: the id, the idempotency key or the unique fields stand for this earlier job.
+    """
+
+    id: UUID
+    status: str
+    task_id: str
+    duplicate: bool = False
+
+
+def send(
+    task: str,
+    payload: Mapping[str, Any] | BaseModel | None = None,
+    *,
+    delay: timedelta | float | None = None,
+    run_at: datetime | None = None,
+    priority: int | None = None,
+    key: str | None = None,
+    unique: bool | str | Sequence[str] | UniqueRule | None = None,
+    expires: datetime | timedelta | float | None = None,
+    id: UUID | str | None = None,  # noqa: A002 (the field's word)
+    idempotency_key: str | None = None,
+    parent: UUID | str | None = None,
+    scheduled_for: datetime | None = None,
+    connection: Any = None,
+) -> Sent:
+    """Send one job: one INSERT, one round trip.
+
+    Args:
+        task: Id or alias of a task.
+        payload: Its fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
+        delay: Not before this time from now; a timedelta, or seconds.
+        run_at: Not before this time, which must have a zone.
+        priority: Higher runs first; without it, the task's.
+        key: What the task's per-key limit counts by.
+        unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
+            names, ``True`` for what the task says or else the whole payload, ``False`` for none; or a mapping of ``fields``
+            with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
+            first was sent). A running job may send its own successor.
+        expires: Cancelled if it has not started by then: a time with a zone, or a time from now.
+        id: The job's id, chosen by the caller. A second send with it makes no job.
+        idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
+        parent: The job that sends this one.
+        scheduled_for: The tick that this job is for; there is one job per task and tick.
+        connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
+            Connection or Session.
+
+    Raises:
+        UnknownTask: there is no such task; the message names the nearest.
+        InvalidPayload: the payload does not fit the task's model. Nothing was written.
+        QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
+        ValueError: an option makes no sense.
+        MigrationError: the database has no tables of zeke_jobs.
+        ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
+    """
+    # The id is chosen here, so that a send whose connection died half-way can be repeated without a second job.
+    job_id = new_id() if id is None else as_id("id", id)
+
+    def attempt(run: Runner, known: KnownTask) -> Sent | None:
+        said = options(
+            delay=delay,
+            run_at=run_at,
+            priority=priority,
+            key=key,
+            unique=unique,
+            expires=expires,
+            idempotency_key=idempotency_key,
+            parent=parent,
+            scheduled_for=scheduled_for,
+            task=known,
+        )
+        params = {
+            "task": known.id,
+            "revision": known.revision,
+            "payload": known.accept(payload),
+            "options": encode({**said, "id": str(job_id)}),
+        }
+        outcome, found, status = run(SQL.text("send/one"), params)[0]
+        if outcome in _NOT_TODAY:
+            return None
+        return _sent(known, outcome, found, status, own=None if id is not None else job_id)
+
+    with tracing.sending(task):
+        return with_task(task, attempt, connection)
+
+
+def send_many(
+    task: str,
+    payloads: Iterable[Mapping[str, Any] | BaseModel],
+    *,
+    delay: timedelta | float | None = None,
+    run_at: datetime | None = None,
+    priority: int | None = None,
+    key: str | None = None,
+    keys: Sequence[str | None] | None = None,
+    unique: bool | str | Sequence[str] | UniqueRule | None = None,
+    expires: datetime | timedelta | float | None = None,
+    parent: UUID | str | None = None,
+    connection: Any = None,
+) -> list[Sent]:
+    """Send many jobs of one task in one statement: all of them, or none when one is refused.
+
+    The options are ``send``'s and hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
+
+    Raises:
+        As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
+        ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
+    """
+    given = list(payloads)
+    own_keys = [] if keys is None else keys_of(keys, len(given))
+    ids = [new_id() for _ in given]
+
+    def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
+        said = options(
+            delay=delay,
+            run_at=run_at,
+            priority=priority,
+            key=key,
+            unique=unique,
+            expires=expires,
+            parent=parent,
+            task=known,
+        )
+        params = {
+            "task": known.id,
+            "revision": known.revision,
+            "payloads": _array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
+            "ids": "{" + ",".join(map(str, ids)) + "}",
+            "keys": own_keys,
+            "options": encode(said),
+        }
+        sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
+        for ordinal, outcome, found, status in run(SQL.text("send/many"), params):
+            if outcome in _NOT_TODAY:
+                return None
+            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1])
+        return sent
+
+    if not given:
+        return []
+    with tracing.sending(task):
+        return with_task(task, attempt, connection)
+
+
+def _sent(known: KnownTask, outcome: str, found: str | None, status: str, *, own: UUID | None) -> Sent:
+    if outcome == "full":
+        raise QueueFull(
+            f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it drains); "
+            "send again later"
+        )
+    if outcome == "taken":
+        raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
+    job_id = UUID(found)
+    # Meeting one's own id means that a first try had got through before its connection died.
+    return Sent(job_id, status, known.id, duplicate=outcome == "duplicate" and job_id != own)
+
+
+def _accepted(known: KnownTask, index: int, payload: Any) -> str:
+    try:
+        return known.accept(payload)
+    except InvalidPayload as error:
+        faults = [(f"[{index}].{place}" if place else f"[{index}]", message) for place, message in error.errors]
+        raise InvalidPayload(f"payloads[{index}]: {error}", faults) from error
+
+
+def _array(texts: list[str]) -> str:
+    text = "[" + ",".join(texts) + "]"
+    if len(text) > _MOST_AT_ONCE:
+        raise ValueError(
+            f"expected payloads of 64 MiB together at most, got {len(text):,} characters; send them in parts"
+        )
+    return text

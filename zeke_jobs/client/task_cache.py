@@ -1,0 +1,136 @@
+"""What a sender remembers of the catalogue, so that a send is one round trip."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zeke_jobs.client import drivers
+from zeke_jobs.errors import InvalidPayload, UnknownTask
+from zeke_jobs.payload.json_text import UnfitForJson, encode
+from zeke_jobs.payload.schema import PayloadSchema
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from zeke_jobs.client.drivers import Runner
+
+T = TypeVar("T")
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """A task of the catalogue, as of a revision. The database compares the revision in the statement that uses it."""
+
+    id: str
+    revision: int
+    payload: PayloadSchema = field(repr=False)
+
+    def accept(self, payload: Any) -> str:
+        """The JSON text to store for a payload.
+
+        Raises:
+            InvalidPayload: it does not fit; every fault is listed.
+        """
+        text = self._encode({} if payload is None else payload)
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            message = f"expected an object of fields, got {type(payload).__name__}"
+            raise InvalidPayload(f"payload of {self.id}: {message}", [("", message)])
+        checked, faults = self.payload.check(data)
+        if faults:
+            listed = "\n".join(
+                f"  {place}: {message}" if place else f"  {message}" for place, message in faults[:_MOST_SHOWN]
+            )
+            more = f"\n  and {len(faults) - _MOST_SHOWN} more" if len(faults) > _MOST_SHOWN else ""
+            raise InvalidPayload(f"payload of {self.id} does not fit:\n{listed}{more}", faults)
+        return text if checked == data else self._encode(checked)
+
+    def _encode(self, payload: Any) -> str:
+        try:
+            return encode(payload)
+        except UnfitForJson as error:
+            raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
+
+
+class KnownTasks:
+    """The tasks that were looked up, by database and by name. A stale one is looked up again by ``refresh``."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[tuple[Hashable, str], KnownTask] = {}
+        self._lock = Lock()
+
+    def find(self, run: Runner, name: str) -> KnownTask:
+        """The task that a name or an alias means.
+
+        Raises:
+            UnknownTask: the catalogue has none; the message names the nearest.
+        """
+        return self._tasks.get((run.database, name)) or self.refresh(run, name)
+
+    def refresh(self, run: Runner, name: str) -> KnownTask:
+        """Look the task up in the catalogue.
+
+        Raises:
+            UnknownTask: the catalogue has none; the message names the nearest.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
+        rows = run(SQL.text("send/task"), {"task": name})
+        if not rows:
+            self._tasks.pop((run.database, name), None)
+            raise _unknown(run, name)
+        task_id, revision, schema_text, sensitive = rows[0]
+        schema = json.loads(schema_text) if schema_text else None
+        task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
+        with self._lock:
+            # A payload's schema is compiled once: an alias shares it with the task's id.
+            known = self._tasks.get((run.database, task_id))
+            if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
+                task = known
+            self._tasks[run.database, task_id] = self._tasks[run.database, name] = task
+        return task
+
+
+def _unknown(run: Runner, name: str) -> UnknownTask:
+    from zeke_jobs.config.diagnostics import quote, suggest
+
+    names = [row[0] for row in run(SQL.text("send/task_names"), {})]
+    help_ = (
+        suggest(name, names, what="tasks")
+        if names
+        else "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
+    )
+    return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")
+
+
+KNOWN_TASKS = KnownTasks()
+
+
+def with_task(task: str, attempt: Callable[[Runner, KnownTask], T | None], connection: Any) -> T:
+    """Try with what is remembered of the catalogue; when that is not the truth any more, once more with the truth."""
+
+    def run_with(run: Runner) -> T:
+        known = KNOWN_TASKS.find(run, task)
+        refused: Exception | None = None
+        try:
+            done = attempt(run, known)
+        except (InvalidPayload, ValueError) as error:
+            done, refused = None, error
+        if done is not None:
+            return done
+        fresh = KNOWN_TASKS.refresh(run, task)
+        if refused is not None and fresh is known:
+            raise refused
+        done = attempt(run, fresh)
+        if done is None:
+            raise UnknownTask(
+                f"expected task {task!r} to stay as it is for a moment, got two changes of it; send again"
+            )
+        return done
+
+    return drivers.run_again(run_with, connection)

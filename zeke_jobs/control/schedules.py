@@ -1,0 +1,182 @@
+"""What a person does to a schedule: look, pause, resume, run now, send the ticks of a past time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from zeke_jobs.cron.calendar import parse
+from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler.rules import Tick
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.scheduler.dispatch import InForce
+
+#: So many ticks one backfill sends at most; what asks for more is most likely a slip of the pen.
+MOST = 10_000
+
+
+class NoSchedule(ZekeJobsError):
+    """The task exists, and jobs.yaml gives it no cron."""
+
+
+def listed(conn: Connection) -> list[dict[str, Any]]:
+    """The rows of ``zeke_jobs.schedule``; ``next_tick`` is reckoned from now, for no scheduler may have written it yet."""
+    now = dispatch.clock(conn)
+    rows = SQL.all(conn, "schedule/list")
+    for row in rows:
+        row["next_tick"] = parse(row["cron"]).next_after(now, ZoneInfo(row["timezone"]))
+    return rows
+
+
+def find(conn: Connection, name: str) -> InForce:
+    """The schedule of a task, by its id or an alias.
+
+    Raises:
+        UnknownTask: the catalogue has no such task; the message names the nearest.
+        NoSchedule: it has no cron.
+    """
+    row = SQL.one(conn, "schedule/find", name=name)
+    if row is None:
+        raise _unknown(conn, name)
+    found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))
+    if found is None:
+        raise NoSchedule(f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml")
+    return found
+
+
+def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
+    """The next ``count`` ticks from now, in UTC; fewer where the calendar ends.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+    """
+    timetable, moment = find(conn, name).timetable, dispatch.clock(conn)
+    ticks: list[datetime] = []
+    while len(ticks) < count:
+        following = timetable.next_after(moment)
+        if following is None:
+            break
+        ticks.append(following)
+        moment = following
+    return ticks
+
+
+def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
+    """Send no more ticks until ``resume``; False when it was paused already, and that pause stands.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+    """
+    target = f"schedule/{find(conn, name).timetable.task}"
+    return changed(conn, "pause_write", target=target, by=by, reason=reason)
+
+
+def changed(conn: Connection, statement: str, **params: Any) -> bool:
+    """Run a statement that answers whether it changed anything."""
+    row = SQL.one(conn, statement, **params)
+    return row is not None and bool(row["changed"])
+
+
+def resume(conn: Connection, name: str, *, by: str = "") -> bool:
+    """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
+
+    The pause of a schedule that left jobs.yaml ends too: it could come back paused.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``, and nothing of this name is paused.
+    """
+    try:
+        found = find(conn, name)
+    except (UnknownTask, NoSchedule):
+        if changed(conn, "pause_end", target=f"schedule/{name}", by=by):
+            return True
+        raise
+    with transaction(conn):
+        held = dispatch.lock(conn, found)
+        if not changed(conn, "pause_end", target=f"schedule/{found.timetable.task}", by=by):
+            return False
+        dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
+    return True
+
+
+def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
+    """Send one job with the schedule's payload, for no tick, also while the schedule is paused.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+        QueueFull: ``max_queued`` jobs of the task are waiting.
+    """
+    timetable = find(conn, name).timetable
+    sent = dispatch.send(conn, timetable, None)
+    if sent["outcome"] == "full":
+        raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
+    SQL.run(conn, "audit/sent", action="run", task=timetable.task, by=by, reason="", jobs=[sent["job_id"]])
+    return UUID(sent["job_id"])
+
+
+def backfill(
+    conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False, by: str = ""
+) -> list[Tick]:
+    """Send the job of each tick from ``start`` to ``end``, both included, that has none; the answer has all of them.
+
+    A tick that was sent keeps its job and is answered as skipped. The jobs may overlap, whatever the schedule says.
+
+    Raises:
+        UnknownTask, NoSchedule: as ``find``.
+        ValueError: the range is the wrong way round, reaches into the future, or has more than ``MOST`` ticks.
+    """
+    found = find(conn, name)
+    if not start <= end <= dispatch.clock(conn):
+        raise ValueError(f"expected a range that has passed, got {start} to {end}")
+    timetable = found.timetable
+    ticks = list(islice(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone), MOST + 1))
+    if len(ticks) > MOST:
+        raise ValueError(f"expected at most {MOST} ticks, got more; choose a shorter range")
+    with transaction(conn):
+        dispatch.lock(conn, found)
+        sent = {
+            row["scheduled_for"]: row["job"]
+            for row in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)
+            if row["outcome"] == "sent"
+        }
+        todo = [_fill(timetable.task, tick, sent) for tick in ticks]
+        if dry_run:
+            return todo
+        done = [_send(conn, found, tick) for tick in todo]
+        new = [str(tick.job) for tick in done if tick.outcome == "sent"]
+        reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
+        SQL.run(conn, "audit/sent", action="backfill", task=timetable.task, by=by, reason=reason, jobs=new)
+        return done
+
+
+def _fill(task: str, at: datetime, sent: dict[datetime, UUID]) -> Tick:
+    if at in sent:
+        return Tick(task, at, "skipped", "sent before", sent[at])
+    return Tick(task, at, "sent")
+
+
+def _send(conn: Connection, found: InForce, tick: Tick) -> Tick:
+    if tick.outcome == "skipped":
+        return tick
+    done = dispatch.send_tick(conn, found.timetable, tick)
+    dispatch.record(conn, done, origin="backfill")
+    return done
+
+
+def _unknown(conn: Connection, name: str) -> UnknownTask:
+    from zeke_jobs.config.diagnostics import quote, suggest
+
+    names = [row["name"] for row in SQL.all(conn, "send/task_names")]
+    help_ = suggest(name, names, what="tasks") if names else "the catalogue is empty until a worker has started"
+    return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")

@@ -1,0 +1,75 @@
+"""Durations as people write them: ``500ms``, ``30s``, ``5m``, ``1h30m``, ``7d``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from zeke_jobs.core.bounds import LONGEST
+
+UNITS = {
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+"""What each unit is worth, the largest first."""
+
+_PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
+_PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
+_WHOLE = re.compile(_PATTERN, re.ASCII)
+_MOST_DIGITS = 12
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration: whole numbers with a unit (``w d h m s ms``), the largest first, each at most once.
+
+    Raises:
+        ValueError: it is not one; the message says what would be.
+    """
+    parts = _PART.findall(text)
+    if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
+        raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text[:40]!r}")
+    total = sum((int(number) * _seconds(unit) for number, unit in parts), start=0.0)
+    if total > LONGEST.total_seconds():
+        raise ValueError(f"expected a duration of at most a hundred years, got {text!r}")
+    return timedelta(seconds=total)
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration so that ``parse_duration`` reads it back; parts of a millisecond are dropped."""
+    left = duration
+    words = []
+    for unit, worth in UNITS.items():
+        if unit == "w":  # people say 14d
+            continue
+        count, left = divmod(left, worth)
+        if count:
+            words.append(f"{count}{unit}")
+    return "".join(words) or "0s"
+
+
+def _seconds(unit: str) -> float:
+    return UNITS[unit].total_seconds()
+
+
+def _read(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^(?=.){_PATTERN}$", "examples": ["30s", "5m", "1h30m"]}),
+]
+"""The type of a field of a pydantic model that holds a duration; in Python it is a ``timedelta``."""

@@ -1,0 +1,172 @@
+"""One log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json as _json
+import logging
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from zeke_jobs.core import environment, redaction
+from zeke_jobs.core.terminal import indented, visible, visible_json
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+# They log each request or each statement at INFO, which says nothing that a job's own line does not.
+_CHATTY = ("httpx", "httpcore", "urllib3")
+_IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
+_HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
+
+
+def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
+    """Write structlog's lines and the standard library's (dramatiq's, periodiq's) in one form.
+
+    Calling it again replaces what was set before.
+
+    Args:
+        stream: Where lines go; by default ``sys.stderr``, in a worker Dramatiq's pipe to its main process.
+        json: True for JSON lines, False for readable ones; by default what ``ZEKE_JOBS_LOG_FORMAT`` says,
+            else JSON unless the process's real standard error is a terminal.
+
+    Raises:
+        ConfigurationError: an unknown format or level in the environment.
+    """
+    as_json = is_json() if json is None else json
+    level = logging.getLevelNamesMapping()[environment.log_level().upper()]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        _Redacting(
+            foreign_pre_chain=[*_common(as_json=as_json), structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(as_json=as_json),
+            ],
+        )
+    )
+    handler.addFilter(_says_something)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[*_common(as_json=as_json), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a second configure() must reach loggers that exist
+    )
+
+
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """Takes out secrets that came in with somebody's message or exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redaction.redact(super().format(record))
+
+
+def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
+    """A structlog logger; ``bound`` stands on each of its lines (``task=``, ``job_id=``)."""
+    return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    """False for periodiq's empty lines and for our own actor and its beat of each minute; the tasks' crons stay."""
+    return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
+
+
+def is_json() -> bool:
+    """Whether lines are JSON unless ``configure`` is told otherwise.
+
+    Raises:
+        ConfigurationError: an unknown format in the environment.
+    """
+    chosen = environment.log_format()
+    return chosen == "json" or (chosen == "auto" and not _on_terminal())
+
+
+def _on_terminal() -> bool:
+    # Not sys.stderr.isatty(): in a worker that is a pipe, and the pipe's other end may well be a terminal.
+    try:
+        return os.isatty(2)
+    except OSError:
+        return False
+
+
+def _common(*, as_json: bool) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _renderers(*, as_json: bool) -> list[Processor]:
+    if as_json:
+        return [
+            _head_first,
+            structlog.processors.format_exc_info,  # without local variables: they hold payloads and secrets
+            structlog.processors.JSONRenderer(_as_json, default=str, ensure_ascii=False),
+        ]
+    return [
+        _one_line,
+        structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=_traceback, sort_keys=False),
+    ]
+
+
+def _as_json(event: EventDict, **options: Any) -> str:
+    return visible_json(_json.dumps(event, **options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A value as the readable form shows it."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """No value makes a line of its own, which would pass for another message, or commands the terminal."""
+    return {visible(key): _cleaned(key, value) for key, value in event.items()}
+
+
+def _cleaned(key: str, value: Any) -> Any:
+    if key in ("exception", "stack"):
+        return indented(str(value))
+    if key == "exc_info":
+        return value
+    if key in _HEAD[:4]:
+        return visible(str(value))
+    shown = repr(value)
+    if isinstance(value, str):
+        return value if visible(value) == value else _Shown(shown)
+    return value if visible(shown) == shown else _Shown(visible(shown))
+
+
+def _traceback(stream: TextIO, exc_info: Any) -> None:
+    stream.write("\n")
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    stream.write(indented(plain.getvalue().strip("\n")))
+
+
+def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {**{key: event[key] for key in _HEAD if key in event}, **event}
+
+
+def _in_colour() -> bool:
+    if environment.lookup("NO_COLOR"):
+        return False
+    return bool(environment.lookup("FORCE_COLOR")) or _on_terminal()

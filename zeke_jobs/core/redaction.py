@@ -1,0 +1,96 @@
+"""Takes secrets out of what people read: logs, errors, messages. They get there in other people's exception texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from zeke_jobs.payload.schema import camel_case
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+#: Names of variables whose values are secret. What else comes from the environment, such as a URL, people need to read.
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
+_SHORTEST = 6  # characters; a shorter secret is a common word, and its absence would give it away
+_SHORTEST_FIELD = 4
+_MASK = "***"
+
+_known: dict[str, str] = {}
+_hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
+
+
+def remember(name: str, value: str) -> None:
+    """A value that came from the variable ``name``; if the name says that it is secret, ``redact`` takes it out from now on."""
+    if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
+        _known[value] = f"${{{name}}}"
+
+
+def remember_password(password: str) -> None:
+    """A password that ``redact`` takes out from now on, also as a URI writes it, and its parts: an @ leads parsers astray."""
+    for form in (password, quote(password, safe="")):
+        for part in {form, *form.split("@")}:
+            if len(part) >= _SHORTEST_FIELD:
+                _known[part] = _MASK
+
+
+@contextmanager
+def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
+    """Take the values of a payload's sensitive fields out of texts made in this context (a thread, an asyncio task).
+
+    The database masks the same in what it shows (``zeke_jobs.unquoted``), for texts that were made elsewhere.
+    """
+    if not sensitive:
+        yield
+        return
+    found = {text for name in sensitive for text in _texts(payload, name.split("."))}
+    values = tuple(text for text in found if len(text) >= _SHORTEST_FIELD)
+    token = _hidden.set(values)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+
+
+def redact(text: str) -> str:
+    """The text, with a mask or the variable's name in place of each secret."""
+    hidden = _hidden.get()
+    if not _known and not hidden:
+        return text
+    stand_ins = {**_known, **dict.fromkeys(hidden, _MASK)}
+    for value in sorted(stand_ins, key=len, reverse=True):
+        for form in _forms(value):
+            if form in text:
+                text = text.replace(form, stand_ins[value])
+    return text
+
+
+@lru_cache(maxsize=256)
+def _forms(value: str) -> tuple[str, ...]:
+    """A secret as texts quote it: as it is, in JSON, in Python, in an address."""
+    said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
+    return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
+
+
+def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
+    """Whether the value at a place of a payload is one of these fields, is in one, or has one in it."""
+    steps = [step for step in place if isinstance(step, str)]
+    return any(all(a == b for a, b in zip(steps, field.split("."), strict=False)) for field in fields)
+
+
+def _texts(value: Any, path: Sequence[str] = ()) -> Iterator[str]:
+    """The texts at a path, which leads through lists; where it ends early, those there."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not path or key in (path[0], camel_case(path[0])):
+                yield from _texts(item, path[1:])
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, path)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

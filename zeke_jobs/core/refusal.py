@@ -1,0 +1,27 @@
+"""How a command line that was given something wrong ends: in words, with status 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.core.terminal import visible
+
+if TYPE_CHECKING:
+    from zeke_jobs.errors import ConfigurationError, MigrationError
+    from zeke_jobs.postgres.pool import AddressError
+
+STATUS = 2
+
+
+def refuse(error: AddressError | ConfigurationError | MigrationError) -> NoReturn:
+    """Say what is wrong, on standard error and not in the log: it is for the operator, as it was written.
+
+    Raises:
+        SystemExit: always, with status 2.
+    """
+    has_places = bool(getattr(error, "diagnostics", ()))  # each then has a line of its own, with "error:" in it
+    said = redact(str(error) if has_places else f"zeke_jobs: error: {error}")
+    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, which a worker does not need)
+    sys.exit(STATUS)

@@ -1,0 +1,81 @@
+"""How times, spans and counts are said in sentences."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Where a count may be long, nobody counts further.
+MOST = 1_000
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_LONGEST = 300
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in UTC, to the second; empty for None."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(length: timedelta) -> str:
+    """A length of time as one or two units: ``40ms``, ``12s``, ``3m20s``, ``2h10m``, ``3d4h``."""
+    seconds = abs(length.total_seconds())
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    unit = 1 if seconds < _HOUR else _MINUTE if seconds < _DAY else _HOUR
+    return format_duration(timedelta(seconds=int(seconds) // unit * unit))
+
+
+def since(moment: datetime, now: datetime) -> str:
+    """A past moment, and how long ago that is."""
+    return f"since {when(moment)} ({span(now - moment)})"
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """A moment to come, and in how long; or that it is over."""
+    return f"until {when(moment)} ({'in ' + span(moment - now) if moment > now else 'now'})"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 job``, ``3 jobs``, ``2 retries``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def up_to_most(number: int, noun: str) -> str:
+    """As ``count``, of a number that was not counted beyond ``MOST``."""
+    return count(number, noun) if number <= MOST else f"more than {MOST:,} {noun}s"
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def one_line(text: str) -> str:
+    """Somebody's text on one line, cut to a length."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def progress(said: dict[str, Any] | None) -> str:
+    """What a handler said about how far it is: ``3 of 10 pages``."""
+    if not said:
+        return ""
+    done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
+    figures = "" if done is None else figure(done) + ("" if total is None else f" of {figure(total)}")
+    return one_line(f"{figures} {note}")
+
+
+def figure(said: Any) -> str:
+    """A number that somebody said; what is none, as it is."""
+    return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
+
+
+def place(host: str | None, pid: int | None) -> str:
+    """A process, by host and process id."""
+    return f"{host}:{pid}" if host else "a worker that is gone"

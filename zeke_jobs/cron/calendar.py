@@ -1,0 +1,158 @@
+"""When a cron line fires: cronsim walks the calendar, the rules here say what a clock change does to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from cronsim import CronSim
+
+from zeke_jobs.cron.line import CronError, Fields, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Cron", "CronError", "parse"]
+
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+_HOURS = 24
+_MINUTES = 60
+
+
+@lru_cache(maxsize=1000)
+def parse(text: str) -> Cron:
+    """Read a cron line: five fields (names, lists, ranges, steps; Sunday is 0 and 7) or ``@daily`` etc.
+
+    Raises:
+        CronError: it is not valid, or names a day that never comes; the message gives the reason.
+    """
+    return Cron(text, read(text))
+
+
+@dataclass(frozen=True)
+class Cron:
+    """A valid cron line. Times go in and come out with a zone; those that come out are in UTC.
+
+    A line whose hour field covers the whole day fires at each minute of real time at which the local clock
+    shows a matching time. Any other line names times of day: one that a clock change leaves out fires once,
+    at the first instant after the gap (all times of one gap together); one that comes twice fires the first
+    time.
+    """
+
+    text: str
+    fields: Fields = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def follows_real_time(self) -> bool:
+        """Whether the line runs every hour, so that each step of real time counts and not the time of day."""
+        return len(self.fields.hours) == _HOURS
+
+    def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
+        """The first fire time after ``moment``, or None if there is none before the calendar ends.
+
+        Raises:
+            ValueError: ``moment`` has no time zone.
+        """
+        if moment.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
+        return next(self._after(moment.astimezone(UTC), zone), None)
+
+    def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """All fire times after ``start`` up to and including ``end``, in order.
+
+        Raises:
+            ValueError: ``start`` has no time zone.
+        """
+        if start.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got the naive {start!r}; add tzinfo")
+        return takewhile(lambda tick: tick <= end, self._after(start.astimezone(UTC), zone))
+
+    def _after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
+        ticks = self._steps if self.follows_real_time else self._times_of_day
+        try:
+            yield from ticks(moment, zone)
+        except OverflowError:
+            return  # the calendar ends with the year 9999
+
+    def _times_of_day(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
+        last = moment
+        for wall in CronSim(_canonical(self.fields), _wall(moment, zone)):
+            tick = _first_reached(wall, zone)
+            if tick > last:  # else it had its turn: before a clock was put back, or with others of the same gap
+                yield tick
+                last = tick
+
+    def _steps(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
+        change: datetime | None = moment.replace(microsecond=0) + _SECOND
+        while change is not None:
+            start = last = change
+            wall_at_start = _wall(start, zone)
+            for wall in CronSim(_canonical(self.fields), wall_at_start - _SECOND):
+                tick = start + (wall - wall_at_start)
+                change = _next_change(last, tick, zone)
+                if change is not None:
+                    break  # go on from there by the new offset
+                yield tick
+                last = tick
+
+
+@lru_cache(maxsize=1000)
+def _canonical(fields: Fields) -> str:
+    """The line as cronsim reads it without doubt: numbers only, or a star for all of them.
+
+    cronsim, like cron, asks whether a day field starts with ``*`` to know how the two combine; a field that
+    did holds its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
+    """
+    days, weekdays = _numbers(fields.days), _numbers(fields.weekdays)
+    return " ".join(
+        (
+            _numbers(fields.minutes) if len(fields.minutes) < _MINUTES else "*",
+            _numbers(fields.hours) if len(fields.hours) < _HOURS else "*",
+            f"*/31,{days}" if fields.any_day else days,
+            _numbers(fields.months),
+            f"*/8,{weekdays}" if fields.any_weekday else weekdays,
+        )
+    )
+
+
+def _numbers(values: frozenset[int]) -> str:
+    return ",".join(map(str, sorted(values)))
+
+
+def _wall(moment: datetime, zone: tzinfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
+    """The first instant at which the local clock reads ``wall`` or, where it leaves that out, later."""
+    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if _wall(instant, zone) == wall:
+        return instant
+    before_the_gap = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return _next_change(before_the_gap, instant, zone) or instant
+
+
+def _next_change(start: datetime, end: datetime, zone: tzinfo) -> datetime | None:
+    """The first instant after ``start``, up to and including ``end``, at which the zone's offset changes."""
+    offset = start.astimezone(zone).utcoffset()
+    low = start
+    while low < end:
+        high = min(low + _DAY, end)
+        if high.astimezone(zone).utcoffset() != offset:
+            while high - low > _SECOND:
+                middle = low + (high - low) // 2
+                middle -= timedelta(microseconds=middle.microsecond)
+                if middle.astimezone(zone).utcoffset() == offset:
+                    low = middle
+                else:
+                    high = middle
+            return high
+        low = high
+    return None

@@ -1,0 +1,71 @@
+"""Examines the whole: each check looks at one thing in one snapshot of the database, and says what is wrong and what to do."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg2
+
+from zeke_jobs.core.wording import one_line
+from zeke_jobs.diagnosis import fleet_checks, server_checks, work_checks
+from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import AddressError, connect
+
+CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
+_ORDER = list(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, the worst first.
+
+    Attributes:
+        findings: What is wrong.
+        fine: The names of the checks that found nothing.
+        skipped: The names of those that could not look: the database does not answer, or is not migrated.
+    """
+
+    findings: tuple[Finding, ...]
+    fine: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether there is nothing worse than a notice."""
+        return all(one.severity is Severity.NOTICE for one in self.findings)
+
+
+def examine(url: str) -> Report:
+    """Examine the database at an address, and the processes and jobs that it knows of."""
+    try:
+        conn = connect(url, application_name="zeke-jobs doctor")
+    except AddressError as error:
+        return _stopped("wrong-address", one_line(str(error)), "mend DATABASE_URL")
+    except psycopg2.OperationalError as error:
+        return _stopped(
+            "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or mend DATABASE_URL"
+        )
+    with closing(conn):
+        try:
+            migrate.verify(conn)
+        except MigrationError as error:
+            return _stopped("not-migrated", str(error), "zeke-jobs migrate, or upgrade the code that is behind")
+        with snapshot(conn):
+            return look(Patient(conn))
+
+
+def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:
+    """Ask all questions of a database that answers and is migrated."""
+    found = {check.name: list(check.look(patient)) for check in checks}
+    findings = sorted((one for some in found.values() for one in some), key=lambda one: _ORDER.index(one.severity))
+    return Report(tuple(findings), tuple(name for name, some in found.items() if not some))
+
+
+def _stopped(name: str, sentence: str, help_: str) -> Report:
+    return Report(
+        (Finding(name, Severity.CRITICAL, "", sentence, help_),), skipped=tuple(check.name for check in CHECKS)
+    )

@@ -1,0 +1,220 @@
+"""What bears on one job, read in one snapshot of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from zeke_jobs.client.reading import missing
+from zeke_jobs.core.wording import MOST
+from zeke_jobs.diagnosis import keepers
+from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.diagnosis.keepers import Keeper
+
+_HOLDERS = 5  # jobs that are named of those that fill a limit
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """The job as its row has it; ``now`` is the database's time."""
+
+    now: datetime
+    id: UUID
+    task: str
+    status: str
+    queue: str
+    priority: int
+    attempt: int
+    attempt_base: int
+    attempts: list[dict[str, Any]]
+    deaths: int
+    group_size: int
+    error: dict[str, Any] | None
+    output: Any
+    progress: dict[str, Any] | None
+    waiting_for: str | None
+    key: str | None
+    is_unique: bool
+    parent: UUID | None
+    parent_task: str | None
+    scheduled_for: datetime | None
+    worker: UUID | None
+    run_at: datetime
+    seq: int
+    expires_on: datetime | None
+    created_on: datetime
+    claimed_on: datetime | None
+    started_on: datetime | None
+    completed_on: datetime | None
+    cancelled_on: datetime | None
+    cancelled_by: str | None
+    cancel_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """What the catalogue says of its task."""
+
+    id: str
+    queue: str
+    gates: list[str]
+    per_key: int | None
+    retry_limit: int
+    timeout: timedelta | None
+    max_wait: timedelta | None
+    unique_fields: list[str] | None
+    unique_while: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRow:
+    """A pause that holds the task back."""
+
+    target: str
+    paused_by: str
+    paused_on: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An active job that takes a place. Without a host nobody knows its worker any more."""
+
+    id: UUID
+    task: str
+    host: str | None
+    pid: int | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """A limit that the job must pass, and the oldest of the jobs that fill it."""
+
+    name: str
+    concurrency: int | None
+    active: int
+    rate_count: int | None
+    rate_period: timedelta | None
+    used: int | None
+    free_on: datetime | None
+    holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker process as the job's task sees it."""
+
+    id: UUID
+    host: str
+    pid: int
+    threads: int
+    busy: int
+    stopping: bool
+    alone: bool
+    heartbeat_on: datetime
+    lost_after: timedelta
+    consumes: bool
+    knows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AheadRow:
+    """Due jobs that are claimed before this one, each counted to ``MOST + 1`` at most."""
+
+    higher: int = 0
+    earlier: int = 0
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """Jobs that it sent, of one task and status; the first three by id."""
+
+    task: str
+    status: str
+    jobs: int
+    first: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it. ``task`` is None where the catalogue does not know the job's."""
+
+    job: JobRow
+    task: TaskRow | None = None
+    pauses: tuple[PauseRow, ...] = ()
+    gates: tuple[GateRow, ...] = ()
+    key_holders: tuple[Holder, ...] = ()
+    ahead: AheadRow = AheadRow()
+    workers: tuple[WorkerRow, ...] = ()
+    keepers: tuple[Keeper, ...] = ()
+    sent: tuple[SentRow, ...] = ()
+
+
+def read(conn: Connection, job_id: UUID) -> Facts:
+    """The facts about a job at one moment.
+
+    Raises:
+        JobNotFound: no job has this id; JobPurged where it is known that one had it.
+    """
+    with snapshot(conn):
+        return gather(conn, job_id)
+
+
+def gather(conn: Connection, job_id: UUID) -> Facts:
+    """The same, within a snapshot of the caller's."""
+    row = SQL.one(conn, "why/job", id=job_id)
+    if row is None:
+        raise missing(job_id, conn)
+    job = JobRow(**row)
+    sent = tuple(SentRow(**one) for one in SQL.all(conn, "why/sent", id=job_id))
+    found = SQL.one(conn, "why/task", task=job.task)
+    task = TaskRow(**found) if found else None
+    queue = task.queue if task else job.queue
+    workers = tuple(WorkerRow(**one) for one in SQL.all(conn, "why/workers", queue=queue, task=job.task))
+    if job.status not in ("created", "retry") or task is None:
+        return Facts(job, task, workers=workers, sent=sent)
+    return Facts(
+        job,
+        task,
+        pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why/pauses", task=task.id)),
+        gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, most=_HOLDERS)),
+        key_holders=_of_key(conn, job, task),
+        ahead=_ahead(conn, job),
+        workers=workers,
+        keepers=keepers.read(conn),
+        sent=sent,
+    )
+
+
+def _gate(row: dict[str, Any]) -> GateRow:
+    holders = tuple(
+        Holder(UUID(one["id"]), one["task"], one["host"], one["pid"], datetime.fromisoformat(one["since"]))
+        for one in row.pop("holders") or ()
+    )
+    return GateRow(**row, holders=holders)
+
+
+def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
+    if task.per_key is None or job.key is None:
+        return ()
+    return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))
+
+
+def _ahead(conn: Connection, job: JobRow) -> AheadRow:
+    if job.deaths:  # it runs apart from the others, and waits for nobody of them
+        return AheadRow()
+    place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
+    row = SQL.one(conn, "why/ahead", **place, most=MOST + 1)
+    assert row is not None
+    return AheadRow(**row)

@@ -1,0 +1,128 @@
+"""What the doctor asks of the processes: whether somebody schedules, somebody serves, and with enough threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
+from zeke_jobs.diagnosis import fleet, keepers
+from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler import dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _scheduler(patient: Patient) -> Iterator[Finding]:
+    silence = dispatch.silence(patient.conn)
+    if silence is not None:
+        yield Finding(
+            "no-scheduler",
+            Severity.CRITICAL,
+            "",
+            f"no scheduler has got through for {span(silence)}; cron jobs are not sent",
+            "start one, better two: periodiq zeke_jobs.actors",
+            {"seconds": round(silence.total_seconds())},
+        )
+
+
+def _unserved(patient: Patient) -> Iterator[Finding]:
+    queues: dict[str, list[dict[str, Any]]] = {}
+    for row in SQL.all(patient.conn, "doctor/unserved", most=MOST + 1):
+        queues.setdefault(row["queue"], []).append(row)
+    for queue, tasks in queues.items():
+        names = [row["task"] for row in tasks]
+        waiting = sum(row["queued"] for row in tasks)
+        yield Finding(
+            "unserved",
+            Severity.CRITICAL if waiting else Severity.WARNING,
+            f"queue/{queue}",
+            f"no live worker runs {listed(names)} of queue {queue}; {up_to_most(waiting, 'job')} queued",
+            f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {queue})",
+            {"queue": queue, "tasks": names, "queued": waiting},
+        )
+
+
+def _kept(patient: Patient) -> Iterator[Finding]:
+    kept = {keeper.worker: keeper for keeper in keepers.read(patient.conn)}
+    if not kept:
+        return
+    queues: dict[str, list[dict[str, Any]]] = {}
+    for row in SQL.all(patient.conn, "doctor/kept", kept=list(kept), most=MOST + 1):
+        queues.setdefault(row["queue"], []).append(row)
+    for queue, tasks in queues.items():
+        names, now = [row["task"] for row in tasks], tasks[0]["now"]
+        waiting = sum(row["due"] for row in tasks)
+        serving = {worker for row in tasks for worker in row["workers"]}
+        ours = [keeper for worker, keeper in kept.items() if worker in serving]
+        length = now - max(keeper.since for keeper in ours)
+        yield Finding(
+            "kept-by-suspect",
+            Severity.WARNING if length >= patient.thresholds.kept else Severity.NOTICE,
+            f"queue/{queue}",
+            f"no live worker claims {listed(names)} of queue {queue}: {keepers.named(ours, now)}; "
+            f"{up_to_most(waiting, 'job')} due",
+            keepers.advice(ours),
+            {
+                "queue": queue,
+                "tasks": names,
+                "due": waiting,
+                "jobs": sorted({str(keeper.job) for keeper in ours}),
+                "seconds": round(length.total_seconds(), 1),
+            },
+        )
+
+
+def _threads(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/threads"):
+        if row["threads"] < row["concurrency"]:
+            yield Finding(
+                "too-few-threads",
+                Severity.NOTICE,
+                row["name"],
+                f"{row['name']} may have {row['concurrency']} active jobs, but its workers have {row['threads']} threads in all",
+                "run more processes or threads (dramatiq --processes N --threads M), or lower the limit",
+                {"limit": row["concurrency"], "threads": row["threads"]},
+            )
+
+
+def _not_held(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/not_held"):
+        who, jobs = place(row["host"], row["pid"]), count(row["jobs"], "job")
+        claimed = f"{who} claimed {jobs} of {listed(row['tasks'])} up to {span(row['now'] - row['since'])} ago"
+        yield Finding(
+            "not-held",
+            Severity.CRITICAL,
+            who,
+            f"{claimed}, lives, and does not hold them"
+            if row["lives"]
+            else f"{claimed} and is gone; nobody has taken them back",
+            f"restart {who}: it hands back what it has by the table when it stops; and report it"
+            if row["lives"]
+            else "start a worker, which takes them back: dramatiq zeke_jobs.actors",
+            {"jobs": row["jobs"], "tasks": row["tasks"], "first": sorted(map(str, row["first"]))},
+        )
+
+
+def _drift(patient: Patient) -> Iterator[Finding]:
+    for one in fleet.look(patient.conn).members:
+        for drift in one.drift:
+            yield Finding(
+                "drift",
+                Severity.WARNING,
+                place(one.host, one.pid),
+                f"the {one.kind} {place(one.host, one.pid)}: {drift}",
+                "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others",
+                {"kind": one.kind, "revision": one.revision},
+            )
+
+
+CHECKS = (
+    Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
+    Check("unserved", "each task has a live worker", _unserved),
+    Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
+    Check("too-few-threads", "no limit is above the threads that serve it", _threads),
+    Check("not-held", "each claimed job is held by a live worker", _not_held),
+    Check("drift", "all processes run by what is in force", _drift),
+)

@@ -1,0 +1,65 @@
+"""Whether one part of the system does its work: what a container's health check asks."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg2
+
+from zeke_jobs.core.wording import span
+from zeke_jobs.postgres.pool import AddressError, connect
+from zeke_jobs.postgres.queries import SQL
+
+_TIMEOUT = 10.0  # seconds
+_MOST = 4 * 1024 * 1024  # bytes of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer, and a sentence of why."""
+
+    is_fine: bool
+    sentence: str
+
+
+def of_processes(url: str, kind: str, host: str | None = None) -> Health:
+    """Whether there is a worker (or scheduler) of this host, and all that there are prove life in the database.
+
+    Args:
+        url: The database.
+        kind: ``worker`` or ``scheduler``.
+        host: Another host's name; in a container each has one of its own.
+    """
+    host = host or socket.gethostname()
+    try:
+        with closing(connect(url, application_name="zeke-jobs health")) as conn:
+            row = SQL.one(conn, "health/processes", kind=kind, host=host)
+    except AddressError as error:
+        return Health(is_fine=False, sentence=str(error))
+    except psycopg2.Error as error:
+        return Health(is_fine=False, sentence=f"the database does not answer: {str(error).strip()}")
+    assert row is not None  # it counts
+    if not row["processes"]:
+        return Health(is_fine=False, sentence=f"expected a {kind} on {host}, got none")
+    said = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life, the last one {span(row['silence'])} ago"
+    return Health(row["live"] == row["processes"], said)
+
+
+def of_address(address: str, contains: str = "") -> Health:
+    """Whether an HTTP address answers with success, and with a text in it.
+
+    Args:
+        address: ``http://…``
+        contains: What must stand in the answer.
+    """
+    try:
+        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
+            text = answer.read(_MOST).decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        return Health(is_fine=False, sentence=f"{address} does not answer: {error}")
+    if contains not in text:
+        return Health(is_fine=False, sentence=f"expected {contains!r} in the answer of {address}, got none")
+    return Health(is_fine=True, sentence=f"{address} answers")

@@ -1,0 +1,27 @@
+"""One view of the database for several statements."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
+
+
+@contextmanager
+def snapshot(conn: Connection) -> Iterator[Connection]:
+    """All statements of the block see the same moment, change nothing, and read a long backlog by its indexes only.
+
+    Args:
+        conn: An autocommit connection.
+    """
+    with transaction(conn), conn.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        SQL.all(conn, "doctor/snapshot")
+        yield conn

@@ -1,0 +1,155 @@
+"""What the doctor asks of the jobs: whether their tasks exist, whether their limits keep up, whether they wait too long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.wording import MOST, listed, span, up_to_most
+from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NEWEST = 100_000  # jobs that arrivals are counted in; some 0.1 s
+_SAMPLE = 500  # completed jobs of a task that its duration is told by
+_SPARE = 1.2  # how much more than the need is advised
+
+
+def _catalogue(patient: Patient) -> Iterator[Finding]:
+    row = SQL.one(patient.conn, "revision/number")
+    if row is None or not row["number"]:
+        yield Finding(
+            "no-revision",
+            Severity.WARNING,
+            "",
+            "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled",
+            "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply",
+        )
+
+
+def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/unknown", most=MOST + 1):
+        yield Finding(
+            "unknown-task",
+            Severity.WARNING,
+            row["task"],
+            f"{up_to_most(row['queued'], 'queued job')} of {row['task']} (queue {row['queue']}), which is no task in force",
+            f"name its successor: zeke-jobs apply --rename {row['task']}=NEW, or put it back into jobs.yaml",
+            {"queue": row["queue"], "queued": row["queued"]},
+        )
+
+
+def _late(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "schedule/late"):
+        yield Finding(
+            "max-wait",
+            Severity.WARNING,
+            row["task"],
+            f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
+            "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
+            {"wait": round(row["wait"].total_seconds(), 1), "max_wait": row["max_wait"].total_seconds()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Tasks that share a bound: arrivals a second, and how many of them run at once on average if all are to be done."""
+
+    tasks: tuple[str, ...]
+    arrivals: float
+    need: float
+    waits: float
+
+
+def _keeping_up(patient: Patient) -> Iterator[Finding]:
+    limits = patient.thresholds
+    rows = [
+        row
+        for row in SQL.all(
+            patient.conn,
+            "doctor/load",
+            window=limits.window.total_seconds(),
+            shortest=limits.shortest.total_seconds(),
+            most=_NEWEST,
+            sample=_SAMPLE,
+        )
+        if row["arrived"] >= limits.least and not row["paused"]
+    ]
+    for bound in SQL.all(patient.conn, "doctor/room"):
+        under = [row for row in rows if bound["name"] in row["gates"] or bound["name"] == f"queue/{row['queue']}"]
+        if not under:
+            continue
+        load = _sum(under, limits.least)
+        if load.waits < limits.backlog_wait.total_seconds():
+            continue
+        if bound["concurrency"] is not None and load.need > bound["concurrency"]:
+            yield _too_low(bound, load)
+        if bound["rate_count"] is not None and load.arrivals > bound["rate_count"] / bound["rate_seconds"]:
+            yield _too_slow(bound, load)
+
+
+def _sum(rows: list[dict[str, Any]], least: int) -> _Load:
+    rates = [(row, row["arrived"] / row["seconds"]) for row in rows]
+    need = sum(rate * row["mean"] for row, rate in rates if row["sample"] >= least)
+    waits = max(row["waits"] or 0.0 for row in rows)
+    return _Load(tuple(row["task"] for row in rows), sum(rate for _, rate in rates), need, waits)
+
+
+def _too_low(bound: dict[str, Any], load: _Load) -> Finding:
+    advised = math.ceil(load.need * _SPARE)
+    is_queue = bound["name"].startswith("queue/")
+    has = (
+        f"the workers of {bound['name']} have {bound['concurrency']} threads"
+        if is_queue
+        else f"{bound['name']} allows {bound['concurrency']}"
+    )
+    return Finding(
+        "falling-behind",
+        Severity.WARNING,
+        bound["name"],
+        f"{_arriving(load)}, which takes {load.need:,.1f} at once on average; {has}; {_waiting(load)}",
+        f"run at least {advised} threads for it" if is_queue else _raise(bound["name"], advised),
+        {
+            "limit": bound["concurrency"],
+            "need": round(load.need, 2),
+            "arrivals_per_minute": round(load.arrivals * 60, 2),
+        },
+    )
+
+
+def _too_slow(bound: dict[str, Any], load: _Load) -> Finding:
+    allowed = bound["rate_count"] / bound["rate_seconds"] * 60
+    return Finding(
+        "falling-behind",
+        Severity.WARNING,
+        bound["name"],
+        f"{_arriving(load)}; the rate of {bound['name']} allows {allowed:,.1f}; {_waiting(load)}",
+        f"raise the rate of {bound['name']}, or send less",
+        {"allowed_per_minute": round(allowed, 2), "arrivals_per_minute": round(load.arrivals * 60, 2)},
+    )
+
+
+def _arriving(load: _Load) -> str:
+    return f"{load.arrivals * 60:,.1f} jobs a minute of {listed(load.tasks)} arrive"
+
+
+def _waiting(load: _Load) -> str:
+    return f"the oldest waits {span(timedelta(seconds=load.waits))}"
+
+
+def _raise(gate: str, advised: int) -> str:
+    kind, _, name = gate.partition("/")
+    target = f"{name}.concurrency" if kind == "task" else f"limits.{name}.concurrency"
+    return f"zeke-jobs set {target}={advised} -m 'keeps up with arrivals', or send less"
+
+
+CHECKS = (
+    Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
+    Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
+    Check("falling-behind", "limits and threads keep up with what arrives", _keeping_up),
+    Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
+)

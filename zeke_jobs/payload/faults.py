@@ -1,0 +1,156 @@
+"""What jsonschema finds, in the words of people: "expected X, got Y"."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from zeke_jobs.core.redaction import is_sensitive
+from zeke_jobs.payload.json_text import Fault, join, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+_FORMATS = FormatChecker(formats=())
+_HIDDEN = "***"
+
+
+def _format(name: str, read: Callable[[str], object]) -> None:
+    def accepts(value: object) -> bool:
+        return not isinstance(value, str) or bool(read(value) or True)
+
+    _FORMATS.checks(name, raises=ValueError)(accepts)
+
+
+def _absolute(value: str) -> object:
+    parts = urlsplit(value)
+    if not parts.scheme or not parts.netloc:
+        raise ValueError("expected an absolute URL")
+    return parts
+
+
+_format("uuid", UUID)
+_format("date-time", datetime.fromisoformat)
+_format("date", date.fromisoformat)
+_format("time", time.fromisoformat)
+_format("uri", _absolute)
+
+
+def validator(schema: dict[str, Any]) -> Validator:
+    """A validator that also checks the formats that pydantic's models produce."""
+    return Draft202012Validator(schema, format_checker=_FORMATS)
+
+
+def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
+    """The first fault of each place of a payload, in order. Values of ``sensitive`` fields are not shown."""
+    found: dict[str, str] = {}
+    for error in sorted(check.iter_errors(payload), key=lambda e: [str(step) for step in e.absolute_path]):
+        for place, message in _faults_of(error, sensitive):
+            found.setdefault(place, message)
+    yield from found.items()
+
+
+def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fault]:
+    if error.context and not _is_choice_of_types(error):
+        # Of several models the one in which the check came furthest is the one that was meant.
+        yield from _faults_of(max(error.context, key=_progress), sensitive)
+        return
+    place = _place(error)
+    if error.validator == "required":
+        # jsonschema reports each missing field in an error of its own, and only its message tells which.
+        for name in _rule(error):
+            if name not in _instance(error) and error.message.startswith(repr(name)):
+                yield join(place, name), "expected a value, got none"
+        return
+    hidden = is_sensitive(error.absolute_path, sensitive)
+    got = _HIDDEN if hidden else shown(error.instance)
+    yield place, f"expected {_expected(error)}, got {got}"
+
+
+def _rule(error: ValidationError) -> Any:
+    return error.validator_value
+
+
+def _instance(error: ValidationError) -> Any:
+    return error.instance
+
+
+def _progress(error: ValidationError) -> tuple[bool, int]:
+    return _rule(error) != "null", len(error.absolute_path)
+
+
+def _place(error: ValidationError) -> str:
+    place = ""
+    for step in error.absolute_path:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+    return place
+
+
+def _is_choice_of_types(error: ValidationError) -> bool:
+    return all(set(branch) & {"type", "const", "enum"} and "properties" not in branch for branch in _rule(error))
+
+
+_WORDS: dict[str, str] = {
+    "minimum": "at least {0}",
+    "exclusiveMinimum": "more than {0}",
+    "maximum": "at most {0}",
+    "exclusiveMaximum": "less than {0}",
+    "multipleOf": "a multiple of {0}",
+    "minLength": "text of at least {0} characters",
+    "maxLength": "text of at most {0} characters",
+    "pattern": "text that matches {0}",
+    "minItems": "at least {0} items",
+    "maxItems": "at most {0} items",
+    "minProperties": "at least {0} fields",
+    "maxProperties": "at most {0} fields",
+}
+_TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "integer": "an integer",
+    "string": "text",
+    "boolean": "true or false",
+}
+
+
+def _expected(error: ValidationError) -> str:
+    rule, value = str(error.validator), _rule(error)
+    if rule == "type":
+        return _type(value)
+    if rule == "format":
+        return f"a {value}"
+    if rule == "const":
+        return repr(value)
+    if rule == "enum":
+        return "one of " + ", ".join(repr(choice) for choice in value)
+    if rule in ("anyOf", "oneOf"):
+        return " or ".join(dict.fromkeys(_branch(branch) for branch in value))
+    if rule == "uniqueItems":
+        return "a list without repetitions"
+    if rule in _WORDS:
+        words = _WORDS[rule].format(value)
+        return re.sub(r"\b1 (\w+)s\b", r"1 \1", words)
+    return f"what its schema's {rule!r} allows"
+
+
+def _type(value: Any) -> str:
+    names = [value] if isinstance(value, str) else list(value)
+    return " or ".join(_TYPES.get(name, "nothing" if name == "null" else f"a {name}") for name in names)
+
+
+def _branch(branch: dict[str, Any]) -> str:
+    if "enum" in branch:
+        return ", ".join(repr(choice) for choice in branch["enum"])
+    if "const" in branch:
+        return repr(branch["const"])
+    if "format" in branch:
+        return f"a {branch['format']}"
+    return _type(branch["type"])

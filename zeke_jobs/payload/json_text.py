@@ -1,0 +1,165 @@
+"""Python values to JSON text that Postgres keeps as it is: no NaN, no NUL, no lone surrogates, no boundless numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from zeke_jobs.core.bounds import DEEPEST, LARGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # 2**63 - 1 has as many digits
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a text, whatever is in it
+_LONGEST_FLOAT = 330  # characters, without an exponent
+_LONGEST_SHOWN = 60
+
+#: From a place in a value, such as ``items[2].url``, to what is wrong there.
+Fault = tuple[str, str]
+
+
+class UnfitForJson(ValueError):
+    """A value that JSON, or jsonb, cannot keep. ``path`` is its place in the whole."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+        self.message = message
+
+
+def encode(value: Any) -> str:
+    """The JSON text of ``value``; UUIDs, times, enums and pydantic models become what JSON has for them.
+
+    Raises:
+        UnfitForJson: something in it has no place in JSON or in jsonb, or it is out of bounds.
+    """
+    try:
+        text = _ENCODER.encode(value)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        # json says what is wrong but not where; UnicodeEncodeError is a ValueError.
+        raise _located(value, error) from error
+    if size <= LARGEST:
+        if is_too_deep(text):
+            raise _too_deep()
+        if _DOUBTFUL.search(text) is not None:
+            _search(json.loads(text), "")
+        size = _stored_size(text, size)
+    if size > LARGEST:
+        raise UnfitForJson("", f"expected at most 1 MiB of JSON, got {size:,} bytes")
+    return text
+
+
+def is_too_deep(text: str, most: int = DEEPEST) -> bool:
+    """Whether more lists and objects are inside each other in a JSON text than a payload, or an output, may hold."""
+    if text.count("[") + text.count("{") <= most:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
+        if depth > most:
+            return True
+    return False
+
+
+def _stored_size(text: str, size: int) -> int:
+    """The size as Postgres writes the numbers, without exponents."""
+    if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT <= LARGEST:
+        return size
+    floats: list[str] = []
+    json.loads(text, parse_float=floats.append)
+    return size + sum(len(f"{Decimal(number):f}") - len(number) for number in floats)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _located(value: Any, error: Exception) -> UnfitForJson:
+    try:
+        _search(value, "")
+    except UnfitForJson as found:
+        return found
+    return UnfitForJson("", str(error))
+
+
+def _too_deep() -> UnfitForJson:
+    return UnfitForJson("", f"expected at most {DEEPEST} lists and objects inside each other, got more")
+
+
+def _search(value: Any, path: str, depth: int = 1) -> None:
+    """Walk the whole value to find and name the place that is unfit."""
+    if isinstance(value, dict | list | tuple):
+        if depth > DEEPEST:
+            raise _too_deep()
+        for place, item in _items(value, path):
+            _search(item, place, depth + 1)
+    elif isinstance(value, str):
+        _search_text(value, path)
+    elif isinstance(value, int | float):
+        _search_number(value, path)
+    elif value is not None:
+        try:
+            plain = _plain(value)
+        except TypeError as error:
+            raise UnfitForJson(path, str(error)) from error
+        _search(plain, path, depth)
+
+
+def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise UnfitForJson(path, f"expected text as key, got {key!r} ({type(key).__name__})")
+            _search_text(key, path)
+            yield join(path, key), item
+    else:
+        yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
+
+
+def _search_number(value: float, path: str) -> None:
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise UnfitForJson(path, f"expected a finite number, got {value}")
+    elif not -(2**63) <= value < 2**63:
+        raise UnfitForJson(path, f"expected an integer of at most 64 bits, got one of {value.bit_length()}")
+
+
+def _search_text(text: str, path: str) -> None:
+    if "\0" in text:
+        raise UnfitForJson(path, "expected text without NUL characters, which Postgres cannot store")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = f"expected text of whole characters, got a lone surrogate at character {error.start}"
+        raise UnfitForJson(path, message) from error
+
+
+def join(path: str, key: str) -> str:
+    """The place of a field below ``path``."""
+    return f"{path}.{key}" if path else key
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: its Python form, cut to one short line."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

@@ -1,0 +1,163 @@
+"""A payload against its task's JSON Schema: keys into snake_case, unknown fields refused, faults in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.payload.json_text import Fault, join
+from zeke_jobs.payload.quick_check import quick_test
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema.protocols import Validator
+
+_DEEPEST = 16  # how many references and branches one place of a schema may pass through
+
+
+@dataclass
+class _Shape:
+    """What a schema says about the fields and the items at one place, seen through ``$ref`` and all its branches."""
+
+    fields: dict[str, Any]
+    items: Any = None
+    others: Any = None
+    is_model: bool = False
+
+    @cached_property
+    def camel(self) -> dict[str, str]:
+        """From camelCase to the field's own name."""
+        return {camel_case(name): name for name in self.fields}
+
+
+def camel_case(name: str) -> str:
+    """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+class PayloadSchema:
+    """The JSON Schema of one task's payload, as the catalogue holds it: properties in snake_case.
+
+    Without a schema (a task that no worker of this version has described) every JSON object is accepted.
+    """
+
+    def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
+        self.schema = schema
+        self.sensitive = sensitive
+        self._shapes: dict[int, _Shape] = {}
+        self._fits = None if schema is None else quick_test(schema)
+
+    def check(self, payload: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+        """The payload with the keys of its fields in snake_case, and all that is wrong with it.
+
+        Free-form objects inside stay as they are. A model's unknown fields are faults even where the model itself ignores them.
+        """
+        if self.schema is None:
+            return payload, []
+        faults: list[Fault] = []
+        renamed = self._rename(payload, self.schema, "", faults)
+        faults.extend(self._violations(renamed))
+        return renamed, faults
+
+    def field(self, name: str) -> str | None:
+        """The field that a name in either spelling means, or None."""
+        if self.schema is None:
+            return name
+        shape = self._shape(self.schema)
+        return name if name in shape.fields else shape.camel.get(name)
+
+    @property
+    def fields(self) -> list[str]:
+        """Names of the payload's fields."""
+        return [] if self.schema is None else list(self._shape(self.schema).fields)
+
+    def takes_text(self, name: str) -> bool:
+        """Whether a field may hold text, as far as its schema tells."""
+        schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
+        return any("string" in _types(branch) for branch in self._all_branches(schema))
+
+    def _all_branches(self, schema: Any, depth: int = 0) -> Iterator[Any]:
+        yield schema
+        if depth <= _DEEPEST:
+            for branch in self._branches(schema):
+                yield from self._all_branches(branch, depth + 1)
+
+    @cached_property
+    def _validator(self) -> Validator:
+        from zeke_jobs.payload.faults import validator
+
+        return validator(self.schema or {})
+
+    def _violations(self, payload: dict[str, Any]) -> Iterator[Fault]:
+        if (self._fits is not None and self._fits(payload)) or self._validator.is_valid(payload):
+            return
+        from zeke_jobs.payload.faults import faults
+
+        yield from faults(self._validator, payload, self.sensitive)
+
+    def _rename(self, value: Any, schema: Any, path: str, faults: list[Fault]) -> Any:
+        if not isinstance(value, dict | list) or not isinstance(schema, dict):
+            return value
+        shape = self._shape(schema)
+        if isinstance(value, list):
+            if shape.items is None:
+                return value
+            return [self._rename(item, shape.items, f"{path}[{i}]", faults) for i, item in enumerate(value)]
+        renamed: dict[str, Any] = {}
+        for key, item in value.items():
+            name = key if key in shape.fields else shape.camel.get(key)
+            if name is None:
+                if shape.is_model and not shape.others:
+                    faults.append(_unknown(join(path, key), key, shape))
+                    continue
+                name = key
+            place = join(path, name)
+            if name in renamed:
+                faults.append((place, f"expected it once, got it as {name} and as {camel_case(name)}"))
+            renamed[name] = self._rename(item, shape.fields.get(name, shape.others), place, faults)
+        return renamed
+
+    def _shape(self, schema: dict[str, Any]) -> _Shape:
+        # Schemas live as long as self.schema does, so that an id stands for one place of it.
+        shape = self._shapes.get(id(schema))
+        if shape is None:
+            shape = self._shapes[id(schema)] = _Shape({})
+            self._collect(schema, shape, 0)
+        return shape
+
+    def _collect(self, schema: Any, shape: _Shape, depth: int) -> None:
+        if not isinstance(schema, dict) or depth > _DEEPEST:
+            return
+        for branch in self._branches(schema):
+            self._collect(branch, shape, depth + 1)
+        if "properties" in schema:
+            shape.is_model = True
+            shape.fields.update(schema["properties"])
+        shape.is_model = shape.is_model or schema.get("additionalProperties") is False
+        shape.items = schema.get("items", shape.items)
+        shape.others = schema.get("additionalProperties", shape.others)
+
+    def _branches(self, schema: dict[str, Any]) -> Iterator[Any]:
+        reference = schema.get("$ref", "")
+        if reference.startswith("#/"):
+            target: Any = self.schema
+            for step in reference[2:].split("/"):
+                target = target.get(step, {})
+            yield target
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            yield from schema.get(keyword, ())
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    types = schema.get("type", ())
+    choices = {"string" for choice in schema.get("enum", ()) if isinstance(choice, str)}
+    return {types, *choices} if isinstance(types, str) else {*types, *choices}
+
+
+def _unknown(place: str, key: str, shape: _Shape) -> Fault:
+    from zeke_jobs.config.diagnostics import quote, suggest
+
+    return place, f"expected a field of the payload, got {quote(key)}; {suggest(key, shape.fields, what='fields')}"

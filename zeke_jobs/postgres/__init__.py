@@ -1,0 +1,1 @@
+"""Connections, statements, migrations, roles and the embedded server."""

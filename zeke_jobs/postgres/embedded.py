@@ -1,0 +1,199 @@
+"""The embedded PostgreSQL of development, demo and tests: the wheel's programs, a folder, a unix socket."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from urllib.parse import quote
+
+import psycopg2
+
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres import server_programs, state_folder
+from zeke_jobs.postgres.server_programs import binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["binaries", "ensure", "running", "stop"]
+
+_SOCKET = {
+    "port": "5432",  # of the socket's name; nothing else is in its folder
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+}
+#: Of the wheel's server alone. Another server keeps its own defaults, as where people have installed it.
+_SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
+_STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_PATIENCE = 60.0  # seconds for a server to come up or to go
+_NOBODY = 2**31 - 1  # a number that no process has
+
+T = TypeVar("T")
+
+
+def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
+    """Start the server that lives in ``folder``, or find it running, and return its URL.
+
+    Safe to call from several processes at once, and after a crash. The server runs on until ``stop``.
+
+    Args:
+        folder: Made with mode 0700 when it is missing. Holds data, log and, where its path is fit for one, the socket.
+        bin_dir: Programs of another PostgreSQL to use instead of the wheel's, with that server's own defaults.
+        settings: Further server settings.
+
+    Raises:
+        ZekeJobsError: the server does not start, and why.
+        OSError: a file cannot be made.
+    """
+    folder = folder.absolute()
+    user = server_programs.account(folder / "data")
+    _make(folder, user)
+
+    def look() -> str | bool:
+        return running(folder) or not _lives(folder)
+
+    with _open(folder / "lock", user) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # One that is starting is waited for, and so is what a server leaves behind that was killed.
+        patience = (
+            f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
+        )
+        found = _until(look, patience)
+        if isinstance(found, str):
+            return found
+        told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
+        found = _until(look, patience)
+        if isinstance(found, str):
+            return found
+        raise server_programs.failure(folder, (folder / "data" / "log").read_bytes()[told:])
+
+
+def running(folder: Path) -> str | None:
+    """URL of the server that lives in ``folder`` where it runs by now, else None. Starts nothing."""
+    folder = folder.absolute()
+    if not _lives(folder):
+        return None
+    try:
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+        process, _, _, port, socket, *_ = lines
+        # Of a server that has just begun the file is its predecessor's, or names no socket yet: the address of another server.
+        if process == str(_NOBODY) or not socket:
+            return None
+        url = f"postgresql://postgres@/postgres?host={quote(socket, safe='/')}&port={port}"
+        psycopg2.connect(url, connect_timeout=5).close()
+    except (OSError, ValueError, psycopg2.OperationalError):
+        return None
+    return url
+
+
+def stop(folder: Path, *, mode: str = "fast") -> None:
+    """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate.
+
+    Raises:
+        ZekeJobsError: it runs on after a minute.
+    """
+    folder = folder.absolute()
+    told = False
+
+    def tell() -> bool:
+        nonlocal told
+        if not told:
+            with suppress(OSError, ValueError):  # it is so young that it has written no number yet
+                os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
+                told = True
+        return not _lives(folder)
+
+    if _lives(folder):
+        _until(tell, f"expected the server of {folder} to stop within a minute, got one that runs on")
+
+
+def _until(look: Callable[[], T], failure: str) -> T:
+    end = time.monotonic() + _PATIENCE
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise ZekeJobsError(failure)
+        time.sleep(0.02)
+    return found
+
+
+def _lives(folder: Path) -> bool:
+    """Whether a process of this folder's server lives.
+
+    All of them inherit a lock, which ends with the last one. A process's number says less: another process may have it by now.
+    """
+    try:
+        with (folder / "alive").open() as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any]) -> int:
+    """Start a server that outlives us; answers how long its log was before."""
+    programs = server_programs.runnable(bin_dir, user)
+    data = folder / "data"
+    if not (data / "PG_VERSION").exists():
+        server_programs.initdb(programs, data, user)
+    socket = _socket_folder(data)
+    _make(socket, user)
+    for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
+        _forget_process(lock_file)
+    flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with _open(data / "log", user) as log, _open(folder / "alive", user) as alive:
+        told = log.tell()
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
+        # The shell makes it nobody's child, so that nobody has to wait for it.
+        shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
+        server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
+    return told
+
+
+def _make(folder: Path, user: dict[str, Any]) -> None:
+    """A folder of the server's user alone."""
+    state_folder.make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        try:
+            os.chown(folder, user["user"], user["group"])
+        except OSError as error:
+            raise server_programs.powerless(error) from error
+
+
+def _open(file: Path, user: dict[str, Any]) -> TextIO:
+    """A file of the server's user, to be written to at its end."""
+    # Where we are root, no link of the folder's owner shall lead us to a file of ours.
+    number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    if user:
+        os.fchown(number, user["user"], user["group"])
+    return os.fdopen(number, "a")
+
+
+def _socket_folder(data: Path) -> Path:
+    """With the data; in a place of this user's own where that path is too long for a socket, or is misread in an address."""
+    if state_folder.is_plain(data):
+        return data
+    return state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+
+
+def _forget_process(lock_file: Path) -> None:
+    """Put a number into a lock file that no process has: a stranger may have the old one by now, and be taken for the old server.
+
+    What else is in it stays, because PostgreSQL sees by it whether the shared memory is still in use.
+    """
+    with suppress(FileNotFoundError), os.fdopen(os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
+        _, *rest = file.read().split("\n", 1)
+        if not rest:  # it was never written in full, and PostgreSQL would not start beside it
+            lock_file.unlink()
+            return
+        file.seek(0)
+        file.write("\n".join([str(_NOBODY), *rest]))

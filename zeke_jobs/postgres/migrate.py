@@ -1,0 +1,240 @@
+"""Bring a database's schema to what this code expects, one numbered file after another."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+from zeke_jobs.errors import MigrationError
+from zeke_jobs.postgres import installation, server
+from zeke_jobs.postgres.pool import is_pooled, transaction
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+_NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+OURS = "zeke_jobs"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file. ``package`` and ``name`` identify it; ``checksum`` tells whether it was edited after it was applied."""
+
+    package: str
+    name: str
+    text: str
+    in_transaction: bool
+    breaking: bool
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def available(packages: Iterable[str] = ()) -> list[Migration]:
+    """All migrations of zeke_jobs and then of ``packages``, in the order in which they are applied.
+
+    Raises:
+        MigrationError: a package or its ``migrations`` folder is missing, or a file has another name than ``0001_words.sql``.
+    """
+    found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations")]
+    for package in packages:
+        found += of_package(package)
+    return found
+
+
+def of_package(package: str) -> list[Migration]:
+    """The migrations that a package brings.
+
+    Raises:
+        MigrationError: there is no such package, it has no folder ``migrations``, or a file has an odd name.
+    """
+    return _of_folder(package, "migrations")
+
+
+def _dramatiq_pg() -> Migration:
+    """dramatiq-pg's own table, from its own file, so that its producers and tools find what they know."""
+    from dramatiq_pg.schema import generate_init_sql
+
+    # The schema is there by now; to ask for it again needs a right on the database, also where it exists.
+    text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
+    return Migration(OURS, "0000_dramatiq_pg.sql", text, in_transaction=True, breaking=False)
+
+
+def _of_folder(package: str, folder: str) -> list[Migration]:
+    try:
+        names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
+    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module, no package
+        raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
+    return [_read(package, folder, name) for name in names]
+
+
+def _read(package: str, folder: str, name: str) -> Migration:
+    if not _NAME.fullmatch(name):
+        raise MigrationError(f"expected a file name such as 0001_words.sql, got {name!r} in {package}")
+    text = files(package).joinpath(folder, name).read_text(encoding="utf-8")
+    marks = [line for line in text.splitlines()[:3] if line.startswith("-- zeke:")]
+    return Migration(
+        package,
+        name,
+        text,
+        in_transaction=not any("no-transaction" in mark for mark in marks),
+        breaking=any("breaking" in mark for mark in marks),
+    )
+
+
+def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
+    """Apply what is missing, each file in a transaction of its own, and return what was applied.
+
+    Other processes that migrate at the same time wait, and find it done. Works through PgBouncer too.
+
+    Raises:
+        MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
+        ConfigurationError: the database belongs to another installation, or is one that this code does not run on; nothing was
+            applied.
+    """
+    server.verify(conn)
+    installation.verify(conn)
+    with _words("the schema zeke_jobs"):
+        SQL.run(conn, "migration/table")
+    applied = [migration for migration in pending(conn, packages) if _apply(conn, migration)]
+    installation.claim(conn)
+    return applied
+
+
+@contextmanager
+def _lock(conn: Connection) -> Iterator[None]:
+    """One migration at a time in a database, until the transaction ends. Who may only read the table cannot take this lock."""
+    with transaction(conn):
+        SQL.run(conn, "migration/lock")
+        yield
+
+
+def _apply(conn: Connection, migration: Migration) -> bool:
+    """Apply one file; False when somebody else just has."""
+    with _words(f"{migration.package}/{migration.name}"):
+        if not migration.in_transaction:
+            return _apply_outside(conn, migration)
+        with _lock(conn), conn.cursor() as cursor:
+            if _is_applied(conn, migration):
+                return False
+            before = _objects(conn, migration)
+            cursor.execute(migration.text)
+            _record(conn, migration, before)
+    return True
+
+
+@contextmanager
+def _words(what: str) -> Iterator[None]:
+    """Turn what the server refuses into an error that names the file, and the right that is missing."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        help_ = (
+            "\n  help: GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: "
+            "CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"
+            if error.pgcode == "42501"
+            else ""
+        )
+        raise MigrationError(f"{what} failed: {str(error).strip()}{help_}") from error
+
+
+def _apply_outside(conn: Connection, migration: Migration) -> bool:
+    if is_pooled(conn):
+        raise MigrationError(
+            f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
+            "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
+        )
+    # Another session holds the lock until it is closed: this one is in no transaction.
+    beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
+    with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
+        SQL.run(holder, "migration/lock")
+        if _is_applied(conn, migration):
+            return False
+        before = _objects(conn, migration)
+        # One statement a call: several in one would be a transaction again.
+        for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
+            cursor.execute(statement)
+        _record(conn, migration, before)
+    return True
+
+
+def _is_applied(conn: Connection, migration: Migration) -> bool:
+    return any(
+        (row["package"], row["name"]) == (migration.package, migration.name) for row in SQL.all(conn, "migration/list")
+    )
+
+
+def _objects(conn: Connection, migration: Migration) -> set[str]:
+    """What there is outside of our schema; of our own files nothing is told, for the schema goes as a whole."""
+    if migration.package == OURS:
+        return set()
+    return {row["object"] for row in SQL.all(conn, "migration/objects")}
+
+
+def _record(conn: Connection, migration: Migration, before: set[str]) -> None:
+    SQL.run(
+        conn,
+        "migration/record",
+        package=migration.package,
+        name=migration.name,
+        checksum=migration.checksum,
+        breaking=migration.breaking,
+        made=sorted(_objects(conn, migration) - before),
+    )
+
+
+def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
+    """What ``migrate`` would apply.
+
+    Raises:
+        MigrationError: an applied file was edited since.
+    """
+    if SQL.one(conn, "migration/table_exists") is None:
+        return available(packages)
+    done = {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration/list")}
+    todo = []
+    for migration in available(packages):
+        checksum = done.get((migration.package, migration.name))
+        if checksum is None:
+            todo.append(migration)
+        elif checksum != migration.checksum and migration.name != "0000_dramatiq_pg.sql":
+            raise MigrationError(
+                f"{migration.package}/{migration.name} was edited after it was applied (checksum differs); "
+                "put the file back and add a new migration"
+            )
+    return todo
+
+
+def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
+    """Refuse to go on with a database that is behind this code, or ahead of it past a breaking migration.
+
+    Raises:
+        MigrationError: with the command to run.
+        ConfigurationError: the server or the database is one that this code does not run on.
+    """
+    server.verify(conn)
+    if todo := pending(conn, packages):
+        names = ", ".join(f"{m.package}/{m.name}" for m in todo)
+        raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate")
+    known = {(m.package, m.name) for m in available(packages)}
+    ahead = [
+        row
+        for row in SQL.all(conn, "migration/list")
+        if row["breaking"] and row["package"] in {OURS, *packages} and (row["package"], row["name"]) not in known
+    ]
+    if ahead:
+        names = ", ".join(f"{row['package']}/{row['name']}" for row in ahead)
+        raise MigrationError(
+            f"the database is ahead of this code past a breaking migration: {names}; upgrade this process"
+        )

@@ -1,0 +1,138 @@
+"""An embedded server for the time of one command: where it lives, and that no other command has it meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.postgres import embedded, server_programs, state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LINK = "elsewhere"  # to where a server's files really are, so that they are found again when the folder is moved
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def own_server(data_dir: Path, name: str) -> Iterator[str]:
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end.
+
+    Args:
+        data_dir: Where the data is to be; see ``place``.
+        name: Who runs it, as another command that comes too late reads it.
+
+    Raises:
+        ConfigurationError: a server cannot run there, and what to do.
+        ZekeJobsError: another command has that server now, or it does not start.
+    """
+    server = server_folder(data_dir)
+    with ExitStack() as stack:
+        try:
+            _make_place(data_dir)
+            stack.enter_context(_alone(server, data_dir, name))
+            stack.callback(embedded.stop, server)
+            url = embedded.ensure(server)
+        except OSError as error:
+            raise _in_words(error, server.parent) from error
+        yield url
+
+
+def place(data_dir: Path) -> Path:
+    """Where the files of ``data_dir`` are: there, or in a place of this user's own with a name derived from it.
+
+    They are elsewhere where a server cannot run in ``data_dir`` (``why_elsewhere``). Once they are there, they stay.
+    """
+    asked = data_dir.absolute()
+    with suppress(OSError):
+        return (asked / _LINK).readlink()
+    if state_folder.is_there(asked / "postgres" / "data") or not why_elsewhere(data_dir):
+        return asked
+    return state_folder.base() / hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
+
+
+def server_folder(data_dir: Path) -> Path:
+    """The folder of the server of ``data_dir``."""
+    return place(data_dir) / "postgres"
+
+
+def why_elsewhere(data_dir: Path) -> str:
+    """Why a server cannot run in ``data_dir``, in words; empty where it can."""
+    asked = data_dir.absolute()
+    if _nothing_can_be_written(asked):
+        return f"nothing can be written to {state_folder.above(asked)}"
+    if "\n" in str(asked):
+        return "PostgreSQL cannot read a path with a line break"
+    user = server_programs.account(asked / "postgres" / "data")
+    closed = _closed(asked, user["user"]) if user else None
+    return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
+
+
+def _make_place(data_dir: Path) -> None:
+    """Make ``place(data_dir)`` if it is missing, with a link to it in ``data_dir`` where it is elsewhere."""
+    folder = place(data_dir)
+    asked = data_dir.absolute()
+    if not _nothing_can_be_written(asked):
+        _make(asked, None)
+    if folder != asked:
+        _make(folder, 0o700)
+        with suppress(OSError):  # where it is, or cannot be; then the path alone leads there
+            (asked / _LINK).symlink_to(folder)
+
+
+def _make(folder: Path, mode: int | None) -> None:
+    if not state_folder.is_there(folder):
+        state_folder.make(folder, mode)
+        # Only into a folder that we made: `git add .` must not take a database with it.
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
+def _nothing_can_be_written(folder: Path) -> bool:
+    """Whether it is missing and cannot be made. One that is there is somebody's, who is asked before another takes its place."""
+    return not state_folder.is_there(folder) and not os.access(state_folder.above(folder), os.W_OK | os.X_OK)
+
+
+def _closed(folder: Path, user: int) -> Path | None:
+    """The outermost of ``folder`` and all above it that ``user`` may not enter; what does not exist yet will be open."""
+    for one in reversed((folder, *folder.parents)):
+        if state_folder.is_there(one):
+            found = one.stat()
+            if not found.st_mode & (stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH):
+                return one
+    return None
+
+
+@contextmanager
+def _alone(server: Path, data_dir: Path, name: str) -> Iterator[None]:
+    """No other command has the server meanwhile."""
+    with (server.parent / f"{server.name}.lock").open("a+") as lock:
+        lock.seek(0)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = lock.read() or "another command"
+            raise ZekeJobsError(
+                f"expected to be alone with the server of {data_dir}, got {other}, which runs already\n"
+                f"  help: use that one, or stop it first; {environment.DATA} set to another folder means another, empty database"
+            ) from None
+        lock.truncate()
+        lock.write(f"{name} (process {os.getpid()})")
+        lock.flush()
+        yield
+
+
+def _in_words(error: OSError, folder: Path) -> ZekeJobsError:
+    if error.errno in _FULL:
+        return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")
+    return ConfigurationError(
+        f"expected the user {os.geteuid()} to be able to write to {folder}, got: {error.strerror}: {error.filename}\n"
+        f"  help: run as the user who made it, or set {environment.DATA} to a folder of your own"
+    )

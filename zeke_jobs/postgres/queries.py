@@ -1,0 +1,90 @@
+"""SQL lives in files, one statement each; this runs them by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.postgres.tolerant import tolerate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+
+class Queries:
+    """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
+
+    In a folder of areas a statement is named ``area/name``.
+
+    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. Where ``tolerant``,
+    times and JSON that Python cannot read come back as near as they can be.
+
+    Raises:
+        KeyError: no file of that name.
+    """
+
+    def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False) -> None:
+        self._tolerant = tolerant
+        self._root = files(package).joinpath(folder)
+        self.text = cache(self._read)
+
+    def _read(self, name: str) -> str:
+        path = self._root.joinpath(f"{name}.sql")
+        if not path.is_file():
+            raise KeyError(f"no statement {name!r} in {self._root}")
+        return path.read_text(encoding="utf-8")
+
+    def names(self) -> list[str]:
+        """Names of all statements, sorted."""
+        return sorted(self._names(self._root, ""))
+
+    def _names(self, folder: Traversable, prefix: str) -> Iterator[str]:
+        for one in folder.iterdir():
+            if one.is_dir():
+                yield from self._names(one, f"{prefix}{one.name}/")
+            elif one.name.endswith(".sql"):
+                yield prefix + one.name.removesuffix(".sql")
+
+    def all(self, conn: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
+        """Run a statement and return all its rows."""
+        with conn.cursor() as cursor:
+            if self._tolerant:
+                tolerate(cursor)
+            cursor.execute(self.text(name), params)
+            found = cursor.fetchall()
+            names = _names(cursor)
+            return [dict(zip(names, row, strict=True)) for row in found]
+
+    def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows as tuples, in the order of its columns: for those that run very often."""
+        with conn.cursor() as cursor:
+            cursor.execute(self.text(name), params)
+            return cursor.fetchall()
+
+    def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
+        """Run a statement and return its first row, or None."""
+        with conn.cursor() as cursor:
+            if self._tolerant:
+                tolerate(cursor)
+            cursor.execute(self.text(name), params)
+            row = cursor.fetchone()
+            return None if row is None else dict(zip(_names(cursor), row, strict=True))
+
+    def run(self, conn: Connection, name: str, /, **params: Any) -> int:
+        """Run a statement and return how many rows it touched."""
+        with conn.cursor() as cursor:
+            cursor.execute(self.text(name), params)
+            return int(cursor.rowcount)
+
+
+def _names(cursor: Cursor) -> list[str]:
+    # By hand: the driver's own dictionaries cost as much as a round trip does.
+    return [column.name for column in cursor.description or ()]
+
+
+SQL = Queries("zeke_jobs", "sql/queries", tolerant=True)

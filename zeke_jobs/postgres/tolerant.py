@@ -1,0 +1,58 @@
+"""For people who look: what Python cannot read of a row is shown as near as it can be. One row must not hide all others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2.extensions import PYDATETIMETZ, new_type, register_type
+
+from zeke_jobs.core.bounds import DEEPEST, EARLIEST, LATEST
+from zeke_jobs.payload.json_text import is_too_deep, shown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from psycopg2.extensions import cursor as Cursor
+
+_TIMESTAMPTZ, _JSON, _JSONB = 1184, 114, 3802
+
+
+def tolerate(cursor: Cursor) -> None:
+    """Let a cursor of psycopg2 read times and JSON that it would refuse."""
+    for caster in _CASTERS:
+        register_type(caster, cursor)
+
+
+def value_of(text: str) -> Any:
+    """What a JSON text says; one that cannot be read as an object that says why."""
+    if is_too_deep(text):
+        return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {"unreadable": str(error)}
+
+
+def payload_of(text: str) -> dict[str, Any]:
+    """The same for a payload, which is an object or cannot be read."""
+    value = value_of(text)
+    return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
+
+
+def _moment(text: Any, cursor: Cursor) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment: datetime = PYDATETIMETZ(text, cursor)
+    except (ValueError, psycopg2.Error):
+        return EARLIEST if text.endswith("BC") else LATEST
+    return min(max(moment, EARLIEST), LATEST)
+
+
+def _json(text: Any, _: Cursor) -> Any:
+    return None if text is None else value_of(text)
+
+
+_CASTERS = (new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _moment), new_type((_JSON, _JSONB), "JSON", _json))

@@ -1,0 +1,130 @@
+"""Removes what migrations made: our schema, our views for pg-boss's readers, and by name what other packages made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from zeke_jobs.errors import MigrationError, ZekeJobsError
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from psycopg2.extensions import connection as Connection
+
+#: In which order objects of a package go; an index or a function goes with its table, if it has one.
+_ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
+
+_LOG = """DO $$ BEGIN
+  RAISE LOG 'zeke-jobs uninstall: % removed the schema zeke_jobs of %', session_user, current_database();
+END $$"""
+
+
+class StillNeeded(ZekeJobsError):
+    """Something that is not to be removed needs what is: a live process, somebody's view. Nothing was removed."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What an uninstall removes, and what it leaves.
+
+    Attributes:
+        database: Name of the database.
+        environment: Name of the installation that it belongs to.
+        jobs: Rows in the table of jobs; ``unfinished`` of them are queued or active.
+        made: What the migrations of the named packages made, as ``table public.sources``.
+        left: The same of packages that were not named; it stays.
+        views: Our views for readers of pg-boss.
+    """
+
+    database: str
+    environment: str | None
+    jobs: int
+    unfinished: int
+    made: tuple[str, ...]
+    left: dict[str, tuple[str, ...]]
+    views: tuple[str, ...]
+
+
+def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
+    """What ``uninstall`` would remove.
+
+    Args:
+        conn: An autocommit connection.
+        packages: Packages with migrations of their own whose tables are to go too.
+
+    Raises:
+        MigrationError: the database was never migrated, or not for one of the packages.
+        StillNeeded: workers or schedulers are alive.
+    """
+    if SQL.one(conn, "migration/table_exists") is None:
+        raise MigrationError(
+            "expected a database with the tables of zeke_jobs, got one without; nothing is to be removed"
+        )
+    summary = SQL.one(conn, "uninstall/summary")
+    assert summary is not None
+    if summary["alive"]:
+        raise StillNeeded(f"expected no live processes, got {', '.join(summary['alive'])}; stop them first")
+    made = {row["package"]: tuple(row["made"]) for row in SQL.all(conn, "uninstall/made")}
+    if unknown := [name for name in packages if name not in made]:
+        from zeke_jobs.config.diagnostics import quote, suggest
+
+        help_ = suggest(unknown[0], made, what="packages") or "no package but zeke_jobs has migrations here"
+        raise MigrationError(f"expected a package whose migrations were applied, got {quote(unknown[0])}; {help_}")
+    return Removal(
+        database=summary["database"],
+        environment=summary["environment"],
+        jobs=summary["jobs"],
+        unfinished=summary["unfinished"],
+        made=tuple(one for name in packages for one in made[name]),
+        left={name: objects for name, objects in made.items() if name not in packages},
+        views=tuple(row["view"] for row in SQL.all(conn, "uninstall/views")),
+    )
+
+
+def uninstall(conn: Connection, removal: Removal) -> list[str]:
+    """Remove it, all or nothing; returns the defaults of columns that went with the functions they called.
+
+    Raises:
+        StillNeeded: something else in the database needs what would be removed; it is named.
+    """
+    with transaction(conn):
+        views = SQL.all(conn, "uninstall/views")
+        _drop(conn, "VIEW", (row["view"] for row in views))
+        for schema in sorted({row["schema"] for row in views}):
+            if (row := SQL.one(conn, "uninstall/schema_empty", schema=schema)) and row["empty"]:
+                _drop(conn, "SCHEMA", [schema])
+        _drop_made(conn, removal.made)
+        dependents = SQL.all(conn, "uninstall/dependents")
+        if needing := [row["object"] for row in dependents if not row["is_default"]]:
+            raise StillNeeded(f"expected nothing else to need what is to be removed, got {', '.join(needing)}")
+        with conn.cursor() as cursor:
+            cursor.execute("DROP SCHEMA zeke_jobs CASCADE")
+            # What is written down about changes goes too: this one is in the server's log.
+            cursor.execute(_LOG)
+    return [row["object"] for row in dependents]
+
+
+def _drop_made(conn: Connection, made: Iterable[str]) -> None:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for one in made:
+        kind = next(kind for kind in _ORDER if one.startswith(f"{kind} "))
+        by_kind[kind].append(one.removeprefix(f"{kind} "))
+    try:
+        for kind in _ORDER:
+            _drop(conn, kind.upper(), by_kind[kind])
+    except psycopg2.errors.DependentObjectsStillExist as error:
+        detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
+        raise StillNeeded(f"expected nothing else to need what is to be removed, got: {detail}") from error
+
+
+def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:
+    # All at once, for they may need each other. The server spelled the names, with quotes where they need some.
+    if listed := ", ".join(names):
+        with conn.cursor() as cursor:
+            cursor.execute(f"DROP {kind} IF EXISTS {listed}")

@@ -1,0 +1,248 @@
+"""Puts a configuration in force: checks, says what it would do, writes revision, limits, tasks and jobs in one transaction."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from psycopg2.extensions import TransactionRollbackError
+from psycopg2.extras import Json
+
+from zeke_jobs.config import load_text
+from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import overrides as by_hand
+from zeke_jobs.revisions import rows, store
+from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions.proposal import Proposal, propose
+from zeke_jobs.revisions.timed_overrides import after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from psycopg2.extensions import connection as Connection
+    from structlog.typing import FilteringBoundLogger
+
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions.diff import Plan, Touched
+    from zeke_jobs.revisions.store import Override
+
+_TRIES = 5
+_PAUSE = 0.2  # seconds at most before the second try; twice as long before each further one
+T = TypeVar("T")
+ITSELF = "zeke-jobs"  # who takes an override back whose time is over
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What is in force now. ``is_new`` is False where nothing was to be changed."""
+
+    revision: int
+    config: Config
+    plan: Plan
+    is_new: bool
+
+
+def plan(
+    conn: Connection,
+    file: Config,
+    *,
+    orders: Orders | None = None,
+    overrides: Sequence[Override] | None = None,
+    by: str = "",
+) -> Plan:
+    """What ``apply`` would do, without doing it.
+
+    Raises:
+        ConfigurationError: what is set by hand does not fit the file.
+    """
+    return propose(conn, file, orders or Orders(), overrides, by, "").plan
+
+
+def apply(
+    conn: Connection,
+    file: Config,
+    *,
+    by: str,
+    message: str,
+    origin: str = "apply",
+    orders: Orders | None = None,
+    overrides: Sequence[Override] | None = None,
+) -> Applied:
+    """Put a configuration in force.
+
+    Args:
+        conn: An autocommit connection.
+        file: A configuration that was checked against this process's code, as its text alone says.
+        by: Who does it.
+        message: Why.
+        origin: ``apply``, ``rollback``, ``set`` or ``revert``.
+        orders: What becomes of unfinished jobs of tasks that the file lacks.
+        overrides: What is to be set beside the file; by default what is set now.
+
+    Raises:
+        ConfigurationError: what is set by hand does not fit the file, or an order names no such task.
+        StrandedJobs: a removed task has unfinished jobs, and no order says what becomes of them.
+        Contended: workers got in the way again and again.
+    """
+    said: dict[str, Any] = {"by": by, "message": message, "origin": origin, "orders": orders, "overrides": overrides}
+    return in_turn(conn, lambda: put_in_force(conn, file, **said))
+
+
+def in_turn(conn: Connection, change: Callable[[], T]) -> T:
+    """Run a change of the catalogue in a transaction of its own, one process at a time, again when the database gave it up.
+
+    A worker that finishes jobs and claims others in one transaction takes jobs and limits in another order than we do; where
+    that is a deadlock, the database ends one of the two.
+
+    Raises:
+        Contended: it was given up each time, over some seconds.
+    """
+    for count in range(1, _TRIES + 1):
+        try:
+            with transaction(conn):
+                SQL.run(conn, "revision/lock")
+                return change()
+        except TransactionRollbackError as error:  # a deadlock, or a failure to serialise
+            if count == _TRIES:
+                raise Contended(
+                    f"expected to change the catalogue in {_TRIES} tries, got {str(error).strip()} each time"
+                ) from error
+            time.sleep(random.uniform(0, _PAUSE * 2**count / 2))  # noqa: S311 (it spreads load, no secrets)
+    raise AssertionError("unreachable")
+
+
+def put_in_force(
+    conn: Connection,
+    file: Config,
+    *,
+    by: str,
+    message: str,
+    origin: str,
+    orders: Orders | None = None,
+    overrides: Sequence[Override] | None = None,
+) -> Applied:
+    """What ``apply`` does, in a transaction of the caller's that holds the catalogue's lock."""
+    orders = orders or Orders()
+    # What is over ends, whatever else there may be that cannot.
+    proposal = propose(conn, file, orders, overrides, by, message, ends_too=origin != "revert")
+    if proposal.latest is not None and not proposal.plan.is_pending:
+        return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
+    if proposal.plan.stranded:
+        raise StrandedJobs(_stranded(proposal.plan.stranded))
+    config = proposal.config
+    draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
+    row = SQL.one(
+        conn,
+        "revision/put",
+        revision=Json(
+            {
+                "digest": config.digest,
+                "source": config.text,
+                "by": by,
+                "message": message,
+                "origin": origin,
+                "overrides": [override.as_json() for override in proposal.overrides],
+            }
+        ),
+        gates=Json(rows.gates(config)),
+        tasks=Json(rows.tasks(config, draining)),
+        cancel=sorted(orders.cancel),
+        priorities=Json(_priorities(proposal)),
+    )
+    assert row is not None
+    number = int(row["number"])
+    return Applied(number, config, proposal.plan, is_new=True)
+
+
+def set_by_hand(
+    conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
+) -> Applied:
+    """Put in force what stands beside the file once ``change`` has had it: it gets the file in force and what is set beside it.
+
+    Both are read when nobody else can change them, so that two who set something at once lose nothing; ``change`` may run again.
+
+    Raises:
+        ConfigurationError: nothing is in force yet, or the values do not fit.
+        Contended: workers got in the way again and again.
+    """
+
+    def turn() -> Applied:
+        latest = store.latest(conn)
+        if latest is None:
+            raise ConfigurationError(
+                "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
+            )
+        file = load_text(latest.source, f"revision {latest.number}")
+        kept = change(file, latest.overrides)
+        return put_in_force(conn, file, by=by, message=message, origin="set", overrides=kept)
+
+    return in_turn(conn, turn)
+
+
+def revert_due(conn: Connection) -> Applied | None:
+    """Take back overrides whose time is over. Any number of processes may ask at once: one of them does it.
+
+    Raises:
+        ConfigurationError: what would then be in force does not fit this process's code; another one may do it.
+        Contended: workers got in the way again and again.
+    """
+    if SQL.one(conn, "revision/due") is None:
+        return None
+    return in_turn(conn, lambda: _revert(conn))
+
+
+def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
+    """``revert_due``, with what came of it in the log of the process that did it."""
+    try:
+        reverted = revert_due(conn)
+    except (ConfigurationError, Contended) as error:  # another process may do it, or this one at its next beat
+        log.warning("what was set for a time is over; it does not end here", error=str(error))
+    else:
+        if reverted is not None:
+            log.info("took back what was set for a time", revision=reverted.revision)
+
+
+def _revert(conn: Connection) -> Applied | None:
+    latest = store.latest(conn)
+    ended = [] if latest is None else by_hand.over(conn, latest.overrides)
+    if latest is None or not ended:
+        return None
+    kept = [one for one in latest.overrides if one.drains is None or one not in ended]
+    if times := [one.until for one in ended if one.until is not None]:
+        kept = after(kept, max(times))
+    file = load_text(latest.source, f"revision {latest.number}")
+    said = "; ".join(_ended(one) for one in ended)
+    return put_in_force(conn, file, by=ITSELF, message=said, origin="revert", overrides=kept)
+
+
+def _ended(override: Override) -> str:
+    if override.drains is not None:
+        return f"{override.path[1]} has drained"
+    back = (
+        f", back to {override.back_to} ({'; '.join(one.why for one in override.beneath)})" if override.beneath else ""
+    )
+    return f"{override.label} was set until now" + (f" ({override.why})" if override.why else "") + back
+
+
+def _priorities(proposal: Proposal) -> list[dict[str, Any]]:
+    """Queued jobs that were sent with a task's own priority follow it."""
+    before = proposal.before.tasks if proposal.before else {}
+    return [
+        {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
+        for task in proposal.config.tasks.values()
+        if task.id in before and before[task.id].priority != task.priority
+    ]
+
+
+def _stranded(found: Sequence[Touched]) -> str:
+    lines = [f"{one.name}: {one.queued} queued and {one.active} active" for one in found]
+    name = found[0].name
+    return (
+        f"expected no unfinished jobs of removed tasks, got {'; '.join(lines)}\n"
+        f"  help: say what becomes of them: zeke-jobs apply --drain {name} (it runs until they have ended),"
+        f" --cancel {name}, or --rename {name}=NEW"
+    )

@@ -1,0 +1,232 @@
+"""Two configurations become the list of what differs, as people read it. Pure: it asks neither database nor clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+from zeke_jobs.cron.calendar import parse
+from zeke_jobs.revisions import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from zeke_jobs.config.models import Config, Schedule, Task
+    from zeke_jobs.revisions.store import Override
+
+Kind = Literal["task", "limit", "service", "file"]
+How = Literal["added", "removed", "renamed", "changed"]
+Why = Literal["stranded", "cancelled", "renamed", "unfit", "above", "moved", "priority"]
+_FIRES = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. For a whole task, limit or service ``key`` is empty; for a rename ``before`` is the old id."""
+
+    how: How
+    kind: Kind
+    name: str
+    key: str = ""
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class Fires:
+    """When a task's schedule fires next, before and after a change of it; empty where it does not."""
+
+    task: str
+    before: tuple[datetime, ...]
+    after: tuple[datetime, ...]
+    before_zone: str
+    after_zone: str
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Jobs that a change is about.
+
+    Attributes:
+        why: stranded: unfinished, and no task would run them; cancelled: the same, and cancelled; renamed: they get their
+            task's new name; unfit: queued, and their payload no longer fits; above: active, more than a lowered limit;
+            moved: to another queue; priority: they get the task's new one.
+        name: The task, or ``limits.NAME``.
+        queued: How many of them wait.
+        active: How many of them run.
+        detail: In words.
+    """
+
+    why: Why
+    name: str
+    queued: int
+    active: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What putting a configuration in force would do.
+
+    Attributes:
+        revision: The revision in force that it was compared with; 0 for none.
+        file_revision: The newest revision with the file's text; None for a text that was never in force.
+        text_differs: Whether the text is another than that in force, be it in a comment.
+        changes: What differs in effect.
+        fires: The schedules that change.
+        touched: The jobs that are touched.
+        restarts: What does not follow without a restart, in words.
+        overrides: What will be set by hand beside the file.
+        overridden: What that changes against the file.
+        notes: What happens to overrides, in words.
+    """
+
+    revision: int
+    file_revision: int | None
+    text_differs: bool
+    changes: tuple[Change, ...]
+    fires: tuple[Fires, ...] = ()
+    touched: tuple[Touched, ...] = ()
+    restarts: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    overridden: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether applying it would make a revision."""
+        cancels = any(one.why == "cancelled" for one in self.touched)
+        return self.text_differs or bool(self.changes) or bool(self.notes) or cancels
+
+    @property
+    def stranded(self) -> list[Touched]:
+        """Jobs that nobody would run."""
+        return [one for one in self.touched if one.why == "stranded"]
+
+
+def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
+    """What differs between two configurations. A removed task whose id became an alias was renamed."""
+    old_tasks = before.tasks if before else {}
+    new_names = renames(before, after)
+    renamed = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
+    found = [*renamed]
+    for old, new in new_names.items():
+        found += _within("task", new, values.task(old_tasks[old]), values.task(after.tasks[new]), {"aliases"})
+    skip = set(new_names) | set(new_names.values())
+    found += _all("task", _without(old_tasks, skip), _without(after.tasks, skip), values.task)
+    found += _all("limit", before.limits if before else {}, after.limits, values.limit)
+    found += _all("service", before.services if before else {}, after.services, values.service)
+    found += _within("file", "", values.top(before) if before else {}, values.top(after))
+    return tuple(found)
+
+
+def renames(before: Config | None, after: Config) -> dict[str, str]:
+    """Old ids of tasks that became aliases of a task that was not there before, with that task's id."""
+    known = before.tasks if before else {}
+    return {old: new for old, new in successors(before, after).items() if new not in known}
+
+
+def successors(before: Config | None, after: Config) -> dict[str, str]:
+    """Old ids of tasks that became aliases, with the id of the task that gets their jobs, be it new or not."""
+    known = before.tasks if before else {}
+    return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in known}
+
+
+def removed(before: Config | None, after: Config) -> list[str]:
+    """Ids of tasks that no task runs any more, not even under another name."""
+    return [name for name in (before.tasks if before else {}) if after.task(name) is None]
+
+
+def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
+    """The next fires of each schedule that a change adds, removes or moves; that of a task that goes into another one ends."""
+    old_names = {new: old for old, new in renames(before, after).items()}
+    found = []
+    old_tasks: Mapping[str, Task] = before.tasks if before else {}
+    for name in dict.fromkeys([*after.tasks, *old_tasks]):
+        old, new = old_tasks.get(old_names.get(name, name)), after.tasks.get(name)
+        if new is None and name in old_names.values():
+            continue  # it is shown under its new name
+        crons = old.cron if old else None, new.cron if new else None
+        if _timing(crons[0]) != _timing(crons[1]):
+            found.append(
+                Fires(
+                    name,
+                    next_fires(crons[0], now),
+                    next_fires(crons[1], now),
+                    crons[0].timezone if crons[0] else "",
+                    crons[1].timezone if crons[1] else "",
+                )
+            )
+    return tuple(found)
+
+
+def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
+    """The next few fires of a schedule; none where it is paused."""
+    if cron is None or cron.paused:
+        return ()
+    zone, line, ticks = ZoneInfo(cron.timezone), parse(cron.at), list["datetime"]()
+    last: datetime | None = now
+    while last is not None and len(ticks) < _FIRES:
+        last = line.next_after(last, zone)
+        if last is not None:
+            ticks.append(last)
+    return tuple(ticks)
+
+
+def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
+    """What running processes cannot follow by themselves."""
+    if before is None:
+        return ()
+    found = []
+    if new_queues := sorted(set(after.queues) - set(before.queues)):
+        found.append(
+            f"queue {', '.join(new_queues)}: workers that run already do not consume it; restart those that shall"
+        )
+    known = {task.handler for task in before.tasks.values()}
+    found.extend(
+        f"{task.id}: a worker whose code has no {task.handler} stays at the revision in force now, until it is restarted with it"
+        for task in after.tasks.values()
+        if task.handler not in known
+    )
+    if set(after.migrations) - set(before.migrations):
+        found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
+    return tuple(found)
+
+
+def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:
+    return None if cron is None else (cron.at, cron.timezone, cron.paused)
+
+
+def _all(
+    kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], flat: Callable[[Any], values.Flat]
+) -> list[Change]:
+    found = [Change("added", kind, name, after=flat(one)) for name, one in after.items() if name not in before]
+    found += [Change("removed", kind, name, before=flat(one)) for name, one in before.items() if name not in after]
+    for name, one in after.items():
+        if name in before:
+            found += _within(kind, name, flat(before[name]), flat(one))
+    return found
+
+
+def _within(
+    kind: Kind,
+    name: str,
+    before: values.Flat,
+    after: values.Flat,
+    without: set[str] = frozenset(),  # type: ignore[assignment]
+) -> list[Change]:
+    keys = [key for key in dict.fromkeys([*after, *before]) if key not in without]
+    comes_or_goes = ("cron" in before) != ("cron" in after)
+    return [
+        Change("changed", kind, name, key, before.get(key), after.get(key))
+        for key in keys
+        if not values.same(before.get(key), after.get(key))
+        # With a cron come the fine points of crons; that it does, and in which zone, says enough.
+        and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
+    ]
+
+
+def _without(tasks: Mapping[str, Task], names: set[str]) -> dict[str, Task]:
+    return {name: task for name, task in tasks.items() if name not in names}

@@ -1,0 +1,220 @@
+"""Values set by hand beside jobs.yaml: how their names are read, which of them a new file keeps, which are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.config import check, load_text
+from zeke_jobs.config.diagnostics import Report, split_lines, suggest
+from zeke_jobs.config.document import parse
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions.timed_overrides import after, covers, ends, hidden_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config.diagnostics import Diagnostic
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.revisions.store import Override
+
+_SECTIONS = ("tasks", "limits", "services", "defaults")
+_TOP = ("timezone",)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The overrides that hold beside a file, and what becomes of the others, in words."""
+
+    kept: tuple[Override, ...]
+    notes: tuple[str, ...]
+
+
+def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
+    """Which overrides still say something beside this file; that one of ``set_before`` (by default the same) ends is noted.
+
+    One ends where its task, limit or service left the file, and where the file says the same by itself, now and whenever
+    something that is set for a time is over.
+
+    Raises:
+        ConfigurationError: one does not fit the file.
+    """
+    before = overrides if set_before is None else set_before
+    reasons = {one.path: reason for one in overrides if (reason := _lapse(file, one))}
+    kept = [one for one in overrides if one.path not in reasons]
+    _effect(file, kept)
+    times = ends(kept)
+    effects = _effects(file, kept, times)
+    for override in reversed(kept.copy()):
+        others = [one for one in kept if one.path != override.path]
+        if _effects(file, others, times) == effects:
+            kept = others
+            reasons[override.path] = "the file says so itself"
+    notes = [
+        f"{one.label} is no longer set by hand: {reasons[one.path]}"
+        for one in overrides
+        if one.path in reasons and len(without(before, one.path)) < len(before)
+    ]
+    return Carried(tuple(kept), tuple(notes))
+
+
+def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
+    """What is set for a time must be able to end.
+
+    Raises:
+        ConfigurationError: what would be left then does not fit.
+    """
+    left = list(overrides)
+    for moment in ends(overrides):
+        ended = ", ".join(one.label for one in left if one.until == moment)
+        left = after(left, moment)
+        if found := check(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in left])[1]:
+            when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            raise ConfigurationError(
+                f"{found[0].message}, when {ended} ends at {when}\n"
+                f"  help: set what needs it for no longer than that, or set {ended} for good"
+            )
+
+
+def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
+    """The overrides with more of them, each of which takes the place of those at its path and below."""
+    result = list(overrides)
+    for one in new:
+        result = [*without(result, one.path), replace(one, beneath=hidden_by(one, result))]
+    return result
+
+
+def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
+    """What is wrong with new overrides, of all at once, each fault behind the words by which its override is known."""
+
+    def found(some: Iterable[Override]) -> list[Diagnostic]:
+        edits = [one.edit for one in with_overrides(overrides, some)]
+        return check(file.text, "jobs.yaml with what is set by hand", edits=edits)[1]
+
+    together = found(new.values())
+    if not together:
+        return []
+    alone = [f"{name}: {_words(one)}" for name, override in new.items() for one in found([override])]
+    return alone or [f"{', '.join(new)}: {_words(one)}" for one in together]
+
+
+def _words(found: Diagnostic) -> str:
+    """A fault without a place, for what stands in no file."""
+    return found.message + _help(found.help)
+
+
+def _help(text: str) -> str:
+    return f"\n  help: {text}" if text else ""
+
+
+def without(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
+    """The overrides but those at a path and below."""
+    return [one for one in overrides if not covers(path, one.path)]
+
+
+def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
+    """The overrides but those at a path and below; what one that was set for a time hides comes back, as at its end."""
+    left: list[Override] = []
+    for place, one in enumerate(overrides, start=1):
+        if not covers(path, one.path):
+            left.append(one)
+        else:
+            left += [back for back in one.beneath if not any(covers(by.path, back.path) for by in overrides[place:])]
+    return left
+
+
+def over(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
+    """Those in force whose time has come, or whose task's jobs have ended."""
+    due = {tuple(row["path"]) for row in SQL.all(conn, "revision/due")}
+    return [one for one in overrides if one.path in due]
+
+
+def read_path(text: str, config: Config) -> tuple[str, ...]:
+    """A name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` as keys from the top of the file.
+
+    Raises:
+        ConfigurationError: there is no such task, limit or service; the message names the nearest.
+    """
+    first, _, rest = text.partition(".")
+    if text in _TOP:
+        return (text,)
+    # A task's id may have dots in it: the longest that fits is meant.
+    names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
+    body = rest if first == "tasks" else text
+    fitting = max((name for name in names if body.startswith(f"{name}.")), key=len, default=None)
+    if fitting is not None:
+        return ("tasks", names[fitting], *_steps(body[len(fitting) + 1 :], text))
+    if first == "defaults":
+        return ("defaults", *_steps(rest, text))
+    if first in ("limits", "services"):
+        known = config.limits if first == "limits" else config.services
+        name = rest.partition(".")[0]
+        if name not in known:
+            raise ConfigurationError(
+                f"expected one of the {first} of jobs.yaml, got {name!r}{_help(suggest(name, known, what=first))}"
+            )
+        return (first, name, *_steps(rest[len(name) + 1 :], text))
+    name = body.partition(".")[0]
+    hint = f"name what of it, such as {name}.concurrency" if body in names else suggest(name, names, what="tasks")
+    raise ConfigurationError(
+        f"expected TASK.KEY=VALUE, limits.NAME.KEY=VALUE or services.NAME.KEY=VALUE, got {text!r}{_help(hint)}"
+    )
+
+
+def read_value(text: str) -> Any:
+    """A value as jobs.yaml would hold it: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
+
+    ``*/5 * * * *`` and ``@daily`` are text without quotes too: the shell took those that were typed, and YAML has no use for it.
+
+    Raises:
+        ConfigurationError: it is no YAML, or one of its traps.
+    """
+    if text.startswith(("*", "@")):
+        return text
+    line = f"value: {text}\n"
+    report = Report("value", split_lines(line))
+    document = parse(line, report)
+    if found := report.diagnostics():
+        raise ConfigurationError("\n".join(_words(one) for one in found))
+    value = document.value["value"]
+    if value is None:
+        raise ConfigurationError("expected a value after the =, got nothing")
+    return value
+
+
+def _steps(text: str, whole: str) -> tuple[str, ...]:
+    steps = tuple(text.split("."))
+    if not all(steps):
+        raise ConfigurationError(f"expected a key to set, such as TASK.concurrency, got {whole!r}")
+    return steps
+
+
+def _lapse(file: Config, override: Override) -> str:
+    section, *rest = override.path
+    if section not in _SECTIONS[:3]:
+        return ""
+    known: Any = getattr(file, section)
+    if override.drains is not None:
+        return "the file has the task again" if rest[0] in known else ""
+    return "" if rest[0] in known else f"{rest[0]} left the file"
+
+
+def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[dict[str, Any] | None]:
+    """What the overrides come to, now and at these times; None where they do not fit."""
+    found: list[dict[str, Any] | None] = []
+    for some in (overrides, *(after(overrides, time) for time in times)):
+        try:
+            found.append(_effect(file, some))
+        except ConfigurationError:
+            found.append(None)
+    return found
+
+
+def _effect(file: Config, overrides: Sequence[Override]) -> dict[str, Any]:
+    edits = [one.edit for one in overrides]
+    return load_text(file.text, "jobs.yaml with what is set by hand", handlers=False, edits=edits).model_dump()

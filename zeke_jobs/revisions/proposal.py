@@ -1,0 +1,177 @@
+"""What putting a configuration in force would come to: the file, what stands beside it, and the plan of both together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.config import load_text
+from zeke_jobs.config.diagnostics import Report, split_lines
+from zeke_jobs.config.document import parse
+from zeke_jobs.config.editing import edited
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import diff, store
+from zeke_jobs.revisions import overrides as by_hand
+from zeke_jobs.revisions.affected_jobs import Orders, touched
+from zeke_jobs.revisions.diff import Plan
+from zeke_jobs.revisions.store import Override, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config.models import Config
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would be in force: the file with the overrides. ``before`` is None where this code cannot read what is in force."""
+
+    latest: Revision | None
+    before: Config | None
+    config: Config
+    overrides: tuple[Override, ...]
+    plan: Plan
+
+
+def propose(
+    conn: Connection,
+    file: Config,
+    orders: Orders,
+    overrides: Sequence[Override] | None,
+    by: str,
+    message: str,
+    *,
+    ends_too: bool = True,
+) -> Proposal:
+    """Check the file with what is set by hand, now or as ``overrides`` says, and plan it. Writes nothing.
+
+    With ``ends_too``, what is left when something is over that is set for a time must fit too.
+
+    Raises:
+        ConfigurationError: they do not fit together, or an order names no such task.
+    """
+    latest = store.latest(conn)
+    in_force = latest.overrides if latest else ()
+    before = _readable(latest)
+    _refuse_strangers(conn, orders, before)
+    carried = by_hand.carried(file, in_force if overrides is None else overrides, in_force)
+    now = _clock(conn)
+    kept = tuple(_ordered(carried.kept, file, latest, before, orders, by, message, now))
+    after = file
+    if kept:
+        after = load_text(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in kept])
+    if ends_too:
+        by_hand.refuse_stuck(file, kept)
+    return Proposal(
+        latest,
+        before,
+        after,
+        kept,
+        Plan(
+            revision=latest.number if latest else 0,
+            file_revision=store.number_of(conn, file.digest),
+            text_differs=latest is None or latest.digest != file.digest,
+            changes=diff.changes(before, after),
+            fires=diff.fires(before, after, now),
+            touched=touched(conn, before, after, orders),
+            restarts=diff.restarts(before, after),
+            overrides=kept,
+            overridden=diff.changes(file, after),
+            notes=(*carried.notes, *_settings_notes(in_force, kept)),
+        ),
+    )
+
+
+def _refuse_strangers(conn: Connection, orders: Orders, before: Config | None) -> None:
+    """A misspelt task would be cancelled in vain."""
+    known = before.tasks if before else {}
+    for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
+        if row["task"] not in known and not row["queued"] and not row["active"]:
+            raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
+
+
+def _readable(latest: Revision | None) -> Config | None:
+    """What is in force; None where a later version of this code no longer reads it."""
+    try:
+        return latest.config(handlers=False) if latest else None
+    except ConfigurationError:
+        return None
+
+
+def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
+    """What overrides do that no value shows: tasks begin to drain, a reason or a time is another."""
+    known = {one.path: one for one in before}
+    drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
+    return [f"{name} drains: it takes no new jobs, and leaves when those it has have ended" for name in drained] + [
+        f"{one.label} is what it was set to before"
+        if one in known[one.path].beneath
+        else f"{one.label} is set by hand anew"
+        for one in after
+        if one.path in known and replace(one, set_on=known[one.path].set_on) != known[one.path]
+    ]
+
+
+def _ordered(
+    kept: Sequence[Override],
+    file: Config,
+    latest: Revision | None,
+    before: Config | None,
+    orders: Orders,
+    by: str,
+    message: str,
+    now: datetime,
+) -> Sequence[Override]:
+    """What stands beside the file with what the orders ask: tasks that drain, and former names that the file does not say."""
+    _refuse_contradictions(orders, file)
+    # What was to drain is cancelled or renamed instead.
+    kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
+    for name in sorted(orders.drain):
+        if latest is None or before is None or name not in before.tasks:
+            raise ConfigurationError(f"expected a task of the revision in force to drain, got {name!r}")
+        if gone := [used for used in before.tasks[name].uses if used not in file.limits]:
+            raise ConfigurationError(
+                f"expected limits.{gone[0]} to stay in the file while {name}, which uses it, drains, got a file without it\n"
+                f"  help: remove it when the jobs of {name} have ended"
+            )
+        if not any(one.path == ("tasks", name) and one.drains is not None for one in kept):
+            queue = before.tasks[name].queue
+            drained = Override(("tasks", name), _stanza(latest, name), by, message, now, drains=queue)
+            kept = by_hand.with_overrides(kept, [drained])
+    for old, new in sorted(orders.rename.items()):
+        if new not in file.tasks or old in file.tasks:
+            raise ConfigurationError(
+                f"expected --rename OLD=NEW with a task NEW that the file has and a task OLD that it lacks, got {old}={new}"
+            )
+        path = ("tasks", new, "aliases")
+        aliases = next((one.value for one in kept if one.path == path), file.tasks[new].aliases)
+        if old not in aliases:
+            kept = by_hand.with_overrides(kept, [Override(path, [*aliases, old], by, message, now)])
+    return kept
+
+
+def _refuse_contradictions(orders: Orders, file: Config) -> None:
+    for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
+        said = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
+        if len(said) > 1:
+            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in said)}")
+        if file.task(name) is not None and name not in orders.rename:
+            raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
+
+
+def _stanza(latest: Revision, task: str) -> dict[str, Any]:
+    """A task as the revision in force has it, without its schedule."""
+    document = parse(latest.source, Report("revision", split_lines(latest.source)))
+    value = edited(document.value, [one.edit for one in latest.overrides])
+    stanza: dict[str, Any] = value["tasks"][task]
+    return {key: inner for key, inner in stanza.items() if key != "cron"}
+
+
+def _clock(conn: Connection) -> datetime:
+    row = SQL.one(conn, "schedule/clock")
+    assert row is not None
+    now: datetime = row["now"]
+    return now

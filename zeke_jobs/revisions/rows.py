@@ -1,0 +1,125 @@
+"""The rows that a configuration makes in the database: its tasks and limits, which claims and senders then obey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extras import Json
+
+from zeke_jobs.config import handlers
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import timedelta
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config.models import Config, Task
+
+GATHER = 10_000  # jobs of a task that move to its new name or queue in one statement
+
+
+def write_limits(conn: Connection, config: Config) -> None:
+    """Make the limits what the configuration says. Until the transaction ends no claim passes; one that waits obeys the new ones.
+
+    Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
+    """
+    SQL.run(conn, "revision/limits", gates=Json(gates(config)))
+
+
+def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Collection[str] = ()) -> None:
+    """Make the tasks what the configuration says."""
+    SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(tasks(config, draining)))
+
+
+def gather(conn: Connection) -> list[dict[str, Any]]:
+    """Give queued jobs the names, the queues and the keys that their tasks ask for by now; says what was moved."""
+    SQL.all(conn, "job/late_keys")
+    return SQL.all(conn, "job/gather", limit=GATHER)
+
+
+def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The rows of its tasks. One that drains takes no new jobs."""
+    own = {gate["name"] for gate in gates(config)}
+    return [
+        {**_row(config, task, own), **({"max_queued": 0} if task.id in draining else {})}
+        for task in config.tasks.values()
+    ]
+
+
+def gates(config: Config) -> list[dict[str, Any]]:
+    """The rows of its limits: those that tasks share, and those of single tasks."""
+    found = [
+        {"name": f"limit/{limit.name}", "former": [], "concurrency": limit.concurrency, **_rate(limit.rate)}
+        for limit in config.limits.values()
+    ]
+    # A per-key limit is counted under the gate's lock too.
+    found.extend(
+        {
+            "name": f"task/{task.id}",
+            "former": [f"task/{name}" for name in task.aliases],
+            "concurrency": task.concurrency.limit,
+            **_rate(task.rate),
+        }
+        for task in config.tasks.values()
+        if task.concurrency.limit is not None or task.concurrency.per_key is not None or task.rate is not None
+    )
+    return found
+
+
+def _rate(rate: Any) -> dict[str, Any]:
+    return {
+        "rate_count": rate.count if rate else None,
+        "rate_period": _seconds(rate.period if rate else None),
+    }
+
+
+def _seconds(length: timedelta | None) -> str | None:
+    return None if length is None else f"{length.total_seconds()} seconds"
+
+
+def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
+    handler = handlers.resolve(task)
+    passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
+    return {
+        "id": task.id,
+        "aliases": list(task.aliases),
+        "queue": task.queue,
+        "description": task.description,
+        "definition": task.model_dump(mode="json", exclude={"settings"}),
+        "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
+        "priority": task.priority,
+        "per_key": task.concurrency.per_key,
+        "gates": sorted(passed),
+        "retry_limit": task.retry.limit,
+        "max_queued": task.max_queued,
+        "unique_fields": _unique_fields(task, handler),
+        "unique_while": task.unique.while_ if task.unique else None,
+        "unique_period": _seconds(task.unique.period if task.unique else None),
+        "sensitive": list(task.sensitive),
+        "cron": _cron(task, handler) if task.cron else None,
+        "paused": task.paused or any(config.limits[used].paused for used in task.uses),
+    }
+
+
+def _unique_fields(task: Task, handler: handlers.Handler) -> list[str] | None:
+    if task.unique is None:
+        return None
+    return list(task.unique.fields) or list(handler.payload_model.model_fields)
+
+
+def _cron(task: Task, handler: handlers.Handler) -> dict[str, Any]:
+    assert task.cron is not None
+    # Stored as every payload is: in snake_case, with what the file says and nothing else.
+    payload = handler.payload_model.model_validate(task.cron.payload)
+    return {
+        "at": task.cron.at,
+        "timezone": task.cron.timezone,
+        "missed": task.cron.missed,
+        "window": task.cron.window.total_seconds(),
+        "overlap": task.cron.overlap,
+        "jitter": task.cron.jitter.total_seconds(),
+        "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),
+        "paused": task.cron.paused,
+    }

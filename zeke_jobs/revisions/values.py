@@ -1,0 +1,92 @@
+"""What is in force as flat values, written as people write them in jobs.yaml: the ground on which a plan compares."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from zeke_jobs.config.models import Rate
+from zeke_jobs.core.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zeke_jobs.config.models import Config, Limit, Service, Task
+
+Flat = dict[str, Any]
+#: Under these stands what handlers read: nothing in it means the same as being left out.
+_OF_HANDLERS = ("settings.", "cron.payload.")
+_SHORT = {"concurrency.limit": "concurrency", "cron.at": "cron", "unique.while_": "unique.while"}
+
+
+class Null(StrEnum):
+    """A null that somebody wrote where it means something else than leaving the key out."""
+
+    NULL = "null"
+
+
+def task(one: Task) -> Flat:
+    """A task's values by dotted key; what it leaves open is left out."""
+    return _flat(one, {"id"})
+
+
+def limit(one: Limit) -> Flat:
+    """A shared limit's values by key."""
+    return _flat(one, {"name"})
+
+
+def service(one: Service) -> Flat:
+    """A service's values by dotted key, its own settings among them."""
+    return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
+
+
+def top(config: Config) -> Flat:
+    """The values at the top of the file that no task carries."""
+    return {"migrations": list(config.migrations)} if config.migrations else {}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to who reads them: ``1`` is neither ``true`` nor ``1.0``."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    return bool(one == other)
+
+
+def _flat(one: BaseModel, without: set[str]) -> Flat:
+    pairs: dict[str, Any] = {}
+    for name in type(one).model_fields:
+        if name not in without:
+            pairs.update(_pairs(name, getattr(one, name)))
+    return {
+        _SHORT.get(key, key): _kept(value)
+        for key, value in pairs.items()
+        if key.startswith(_OF_HANDLERS) or value not in (None, "", [], {})
+    }
+
+
+def _kept(value: Any) -> Any:
+    return Null.NULL if value is None else value
+
+
+def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Rate):
+        yield key, str(value)
+    elif isinstance(value, timedelta):
+        yield key, format_duration(value)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _pairs(f"{key}.{name}", getattr(value, name))
+    elif isinstance(value, dict) and (value or not key):
+        for name, inner in value.items():
+            yield from _pairs(f"{key}.{name}" if key else str(name), inner)
+    elif isinstance(value, tuple | list):
+        yield key, list(value)
+    else:
+        yield key, value

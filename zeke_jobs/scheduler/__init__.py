@@ -1,0 +1,1 @@
+"""What periodiq drives: which ticks are due, and one job for each."""

@@ -1,0 +1,235 @@
+"""Sends what is due: reads the schedules in force, decides their ticks, writes tick and job in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import psycopg2
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.cron.calendar import parse
+from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, start_of
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+#: Two beats and a half: so long nobody may be heard of before it is said.
+SILENT_AFTER = timedelta(seconds=150)
+_CLOCK_PUT_BACK = timedelta(minutes=1)
+_NOT_SENT = {
+    "full": "full: max_queued jobs of the task are waiting",
+    "duplicate": "unique: an earlier job stands for this one",
+    "unknown": "unknown: the task left jobs.yaml at this moment",
+}
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A schedule in force and how far it has come. ``is_known`` is False until that was written down for this line."""
+
+    timetable: Timetable
+    decided_to: datetime
+    is_known: bool
+
+
+def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
+    """Decide all ticks that became due, and send their jobs. Any number of schedulers may do so at once.
+
+    ``now`` is the database's time unless it is given. What one process leaves undone, the next beat of any other does.
+
+    Raises:
+        psycopg2.Error: the database is away, or not migrated.
+        ExceptionGroup: some schedules failed, such as one whose zone this machine does not know; the others are done.
+    """
+    now = now or clock(conn)
+    decided: list[Tick] = []
+    failed: list[Exception] = []
+    for row in SQL.all(conn, "schedule/in_force", task=None):
+        try:
+            ticks = _look(conn, _read(row, now), now)
+        except (psycopg2.Error, ValueError, KeyError) as error:
+            if conn.closed:
+                raise
+            error.add_note(f"schedule of {row['task']}")
+            failed.append(error)
+        else:
+            _log(ticks, now)
+            decided += ticks
+    SQL.run(conn, "schedule/tidy")
+    if failed:
+        raise ExceptionGroup("some schedules failed", failed)
+    return decided
+
+
+def clock(conn: Connection) -> datetime:
+    """The time, by the one clock."""
+    row = SQL.one(conn, "schedule/clock")
+    assert row is not None
+    return _as_time(row["now"])
+
+
+def in_force(conn: Connection, task: str, *, now: datetime) -> InForce | None:
+    """The schedule of a task, by its canonical id."""
+    row = SQL.one(conn, "schedule/in_force", task=task)
+    return None if row is None else _read(row, now)
+
+
+def silence(conn: Connection) -> timedelta | None:
+    """How long no scheduler has got through all schedules, once that is longer than ``SILENT_AFTER``, else None.
+
+    None, too, where no task has a schedule.
+    """
+    row = SQL.one(conn, "schedule/silence")
+    if row is None or row["silence"] <= SILENT_AFTER:
+        return None
+    passed: timedelta = row["silence"]
+    return passed
+
+
+def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
+    """Write down what became of a tick."""
+    SQL.run(
+        conn,
+        "schedule/record",
+        task=tick.task,
+        scheduled_for=tick.scheduled_for,
+        outcome=tick.outcome,
+        reason=tick.reason,
+        origin=origin,
+        job=tick.job,
+    )
+
+
+def send(
+    conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
+) -> dict[str, Any]:
+    """Send one job of a schedule; the answer has ``outcome`` and ``job_id`` as ``zeke_jobs.enqueue`` gives them."""
+    options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
+    row = SQL.one(
+        conn,
+        "send/one",
+        task=timetable.task,
+        revision=None,  # the payload was checked when the revision was put in force
+        payload=encode(timetable.payload or {}),
+        options=encode({name: value for name, value in options.items() if value}),
+    )
+    assert row is not None
+    return row
+
+
+def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetime | None = None) -> Tick:
+    """Send the job of a tick, not to start before ``start``; the answer says why where there is none."""
+    sent = send(conn, timetable, tick.scheduled_for, start)
+    own = SQL.one(conn, "schedule/job", task=tick.task, tick=tick.scheduled_for)
+    if own is not None:  # just sent, or sent for this tick by somebody else
+        return replace(tick, job=own["job"])
+    return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
+
+
+def lock(conn: Connection, schedule: InForce) -> InForce:
+    """Hold a schedule until the transaction ends, and read how far it has come by now."""
+    timetable = schedule.timetable
+    line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
+    row = SQL.one(conn, "schedule/lock", task=timetable.task, decided_to=schedule.decided_to, **line)
+    assert row is not None
+    if (row["cron"], row["timezone"]) == (line["cron"], line["timezone"]):
+        return replace(schedule, decided_to=_as_time(row["decided_to"]))
+    return replace(schedule, decided_to=max(schedule.decided_to, _as_time(row["decided_to"])))
+
+
+def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
+    """Write down how far a schedule has come."""
+    SQL.run(
+        conn,
+        "schedule/advance",
+        task=timetable.task,
+        cron=str(timetable.cron),
+        timezone=timetable.zone.key,
+        decided_to=decided_to,
+        next_tick=timetable.next_after(decided_to),
+    )
+
+
+def _look(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
+    is_ahead = schedule.decided_to - now > _CLOCK_PUT_BACK
+    if schedule.is_known and not is_ahead and not due(schedule.timetable, schedule.decided_to, now):
+        return []
+    with transaction(conn):
+        SQL.all(conn, "schedule/bounds")
+        return _decide(conn, schedule, now)
+
+
+def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
+    held = lock(conn, schedule)
+    timetable, decided_to = held.timetable, held.decided_to
+    if decided_to - now > _CLOCK_PUT_BACK:
+        decided_to = now  # what was decided by the old clock is written down, and not decided again
+    ticks = due(timetable, decided_to, now)
+    done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)}
+    todo = [tick for tick in ticks if tick not in done]
+    unfinished = _unfinished(conn, timetable) if todo else None
+    decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
+    advance(conn, timetable, max([decided_to, *ticks]))
+    return decided
+
+
+def _carry_out(conn: Connection, timetable: Timetable, tick: Tick, now: datetime) -> Tick:
+    if tick.outcome == "sent":
+        tick = send_tick(conn, timetable, tick, start_of(timetable, tick.scheduled_for, now))
+    record(conn, tick)
+    return tick
+
+
+def _unfinished(conn: Connection, timetable: Timetable) -> Unfinished | None:
+    row = SQL.one(conn, "schedule/unfinished", task=timetable.task)
+    return None if row is None else Unfinished(row["job"], _as_time(row["scheduled_for"]), row["status"])
+
+
+def _read(row: dict[str, Any], now: datetime) -> InForce:
+    cron = row["cron"]
+    timetable = Timetable(
+        task=row["task"],
+        cron=parse(cron["at"]),
+        zone=ZoneInfo(cron["timezone"]),
+        missed=cron["missed"],
+        window=timedelta(seconds=cron["window"]),
+        overlap=cron["overlap"],
+        jitter=timedelta(seconds=cron["jitter"]),
+        payload=cron["payload"],
+        paused=_why_paused(row),
+    )
+    known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
+    if known:
+        return InForce(timetable, _as_time(row["decided_to"]), is_known=True)
+    # A new line, or a changed one, promises nothing for the time before it was in force.
+    begun = row["applied_on"] or now
+    return InForce(timetable, _as_time(max(begun, row["decided_to"] or begun)), is_known=False)
+
+
+def _why_paused(row: dict[str, Any]) -> str:
+    if row["paused_by"] is not None:
+        return f"paused by {row['paused_by']} since {row['paused_on']:%Y-%m-%d %H:%M} UTC"
+    return "paused in jobs.yaml" if row["cron"]["paused"] else ""
+
+
+def _as_time(value: Any) -> datetime:
+    assert isinstance(value, datetime)
+    return value
+
+
+def _log(decided: list[Tick], now: datetime) -> None:
+    log = get_logger("zeke_jobs.schedule")
+    for tick in decided:
+        if tick.outcome == "sent":
+            late = (now - tick.scheduled_for).total_seconds()
+            log.info(
+                "sent", task=tick.task, job_id=str(tick.job), scheduled_for=str(tick.scheduled_for), late=round(late, 1)
+            )
+        else:
+            log.info("skipped", task=tick.task, scheduled_for=str(tick.scheduled_for), reason=tick.reason)

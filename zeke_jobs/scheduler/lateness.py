@@ -1,0 +1,35 @@
+"""Says in the log, once for the whole fleet, when jobs of a task begin to wait longer than ``max_wait``, and when no longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.wording import span, when
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+def note(conn: Connection) -> list[dict[str, Any]]:
+    """Write down which breaches began and ended since any process last did so, log each, and return them.
+
+    However many schedulers call it, each change is one line of one of them.
+
+    Args:
+        conn: An autocommit connection.
+    """
+    changes = SQL.all(conn, "schedule/note")
+    log = get_logger("zeke_jobs.max_wait")
+    for change in changes:
+        if change["event"] == "begun":
+            log.warning(
+                "jobs wait longer than max_wait",
+                task=change["task"],
+                max_wait=span(change["max_wait"]),
+                oldest_waits=span(change["wait"]),
+            )
+        else:
+            log.info("jobs no longer wait longer than max_wait", task=change["task"], since=when(change["since"]))
+    return changes

@@ -1,0 +1,158 @@
+"""What becomes of the ticks of a schedule: pure rules, without a clock and without a database."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+    from zoneinfo import ZoneInfo
+
+    from zeke_jobs.cron.calendar import Cron
+
+Outcome = Literal["sent", "skipped"]
+
+#: A tick that was looked at within this time is not missed: one beat may be lost to a restart or to the database.
+ON_TIME = timedelta(minutes=2)
+#: periodiq wakes just before the minute (59.9 s), so a beat looks this far ahead.
+GRACE = timedelta(seconds=1)
+#: At most this many skipped ticks are written down at once, the newest; after a long absence nobody reads more.
+MOST_SKIPPED = 1000
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """What jobs.yaml says about when jobs of a task are sent.
+
+    Attributes:
+        task: Canonical id of the task.
+        cron: The cron line.
+        zone: The zone that it is read in.
+        missed: What is sent of ticks that nobody looked at in time: the ``latest``, none (``skip``), or ``all``.
+        window: How far back such ticks are looked for.
+        overlap: ``skip`` a tick while the job of an earlier one is queued or active, or ``allow`` both.
+        jitter: The job may start up to this much later than its tick.
+        payload: What the job carries.
+        paused: Why no tick is sent, in words; empty when ticks are sent.
+    """
+
+    task: str
+    cron: Cron
+    zone: ZoneInfo
+    missed: Literal["latest", "skip", "all"] = "latest"
+    window: timedelta = timedelta(days=1)
+    overlap: Literal["skip", "allow"] = "skip"
+    jitter: timedelta = timedelta(0)
+    payload: dict[str, Any] | None = None
+    paused: str = ""
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first tick after ``moment``, in UTC."""
+        return self.cron.next_after(moment, self.zone)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One tick and what became of it.
+
+    ``job`` is the job that was sent, or the one because of which none was.
+    """
+
+    task: str
+    scheduled_for: datetime
+    outcome: Outcome
+    reason: str = ""
+    job: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A job of an earlier tick that has not ended; ``status`` is ``created``, ``retry`` or ``active``."""
+
+    job: UUID
+    scheduled_for: datetime
+    status: str
+
+
+def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
+    """The ticks after ``decided_to`` that are to be decided now: none in the future, none older than the window."""
+    start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
+    return list(timetable.cron.between(start, now + GRACE, timetable.zone))
+
+
+def decide(
+    timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Unfinished | None = None
+) -> list[Tick]:
+    """What becomes of each due tick, in their order.
+
+    Several at once mean that nobody looked for a while. ``missed`` decides about those older than ``ON_TIME``, then
+    ``overlap`` about what is left. Under ``missed: all`` every one of them is sent, for that is what it asks.
+    """
+    if timetable.paused:
+        return _newest([Tick(timetable.task, at, "skipped", timetable.paused) for at in ticks])
+    decided = [
+        _judge_missed(timetable, at, ticks[-1]) if _is_missed(at, now) else Tick(timetable.task, at, "sent")
+        for at in ticks
+    ]
+    catching_up = timetable.missed == "all" and any(_is_missed(at, now) for at in ticks[:1])
+    if timetable.overlap == "skip" and not catching_up:
+        decided = _one_at_a_time(decided, unfinished)
+    return _newest(decided)
+
+
+def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
+    """Before when the tick's job must not start; None when it may start at once. The same for every scheduler."""
+    chance = Random(f"{timetable.task} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
+    start = tick + timetable.jitter * chance
+    return start if start > now else None
+
+
+def _is_missed(at: datetime, now: datetime) -> bool:
+    return now - at > ON_TIME
+
+
+def _judge_missed(timetable: Timetable, at: datetime, last: datetime) -> Tick:
+    if timetable.missed == "skip":
+        return Tick(timetable.task, at, "skipped", "missed: no scheduler looked within two minutes")
+    if timetable.missed == "latest" and at != last:
+        return Tick(timetable.task, at, "skipped", f"missed: the tick of {_shown(last)} was due by then")
+    return Tick(timetable.task, at, "sent")
+
+
+def _one_at_a_time(ticks: list[Tick], unfinished: Unfinished | None) -> list[Tick]:
+    sent = [tick.scheduled_for for tick in ticks if tick.outcome == "sent"]
+    if not sent:
+        return ticks
+    if unfinished is None:
+        chosen, job = sent[-1], None
+        reason = f"overlap: the tick of {_shown(chosen)} was due by then"
+    else:
+        chosen, job = None, unfinished.job
+        word = "active" if unfinished.status == "active" else "queued"
+        reason = f"overlap: the job of {_shown(unfinished.scheduled_for)} is {word}"
+    return [
+        tick
+        if tick.outcome == "skipped" or tick.scheduled_for == chosen
+        else replace(tick, outcome="skipped", reason=reason, job=job)
+        for tick in ticks
+    ]
+
+
+def _newest(ticks: list[Tick]) -> list[Tick]:
+    kept: deque[Tick] = deque()
+    skipped = 0
+    for tick in reversed(ticks):
+        skipped += tick.outcome == "skipped"
+        if tick.outcome == "sent" or skipped <= MOST_SKIPPED:
+            kept.appendleft(tick)
+    return list(kept)
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,1 @@
+"""The processes that `zeke-jobs up` starts, watches and restarts."""

@@ -1,0 +1,243 @@
+"""Keep a few commands running: one log for all of them, a restart when one dies, a graceful end for all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core.logs import get_logger
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Mapping, Sequence
+
+#: A command that ends with this status found its configuration wrong; starting it again would change nothing.
+CONFIGURATION = 2
+_TICK = 0.2  # seconds between two looks at the children
+_HEALTHY = 30.0  # seconds after which a start counts as a success, and the backoff begins anew
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to keep running. ``name`` is the prefix of its lines, ``ignore`` matches those that nobody wants."""
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str] | None = None
+    ignore: re.Pattern[str] | None = None
+
+
+def pause(deaths: int) -> float:
+    """Seconds before a command that died ``deaths`` times in a row is started again: 0.5, 1, 2 … 30."""
+    return float(min(_LONGEST_PAUSE, 0.5 * 2 ** max(0, deaths - 1)))
+
+
+@dataclass
+class _Child:
+    command: Command
+    process: subprocess.Popen[str] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    start_at: float | None = 0.0  # None: not to be started
+    kill_at: float | None = None  # set while it was asked to end
+    reader: threading.Thread | None = None
+
+
+@dataclass
+class Supervisor:
+    """Runs ``commands`` until it is told to stop.
+
+    A child that dies is started again after ``pause``, and what it left in its process group is ended. On
+    ``stop`` each child's main process gets SIGTERM, and SIGKILL after ``grace`` seconds. Its group gets no
+    SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now". Where
+    ``run`` itself fails, all are killed.
+
+    Args:
+        commands: What to run.
+        write: Called with a command's name and one line of its output, from one thread per command.
+        grace: Seconds from SIGTERM to SIGKILL.
+        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything; after the first ``reload``
+            that is so anyway.
+        clock: Monotonic seconds.
+    """
+
+    commands: Sequence[Command]
+    write: Callable[[str, str], None]
+    grace: float = 30.0
+    wait_for_change: bool = False
+    clock: Callable[[], float] = time.monotonic
+    status: int = 0
+    _children: list[_Child] = field(default_factory=list)
+    _leftovers: dict[int, float] = field(default_factory=dict)  # process group → when to kill it
+    _stopping: bool = False
+    _stops: int = 0  # how often stop() was called
+    _reload: bool = False
+    _held: bool = False  # nothing is started
+
+    def __post_init__(self) -> None:
+        self._children = [_Child(command) for command in self.commands]
+        self._log = get_logger("zeke_jobs.supervisor")
+
+    def run(self) -> int:
+        """Run until ``stop``, or until a command ends with a configuration error; return the exit status."""
+        try:
+            while self.step():
+                time.sleep(_TICK)
+        finally:
+            for pid in self.pids.values():
+                _signal_group(pid, signal.SIGKILL)
+        for child in self._children:
+            if child.reader is not None:
+                child.reader.join(timeout=1.0)
+        return self.status
+
+    def step(self) -> bool:
+        """Do what is due now: heed requests, reap, start, kill. False when all is over."""
+        now = self.clock()
+        self._heed(now)
+        for child in self._children:
+            self._reap(child, now)
+            if child.process is None:
+                if child.start_at is not None and child.start_at <= now and not (self._stopping or self._held):
+                    self._start(child, now)
+            elif child.kill_at is not None and child.kill_at <= now:
+                early = self._stops > 1
+                event = (
+                    "killed before its grace time was over: asked to stop again"
+                    if early
+                    else "killed after its grace time"
+                )
+                self._log.warning(event, command=child.command.name)
+                _signal_group(child.process.pid, signal.SIGKILL)
+                child.kill_at = None
+        self._end_leftovers(now)
+        return not self._stopping or bool(self._leftovers or self.pids)
+
+    def stop(self) -> None:
+        """Ask all children to end; asked again, kill them. Safe in a signal handler."""
+        self._stops += 1
+
+    def reload(self) -> None:
+        """End each child gracefully and start it again at once. Safe in a signal handler."""
+        self._reload = True
+        self._held = False
+
+    def hold(self) -> None:
+        """Start nothing before the next ``reload``: a change is being checked that a start would read, or was refused."""
+        self._held = True
+
+    def is_whole(self) -> bool:
+        """Whether all children run, and none is being restarted."""
+        return all(child.process is not None and child.kill_at is None for child in self._children) and not self._reload
+
+    def _heed(self, now: float) -> None:
+        if self._stops and not self._stopping:
+            self._stopping = True
+            self._log.info(f"stopping; what has not ended in {self.grace:g} s is killed, a second Ctrl-C does it now")
+            for child in self._children:
+                self._terminate(child, now)
+        elif self._stops > 1:
+            for child in self._children:
+                if child.kill_at is not None:
+                    child.kill_at = now
+        if self._reload and not self._stopping:
+            self.wait_for_change = True  # who has reloaded once can do it again
+            for child in self._children:
+                child.deaths, child.start_at = 0, now
+                self._terminate(child, now)
+        self._reload = False
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Name and process id of each child that runs."""
+        return {c.command.name: c.process.pid for c in self._children if c.process is not None}
+
+    def _start(self, child: _Child, now: float) -> None:
+        try:
+            child.process = subprocess.Popen(  # noqa: S603 (our own commands)
+                child.command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=None if child.command.environment is None else dict(child.command.environment),
+                start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
+            )
+        except OSError as error:  # no memory, no process left, no such program
+            seconds = self._again(child, now)
+            event = f"cannot be started, tried again in {seconds:g} s"
+            self._log.error(event, command=child.command.name, error=str(error))
+            return
+        child.started, child.start_at, child.kill_at = now, None, None
+        child.reader = threading.Thread(target=self._forward, args=(child.command, child.process), daemon=True)
+        child.reader.start()
+
+    def _forward(self, command: Command, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                if command.ignore is None or not command.ignore.search(line):
+                    with suppress(
+                        OSError
+                    ):  # who reads our output has gone; the command would stand still if we did not read
+                        self.write(command.name, line.rstrip("\n"))
+
+    def _terminate(self, child: _Child, now: float) -> None:
+        if child.process is not None:
+            child.process.terminate()
+            child.kill_at = now + self.grace
+
+    def _reap(self, child: _Child, now: float) -> None:
+        if child.process is None or (code := child.process.poll()) is None:
+            return
+        asked = child.start_at is not None or self._stopping
+        if _signal_group(child.process.pid, signal.SIGTERM):
+            self._leftovers[child.process.pid] = now + self.grace
+        child.process, child.kill_at = None, None
+        if asked:
+            return
+        if code == CONFIGURATION:
+            self._configuration_error(child)
+            return
+        if now - child.started >= _HEALTHY:
+            child.deaths = 0
+        seconds = self._again(child, now)
+        self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
+
+    def _again(self, child: _Child, now: float) -> float:
+        child.deaths += 1
+        seconds = pause(child.deaths)
+        child.start_at = now + seconds
+        return seconds
+
+    def _configuration_error(self, child: _Child) -> None:
+        if self.wait_for_change:
+            self._log.error("refused its configuration; waiting for a change", command=child.command.name)
+            return
+        self._log.error("refused its configuration; stopping", command=child.command.name)
+        self.status = CONFIGURATION
+        self.stop()
+
+    def _end_leftovers(self, now: float) -> None:
+        for group, kill_at in list(self._leftovers.items()):
+            if kill_at <= now:
+                _signal_group(group, signal.SIGKILL)
+            if kill_at <= now or not _signal_group(group, 0):
+                del self._leftovers[group]
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to what lives in a process group; False when nothing does."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

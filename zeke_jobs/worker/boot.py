@@ -1,0 +1,98 @@
+"""Boots a worker process beside dramatiq: while it waits for the database or a lock, signals are heard and the log is read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.refusal import refuse
+from zeke_jobs.errors import ConfigurationError, MigrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_AGAIN = 1.0  # seconds between attempts to reach the database
+_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; it shows no log line and takes no signal before it goes on
+_TICK = 0.05
+_LAST_MOMENT = 1.0  # seconds that a stop waits for a boot that is under way
+
+
+class Boot:
+    """One boot, in a thread of its own. What it refuses ends the process with status 2, whenever it is found.
+
+    Dramatiq's main process waits for the boot of its workers, with its signals blocked and their log unread. So ``begin`` lets
+    dramatiq go on where a boot takes long; until ``is_done``, the process claims nothing.
+
+    Args:
+        attempt: Boots, and answers whether it did: False when the database is away.
+        is_stopping: Whether the process was told to stop.
+    """
+
+    def __init__(self, attempt: Callable[[], bool], is_stopping: Callable[[], bool]) -> None:
+        self.is_done = False
+        self._attempt = attempt
+        self._is_stopping = is_stopping
+        self._is_away = False
+        self._goes_on = False  # dramatiq does, without us
+        self._refusal: SystemExit | None = None
+        self._thread = threading.Thread(target=self._run, name="boot", daemon=True)
+
+    def begin(self) -> None:
+        """Boot; return when that is done, or takes longer than dramatiq should wait.
+
+        Raises:
+            SystemExit: the database or the configuration does not fit this code.
+        """
+        self._thread.start()
+        end = time.monotonic() + _PATIENCE
+        while self._thread.is_alive() and not (self._is_away or self._is_stopping() or time.monotonic() > end):
+            self._thread.join(_TICK)
+        self._goes_on = True
+        if self._refusal is not None:
+            raise self._refusal
+
+    def end(self) -> None:
+        """Wait a moment for what is under way; where it waits for a lock or the network, it ends with the process.
+
+        Raises:
+            SystemExit: what ``begin`` did not wait for was refused.
+        """
+        self._thread.join(_LAST_MOMENT)
+        if self._refusal is not None:
+            raise self._refusal
+
+    def _run(self) -> None:
+        try:
+            while not self.is_done and not self._is_stopping():
+                self.is_done = guarded(self._attempt)
+                self._is_away = not self.is_done
+                if self._is_away:
+                    time.sleep(_AGAIN)
+        except SystemExit as refusal:
+            self._refusal = refusal
+            if self._goes_on:
+                os.kill(os.getpid(), signal.SIGTERM)  # dramatiq stops its threads, and comes to ``end``
+
+
+def guarded(step: Callable[[], bool]) -> bool:
+    """Take a step of the boot. Dramatiq would log what it raises, and run on without us.
+
+    Raises:
+        SystemExit: it failed: with status 2 where the configuration is wrong, 3 where we are.
+    """
+    try:
+        return step()
+    except (ConfigurationError, MigrationError) as error:
+        refuse(error)
+    except Exception:  # noqa: BLE001 (logged, and the process ends)
+        _fail()
+
+
+def _fail() -> NoReturn:
+    get_logger("zeke_jobs.worker").exception("could not start; please report this")
+    sys.exit(3)

@@ -1,0 +1,58 @@
+"""jobs.yaml in, Dramatiq actors out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dramatiq
+from dramatiq.actor import Actor
+
+from zeke_jobs.scheduler import beat
+from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from zeke_jobs.config.models import Config, Task
+
+
+def build(config: Config, url: str | None = None) -> JobBroker:
+    """A broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker.
+
+    Raises:
+        ConfigurationError: a handler does not fit.
+    """
+    broker = JobBroker(Runtime(config), url)
+    for task in config.tasks.values():
+        _declare(broker, task)
+    broker.process.declare = lambda task: _declare(broker, task)
+    # periodiq needs one actor at least, and this is the one that does its work.
+    Actor(
+        broker.process.executor.run,
+        broker=broker,
+        actor_name=beat.NAME,
+        queue_name=config.defaults.queue,
+        priority=0,
+        options={"periodic": beat.Beat()},
+    )
+    dramatiq.set_broker(broker)
+    return broker
+
+
+def _declare(broker: JobBroker, task: Task) -> None:
+    """Make the task's actor, unless there is one: all that governs its jobs is asked for at each job."""
+    if task.id in broker.actors:
+        return
+    options = {"periodic": beat.Shown(task.cron.at, task.cron.timezone)} if task.cron else {}
+    Actor(
+        broker.process.executor.run,
+        broker=broker,
+        actor_name=task.id,
+        queue_name=task.queue,
+        priority=0,
+        options=options,
+    )
+
+
+def attribute(task: str) -> str:
+    """The name of a task as a Python attribute: ``ingest-oneoff`` is ``ingest_oneoff``."""
+    return task.replace("-", "_").replace(".", "_")

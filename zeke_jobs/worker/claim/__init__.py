@@ -1,0 +1,1 @@
+"""Taking jobs: how many, in which order, and when to look again."""

@@ -1,0 +1,337 @@
+"""Takes jobs of one queue for this process: as many as will start soon, and none when it is told to stop."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from dramatiq.broker import Consumer
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import is_away
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
+from zeke_jobs.worker.claim.claims import JobMessage, Window
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
+from zeke_jobs.worker.finish.writer import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.process import WorkerProcess
+
+_BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
+_POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
+_POLL_ALONE = 1.0  # seconds; where no bell rings
+_SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
+_BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """What a consumer lets others know: whom to ring for.
+
+    Attributes:
+        idle: For each new job of the queue.
+        limited: For the end of a job that was counted under a limit of these tasks: it held something back.
+    """
+
+    idle: bool = False
+    limited: frozenset[str] = frozenset()
+
+
+class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
+    """Dramatiq asks it for one message after another, in a thread of its own, and acknowledges from the worker threads."""
+
+    def __init__(self, process: WorkerProcess, queue: str) -> None:
+        self._process = process
+        self._queue = queue
+        self._buffer: deque[JobMessage] = deque()
+        self._window = Window()
+        self._behind: int | None = None
+        self._handed: JobMessage | None = None  # to dramatiq, the last one
+        self._said = _Waits()
+        self._said_as = 0
+        self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
+        self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
+        self._dry_since = 0.0
+        self._patience = _POLL
+        self._until_due = _POLL
+        self._owes_look = False
+        self._asked = 0.0
+        self._pause = _PAUSE
+        self._looking: Connection | None = None  # while a look is under way
+        self._log = get_logger("zeke_jobs.consumer")
+
+    def __next__(self) -> JobMessage | None:
+        """The next claimed job, or None after waiting a moment, as while the database is away."""
+        if (message := self._next()) is not None:
+            return message
+        return self._next() if self._try_to_fill() else None
+
+    def _next(self) -> JobMessage | None:
+        admits = self._buffer and self._window.admits(self._buffer[0].claim)
+        self._handed = self._buffer.popleft() if admits else None
+        return self._handed
+
+    def _try_to_fill(self) -> bool:
+        """Claim; False after a moment while the database is away."""
+        try:
+            self._fill()
+        except BaseException as error:
+            self._doubt()
+            if not isinstance(error, Exception):
+                raise RuntimeError(f"a claim ended with {error!r}") from error  # noqa: TRY004 (dramatiq's thread would end by it)
+            if not is_away(error):
+                raise
+            # Waited out here: dramatiq, told of it, would take three seconds to come back.
+            self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
+            self._process.pool.drop_idle()
+            self._process.handler_pool.drop_idle()
+            self._said = _Waits()
+            self._process.held.wait_for_change(self._pause)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+            return False
+        self._pause = _PAUSE
+        return True
+
+    def _doubt(self) -> None:
+        # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
+        self._process.heartbeat.doubt_claims()
+        self._process.slots.doubt()
+
+    def _fill(self) -> None:
+        process = self._process
+        # What may not start yet waits for ends to be written, as a look does.
+        if self._looks and not self._owes_look and not self._buffer:
+            rang = process.doorbell.wait(self._queue, self._patience)
+            self._owes_look = True  # even if there is no room just now: the bell rings once
+            # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
+            self._looks = 1 if rang else self._looks
+        alone = process.alone
+        with process.turns.turn(process.room(in_steps=not self._buffer), alone=alone) as want:
+            if want > 0:
+                with process.pool.connection() as conn:
+                    self._looking = conn
+                    try:
+                        self._look(conn, want, alone=alone)
+                    finally:
+                        self._looking = None
+                return
+        process.held.wait_for_change(_BUSY_LOOK)
+
+    def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
+        self._asked = time.monotonic()
+        held_back = self._process.runtime.held_back
+        held_back.looking(self._queue)
+        if self._said_as != self._process.registrations:
+            self._said, self._said_as = _Waits(), self._process.registrations
+        rows, held = self._claim_alone(conn, want) if alone else self._claim(conn, want)
+        self._accept(rows)
+        if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
+            held_back.found_no_long(self._queue)
+        held_back.found(self._queue, held)
+        if held_back.is_short_of_threads():
+            self._process.give_back(self._process.slots.late(math.inf))  # others need the threads
+        self._owes_look = False
+        now = time.monotonic()
+        # Limits let something through every now and then: not said anew each time.
+        self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
+        self._held_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
+        waits = _Waits(idle=True, limited=frozenset(self._held_on))
+        if len(rows) >= want:
+            self._looks = 0
+            if now - self._dry_since > _BUSY_AFTER:
+                self._say(conn, _Waits())
+            return
+        self._dry_since = now
+        # Once it is said, look again before waiting, and twice more soon after: a send or an end that was under way may have seen
+        # nobody to ring for.
+        self._looks = self._looks + 1 if waits == self._said else 0
+        self._say(conn, waits)
+        if self._looks:
+            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
+            self._patience = min(soon, self._until_due)
+
+    def _longest_wait(self) -> float:
+        # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
+        if not self._process.doorbell.listens:
+            return _POLL_ALONE
+        # Not all queues at once: each would need a connection.
+        return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
+
+    def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
+        """What was claimed, and the tasks of which more is due that could not be."""
+        process = self._process
+        completions = process.settler.take_completions()
+        free = process.load.free()
+        self._behind = process.behind(want - free)
+        try:
+            kept = process.slots.write(claim for claim, _ in completions)
+            rows = SQL.rows(
+                conn,
+                "job/complete_and_claim",
+                worker=process.id,
+                **columns(completions),
+                queue=self._queue,
+                tasks=process.tasks(),
+                want=want,
+                free=free,
+                threads=process.load.threads,
+                ask=self._looks >= len(_SOON),
+                **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
+                **kept.columns(),
+                behind=self._behind,
+            )
+            if completions:
+                process.settler.flush_soon(completions, [job for job, number, *_ in rows if number == 0])
+        except BaseException as error:
+            process.settler.put_back(completions)
+            if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
+                raise
+            # An output that Postgres cannot store: the settler finds out which, and says so in its job.
+            self._doubt()
+            return [], (ANY,)
+        held: Sequence[str] = ()
+        self._until_due = self._longest_wait()
+        if rows and rows[-1][0] is None:
+            _, _, _, named, *_, due, now, _ = rows.pop()
+            held = [task for task in named.split(",") if task]
+            if due is not None:
+                # Not at once again, however fast a rate lets jobs through.
+                self._until_due = max(_SOON[0], min(_seconds(due, now), self._until_due))
+        if completions:
+            self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
+        return [row for row in rows if row[1]], held
+
+    def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
+        # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
+        held_back = self._process.runtime.held_back
+        for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
+            self._process.doorbell.ring(queue)
+
+    def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
+        process = self._process
+        self._until_due = self._longest_wait()
+        self._behind = None
+        rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
+        if not rows:
+            process.heartbeat.beat_soon()
+        return rows, (ANY,)
+
+    def _accept(self, rows: list[tuple[Any, ...]]) -> None:
+        process, received = self._process, time.monotonic()
+        messages = [JobMessage(row, self._queue, self._asked, received, self._behind) for row in rows]
+        for place, message in enumerate(messages):
+            try:
+                self._take_on(message)
+            except BaseException:
+                self.close()
+                for claim in (left.claim for left in messages[place:] if not left.claim.ended):
+                    process.held.discard(claim)  # so that it is doubtful at least
+                    process.settle(claim, RETURNED, frees_thread=bool(claim.order))
+                raise
+        process.give_back(process.slots.stranded())
+
+    def _take_on(self, message: JobMessage) -> None:
+        process, claim = self._process, message.claim
+        held = process.held.add(claim)
+        if held is claim:
+            starts: JobMessage | None = message
+            if claim.is_ahead:
+                starts = process.slots.wait(message)
+            else:
+                process.slots.take(claim)
+            if starts is not None:
+                process.load.take(starts.claim)
+                self._buffer.append(starts)
+        elif held.number != claim.number:
+            # It was rescued from us and came back while its earlier run still ends here.
+            self._window.passes(claim)
+            process.settle(claim, _STILL_ENDING)
+        else:
+            # The server forgot the claim in a crash; that run goes on, and the number is the same again.
+            held.marked = False
+            if claim.is_ahead:
+                process.slots.forgotten(held)
+
+    def _say(self, conn: Connection, waits: _Waits) -> None:
+        if self._said != waits:
+            process = self._process
+            if process.doorbell.listens:
+                SQL.run(
+                    conn,
+                    "worker/waits",
+                    worker=process.id,
+                    queue=self._queue,
+                    idle=waits.idle,
+                    limited=sorted(waits.limited),
+                )
+            self._said = waits
+
+    def ack(self, message: JobMessage) -> None:
+        """Give the outcome to the settler; called in the worker's thread."""
+        claim, process, outcome = message.claim, self._process, message.outcome
+        if outcome is None and (claim.started is not None or process.load.start(claim)):
+            # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
+            # a moment too late. It counts as a start: what never counts would be tried for ever.
+            error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
+            retries = claim.attempt - claim.attempt_base
+            outcome = of_exception(error, process.policy(claim.task), retries=retries)
+        if outcome is None or not process.load.end(claim):
+            process.work_done(
+                claim
+            )  # handed back before it started, or given up: its end is said, and its thread is back
+            return
+        process.settler.wait_for_room()
+        process.settle(claim, outcome, frees_thread=True)
+        # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
+        held_back = self._process.runtime.held_back
+        held_back.owe(held_back.freed_by(message.claim.task))
+        if isinstance(outcome, Completed):
+            held_back.owe((self._queue,))
+        # A claim costs the same for one job as for many: not before the threads have nothing left to begin.
+        if not self._process.load.waiting():
+            for queue in held_back.pay():
+                self._process.doorbell.ring(queue)
+
+    nack = ack
+
+    def requeue(self, messages: Iterable[JobMessage]) -> None:
+        """Hand back what was claimed and not started, as at a shutdown."""
+        for message in messages:
+            if self._process.load.end(message.claim):
+                self._process.settle(message.claim, RETURNED, frees_thread=True)
+
+    def end_look(self) -> None:
+        """End the look that is under way, as at a stop: it may wait for a lock, or for a server that is silent."""
+        conn = self._looking
+        if conn is not None:
+            self._log.warning("its last look for jobs takes too long; it is ended", queue=self._queue)
+            conn.cancel()
+
+    def close(self) -> None:
+        """Hand back what dramatiq did not take."""
+        messages, self._buffer = list(self._buffer), deque()
+        self.requeue(messages)
+        # The last one may have been lost between here and dramatiq's threads.
+        for claim in self._process.load.late([self._handed.claim] if self._handed else [], math.inf):
+            self._process.settle(claim, RETURNED)
+        self._process.give_back(self._process.slots.of_queue(self._queue))
+
+
+def _seconds(due: str, now: datetime) -> float:
+    try:
+        return (datetime.fromisoformat(due) - now).total_seconds()
+    except ValueError:
+        return math.inf  # beyond Python's calendar; the database refuses such a row

@@ -1,0 +1,51 @@
+"""What happens when a command line, or an API, imports ``zeke_jobs.actors``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeke_jobs import config
+from zeke_jobs.core import environment, logs
+from zeke_jobs.core.refusal import refuse
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.scheduler import beat
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.broker import JobBroker
+
+_COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
+
+
+def load() -> JobBroker:
+    """Read jobs.yaml, check all of it, build the broker. Opens no connection.
+
+    Raises:
+        SystemExit: with status 2, after the diagnostics, where a command line was given something wrong.
+        ConfigurationError: the same where some other program imports the actors.
+    """
+    try:
+        if _is_command_line():
+            logs.configure()
+            if _name() == "periodiq":
+                beat.obey_signals()  # from the very start, also as PID 1
+            environment.check()
+            url: str | None = environment.database_url()
+        else:
+            url = environment.database_url_or_none()
+        return builder.build(config.load(environment.config_path()), url)
+    except ConfigurationError as error:
+        if not _is_command_line():
+            raise
+        refuse(error)
+
+
+def _is_command_line() -> bool:
+    return _name() in _COMMAND_LINES
+
+
+def _name() -> str:
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name

@@ -1,0 +1,1 @@
+"""How an attempt ends, and writing that down until the database has it."""

@@ -1,0 +1,229 @@
+"""Writes how attempts ended, in batches, until the database has them."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import is_away
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.outcome import Completed
+from zeke_jobs.worker.finish.writer import EndingWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from uuid import UUID
+
+    from zeke_jobs.postgres.pool import Pool
+    from zeke_jobs.worker.claim.claims import Claim, HeldClaims
+    from zeke_jobs.worker.claim.slots import Slots
+    from zeke_jobs.worker.finish.outcome import Ended
+    from zeke_jobs.worker.finish.writer import Completion, Ending
+
+_MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
+_BATCH = 500
+_GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
+_FLUSH_GRACE = 0.02  # seconds in which more completions may share a flush
+_LONGEST_PAUSE = 2.0
+_LOOK = 0.5  # seconds between two looks whether there is anything to wait for
+
+
+class Settler:
+    """The outcomes that are not written yet, and a thread that writes those which no consumer takes along with a claim.
+
+    A consumer commits completions without waiting for the disk, so that no limit is locked during a flush; the thread flushes
+    them a moment later, many at once. A job counts as held until its outcome is on disk: should the server crash in between,
+    its completion is written again.
+    """
+
+    def __init__(
+        self, pool: Pool, held: HeldClaims, slots: Slots, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.writer = EndingWriter()
+        self._pool = pool
+        self._held = held
+        self._slots = slots
+        self._is_stopping = is_stopping
+        self._waiting: list[Ending] = []
+        self._unflushed: list[Ending] = []
+        self._waiting_since = self._unflushed_since = 0.0
+        self._wakes_at = math.inf  # monotonic seconds; when the thread looks by itself
+        self._condition = threading.Condition()
+        self._completed: Counter[str] = Counter()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
+        self._log = get_logger("zeke_jobs.settler")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, claim: Claim, outcome: Completed | Ended) -> None:
+        """Hand over an outcome."""
+        with self._condition:
+            self._waiting.append((claim, outcome))
+            if len(self._waiting) == 1:
+                self._waiting_since = time.monotonic()
+                self._wake_by(self._waiting_since + _GRACE)
+
+    def wait_for_room(self) -> None:
+        """Return when not so many outcomes wait any more, as while the database is away; at once when the process stops.
+
+        For worker threads, which would fill the memory. What they have done is held here anyway; nobody else need wait for it.
+        """
+        if len(self._waiting) < _MOST_WAITING:
+            return
+        with self._condition:
+            while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
+                self._condition.wait(_LOOK)
+
+    def say_soon(self) -> None:
+        """What is kept of slots has changed, and perhaps no end will be written soon."""
+        with self._condition:
+            if self._slots.has_unsaid() and not self._waiting:
+                self._waiting_since = time.monotonic()
+                self._wake_by(self._waiting_since + _GRACE)
+
+    def waiting(self) -> list[Ending]:
+        """The outcomes that are not written and on disk yet."""
+        with self._condition:
+            return [*self._waiting, *self._unflushed]
+
+    def take_completions(self) -> list[Completion]:
+        """Completions for a consumer to write along with its next claim; ``flush_soon`` or ``put_back`` must follow."""
+        with self._condition:
+            taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
+            if len(taken) == len(self._waiting):
+                self._waiting = []
+            else:
+                gone = {id(outcome) for _, outcome in taken}
+                self._waiting = [one for one in self._waiting if id(one[1]) not in gone]
+            return taken
+
+    def put_back(self, endings: Sequence[Ending]) -> None:
+        """They could not be written; they come first next time."""
+        with self._condition:
+            self._waiting[:0] = endings
+            self._waiting_since = 0.0
+            self._condition.notify_all()
+
+    def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+        """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
+        if lost:
+            self.written([one for one in endings if one[0].id in lost], lost)
+        for claim, _ in endings:
+            claim.written = True
+        with self._condition:
+            if not self._unflushed:
+                self._unflushed_since = time.monotonic()
+                self._wake_by(self._unflushed_since + _FLUSH_GRACE)
+            self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
+
+    def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
+        """They are in the database, but for the ``lost``, which were no longer ours."""
+        for claim, outcome in endings:
+            claim.written = True
+            if claim.id in lost:
+                self._say_lost(claim, outcome)
+            elif isinstance(outcome, Completed):
+                self._completed[claim.task] += 1
+            self._held.discard(claim)
+
+    def say_completed(self) -> None:
+        """Log how many jobs completed since the last time. One line for all: failures have lines of their own."""
+        completed, self._completed = self._completed, Counter()
+        if completed:
+            self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
+
+    def close(self, timeout: float) -> None:
+        """Write what waits and stop; gives up after ``timeout`` seconds, when other processes rescue the jobs."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self._thread.join(timeout)
+        self.say_completed()
+        if self._thread.is_alive():
+            self._log.error("outcomes not written; the jobs will run again elsewhere", count=len(self._waiting))
+
+    def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        except BaseException:
+            # A process that cannot say how jobs ended must not go on: without it, its jobs are rescued.
+            self._log.exception("outcomes can no longer be written; this process ends, please report it")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise
+
+    def _write_until_closed(self) -> None:
+        pause = 0.05
+        while (work := self._next()) is not None:
+            batch, unflushed = work
+            left = {id(one[0]): one for one in batch}  # parts come in another order than the batch
+            try:
+                with self._pool.connection() as conn:
+                    if unflushed:
+                        SQL.run(conn, "job/flush")
+                        self.written(unflushed)
+                        unflushed = []
+                    kept = self._slots.write(claim for claim, _ in batch)
+                    if kept.counts:
+                        SQL.run(conn, "limits/keep", worker=self.writer.worker, **kept.columns())
+                    for part in self.writer.write(conn, batch):
+                        self.written(*part)
+                        for claim, _ in part[0]:
+                            left.pop(id(claim), None)
+            except psycopg2.Error as error:
+                if not is_away(error):
+                    raise
+                batch = [*unflushed, *left.values()]
+                self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
+                self._pool.drop_idle()
+                self._slots.doubt()
+                self.put_back(batch)
+                time.sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+                continue
+            pause = 0.05
+
+    def _wake_by(self, when: float) -> None:
+        # While the thread waits for something that is due sooner, it need not be told: a waking costs the others the interpreter.
+        if when < self._wakes_at:
+            self._condition.notify_all()
+
+    def _next(self) -> tuple[list[Ending], list[Ending]] | None:
+        """What to write now, and what to flush; None when closing and all is done."""
+        with self._condition:
+            while True:
+                now = time.monotonic()
+                write_in = self._waiting_since + _GRACE - now if self._waiting or self._slots.has_unsaid() else None
+                flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
+                if self._closing or len(self._waiting) >= _BATCH:
+                    write_in = flush_in = 0.0
+                waits = [seconds for seconds in (write_in, flush_in) if seconds is not None]
+                if waits and min(waits) <= 0:
+                    break
+                self._wakes_at = now + min(waits, default=math.inf)
+                self._condition.wait(min(waits, default=None))
+            batch: list[Ending] = []
+            if write_in is not None and write_in <= 0:
+                batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            unflushed, self._unflushed = self._unflushed, []
+            self._condition.notify_all()
+            return (batch, unflushed) if batch or unflushed or self._slots.has_unsaid() or not self._closing else None
+
+    def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
+        self._log.warning(
+            "the job is no longer ours; its outcome changes nothing",
+            task=claim.task,
+            job_id=str(claim.id),
+            claim=claim.number,
+            outcome="completed" if isinstance(outcome, Completed) else outcome.how,
+        )

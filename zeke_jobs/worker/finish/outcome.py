@@ -1,0 +1,154 @@
+"""How an attempt ends: from what the handler did or raised to one value that the settler writes."""
+
+from __future__ import annotations
+
+import json
+import random
+import traceback
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from zeke_jobs.core import bounds
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.errors import Defer, InvalidPayload, Reject
+from zeke_jobs.errors import Retry as RetryRequested
+from zeke_jobs.payload import json_text
+from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, TimedOut
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from zeke_jobs.config.models import Retry
+
+_LONGEST_TRACEBACK = 16_000  # characters; the innermost frames, at the end, tell most
+_LONGEST_MESSAGE = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The handler returned; ``output`` is JSON text."""
+
+    output: str = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it."""
+
+    how: Literal["retry", "deferred", "returned", "failed", "cancelled"]
+    delay: float | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """There is nothing left to write: ``ctx.complete`` did it, or the claim is no longer ours."""
+
+
+Outcome = Completed | Ended | Settled
+RETURNED = Ended("returned")
+
+
+def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
+    """Seconds before the ``retry``-th retry (from 1): exponential, capped, moved at random by the policy's jitter.
+
+    ``chance`` in 0 … 1 stands for the random number, in tests.
+    """
+    longest = policy.max_delay.total_seconds()
+    # 2.0 ** 2000 is an OverflowError: no delay grows past a factor of 2**64 anyway.
+    growth = policy.factor ** min(retry - 1, 64) if policy.factor > 1 else policy.factor ** (retry - 1)
+    seconds = min(longest, policy.delay.total_seconds() * growth)
+    moved = seconds * (1 + policy.jitter * (2 * (random.random() if chance is None else chance) - 1))  # noqa: S311
+    return min(longest, max(0.0, moved))
+
+
+def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
+    """What becomes of a job whose handler raised ``error`` after ``retries`` retries.
+
+    An exception that does not say what it should, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
+    the job with those words: without an end it would be run again and again.
+    """
+    try:
+        return _of_exception(error, policy, retries)
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; it ends in the job's row)
+        reason = (
+            f"{type(error).__name__} does not say what becomes of the job: {type(broken).__name__}: {text_of(broken)}"
+        )
+        described = {**describe(broken), "type": type(error).__name__, "message": reason}
+        return Ended("failed", reason=reason, error=described)
+
+
+def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
+    match error:
+        case Defer():
+            # Again: its class may have set it behind Defer's back.
+            if isinstance(error.until, datetime):
+                return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
+            return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+        case Cancelled():
+            return Ended("cancelled", reason=text_of(error))
+        case Reject() | InvalidPayload():
+            return Ended("failed", reason=text_of(error), error=describe(error))
+        case Interrupt() if not isinstance(error, TimedOut):
+            return RETURNED
+    if retries >= limit_of(error, policy):
+        return Ended("failed", reason=text_of(error) or None, error=describe(error))
+    delay = backoff(policy, retries + 1)
+    if isinstance(error, RetryRequested) and error.delay is not None:
+        delay = bounds.delay("delay", error.delay).total_seconds()
+    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
+
+
+def of_shutdown(policy: Retry, *, retries: int) -> Ended:
+    """What becomes of a job that its worker's stop ends after ``retries`` retries: it counts like any other attempt."""
+    reason = "the worker stopped before the job had ended"
+    if retries < policy.limit:
+        return Ended("retry", delay=0.0, reason=reason)
+    reason += "; no retries left"
+    return Ended("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
+
+
+def limit_of(error: BaseException, policy: Retry) -> int:
+    """How many retries a job has whose handler raised ``error``."""
+    limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None
+    return limit if isinstance(limit, int) else policy.limit
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as stored with the attempt: type, message, traceback (code lines, never values of variables)."""
+    frames = error.__traceback__
+    # The way from the engine to the handler is always the same, and tells nobody anything.
+    while frames is not None and frames.tb_next is not None and _is_engine(frames):
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    described: dict[str, Any] = {
+        "type": type(error).__name__,
+        "message": text_of(error),
+        "traceback": redact(_storable("".join(lines)))[-_LONGEST_TRACEBACK:],
+    }
+    if isinstance(error, Reject) and error.details is not None:
+        try:
+            described["details"] = json.loads(redact(json_text.encode(error.details)))
+        except json_text.UnfitForJson as unfit:
+            described["details"] = f"not JSON: {unfit}"
+    return described
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, cut to a length and to characters that Postgres can store."""
+    try:
+        return redact(_storable(str(error)))[:_LONGEST_MESSAGE]
+    except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
+        return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
+
+
+def _is_engine(frame: TracebackType) -> bool:
+    return str(frame.tb_frame.f_globals.get("__name__")).startswith(("zeke_jobs.", "contextlib"))
+
+
+def _storable(text: str) -> str:
+    # jsonb refuses NUL and lone surrogates; an error must never be lost to its own text.
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()

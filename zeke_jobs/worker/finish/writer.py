@@ -1,0 +1,134 @@
+"""Writes how attempts ended: what can go together in one statement, the rest one by one, and nothing at the cost of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import DataError, IntegrityError
+from psycopg2.errors import ProgramLimitExceeded
+from psycopg2.extras import Json
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, describe, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.claim.claims import Claim
+
+    Ending = tuple[Claim, Completed | Ended]
+    Completion = tuple[Claim, Completed]
+    Written = tuple[list[Ending], set[UUID]]
+
+# A value's own fault: psycopg2 refuses NUL with a ValueError, Postgres a time beyond its calendar, or what is too large. Whatever
+# else goes wrong says nothing about how a job ended.
+_UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
+
+
+class EndingWriter:
+    """``worker`` is the process that holds the claims, ``revision`` the one that it runs by."""
+
+    def __init__(self) -> None:
+        self.worker: UUID | None = None
+        self.revision = 0
+        self._log = get_logger("zeke_jobs.settler")
+
+    def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
+        """Write a batch part by part; yields each part with the ids in it that were no longer ours.
+
+        Raises:
+            psycopg2.Error: the database is away (``postgres.is_away``); what was not yielded may not be written.
+        """
+        completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
+        endings = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Ended)]
+        if completions:
+            yield from self._complete_all(conn, completions)
+        returned = [one for one in endings if one[1] is RETURNED and one[0].started is None]
+        if len(returned) > 1:
+            given = self._give_back(conn, [claim for claim, _ in returned])
+            done = [one for one in returned if one[0].id in given]
+            yield list(done), set()
+            endings = [one for one in endings if one not in done]
+        for claim, outcome in endings:
+            yield [(claim, outcome)], self._finish_alone(conn, claim, outcome)
+
+    def _complete_all(self, conn: Connection, completions: list[Completion]) -> Iterator[Written]:
+        try:
+            lost = self._complete(conn, completions)
+        except _UNFIT:
+            # One output that Postgres cannot store must not take the others with it.
+            for one in completions:
+                yield [one], self._complete_alone(conn, one)
+        else:
+            yield list(completions), lost
+
+    def _give_back(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
+        given = SQL.all(
+            conn,
+            "job/give_back",
+            worker=self.worker,
+            ids=[claim.id for claim in claims],
+            claims=[claim.number for claim in claims],
+        )
+        return {row["id"] for row in given}
+
+    def _complete(self, conn: Connection, batch: list[Completion]) -> set[UUID]:
+        ours = {row["id"] for row in SQL.all(conn, "job/complete", worker=self.worker, **columns(batch))}
+        lost = {claim.id for claim, _ in batch} - ours
+        if lost:
+            # A connection that broke after a commit leaves open whether it was one.
+            claims = {claim.id: claim.number for claim, _ in batch if claim.id in lost}
+            written = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
+            lost -= {row["id"] for row in written}
+        return lost
+
+    def _complete_alone(self, conn: Connection, one: Completion) -> set[UUID]:
+        try:
+            return self._complete(conn, [one])
+        except _UNFIT as error:
+            return self._finish_alone(conn, one[0], _unstorable("the output", error))
+
+    def _finish_alone(self, conn: Connection, claim: Claim, outcome: Ended) -> set[UUID]:
+        try:
+            ours = self._finish(conn, claim, outcome)
+        except _UNFIT as error:
+            self._log.exception("how a job ended could not be stored", task=claim.task, job_id=str(claim.id))
+            ours = self._finish(conn, claim, _unstorable("how it ended", error))
+        return set() if ours else {claim.id}
+
+    def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
+        row = SQL.one(
+            conn,
+            "job/finish",
+            worker=self.worker,
+            id=claim.id,
+            claim=claim.number,
+            outcome=outcome.how,
+            after=claim.after,
+            delay=outcome.delay,
+            until=outcome.until,
+            reason=outcome.reason,
+            error=None if outcome.error is None else Json(outcome.error),
+            revision=self.revision,
+            took=claim.took,
+        )
+        return row is not None and bool(row["ours"])
+
+
+def _unstorable(what: str, error: Exception) -> Ended:
+    return Ended("failed", reason=f"{what} could not be stored: {text_of(error).strip()}", error=describe(error))
+
+
+def columns(batch: Sequence[Completion]) -> dict[str, Any]:
+    """Completions as the parallel arrays that SQL takes."""
+    return {
+        "ids": [claim.id for claim, _ in batch],
+        "claims": [claim.number for claim, _ in batch],
+        "after": [claim.after or 0.0 for claim, _ in batch],
+        "took": [claim.took for claim, _ in batch],
+        "results": [outcome.output for _, outcome in batch],
+    }

@@ -1,0 +1,78 @@
+"""Ends what handlers started and left behind: processes, and threads for which Python would wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from zeke_jobs.core.logs import get_logger
+
+_GRACE = 1.0  # seconds from SIGTERM to SIGKILL
+_LOOK = 0.02
+
+
+def end_children() -> int:
+    """End the processes below this one, also those that take no notice of SIGTERM; answers how many there were.
+
+    What has left this process's tree before, as a daemon does, is not found; nor is anything on a system without /proc. It ends
+    with the container, the systemd unit or the process group that ``zeke-jobs up`` keeps.
+    """
+    found = _below(os.getpid())
+    _signal(found, signal.SIGTERM)
+    end = time.monotonic() + _GRACE
+    while (left := found & _all().keys()) and time.monotonic() < end:
+        time.sleep(_LOOK)
+    # What was forked meanwhile, too.
+    _signal(left | _below(os.getpid()), signal.SIGKILL)
+    return len(found)
+
+
+def end_within(seconds: float) -> None:
+    """End this process after so many seconds, whatever still runs in it, and what it started with it.
+
+    Python itself would wait at its end for every thread that is no daemon, and multiprocessing for every child.
+    """
+
+    def end() -> None:
+        time.sleep(seconds)
+        get_logger("zeke_jobs.worker").warning("ended, although something goes on that does not end by itself")
+        end_children()
+        os._exit(0)
+
+    threading.Thread(target=end, name="end", daemon=True).start()
+
+
+#: A process: its id, and when it started (clock ticks since boot), for ids are used again.
+_Process = tuple[int, str]
+
+
+def _all() -> dict[_Process, int]:
+    """The processes of this machine that have not ended, each with its parent's id."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent, *rest = path.read_text(errors="replace").rpartition(")")[2].split()
+            if state not in "ZX":
+                found[int(path.parent.name), rest[17]] = int(parent)
+    return found
+
+
+def _below(pid: int) -> set[_Process]:
+    parents = _all()
+    found: set[_Process] = set()
+    above = {pid}
+    while above:
+        new = {process for process, parent in parents.items() if parent in above} - found
+        found |= new
+        above = {child for child, _ in new}
+    return found
+
+
+def _signal(processes: set[_Process], number: signal.Signals) -> None:
+    for pid, _ in processes & _all().keys():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)

@@ -1,0 +1,1 @@
+"""What goes on beside the jobs: proving life, returning lost jobs, cleaning up."""

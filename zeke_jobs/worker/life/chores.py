@@ -1,0 +1,26 @@
+"""What a heartbeat finds to do that may take long: what was set for a time ends, jobs follow their tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.revisions import applying, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from psycopg2.extensions import connection as Connection
+
+NAMES = frozenset({"revert", "gather"})
+"""Those of the heartbeat's chores that are done here."""
+
+
+def do(conn: Connection, names: Collection[str]) -> None:
+    """Do those of ``NAMES``. Several processes may: whoever comes first does it."""
+    log = get_logger("zeke_jobs.chores")
+    if "revert" in names:
+        applying.revert_and_say(conn, log)
+    if "gather" in names:
+        for moved in rows.gather(conn):
+            log.info("jobs follow their task", **moved)

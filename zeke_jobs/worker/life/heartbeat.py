@@ -1,0 +1,257 @@
+"""Proves that this process lives, learns what was decided elsewhere, and returns the jobs of processes that are lost."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core import environment
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.pool import Pool, is_away
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import boot
+from zeke_jobs.scheduler import dispatch
+from zeke_jobs.worker.life import chores, rescue, retention
+from zeke_jobs.worker.life.background import Aside
+from zeke_jobs.worker.run.interrupts import Cancelled, Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.process import WorkerProcess
+
+BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
+_TICK = 0.1  # seconds; how exactly timeouts are kept
+_BREATH = 0.005  # seconds between two looks that the doorbell asks for: whoever may connect may ring it
+_WATCH = 1.0  # seconds between looks at running jobs, only while there are some
+_MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
+_TRIM_AFTER = 10.0
+_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
+_LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
+_SILENCE = 60.0  # seconds between looks whether a scheduler still beats
+_DOUBT = 60.0  # seconds in which a claim whose answer was lost may still come about
+_LAST_WORDS = 5.0  # seconds for what is under way at shutdown; then the server takes it back
+_SUMMARY = 10.0  # seconds between lines about what completed
+
+
+class Heartbeat:
+    """A thread that ticks. Time here is monotonic and only for waiting; the database decides who is late."""
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
+        self._every = environment.heartbeat()
+        self.lost_after = self._every * BEATS_TO_LOSS
+        self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
+        self._proved = self._alive_since = time.monotonic()
+        self._next_beat = 0.0
+        self._next_watch = 0.0
+        self._next_look = 0.0
+        self._next_summary = 0.0
+        self._next_silence = self._proved + _SILENCE
+        self._woken = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._log = get_logger("zeke_jobs.heartbeat")
+        self._refused = 0
+        self._doubt_until = 0.0
+        self._follower = Aside(process.url, "revision")
+        self._retention = Aside(process.url, "retention")
+        # Not all processes of a fleet at once, which boot at once.
+        self._next_purge = self._proved + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
+        self._chores = Aside(process.url, "chores")
+
+    def start(self) -> None:
+        """Start ticking."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop ticking, and let end what was begun beside it."""
+        self._closing = True
+        self._woken.set()
+        asides = (self._follower, self._retention, self._chores)
+        for aside in asides:
+            aside.close()
+        end = time.monotonic() + _LAST_WORDS
+        for thread in (self._thread, *asides):
+            thread.join(max(0.0, end - time.monotonic()))
+        self._pool.close()
+
+    def look_soon(self) -> None:
+        """Another revision is in force: follow it at the next tick."""
+        self._next_look = 0.0
+
+    def watch_soon(self) -> None:
+        """Say which handlers have started at the next tick."""
+        self._next_watch = 0.0
+
+    def watch_now(self) -> None:
+        """Somebody cancels a job, perhaps one of ours that has not started: look before it does."""
+        self._next_watch = 0.0
+        self._woken.set()
+
+    def beat_soon(self) -> None:
+        """Suspects are there to be run, or are no more: ask at the next tick whether to run alone."""
+        self._next_beat = 0.0
+
+    def doubt_claims(self) -> None:
+        """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
+        self._doubt_until = time.monotonic() + _DOUBT
+
+    def is_in_doubt(self) -> bool:
+        """Whether the database may have given us jobs that we do not know of."""
+        return time.monotonic() < self._doubt_until
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
+        return self.is_fresh() and claim.asked >= self._alive_since
+
+    def is_fresh(self) -> bool:
+        """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""
+        return time.monotonic() - self._proved < self.lost_after
+
+    def _run(self) -> None:
+        while not self._closing:
+            if self._woken.wait(_TICK):
+                self._woken.clear()
+                time.sleep(_BREATH)
+            now = time.monotonic()
+            try:
+                if now >= self._next_beat:  # first: whatever fails behind it keeps nobody from living
+                    self._next_beat = now + self._every
+                    with self._pool.connection() as conn:
+                        self.beat(conn)
+                for job, interrupt in self._process.interrupts.tick():
+                    self._process.give_up(job, interrupt)
+                self._process.hand_back()
+                if now >= self._next_look:
+                    self._next_look = now + (_LONG_LOOK if self._process.doorbell.listens else _LOOK)
+                    with self._pool.connection() as conn:
+                        self.look(conn)
+                if now >= self._next_watch and len(self._process.held):
+                    self._next_watch = now + _WATCH
+                    with self._pool.connection() as conn:
+                        self.watch(conn)
+            except Exception as error:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
+                if not is_away(error):
+                    self._log.exception("heartbeat failed")
+                    continue
+                self._log.warning("no heartbeat: the database is away", error=str(error).strip())
+                self._pool.drop_idle()
+                self._process.handler_pool.drop_idle()
+                self._next_beat = now + 1.0
+
+    def beat(self, conn: Connection) -> None:
+        """One heartbeat: prove life, and do what there is to do beside it."""
+        process = self._process
+        sent = time.monotonic()
+        row = SQL.one(
+            conn,
+            "worker/heartbeat",
+            worker=process.id,
+            busy=len(process.held),
+            revision=process.runtime.revision,
+            stopping=process.stopping,
+        )
+        assert row is not None
+        if not row["alive"]:
+            # We were frozen, or cut off. Others have our jobs; nothing of what still runs here can commit.
+            self._log.warning("taken for dead; what is running here is lost and stopped")
+            process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
+            process.register(conn)
+            process.give_back(process.slots.lose(process.held.all()))
+            process.settler.say_soon()
+            process.doorbell.ring_all()  # and each consumer says anew that it waits
+            self._alive_since = time.monotonic()
+        self._proved = sent
+        process.alone = row["alone"]
+        if row["revision"] > process.runtime.revision:
+            self._next_look = 0.0
+        self._do(row["chores"] or (), conn)
+        if self.is_in_doubt():
+            rescue.disown(conn, process.id, process.held, self._log)
+        if sent >= self._next_summary:
+            self._next_summary = sent + _SUMMARY
+            process.settler.say_completed()
+        if sent >= self._next_silence:
+            self._next_silence = sent + _SILENCE
+            self._warn_of_silence(conn)
+        if sent >= self._next_purge and self._retention.start(retention.take_turn):
+            self._next_purge = sent + retention.EVERY
+        process.pool.trim(keep=1, older_than=_TRIM_AFTER)
+        process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
+
+    def look(self, conn: Connection) -> None:
+        """Follow the revision in force, beside the heartbeat: that imports handlers, which is anybody's code."""
+        number = boot.latest_number(conn)
+        if number > self._process.runtime.revision and number != self._refused:
+            self._follower.start(lambda conn, _: self.follow(conn))
+
+    def follow(self, conn: Connection) -> None:
+        """Run by the revision in force, from the next job on; say in the worker's row when it does not fit this code."""
+        process = self._process
+        number = boot.latest_number(conn)
+        try:
+            latest = boot.load_latest(conn)
+            if latest is None:
+                return
+            process.put_in_force(latest[1], latest[0])
+        except ConfigurationError as error:
+            self._refused = number
+            SQL.run(conn, "fleet/refusal", worker=process.id, refusal=str(error))
+            self._log.error(
+                "the revision in force does not fit this process's code; the last one stays",
+                revision=number,
+                error=str(error),
+            )
+            return
+        process.runtime.file_revision = boot.file_revision(conn, process.runtime.file_revision)
+        process.register(conn)
+        self._log.info("running by a new revision", revision=latest[0])
+        unserved = sorted(set(latest[1].queues) - set(process.queues))
+        if unserved:
+            self._log.warning("not consumed by this process before a restart", queues=unserved)
+
+    def _do(self, found: Sequence[str], conn: Connection) -> None:
+        """What the database says there is to do. Whoever comes first does it."""
+        if "rescue" in found and rescue.rescue(conn, self._log):
+            self.beat_soon()  # one of us makes itself empty for what was rescued
+        if "expire" in found:
+            rescue.expire(conn, self._log)
+        if ours := chores.NAMES.intersection(found):
+            self._chores.start(lambda conn, _: chores.do(conn, ours))
+
+    def _warn_of_silence(self, conn: Connection) -> None:
+        silence = dispatch.silence(conn)
+        if silence is not None:
+            minutes = round(silence.total_seconds() / 60, 1)
+            self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
+
+    def watch(self, conn: Connection) -> None:
+        """Say which handlers have started, and stop those whose jobs were cancelled."""
+        process = self._process
+        now = time.monotonic()
+        started = [
+            claim
+            for claim in process.held.all()
+            if claim.started is not None and not claim.marked and now - claim.started > _MARK_AFTER
+        ]
+        if started:
+            SQL.all(
+                conn,
+                "job/mark_started",
+                worker=process.id,
+                ids=[claim.id for claim in started],
+                claims=[claim.number for claim in started],
+                after=[claim.after for claim in started],
+            )
+            for claim in started:
+                claim.marked = True
+        for row in SQL.all(conn, "job/cancelling", worker=process.id):
+            if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
+                self._next_watch = 0.0  # its claim, or its thread, is on the way: look again at the next tick

@@ -1,0 +1,57 @@
+"""Removes finished jobs whose time is over, one process of the fleet at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+EVERY = 60.0  # seconds
+_BATCH = 1_000  # jobs; some 15 ms
+
+
+def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
+    """Purge, unless another process has done so within the last minute; returns how many jobs were removed."""
+    if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
+        return 0
+    SQL.run(conn, "lease/forget")
+    SQL.run(conn, "audit/forget")
+    count = purge(conn, stop)
+    if count:
+        get_logger("zeke_jobs.retention").info("purged", count=count)
+    return count
+
+
+def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
+    """Remove the jobs of each task that ended longer ago than its ``keep`` says, and what the history has had for ninety days.
+
+    Each batch commits by itself. A job that somebody holds at that moment is left for the next time.
+
+    Args:
+        conn: An autocommit connection.
+        stop: Asked after each batch whether to end.
+        batch: Jobs to remove at once.
+
+    Returns:
+        How many jobs were removed.
+    """
+    total = 0
+    for overdue in SQL.all(conn, "retention/overdue"):
+        reached = "-infinity"
+        while not stop():
+            row = SQL.one(conn, "retention/purge", after=reached, limit=batch, **overdue)
+            assert row is not None
+            total += row["purged"]
+            if row["purged"] < batch:
+                break
+            reached = row["reached"]
+            SQL.run(conn, "retention/take_turn", seconds=EVERY, again=True)
+    while not stop() and SQL.run(conn, "retention/forget", limit=batch) == batch:
+        pass
+    return total

@@ -1,0 +1,84 @@
+"""Counts attempts in worker processes: Dramatiq's own metrics, told what our outcomes mean, and ours beside them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.middleware import prometheus
+
+from zeke_jobs.core import environment
+from zeke_jobs.core.refusal import refuse
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.metrics import exposition
+from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
+from zeke_jobs.worker.finish.outcome import Completed, Ended
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.claim.claims import JobMessage
+
+_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
+    """Dramatiq's middleware, with a folder and an address of this command's own.
+
+    Dramatiq's own puts all commands of a machine into one folder, listens on all interfaces, and sees no failure, for an attempt
+    of ours ends in an outcome and not in an exception.
+    """
+
+    @property
+    def forks(self) -> list[Any]:
+        """One process beside the workers answers for all of them."""
+        return [exposition.run]
+
+    def after_process_boot(self, broker: Any) -> None:
+        """Make the metrics, in files that the exposition reads. Ends the process with status 2 where there can be none."""
+        try:
+            prometheus.DB_PATH = str(exposition.prepare())
+        except OSError as error:  # dramatiq would log it, and then every job for which nothing is counted
+            refuse(
+                ConfigurationError(f"expected a folder for metrics, got: {error}\n  help: unset {environment.METRICS}")
+            )
+        super().after_process_boot(broker)
+        import prometheus_client as prom
+
+        self._process = broker.process
+        registry = prom.CollectorRegistry()
+        self._attempts = prom.Counter(ATTEMPTS.name, ATTEMPTS.help, ATTEMPTS.labels, registry=registry)
+        self._seconds = prom.Histogram(
+            ATTEMPT_SECONDS.name, ATTEMPT_SECONDS.help, ATTEMPT_SECONDS.labels, registry=registry, buckets=_BUCKETS
+        )
+        self._lost = prom.Gauge(THREADS_LOST.name, THREADS_LOST.help, registry=registry, multiprocess_mode="livesum")
+
+    def after_process_message(
+        self, broker: Any, message: JobMessage, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Count an attempt by its outcome."""
+        outcome, labels = _word(message), (message.queue_name, message.actor_name)
+        failed = outcome in {"retry", "failed"}
+        told = exception or (Failed() if failed else None)
+        super().after_process_message(broker, message, result=result, exception=told)
+        if outcome == "retry":
+            self.total_retried_messages.labels(*labels).inc()
+        elif outcome == "failed":
+            self.total_rejected_messages.labels(*labels).inc()
+        task = (message.actor_name, message.queue_name)
+        self._attempts.labels(*task, outcome).inc()
+        if message.claim.started is not None:
+            self._seconds.labels(*task).observe(time.monotonic() - message.claim.started)
+        self._lost.set(self._process.load.lost)
+
+
+class Failed(Exception):
+    """What Dramatiq is told where an attempt failed; nobody raises it."""
+
+
+def _word(message: JobMessage) -> str:
+    match message.outcome:
+        case Completed():
+            return "completed"
+        case Ended(how=how):
+            return how
+    # Settled: by ctx.complete, or the job went elsewhere before its handler began.
+    return "returned" if message.claim.started is None or message.claim.given_up else "completed"

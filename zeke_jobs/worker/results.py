@@ -1,0 +1,63 @@
+"""Dramatiq's view of outputs: ``message.get_result()`` for jobs of this broker."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, Results, ResultTimeout
+
+from zeke_jobs.client import listening, reading
+from zeke_jobs.client.options import as_id
+from zeke_jobs.errors import JobNotFound
+
+if TYPE_CHECKING:
+    from dramatiq import Broker
+    from dramatiq.message import Message, MessageProxy
+
+_DEFAULT_TIMEOUT = 10_000  # milliseconds; dramatiq's own
+
+
+class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
+    """Reads outputs from the jobs' own rows, where every finish writes them; stores nothing by itself."""
+
+    def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
+        """The output of a message's job; ``timeout`` is in milliseconds.
+
+        Raises:
+            dramatiq.results.ResultMissing: it has not ended, and ``block`` is False.
+            dramatiq.results.ResultTimeout: it did not end in time.
+            dramatiq.results.ResultFailure: it failed or was cancelled.
+        """
+        job_id = as_id("message_id", message.message_id)
+        if block:
+            deadline = monotonic() + (_DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
+            listening.listener().wait(job_id, deadline)
+        try:
+            job = reading.status(job_id)
+        except JobNotFound as error:
+            raise ResultMissing(message) from error
+        if not job.has_ended:
+            raise (ResultTimeout if block else ResultMissing)(message)
+        if job.status != "completed":
+            failure = job.error or {}
+            raise ResultFailure(job.failure(), failure.get("type", job.status), failure.get("message", ""))
+        return reading.output(job_id)
+
+
+class JobResults(Results):  # type: ignore[misc] # dramatiq has no types
+    """Lets dramatiq find the backend. Every output is stored with its job, so dramatiq's own storing is left out."""
+
+    def __init__(self) -> None:
+        super().__init__(backend=JobResultBackend(), store_results=True)
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Nothing: the finish has written the output."""
+
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Nothing."""
+
+    def after_nack(self, broker: Broker, message: MessageProxy) -> None:
+        """Nothing: the finish has written the failure."""

@@ -1,0 +1,194 @@
+"""Runs one claimed job: payload in, handler called under its timeout, one outcome out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dramatiq.middleware import Middleware
+from pydantic import ValidationError
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from zeke_jobs.client import tracing
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.redaction import hiding
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
+from zeke_jobs.payload import json_text
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
+from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
+from zeke_jobs.worker.run.job_context import JobContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from pydantic import BaseModel
+
+    from zeke_jobs.postgres.pool import Pool
+    from zeke_jobs.worker.claim.claims import Claim, JobMessage
+    from zeke_jobs.worker.run.interrupts import Running
+    from zeke_jobs.worker.runtime import RunnableTask, Runtime
+
+
+class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Knows which message its thread works on; the actors' functions come back here.
+
+    ``begin`` notes that a job starts, or says how its claim ends without one: it was handed back, or may have been rescued.
+    ``pool`` has a connection for each thread; ``aside`` is for the short statements beside a handler's own.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        pool: Pool,
+        interrupts: Interrupts,
+        begin: Callable[[Claim], Outcome | None],
+        *,
+        aside: Pool,
+    ) -> None:
+        self.worker: UUID | None = None
+        self._runtime = runtime
+        self._pool = pool
+        self._aside = aside
+        self._interrupts = interrupts
+        self._begin = begin
+        self._current = threading.local()
+        self._log = get_logger("zeke_jobs.executor")
+
+    @property
+    def actor_options(self) -> set[str]:
+        """``periodic`` is what periodiq looks for."""
+        return {"periodic"}
+
+    def before_process_message(self, _broker: object, message: JobMessage) -> None:
+        """Remember the message for ``run``, which dramatiq calls next in this thread with nothing but the payload."""
+        self._current.message = message
+
+    def run(self, *args: Any, **payload: Any) -> None:
+        """What every actor's function is. Leaves the outcome on the message; raises nothing."""
+        message: JobMessage = self._current.message
+        unstarted = self._begin(message.claim)
+        if unstarted is not None:
+            message.outcome = unstarted
+            return
+        claim = message.claim
+        with tracing.attempt(claim, message.traceparent) as attempt:
+            trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
+            # On each line that is written while the handler runs, by whatever library: a job's lines are found by its id.
+            bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
+            try:
+                message.outcome = self._outcome(claim, args, payload)
+            finally:
+                reset_contextvars(**bound)
+            attempt.end(message.outcome)
+
+    def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
+        runnable = self._runtime.find(claim.task)
+        if runnable is None:
+            # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
+            return Ended("returned")
+        with hiding(payload, {*runnable.task.sensitive, *claim.sensitive}):
+            return self._end(claim, runnable, args, payload)
+
+    def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
+        policy = runnable.task.retry
+        retries = claim.attempt - claim.attempt_base
+        try:
+            return self._call(claim, runnable, _validated(claim, runnable, args, payload))
+        except ClaimLost as error:
+            self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
+            # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
+            return of_exception(error, policy, retries=retries)
+        except Lost as error:
+            self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
+            return RETURNED
+        except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
+            outcome = of_exception(error, policy, retries=retries)
+            self._say(claim, outcome, retries, limit_of(error, policy))
+            return outcome
+
+    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
+        assert self.worker is not None
+        pid = os.getpid()
+        with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
+            context = JobContext(
+                claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
+            )
+            try:
+                result = runnable.handler.function(payload, context)
+                if runnable.handler.is_async:
+                    result = _await(result, running)
+            except (Exception, Interrupt):
+                if not context.completed:
+                    raise
+                context.logger.exception("raised after its completion was committed; the job stays completed")
+            finally:
+                if os.getpid() != pid:
+                    _end_child(sys.exception())
+                context.close()
+        if context.completed:
+            return Settled()
+        if running.interrupt is not None:
+            raise running.interrupt  # the handler took it for its own business, and returned
+        try:
+            return Completed(json_text.encode(result))
+        except json_text.UnfitForJson as error:
+            # Running it again would repeat its effects and bring the same.
+            raise Reject(f"the output cannot be stored: {error}") from error
+
+    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
+        log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
+        error = outcome.error or {}
+        if outcome.how == "failed":
+            log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
+        elif outcome.how == "retry":
+            log.warning(
+                "will be retried",
+                error=error.get("type"),
+                reason=error.get("message"),
+                delay=round(outcome.delay or 0.0, 3),
+                retry=retries + 1,
+                limit=limit,
+            )
+        else:
+            log.info(outcome.how, reason=outcome.reason)
+
+
+def _end_child(error: BaseException | None) -> NoReturn:
+    """A child that the handler forked has come back from it. It is no worker, and what it holds is the worker's."""
+    code = error.code if isinstance(error, SystemExit) else error and 1
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _validated(claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> BaseModel:
+    if claim.fault is not None:
+        raise claim.fault
+    if args:
+        raise InvalidPayload(f"expected the payload as keywords, got {len(args)} positional arguments")
+    try:
+        return runnable.handler.payload_model.model_validate(payload)
+    except ValidationError as error:
+        # Without the values: they may be secret, and they stand in the payload anyway.
+        faults = [
+            (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
+        ]
+        listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
+        raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None
+
+
+def _await(coroutine: Any, running: Running) -> Any:
+    """Run an async handler in this thread; an interrupt cancels its task, wherever it waits."""
+
+    async def body() -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        running.stoppers.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return await coroutine
+        finally:
+            running.let_go()  # while the loop still lives
+
+    return asyncio.run(body())

@@ -1,0 +1,173 @@
+"""Ending a handler from outside: its time is up, a person cancelled it, or another process took the job over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from ctypes import c_ulong, py_object, pythonapi
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+
+class Interrupt(BaseException):
+    """Raised inside a handler's thread. Not an ``Exception``, so that a handler's ``except Exception`` lets it pass."""
+
+
+class TimedOut(Interrupt):
+    """The task's ``timeout`` is over."""
+
+
+class Cancelled(Interrupt):
+    """Somebody cancelled the job."""
+
+
+class Lost(Interrupt):
+    """This process no longer holds the job."""
+
+
+#: Seconds that a handler has to end after it was interrupted.
+STUCK_AFTER = 30.0
+
+
+class Running:
+    """One handler that runs in one thread, and how to stop it.
+
+    ``stoppers`` are called from another thread to end what Python cannot interrupt: a query, a socket's read.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.thread = threading.get_ident()
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.stoppers: list[Callable[[], object]] = []
+        self.interrupt: Interrupt | None = None
+        self.stopped: float | None = None
+        self.given_up = False
+        self._lock = threading.Lock()
+        self._active = True
+
+    def stop(self, interrupt: Interrupt) -> bool:
+        """Raise ``interrupt`` in the handler's thread; False when it has ended, or is being stopped already."""
+        with self._lock:
+            if not self._active or self.interrupt is not None:
+                return False
+            self.interrupt = interrupt
+            self.stopped = time.monotonic()
+            # The class, not the object: CPython makes the exception in the target thread. end() gives the text back.
+            pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
+            self._call_stoppers()
+            return True
+
+    def insist(self) -> None:
+        """Call the stoppers again: a query may have been cancelled a moment before the server began it."""
+        with self._lock:
+            if self._active and self.interrupt is not None:
+                self._call_stoppers()
+
+    def _call_stoppers(self) -> None:
+        for stopper in list(self.stoppers):
+            try:
+                stopper()
+            except Exception:  # noqa: BLE001 (what it was to stop may be over; the thread that calls must live on)
+                get_logger(__name__).debug("a stopper failed", exc_info=True)
+
+    def forget(self, stopper: Callable[[], object]) -> None:
+        """What this stopper stops is gone, or about to belong to somebody else."""
+        with self._lock:
+            if stopper in self.stoppers:
+                self.stoppers.remove(stopper)
+
+    def let_go(self) -> None:
+        """As ``forget``, for all of them."""
+        with self._lock:
+            self.stoppers.clear()
+
+    def end(self) -> None:
+        """The handler has returned: nothing may be raised in this thread any more."""
+        while True:
+            try:
+                with self._lock:
+                    self._active = False
+                if self.interrupt is not None:
+                    _let_it_come()
+            except Interrupt:
+                continue  # it was on its way until now
+            return
+
+
+def _let_it_come() -> None:
+    # Withdrawing it would, up to Python 3.12, leave a mark for ever, at which traced threads (a debugger) stand still.
+    for _ in range(2):
+        pass
+
+
+class Interrupts:
+    """The handlers that run in this process. ``tick`` stops those whose time is up."""
+
+    def __init__(self) -> None:
+        self._running: dict[UUID, Running] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self, job: UUID, timeout: float) -> Iterator[Running]:
+        """Around the handler's call. An interrupt comes out as ``Running.interrupt``'s type with its own text."""
+        running = Running(timeout)
+        with self._lock:
+            self._running[job] = running
+        try:
+            try:
+                yield running
+            finally:
+                running.end()
+                with self._lock:
+                    # A run that was given up may end after the job's next one has begun here.
+                    if self._running.get(job) is running:
+                        del self._running[job]
+        except BaseException as error:
+            # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
+            if running.interrupt is not None:
+                raise running.interrupt from (None if isinstance(error, Interrupt) else error)
+            raise
+
+    def stop(self, job: UUID, interrupt: Interrupt) -> bool:
+        """Stop one job's handler; False when it does not run here (any more). One that is being stopped already still runs."""
+        with self._lock:
+            running = self._running.get(job)
+        if running is not None:
+            running.stop(interrupt)
+        return running is not None
+
+    def stop_all(self, interrupt: Interrupt) -> None:
+        """Stop every handler."""
+        with self._lock:
+            jobs = list(self._running)
+        for job in jobs:
+            self.stop(job, interrupt)
+
+    def tick(self) -> list[tuple[UUID, Interrupt]]:
+        """Stop handlers whose deadline has passed; answer once those that took no notice for ``STUCK_AFTER`` seconds.
+
+        Python cannot end a thread that waits inside C code for ever.
+        """
+        now = time.monotonic()
+        with self._lock:
+            late = [running for running in self._running.values() if running.deadline <= now]
+        for running in late:
+            running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
+        stuck = []
+        with self._lock:
+            stopped = [(job, running) for job, running in self._running.items() if running.stopped is not None]
+        for job, running in stopped:
+            running.insist()
+            assert running.interrupt is not None
+            assert running.stopped is not None
+            if not running.given_up and now - running.stopped > STUCK_AFTER:
+                running.given_up = True
+                stuck.append((job, running.interrupt))
+        return stuck

@@ -1,0 +1,257 @@
+"""The context of a job that really runs: its connection, its fence, its completion."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.client import sending
+from zeke_jobs.core import costs
+from zeke_jobs.core.context import Context
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.errors import ClaimLost, Defer, QueueFull
+from zeke_jobs.payload import json_text
+from zeke_jobs.postgres.pool import DISCONNECTED, renew, transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.run import leases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import timedelta
+    from decimal import Decimal
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.client.sending import Sent
+    from zeke_jobs.postgres.pool import Pool
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.run.interrupts import Running
+    from zeke_jobs.worker.runtime import Runtime
+
+_PROGRESS_EVERY = 1.0  # seconds
+_WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried again
+
+
+class JobContext(Context[Any]):
+    """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that nothing is left to write.
+
+    ``aside`` is for what must not wait for the handler's own transaction. A pool of its own: where every thread has taken its
+    connection of ``pool``, a second one from there would never come.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        worker: UUID,
+        runtime: Runtime,
+        pool: Pool,
+        running: Running,
+        settings: Any,
+        *,
+        aside: Pool,
+    ) -> None:
+        self.job_id = claim.id
+        self.task_id = claim.task
+        self.attempt = claim.attempt + 1
+        self.revision = runtime.revision
+        self.scheduled_for = claim.scheduled_for
+        self.settings = settings
+        self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
+        self.completed = False
+        self._claim = claim
+        self._worker = worker
+        self._runtime = runtime
+        self._pool = pool
+        self._aside = aside
+        self._leases: set[str] = set()
+        self._running = running
+        self._exits = ExitStack()
+        self._conn: Connection | None = None
+        self._is_lent = False  # the handler has had it, and may have set anything on it
+        self._inside = False
+        self._output: str | None = None
+        self._progress_due = 0.0
+
+    @property
+    def db(self) -> Connection:
+        """See ``Context.db``."""
+        self._is_lent = True
+        return self._connection()
+
+    def _connection(self) -> Connection:
+        if self._conn is None or (self._conn.closed and not self._inside):
+            self._let_go()  # the place of a dead one first: there is one for each thread, and no second
+            self._conn = self._exits.enter_context(self._pool.connection())
+            self._running.stoppers.append(self._conn.cancel)
+            self._exits.callback(self._release, self._conn)
+        return self._conn
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """See ``Context.transaction``."""
+        self._is_lent = True
+        with self._transaction() as conn:
+            yield conn
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._inside:
+            raise RuntimeError("expected no open ctx.transaction(), got one; a transaction has no transaction inside")
+        if self.completed:
+            raise ClaimLost(f"job {self.job_id} is completed; nothing after that may commit")
+        conn = self._connection()
+        self._inside, self._output = True, None
+        try:
+            with transaction(conn):
+                yield conn
+                self._hold(conn, self._output)
+            # Only now, after the commit: an exception before it must leave the job to be retried.
+            self.completed = self._output is not None
+        finally:
+            self._inside = False
+
+    def _hold(self, conn: Connection, output: str | None) -> None:
+        if self._running.interrupt is not None:
+            raise self._running.interrupt  # the handler caught it and went on
+        claim = self._claim
+        row = SQL.one(
+            conn,
+            "job/hold",
+            worker=self._worker,
+            id=claim.id,
+            claim=claim.number,
+            after=claim.after or 0.0,
+            result=output,
+        )
+        if row is None or not row["ours"]:
+            raise ClaimLost(f"job {self.job_id} is no longer ours, or was cancelled; nothing was committed")
+
+    def complete(self, output: Any = None) -> None:
+        """See ``Context.complete``.
+
+        Raises:
+            UnfitForJson: the output is no JSON value, or larger than 1 MiB.
+            ClaimLost: this process no longer holds the job.
+        """
+        text = json_text.encode(output)
+        if self._inside:
+            self._output = text
+            return
+        with self._transaction():
+            self._output = text
+
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
+        """See ``Context.send``.
+
+        Raises:
+            Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
+            UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
+        """
+        with _patient():
+            return sending.send(task, payload, parent=self.job_id, connection=self._connection(), **options)
+
+    def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
+        """See ``Context.send_many``.
+
+        Raises:
+            As ``send``.
+        """
+        with _patient():
+            return sending.send_many(task, payloads, parent=self.job_id, connection=self._connection(), **options)
+
+    def service(self, name: str) -> Any:
+        """See ``Context.service``."""
+        return self._runtime.service(name)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """See ``Context.progress``.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number.
+            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
+        """
+        now = time.monotonic()
+        if now < self._progress_due:
+            return
+        self._progress_due = now + _PROGRESS_EVERY
+        for name, figure in (("done", done), ("total", total)):
+            if not isinstance(figure, float | int) and not (figure is None and name == "total"):
+                raise TypeError(f"expected {name} as a number, got {figure!r}")
+        state = json_text.encode({"done": done, "total": total, "note": redact(str(note))})
+        with self._aside.connection() as conn:
+            # Not on ctx.db: people should see it before the handler's transaction commits.
+            SQL.run(
+                conn,
+                "job/progress",
+                progress=state,
+                id=self._claim.id,
+                claim=self._claim.number,
+                worker=self._worker,
+            )
+
+    def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
+        """See ``Context.add_cost``."""
+        costs.check(amount, currency)
+        with self._aside.connection() as conn:
+            # Not on ctx.db: it was spent, even if the handler's transaction is taken back.
+            row = SQL.one(
+                conn,
+                "job/add_cost",
+                amount=amount,
+                currency=currency,
+                id=self._claim.id,
+                claim=self._claim.number,
+                worker=self._worker,
+            )
+        if row is None:
+            raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
+        if row["currency"] != currency:
+            raise costs.mixed(row["currency"], currency)
+
+    @contextmanager
+    def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
+        """See ``Context.lease``."""
+        if name in self._leases:
+            raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
+        with self._aside.connection() as conn:
+            leases.take(conn, name, limit, self._claim, self._worker, wait=wait)
+        self._leases.add(name)
+        try:
+            yield
+        finally:
+            self._leases.discard(name)
+            try:
+                with self._aside.connection() as conn:
+                    leases.release(conn, name, self._claim)
+            except DISCONNECTED as error:
+                self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
+
+    def close(self) -> None:
+        """Give the connection back, as good as new."""
+        try:
+            self._let_go()
+        finally:
+            self._running.let_go()
+
+    def _let_go(self) -> None:
+        self._conn = None
+        self._exits.close()
+
+    def _release(self, conn: Connection) -> None:
+        try:
+            if self._is_lent:
+                renew(conn)
+        finally:
+            self._running.forget(conn.cancel)
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A sender that meets a full queue is tried again later."""
+    try:
+        yield
+    except QueueFull as full:
+        raise Defer(_WAIT_WHEN_FULL, str(full)) from full

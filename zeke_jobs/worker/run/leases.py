@@ -1,0 +1,50 @@
+"""Leases: at most so many jobs of the fleet at once on something that is known only at run time, such as a host."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+
+from zeke_jobs.errors import ClaimLost, Defer
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.claim.claims import Claim
+
+_SHORT = (1.0, 3.0)  # seconds until the next try, by chance, so that those who wait do not come back together
+
+
+def take(
+    conn: Connection, name: str, limit: int, claim: Claim, worker: UUID, *, wait: timedelta | float | None = None
+) -> None:
+    """Take a lease for a job that ``worker`` runs. It ends with ``release``, or with the claim.
+
+    Raises:
+        Defer: ``limit`` other jobs hold it; the reason says which one, since when.
+        ClaimLost: the job is no longer the worker's, or was cancelled.
+    """
+    if limit < 1:
+        raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
+    row = SQL.one(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
+    assert row is not None
+    if row["outcome"] == "lost":
+        raise ClaimLost(f"job {claim.id} is no longer ours, or was cancelled; it gets no lease")
+    if row["outcome"] == "taken":
+        since = f"{row['since'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        raise taken(name, f"by {row['task']} {row['holder']} since {since}", wait)
+
+
+def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
+    """What a job raises that does not get a lease."""
+    chance = random.uniform(*_SHORT)  # noqa: S311 (it spreads load, no secrets)
+    return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")
+
+
+def release(conn: Connection, name: str, claim: Claim) -> None:
+    """Give a lease back."""
+    SQL.run(conn, "lease/release", name=name, job=claim.id, claim=claim.number)

@@ -1,0 +1,103 @@
+"""What this process runs by now: the configuration in force, its handlers, and the services that handlers talk to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.config import handlers, services
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.worker.claim.blocked import HeldBack
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from zeke_jobs.config.handlers import Handler
+    from zeke_jobs.config.models import Config, Task
+
+
+@dataclass(frozen=True, slots=True)
+class RunnableTask:
+    """A task with its handler, and its settings as the handler's own model (None where it has none)."""
+
+    task: Task
+    handler: Handler
+    settings: BaseModel | None
+
+
+class Runtime:
+    """The configuration in force in this process. Executor and context ask it anew for each job, so that a change counts at once.
+
+    Attributes:
+        config: The configuration in force.
+        revision: Its number; 0 before the database was asked.
+        file_revision: The number that this process's own file has, None when it has none yet.
+        file: The configuration of this process's own file.
+        held_back: The tasks that limits hold back, as far as this process knows.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.file = config
+        self.file_revision: int | None = None
+        self.revision = 0
+        self.held_back = HeldBack(self.find)
+        self._services: dict[str, tuple[Any, Any]] = {}
+        self._opening: dict[str, threading.RLock] = {}
+        self._lock = threading.Lock()  # held for moments only: no code of a service or a handler runs under it
+        self.put_in_force(config, 0)
+
+    def put_in_force(self, config: Config, revision: int) -> None:
+        """Run by another configuration from the next job on. Services whose settings changed are opened anew.
+
+        Raises:
+            ConfigurationError: a handler or a setting does not fit this code; what was in force stays.
+        """
+        tasks = {
+            name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
+            for name, task in config.tasks.items()
+        }
+        with self._lock:
+            self.config = config
+            self.revision = revision
+            self.tasks = tasks
+
+    def find(self, task: str) -> RunnableTask | None:
+        """The task as it runs now; None when the configuration in force has none of that id."""
+        return self.tasks.get(task)
+
+    def service(self, name: str) -> Any:
+        """The service's object, opened at its first use and again when its settings changed.
+
+        Raises:
+            KeyError: jobs.yaml has no service of that name.
+        """
+        stanza = self.config.services.get(name)
+        if stanza is None:
+            raise KeyError(
+                f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
+            )
+        with self._lock:
+            opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
+        if opened is not None and opened[0] == stanza:
+            return opened[1]
+        with opening:  # a lock for each service: only those wait who need this one
+            opened = self._services.get(name)
+            if opened is None or opened[0] != stanza:
+                settings: Any = services.settings(stanza)
+                # The old one is not closed: a handler may still be talking to it, and it goes with its last user.
+                self._services[name] = opened = (stanza, settings.open())
+            return opened[1]
+
+    def close(self) -> None:
+        """Close the services that have a ``close``; what one of them raises is logged."""
+        with self._lock:
+            opened, self._services = self._services, {}
+        for name, (_, service) in opened.items():
+            close = getattr(service, "close", None)
+            if close is None:
+                continue
+            try:
+                close()
+            except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
+                get_logger(__name__).exception("a service could not be closed", service=name)

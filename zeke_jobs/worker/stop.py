@@ -1,0 +1,94 @@
+"""Ends a worker process in good order, and within a stated time, whatever hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.outcome import of_shutdown
+from zeke_jobs.worker.leftovers import end_children, end_within
+from zeke_jobs.worker.life.rescue import disown
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.process import WorkerProcess
+
+_LAST_WORDS = 15.0  # seconds that a stop takes once the time for jobs is over, whatever hangs
+_TO_LOOK = 2.0  # for a consumer's last look
+TO_WRITE = 8.0  # for the last outcomes
+_TO_LEAVE = 1.0
+
+
+class Stop:
+    """The two halves of a stop: before dramatiq waits for jobs, and when their time is over."""
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
+        self._log = get_logger("zeke_jobs.worker")
+
+    def begin(self, worker: Any) -> None:
+        """Wake everybody who waits, and see that consumers end: dramatiq waits for them as long as for jobs.
+
+        Args:
+            worker: Dramatiq's, whose consumers they are.
+        """
+        self._process.doorbell.ring_all()
+        threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
+
+    def end(self, *, is_command: bool, is_booted: bool) -> None:
+        """Say how jobs end whose time is over, and leave.
+
+        Args:
+            is_command: Ours is dramatiq's own process, and what is left in it and below it is to end.
+            is_booted: Our threads run.
+        """
+        process = self._process
+        if is_command:
+            end_within(_LAST_WORDS)
+        steps = [self._end_jobs, self._end_threads] if is_booted else []
+        for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
+            try:
+                step()
+            except Exception:  # noqa: BLE001 (the other steps are to be taken too; what was not written is rescued elsewhere)
+                self._log.exception("could not stop in good order; please report this")
+        if is_command and (left := end_children()):
+            self._log.warning("ended what handlers had started and left behind", processes=left)
+
+    def _end_looks(self, worker: Any) -> None:
+        time.sleep(_TO_LOOK)
+        for thread in list(worker.consumers.values()):
+            if thread.consumer is not None:
+                threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
+
+    def _end_jobs(self) -> None:
+        process = self._process
+        for claim in process.held.all():
+            if claim.started is not None and process.load.give_up(claim):
+                outcome = of_shutdown(process.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+                self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
+                process.settle(claim, outcome)
+        process.settler.close(TO_WRITE)
+
+    def _end_threads(self) -> None:
+        process = self._process
+        process.heartbeat.close()
+        process.doorbell.close()
+        if len(process.held) == 0:
+            goodbye = threading.Thread(target=self._leave, name="goodbye", daemon=True)
+            goodbye.start()
+            goodbye.join(_TO_LEAVE)
+
+    def _leave(self) -> None:
+        try:
+            with closing(connect(self._process.url)) as conn:
+                # What it was given and its consumers do not know of: others would count it as a death.
+                disown(conn, self._process.id, self._process.held, self._log, older=0.0)
+                SQL.run(conn, "worker/leave", worker=self._process.id)
+        except psycopg2.Error as error:
+            self._log.warning("could not say goodbye; others will notice", error=str(error).strip())

@@ -1,0 +1,62 @@
+"""Sends a worker process's traces to a collector, where the environment names one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.middleware import Middleware
+
+from zeke_jobs.core import environment
+from zeke_jobs.core.refusal import refuse
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+
+class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Sets OpenTelemetry up when a worker boots, and sends what is left when it stops."""
+
+    def __init__(self) -> None:
+        self._provider: TracerProvider | None = None
+
+    def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
+        """After the fork: the exporter has a thread. Ends the process with status 2 where the SDK is missing."""
+        try:
+            self._provider = start()
+        except ConfigurationError as error:
+            refuse(error)
+
+    def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        """Send the last spans."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+def start() -> TracerProvider | None:
+    """Send this process's traces where the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT`` says.
+
+    A program that has set up OpenTelemetry by itself, as ``opentelemetry-instrument`` does, is left as it is.
+
+    Raises:
+        ConfigurationError: the extra ``otel`` is not installed.
+    """
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise ConfigurationError(
+            f"expected OpenTelemetry's SDK, since {environment.OTEL_ENDPOINT} is set, got none ({error})\n"
+            "  help: pip install 'zeke-jobs[otel]'"
+        ) from error
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return None
+    # Resource.create adds what OTEL_RESOURCE_ATTRIBUTES says.
+    service = environment.lookup("OTEL_SERVICE_NAME") or "zeke-jobs"
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
