@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from zeke_jobs.client import Job
-    from zeke_jobs.config.diagnostics import Diagnostic
+    from zeke_jobs.core.diagnostic import Diagnostic
+    from zeke_jobs.core.job import Job
 
 
 class ZekeJobsError(Exception):

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from zeke_jobs.client.sending import Sent
 from zeke_jobs.core import costs
 from zeke_jobs.core.context import Context
+from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.run.leases import taken

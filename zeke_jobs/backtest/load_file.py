@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from zeke_jobs.config import read_text
-from zeke_jobs.config.diagnostics import Report, describe, quote, split_lines, suggest, summary
+from zeke_jobs.config.diagnostics import Report, split_lines, summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, RateText, as_mapping
 from zeke_jobs.config.stanzas import PositiveDuration, Stanza
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.durations import Duration  # noqa: TC001 (pydantic reads the annotation)
+from zeke_jobs.core.quoting import describe, quote, suggest
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def _fields(names: Sequence[str], task: KnownTask) -> list[str]:
     for name in names:
         field = task.payload.field(name) if isinstance(name, str) else None
         if field is None:
-            from zeke_jobs.config.diagnostics import suggest
+            from zeke_jobs.core.quoting import suggest
 
             known = suggest(str(name), task.payload.fields, what="fields")
             raise ValueError(f"expected unique by fields of {task.id}'s payload, got {name!r}; {known}")

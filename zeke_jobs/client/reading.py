@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import fields
+from datetime import timedelta
 from decimal import Decimal
 from threading import TIMEOUT_MAX
 from time import monotonic
@@ -13,82 +13,13 @@ from uuid import UUID
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.core.job import STATUSES, Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-STATUSES = ("created", "retry", "active", "completed", "failed", "cancelled")
-ENDED = frozenset({"completed", "failed", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as the database had it at one moment. Times have a zone; fields that its task calls sensitive are ``***``.
-
-    Attributes:
-        status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
-        data: The payload, in snake_case. One that cannot be read has only ``unreadable``: why.
-        output: What the handler returned, once completed.
-        started_on: When the handler last started.
-        completed_on: When the job ended, in whatever way.
-        retry_count: Attempts after the first one.
-        error: ``{"type", "message", …}`` of the last failure, until the job completes.
-        parent: The job that sent this one.
-        attempts: Every attempt that did not complete: its times, outcome, worker and error.
-        progress: What the handler last said about how far it is.
-        run_at: Not before this time.
-        revision: Revision of jobs.yaml that the job ran under last; before its first start, the one in force when it was sent.
-        waiting_for: Why the handler deferred the job.
-        cancelled_on: When it was cancelled; while the job is active, it is being stopped.
-        cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.
-        currency: What the cost is counted in, such as ``USD``.
-    """
-
-    id: UUID
-    status: str
-    task_id: str
-    data: dict[str, Any]
-    output: Any
-    created_on: datetime
-    started_on: datetime | None
-    completed_on: datetime | None
-    retry_count: int
-    error: dict[str, Any] | None
-    parent: UUID | None
-    attempts: list[dict[str, Any]]
-    progress: dict[str, Any] | None
-    scheduled_for: datetime | None
-    priority: int
-    run_at: datetime
-    expires_on: datetime | None
-    revision: int | None
-    queue: str
-    key: str | None
-    waiting_for: str | None
-    cancelled_on: datetime | None
-    cancel_reason: str | None
-    cost: Decimal | None
-    currency: str | None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it is completed, failed or cancelled."""
-        return self.status in ENDED
-
-    def failure(self) -> str:
-        """In one line: what became of it and why."""
-        why = self.error_line()
-        return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
-
-    def error_line(self) -> str:
-        """Type and message of its error; empty where it has none, or where that says no more than its status."""
-        error = self.error or {}
-        parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
-        return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
-
 
 # Ids, JSON and money come as text, because drivers differ in what they make of them.
 _READ: dict[str, Callable[[str], Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from zeke_jobs.client import tracing
 from zeke_jobs.client.options import UniqueRule, as_id, keys_of, new_id, options
 from zeke_jobs.client.task_cache import KnownTask, with_task
+from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
@@ -24,23 +24,6 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 _NOT_TODAY = {"unknown", "stale"}
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What ``send`` answers.
-
-    Attributes:
-        id: The job's id: for ``status``, ``wait``, ``cancel``.
-        status: ``created``; for a duplicate, the status of the first job at that moment.
-        task_id: Canonical id of the task, whatever name it was sent by.
-        duplicate: No job was made: the id, the idempotency key or the unique fields stand for this earlier job.
-    """
-
-    id: UUID
-    status: str
-    task_id: str
-    duplicate: bool = False
 
 
 def send(

@@ -97,7 +97,7 @@ class KnownTasks:
 
 
 def _unknown(run: Runner, name: str) -> UnknownTask:
-    from zeke_jobs.config.diagnostics import quote, suggest
+    from zeke_jobs.core.quoting import quote, suggest
 
     names = [row[0] for row in run(SQL.text("send/task_names"), {})]
     help_ = (

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeke_jobs.config.diagnostics import Diagnostic, Report, split_lines, summary
+from zeke_jobs.config.diagnostics import Report, split_lines, summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
 from zeke_jobs.config.models import (
@@ -25,6 +25,7 @@ from zeke_jobs.config.models import (
 from zeke_jobs.config.reading import read
 from zeke_jobs.config.references import check_references
 from zeke_jobs.config.resolving import resolve
+from zeke_jobs.core.diagnostic import Diagnostic
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

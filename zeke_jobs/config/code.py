@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from zeke_jobs.config.diagnostics import quote, suggest
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, mappings, only_model_at
 from zeke_jobs.config.handlers import resolve_path
@@ -14,6 +13,7 @@ from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.config.wording import unknown_key
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
 
 if TYPE_CHECKING:

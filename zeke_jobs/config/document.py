@@ -17,10 +17,11 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from zeke_jobs.config.diagnostics import Report, Span, describe, quote
+from zeke_jobs.config.diagnostics import Report, Span
 from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
+from zeke_jobs.core.quoting import describe, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

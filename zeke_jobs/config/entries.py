@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 
-from zeke_jobs.config.diagnostics import describe, nearest, quote
 from zeke_jobs.config.models import Rate
 from zeke_jobs.core.durations import UNITS
+from zeke_jobs.core.quoting import describe, nearest, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable

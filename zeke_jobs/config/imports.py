@@ -10,8 +10,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.diagnostics import nearest, quote, suggest
 from zeke_jobs.config.entries import EntryError
+from zeke_jobs.core.quoting import nearest, quote, suggest
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType

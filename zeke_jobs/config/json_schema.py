@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zeke_jobs.config.diagnostics import Diagnostic, split_lines
+from zeke_jobs.config.diagnostics import split_lines
 from zeke_jobs.config.stanzas import FileStanza
+from zeke_jobs.core.diagnostic import Diagnostic
 
 #: Raised with every change of the schema; the first line of a jobs.yaml names the one that it was written by.
 VERSION = 2

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config import stanzas
-from zeke_jobs.config.diagnostics import describe
 from zeke_jobs.config.document import EXAMPLE
 from zeke_jobs.config.validation import Subject, note
+from zeke_jobs.core.quoting import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.config.diagnostics import quote, suggest
 from zeke_jobs.config.entries import EntryError, check_name, check_task_id
 from zeke_jobs.config.substitution import references
 from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.quoting import quote, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

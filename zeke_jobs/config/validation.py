@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel, to_snake
 
-from zeke_jobs.config.diagnostics import quote
 from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names
 from zeke_jobs.config.wording import expected, message, unknown_key
+from zeke_jobs.core.quoting import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.diagnostics import describe, quote, suggest
 from zeke_jobs.config.entries import EntryError
+from zeke_jobs.core.quoting import describe, quote, suggest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

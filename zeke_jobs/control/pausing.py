@@ -84,7 +84,7 @@ def paused(conn: Connection) -> list[Pause]:
 
 
 def _find(conn: Connection, target: str) -> str:
-    from zeke_jobs.config.diagnostics import quote, suggest
+    from zeke_jobs.core.quoting import quote, suggest
 
     known: dict[str, str] = {}
     for row in SQL.all(conn, "pause/targets"):

@@ -175,7 +175,7 @@ def _send(conn: Connection, found: InForce, tick: Tick) -> Tick:
 
 
 def _unknown(conn: Connection, name: str) -> UnknownTask:
-    from zeke_jobs.config.diagnostics import quote, suggest
+    from zeke_jobs.core.quoting import quote, suggest
 
     names = [row["name"] for row in SQL.all(conn, "send/task_names")]
     help_ = suggest(name, names, what="tasks") if names else "the catalogue is empty until a worker has started"

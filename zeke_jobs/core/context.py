@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from structlog.typing import FilteringBoundLogger
 
-    from zeke_jobs.client import Sent
+    from zeke_jobs.core.job import Sent
 
 S = TypeVar("S", default=None)
 

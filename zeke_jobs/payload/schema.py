@@ -158,6 +158,6 @@ def _types(schema: dict[str, Any]) -> set[str]:
 
 
 def _unknown(place: str, key: str, shape: _Shape) -> Fault:
-    from zeke_jobs.config.diagnostics import quote, suggest
+    from zeke_jobs.core.quoting import quote, suggest
 
     return place, f"expected a field of the payload, got {quote(key)}; {suggest(key, shape.fields, what='fields')}"

@@ -72,7 +72,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
         raise StillNeeded(f"expected no live processes, got {', '.join(summary['alive'])}; stop them first")
     made = {row["package"]: tuple(row["made"]) for row in SQL.all(conn, "uninstall/made")}
     if unknown := [name for name in packages if name not in made]:
-        from zeke_jobs.config.diagnostics import quote, suggest
+        from zeke_jobs.core.quoting import quote, suggest
 
         help_ = suggest(unknown[0], made, what="packages") or "no package but zeke_jobs has migrations here"
         raise MigrationError(f"expected a package whose migrations were applied, got {quote(unknown[0])}; {help_}")

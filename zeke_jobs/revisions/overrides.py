@@ -7,8 +7,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import check, load_text
-from zeke_jobs.config.diagnostics import Report, split_lines, suggest
+from zeke_jobs.config.diagnostics import Report, split_lines
 from zeke_jobs.config.document import parse
+from zeke_jobs.core.quoting import suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions.timed_overrides import after, covers, ends, hidden_by
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.diagnostics import Diagnostic
     from zeke_jobs.config.models import Config
+    from zeke_jobs.core.diagnostic import Diagnostic
     from zeke_jobs.revisions.store import Override
 
 _SECTIONS = ("tasks", "limits", "services", "defaults")

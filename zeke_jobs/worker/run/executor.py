@@ -12,12 +12,12 @@ from dramatiq.middleware import Middleware
 from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from zeke_jobs.client import tracing
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import hiding
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
+from zeke_jobs.worker.run import tracing
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.client.sending import Sent
+    from zeke_jobs.core.job import Sent
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
