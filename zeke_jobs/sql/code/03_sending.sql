@@ -1,135 +1,186 @@
 -- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
 
--- Holds "one job per unique key". A job holds its key until a later send takes it over (zeke_jobs.enqueue), so that a job that returns
--- to the queue cannot collide with its successor. A table of its own, so that a send never locks the row of a job: the holder may be
--- active, and its worker would wait for the sender's transaction before it could complete it.
-CREATE TABLE zeke_jobs.unique_holder (
-  unique_key text NOT NULL,
-  job uuid NOT NULL,
-  CONSTRAINT unique_holder_pkey PRIMARY KEY (unique_key)
-) WITH (fillfactor = 50);
-COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
-
--- pg-boss's words, in its order: state < 'active' is queued. 'expired' is a word of its version 9; no job of ours has it.
-CREATE TYPE zeke_jobs.job_status AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
-
-CREATE FUNCTION zeke_jobs.status_of(
-  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz, p_waits boolean DEFAULT false)
-RETURNS zeke_jobs.job_status
+-- What Python could not read, or not as it was sent; NULL when it is fine. bounds.py has the same depth. A number that is larger than
+-- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
   SELECT CASE
-    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
-      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-    WHEN p_state = 'consumed' THEN 'active'
-    WHEN p_state = 'done' THEN 'completed'
-    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
-  END::zeke_jobs.job_status
+    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
+      THEN 'expected at most 100 lists and objects inside each other, got more'
+    WHEN p_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
+      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
+  END
 $$;
 
--- A new id: UUID version 7, whose order of time keeps inserts on one edge of the primary key.
-CREATE FUNCTION zeke_jobs.new_id() RETURNS uuid
-LANGUAGE sql VOLATILE PARALLEL SAFE
-AS $$
-  SELECT encode(
-    set_bit(
-      set_bit(
-        overlay(
-          uuid_send(gen_random_uuid())
-          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-        52, 1),
-      53, 1),
-    'hex')::uuid
-$$;
-
--- story_id → storyId
-CREATE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
-  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
-$$;
-
--- What a JSON Schema says about the fields and the items of a value, seen through $ref and all its branches.
-CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
+-- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_shape jsonb := '{}';
-  v_branch jsonb;
-  v_part jsonb;
+  v_size integer;
 BEGIN
-  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
-    RETURN v_shape;
+  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
+    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
   END IF;
-  FOR v_branch IN
-    SELECT p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/') WHERE p_schema ? '$ref'
-    UNION ALL
-    SELECT b.value
-    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
-      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
-  LOOP
-    v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
-    v_shape := v_shape || v_part
-      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
-  END LOOP;
-  IF p_schema ? 'properties' THEN
-    v_shape := v_shape
-      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
+  v_size := octet_length(p_payload::text);
+  -- jsonb writes a space after each comma and colon: half as much again at most.
+  IF v_size > 1048576 AND v_size < 2097152 THEN
+    v_size := octet_length(regexp_replace(p_payload::text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g'));
   END IF;
-  IF p_schema ? 'items' THEN
-    v_shape := v_shape || jsonb_build_object('items', p_schema -> 'items');
+  IF v_size > 1048576 THEN
+    RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;
-  IF p_schema ? 'additionalProperties' THEN
-    v_shape := v_shape || jsonb_build_object('additionalProperties', p_schema -> 'additionalProperties');
-  END IF;
-  RETURN v_shape;
+  RETURN zeke_jobs.unfit_json(p_payload, v_size);
 END
 $$;
 
--- Turn the keys of a model's fields into snake_case, or into camelCase, however deep; free-form objects stay as they are.
-CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
+-- What no options of a send may be; NULL when they may be.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE
+    WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
+      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+    WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
+      THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+  END
+$$;
+
+-- What no dramatiq message of another program may be; NULL when a worker can read it.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_shape jsonb;
-  v_renamed jsonb;
-  v_given bigint;
+  v_rest jsonb;
+  v_unfit text;
 BEGIN
-  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN
-    RETURN p_value;
+  IF jsonb_typeof(p_message) <> 'object' THEN
+    RETURN format('expected a message as object, got %s', jsonb_typeof(p_message));
   END IF;
-  v_shape := zeke_jobs.shape(p_schema, p_root);
-  IF jsonb_typeof(p_value) = 'array' THEN
-    IF NOT v_shape ? 'items' THEN
-      RETURN p_value;
+  SELECT format('expected %s of a message as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none')) INTO v_unfit
+  FROM (VALUES
+    ('actor_name', 'string', p_message -> 'actor_name', false), ('args', 'array', p_message -> 'args', true),
+    ('kwargs', 'object', p_message -> 'kwargs', true), ('options', 'object', p_message -> 'options', true),
+    ('message_timestamp', 'number', p_message -> 'message_timestamp', true), ('eta', 'number', p_message #> '{options,eta}', true)
+  ) AS f (name, type, value, may_be_absent)
+  WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
+  LIMIT 1;
+  IF v_unfit IS NOT NULL THEN
+    RETURN v_unfit;
+  END IF;
+  v_rest := p_message - 'kwargs';
+  RETURN coalesce(
+    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
+    zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
+END
+$$;
+
+-- A row that an unmodified dramatiq-pg producer wrote: give it what our own sends bring along. A message that no worker could read is
+-- refused: the producer hears it, in its own transaction.
+CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  v_task zeke_jobs.task;
+  v_unfit text;
+BEGIN
+  IF NEW.message IS NULL THEN
+    RETURN NEW;
+  END IF;
+  v_unfit := zeke_jobs.unfit_message(NEW.message);
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  NEW.queue_name := regexp_replace(NEW.queue_name, '\.DQ$', '');
+  v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
+  IF v_task.id IS NOT NULL THEN
+    NEW.queue_name := v_task.queue;
+    NEW.priority := v_task.priority;
+    NEW.sensitive := nullif(NEW.sensitive || v_task.sensitive, '{}');
+    IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
+      NEW.key := NEW.message_id::text;
     END IF;
-    RETURN coalesce(
-      (SELECT jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n)
-       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n)),
-      '[]');
   END IF;
-  SELECT
-    count(*),
-    jsonb_object_agg(
-      CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
-      zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))
-  INTO v_given, v_renamed
-  FROM jsonb_each(p_value) AS e (key, value)
-  LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
-    ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
-  IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN
-    RAISE EXCEPTION 'expected each field once, got one in both snake_case and camelCase: %',
-      (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k)
-      USING ERRCODE = 'invalid_parameter_value';
+  IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
+    NEW.run_at := zeke_jobs.readable(
+      to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  RETURN coalesce(v_renamed, '{}');
+  NEW.message := (NEW.message #- '{options,eta}')
+    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
+  RETURN NEW;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
+  FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
+
+-- What a stock producer's upsert needs, a rename must not have: its jobs keep their priority and their revision.
+CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
+  FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE OR REPLACE FUNCTION zeke_jobs.give_keys() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET key = q.message_id::text
+  WHERE q.task = NEW.id AND q.key IS NULL AND q.state <> 'done';
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
+
+CREATE OR REPLACE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
+
+-- Look, where that is due: one process at a time, past jobs that somebody holds. Answers how many jobs got a key.
+CREATE OR REPLACE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task record;
+  v_count integer;
+  v_total integer := 0;
+BEGIN
+  FOR v_task IN
+    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
+    FOR UPDATE SKIP LOCKED
+  LOOP
+    UPDATE zeke_jobs.queue AS q
+    SET key = q.message_id::text
+    WHERE q.message_id = ANY (ARRAY(
+      SELECT l.message_id FROM zeke_jobs.queue AS l
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    v_total := v_total + v_count;
+    UPDATE zeke_jobs.task AS t
+    SET keys_due = CASE WHEN v_now < t.keyed_on + interval '1 day'
+      THEN v_now + greatest(v_now - t.keyed_on, interval '5 seconds') END
+    WHERE t.id = v_task.id;
+    IF v_count > 0 THEN
+      PERFORM zeke_jobs.ring(v_task.queue);
+    END IF;
+  END LOOP;
+  RETURN v_total;
 END
 $$;
 
 -- The key under which a send is unique: its task and the values of the chosen fields (none chosen: the whole payload); a missing
 -- field counts as its default.
-CREATE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
@@ -139,7 +190,7 @@ AS $$
 $$;
 
 -- What a send asks of uniqueness: its own words first, else the task's. NULL is no uniqueness.
-CREATE FUNCTION zeke_jobs.unique_rule(
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -180,86 +231,9 @@ BEGIN
 END
 $$;
 
--- What Python could not read, or not as it was sent; NULL when it is fine. bounds.py has the same depth. A number that is larger than
--- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
-CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE
-    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
-      THEN 'expected at most 100 lists and objects inside each other, got more'
-    WHEN p_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
-      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
-  END
-$$;
-
--- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
-CREATE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-DECLARE
-  v_size integer;
-BEGIN
-  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
-    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
-  END IF;
-  v_size := octet_length(p_payload::text);
-  -- jsonb writes a space after each comma and colon: half as much again at most.
-  IF v_size > 1048576 AND v_size < 2097152 THEN
-    v_size := octet_length(regexp_replace(p_payload::text, '("(?:[^"\\]|\\.)*")|([,:]) ', '\1\2', 'g'));
-  END IF;
-  IF v_size > 1048576 THEN
-    RETURN format('expected at most 1 MiB, got %s bytes', v_size);
-  END IF;
-  RETURN zeke_jobs.unfit_json(p_payload, v_size);
-END
-$$;
-
--- What no options of a send may be; NULL when they may be.
-CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE
-    WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
-    WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
-      THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
-  END
-$$;
-
--- What no dramatiq message of another program may be; NULL when a worker can read it.
-CREATE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-DECLARE
-  v_rest jsonb;
-  v_unfit text;
-BEGIN
-  IF jsonb_typeof(p_message) <> 'object' THEN
-    RETURN format('expected a message as object, got %s', jsonb_typeof(p_message));
-  END IF;
-  SELECT format('expected %s of a message as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none')) INTO v_unfit
-  FROM (VALUES
-    ('actor_name', 'string', p_message -> 'actor_name', false), ('args', 'array', p_message -> 'args', true),
-    ('kwargs', 'object', p_message -> 'kwargs', true), ('options', 'object', p_message -> 'options', true),
-    ('message_timestamp', 'number', p_message -> 'message_timestamp', true), ('eta', 'number', p_message #> '{options,eta}', true)
-  ) AS f (name, type, value, may_be_absent)
-  WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
-  LIMIT 1;
-  IF v_unfit IS NOT NULL THEN
-    RETURN v_unfit;
-  END IF;
-  v_rest := p_message - 'kwargs';
-  RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
-    zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
-    zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
-END
-$$;
-
 -- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
 -- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
-CREATE FUNCTION zeke_jobs.message(
+CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -270,7 +244,7 @@ AS $$
 $$;
 
 -- A time among the options: a number is seconds from now, a string is a time (for delay: an interval).
-CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -289,7 +263,7 @@ END
 $$;
 
 -- How many more jobs of the task may queue. Senders that run at the same moment may overshoot by as many as they are.
-CREATE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
+CREATE OR REPLACE FUNCTION zeke_jobs.room(p_task zeke_jobs.task) RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
   SELECT (p_task).max_queued - count(*)
@@ -302,7 +276,7 @@ AS $$
 $$;
 
 -- Whether a job still keeps others with its unique key out. A running job does not keep out its own successor.
-CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
+CREATE OR REPLACE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
   SELECT CASE p_while
@@ -316,10 +290,11 @@ $$;
 -- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
 -- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
 -- has another revision than the payload was checked against), taken (the id belongs to a job of another task).
-CREATE FUNCTION zeke_jobs.enqueue(
+CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -455,10 +430,11 @@ END
 $$;
 
 -- Many jobs of one task in one statement. Answers only for those that were not created; ordinal counts from 1, 0 means all of them.
-CREATE FUNCTION zeke_jobs.enqueue_many(
+CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(
   p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
 RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -554,7 +530,7 @@ $$;
 
 -- What is wrong with a payload that already has its keys in snake_case: the first unknown or missing field, else NULL. Types are
 -- checked by Python's send, and by the worker.
-CREATE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -584,8 +560,9 @@ $$;
 -- Send a job, from any language. Part of the caller's transaction; a second send of the same idempotency key, id or unique fields
 -- returns the first job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
-CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
+CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
@@ -631,4 +608,22 @@ BEGIN
       RETURN v_sent.job_id;
   END CASE;
 END
+$$;
+
+-- What a sender must know of the task that a name or an alias means, and no more of it.
+CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
+  p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
+$$;
+
+-- Every name that send accepts.
+CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;

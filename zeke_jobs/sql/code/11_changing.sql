@@ -1,25 +1,14 @@
--- What people change: by functions with the owner's rights, since nobody else may write the tables, and each change is written down.
+-- Changes that people make, by functions with the owner's rights: each is written down with the login.
 
-CREATE TABLE zeke_jobs.audit (
-  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  done_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
-  login text NOT NULL DEFAULT session_user,
-  said_by text,
-  action text NOT NULL,
-  target text NOT NULL,
-  reason text,
-  jobs uuid[],
-  CONSTRAINT audit_pkey PRIMARY KEY (number)
-);
-COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
-COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
-COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
-COMMENT ON COLUMN zeke_jobs.audit.jobs IS 'The jobs that were changed.';
--- Serves the list of the newest, and its retention.
-CREATE INDEX audit_done ON zeke_jobs.audit (done_on);
+CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
+  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
+$$;
 
 -- Against slips of the owner too, who could take this trigger away.
-CREATE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
+CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -30,29 +19,37 @@ BEGIN
     USING ERRCODE = 'insufficient_privilege';
 END
 $$;
-CREATE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audit
+
+CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audit
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
-CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
+
+CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
-CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
-  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
-$$;
-
 -- What is older than its time; a worker's process calls it, and can choose neither.
-CREATE FUNCTION zeke_jobs.forget_audit() RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
+-- A person had a schedule send jobs: one now (run), or those of a past time (backfill).
+CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF p_action NOT IN ('run', 'backfill') THEN
+    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
+END
+$$;
+
 -- Cancel a queued job at once; mark an active one, which its worker then stops. Answers the state of its row; NULL where there is
 -- nothing to cancel.
-CREATE FUNCTION zeke_jobs.cancel(
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -86,9 +83,40 @@ BEGIN
 END
 $$;
 
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued ones at once, active ones are stopped by their
+-- workers.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_jobs uuid[];
+  v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
+BEGIN
+  WITH cancelled AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+      cancel_reason = coalesce(q.cancel_reason, p_reason),
+      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+      mtime = zeke_jobs.now(),
+      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
+    RETURNING q.message_id, q.state, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
+    FROM cancelled AS c
+    WHERE c.awaited OR c.state = 'consumed'
+  )
+  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
+$$;
+
 -- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit: the one named, or the oldest that
 -- match. One named that waits for its next attempt gets it now. Rings the doorbell of their queues.
-CREATE FUNCTION zeke_jobs.retry(
+CREATE OR REPLACE FUNCTION zeke_jobs.retry(
   p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text)
 RETURNS TABLE (id uuid, status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -153,7 +181,7 @@ END
 $$;
 
 -- Claims take nothing of the target from now on. False: it was paused already, and the first pause stands.
-CREATE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
+CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -168,7 +196,7 @@ END
 $$;
 
 -- End a pause, and wake the workers that can claim again. False: there was none.
-CREATE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
+CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -189,7 +217,7 @@ $$;
 
 -- Make the limits what jobs.yaml says. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
 -- rows of this table, if only none. One that waits obeys the new ones. A lowered limit lets running jobs finish.
-CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
@@ -214,7 +242,7 @@ $$;
 
 -- Make the tasks what jobs.yaml says; the revision of a task moves only when something of it changed. Jobs of a task that left the file
 -- stay, and wait for a task of that name.
-CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
@@ -243,39 +271,8 @@ BEGIN
 END
 $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names: queued ones at once, active ones are stopped by their
--- workers.
-CREATE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-  v_jobs uuid[];
-  v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
-BEGIN
-  WITH cancelled AS (
-    UPDATE zeke_jobs.queue AS q
-    SET
-      cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
-      cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
-      cancel_reason = coalesce(q.cancel_reason, p_reason),
-      completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
-      mtime = zeke_jobs.now(),
-      state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
-    RETURNING q.message_id, q.state, q.awaited
-  ),
-  announced AS (
-    SELECT pg_notify(CASE c.state WHEN 'rejected' THEN 'zeke_jobs.done' ELSE 'zeke_jobs.cancel' END, c.message_id::text)
-    FROM cancelled AS c
-    WHERE c.awaited OR c.state = 'consumed'
-  )
-  SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
-  PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
-END
-$$;
-
 -- One process at a time decides which revision is in force. Released at the end of the transaction.
-CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -285,7 +282,7 @@ $$;
 -- Put a jobs.yaml, and what is set beside it, in force: its revision, its limits, its tasks, and what becomes of jobs. p_revision has
 -- digest, source, by, message, origin and overrides; p_cancel are tasks that leave and whose jobs are cancelled; p_priorities are
 -- tasks whose queued jobs follow them from one priority to another. Answers the number, without gaps.
-CREATE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
+CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -319,7 +316,7 @@ END
 $$;
 
 -- Make sure of a schedule's state, and hold it until the transaction ends: whoever decides its ticks decides alone.
-CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -331,7 +328,7 @@ AS $$
 $$;
 
 -- Write down how far a schedule has come, and by which line.
-CREATE FUNCTION zeke_jobs.advance_schedule(
+CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -342,7 +339,7 @@ AS $$
 $$;
 
 -- Write down what became of a tick. A backfill may send what was skipped.
-CREATE FUNCTION zeke_jobs.record_tick(
+CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -354,25 +351,3 @@ AS $$
     decided_on = excluded.decided_on
   WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill'
 $$;
-
--- A person had a schedule send jobs: one now (run), or those of a past time (backfill).
-CREATE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF p_action NOT IN ('run', 'backfill') THEN
-    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
-END
-$$;
-
-REVOKE ALL ON FUNCTION
-  zeke_jobs.forget_audit(), zeke_jobs.cancel(uuid, text, text),
-  zeke_jobs.retry(uuid, text, text, double precision, integer, text), zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text),
-  zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
-  zeke_jobs.lock_schedule(text, text, text, timestamptz),
-  zeke_jobs.advance_schedule(text, text, text, timestamptz, timestamptz),
-  zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid), zeke_jobs.note_sent(text, text, text, text, uuid[])
-FROM PUBLIC;

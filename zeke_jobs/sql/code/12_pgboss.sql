@@ -20,7 +20,7 @@ BEGIN
 END
 $$;
 
-CREATE VIEW job AS
+CREATE OR REPLACE VIEW job AS
 SELECT
   j.id,
   j.name,
@@ -73,7 +73,7 @@ FROM zeke_jobs.job AS j
 LEFT JOIN zeke_jobs.task AS t ON t.id = j.name;
 COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
 
-CREATE VIEW archive AS
+CREATE OR REPLACE VIEW archive AS
 SELECT
   h.id,
   h.name,
@@ -100,7 +100,7 @@ LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
 -- A task is what pg-boss calls a queue. The counts are exact, and read an entry for each job that waits or is kept.
-CREATE VIEW queue AS
+CREATE OR REPLACE VIEW queue AS
 SELECT
   t.id AS name,
   'standard'::text AS policy,
@@ -142,13 +142,13 @@ LEFT JOIN (
 ) AS c ON c.task = t.id;
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
-CREATE VIEW version AS
+CREATE OR REPLACE VIEW version AS
 SELECT
   26 AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on;
 COMMENT ON VIEW version IS 'The number of the schema of pg-boss whose columns these views have at least, and when a scheduler was last at work.';
 
-CREATE VIEW schedule AS
+CREATE OR REPLACE VIEW schedule AS
 SELECT
   s.task AS name,
   ''::text AS key,

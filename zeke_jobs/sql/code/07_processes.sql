@@ -1,10 +1,6 @@
--- Who counts as lost, after outages that were nobody's fault; and a rescue that waits for nobody.
+-- Live processes: proof of life, lost processes, and what a heartbeat has to start.
 
-ALTER TABLE zeke_jobs.worker
-  ADD COLUMN beating_since timestamptz NOT NULL DEFAULT zeke_jobs.now();
-COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
-
-CREATE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
+CREATE OR REPLACE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -12,7 +8,8 @@ BEGIN
   RETURN NEW;
 END
 $$;
-CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
+
+CREATE OR REPLACE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
   FOR EACH ROW WHEN (NEW.heartbeat_on > OLD.heartbeat_on + OLD.lost_after) EXECUTE FUNCTION zeke_jobs.begin_beating();
 
 -- Return the jobs of processes that have not proved life for as long as they promised, while another process could: after an
@@ -24,7 +21,7 @@ CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker
 -- quarantines the job.
 -- Locks what it takes, so that two rescuers never count one death twice. A job whose row is locked is left for later: its worker may
 -- have stopped short of a commit, and the transaction ends by itself.
-CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
+CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
@@ -121,5 +118,90 @@ BEGIN
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
+END
+$$;
+
+-- Proof of life. Answers whether this process still counts as alive, the revision in force, and whether to run only suspects.
+CREATE OR REPLACE FUNCTION zeke_jobs.heartbeat(p_worker uuid, p_busy integer, p_revision integer, p_stopping boolean)
+RETURNS TABLE (alive boolean, revision integer, alone boolean)
+LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_queues text[];
+  v_tasks text[];
+  v_alone boolean;
+  v_groups bigint;
+BEGIN
+  UPDATE zeke_jobs.worker AS w
+  SET heartbeat_on = zeke_jobs.now(), busy = p_busy, revision = p_revision, stopping = p_stopping
+  WHERE w.id = p_worker
+  RETURNING w.queues, w.tasks, w.alone INTO v_queues, v_tasks, v_alone;
+  IF v_queues IS NULL THEN
+    RETURN QUERY SELECT false, 0, false;
+    RETURN;
+  END IF;
+  -- As many processes make themselves empty as there are groups of suspects, and one at least goes on with the rest where there are
+  -- two. It stays empty until its suspects have ended.
+  v_groups := (
+    SELECT coalesce(ceil(sum(1.0 / s.group_size)), 0) FROM zeke_jobs.startable_suspects(v_queues, v_tasks, zeke_jobs.now()) AS s);
+  IF p_stopping THEN
+    v_alone := false;
+  ELSIF v_alone AND v_groups = 0 THEN
+    v_alone := zeke_jobs.runs_suspect(p_worker);
+  ELSIF NOT v_alone AND v_groups > 0 THEN
+    PERFORM zeke_jobs.take_lock('alone');
+    v_alone := (
+      SELECT count(*) FILTER (WHERE w.alone AND NOT zeke_jobs.runs_suspect(w.id)) < v_groups
+        AND count(*) FILTER (WHERE w.alone) < greatest(1, count(*) - 1)
+      FROM zeke_jobs.worker AS w WHERE w.kind = 'worker' AND NOT w.stopping AND w.queues && v_queues
+    );
+  END IF;
+  UPDATE zeke_jobs.worker AS w SET alone = v_alone WHERE w.id = p_worker AND w.alone <> v_alone;
+  RETURN QUERY SELECT true, (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r), v_alone;
+END
+$$;
+
+-- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
+CREATE OR REPLACE FUNCTION zeke_jobs.chores() RETURNS text[]
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_until timestamptz := nullif(current_setting('zeke_jobs.chores_until', true), '')::timestamptz;
+  v_chores text[] := ARRAY(
+    SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < v_now - w.lost_after)
+    UNION ALL
+    SELECT 'expire' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now)
+    UNION ALL
+    SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
+    UNION ALL
+    SELECT 'gather' WHERE EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.keys_due <= v_now AND t.per_key IS NOT NULL));
+  v_begin timestamptz;
+  v_took interval;
+BEGIN
+  IF v_until > v_now THEN
+    RETURN v_chores;
+  END IF;
+  -- These look at whatever is queued or active, and beside a long transaction at what was: for a hundredth of the session's time at most.
+  v_begin := clock_timestamp();
+  v_chores := v_chores || ARRAY(
+    SELECT 'rescue' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
+    UNION ALL
+    SELECT 'gather' WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
+      WHERE t.id <> p.task OR t.queue <> p.queue_name));
+  v_took := clock_timestamp() - v_begin;
+  IF v_took > interval '50 ms' THEN
+    PERFORM set_config('zeke_jobs.chores_until', (v_now + 100 * v_took)::text, false);
+  END IF;
+  RETURN v_chores;
 END
 $$;

@@ -1,32 +1,55 @@
--- What a backtest needs of jobs whose rows are gone: when they were claimed, until when they had to start, and their attempts.
+-- Finished rows leave the table of jobs when their time is over, and stay known in the history.
 
-ALTER TABLE zeke_jobs.history
-  ADD COLUMN seq bigint,
-  ADD COLUMN claimed_on timestamptz,
-  ADD COLUMN expires_on timestamptz,
-  ADD COLUMN attempts jsonb;
-COMMENT ON COLUMN zeke_jobs.history.seq IS 'Order of arrival.';
-COMMENT ON COLUMN zeke_jobs.history.claimed_on IS 'When the last attempt was claimed.';
-COMMENT ON COLUMN zeke_jobs.history.expires_on IS 'Cancelled if it had not started by then.';
-COMMENT ON COLUMN zeke_jobs.history.attempts IS 'Every attempt that did not complete: times, outcome, type of error; NULL is unknown.';
-
--- Attempts without what makes them long: messages, tracebacks.
-CREATE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- The next task, in the order of ids, that has finished jobs. Probes of the indexes only.
+CREATE OR REPLACE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
-  SELECT CASE WHEN p_attempts = '[]' THEN p_attempts ELSE (
-    SELECT jsonb_agg(
-      jsonb_strip_nulls(jsonb_build_object(
-        'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',
-        'ended_on', a.value -> 'ended_on', 'error', jsonb_build_object('type', a.value #> '{error,type}')))
-      ORDER BY a.n)
-    FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
+  SELECT least(
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'done' AND q.task > p_task ORDER BY q.task LIMIT 1),
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task > p_task ORDER BY q.task LIMIT 1),
+    (SELECT q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
+$$;
+
+-- What is past its time: tasks with finished jobs, by how they ended, that ended before a moment. One whose fields are to be unique for a
+-- period stays at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
+CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  WITH RECURSIVE present (task) AS (
+    SELECT zeke_jobs.ended_task_after('')
+    UNION ALL
+    SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
+  )
+  SELECT p.task, s.status, b.before
+  FROM present AS p
+  CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
+  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
+  CROSS JOIN LATERAL (
+    SELECT zeke_jobs.now() - greatest(
+      coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
+  ) AS b
+  WHERE p.task IS NOT NULL AND CASE s.status
+    WHEN 'completed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+    WHEN 'failed' THEN EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+    ELSE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
 $$;
 
 -- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first. Rows that
 -- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
 -- past the index's entries of what was removed.
-CREATE FUNCTION zeke_jobs.purge(
+CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE

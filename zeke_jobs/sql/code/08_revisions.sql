@@ -1,18 +1,7 @@
--- Revisions that people make: how each came about, what is set beside the file's text, who is told, and jobs that follow a rename.
-
-ALTER TABLE zeke_jobs.revision
-  ADD COLUMN origin text NOT NULL DEFAULT 'boot',
-  ADD COLUMN overrides jsonb NOT NULL DEFAULT '[]',
-  ADD CONSTRAINT revision_origin CHECK (origin IN ('boot', 'apply', 'rollback', 'set', 'revert'));
-COMMENT ON COLUMN zeke_jobs.revision.origin IS 'What made it: a booting process, a command, or an override whose time was over.';
-COMMENT ON COLUMN zeke_jobs.revision.overrides IS 'What is set beside the text: path, value, by, why, set_on; until or drains say when it ends by itself, beneath what comes back then.';
-
-ALTER TABLE zeke_jobs.worker
-  ADD COLUMN refusal text;
-COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
+-- Revisions that people make: who is told, and jobs and pauses that follow a rename.
 
 -- Every revision is announced, whoever records it. Workers listen; a look once a second is their backstop.
-CREATE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
+CREATE OR REPLACE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -20,15 +9,35 @@ BEGIN
   RETURN NULL;
 END
 $$;
-CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
+
+CREATE OR REPLACE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
 
--- What a stock producer's upsert needs, a rename must not have: its jobs keep their priority and their revision.
-CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
-  FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
-
 -- The pairs of queue and task that have queued jobs: a probe of the index each.
-CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE (queue_name text, task text)
+CREATE OR REPLACE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE (queue_name text, task text)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  WITH RECURSIVE present (queue_name, task) AS (
+    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0
+     ORDER BY q.queue_name, q.task LIMIT 1)
+    UNION ALL
+    SELECT n.queue_name, n.task
+    FROM present AS p
+    CROSS JOIN LATERAL (
+      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
+      ORDER BY q.queue_name, q.task LIMIT 1) AS n
+  )
+  SELECT p.queue_name, p.task FROM present AS p
+  UNION
+  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
+$$;
+
+-- What is queued under which name in which queue, by probes of the index: tasks of the catalogue, and names that it does not know.
+CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
@@ -53,7 +62,7 @@ $$;
 -- Jobs in the queue follow their task: to its new name where theirs became an alias, and to its new queue. It finds what a send left
 -- behind that was under way when the revision changed, and what was retried later. Probes of the indexes, one for each pair of
 -- queue and task that has jobs.
-CREATE FUNCTION zeke_jobs.gather(p_limit integer)
+CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -123,7 +132,7 @@ END
 $$;
 
 -- Pauses follow a task to its new name too. Where several become one, the first stands.
-CREATE FUNCTION zeke_jobs.pauses_follow() RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.pauses_follow() RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
   WITH former AS (
@@ -145,7 +154,7 @@ AS $$
 $$;
 
 -- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
-CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
+CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
 LANGUAGE sql STABLE
 AS $$
   SELECT o.value -> 'path' AS path
@@ -164,48 +173,4 @@ AS $$
     AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
-$$;
-
--- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
-CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-  v_until timestamptz := nullif(current_setting('zeke_jobs.chores_until', true), '')::timestamptz;
-  v_chores text[] := ARRAY(
-    SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < v_now - w.lost_after)
-    UNION ALL
-    SELECT 'expire' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now)
-    UNION ALL
-    SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
-    UNION ALL
-    SELECT 'gather' WHERE EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.keys_due <= v_now AND t.per_key IS NOT NULL));
-  v_begin timestamptz;
-  v_took interval;
-BEGIN
-  IF v_until > v_now THEN
-    RETURN v_chores;
-  END IF;
-  -- These look at whatever is queued or active, and beside a long transaction at what was: for a hundredth of the session's time at most.
-  v_begin := clock_timestamp();
-  v_chores := v_chores || ARRAY(
-    SELECT 'rescue' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
-        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
-    UNION ALL
-    SELECT 'gather' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
-      WHERE t.id <> p.task OR t.queue <> p.queue_name));
-  v_took := clock_timestamp() - v_begin;
-  IF v_took > interval '50 ms' THEN
-    PERFORM set_config('zeke_jobs.chores_until', (v_now + 100 * v_took)::text, false);
-  END IF;
-  RETURN v_chores;
-END
 $$;

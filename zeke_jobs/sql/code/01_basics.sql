@@ -1,0 +1,278 @@
+-- What the other files build on: ids, names, states, tasks by name.
+
+-- The row of the task that a name or an alias means.
+CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
+LANGUAGE sql STABLE
+AS $$
+  SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
+$$;
+
+-- A new id: UUID version 7, whose order of time keeps inserts on one edge of the primary key.
+CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE
+AS $$
+  SELECT encode(
+    set_bit(
+      set_bit(
+        overlay(
+          uuid_send(gen_random_uuid())
+          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1),
+      53, 1),
+    'hex')::uuid
+$$;
+
+CREATE OR REPLACE FUNCTION zeke_jobs.status_of(
+  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz, p_waits boolean DEFAULT false)
+RETURNS zeke_jobs.job_status
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE
+    WHEN p_state = 'queued' OR p_state = 'consumed' AND p_waits AND p_cancelled_on IS NULL
+      THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
+    WHEN p_state = 'consumed' THEN 'active'
+    WHEN p_state = 'done' THEN 'completed'
+    ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
+  END::zeke_jobs.job_status
+$$;
+
+-- story_id → storyId
+CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
+  FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
+$$;
+
+-- What a JSON Schema says about the fields and the items of a value, seen through $ref and all its branches.
+CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_shape jsonb := '{}';
+  v_branch jsonb;
+  v_part jsonb;
+BEGIN
+  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
+    RETURN v_shape;
+  END IF;
+  FOR v_branch IN
+    SELECT p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/') WHERE p_schema ? '$ref'
+    UNION ALL
+    SELECT b.value
+    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
+      jsonb_array_elements(coalesce(p_schema -> k.keyword, '[]')) AS b (value)
+  LOOP
+    v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
+    v_shape := v_shape || v_part
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
+  END LOOP;
+  IF p_schema ? 'properties' THEN
+    v_shape := v_shape
+      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
+  END IF;
+  IF p_schema ? 'items' THEN
+    v_shape := v_shape || jsonb_build_object('items', p_schema -> 'items');
+  END IF;
+  IF p_schema ? 'additionalProperties' THEN
+    v_shape := v_shape || jsonb_build_object('additionalProperties', p_schema -> 'additionalProperties');
+  END IF;
+  RETURN v_shape;
+END
+$$;
+
+-- Turn the keys of a model's fields into snake_case, or into camelCase, however deep; free-form objects stay as they are.
+CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_shape jsonb;
+  v_renamed jsonb;
+  v_given bigint;
+BEGIN
+  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN
+    RETURN p_value;
+  END IF;
+  v_shape := zeke_jobs.shape(p_schema, p_root);
+  IF jsonb_typeof(p_value) = 'array' THEN
+    IF NOT v_shape ? 'items' THEN
+      RETURN p_value;
+    END IF;
+    RETURN coalesce(
+      (SELECT jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n)
+       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n)),
+      '[]');
+  END IF;
+  SELECT
+    count(*),
+    jsonb_object_agg(
+      CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
+      zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))
+  INTO v_given, v_renamed
+  FROM jsonb_each(p_value) AS e (key, value)
+  LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
+    ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
+  IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN
+    RAISE EXCEPTION 'expected each field once, got one in both snake_case and camelCase: %',
+      (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN coalesce(v_renamed, '{}');
+END
+$$;
+
+-- A value without the fields that are called sensitive, by name or by path (user.email). A path leads through lists; where it ends early, in
+-- a text for example, that is masked.
+CREATE OR REPLACE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 THEN
+    RETURN p_value;
+  END IF;
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          e.key, CASE WHEN '' = ANY (f.rests) THEN '"***"' ELSE zeke_jobs.masked(e.value, f.rests, true) END), '{}')
+        FROM jsonb_each(p_value) AS e (key, value)
+        CROSS JOIN LATERAL (
+          SELECT array_agg(substr(n.field, length(n.name) + 2)) AS rests
+          FROM (SELECT p.field, split_part(p.field, '.', 1) AS name FROM unnest(p_fields) AS p (field)) AS n
+          WHERE e.key IN (n.name, zeke_jobs.camel(n.name))) AS f);
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.masked(e.value, p_fields, p_inside) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'null' THEN
+      RETURN p_value;
+    ELSE
+      RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
+  END CASE;
+END
+$$;
+
+-- The texts in a payload's sensitive fields, the longest first, also as JSON spells them. Shorter ones are common words.
+CREATE OR REPLACE FUNCTION zeke_jobs.secrets(p_payload jsonb, p_fields text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  WITH RECURSIVE at (value, path) AS (
+    SELECT p_payload, string_to_array(f.field, '.') FROM unnest(p_fields) AS f (field)
+    UNION ALL
+    SELECT n.value, n.path
+    FROM at AS a
+    CROSS JOIN LATERAL (
+      SELECT e.value, CASE WHEN a.path = '{}' THEN a.path ELSE a.path[2:] END AS path
+      FROM jsonb_each(CASE jsonb_typeof(a.value) WHEN 'object' THEN a.value ELSE '{}' END) AS e (key, value)
+      WHERE a.path = '{}' OR e.key IN (a.path[1], zeke_jobs.camel(a.path[1]))
+      UNION ALL
+      SELECT e.value, a.path
+      FROM jsonb_array_elements(CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value ELSE '[]' END) AS e (value)) AS n
+  ),
+  leaf (text) AS (
+    SELECT a.value #>> '{}' FROM at AS a WHERE jsonb_typeof(a.value) IN ('string', 'number')
+  ),
+  form (text) AS (
+    SELECT l.text FROM leaf AS l
+    UNION
+    SELECT substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2) FROM leaf AS l
+  )
+  SELECT coalesce(array_agg(f.text ORDER BY length(f.text) DESC), '{}') FROM form AS f WHERE length(f.text) >= 4
+$$;
+
+-- A value with a mask wherever a text in it quotes a secret.
+CREATE OR REPLACE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_text text;
+  v_secret text;
+BEGIN
+  CASE jsonb_typeof(p_value)
+    WHEN 'object' THEN
+      RETURN (
+        SELECT coalesce(jsonb_object_agg(
+          zeke_jobs.without(to_jsonb(e.key), p_secrets) #>> '{}', zeke_jobs.without(e.value, p_secrets)), '{}')
+        FROM jsonb_each(p_value) AS e (key, value));
+    WHEN 'array' THEN
+      RETURN (
+        SELECT coalesce(jsonb_agg(zeke_jobs.without(e.value, p_secrets) ORDER BY e.n), '[]')
+        FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+    WHEN 'string' THEN
+      v_text := p_value #>> '{}';
+      FOREACH v_secret IN ARRAY p_secrets LOOP
+        v_text := replace(v_text, v_secret, '***');
+      END LOOP;
+      RETURN to_jsonb(v_text);
+    WHEN 'number' THEN
+      RETURN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END;
+    ELSE
+      RETURN p_value;
+  END CASE;
+END
+$$;
+
+-- What a job says of itself, such as an error, without what its payload's sensitive fields hold.
+CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_secrets text[];
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL OR p_value IN ('[]', '{}', 'null') THEN
+    RETURN p_value;
+  END IF;
+  v_secrets := zeke_jobs.secrets(p_message -> 'kwargs', p_fields);
+  RETURN CASE WHEN v_secrets = '{}' THEN p_value ELSE zeke_jobs.without(p_value, v_secrets) END;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
+    RETURN p_value;
+  END IF;
+  RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
+END
+$$;
+
+-- Attempts without what makes them long: messages, tracebacks.
+CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN p_attempts = '[]' THEN p_attempts ELSE (
+    SELECT jsonb_agg(
+      jsonb_strip_nulls(jsonb_build_object(
+        'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',
+        'ended_on', a.value -> 'ended_on', 'error', jsonb_build_object('type', a.value #> '{error,type}')))
+      ORDER BY a.n)
+    FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
+$$;
+
+-- The time itself; an error in words, with what was given, where Python could not read it.
+CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF NOT zeke_jobs.is_readable(p_moment) THEN
+    RAISE EXCEPTION 'expected % from 1970-01-01 to 9000-01-01, got %', p_name, p_given USING ERRCODE = 'datetime_field_overflow';
+  END IF;
+  RETURN p_moment;
+END
+$$;
+
+-- Wait for a lock, and hold it until the transaction ends. The next statement sees what its last holder did.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  IF NOT FOUND THEN
+    -- Waits for who is just doing the same.
+    INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  END IF;
+END
+$$;

@@ -1,0 +1,355 @@
+-- Finishing: every change of a job's state that its worker makes.
+
+-- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it.
+CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
+LANGUAGE sql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  WITH running AS (
+    SELECT q.message_id, d.after
+    FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+    JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
+    WHERE q.message_id = ANY (p_ids)
+    -- A row that is locked is just being finished, which says the start too; waiting for it could be a deadlock.
+    FOR UPDATE OF q SKIP LOCKED
+  )
+  UPDATE zeke_jobs.queue AS q
+  SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
+  FROM running AS r
+  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id
+$$;
+
+-- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
+-- the state would walk the dead entries of its index. A job with the cancel mark never ends as completed. p_after and p_took are seconds
+-- from the claim to the start and to the end of the handler: what follows a job in its slot began later than it is said to have ended. Of
+-- one that was claimed ahead, claimed_on is from then on when it got its slot, which is when it started.
+CREATE OR REPLACE FUNCTION zeke_jobs.complete(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
+  p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL
+) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+-- The array of ids finds the rows by the primary key, also by a plan that was made for an empty table. The batch is then hashed: a loop
+-- would compare all with all.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH ended AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+        worker = NULL, ahead = false, mtime = v_now,
+        completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
+        claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
+        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+        started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+      FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      RETURNING q.message_id, q.awaited, q.task
+    ),
+    announced AS (
+      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+    ),
+    freed AS (
+      SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
+    )
+    SELECT e.message_id FROM ended AS e
+    WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+END
+$$;
+
+-- Complete what has ended, if anything has, and claim, in one round trip and one commit: a look of a worker's consumer. Completions that
+-- were no longer ours come back with claim 0. The commit does not wait for the disk, as the claim's: a limit's lock is not held during a
+-- flush. The caller flushes soon after, and until then keeps in mind what it completed, to say it again after a crash of the server.
+-- The last row may be none of a job: its message names the tasks of which more is due than could be claimed, as zeke_jobs.held_back; and
+-- scheduled_for is when something else could be claimed though nothing ends and nothing is sent, on the clock that claimed_on shows: when a
+-- rate that held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due.
+CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
+  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
+  p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
+  p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL, p_more integer[] DEFAULT NULL,
+  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL,
+  p_behind integer DEFAULT NULL
+) RETURNS SETOF zeke_jobs.claimed
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_ours uuid[] := '{}';
+  v_claimed integer;
+  v_held_back text;
+  v_began timestamptz;
+BEGIN
+  IF cardinality(p_kept_of) > 0 THEN
+    PERFORM zeke_jobs.keep_slots(p_worker, p_kept_of, p_kept, p_said);
+  END IF;
+  IF cardinality(p_ids) > 0 THEN
+    v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
+    IF cardinality(v_ours) < cardinality(p_ids) THEN
+      RETURN QUERY
+        SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
+        FROM unnest(p_ids) AS d (id)
+        WHERE d.id <> ALL (v_ours);
+    END IF;
+  END IF;
+  v_began := zeke_jobs.now();
+  RETURN QUERY
+    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
+    -- Whose limits are not full again: somebody else may have what is left.
+    PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
+    FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ string_to_array(current_setting('zeke_jobs.full'), ',')) IS NOT TRUE
+    HAVING count(*) > 0;
+  ELSIF cardinality(p_kept_of) > 0 THEN
+    PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);
+  END IF;
+  v_held_back := current_setting('zeke_jobs.held_back');
+  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
+    RETURN QUERY
+      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
+        least(
+          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
+          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
+        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
+  END IF;
+END
+$$;
+
+-- Give claims back whose jobs have not started, in one batch; answers the ids that were ours and not cancelled.
+CREATE OR REPLACE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  RETURN QUERY
+    WITH returned AS (
+      UPDATE zeke_jobs.queue AS q
+      SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
+      FROM unnest(p_ids, p_claims) AS d (id, claim)
+      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+        AND q.started_on IS NULL AND q.cancelled_on IS NULL
+      RETURNING q.message_id, q.queue_name, q.task
+    ),
+    offered AS (
+      SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+      UNION ALL
+      SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
+    )
+    SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
+END
+$$;
+
+-- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
+-- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
+-- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete. A suspect that has run to such an end without
+-- its process dying is none any more, unless a process had died while it ran alone.
+CREATE OR REPLACE FUNCTION zeke_jobs.finish(
+  p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
+  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
+  v_job zeke_jobs.queue;
+  v_outcome text := p_outcome;
+  v_ended timestamptz;
+  v_again timestamptz;
+BEGIN
+  SELECT q.* INTO v_job FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF v_job.cancelled_on IS NOT NULL THEN
+    v_outcome := 'cancelled';
+  END IF;
+  v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
+  IF v_outcome IN ('retry', 'deferred') THEN
+    v_again := coalesce(p_until, v_now + p_delay * interval '1 second');
+    v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
+  END IF;
+  UPDATE zeke_jobs.queue AS q
+  SET
+    state = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN 'rejected' ELSE 'queued' END::zeke_jobs.state,
+    worker = NULL, ahead = false, mtime = v_now,
+    claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + p_after * interval '1 second', q.claimed_on) ELSE q.claimed_on END,
+    attempt = q.attempt + CASE
+      WHEN v_counts AND q.started_on IS NULL THEN 1
+      WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
+      ELSE 0 END,
+    started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    deaths = CASE
+      WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
+      ELSE q.deaths END,
+    run_at = coalesce(v_again, q.run_at),
+    completed_on = CASE WHEN v_outcome IN ('failed', 'cancelled') THEN v_ended END,
+    cancelled_on = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancelled_on, v_ended) ELSE q.cancelled_on END,
+    cancel_reason = CASE WHEN v_outcome = 'cancelled' THEN coalesce(q.cancel_reason, p_reason) ELSE q.cancel_reason END,
+    waiting_for = CASE WHEN v_outcome = 'deferred' THEN p_reason END,
+    attempts = CASE WHEN v_outcome = 'returned' THEN q.attempts
+      -- A job may be deferred for days; the last hundred entries tell enough.
+      ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
+        || jsonb_strip_nulls(jsonb_build_object(
+          'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
+          'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
+          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
+          'reason', p_reason, 'error', p_error)) END
+  WHERE q.message_id = p_id;
+  IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
+  RETURN true;
+END
+$$;
+
+-- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
+-- p_result the job is completed, too.
+CREATE OR REPLACE FUNCTION zeke_jobs.hold(
+  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_task text;
+BEGIN
+  SELECT q.task INTO v_task FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF p_result IS NOT NULL THEN
+    PERFORM zeke_jobs.complete(p_worker, ARRAY[p_id], ARRAY[p_claim], ARRAY[p_after], ARRAY[p_result], false);
+    PERFORM zeke_jobs.ring_for_freed(ARRAY[v_task], p_worker);
+  END IF;
+  RETURN true;
+END
+$$;
+
+-- Cancel what was not started in time. In small batches, past rows that a claim holds.
+CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_count integer;
+BEGIN
+  WITH late AS (
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.attempt = 0 AND q.expires_on IS NOT NULL AND q.expires_on <= v_now
+    ORDER BY q.expires_on LIMIT p_limit
+    FOR UPDATE SKIP LOCKED
+  ),
+  ended AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'rejected', completed_on = v_now, mtime = v_now, cancelled_on = v_now,
+      cancel_reason = format('expired: not started by %s', to_char(q.expires_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    FROM late AS l
+    WHERE q.message_id = l.message_id
+    RETURNING q.message_id, q.awaited
+  ),
+  announced AS (
+    SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+  )
+  SELECT count(*) INTO v_count FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  RETURN v_count;
+END
+$$;
+
+-- Ask for the end of a job to be announced on channel zeke_jobs.done. NULL: it has ended already, or is unknown.
+-- Rings, because a claim that came by while this held the row has passed it over.
+CREATE OR REPLACE FUNCTION zeke_jobs.await_end(p_id uuid) RETURNS zeke_jobs.state
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET awaited = true
+  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  RETURNING q.state, q.queue_name INTO v_job;
+  IF v_job.state = 'queued' THEN
+    PERFORM zeke_jobs.ring(v_job.queue_name);
+  END IF;
+  RETURN v_job.state;
+END
+$$;
+
+-- What a completed job returned, for who waits for it; the views mask sensitive fields.
+CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+  SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
+$$;
+
+-- Whether the claim under which a lease was taken is still in force: it ends with the job, and with the rescue of the job.
+CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
+$$;
+
+-- Take a lease, unless p_limit others hold it. outcome is held; taken, with the holder that has had it longest; or lost, where the job
+-- is no longer the worker's, or was cancelled.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
+  p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
+  OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+  v_held integer;
+BEGIN
+  -- Two takers of one name follow each other; what the first did is seen by the next statements of the second, each in a snapshot of
+  -- its own. Names share sixty-four locks, which are held for this statement only.
+  PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
+  DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
+  PERFORM 1 FROM zeke_jobs.queue AS q
+  WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
+  IF NOT FOUND THEN
+    outcome := 'lost';
+    RETURN;
+  END IF;
+  v_held := (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name);
+  IF v_held >= p_limit THEN
+    outcome := 'taken';
+    SELECT l.job, q.task, l.taken_on INTO holder, task, since
+    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job
+    WHERE l.name = p_name
+    ORDER BY l.taken_on
+    LIMIT 1;
+    RETURN;
+  END IF;
+  INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
+  outcome := 'held';
+END
+$$;

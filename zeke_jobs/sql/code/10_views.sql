@@ -1,0 +1,404 @@
+-- What people, their dashboards and monitors read.
+
+CREATE OR REPLACE VIEW zeke_jobs.job AS
+SELECT
+  q.message_id AS id,
+  q.task AS name,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits) AS state,
+  q.queue_name AS queue,
+  q.priority,
+  zeke_jobs.masked(q.message -> 'kwargs', s.fields) AS data,
+  CASE WHEN q.state = 'done'
+    THEN zeke_jobs.unquoted(zeke_jobs.masked(nullif(q.result, 'null'), s.fields), q.message, s.fields) END AS output,
+  zeke_jobs.unquoted(CASE
+    WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL
+      THEN jsonb_build_object('type', 'Cancelled', 'message', coalesce(q.cancel_reason, 'cancelled'))
+    WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
+      SELECT a.value -> 'error'
+      FROM jsonb_array_elements(q.attempts) WITH ORDINALITY AS a (value, n)
+      WHERE a.value ? 'error'
+      ORDER BY a.n DESC
+      LIMIT 1)
+  END, q.message, s.fields) AS error,
+  greatest(q.attempt - 1, 0) AS retry_count,
+  coalesce(t.retry_limit, 0) AS retry_limit,
+  q.attempt,
+  zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
+  q.deaths,
+  zeke_jobs.unquoted(q.progress, q.message, s.fields) AS progress,
+  zeke_jobs.unquoted(q.waiting_for, q.message, s.fields) AS waiting_for,
+  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
+  q.unique_key,
+  zeke_jobs.unquoted(q.idempotency_key, q.message, s.fields) AS idempotency_key,
+  q.parent,
+  q.scheduled_for,
+  q.revision,
+  q.worker,
+  q.run_at AS start_after,
+  q.expires_on,
+  q.created_on,
+  q.started_on,
+  q.completed_on,
+  q.cancelled_on,
+  zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
+  q.cost,
+  q.currency
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  -- What was sensitive when it was sent, and what is now: under the name that its task has by now, too.
+  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
+    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+) AS s;
+COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
+
+CREATE OR REPLACE VIEW zeke_jobs.finished AS
+SELECT
+  q.message_id AS id,
+  q.task AS name,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+  q.queue_name AS queue,
+  q.priority,
+  zeke_jobs.unquoted(q.key, q.message, s.fields) AS key,
+  q.attempt,
+  q.deaths,
+  q.parent,
+  q.scheduled_for,
+  q.revision,
+  q.run_at,
+  q.created_on,
+  q.started_on,
+  q.completed_on,
+  NULL::timestamptz AS purged_on,
+  q.cost,
+  q.currency
+FROM zeke_jobs.queue AS q
+LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+CROSS JOIN LATERAL (
+  SELECT nullif(q.sensitive || coalesce(t.sensitive, (
+    SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
+) AS s
+WHERE q.state IN ('done', 'rejected')
+UNION ALL
+SELECT
+  h.id,
+  h.name,
+  h.state,
+  h.queue,
+  h.priority,
+  CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
+  h.attempt,
+  h.deaths,
+  h.parent,
+  h.scheduled_for,
+  h.revision,
+  h.run_at,
+  h.created_on,
+  h.started_on,
+  h.completed_on,
+  h.purged_on,
+  h.cost,
+  h.currency
+FROM zeke_jobs.history AS h
+WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
+COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
+
+-- The schedules in force. A task that leaves jobs.yaml, or whose cron does, leaves this view with it.
+CREATE OR REPLACE VIEW zeke_jobs.schedule AS
+SELECT
+  t.id AS task,
+  t.cron ->> 'at' AS cron,
+  t.cron ->> 'timezone' AS timezone,
+  zeke_jobs.masked(t.cron -> 'payload', t.sensitive) AS payload,
+  t.cron - '{at,timezone,payload,paused}'::text[] AS options,
+  l.scheduled_for AS last_tick,
+  l.outcome AS last_outcome,
+  l.reason AS last_reason,
+  l.job AS last_job,
+  CASE
+    WHEN l.outcome = 'skipped' THEN 'skipped'
+    WHEN q.message_id IS NULL THEN h.state::text
+    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
+  END AS last_result,
+  CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
+  p.target IS NOT NULL OR (t.cron ->> 'paused')::boolean AS paused,
+  coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN 'jobs.yaml' END) AS paused_by,
+  coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN r.applied_on END) AS paused_on,
+  p.reason AS pause_reason,
+  least(s.created_on, r.applied_on) AS created_on, -- whichever is there; a scheduler sees a new one a moment later
+  coalesce(r.applied_on, s.created_on) AS updated_on
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.id
+LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.id
+LEFT JOIN LATERAL (
+  SELECT k.scheduled_for, k.outcome, k.reason, k.job
+  FROM zeke_jobs.tick AS k
+  WHERE k.task = t.id
+  ORDER BY k.scheduled_for DESC
+  LIMIT 1
+) AS l ON true
+LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
+LEFT JOIN zeke_jobs.history AS h ON h.id = l.job
+WHERE t.cron IS NOT NULL;
+COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
+
+-- When the job that waits longest became due. Probes of indexes only, however long the backlog; one for each priority in it.
+CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  WITH RECURSIVE level (priority) AS (
+    SELECT (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+      ORDER BY q.priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (
+      SELECT q.priority FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task AND q.priority < l.priority
+      ORDER BY q.priority DESC LIMIT 1)
+    FROM level AS l
+    WHERE l.priority IS NOT NULL
+  )
+  SELECT least(
+    (SELECT min((
+       SELECT q.run_at FROM zeke_jobs.queue AS q
+       WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+         AND q.priority = l.priority AND q.run_at <= zeke_jobs.now()
+       ORDER BY q.run_at, q.seq LIMIT 1))
+     FROM level AS l
+     WHERE l.priority IS NOT NULL),
+    (SELECT min(q.run_at) FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
+$$;
+
+-- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.
+CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  SELECT count(*) FROM (
+    (SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_task
+     LIMIT p_most)
+    UNION ALL
+    (SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.task = p_task)
+    UNION ALL
+    (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
+  ) AS queued
+$$;
+
+-- How fast the jobs of a task ended within the last minute, and how long the handler took for the newest ones of the last hour. From
+-- at most p_sample rows of each kind: where more ended within the minute, from the time that so many took.
+CREATE OR REPLACE FUNCTION zeke_jobs.pace(
+  p_task text, p_sample integer,
+  OUT done_per_minute double precision, OUT failed_per_minute double precision,
+  OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
+LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+  WITH done AS (
+    SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
+    FROM zeke_jobs.queue AS q
+    WHERE q.state = 'done' AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+    ORDER BY q.completed_on DESC LIMIT p_sample
+  ),
+  failed AS (
+    SELECT q.completed_on FROM zeke_jobs.queue AS q
+    WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
+      AND q.completed_on > zeke_jobs.now() - interval '1 minute'
+    ORDER BY q.completed_on DESC LIMIT p_sample
+  )
+  SELECT
+    d.recent * 60 / CASE WHEN d.recent < p_sample THEN 60 ELSE greatest(0.001, d.span) END,
+    f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END,
+    d.mean, d.p50, d.p95, d.sample
+  FROM (
+    SELECT
+      count(*) FILTER (WHERE completed_on > zeke_jobs.now() - interval '1 minute') AS recent,
+      extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span,
+      avg(took) AS mean,
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95,
+      count(*) AS sample
+    FROM done
+  ) AS d
+  CROSS JOIN (
+    SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span FROM failed
+  ) AS f
+$$;
+
+CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
+SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
+FROM zeke_jobs.task AS t
+JOIN zeke_jobs.pause AS p
+  ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.gates)
+UNION ALL
+SELECT
+  t.id,
+  CASE WHEN (t.definition ->> 'paused')::boolean OR NOT EXISTS (SELECT 1 FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/'))
+    THEN 'task/' || t.id
+    -- Which of several the file pauses is not in the catalogue.
+    ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.gates) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
+  'jobs.yaml', r.applied_on, ''
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+WHERE t.paused;
+COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
+
+CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
+SELECT
+  t.id AS task,
+  t.queue,
+  (t.definition ->> 'max_wait')::interval AS max_wait,
+  o.due AS oldest_due,
+  zeke_jobs.now() - o.due AS wait,
+  p.paused,
+  coalesce(NOT p.paused AND zeke_jobs.now() - o.due > (t.definition ->> 'max_wait')::interval, false) AS is_late
+FROM zeke_jobs.task AS t
+CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused) AS p;
+COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
+
+CREATE OR REPLACE VIEW zeke_jobs.task_pace AS
+SELECT t.id AS task, t.queue, p.done_per_minute, p.failed_per_minute, p.mean, p.p50, p.p95, p.sample
+FROM zeke_jobs.task AS t
+CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) AS p;
+COMMENT ON VIEW zeke_jobs.task_pace IS 'Ends within the last minute, and seconds that handlers took for the newest 500 completed jobs of the last hour.';
+
+CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
+SELECT
+  t.id AS task,
+  t.queue,
+  zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
+  (SELECT a.active FROM zeke_jobs.task_active AS a WHERE a.task = t.id) AS active,
+  (t.definition #>> '{concurrency,limit}')::integer AS active_limit
+FROM zeke_jobs.task AS t;
+COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
+
+CREATE OR REPLACE VIEW zeke_jobs.gate_use AS
+SELECT
+  g.name,
+  g.concurrency,
+  coalesce(a.active, 0)::bigint AS active,
+  g.rate_count,
+  g.rate_period,
+  r.used,
+  CASE WHEN r.used >= g.rate_count THEN r.free_on END AS free_on
+FROM zeke_jobs.gate AS g
+CROSS JOIN LATERAL (
+  SELECT sum(a.active) AS active FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)
+) AS a
+CROSS JOIN LATERAL (
+  SELECT
+    CASE WHEN g.rate_count IS NOT NULL THEN coalesce(sum(u.count), 0) END AS used,
+    min(u.used_on) FILTER (WHERE u.newer < g.rate_count) + g.rate_period + interval '250 ms' AS free_on
+  FROM (
+    SELECT u.used_on, u.count, sum(u.count) OVER (ORDER BY u.used_on DESC) - u.count AS newer
+    FROM zeke_jobs.rate_use AS u
+    WHERE u.gate = g.name AND u.used_on > zeke_jobs.now() - g.rate_period - interval '250 ms'
+  ) AS u
+) AS r;
+COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
+
+-- Which waits have become too long since the last look, and which no longer are. Each change is told to one caller only.
+CREATE OR REPLACE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE (
+  task text, event text, max_wait interval, wait interval, since timestamptz)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+BEGIN
+  -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
+  PERFORM zeke_jobs.take_lock('breach');
+  RETURN QUERY
+    WITH late AS MATERIALIZED (
+      SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late
+    ),
+    begun AS (
+      INSERT INTO zeke_jobs.breach AS b (task, since)
+      SELECT l.task, l.since FROM late AS l
+      ON CONFLICT ON CONSTRAINT breach_pkey DO NOTHING
+      RETURNING b.task
+    ),
+    ended AS (
+      DELETE FROM zeke_jobs.breach AS b
+      WHERE NOT EXISTS (SELECT 1 FROM late AS l WHERE l.task = b.task)
+      RETURNING b.task, b.since
+    )
+    SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
+    UNION ALL
+    SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
+SELECT c.task, c.currency, sum(c.cost) AS cost
+FROM (
+  SELECT q.task, q.currency, q.cost FROM zeke_jobs.queue AS q
+  WHERE q.cost IS NOT NULL AND (q.completed_on IS NULL OR q.completed_on > zeke_jobs.now() - interval '1 day')
+  UNION ALL
+  SELECT h.name, h.currency, h.cost FROM zeke_jobs.history AS h
+  WHERE h.cost IS NOT NULL AND h.completed_on > zeke_jobs.now() - interval '1 day'
+) AS c
+GROUP BY c.task, c.currency;
+COMMENT ON VIEW zeke_jobs.task_cost IS 'What jobs said that they cost: those that ended within the last day, and those that have not ended.';
+
+CREATE OR REPLACE VIEW zeke_jobs.task_failed AS
+SELECT
+  t.id AS task,
+  t.queue,
+  (SELECT count(*) FROM (
+     SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = t.id
+       AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+     LIMIT 10000) AS failed) AS failed
+FROM zeke_jobs.task AS t;
+COMMENT ON VIEW zeke_jobs.task_failed IS 'Jobs of each task that failed for good within the last hour, counted up to 10,000.';
+
+CREATE OR REPLACE VIEW zeke_jobs.task_served AS
+SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.worker AS w
+  ON w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)
+    AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
+GROUP BY t.id, t.queue;
+COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads.';
+
+CREATE OR REPLACE VIEW zeke_jobs.process_state AS
+SELECT p.kind, p.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
+FROM (
+  SELECT k.kind, s.state
+  FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
+) AS p
+LEFT JOIN (
+  SELECT
+    w.id,
+    w.kind,
+    w.threads,
+    CASE
+      WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN 'lost'
+      WHEN w.stopping THEN 'stopping'
+      ELSE 'live'
+    END AS state
+  FROM zeke_jobs.worker AS w
+) AS w ON w.kind = p.kind AND w.state = p.state
+GROUP BY p.kind, p.state;
+COMMENT ON VIEW zeke_jobs.process_state IS 'How many workers and schedulers are live, stopping, or have not proved life for too long.';
+
+CREATE OR REPLACE VIEW zeke_jobs.schedule_lag AS
+SELECT
+  s.task,
+  s.paused,
+  CASE WHEN s.paused THEN interval '0' ELSE greatest(interval '0', zeke_jobs.now() - s.next_tick) END AS lag,
+  zeke_jobs.now() - b.beat_on AS silence
+FROM zeke_jobs.schedule AS s
+LEFT JOIN zeke_jobs.schedule_beat AS b ON true;
+COMMENT ON VIEW zeke_jobs.schedule_lag IS 'How long the next tick of each schedule is overdue, and how long no scheduler got through all of them.';

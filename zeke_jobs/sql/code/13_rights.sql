@@ -1,0 +1,17 @@
+-- Who may call what without a role of ours: nobody. `zeke-jobs roles` gives rights.
+
+REVOKE ALL ON FUNCTION
+  zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
+  zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
+  zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
+  zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer)
+FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION
+  zeke_jobs.forget_audit(), zeke_jobs.cancel(uuid, text, text),
+  zeke_jobs.retry(uuid, text, text, double precision, integer, text), zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text),
+  zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
+  zeke_jobs.lock_schedule(text, text, text, timestamptz),
+  zeke_jobs.advance_schedule(text, text, text, timestamptz, timestamptz),
+  zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid), zeke_jobs.note_sent(text, text, text, text, uuid[])
+FROM PUBLIC;
