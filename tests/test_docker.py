@@ -184,7 +184,7 @@ def test_the_wheel_builds_of_what_the_image_copies_and_nothing_else(tmp_path: Pa
     [entries] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     scripts = set(re.findall(r"^([\w-]+) =", wheel.read(entries).decode(), re.MULTILINE))
     assert scripts == SCRIPTS
-    assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_queue.sql", "actors/engine/__main__.py"} <= set(
+    assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_tables.sql", "actors/engine/__main__.py"} <= set(
         wheel.namelist()
     )
 

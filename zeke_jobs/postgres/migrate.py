@@ -1,11 +1,15 @@
-"""Bring a database's schema to what this code expects, one numbered file after another."""
+"""Bring a database's schema to what this code expects.
+
+Tables change by numbered files, which are frozen once they are committed. Functions, views and triggers hold no data: they
+are defined once, in ``sql/code``, and are replaced as a whole when their edition grows.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +21,32 @@ from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg2.extensions import connection as Connection
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+_CODE = re.compile(r"code-(\d{4})")
+_EDITION = "edition"  # the file that counts the changes of sql/code
+_TABLES = "0001_tables.sql"
+#: SHA-256 of the names and checksums of version 0.1.0's files, whose databases reach the tables by an upgrade.
+_OF_0_1_0 = "113852c4009bc2a047958730f7a56052cf2c2d634c522e1c2f76fc9a7869ef5a"
 OURS = "zeke_jobs"
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file. ``package`` and ``name`` identify it; ``checksum`` tells whether it was edited after it was applied."""
+    """One file. ``package`` and ``name`` identify it; ``checksum`` tells whether it was edited after it was applied.
+
+    ``upgrade`` is run in place of ``text`` where the database has an earlier form of the same.
+    """
 
     package: str
     name: str
     text: str
     in_transaction: bool
     breaking: bool
+    upgrade: str = ""
 
     @property
     def checksum(self) -> str:
@@ -47,7 +60,7 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     Raises:
         MigrationError: a package or its ``migrations`` folder is missing, or a file has another name than ``0001_words.sql``.
     """
-    found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations")]
+    found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations"), code()]
     for package in packages:
         found += of_package(package)
     return found
@@ -60,6 +73,34 @@ def of_package(package: str) -> list[Migration]:
         MigrationError: there is no such package, it has no folder ``migrations``, or a file has an odd name.
     """
     return _of_folder(package, "migrations")
+
+
+def _from_where_it_is(packages: Iterable[str], applied: Mapping[tuple[str, str], str]) -> list[Migration]:
+    """All migrations, in the form that suits what was applied: a database of 0.1.0 has most of the tables.
+
+    Raises:
+        MigrationError: it was made by a state of the code between two versions.
+    """
+    ours = sorted((name, checksum) for (package, name), checksum in applied.items() if package == OURS)
+    if not any(name == "0001_queue.sql" for name, _ in ours):
+        return available(packages)
+    listed = "\n".join(f"{name} {checksum}" for name, checksum in ours if name != "0000_dramatiq_pg.sql")
+    if hashlib.sha256(listed.encode()).hexdigest() != _OF_0_1_0:
+        raise MigrationError(
+            "expected the schema of version 0.1.0 or later, got one that was made in between\n"
+            "  help: migrate a new database, or take everything out first with: zeke-jobs uninstall"
+        )
+    upgrade = files(OURS).joinpath("sql/upgrade_0_1_0.sql").read_text(encoding="utf-8")
+    return [replace(one, upgrade=upgrade) if one.name == _TABLES else one for one in available(packages)]
+
+
+def code() -> Migration:
+    """All functions, views and triggers of zeke_jobs as one script, named by its edition."""
+    folder = files(OURS).joinpath("sql/code")
+    names = sorted(p.name for p in folder.iterdir() if p.name.endswith(".sql"))
+    text = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+    edition = folder.joinpath(_EDITION).read_text(encoding="utf-8").split()[0]
+    return Migration(OURS, f"code-{int(edition):04}", text, in_transaction=True, breaking=False)
 
 
 def _dramatiq_pg() -> Migration:
@@ -129,7 +170,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
             if _is_applied(conn, migration):
                 return False
             before = _objects(conn, migration)
-            cursor.execute(migration.text)
+            cursor.execute(migration.upgrade or migration.text)
             _record(conn, migration, before)
     return True
 
@@ -170,9 +211,31 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
 
 
 def _is_applied(conn: Connection, migration: Migration) -> bool:
-    return any(
-        (row["package"], row["name"]) == (migration.package, migration.name) for row in SQL.all(conn, "migration/list")
-    )
+    return not _is_missing(migration, _applied(conn))
+
+
+def _applied(conn: Connection) -> dict[tuple[str, str], str]:
+    """Checksums of the files that were applied, by package and name."""
+    return {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration/list")}
+
+
+def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) -> bool:
+    """Whether a file is to be applied: a frozen one once, the code when its edition is new or was changed.
+
+    Raises:
+        MigrationError: a frozen file was edited since it was applied.
+    """
+    checksum = applied.get((migration.package, migration.name))
+    if _CODE.fullmatch(migration.name):
+        editions = [name for package, name in applied if package == OURS and _CODE.fullmatch(name)]
+        newest = max(editions, default="")
+        return newest < migration.name or (newest == migration.name and checksum != migration.checksum)
+    if checksum is not None and checksum != migration.checksum and migration.name != "0000_dramatiq_pg.sql":
+        raise MigrationError(
+            f"{migration.package}/{migration.name} was edited after it was applied (checksum differs); "
+            "put the file back and add a new migration"
+        )
+    return checksum is None
 
 
 def _objects(conn: Connection, migration: Migration) -> set[str]:
@@ -202,18 +265,8 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """
     if SQL.one(conn, "migration/table_exists") is None:
         return available(packages)
-    done = {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration/list")}
-    todo = []
-    for migration in available(packages):
-        checksum = done.get((migration.package, migration.name))
-        if checksum is None:
-            todo.append(migration)
-        elif checksum != migration.checksum and migration.name != "0000_dramatiq_pg.sql":
-            raise MigrationError(
-                f"{migration.package}/{migration.name} was edited after it was applied (checksum differs); "
-                "put the file back and add a new migration"
-            )
-    return todo
+    applied = _applied(conn)
+    return [migration for migration in _from_where_it_is(packages, applied) if _is_missing(migration, applied)]
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:

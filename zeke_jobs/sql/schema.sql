@@ -790,13 +790,13 @@ $$;
 
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT count(*) FROM (
     (SELECT 1 FROM zeke_jobs.queue AS q
@@ -830,6 +830,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.enqueue(p_task text, p_revision integer, p_payload jsonb, p_options jsonb, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
@@ -837,7 +838,6 @@ CREATE FUNCTION zeke_jobs.enqueue(p_task text, p_revision integer, p_payload jso
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_task zeke_jobs.task;
@@ -972,6 +972,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS TABLE(ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
@@ -979,7 +980,6 @@ CREATE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloa
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
@@ -1822,13 +1822,13 @@ $$;
 
 CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   WITH RECURSIVE level (priority) AS (
     SELECT (
@@ -1918,13 +1918,13 @@ $$;
 
 CREATE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision, OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   WITH done AS (
     SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
@@ -2662,9 +2662,9 @@ $$;
 
 CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, options jsonb DEFAULT '{}'::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[

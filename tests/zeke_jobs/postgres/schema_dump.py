@@ -1,4 +1,4 @@
-"""What the migrations make of an empty database, as text: ``python -m tests.zeke_jobs.postgres.schema_dump`` writes zeke_jobs/sql/schema.sql."""
+"""What the migrations make of an empty database, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it, and what goes with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
-SCHEMA = Path(__file__).parents[3] / "zeke_jobs" / "sql" / "schema.sql"
+SQL = Path(__file__).parents[3] / "zeke_jobs" / "sql"
+SCHEMA = SQL / "schema.sql"
+EDITION = SQL / "code" / "edition"
+FROZEN = Path(__file__).parent / "schemas" / "frozen.txt"
 COMMAND = "nox -s schema"
 HEADER = f"-- All that the migrations of zeke_jobs make, for reading and review. Written by `{COMMAND}`; never edited, never run.\n"
 
@@ -31,8 +34,23 @@ def dump(url: str) -> str:
     return HEADER + "\n" + re.sub(r"\n{2,}", "\n\n", _NOISE.sub("", done.stdout)).strip() + "\n"
 
 
+def edition() -> str:
+    """The line of the file ``edition``: its number, one higher where the code has another checksum, and the checksum."""
+    number, _, checksum = EDITION.read_text(encoding="utf-8").strip().partition(" ")
+    now = migrate.code().checksum
+    return f"{int(number) + (checksum not in {now, '-'})} {now}\n"
+
+
+def frozen() -> str:
+    """Names and checksums of the migrations, which never change again."""
+    ours = (one for one in migrate.available() if one.name.endswith(".sql") and not one.name.startswith("0000"))
+    return "".join(f"{one.name} {one.checksum}\n" for one in ours)
+
+
 def main() -> None:
-    """Write the file, from a server that lives only for it."""
+    """Write the files, the schema from a server that lives only for it."""
+    EDITION.write_text(edition(), encoding="utf-8")
+    FROZEN.write_text(frozen(), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="zeke-schema-") as above:
         # The folder above must let the server's unprivileged user through.
         Path(above).chmod(0o755)

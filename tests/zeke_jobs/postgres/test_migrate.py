@@ -23,7 +23,7 @@ def test_a_migrated_database_has_nothing_pending(conn: Connection) -> None:
 def test_migrating_twice_applies_nothing_the_second_time(new_database: Callable[..., str]) -> None:
     with closing(connect(new_database())) as conn:
         first = [m.name for m in migrate.migrate(conn)]
-        assert first[:2] == ["0000_dramatiq_pg.sql", "0001_queue.sql"]
+        assert first == [m.name for m in migrate.available()]
         assert migrate.migrate(conn) == []
 
 
@@ -39,9 +39,25 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
 
 def test_an_edited_migration_is_refused(conn: Connection) -> None:
     with conn.cursor() as cursor:
-        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_queue.sql'")
-    with pytest.raises(MigrationError, match=r"0001_queue\.sql was edited"):
+        cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_tables.sql'")
+    with pytest.raises(MigrationError, match=r"0001_tables\.sql was edited"):
         migrate.migrate(conn)
+
+
+def test_code_of_an_earlier_edition_or_another_text_is_replaced(conn: Connection) -> None:
+    code = migrate.code()
+    for change in ("name = 'code-0000'", "checksum = 'other'"):
+        with conn.cursor() as cursor:
+            cursor.execute(f"UPDATE zeke_jobs.migration SET {change} WHERE name = %s", (code.name,))
+        assert migrate.migrate(conn) == [code]
+        migrate.verify(conn)
+
+
+def test_code_of_a_later_edition_is_left_alone(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE zeke_jobs.migration SET name = 'code-9999' WHERE name = %s", (migrate.code().name,))
+    assert migrate.migrate(conn) == []
+    migrate.verify(conn)
 
 
 @pytest.mark.parametrize(("breaking", "refused"), [(True, True), (False, False)])

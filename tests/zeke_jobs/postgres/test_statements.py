@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 #: Files that are scripts of many statements, by design.
-SCRIPTS = {"migrations", "schema.sql", "roles.sql"}
+SCRIPTS = {"migrations", "code", "schema.sql", "roles.sql", "upgrade_0_1_0.sql"}
 FILES = sorted(
     path
     for package in ("zeke_jobs", "actors")
