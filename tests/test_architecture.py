@@ -1,0 +1,36 @@
+"""docs/architecture.md names the folders, modules and files that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "zeke_jobs"
+PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| `(?P<folder>[a-z/]+)/` \| [^|]+ \| (?P<modules>[a-z0-9_, ]+) \|$", re.MULTILINE)
+MOST = 25
+
+
+def modules_of(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+def test_the_page_names_each_folder_with_its_modules() -> None:
+    said = {row["folder"]: row["modules"].split(", ") for row in ROW.finditer(PAGE)}
+    folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    assert said == {folder.relative_to(PACKAGE).as_posix(): modules_of(folder) for folder in folders}
+
+
+def test_each_answer_is_in_at_most_three_files_that_exist() -> None:
+    table = PAGE.split("## Ten questions")[1].split("\n## ")[0]
+    answers = [re.findall(r"`([^`]+)`", line) for line in table.splitlines() if line.startswith("| ") and "?" in line]
+    assert len(answers) == 10
+    for files in answers:
+        assert 1 <= len(files) <= 3
+        assert [file for file in files if not (PACKAGE / file).is_file()] == []
+
+
+def test_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
+    folders = {path.parent for package in (PACKAGE, ROOT / "actors") for path in package.rglob("*.py")}
+    assert [str(folder) for folder in folders if len(modules_of(folder)) > MOST] == []
