@@ -8,23 +8,17 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from rich import console as rich_console
 from rich import markup
-from rich.segment import Segment
 from rich.table import Table
 
+from zeke_jobs.core.console import Console
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.core.wording import when
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.text import Text
-
 
 __all__ = ["STATUS_STYLES", "Console", "Rows", "age", "console", "escape", "plain", "print_json", "say", "styled"]
 __all__ += ["table", "took", "when"]
@@ -32,24 +26,6 @@ __all__ += ["table", "took", "when"]
 _WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
 
 STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
-
-
-class Console(rich_console.Console):  # noqa: TID251
-    """A console that no text can command: whatever is printed, control characters in it are shown as escapes.
-
-    Commands print by this and by ``say``, and by nothing else (ruff holds it).
-    """
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Before it is measured, so that columns stay straight."""
-        return super().render_str(visible(text, lines=True), **options)
-
-    def render(
-        self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Whatever else is printed, such as a ``Text`` that somebody made."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
 
 class Rows(Table):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from zeke_jobs.payload.schema import camel_case
+from zeke_jobs.core.case import camel_case
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.core.terminal import visible
 
-if TYPE_CHECKING:
-    from zeke_jobs.errors import ConfigurationError, MigrationError
-    from zeke_jobs.postgres.pool import AddressError
-
 STATUS = 2
 
 
-def refuse(error: AddressError | ConfigurationError | MigrationError) -> NoReturn:
+def refuse(error: Exception) -> NoReturn:
     """Say what is wrong, on standard error and not in the log: it is for the operator, as it was written.
 
     Raises:

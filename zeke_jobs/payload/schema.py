@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.json_text import Fault, join
 from zeke_jobs.payload.quick_check import quick_test
 
@@ -30,12 +31,6 @@ class _Shape:
     def camel(self) -> dict[str, str]:
         """From camelCase to the field's own name."""
         return {camel_case(name): name for name in self.fields}
-
-
-def camel_case(name: str) -> str:
-    """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""
-    first, *rest = name.split("_")
-    return first + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 class PayloadSchema:

@@ -23,7 +23,7 @@ from zeke_jobs.top.view import View, press
 if TYPE_CHECKING:
     from types import FrameType
 
-    from zeke_jobs.cli.output import Console
+    from zeke_jobs.core.console import Console
     from zeke_jobs.top.board import Board
 
 _TICK = 0.2  # seconds until a new board or another size of the terminal is shown

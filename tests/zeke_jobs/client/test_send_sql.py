@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 import zeke_jobs
+from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
-from zeke_jobs.payload.schema import PayloadSchema, camel_case
+from zeke_jobs.payload.schema import PayloadSchema
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:

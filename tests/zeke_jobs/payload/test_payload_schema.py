@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
+from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.faults import validator
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.quick_check import quick_test
-from zeke_jobs.payload.schema import PayloadSchema, camel_case
+from zeke_jobs.payload.schema import PayloadSchema
 
 
 class Leaf(Payload):

@@ -1,0 +1,9 @@
+"""Names in camelCase, as payloads may spell them."""
+
+from __future__ import annotations
+
+
+def camel_case(name: str) -> str:
+    """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
