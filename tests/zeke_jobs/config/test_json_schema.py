@@ -69,10 +69,10 @@ def test_check_refuses_a_first_line_that_names_another_version(
     )
     assert check.run(path) == 2
     err = capsys.readouterr().err
-    assert f"{path}:1:48: error: expected version={VERSION} of the schema, got version=0" in err
+    assert f"{path}:1:48: error: expected version={VERSION} of the schema or an earlier one, got version=0" in err
     assert "zeke-jobs schema --write" in err
 
 
-@pytest.mark.parametrize("first", [COMMENT.format(path="x.json", version=VERSION), "# yaml-language-server: $schema=x.json", ""])  # fmt: skip
-def test_a_first_line_with_this_version_or_none_is_fine(first: str) -> None:
+@pytest.mark.parametrize("first", [COMMENT.format(path="x.json", version=1), COMMENT.format(path="x.json", version=VERSION), "# yaml-language-server: $schema=x.json", ""])  # fmt: skip
+def test_a_first_line_with_this_version_an_earlier_one_or_none_is_fine(first: str) -> None:
     assert check_comment(f"{first}\nversion: 1\n", "jobs.yaml") == []
