@@ -32,7 +32,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def check_comment(text: str, name: str) -> list[Diagnostic]:
-    """The fault of a first line that names a version of the schema which does not exist yet. What an earlier one took is taken still."""
+    """The fault of a first line that names a version which does not exist yet. What an earlier one took is taken still."""
     lines = split_lines(text)
     found = _COMMENT.match(lines[0]) if lines else None
     if found is None or found["version"] in map(str, range(1, VERSION + 1)):
