@@ -33,10 +33,9 @@ BENCH_PEERS = (
 )
 #: The tests that run on the system's own PostgreSQL too: all that is SQL, the looks, the pipeline and its tables.
 ON_DEBIANS_SERVER = (
-    *(f"tests/zeke_jobs/{part}" for part in ("engine", "looking", "metrics", "top")),
-    *(f"tests/zeke_jobs/test_{part}.py" for part in ("migrate", "postgres", "roles", "schedule", "send_sql", "views")),
-    *(f"tests/zeke_jobs/test_client_{part}.py" for part in ("ask", "change", "send")),
-    *("tests/actors/store", "tests/soak"),
+    *(f"tests/zeke_jobs/{part}" for part in ("worker", "diagnosis", "metrics", "top", "client")),
+    *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "views")),
+    *("tests/zeke_jobs/scheduler/test_dispatch.py", "tests/actors/store", "tests/soak"),
 )
 
 
