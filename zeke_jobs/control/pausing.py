@@ -54,7 +54,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     kind, _, name = found.partition("/")
     if kind == "schedule":
         return schedules.pause(conn, name, by=by, reason=reason)
-    return schedules.changed(conn, "pause_write", target=found, by=by, reason=reason)
+    return schedules.changed(conn, "pause/write", target=found, by=by, reason=reason)
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
@@ -75,7 +75,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     # A pause that stands under a name which is an alias by now is not that of the schedule in force.
     if kind == "schedule" and schedules.resume(conn, name, by=by):
         return True
-    return schedules.changed(conn, "pause_end", target=found, by=by)
+    return schedules.changed(conn, "pause/end", target=found, by=by)
 
 
 def paused(conn: Connection) -> list[Pause]:

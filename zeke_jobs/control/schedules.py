@@ -79,7 +79,7 @@ def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
         UnknownTask, NoSchedule: as ``find``.
     """
     target = f"schedule/{find(conn, name).timetable.task}"
-    return changed(conn, "pause_write", target=target, by=by, reason=reason)
+    return changed(conn, "pause/write", target=target, by=by, reason=reason)
 
 
 def changed(conn: Connection, statement: str, **params: Any) -> bool:
@@ -99,12 +99,12 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
     try:
         found = find(conn, name)
     except (UnknownTask, NoSchedule):
-        if changed(conn, "pause_end", target=f"schedule/{name}", by=by):
+        if changed(conn, "pause/end", target=f"schedule/{name}", by=by):
             return True
         raise
     with transaction(conn):
         held = dispatch.lock(conn, found)
-        if not changed(conn, "pause_end", target=f"schedule/{found.timetable.task}", by=by):
+        if not changed(conn, "pause/end", target=f"schedule/{found.timetable.task}", by=by):
             return False
         dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
     return True

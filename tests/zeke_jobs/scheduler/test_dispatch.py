@@ -252,7 +252,7 @@ class _Impatient:
 
     def all(self, conn: Connection, name: str, /, **params: object) -> object:
         rows = SQL.all(conn, name, **params)
-        if name == "schedule_bounds":
+        if name == "schedule/bounds":
             with conn.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout TO '10ms'")
         return rows

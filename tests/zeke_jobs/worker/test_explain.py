@@ -58,7 +58,7 @@ def run(statement: str, **params: Any) -> Callable[[BigTable], Any]:
 
 def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
     return lambda big: [
-        SQL.all(big.jobs.conn, name, **said) for name, said in (("look_snapshot", {}), (statement, params))
+        SQL.all(big.jobs.conn, name, **said) for name, said in (("doctor/snapshot", {}), (statement, params))
     ]
 
 
@@ -108,7 +108,7 @@ def rescue(big: BigTable) -> None:
 
 def purge(status: str) -> Callable[[BigTable], Any]:
     said = {"after": "-infinity", "before": "infinity", "limit": 100}
-    return run("retention_purge", task="bulk", status=status, **said)
+    return run("retention/purge", task="bulk", status=status, **said)
 
 
 CASES = [
@@ -132,11 +132,11 @@ CASES = [
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
     Case("fence", "queue_pkey", hold),
-    Case("cancelled jobs of a worker", "queue_cancelling", run("job_cancelling", worker=WORKER)),
-    Case("heartbeat", "queue_suspect", run("worker_heartbeat", worker=WORKER, busy=0, revision=1, stopping=False)),
-    Case("rescue with nobody lost", "queue_active", run("worker_rescue")),
+    Case("cancelled jobs of a worker", "queue_cancelling", run("job/cancelling", worker=WORKER)),
+    Case("heartbeat", "queue_suspect", run("worker/heartbeat", worker=WORKER, busy=0, revision=1, stopping=False)),
+    Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),
-    Case("expiry", "queue_expiring", run("queue_expire", limit=500)),
+    Case("expiry", "queue_expiring", run("job/expire", limit=500)),
     Case("send with an idempotency key", "queue_idempotency", send("bulk", '{"idempotency_key": "k"}')),
     Case(
         "send with an id that is taken", "queue_pkey", lambda big: send("bulk", f'{{"id": "{big.known(QUEUED)}"}}')(big)
@@ -144,7 +144,7 @@ CASES = [
     Case(
         "send to a full task",
         "queue_ready",
-        run("send_one", task="capped", revision=1, payload='{"n": 1}', options="{}"),
+        run("send/one", task="capped", revision=1, payload='{"n": 1}', options="{}"),
     ),
     Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
     Case(
@@ -152,38 +152,38 @@ CASES = [
         "queue_tick",
         lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
     ),
-    Case("status", "queue_pkey", by_id("job_one", QUEUED), in_any_session=False),
-    Case("cancel", "queue_pkey", by_id("cancel_one", QUEUED, reason="x", by="y")),
+    Case("status", "queue_pkey", by_id("job/one", QUEUED), in_any_session=False),
+    Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
     Case(
         "retry",
         "queue_pkey",
-        by_id("retry_jobs", FAILED, task=None, status="failed", newer=None, limit=1, by="y"),
+        by_id("retry/jobs", FAILED, task=None, status="failed", newer=None, limit=1, by="y"),
         in_any_session=False,
     ),
     Case(
         "retry of what failed",
         "queue_failed",
-        run("retry_jobs", id=None, task="bulk", status="failed", newer=None, limit=100, by="y"),
+        run("retry/jobs", id=None, task="bulk", status="failed", newer=None, limit=100, by="y"),
         in_any_session=False,
     ),
-    Case("ask for the end", "queue_pkey", by_id("job_await", QUEUED)),
-    Case("output", "queue_pkey", by_id("job_output", "state = 'done'")),
+    Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
+    Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case(
         "the newest jobs",
         "queue_created",
-        run("job_list", task=None, statuses=None, parent=None, newer=None, older=None, limit=20),
+        run("job/list", task=None, statuses=None, parent=None, newer=None, older=None, limit=20),
         in_any_session=False,
     ),
-    Case("how long each task waits", "queue_ready", run("wait_late"), in_any_session=False),
-    Case("how far each limit is used", "queue_active", look("board_limits")),
-    Case("who fills a limit", "queue_active", look("why_gates", gates=["limit/pool"], most=5)),
-    Case("who fills a key", "queue_active", by_id("why_key", "key = 'key-5'", task="keyed"), in_any_session=False),
-    Case("queued jobs of unknown tasks", "queue_ready", look("doctor_unknown", most=1001)),
+    Case("how long each task waits", "queue_ready", run("schedule/late"), in_any_session=False),
+    Case("how far each limit is used", "queue_active", look("top/limits")),
+    Case("who fills a limit", "queue_active", look("why/gates", gates=["limit/pool"], most=5)),
+    Case("who fills a key", "queue_active", by_id("why/key", "key = 'key-5'", task="keyed"), in_any_session=False),
+    Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
     # Up to a thousand and one queued jobs of each task are counted.
-    Case("tasks on the board", "queue_ready", look("board_tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
-    Case("what waits next", "queue_ready", look("board_waiting", task="bulk", most=100)),
-    Case("what failed last", "queue_failed", look("board_failed", most=100)),
-    Case("what a purge may remove", "queue_completed", run("retention_overdue"), in_any_session=False),
+    Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
+    Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100)),
+    Case("what failed last", "queue_failed", look("top/failed", most=100)),
+    Case("what a purge may remove", "queue_completed", run("retention/overdue"), in_any_session=False),
     Case("purge of completed jobs", "queue_completed", purge("completed")),
     Case("purge of failed jobs", "queue_failed", purge("failed")),
 ]

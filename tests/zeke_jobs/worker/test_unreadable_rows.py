@@ -181,7 +181,7 @@ def inject(
     whole, failed = getattr(of, name), list[int]()
 
     def fail(*args: Any, **said: Any) -> Any:
-        is_ours = name not in ("rows", "run") or args[1] in ("job_complete_and_claim", "worker_waits")
+        is_ours = name not in ("rows", "run") or args[1] in ("job/complete_and_claim", "worker/waits")
         is_ours = is_ours and (name == "_start" or isinstance(current_thread(), _ConsumerThread))
         done = whole(*args, **said) if after or not is_ours else None
         brings = name != "rows" or not after or any(row[1] for row in done or ())
