@@ -304,7 +304,7 @@ def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str)
     assert accepted == (run(conn, "SELECT zeke_jobs.unfit_payload(%s::jsonb -> 'kwargs')", stored) is None)
     assert accepted == _readable(stored)
     if accepted:
-        claimed = (uuid.uuid4(), 1, "anything", stored, 0, 0, 0, 0, None, None, bounds.EARLIEST, False)
+        claimed = (uuid.uuid4(), 1, "anything", stored, 0, 0, 0, 0, None, None, None, bounds.EARLIEST, False)
         assert JobMessage(claimed, "default", 0.0, 0.0).claim.fault is None
 
 

@@ -10,6 +10,7 @@ from zeke_jobs.cli import database
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.core import environment
+from zeke_jobs.core.address import libpq
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import connect
@@ -115,7 +116,7 @@ def test_a_database_that_was_never_migrated_belongs_to_nobody(
 ) -> None:
     url = new_database()
     monkeypatch.setenv("DATABASE_URL", url)
-    assert database.choose_to_write() == url
+    assert database.choose_to_write() == libpq(url)
 
 
 def test_several_that_migrate_at_once_apply_each_file_once(new_database: Callable[..., str]) -> None:

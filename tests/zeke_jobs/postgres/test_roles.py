@@ -407,6 +407,7 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
         roles.READER: both | {(name, "SELECT") for name in views},
         roles.OPERATOR: both | {(name, "SELECT") for name in ours | views},
         roles.WORKER: schema
+        | {("zeke_jobs.turn", "USAGE")}  # the order of claims
         | {(name, "SELECT") for name in ours}
         | {(name, how) for name in ours - written for how in WRITING},
     }
@@ -434,7 +435,10 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
     for package in ("zeke_jobs", "actors"):
         root = Path(__file__).parents[3] / package
         for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
-            assert "pg_advisory" not in path.read_text(), path
+            # A session lets go of its own here; and two texts that are alike are filed one after another, by hashes that only
+            # somebody who knows the text could take.
+            text = path.read_text().replace("pg_advisory_unlock_all", "")
+            assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 
 
 @pytest.mark.parametrize("role", [roles.READER, roles.CLIENT])

@@ -82,7 +82,7 @@ class Acknowledging(Process):
 
 def row(job: Any, claim: int, task: str = "t", *, ahead: bool = False) -> tuple[Any, ...]:
     """A row of job_complete_and_claim."""
-    return (job, claim, task, '{"kwargs": {}}', 0, 0, 0, 0, None, None, NOON, ahead, None)
+    return (job, claim, task, '{"kwargs": {}}', 0, 0, 0, 0, None, None, None, NOON, ahead)
 
 
 def test_a_job_that_comes_back_while_its_earlier_run_still_ends_here_is_put_off() -> None:
