@@ -67,7 +67,7 @@ def test_workers_that_waited_for_the_database_are_refused_with_status_2_all_the_
 ) -> None:
     fleet.configure(ONE)
     with lock.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0004%'")
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
         cursor.execute("LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
     started = fleet.workers()
     eventually(lambda: "ready for action" in started.text(), fleet=fleet)  # dramatiq went on

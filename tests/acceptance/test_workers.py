@@ -248,7 +248,7 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(fleet: Fle
           work: {handler: "H:work"}
     """)
     with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0004%'")
+        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
     worker = fleet.workers()
     assert worker.wait() == 2
     assert "run: zeke-jobs migrate" in worker.text()
