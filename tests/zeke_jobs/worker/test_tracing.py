@@ -58,7 +58,7 @@ class Traces:
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
     made = Traces()
-    monkeypatch.setattr(tracing, "_tracer", lambda: made.tracer)
+    monkeypatch.setattr(tracing, "tracer", lambda: made.tracer)
     return made
 
 

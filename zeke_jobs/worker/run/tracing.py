@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.client.tracing import is_on, tracer
+from zeke_jobs.client import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ _SILENT: AbstractContextManager[Attempt | _Silent] = nullcontext(_Silent())
 
 def attempt(claim: Claim, traceparent: str | None) -> AbstractContextManager[Attempt | _Silent]:
     """A span around a handler, a child of the send whose ``traceparent`` the job carries."""
-    return _attempt(claim, traceparent) if is_on() else _SILENT
+    return _attempt(claim, traceparent) if tracing.is_on() else _SILENT
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def _attempt(claim: Claim, traceparent: str | None) -> Iterator[Attempt]:
         "zeke_jobs.attempt": claim.attempt + 1,
         "zeke_jobs.revision": claim.revision,
     }
-    with tracer().start_as_current_span(
+    with tracing.tracer().start_as_current_span(
         f"process {claim.task}", context=parent, kind=SpanKind.CONSUMER, attributes=attributes
     ) as span:
         yield Attempt(span)
