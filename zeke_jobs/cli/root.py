@@ -10,7 +10,7 @@ import typer
 from zeke_jobs.cli.configuration import apply, backtest, capacity, history, plan, schema
 from zeke_jobs.cli.configuration import set as by_hand
 from zeke_jobs.cli.operation import audit, doctor, fleet, health, metrics, migrate, reload, roles, top, uninstall, up
-from zeke_jobs.cli.work import change, jobs, limits, pause, schedule, send, tasks, why
+from zeke_jobs.cli.queue import change, jobs, limits, pause, schedule, send, tasks, why
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from zeke_jobs.cli.output import print_json
-from zeke_jobs.cli.work.why import as_data
+from zeke_jobs.cli.queue.why import as_data
 from zeke_jobs.diagnosis import ends, room
 from zeke_jobs.diagnosis.facts import Holder, SentRow
 from zeke_jobs.diagnosis.keepers import Keeper

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import typer
 
+from zeke_jobs.cli.queue import pause
 from zeke_jobs.cli.run import run
-from zeke_jobs.cli.work import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from zeke_jobs.cli.queue.schedule import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.cli.work.schedule import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
