@@ -388,6 +388,7 @@ NEED_TABLES = {
     "history": "history",
     "show": "show 1",
     "diff": "diff 1",
+    "audit": "audit",
     "compare": "compare 1",
     "backtest": "backtest",
     "capacity": "capacity",
