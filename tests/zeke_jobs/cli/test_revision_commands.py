@@ -166,7 +166,7 @@ def test_an_empty_list_in_settings_is_set_and_planned(cli: Callable[..., Ran], f
     assert cli("set", "score.settings.words=[]", "-m", "none").status == 0
     assert "score.settings.words = [], by" in cli("plan").out
     assert cli("set", "--clear", "score.settings.words").status == 0
-    edit(file, 'revision_world:say"', 'revision_world:say", settings: {words: []}')
+    edit(file, 'revisions.world:say"', 'revisions.world:say", settings: {words: []}')
     assert "    settings.words: none → []\n1 task would change" in cli("plan").out
 
 
@@ -366,7 +366,7 @@ def test_set_works_on_what_is_in_force_when_its_turn_comes(
         with other_conn.cursor() as cursor:
             while not cursor.rowcount > 0:
                 assert command.is_alive()
-                cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+                cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
     command.join(30)
     after = store.latest(conn)
     assert after is not None
