@@ -40,8 +40,8 @@ def test_embeddings_are_vectors_where_pgvector_can_be_had(conn: Connection) -> N
 def test_without_pgvector_embeddings_are_arrays(new_database: Callable[..., str], server_url: str) -> None:
     # A role that may not create extensions stands for a server that has none: both take the same way.
     url = new_database()
-    role = f"plain_{url.rsplit('/', 1)[1].split('?')[0]}"
     with closing(connect(url)) as owner, owner.cursor() as cursor:
+        role = f"plain_{owner.info.dbname}"
         cursor.execute(f"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}")
         try:
             cursor.execute(files("actors.store").joinpath("migrations", FIRST).read_text())
