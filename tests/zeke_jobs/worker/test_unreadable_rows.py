@@ -58,7 +58,7 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jo
             assert error["type"] == "InvalidPayload"
             assert f"expected a row that a worker can read, got {words}" in error["message"]
             assert len(failed.value.job.attempts) == 1
-        assert (broker.process.load.free(), len(broker.process.held)) == (4, 0)
+        eventually(lambda: (broker.process.load.free(), len(broker.process.held)) == (4, 0))
     assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
 
 
