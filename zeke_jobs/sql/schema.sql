@@ -278,8 +278,8 @@ BEGIN
         AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
     UNION ALL
     SELECT 'gather' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
-      WHERE t.id <> p.task OR t.queue <> p.queue_name));
+      SELECT 1 FROM zeke_jobs.queued_names() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
+      WHERE t.id <> p.task OR t.queue <> p.queue));
   v_took := clock_timestamp() - v_begin;
   IF v_took > interval '50 ms' THEN
     PERFORM set_config('zeke_jobs.chores_until', (v_now + 100 * v_took)::text, false);
@@ -1253,7 +1253,7 @@ BEGIN
   -- Not in the header: only a superuser may name a setting of ours there.
   PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
-    SELECT p.queue_name, p.task FROM zeke_jobs.queued_pairs() AS p
+    SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
@@ -2215,32 +2215,6 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
-    LANGUAGE sql STABLE
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_indexscan TO 'on'
-    SET enable_nestloop TO 'on'
-    SET jit TO 'off'
-    SET max_parallel_workers_per_gather TO '0'
-    AS $$
-  WITH RECURSIVE present (queue_name, task) AS (
-    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths = 0
-     ORDER BY q.queue_name, q.task LIMIT 1)
-    UNION ALL
-    SELECT n.queue_name, n.task
-    FROM present AS p
-    CROSS JOIN LATERAL (
-      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
-      ORDER BY q.queue_name, q.task LIMIT 1) AS n
-  )
-  SELECT p.queue_name, p.task FROM present AS p
-  UNION
-  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
-$$;
-
-CREATE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE(queue_name text, task text)
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'

@@ -196,8 +196,8 @@ BEGIN
         AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
     UNION ALL
     SELECT 'gather' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queued_pairs() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
-      WHERE t.id <> p.task OR t.queue <> p.queue_name));
+      SELECT 1 FROM zeke_jobs.queued_names() AS p CROSS JOIN LATERAL zeke_jobs.find_task(p.task) AS t
+      WHERE t.id <> p.task OR t.queue <> p.queue));
   v_took := clock_timestamp() - v_begin;
   IF v_took > interval '50 ms' THEN
     PERFORM set_config('zeke_jobs.chores_until', (v_now + 100 * v_took)::text, false);

@@ -13,30 +13,7 @@ $$;
 CREATE OR REPLACE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
 
--- The pairs of queue and task that have queued jobs: a probe of the index each.
-CREATE OR REPLACE FUNCTION zeke_jobs.queued_pairs() RETURNS TABLE (queue_name text, task text)
-LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
-AS $$
-  WITH RECURSIVE present (queue_name, task) AS (
-    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued' AND q.deaths = 0
-     ORDER BY q.queue_name, q.task LIMIT 1)
-    UNION ALL
-    SELECT n.queue_name, n.task
-    FROM present AS p
-    CROSS JOIN LATERAL (
-      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths = 0 AND (q.queue_name, q.task) > (p.queue_name, p.task)
-      ORDER BY q.queue_name, q.task LIMIT 1) AS n
-  )
-  SELECT p.queue_name, p.task FROM present AS p
-  UNION
-  SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
-$$;
-
--- What is queued under which name in which queue, by probes of the index: tasks of the catalogue, and names that it does not know.
+-- Each queue and task name that has queued jobs, by probes of the index; also names that the catalogue does not know.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -78,7 +55,7 @@ BEGIN
   -- Not in the header: only a superuser may name a setting of ours there.
   PERFORM set_config('zeke_jobs.gathering', 'on', true);
   FOR v_pair IN
-    SELECT p.queue_name, p.task FROM zeke_jobs.queued_pairs() AS p
+    SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
   LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name;
