@@ -47,7 +47,7 @@ def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> list[UUID]:
-    """Stories of the same event. Of a cluster with many, those that were met first stand for it."""
+    """Stories of the same event. A large cluster is represented by the stories that joined it first."""
     since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
     left = event_terms.candidates(conn, text.id, terms, since=since, until=until)
     found: list[UUID] = []

@@ -1,4 +1,4 @@
-"""For people who look: what Python cannot read of a row is shown as near as it can be. One row must not hide all others."""
+"""Shows a value that Python cannot read as nearly as it can, because one row must not hide all others from a reader."""
 
 from __future__ import annotations
 
