@@ -37,13 +37,12 @@ def test_the_first_words_say_what_it_is_and_how_long_it_takes(
     # Without an index nothing can be installed, so it ends soon.
     env = {
         **os.environ,
-        "NOX_ENVDIR": str(tmp_path),
         "PIP_NO_INDEX": "1",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_FIND_LINKS": "",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "nox", "--non-interactive", "-s", session],
+        [sys.executable, "-m", "nox", "--non-interactive", "--envdir", str(tmp_path), "-s", session],
         cwd=ROOT,
         env=env,
         stdout=subprocess.PIPE,
@@ -52,6 +51,7 @@ def test_the_first_words_say_what_it_is_and_how_long_it_takes(
         check=False,
     )
     assert done.returncode
+    assert (tmp_path / session).is_dir()
     assert done.stdout.startswith(f"{session}: {noxfile.FIRST_WORDS[session]}\n"), done.stdout
 
 
