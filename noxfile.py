@@ -5,6 +5,7 @@ Each session makes its own virtual environment below .nox/ with the versions of 
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -13,8 +14,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["tests"]
@@ -38,6 +43,15 @@ ON_DEBIANS_SERVER = (
     *("tests/zeke_jobs/scheduler/test_dispatch.py", "tests/actors/store", "tests/soak"),
 )
 
+
+#: The parts of the tests, in the order in which they run. The quick ones come first.
+PARTS = {
+    "unit": "tests of the code and of the SQL on the embedded server",
+    "acceptance": "tests that start the real command lines",
+    "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
+}
+PARALLEL = ("--numprocesses=auto", "--dist=worksteal", "--durations=10", "--durations-min=2")
+LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
     "demo": "from feeds to briefs, on this machine: half a minute, of which twenty seconds are for the packages",
@@ -98,23 +112,36 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All that CI runs: lint, types, imports, and the tests on a real Postgres: nox -s tests [-- PYTEST-ARGUMENTS]."""
+    """All that CI runs: lint, types, imports, and the tests on a real Postgres: nox -s tests [-- --strict | PYTEST-ARGUMENTS]."""
     install(session, "--editable", ".[local,otel]", *DEV)
-    if not session.posargs:
-        _lint(session)
-        session.log("types: a minute or two")
-        session.run("mypy")
-        session.run("lint-imports", "--no-cache")
-        session.log("tests: over five thousand, a line of dots for each hundredth")
-    _pytest(session)
-    if not session.posargs:
-        _pytest_on_debians_server(session)
+    if set(session.posargs) - {"--strict"}:
+        session.run("pytest", *session.posargs)
+        return
+    _lint(session)
+    session.log("types: a minute or two")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+    session.log("tests: over five thousand, a line of dots for each hundredth")
+    _run(session, *PARTS)
+
+
+def _tests_of(part: str) -> Callable[[nox.Session], None]:
+    def run(session: nox.Session) -> None:
+        install(session, "--editable", ".[local,otel]", *DEV)
+        _run(session, part)
+
+    run.__doc__ = f"{PARTS[part]}: nox -s {part} [-- --strict]."
+    return run
+
+
+for name in PARTS:
+    nox.session(default=False, name=name)(_tests_of(name))
 
 
 def _tests_on(session: nox.Session) -> None:
-    """The tests alone, on another Python, where it is installed."""
+    """The tests without acceptance, on another Python, where it is installed."""
     install(session, "--editable", ".[local,otel]", *DEV)
-    _pytest(session)
+    _run(session, "unit")
 
 
 for version in OTHER_PYTHONS:
@@ -228,34 +255,50 @@ def constraints(session: nox.Session) -> None:
     session.run(*command, *form, *hashed, "--upgrade")  # to the versions of the other file
 
 
-def _pytest_on_debians_server(session: nox.Session) -> None:
-    """Many tests on the system's PostgreSQL too, where there is one: as Debian sets it up, but without fsync."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        session.log("no PostgreSQL of the system's here: the embedded server was the only one tested")
-        return
-    _run_all(session, "-q", *ON_DEBIANS_SERVER, env={"ZEKE_TEST_PG_BIN": str(found[-1].parent)})
-
-
 def _lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
 
-def _pytest(session: nox.Session) -> None:
-    if session.posargs:
-        session.run("pytest", *session.posargs)
-    else:
-        _run_all(session)
+def _run(session: nox.Session, *parts: str) -> None:
+    """Run each of these parts of the tests, also after one has failed.
+
+    Tests that fail beside others run once more, one by one: those that pass then are flaky. Real processes wait for one another
+    in real seconds, which a machine that is short of them may not keep.
+    """
+    failed, flaky = [], []
+    for part in parts:
+        selected = _selected(part)
+        if selected is None:
+            session.log(f"{part}: no PostgreSQL of the system's here, so the embedded server was the only one tested")
+            continue
+        arguments, env = selected
+        session.log(f"{part}: {PARTS[part]}")
+        LAST_FAILED.unlink(missing_ok=True)
+        try:
+            session.run("pytest", *arguments, *PARALLEL, env=env)
+        except nox.command.CommandFailed:
+            again = list(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
+            session.warn(f"{len(again)} failed beside others: they run once more, one by one, and must pass")
+            try:
+                session.run("pytest", *arguments, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
+                flaky += again
+            except nox.command.CommandFailed:
+                failed.append(part)
+    for test in flaky:
+        session.warn(f"flaky, passed only alone: {test}")
+    if failed:
+        session.error(f"tests failed: {', '.join(failed)}")
+    if flaky and "--strict" in session.posargs:
+        session.error("tests passed only alone, which --strict refuses")
 
 
-def _run_all(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
-    try:
-        session.run("pytest", *arguments, "--numprocesses=auto", "--dist=worksteal", env=env)
-    except nox.command.CommandFailed:
-        # Real processes wait for one another in real seconds, which a machine that is short of them may not keep.
-        session.warn("some tests failed beside others: they run once more, one by one, and must pass")
-        session.run("pytest", *arguments, "--last-failed", "--last-failed-no-failures=none", "-rA", env=env)
+def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
+    """Arguments and environment for pytest; None where this machine has no server for the part."""
+    if part == "debian":
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        return (ON_DEBIANS_SERVER, {"ZEKE_TEST_PG_BIN": str(found[-1].parent)}) if found else None
+    return ("-m", "acceptance" if part == "acceptance" else "not acceptance"), {}
 
 
 @nox.session(default=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import nox
 import pytest
 
 if TYPE_CHECKING:
@@ -73,3 +74,44 @@ def test_while_packages_are_installed_it_says_where_it_is(noxfile: ModuleType) -
                 assert time.monotonic() < end, said
                 time.sleep(0.01)
     follower.join()
+
+
+class Session:
+    """Stands for nox's: its first run of pytest fails, and the runs after it as told."""
+
+    def __init__(self, noxfile: ModuleType, *posargs: str, passes_alone: bool) -> None:
+        self.posargs, self.said, self.runs = posargs, [""], 0
+        self._noxfile, self._passes_alone = noxfile, passes_alone
+        self.log = self.warn = self.said.append
+
+    def run(self, *command: str, env: dict[str, str]) -> None:
+        self.runs += 1
+        if "--last-failed" not in command:
+            self._noxfile.LAST_FAILED.write_text('{"tests/test_clock.py::test_it_ticks": true}')
+        elif self._passes_alone:
+            return
+        raise nox.command.CommandFailed
+
+    def error(self, message: str) -> None:
+        raise RuntimeError(message)
+
+
+def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
+    session = Session(noxfile, passes_alone=True)
+    noxfile._run(session, "unit")
+    assert session.said[-1] == "flaky, passed only alone: tests/test_clock.py::test_it_ticks"
+    with pytest.raises(RuntimeError, match="--strict refuses"):
+        noxfile._run(Session(noxfile, "--strict", passes_alone=True), "unit")
+
+
+def test_a_part_that_fails_does_not_hide_the_next(
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "LAST_FAILED", tmp_path / "lastfailed")
+    session = Session(noxfile, passes_alone=False)
+    with pytest.raises(RuntimeError, match="tests failed: unit, acceptance"):
+        noxfile._run(session, "unit", "acceptance")
+    assert session.runs == 4
