@@ -18,8 +18,8 @@ _NO_LIMIT = 10_000
 def enforce(brief: Brief) -> Brief:
     """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
 
-    What is too long loses whole words or whole sentences and never part of a word. A part that has too few
-    sentences, or cannot be made to fit, becomes None.
+    Too long a text loses whole words or whole sentences and never part of a word. A text with too few
+    sentences, or one that cannot be made to fit, becomes None.
     """
     return replace(
         brief,

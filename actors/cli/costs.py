@@ -1,4 +1,4 @@
-"""``zeke-news costs``: what the AI step asked for and what it cost."""
+"""``zeke-news costs``: calls of the AI step and their costs."""
 
 from __future__ import annotations
 

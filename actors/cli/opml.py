@@ -23,7 +23,7 @@ def bring_in(
     ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Add the feeds of an OPML file; those that are there already stay as they are."""
+    """Add the feeds of an OPML file. Sources that exist already stay as they are."""
     try:
         with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
             feeds = read_opml(source.read(LARGEST + 1))
@@ -42,5 +42,5 @@ def export() -> None:
     with database() as conn:
         rows = store.listing(conn, active_only=True)
     feeds = [(row["name"] or "", row["url"]) for row in rows if row["type"] in store.FEED_TYPES and row["url"]]
-    # In ASCII: what would command a terminal in a feed's name is written as a reference, which means the same.
+    # In ASCII: a feed's name may contain control characters for terminals, which become character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -38,7 +38,7 @@ def database() -> Iterator[Connection]:
 
 
 def console() -> Console:
-    """A console on stdout that colours nothing but what it is told to."""
+    """A console on stdout that colours only marked-up text."""
     return Console(highlight=False, emoji=False)
 
 

@@ -1,1 +1,1 @@
-"""The demo: a bundled sample site goes through the real pipeline, and what comes out is checked and shown."""
+"""The demo: a bundled sample site goes through the real pipeline; the results are checked and shown."""

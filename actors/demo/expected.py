@@ -24,7 +24,7 @@ _PER_STORY = ("analyze-story", "generate-brief", "extract-highlights", "score-re
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was expected, and what is there."""
+    """One expected result beside the actual one."""
 
     name: str
     expected: Any

@@ -61,7 +61,7 @@ class DemoSystem:
         self._pids: dict[str, int] = {}
 
     def step(self) -> None:
-        """Start what is not running yet, and see that all goes on.
+        """Start the processes that do not run yet, and check that all stay alive.
 
         Raises:
             EndedError: a command ended.

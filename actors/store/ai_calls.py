@@ -91,7 +91,7 @@ class PostgresLedger:
         )
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with what it really was, and keep an answer for equal calls; a second time changes nothing."""
+        """Record the cost and the outcome of a call, and keep its answer for equal calls. A second time changes nothing."""
         key, answer = keep or (None, None)
         settled = SQL.one(
             self._conn,

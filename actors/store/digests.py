@@ -29,7 +29,7 @@ def today(conn: Connection) -> date:
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[Row]:
     """The events that were published from ``since`` to ``until`` (both included, UTC), best first.
 
-    One entry for each event: its leading story. For a team: of the sources that it follows, without what it archived.
+    One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
     """
     rows = SQL.all(
         conn, "digest_entries", since=since, until=until, team_id=None if team_id is None else str(team_id), limit=limit

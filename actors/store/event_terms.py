@@ -35,7 +35,7 @@ def save(conn: Connection, story_id: UUID, terms: Sequence[int]) -> None:
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], *, since: datetime, until: datetime
 ) -> list[Candidate]:
-    """The other stories that happened between ``since`` and ``until`` and share terms, those that share most first."""
+    """Other stories between ``since`` and ``until`` that share terms with this one, the most alike first."""
     rows = SQL.all(
         conn,
         "story_event_candidates",

@@ -105,7 +105,7 @@ def _row(highlight: Highlight) -> dict[str, Any]:
 
 
 def withdraw(conn: Connection, story_id: UUID, team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark what was found in an earlier text of the story and is not among ``kept``; how many that were."""
+    """Mark highlights of an earlier text of the story that are not among ``kept``. Returns their number."""
     return SQL.run(
         conn,
         "highlights_withdraw",

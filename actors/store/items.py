@@ -79,7 +79,7 @@ class Stranded:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add the items that are new and mark those that were edited since they were read.
+    """Add new items, and mark items that were edited since they were read.
 
     Returns:
         Of these, by external id: the item's id, and whether it is new.
@@ -124,7 +124,7 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
 
 
 def reset(conn: Connection, item_id: UUID, *, url: str | None, title: str | None, metadata: dict[str, Any]) -> None:
-    """Take over what is newly known of an item that is asked for again."""
+    """Update an item that is asked for again with its new details."""
     SQL.run(conn, "item_reset", raw_item_id=str(item_id), url=url, title=title, metadata=Json(metadata))
 
 
@@ -137,7 +137,7 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
 
 
 def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
-    """The items of a fetch-content job; those that do not exist (any more) are left out."""
+    """The items of a fetch-content job. Items that do not exist (any more) are left out."""
     return [_item(row) for row in SQL.all(conn, "items_for_fetch", ids=[str(one) for one in ids])]
 
 

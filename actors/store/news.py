@@ -109,7 +109,7 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
 def items_like(conn: Connection, hosts: Iterable[str], paths: Iterable[str], query: str = "") -> list[Row]:
     """Items whose address contains one of ``hosts``, one of ``paths``, and ``query``; the 200 with the shortest address.
 
-    An address that has less than another one beside what is looked for is more likely the one that is meant.
+    The shorter the address, the likelier it is the one that the user means.
     """
     known = {"hosts": sorted({host.lower() for host in hosts}), "paths": sorted({path.lower() for path in paths})}
     return SQL.all(conn, "news_items_like", **known, query=query.lower())

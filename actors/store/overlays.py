@@ -1,4 +1,4 @@
-"""Overlays: what the pipeline says about a story, and who wrote it."""
+"""Overlays: the analysis of a story, and the author of each part."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def save_analysis(
     state: str,
     citations: Mapping[str, Any],
 ) -> bool:
-    """Store an analysis (``citations`` are merged into what is there); whether that changed anything."""
+    """Store an analysis and merge ``citations`` into the stored ones. Returns whether anything changed."""
     touched = SQL.run(
         conn,
         "overlay_save_analysis",
@@ -100,7 +100,7 @@ def of_event(conn: Connection, story_id: UUID) -> list[tuple[UUID, Mapping[str, 
 
 
 def cite(conn: Connection, story_id: UUID, citations: Mapping[str, Any]) -> bool:
-    """Merge ``citations`` into what is there; whether that changed anything."""
+    """Merge ``citations`` into the stored ones. Returns whether anything changed."""
     return SQL.run(conn, "overlay_cite", story_id=str(story_id), citations=Json(dict(citations))) > 0
 
 

@@ -32,7 +32,7 @@ def followers(conn: Connection, story_id: UUID) -> list[UUID]:
 def advance(conn: Connection, story_id: UUID, teams: Sequence[UUID], state: State) -> int:
     """Move the story forward (unread, read, archived) for ``teams``; how many changed.
 
-    It never goes back: what a team archived stays archived, and what it read does not become unread.
+    It never goes back: an archived story stays archived, and a read one does not become unread.
     """
     moved = SQL.all(
         conn, "team_states_of_followers", story_id=str(story_id), teams=[str(team) for team in teams], state=state

@@ -12,7 +12,7 @@ from zeke_jobs import Context, Reject
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
     """Set a story's state.
 
-    With a team: that team asked, and gets what it asked for. Without: every team that follows one of the story's
+    With a team: the state changes for this team. Without: for every team that follows one of the story's
     sources moves forward only; what it archived stays archived, what it read does not become unread.
 
     Raises:

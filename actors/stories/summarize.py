@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     """Summarise a story: ``auto`` where it has no summary, ``force`` also where one of unknown origin stands.
 
-    What a person edited stays in both modes.
+    Text that a person edited stays in both modes.
 
     Raises:
         Reject: there is no such story, or it has no text.

@@ -1,4 +1,4 @@
--- All stories, hottest first, with what was written about them.
+-- All stories with their analyses, hottest first.
 SELECT
     s.id,
     s.title,

@@ -1,2 +1,2 @@
--- What was answered to the same question before.
+-- The kept answer to the same question.
 SELECT answer FROM public.ai_answers WHERE key = %(key)s

@@ -1,4 +1,4 @@
--- What is spent and set aside of today's budget, and when the next day begins.
+-- Today's budget: the sums spent and reserved, and the beginning of the next day.
 SELECT
   coalesce(d.spent_usd, 0) AS spent,
   coalesce(d.reserved_usd, 0) AS reserved,

@@ -1,4 +1,4 @@
--- A call that ended; what was set aside for it becomes what it cost, once. A good answer is kept; a newer one replaces it.
+-- End a call: its cost replaces the reserved sum, once. A good answer is kept and replaces an older one.
 WITH ended AS (
   UPDATE public.ai_calls
   SET

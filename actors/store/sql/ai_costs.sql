@@ -1,4 +1,4 @@
--- Calls and costs since a day, by what is asked for; unknown counts calls whose price nobody stated.
+-- Calls and costs since a day, grouped as asked. `unknown` counts calls of a model without a stated price.
 SELECT
   CASE %(by)s
     WHEN 'day' THEN c.day::text

@@ -1,4 +1,4 @@
--- How many sources tell of a story's event: those of the stories of its cluster, and of the items that were copies of them.
+-- The number of sources that tell of a story's event: sources of its cluster's stories, and of items that were copies of them.
 SELECT count(DISTINCT told.source_id) AS sources
 FROM (
   SELECT m.id, m.primary_source_id

@@ -1,4 +1,4 @@
--- What is newly known of an item that is asked for again.
+-- Update an item that is asked for again with its new details.
 UPDATE public.raw_items
 SET
     url = COALESCE(%(url)s, url),

@@ -1,4 +1,4 @@
--- The items of a fetch-content job with what is known of them, in the order in which they were named.
+-- The items of a fetch-content job with their details, in the order of the job's list.
 SELECT
     r.id, r.source_id, r.external_id, r.kind, r.title, r.url, r.published_at, r.metadata,
     o.outcome, o.attempts, o.story_id,

@@ -1,5 +1,5 @@
--- Items whose address, or that of their text, contains all of this; the caller compares canonical addresses. Those with the
--- shortest address come first: they have the least beside what is looked for.
+-- Items whose address, or that of their text, contains all the given parts; the caller compares canonical addresses.
+-- The shortest address comes first: it has the fewest other parts.
 SELECT
   r.id,
   r.url,

@@ -1,4 +1,4 @@
--- One source with what is known of polling it.
+-- One source with the state of its polling.
 SELECT
     s.id, s.type, s.name, s.url, s.is_active, s.metadata, s.authority_score,
     p.etag, p.last_modified, p.next_check_at, p.checked_at, p.interval_seconds,

@@ -1,4 +1,4 @@
--- Mark the sources to be read now as queued and return them: those that are due, or all active ones when asked by a
+-- Mark sources as queued for reading and return them: the due ones, or all active ones when asked by a
 -- person. A source that is queued already is left alone, unless its job was lost: queued for long, and of no unfinished
 -- job. Grouped and not joined, as in items_sweep; the jobs are read only where a source is queued for so long.
 WITH wanted AS MATERIALIZED (
