@@ -13,7 +13,7 @@ from actors.schema import IngestOneoff  # noqa: TC001 (the handler is read by it
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
 from actors.store.items import NewItem
-from actors.store.outcomes import IN_FLIGHT, status_of
+from actors.store.outcomes import IN_FLIGHT
 from zeke_jobs import Context, Reject
 
 
@@ -64,4 +64,4 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
 def _is_settled(found: items.Known) -> bool:
     """Whether there is nothing to do: it is on its way, or it became part of a story."""
     assert found.outcome is not None
-    return found.outcome in IN_FLIGHT or status_of(found.outcome) == "completed"
+    return found.outcome in IN_FLIGHT or found.outcome.status == "completed"

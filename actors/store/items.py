@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg2.extras import Json
 
-from actors.store.outcomes import IN_FLIGHT, Outcome, status_of
+from actors.store.outcomes import IN_FLIGHT, Outcome
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
     if ids:
         texts = sorted(map(str, ids))
         SQL.run(conn, "items_queue", ids=texts)
-        SQL.run(conn, "items_status", ids=texts, status=status_of(Outcome.QUEUED))
+        SQL.run(conn, "items_status", ids=texts, status=Outcome.QUEUED.status)
 
 
 def for_fetch(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
@@ -186,7 +186,7 @@ def decide(
         is_final=outcome not in IN_FLIGHT,
         wait=wait,
     )
-    SQL.run(conn, "items_status", ids=[str(item_id)], status=status_of(outcome))
+    SQL.run(conn, "items_status", ids=[str(item_id)], status=outcome.status)
 
 
 def decide_all(conn: Connection, ids: Iterable[UUID], outcome: Outcome, detail: str | None = None) -> None:
@@ -217,7 +217,7 @@ def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int
             again.append(Stranded(one, row["url"], times=row["queued_count"] - 1))
     if abandoned:
         texts = [str(one) for one in abandoned]
-        SQL.run(conn, "items_status", ids=texts, status=status_of(Outcome.ABANDONED))
+        SQL.run(conn, "items_status", ids=texts, status=Outcome.ABANDONED.status)
     return again, abandoned
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=UTC)
 ID = "gen_random_uuid()"
-NO_LIMIT = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NO_LIMIT = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -173,7 +173,7 @@ ANYWHERE = st.fixed_dictionaries(
         "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}), max_size=2),
     },
 )
-relaxed = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed

@@ -32,7 +32,7 @@ FIELDS = st.dictionaries(
     st.sampled_from([*ITEM, *SOURCE, "items", "text", "data", "error", "code"]), VALUES, max_size=6
 )
 STATUSES = st.sampled_from([200, 201, 204, 301, 304, 400, 401, 404, 429, 500, 503])
-relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource, Failure
 from actors.sources.feed_items import FirstFetch
 from actors.sources.rhythm import Rhythm
-from actors.store.outcomes import Outcome, status_of
+from actors.store.outcomes import Outcome
 from tests.actors.sources.conftest import TASKS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ENGINE = (DOCS / "engine.md").read_text()
 @pytest.mark.parametrize("outcome", Outcome)
 def test_each_outcome_stands_in_the_table_with_its_status(outcome: Outcome) -> None:
     (line,) = [line for line in PIPELINE.splitlines() if line.startswith("|") and f"`{outcome}`" in line.split("|")[1]]
-    assert line.split("|")[2].strip() == status_of(outcome)
+    assert line.split("|")[2].strip() == outcome.status
 
 
 @pytest.mark.parametrize("task", TASKS)

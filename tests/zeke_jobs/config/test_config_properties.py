@@ -85,7 +85,7 @@ VALUES = st.recursive(
     max_leaves=25,
 )
 
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def speaks_of(text: str) -> None:

@@ -34,7 +34,7 @@ class Thing(Payload):
     story_id: UUID
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=values)
 def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, value: Any) -> None:
     try:
