@@ -878,6 +878,13 @@ BEGIN
   END IF;
   v_now := zeke_jobs.now();
   v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
+  -- A job that takes a tick before the scheduler does would stand in for the schedule.
+  IF v_tick IS NOT NULL AND NOT has_function_privilege(
+    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
+  THEN
+    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick', session_user
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
@@ -1671,6 +1678,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 THEN
@@ -2310,6 +2318,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_shape jsonb;
@@ -2687,6 +2696,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $_$
 DECLARE
   v_shape jsonb := '{}';
@@ -2952,6 +2962,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_secrets text[];
@@ -2966,6 +2977,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
@@ -2977,6 +2989,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_text text;

@@ -129,6 +129,15 @@ def test_a_client_sends_by_sql_in_its_own_transaction(log_in: Callable[[str], st
         assert cursor.fetchone() == ([2],)
 
 
+def test_a_client_cannot_stand_in_for_a_schedule(log_in: Callable[[str], str]) -> None:
+    early = '{"scheduled_for": "2031-01-01Z", "run_at": "2999-01-01Z"}'
+    refused(
+        log_in(roles.CLIENT),
+        f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')",
+        f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}')",
+    )
+
+
 def test_a_client_can_do_nothing_else(log_in: Callable[[str], str]) -> None:
     url = log_in(roles.CLIENT)
     job = zeke_jobs.send("echo", {"n": 1}).id

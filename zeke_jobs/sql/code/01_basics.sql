@@ -47,6 +47,7 @@ $$;
 -- What a JSON Schema says about the fields and the items of a value, seen through $ref and all its branches.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 DECLARE
   v_shape jsonb := '{}';
@@ -84,6 +85,7 @@ $$;
 -- Turn the keys of a model's fields into snake_case, or into camelCase, however deep; free-form objects stay as they are.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 DECLARE
   v_shape jsonb;
@@ -125,6 +127,7 @@ $$;
 -- a text for example, that is masked.
 CREATE OR REPLACE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 THEN
@@ -183,6 +186,7 @@ $$;
 -- A value with a mask wherever a text in it quotes a secret.
 CREATE OR REPLACE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 DECLARE
   v_text text;
@@ -215,6 +219,7 @@ $$;
 -- What a job says of itself, such as an error, without what its payload's sensitive fields hold.
 CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 DECLARE
   v_secrets text[];
@@ -229,6 +234,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET jit = off
 AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN

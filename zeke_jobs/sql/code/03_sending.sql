@@ -337,6 +337,13 @@ BEGIN
   END IF;
   v_now := zeke_jobs.now();
   v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
+  -- A job that takes a tick before the scheduler does would stand in for the schedule.
+  IF v_tick IS NOT NULL AND NOT has_function_privilege(
+    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
+  THEN
+    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick', session_user
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
