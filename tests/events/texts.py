@@ -78,11 +78,11 @@ def stories(count: int, seed: int = 7) -> list[Told]:
 
 
 def _invented(count: int) -> Iterator[str]:
-    """Sentences of made-up words, as frequent as Zipf says."""
+    """Sentences of made-up words, as frequent as Zipf says of the ranks below the words that every text has, such as "the"."""
     chance = random.Random(3)
     syllables = [first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "an", "er")]
     for _ in range(count):
-        ranks = [int(50_000 ** chance.random()) for _ in range(chance.randint(10, 22))]
+        ranks = [int(100 * 500 ** chance.random()) for _ in range(chance.randint(10, 22))]
         yield " ".join(_word(rank, syllables) for rank in ranks).capitalize() + "."
 
 
