@@ -26,6 +26,16 @@ def test_a_claim_takes_the_oldest_due_jobs_first(jobs: Jobs) -> None:
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(ids[:2])
 
 
+def test_claimed_jobs_come_in_the_order_in_which_they_are_due_wherever_their_rows_lie(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    ids = jobs.add("a", 5)
+    for age, job in enumerate(ids):
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = run_at - %s * interval '1 minute' WHERE message_id = %s", age, job)
+    jobs.rows("VACUUM zeke_jobs.queue")
+    newer = jobs.add("a", 3)  # where the older rows lay
+    assert [c["message_id"] for c in jobs.claim(jobs.worker(), 8)] == [*reversed(ids), *newer]
+
+
 def test_a_claimed_job_is_not_claimed_again(jobs: Jobs) -> None:
     jobs.use(ONE)
     jobs.add("a", 3)
