@@ -288,7 +288,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[]) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -434,7 +434,7 @@ BEGIN
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -555,10 +555,9 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
-          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
           claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        -- In this order, and not in that of the places: jobs start in the order of their turns.
+        -- In this order, and not in that of the places.
         FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
         WHERE q.ctid = p.place AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
@@ -679,7 +678,7 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
         claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
@@ -736,7 +735,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint, p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS SETOF zeke_jobs.claimed
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -767,7 +766,7 @@ BEGIN
   END IF;
   v_began := zeke_jobs.now();
   RETURN QUERY
-    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
   GET DIAGNOSTICS v_claimed = ROW_COUNT;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
@@ -1483,8 +1482,6 @@ CREATE TABLE zeke_jobs.queue (
     claim bigint DEFAULT 0 NOT NULL,
     worker uuid,
     ahead boolean DEFAULT false NOT NULL,
-    turn bigint,
-    behind integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
@@ -1538,10 +1535,6 @@ COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never rese
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';
 
 COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
-
-COMMENT ON COLUMN zeke_jobs.queue.turn IS 'Grows from claim to claim: a worker starts the jobs of a queue in this order, and those of a task that it claimed ahead of a limit.';
-
-COMMENT ON COLUMN zeke_jobs.queue.behind IS 'Starts only while its worker has fewer jobs of an earlier turn whose ends are not written; NULL: at once.';
 
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 
@@ -2390,43 +2383,36 @@ BEGIN
   );
   RETURN QUERY
     WITH held AS (
-      SELECT q.message_id, q.worker, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
-        q.started_on IS NOT NULL OR q.behind IS NULL OR q.behind >= row_number() OVER (
-          PARTITION BY q.worker, q.queue_name, CASE WHEN q.ahead THEN q.task END ORDER BY q.turn) AS started
+      SELECT q.message_id, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
+        count(*) OVER (PARTITION BY q.worker)::integer AS suspects
       FROM zeke_jobs.queue AS q
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
     ),
-    judged AS (
-      SELECT h.message_id, h.started, h.among_suspects, count(*) FILTER (WHERE h.started) OVER (PARTITION BY h.worker)::integer AS suspects
-      FROM held AS h
-    ),
     lost AS (
-      SELECT q.message_id, j.started, j.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
-        NOT j.among_suspects AS counts,
+      SELECT q.message_id, h.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
+        NOT h.among_suspects AS counts,
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN NOT j.started THEN 'returned'
           WHEN c.deaths >= 3 THEN 'quarantined'
           WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
-      FROM judged AS j
-      JOIN zeke_jobs.queue AS q ON q.message_id = j.message_id
+      FROM held AS h
+      JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
       CROSS JOIN LATERAL (
-        SELECT q.deaths + (j.started AND NOT j.among_suspects)::integer AS deaths,
-          q.attempt + (j.started AND q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (j.started AND j.among_suspects)::integer AS attempt_base) AS c
+        SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = CASE WHEN l.outcome IN ('rescued', 'returned') THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+      SET state = CASE WHEN l.outcome = 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
         worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, attempt_base = l.attempt_base, deaths = l.deaths,
-        group_size = CASE WHEN l.started THEN (l.suspects + 1) / 2 ELSE q.group_size END,
-        completed_on = CASE WHEN l.outcome NOT IN ('rescued', 'returned') THEN v_now END,
-        attempts = CASE WHEN NOT l.started THEN q.attempts ELSE q.attempts || jsonb_strip_nulls(jsonb_build_object(
+        group_size = (l.suspects + 1) / 2,
+        completed_on = CASE WHEN l.outcome <> 'rescued' THEN v_now END,
+        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
           -- Of one that waited for a slot it is not known whether it had started.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
@@ -2439,14 +2425,14 @@ BEGIN
                 WHEN NOT l.counts THEN 'it ran several suspects, so this death counts for none of them'
                 WHEN l.suspects > 1 THEN format('death %s of this job, one of %s that may have been the cause', l.deaths, l.suspects)
                 ELSE format('death %s of this job', l.deaths) END,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))) END
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
     ),
     announced AS (
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e
-      WHERE e.awaited AND e.outcome NOT IN ('rescued', 'returned')
+      WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
@@ -3817,15 +3803,6 @@ CREATE VIEW zeke_jobs.task_wait AS
                   WHERE (p_1.task = t.id))) AS paused) p);
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
-
-CREATE SEQUENCE zeke_jobs.turn
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
 
 CREATE TABLE zeke_jobs.unique_holder (
     unique_key text NOT NULL,

@@ -86,22 +86,12 @@ class WorkerProcess(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     # ── what the consumers ask ──
 
-    def room(self, *, in_steps: bool = True) -> int:
-        """How many jobs this process would claim now, in a turn of ``turns``. ``in_steps`` as in ``Load.room``."""
+    def room(self) -> int:
+        """How many jobs this process would claim now, in a turn of ``turns``."""
         if self.stopping or not self.is_alive():
             return 0
         may_be_ahead = not (self.alone or self.runtime.held_back.is_short_of_threads())
-        return self.load.room(may_be_ahead=may_be_ahead, in_steps=in_steps)
-
-    def behind(self, ahead: int) -> int | None:
-        """Jobs that are claimed now start only while fewer than so many before them have ends that are not written.
-
-        None, and they start at once, while the database may have given us jobs that we do not know of.
-
-        Args:
-            ahead: How many are claimed beyond the free threads.
-        """
-        return None if self.heartbeat.is_in_doubt() else 2 * self.load.threads + max(0, ahead) // 2
+        return self.load.room(may_be_ahead=may_be_ahead)
 
     def has_free_thread(self) -> bool:
         """Whether a job that this process claimed now would start at once."""

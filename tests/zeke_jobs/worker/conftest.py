@@ -79,19 +79,10 @@ class Jobs:
         return worker
 
     def claim(
-        self,
-        worker: UUID,
-        want: int,
-        tasks: list[str] | None = None,
-        queue: str = "default",
-        *,
-        behind: int | None = None,
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default"
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all; where ``behind`` is given, of tasks whose jobs are short."""
+        """Claim for a worker that serves these tasks, by default all."""
         tasks = tasks if tasks is not None else self._all_tasks()
-        if behind is not None:
-            sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, p_short => %s::text[], p_behind => %s)"
-            return self.rows(sql, worker, queue, tasks, want, tasks, behind)
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
         return self.rows(sql, worker, queue, tasks, want)
 
@@ -106,9 +97,7 @@ class Jobs:
         self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
     ) -> list[tuple[Any, ...]]:
         """A look of a worker's consumer, which completes what has ended: the rows as they come."""
-        none = dict.fromkeys(
-            ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said", "behind")
-        )
+        none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
         ends = {
             "ids": [claim["message_id"] for claim in ended],
             "claims": [claim["claim"] for claim in ended],

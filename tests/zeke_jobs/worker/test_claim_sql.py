@@ -30,7 +30,9 @@ def test_claimed_jobs_come_in_the_order_in_which_they_are_due_wherever_their_row
     jobs.use(ONE)
     ids = jobs.add("a", 5)
     for age, job in enumerate(ids):
-        jobs.rows("UPDATE zeke_jobs.queue SET run_at = run_at - %s * interval '1 minute' WHERE message_id = %s", age, job)
+        jobs.rows(
+            "UPDATE zeke_jobs.queue SET run_at = run_at - %s * interval '1 minute' WHERE message_id = %s", age, job
+        )
     jobs.rows("VACUUM zeke_jobs.queue")
     newer = jobs.add("a", 3)  # where the older rows lay
     assert [c["message_id"] for c in jobs.claim(jobs.worker(), 8)] == [*reversed(ids), *newer]

@@ -45,7 +45,6 @@ class Process(SimpleNamespace):
             registrations=1,
             runtime=SimpleNamespace(held_back=HeldBack(lambda _: None)),
             room=lambda **_: 4,
-            behind=lambda _: None,
             pool=SimpleNamespace(connection=nullcontext),
             load=load,
             short=load.short,
@@ -113,26 +112,6 @@ def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> Non
     consumer._accept([row(job, 1)])
     assert process.put == []
     assert len(consumer._buffer) == 1
-
-
-def test_no_more_jobs_start_than_the_database_would_count_as_started() -> None:
-    process = Process()
-    process.behind = lambda _: 3
-    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._behind = 3
-    consumer._accept([row(uuid4(), 1) for _ in range(6)])
-    consumer._looks, consumer._owes_look = 9, False  # it would wait at its bell
-    looked: list[bool] = []
-    consumer._look = lambda *_, **__: looked.append(True)  # type: ignore[method-assign]
-    claims = [message.claim for message in (consumer._next(), consumer._next(), consumer._next()) if message]
-    assert len(claims) == 3
-    assert next(consumer) is None
-    assert looked == [True], "which writes the ends that it waits for"
-    claims[1].written = True
-    assert next(consumer) is not None
-    assert next(consumer) is None
-    consumer._buffer[0].claim.behind = None
-    assert next(consumer) is not None
 
 
 class ReadOnly(psycopg2.InternalError):

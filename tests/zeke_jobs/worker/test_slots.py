@@ -190,33 +190,6 @@ def test_one_that_is_claimed_after_a_job_has_ended_takes_its_slot_until_the_end_
     assert slots.end(waiting.claim) is later
 
 
-def test_no_more_jobs_start_in_slots_than_the_database_would_count_as_started() -> None:
-    slots = slots_of(8)
-    first = a_claim(uuid4())
-    waiting: list[Any] = [message(behind=2) for _ in range(5)]
-    slots.take(first)
-    for one in waiting:
-        slots.wait(one)
-    claims = [one.claim for one in waiting]
-    assert [slots.end(claim) for claim in (first, claims[0])] == [waiting[0], waiting[1]]
-    assert slots.end(claims[1]) is None, "the ends of two are not written"
-    claims[0].written = True
-    assert slots.wait(message(behind=2)) is waiting[2], "in the slot that was left vacant"
-    assert slots.end(claims[2]) is None
-
-
-def test_what_is_given_back_counts_as_started_until_it_is_written() -> None:
-    slots = slots_of(8)
-    first, early, later = a_claim(uuid4()), message(received=1.0, behind=1), message(received=2.0, behind=1)
-    slots.take(first)
-    slots.wait(early)
-    slots.wait(later)
-    assert slots.late(1.5) == [early.claim]
-    assert slots.end(first) is None
-    early.claim.written = True
-    assert slots.wait(message(behind=1)) is later
-
-
 def test_a_slot_is_handed_on_for_a_short_while_after_a_claim(clock: Clock) -> None:
     slots = slots_of(8)
     first, second, third, fourth = a_claim(uuid4()), message(), message(), message()

@@ -100,8 +100,7 @@ $$;
 -- Of a task in p_short whose limit is full, is no other task's and no rate, some may be claimed ahead of the limit (ahead): as many as stand in
 -- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
 -- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
--- Of jobs of tasks in p_short the worker starts none while it has p_behind of an earlier turn whose ends are not written, or half as many
--- again of a task of which they are claimed ahead of its limit. They come in the order of their turns.
+-- Jobs of one task and priority come in the order in which they are due.
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
 -- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
 -- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
@@ -109,7 +108,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
-  p_most integer[] DEFAULT NULL, p_behind integer DEFAULT NULL
+  p_most integer[] DEFAULT NULL
 ) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
@@ -252,7 +251,7 @@ BEGIN
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
     RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -373,10 +372,9 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
-          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
           claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        -- In this order, and not in that of the places: jobs start in the order of their turns.
+        -- In this order, and not in that of the places.
         FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
         WHERE q.ctid = p.place AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
@@ -494,7 +492,7 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
         claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c

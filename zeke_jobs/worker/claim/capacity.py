@@ -134,12 +134,13 @@ class Load:
         """Threads that have nothing to do; below zero by what was claimed ahead."""
         return self.threads - self._taken
 
-    def room(self, *, may_be_ahead: bool = True, in_steps: bool = True) -> int:
+    def room(self, *, may_be_ahead: bool = True) -> int:
         """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds, or at once.
+
+        None before there is room for many: a claim costs a round trip, however few it brings.
 
         Args:
             may_be_ahead: False, and only as many as threads are free.
-            in_steps: None before there is room for many. A claim costs a round trip, however few it brings.
         """
         with self._lock:
             free = self.threads - self._taken
@@ -151,7 +152,7 @@ class Load:
             if not self._short or flowing <= 0:
                 return max(0, free)
             ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
-            return free + ahead if free + ahead > (ahead // 4 if in_steps else 0) else 0
+            return free + ahead if free + ahead > ahead // 4 else 0
 
     def _take(self, claim: Claim) -> None:
         self._order += 1

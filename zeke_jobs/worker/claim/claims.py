@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.finish.outcome import Outcome
 
 
-_MANY = 1_000  # claims; forgotten no later than that where the database knows their ends
-
-
 @dataclass(slots=True, eq=False)
 class Claim:
     """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
@@ -38,8 +35,6 @@ class Claim:
         ended: It is decided how it ends. ``Load`` owns this and ``started`` to ``long``, and draws how they change.
         is_counted: It has a thread, or waits for one.
         sensitive: The fields that its task called sensitive when it was sent.
-        behind: What it was claimed with (``zeke_jobs.queue.behind``).
-        written: The database knows its end, or it is no longer ours.
         fault: Why its row cannot be read: its handler never starts.
     """
 
@@ -61,8 +56,6 @@ class Claim:
     is_ahead: bool = False
     sensitive: tuple[str, ...] = ()
     order: int = 0
-    behind: int | None = None
-    written: bool = False
     marked: bool = False
     ended: bool = False
     given_up: bool = False
@@ -111,12 +104,9 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
         received: When the answer came (monotonic seconds).
-        behind: What it was claimed with, as ``zeke_jobs.claim`` takes it.
     """
 
-    def __init__(
-        self, row: Sequence[Any], queue: str, asked: float, received: float, behind: int | None = None
-    ) -> None:
+    def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
         sensitive, scheduled_for, claimed_on, is_ahead = rest
         fault = None
@@ -155,7 +145,6 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
-            behind=behind * 3 // 2 if behind is not None and is_ahead else behind,
             fault=fault,
         )
 
@@ -165,29 +154,6 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     def __lt__(self, other: JobMessage) -> bool:
         return self.claim.order < other.claim.order
-
-
-class Window:
-    """Lets jobs start in the order of their claims while few of those before them have ends that the database does not know.
-
-    Should this process die, the database takes as many for started, and knows that the others are not (``zeke_jobs.rescue``).
-    """
-
-    def __init__(self) -> None:
-        self._before: list[Claim] = []
-
-    def admits(self, claim: Claim) -> bool:
-        """Whether a job may start; it does then."""
-        if len(self._before) >= (claim.behind or _MANY):
-            self._before = [one for one in self._before if not one.written]
-            if claim.behind is not None and len(self._before) >= claim.behind:
-                return False
-        self._before.append(claim)
-        return True
-
-    def passes(self, claim: Claim) -> None:
-        """A job of its turn does not start, and will be given back."""
-        self._before.append(claim)
 
 
 class HeldClaims:

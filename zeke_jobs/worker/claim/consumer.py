@@ -17,7 +17,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
-from zeke_jobs.worker.claim.claims import JobMessage, Window
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
@@ -57,8 +57,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._process = process
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
-        self._window = Window()
-        self._behind: int | None = None
         self._handed: JobMessage | None = None  # to dramatiq, the last one
         self._said = _Waits()
         self._said_as = 0
@@ -80,8 +78,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return self._next() if self._try_to_fill() else None
 
     def _next(self) -> JobMessage | None:
-        admits = self._buffer and self._window.admits(self._buffer[0].claim)
-        self._handed = self._buffer.popleft() if admits else None
+        self._handed = self._buffer.popleft() if self._buffer else None
         return self._handed
 
     def _try_to_fill(self) -> bool:
@@ -112,14 +109,13 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _fill(self) -> None:
         process = self._process
-        # What may not start yet waits for ends to be written, as a look does.
-        if self._looks and not self._owes_look and not self._buffer:
+        if self._looks and not self._owes_look:
             rang = process.doorbell.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
             # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
-        with process.turns.turn(process.room(in_steps=not self._buffer), alone=alone) as want:
+        with process.turns.turn(process.room(), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
                     self._looking = conn
@@ -175,7 +171,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         process = self._process
         completions = process.settler.take_completions()
         free = process.load.free()
-        self._behind = process.behind(want - free)
         try:
             kept = process.slots.write(claim for claim, _ in completions)
             rows = SQL.rows(
@@ -191,7 +186,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 ask=self._looks >= len(_SOON),
                 **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
                 **kept.columns(),
-                behind=self._behind,
             )
             if completions:
                 process.settler.flush_soon(completions, [job for job, number, *_ in rows if number == 0])
@@ -223,7 +217,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
         self._until_due = self._longest_wait()
-        self._behind = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
             process.heartbeat.beat_soon()
@@ -231,7 +224,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         process, received = self._process, time.monotonic()
-        messages = [JobMessage(row, self._queue, self._asked, received, self._behind) for row in rows]
+        messages = [JobMessage(row, self._queue, self._asked, received) for row in rows]
         for place, message in enumerate(messages):
             try:
                 self._take_on(message)
@@ -257,7 +250,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 self._buffer.append(starts)
         elif held.number != claim.number:
             # It was rescued from us and came back while its earlier run still ends here.
-            self._window.passes(claim)
             process.settle(claim, _STILL_ENDING)
         else:
             # The server forgot the claim in a crash; that run goes on, and the number is the same again.

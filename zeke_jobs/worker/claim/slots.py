@@ -9,8 +9,6 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.worker.claim.claims import Window
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -63,7 +61,6 @@ class Slots:
         self.threads = 0
         self._lost_on = -math.inf  # monotonic seconds
         self._waiting: dict[str, deque[JobMessage]] = defaultdict(deque)
-        self._windows: dict[str, Window] = defaultdict(Window)
         self._low: dict[str, int] = {}
         self._vacant: dict[str, list[Slot]] = defaultdict(list)
         self._held: Counter[str] = Counter()
@@ -216,12 +213,11 @@ class Slots:
                 out += gone
         for claim in out:
             claim.ended = True
-            self._windows[claim.task].passes(claim)
         return out
 
     def _next(self, task: str) -> JobMessage | None:
         waiting = self._waiting[task]
-        return waiting.popleft() if waiting and self._windows[task].admits(waiting[0].claim) else None
+        return waiting.popleft() if waiting else None
 
     def _give(self, slot: Slot, claim: Claim) -> None:
         assert slot.holder is not None

@@ -119,8 +119,6 @@ class Settler:
         """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
         if lost:
             self.written([one for one in endings if one[0].id in lost], lost)
-        for claim, _ in endings:
-            claim.written = True
         with self._condition:
             if not self._unflushed:
                 self._unflushed_since = time.monotonic()
@@ -130,7 +128,6 @@ class Settler:
     def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """They are in the database, but for the ``lost``, which were no longer ours."""
         for claim, outcome in endings:
-            claim.written = True
             if claim.id in lost:
                 self._say_lost(claim, outcome)
             elif isinstance(outcome, Completed):

@@ -19,10 +19,9 @@ UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return what lost processes held, and say so; answers how many of these jobs may have killed them."""
+    """Return what lost processes held, and say so; answers how many jobs that were."""
     rows = SQL.all(conn, "worker/rescue")
-    suspects = [row for row in rows if row["outcome"] != "returned"]
-    for row in suspects:
+    for row in rows:
         log.warning(
             "rescued from a lost worker",
             task=row["task"],
@@ -30,9 +29,7 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
             deaths=row["deaths"],
             outcome=row["outcome"],
         )
-    if unstarted := len(rows) - len(suspects):
-        log.warning("returned from lost workers, not started", count=unstarted)
-    return len(suspects)
+    return len(rows)
 
 
 def disown(

@@ -5,4 +5,4 @@ FROM zeke_jobs.complete_and_claim(
   %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(results)s::text[],
   %(queue)s, %(tasks)s::text[], %(want)s::integer, %(free)s::integer, %(threads)s::integer, %(short)s::text[], %(ask)s,
   %(took)s::double precision[], %(more)s::integer[], %(per_slot)s::integer[], %(most)s::integer[],
-  %(kept_of)s::text[], %(kept)s::integer[], %(said)s::bigint, %(behind)s::integer)
+  %(kept_of)s::text[], %(kept)s::integer[], %(said)s::bigint)
