@@ -2521,11 +2521,11 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL::uuid) RETURNS void
+CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle) AND w.id IS DISTINCT FROM p_ringer) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)) THEN
     PERFORM pg_notify('zeke_jobs.' || p_queue, '');
   END IF;
 END
@@ -2554,26 +2554,9 @@ CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
     AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}') THEN
-    PERFORM CASE WHEN n.count = 1 THEN zeke_jobs.ring_one(n.queue_name, n.task) ELSE zeke_jobs.ring(n.queue_name) END
-    FROM (SELECT queue_name, count(*), min(task) AS task FROM new_rows GROUP BY queue_name) AS n;
+    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
   END IF;
   RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION zeke_jobs.ring_one(p_queue text, p_task text) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  v_worker uuid;
-BEGIN
-  SELECT w.id INTO v_worker FROM zeke_jobs.worker AS w
-  WHERE p_queue = ANY (w.idle)
-  ORDER BY w.stopping, p_task = ANY (w.tasks) DESC, random()
-  LIMIT 1;
-  IF FOUND THEN
-    PERFORM pg_notify('zeke_jobs.' || p_queue, v_worker::text);
-  END IF;
 END
 $$;
 

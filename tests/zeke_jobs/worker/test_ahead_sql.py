@@ -67,7 +67,7 @@ def test_none_are_claimed_ahead_while_others_may_have_what_is_left_of_the_limit(
 
 
 def test_a_look_rings_for_others_if_the_limit_of_what_ended_is_not_full_again(
-    jobs: Jobs, heard: Callable[[], list[tuple[str, str]]]
+    jobs: Jobs, heard: Callable[[], list[str]]
 ) -> None:
     jobs.use(LIMITED)
     jobs.add("a", 20)
@@ -78,7 +78,7 @@ def test_a_look_rings_for_others_if_the_limit_of_what_ended_is_not_full_again(
     jobs.look(worker, ["a"], 20, [first], free=1, **sizes)
     assert heard() == []
     jobs.look(worker, ["a"], 20, [second], free=-9, **sizes)
-    assert heard() == [("default", "")]
+    assert heard() == ["default"]
 
 
 def test_none_are_claimed_ahead_of_a_limit_that_was_lowered_until_it_is_no_longer_over_full(jobs: Jobs) -> None:

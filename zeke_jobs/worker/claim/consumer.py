@@ -104,18 +104,18 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _doubt(self) -> None:
         # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
-        self._process.heartbeat.doubt_claims()
-        self._process.slots.doubt()
+        self._process.proof.doubt()
+        self._process.held.doubt_slots()
 
     def _fill(self) -> None:
         process = self._process
         if self._looks and not self._owes_look:
-            rang = process.doorbell.wait(self._queue, self._patience)
+            rang = process.bells.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
             # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
-        with process.turns.turn(process.room(), alone=alone) as want:
+        with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
                     self._looking = conn
@@ -128,7 +128,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
             self._said, self._said_as = _Waits(), self._process.registrations
@@ -138,7 +138,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             held_back.found_no_long(self._queue)
         held_back.found(self._queue, held)
         if held_back.is_short_of_threads():
-            self._process.give_back(self._process.slots.late(math.inf))  # others need the threads
+            self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
         self._owes_look = False
         now = time.monotonic()
         # Limits let something through every now and then: not said anew each time.
@@ -161,7 +161,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        if not self._process.doorbell.listens:
+        if not self._process.bells.are_rung:
             return _POLL_ALONE
         # Not all queues at once: each would need a connection.
         return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
@@ -170,9 +170,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
         completions = process.settler.take_completions()
-        free = process.load.free()
+        free = process.held.free()
         try:
-            kept = process.slots.write(claim for claim, _ in completions)
+            kept = process.held.write(claim for claim, _ in completions)
             rows = SQL.rows(
                 conn,
                 "job/complete_and_claim",
@@ -182,9 +182,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 tasks=process.tasks(),
                 want=want,
                 free=free,
-                threads=process.load.threads,
+                threads=process.held.threads,
                 ask=self._looks >= len(_SOON),
-                **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
+                **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
             if completions:
@@ -210,16 +210,16 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
-            self._process.doorbell.ring(queue)
+            self._process.bells.ring(queue)
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
         self._until_due = self._longest_wait()
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
-            process.heartbeat.beat_soon()
+            process.proof.is_due = True
         return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
@@ -230,37 +230,24 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 self._take_on(message)
             except BaseException:
                 self.close()
-                for claim in (left.claim for left in messages[place:] if not left.claim.ended):
-                    process.held.discard(claim)  # so that it is doubtful at least
-                    process.settle(claim, RETURNED, frees_thread=bool(claim.order))
+                for left in messages[place:]:
+                    process.held.written(left.claim)  # so that it is doubtful at least
+                    process.settle(left.claim, RETURNED)
                 raise
-        process.give_back(process.slots.stranded())
+        process.give_back(process.held.stranded())
 
     def _take_on(self, message: JobMessage) -> None:
-        process, claim = self._process, message.claim
-        held = process.held.add(claim)
-        if held is claim:
-            starts: JobMessage | None = message
-            if claim.is_ahead:
-                starts = process.slots.wait(message)
-            else:
-                process.slots.take(claim)
-            if starts is not None:
-                process.load.take(starts.claim)
-                self._buffer.append(starts)
-        elif held.number != claim.number:
+        held, starts = self._process.held.accept(message)
+        if starts is not None:
+            self._buffer.append(starts)
+        elif held.number != message.claim.number:
             # It was rescued from us and came back while its earlier run still ends here.
-            process.settle(claim, _STILL_ENDING)
-        else:
-            # The server forgot the claim in a crash; that run goes on, and the number is the same again.
-            held.marked = False
-            if claim.is_ahead:
-                process.slots.forgotten(held)
+            self._process.settle(message.claim, _STILL_ENDING)
 
     def _say(self, conn: Connection, waits: _Waits) -> None:
         if self._said != waits:
             process = self._process
-            if process.doorbell.listens:
+            if process.bells.are_rung:
                 SQL.run(
                     conn,
                     "worker/waits",
@@ -274,36 +261,31 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
-        if outcome is None and (claim.started is not None or process.load.start(claim)):
+        if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
             # a moment too late. It counts as a start: what never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim.task), retries=retries)
-        if outcome is None or not process.load.end(claim):
-            process.work_done(
-                claim
-            )  # handed back before it started, or given up: its end is said, and its thread is back
-            return
+        if not process.settle(claim, outcome or RETURNED):
+            return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()
-        process.settle(claim, outcome, frees_thread=True)
         # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         held_back.owe(held_back.freed_by(message.claim.task))
         if isinstance(outcome, Completed):
             held_back.owe((self._queue,))
         # A claim costs the same for one job as for many: not before the threads have nothing left to begin.
-        if not self._process.load.waiting():
+        if not self._process.held.waiting():
             for queue in held_back.pay():
-                self._process.doorbell.ring(queue)
+                self._process.bells.ring(queue)
 
     nack = ack
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
         """Hand back what was claimed and not started, as at a shutdown."""
         for message in messages:
-            if self._process.load.end(message.claim):
-                self._process.settle(message.claim, RETURNED, frees_thread=True)
+            self._process.settle(message.claim, RETURNED, unstarted=True)
 
     def end_look(self) -> None:
         """End the look that is under way, as at a stop: it may wait for a lock, or for a server that is silent."""
@@ -317,9 +299,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
         # The last one may have been lost between here and dramatiq's threads.
-        for claim in self._process.load.late([self._handed.claim] if self._handed else [], math.inf):
-            self._process.settle(claim, RETURNED)
-        self._process.give_back(self._process.slots.of_queue(self._queue))
+        self.requeue([self._handed] if self._handed else [])
+        self._process.give_back(self._process.held.of_queue(self._queue))
 
 
 def _seconds(due: str, now: datetime) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from structlog.typing import FilteringBoundLogger
 
-    from zeke_jobs.worker.claim.claims import HeldClaims
+    from zeke_jobs.worker.claim.held_jobs import HeldJobs
 
 _EXPIRE_AT_ONCE = 500
 UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
@@ -33,7 +33,7 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
 
 
 def disown(
-    conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger, *, older: float | None = None
+    conn: Connection, worker: UUID, held: HeldJobs, log: FilteringBoundLogger, *, older: float | None = None
 ) -> None:
     """Return what the database says is ours and we do not know of: the answer to its claim never came, or was not understood.
 
