@@ -288,7 +288,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[]) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], OUT jobs zeke_jobs.claimed[], OUT held_back text[], OUT lacks_thread boolean, OUT full_gates text[], OUT opens_on timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -341,13 +341,15 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
   v_long boolean;
-  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
-  v_held_back text := '';
+  v_held_back text[] := '{}';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
-    set_config('zeke_jobs.full', '', true), set_config('zeke_jobs.opens', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  jobs := '{}';
+  held_back := '{}';
+  lacks_thread := false;
+  full_gates := '{}';
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -433,8 +435,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+    SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
+    FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -564,7 +566,7 @@ BEGIN
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
-      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      jobs := jobs || v_rows;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
       -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
@@ -586,7 +588,7 @@ BEGIN
         END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
+            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
           END IF;
           v_open := array_remove(v_open, v_one);
         END IF;
@@ -603,21 +605,19 @@ BEGIN
           AND q.priority = v_candidate.priority AND q.run_at <= v_now
           AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
       THEN
-        v_held_back := v_held_back || v_candidate.task || ',';
-        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+        v_held_back := v_held_back || v_candidate.task;
+        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
           SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
           WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
       END IF;
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
-  PERFORM set_config('zeke_jobs.full', coalesce((
-    SELECT string_agg(x.name, ',') FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-    ''), true);
-  PERFORM set_config(
-    'zeke_jobs.held_back',
-    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
-    true);
+  full_gates := ARRAY(
+    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
+  IF v_left > 0 THEN
+    held_back := v_held_back;
+  END IF;
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -628,12 +628,12 @@ BEGIN
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
     SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
     WHERE x.room IS NOT NULL AND x.used > 0;
-    IF v_held_back <> '' AND v_left > 0 THEN
-      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
-        string_to_array(v_held_back, ','),
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.rate_opens(
+        held_back,
         ARRAY(
           SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on)::text, ''), true);
+        v_counted_on);
     END IF;
   END IF;
 END
@@ -735,7 +735,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS TABLE(lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamp with time zone, on_clock timestamp with time zone, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid, scheduled_for timestamp with time zone, claimed_on timestamp with time zone, expires_on timestamp with time zone, ahead boolean, sensitive text[])
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -745,10 +745,10 @@ CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_clai
     SET max_parallel_workers_per_gather TO '0'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+#variable_conflict use_column
 DECLARE
   v_ours uuid[] := '{}';
-  v_claimed integer;
-  v_held_back text;
+  v_found record;
   v_began timestamptz;
 BEGIN
   IF cardinality(p_kept_of) > 0 THEN
@@ -756,36 +756,27 @@ BEGIN
   END IF;
   IF cardinality(p_ids) > 0 THEN
     v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
-    IF cardinality(v_ours) < cardinality(p_ids) THEN
-      RETURN QUERY
-        SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
-        FROM unnest(p_ids) AS d (id)
-        WHERE d.id <> ALL (v_ours);
-    END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY
-    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
-  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  SELECT c.* INTO v_found
+  FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ string_to_array(current_setting('zeke_jobs.full'), ',')) IS NOT TRUE
+    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
     HAVING count(*) > 0;
   ELSIF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);
   END IF;
-  v_held_back := current_setting('zeke_jobs.held_back');
-  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
-    RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        least(
-          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
-          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
-  END IF;
+  lost := ARRAY(SELECT d.id FROM unnest(p_ids) AS d (id) WHERE d.id <> ALL (v_ours));
+  held_back := v_found.held_back;
+  lacks_thread := v_found.lacks_thread;
+  looks_on := least(
+    v_found.opens_on, CASE WHEN p_ask AND cardinality(v_found.jobs) < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END);
+  on_clock := zeke_jobs.now();
+  RETURN NEXT;
+  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, j.* FROM unnest(v_found.jobs) AS j;
 END
 $$;
 

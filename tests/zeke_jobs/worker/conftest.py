@@ -84,7 +84,7 @@ class Jobs:
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all."""
         tasks = tasks if tasks is not None else self._all_tasks()
-        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
+        sql = "SELECT j.* FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s) AS c, unnest(c.jobs) AS j"
         return self.rows(sql, worker, queue, tasks, want)
 
     def claim_alone(
@@ -96,8 +96,8 @@ class Jobs:
 
     def look(
         self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
-    ) -> list[tuple[Any, ...]]:
-        """A look of a worker's consumer, which completes what has ended: the rows as they come."""
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A look of a worker's consumer, which completes what has ended: the header, and the jobs."""
         none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
         ends = {
             "ids": [claim["message_id"] for claim in ended],
@@ -107,7 +107,8 @@ class Jobs:
             "results": ["null"] * len(ended),
         }
         options = {"queue": "default", "ask": False, **none, **ends, **said}
-        return SQL.rows(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+        header, *rows = SQL.all(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+        return header, rows
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; answers what was still the worker's."""

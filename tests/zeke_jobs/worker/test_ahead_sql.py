@@ -25,10 +25,7 @@ def look(
     short = said.pop("short", ["a", "b"])
     sizes = {"more": more, "per_slot": per_slot, "most": said.pop("most", 99)}
     said = {"short": short, **{name: [size] * len(short) for name, size in sizes.items()}, **said}
-    rows = jobs.look(worker, ["a", "b", "free"], want, free=4, threads=4, **said)
-    return [
-        {"message_id": row[0], "claim": row[1], "task": row[2], "ahead": row[-1]} for row in rows if row[0] and row[1]
-    ]
+    return jobs.look(worker, ["a", "b", "free"], want, free=4, threads=4, **said)[1]
 
 
 def active(jobs: Jobs) -> int:
@@ -61,8 +58,7 @@ def test_none_are_claimed_ahead_while_others_may_have_what_is_left_of_the_limit(
     jobs.add("a", 20)
     worker, _ = jobs.worker(), jobs.worker()
     sizes: dict[str, Any] = {"short": ["a"], "more": [5], "per_slot": [5], "most": [99]}
-    rows = jobs.look(worker, ["a"], 20, free=-9, threads=2, **sizes)
-    assert [row[-1] for row in rows if row[0]] == []
+    assert jobs.look(worker, ["a"], 20, free=-9, threads=2, **sizes)[1] == []
     assert active(jobs) == 0
 
 

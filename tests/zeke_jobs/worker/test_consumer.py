@@ -74,8 +74,13 @@ class Acknowledging(Process):
         consumer.ack(message)
 
 
+def header(held_back: list[str] | None = None, looks_on: str | None = None, on_clock: Any = NOON) -> tuple[Any, ...]:
+    """The first row of job_complete_and_claim."""
+    return ([], held_back or [], False, looks_on, on_clock, *[None] * 13)
+
+
 def row(job: Any, claim: int, task: str = "t", *, ahead: bool = False) -> tuple[Any, ...]:
-    """A row of job_complete_and_claim."""
+    """A job of job_complete_and_claim."""
     return (job, claim, task, '{"kwargs": {}}', 0, 0, 0, 0, None, None, None, NOON, ahead)
 
 
@@ -215,7 +220,7 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
             held_back.looking("slow")
         if ends == "after its look":
             held_back.found("slow", found)
-        return []
+        return [header()]
 
     held_back.found("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
@@ -321,7 +326,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     process.settler.take_completions = list
     now = datetime.now(UTC)
     opens = str(now + timedelta(seconds=opens_in)) if opens_in < 1e9 else "10000-01-01 04:59:59+00"
-    said = (None, None, None, "a", None, None, None, None, None, opens, now, False)
+    said = header(["a"], opens, now)
     monkeypatch.setattr(
         "zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: [said], run=lambda *_, **__: 1)
     )

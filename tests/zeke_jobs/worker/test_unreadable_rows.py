@@ -181,7 +181,7 @@ def inject(
         is_ours = name not in ("rows", "run") or args[1] in ("job/complete_and_claim", "worker/waits")
         is_ours = is_ours and (name == "start" or isinstance(current_thread(), _ConsumerThread))
         done = whole(*args, **said) if after or not is_ours else None
-        brings = name != "rows" or not after or any(row[1] for row in done or ())
+        brings = name != "rows" or not after or len(done or ()) > 1
         if failed or not is_ours or not brings:
             return done if after or not is_ours else whole(*args, **said)
         failed.append(1)

@@ -93,7 +93,9 @@ END
 $$;
 
 -- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
--- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
+-- in turns, then the oldest first; never beyond a limit. Answers, beside the jobs: held_back, the tasks of which more is due than could be
+-- claimed, where fewer than p_want were; lacks_thread, whether a job that may take long waits for a thread; full_gates, the limits that are
+-- full now; opens_on, when a rate that held something back lets it through.
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
@@ -108,8 +110,9 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
-  p_most integer[] DEFAULT NULL
-) RETURNS SETOF zeke_jobs.claimed
+  p_most integer[] DEFAULT NULL,
+  OUT jobs zeke_jobs.claimed[], OUT held_back text[], OUT lacks_thread boolean, OUT full_gates text[], OUT opens_on timestamptz
+)
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -158,13 +161,15 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
   v_long boolean;
-  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
-  v_held_back text := '';
+  v_held_back text[] := '{}';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
-    set_config('zeke_jobs.full', '', true), set_config('zeke_jobs.opens', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  jobs := '{}';
+  held_back := '{}';
+  lacks_thread := false;
+  full_gates := '{}';
 
   -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
   WITH RECURSIVE served AS (
@@ -250,8 +255,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most);
+    SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
+    FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -381,7 +386,7 @@ BEGIN
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
-      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      jobs := jobs || v_rows;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
       -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
@@ -403,7 +408,7 @@ BEGIN
         END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
+            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
           END IF;
           v_open := array_remove(v_open, v_one);
         END IF;
@@ -420,21 +425,19 @@ BEGIN
           AND q.priority = v_candidate.priority AND q.run_at <= v_now
           AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
       THEN
-        v_held_back := v_held_back || v_candidate.task || ',';
-        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+        v_held_back := v_held_back || v_candidate.task;
+        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
           SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
           WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
       END IF;
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
-  PERFORM set_config('zeke_jobs.full', coalesce((
-    SELECT string_agg(x.name, ',') FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-    ''), true);
-  PERFORM set_config(
-    'zeke_jobs.held_back',
-    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
-    true);
+  full_gates := ARRAY(
+    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
+  IF v_left > 0 THEN
+    held_back := v_held_back;
+  END IF;
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -445,12 +448,12 @@ BEGIN
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
     SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
     WHERE x.room IS NOT NULL AND x.used > 0;
-    IF v_held_back <> '' AND v_left > 0 THEN
-      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
-        string_to_array(v_held_back, ','),
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.rate_opens(
+        held_back,
         ARRAY(
           SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on)::text, ''), true);
+        v_counted_on);
     END IF;
   END IF;
 END

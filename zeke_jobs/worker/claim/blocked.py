@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 LACKS_THREAD = "*"
-"""A job that may take long is held back for want of a thread; the claim says so."""
+"""A job that may take long is held back for want of a thread."""
 ANY = "?"
 """Not known yet."""
 _DEAF = 0.5  # seconds in which nobody is believed to lack a thread, once none could be claimed with threads free

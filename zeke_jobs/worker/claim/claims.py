@@ -154,7 +154,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     message is empty, so that the job goes the way of all others, to its end.
 
     Args:
-        row: A row of ``job_complete_and_claim``.
+        row: A job of ``job_complete_and_claim``.
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
         received: When the answer came (monotonic seconds).

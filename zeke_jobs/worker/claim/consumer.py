@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 from dramatiq.broker import Consumer
@@ -23,6 +23,7 @@ from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -35,6 +36,16 @@ _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just becom
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
+
+
+class _Header(NamedTuple):
+    """The first row of ``job_complete_and_claim``, as ``zeke_jobs.complete_and_claim`` says. The others are jobs."""
+
+    lost: list[UUID]
+    held_back: list[str]
+    lacks_thread: bool
+    looks_on: str | None
+    on_clock: datetime
 
 
 @dataclass(frozen=True)
@@ -187,8 +198,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
+            header, jobs = _Header(*rows[0][: len(_Header._fields)]), [row[len(_Header._fields) :] for row in rows[1:]]
             if completions:
-                process.settler.flush_soon(completions, [job for job, number, *_ in rows if number == 0])
+                process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
             process.settler.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
@@ -196,17 +208,13 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             self._doubt()
             return [], (ANY,)
-        held: Sequence[str] = ()
         self._until_due = self._longest_wait()
-        if rows and rows[-1][0] is None:
-            _, _, _, named, *_, due, now, _ = rows.pop()
-            held = [task for task in named.split(",") if task]
-            if due is not None:
-                # Not at once again, however fast a rate lets jobs through.
-                self._until_due = max(_SOON[0], min(_seconds(due, now), self._until_due))
+        if header.looks_on is not None:
+            # Not at once again, however fast a rate lets jobs through.
+            self._until_due = max(_SOON[0], min(_seconds(header.looks_on, header.on_clock), self._until_due))
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
-        return [row for row in rows if row[1]], held
+        return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
