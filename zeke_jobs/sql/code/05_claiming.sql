@@ -92,6 +92,92 @@ BEGIN
 END
 $$;
 
+-- Step 1 of a claim: which (task, priority) have something due, the higher priority first, and where the first of each lies; NULL where
+-- nothing is. Searched are all tasks that this worker serves and that nothing pauses. Probes of the index only, no locks.
+-- p_places says where to begin, as zeke_jobs.remember_places wrote it; NULL: at the beginning.
+CREATE OR REPLACE FUNCTION zeke_jobs.find_due(
+  p_queue text, p_tasks text[], p_now timestamptz, p_places jsonb, OUT due zeke_jobs.candidate[], OUT searched text[])
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+BEGIN
+  WITH RECURSIVE served AS (
+    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+      (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
+    FROM zeke_jobs.task AS t
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p
+      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+  ),
+  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+    UNION ALL
+    -- The next one below.
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      ELSE coalesce((
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
+          AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
+          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+        LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
+        ORDER BY q.priority DESC LIMIT 1)) END
+    FROM level AS l
+    WHERE l.priority IS NOT NULL
+  ),
+  begun AS (
+    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
+      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  )
+  SELECT array_agg(
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (SELECT array_agg(s.id) FROM served AS s)
+  INTO due, searched
+  FROM begun AS l
+  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  CROSS JOIN LATERAL (
+    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND q.priority = l.priority AND q.run_at <= p_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+      AND (l.per_key IS NULL OR q.key IS NOT NULL)
+    ORDER BY q.run_at, q.seq LIMIT 1
+  ) AS f;
+END
+$$;
+
+-- Remember for the session where each task's jobs begin, since it took p_took to find out: the next searches begin there.
+-- p_places and p_until are what was remembered before; NULL: nothing.
+CREATE OR REPLACE FUNCTION zeke_jobs.remember_places(
+  p_queue text, p_due zeke_jobs.candidate[], p_searched text[], p_now timestamptz, p_took interval, p_cursors jsonb, p_places jsonb,
+  p_until timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+BEGIN
+  -- What is sent just now may not be committed yet.
+  PERFORM set_config('zeke_jobs.cursors', (p_cursors || jsonb_build_object(p_queue, jsonb_build_object(
+    'until', CASE
+      WHEN p_places IS NULL THEN p_now + least(greatest(interval '50 ms', 30 * p_took), interval '10 seconds')
+      ELSE p_until END,
+    'at', (
+      SELECT jsonb_object_agg(t.id, CASE
+        WHEN c.after_run_at < p_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
+        ELSE jsonb_build_array(coalesce(c.priority, t.priority), p_now - interval '100 ms', 0) END ORDER BY c.priority)
+      FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
+      -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+      WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
 -- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
 -- in turns, then the oldest first; never beyond a limit. Answers, beside the jobs: held_back, the tasks of which more is due than could be
 -- claimed, where fewer than p_want were; lacks_thread, whether a job that may take long waits for a thread; full_gates, the limits that are
@@ -171,59 +257,8 @@ BEGIN
   lacks_thread := false;
   full_gates := '{}';
 
-  -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
-  WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (v_cursor -> t.id ->> 0)::integer AS cursor,
-      (v_cursor -> t.id ->> 1)::timestamptz AS after_run_at, (v_cursor -> t.id ->> 2)::bigint AS after_seq
-    FROM zeke_jobs.task AS t
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.pause AS p
-      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
-  ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
-    UNION ALL
-    -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
-      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1)
-      ELSE coalesce((
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
-          AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
-          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-        LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
-        ORDER BY q.priority DESC LIMIT 1)) END
-    FROM level AS l
-    WHERE l.priority IS NOT NULL
-  ),
-  begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
-      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
-      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
-    FROM level AS l
-    WHERE l.priority < 2147483648
-  )
-  SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
-    (SELECT array_agg(s.id) FROM served AS s)
-  INTO v_all, v_searched
-  FROM begun AS l
-  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
-  CROSS JOIN LATERAL (
-    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-      AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-      AND (l.per_key IS NULL OR q.key IS NOT NULL)
-    ORDER BY q.run_at, q.seq LIMIT 1
-  ) AS f;
+  -- 1. Find what is due.
+  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
   IF v_all IS NULL THEN
     IF v_cursor IS NOT NULL THEN
       PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
@@ -232,18 +267,7 @@ BEGIN
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    -- What is sent just now may not be committed yet.
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
-      'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '10 seconds')
-        ELSE v_until END,
-      'at', (
-        SELECT jsonb_object_agg(t.id, CASE
-          WHEN c.after_run_at < v_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
-          ELSE jsonb_build_array(coalesce(c.priority, t.priority), v_now - interval '100 ms', 0) END ORDER BY c.priority)
-        FROM zeke_jobs.task AS t LEFT JOIN unnest(v_all) AS c ON c.task = t.id
-        -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
-        WHERE t.id = ANY (v_searched) AND (c.task IS NOT NULL OR v_cursor IS NOT NULL)))))::text, false);
+    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
