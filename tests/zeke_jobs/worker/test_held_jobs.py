@@ -171,7 +171,8 @@ class Holding(RuleBasedStateMachine):
     @invariant()
     def no_more_run_than_are_counted(self) -> None:
         ours = [claim for claim in self.at(Stage.WAITS_FOR_THREAD, Stage.RUNS) if claim not in self.rescued]
-        assert len(ours) <= self.counted <= LIMIT
+        assert len(ours) <= self.counted
+        assert len(ours) <= LIMIT
 
     @invariant()
     def each_is_where_it_should_be_and_each_place_is_counted_once(self) -> None:
