@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import grimp
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "zeke_jobs"
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -34,3 +36,9 @@ def test_each_answer_is_in_at_most_three_files_that_exist() -> None:
 def test_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
     folders = {path.parent for package in (PACKAGE, ROOT / "actors") for path in package.rglob("*.py")}
     assert [str(folder) for folder in folders if len(modules_of(folder)) > MOST] == []
+
+
+def test_no_two_modules_import_each_other_not_even_for_types() -> None:
+    graph = grimp.build_graph("zeke_jobs", cache_dir=None)
+    imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert [(one, other) for one in sorted(imported) for other in imported[one] if one in imported[other]] == []

@@ -154,7 +154,7 @@ def test_jobs_run_once_within_their_limit_and_outputs_arrive(workers: Fleet, con
     assert scalar(conn, "SELECT count(*) FROM trace") == 400
     assert scalar(conn, OVERLAP) == 3
     assert zeke_jobs.wait(zeke_jobs.send("work", {"n": 7}).id, timeout=10) == 7
-    assert "no doorbell through a pooler" in workers.logs()
+    assert "no notifications through a pooler" in workers.logs()
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE idle <> '{}'") == 0, (
         "nobody hears, so nobody must ring"
     )

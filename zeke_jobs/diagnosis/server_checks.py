@@ -20,7 +20,7 @@ _SPARE = 4
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
 #: Programs whose connections are counted by what they may come to need.
-_OURS = "^zeke-jobs (worker|handler|heartbeat|doorbell|retention|boot|scheduler)$"
+_OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
 
 def _skew(patient: Patient) -> Iterator[Finding]:

@@ -36,7 +36,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_j
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
 FROM zeke_jobs_worker;
 GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit() TO zeke_jobs_worker;
-GRANT USAGE ON SEQUENCE zeke_jobs.turn TO zeke_jobs_worker;
 
 -- Operators: see everything; cancel, retry, pause, apply, set and run schedules, by functions that write down who did. They write no table.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;

@@ -14,6 +14,7 @@ from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.consumer import JobConsumer
+from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.results import JobResults
 
@@ -34,8 +35,9 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
         self.runtime = runtime
         self.process = WorkerProcess(runtime, url)
+        self.lifecycle = Lifecycle(self.process)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
-        for middleware in (self.process, self.process.executor, JobResults()):
+        for middleware in (self.lifecycle, self.process.executor, JobResults()):
             self.add_middleware(middleware)
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
@@ -67,7 +69,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         """
         if message.actor_name == beat.NAME:
             try:
-                beat.beat(self.process.url, self.process.boot_scheduler)
+                beat.beat(self.process.url, self.lifecycle.boot_scheduler)
             except (AddressError, ConfigurationError, MigrationError) as error:
                 refuse(error)  # periodiq would call it an unhandled error
             return message

@@ -12,6 +12,7 @@ from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
+from zeke_jobs.worker.claim.claims import Stage
 from zeke_jobs.worker.finish.outcome import Completed, Ended
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         self._attempts.labels(*task, outcome).inc()
         if message.claim.started is not None:
             self._seconds.labels(*task).observe(time.monotonic() - message.claim.started)
-        self._lost.set(self._process.load.lost)
+        self._lost.set(self._process.held.lost)
 
 
 class Failed(Exception):
@@ -81,4 +82,4 @@ def _word(message: JobMessage) -> str:
         case Ended(how=how):
             return how
     # Settled: by ctx.complete, or the job went elsewhere before its handler began.
-    return "returned" if message.claim.started is None or message.claim.given_up else "completed"
+    return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

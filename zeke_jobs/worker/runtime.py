@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import handlers, services
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.worker.claim.blocked import HeldBack
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -34,14 +33,12 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The number that this process's own file has, None when it has none yet.
         file: The configuration of this process's own file.
-        held_back: The tasks that limits hold back, as far as this process knows.
     """
 
     def __init__(self, config: Config) -> None:
         self.file = config
         self.file_revision: int | None = None
         self.revision = 0
-        self.held_back = HeldBack(self.find)
         self._services: dict[str, tuple[Any, Any]] = {}
         self._opening: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()  # held for moments only: no code of a service or a handler runs under it
@@ -65,6 +62,11 @@ class Runtime:
     def find(self, task: str) -> RunnableTask | None:
         """The task as it runs now; None when the configuration in force has none of that id."""
         return self.tasks.get(task)
+
+    def uses(self, task: str) -> tuple[str, ...] | None:
+        """The shared limits of a task; None for one that the configuration in force does not have."""
+        runnable = self.find(task)
+        return None if runnable is None else tuple(runnable.task.uses)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use and again when its settings changed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg2
 
@@ -15,14 +15,23 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.outcome import of_shutdown
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.rescue import disown
+from zeke_jobs.worker.process import TO_WRITE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zeke_jobs.worker.process import WorkerProcess
 
 _LAST_WORDS = 15.0  # seconds that a stop takes once the time for jobs is over, whatever hangs
 _TO_LOOK = 2.0  # for a consumer's last look
-TO_WRITE = 8.0  # for the last outcomes
 _TO_LEAVE = 1.0
+
+
+class Closing(Protocol):
+    """A thread of ours."""
+
+    def close(self) -> None:
+        """End it, within a stated time."""
 
 
 class Stop:
@@ -38,20 +47,20 @@ class Stop:
         Args:
             worker: Dramatiq's, whose consumers they are.
         """
-        self._process.doorbell.ring_all()
+        self._process.bells.ring_all()
         threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
 
-    def end(self, *, is_command: bool, is_booted: bool) -> None:
+    def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:
         """Say how jobs end whose time is over, and leave.
 
         Args:
+            threads: Ours, to be closed when the last outcomes are written; none where the process never booted.
             is_command: Ours is dramatiq's own process, and what is left in it and below it is to end.
-            is_booted: Our threads run.
         """
         process = self._process
         if is_command:
             end_within(_LAST_WORDS)
-        steps = [self._end_jobs, self._end_threads] if is_booted else []
+        steps = [self._end_jobs, *(thread.close for thread in threads), self._leave] if threads else []
         for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
             try:
                 step()
@@ -69,22 +78,18 @@ class Stop:
     def _end_jobs(self) -> None:
         process = self._process
         for claim in process.held.all():
-            if claim.started is not None and process.load.give_up(claim):
-                outcome = of_shutdown(process.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+            outcome = of_shutdown(process.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+            if process.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
-                process.settle(claim, outcome)
         process.settler.close(TO_WRITE)
 
-    def _end_threads(self) -> None:
-        process = self._process
-        process.heartbeat.close()
-        process.doorbell.close()
-        if len(process.held) == 0:
-            goodbye = threading.Thread(target=self._leave, name="goodbye", daemon=True)
+    def _leave(self) -> None:
+        if len(self._process.held) == 0:
+            goodbye = threading.Thread(target=self._say_goodbye, name="goodbye", daemon=True)
             goodbye.start()
             goodbye.join(_TO_LEAVE)
 
-    def _leave(self) -> None:
+    def _say_goodbye(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
                 # What it was given and its consumers do not know of: others would count it as a death.

@@ -53,7 +53,8 @@ def kill(*, quick: bool) -> Outcome:
         began = {run.job for run in proof.runs(here.trace) if run.pid in pids} & set(held)
         marked = set(here.look(f"SELECT coalesce(array_agg(message_id::text), '{{}}') {_OF_THEM} AND deaths > 0", held))
         here.promise("what had started when it was killed counts as started", began <= marked)
-        here.promise("what cannot have started does not", len(marked) < len(held))
+        retries = f"SELECT count(*) {_OF_THEM} AND attempt - attempt_base > 1"
+        here.promise("nobody's retry is used up", here.look(retries, held) == 0)
         return here.outcome(
             "SIGKILL a worker that holds hundreds of short jobs",
             after_share=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -79,20 +80,11 @@ class Jobs:
         return worker
 
     def claim(
-        self,
-        worker: UUID,
-        want: int,
-        tasks: list[str] | None = None,
-        queue: str = "default",
-        *,
-        behind: int | None = None,
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default"
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all; where ``behind`` is given, of tasks whose jobs are short."""
+        """Claim for a worker that serves these tasks, by default all."""
         tasks = tasks if tasks is not None else self._all_tasks()
-        if behind is not None:
-            sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, p_short => %s::text[], p_behind => %s)"
-            return self.rows(sql, worker, queue, tasks, want, tasks, behind)
-        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s)"
+        sql = "SELECT j.* FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s) AS c, unnest(c.jobs) AS j"
         return self.rows(sql, worker, queue, tasks, want)
 
     def claim_alone(
@@ -104,11 +96,9 @@ class Jobs:
 
     def look(
         self, worker: UUID, tasks: list[str], want: int, ended: Sequence[dict[str, Any]] = (), **said: Any
-    ) -> list[tuple[Any, ...]]:
-        """A look of a worker's consumer, which completes what has ended: the rows as they come."""
-        none = dict.fromkeys(
-            ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said", "behind")
-        )
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A look of a worker's consumer, which completes what has ended: the header, and the jobs."""
+        none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
         ends = {
             "ids": [claim["message_id"] for claim in ended],
             "claims": [claim["claim"] for claim in ended],
@@ -117,7 +107,8 @@ class Jobs:
             "results": ["null"] * len(ended),
         }
         options = {"queue": "default", "ask": False, **none, **ends, **said}
-        return SQL.rows(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+        header, *rows = SQL.all(self.conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=want, **options)
+        return header, rows
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; answers what was still the worker's."""
@@ -170,15 +161,15 @@ def jobs(conn: Connection) -> Jobs:
 
 
 @pytest.fixture
-def heard(other_conn: Connection) -> Callable[[], list[tuple[str, str]]]:
-    """Listens at both queues; answers what rang since it was asked last, as queue and who is named."""
+def heard(other_conn: Connection) -> Callable[[], list[str]]:
+    """Listens at both queues; answers which of them rang since it was asked last."""
     with other_conn.cursor() as cursor:
         cursor.execute('LISTEN "zeke_jobs.default"; LISTEN "zeke_jobs.slow"')
 
-    def take() -> list[tuple[str, str]]:
+    def take() -> list[str]:
         with other_conn.cursor() as cursor:
             cursor.execute("SELECT 1")
-        found = [(notify.channel.removeprefix("zeke_jobs."), notify.payload) for notify in other_conn.notifies]
+        found = [notify.channel.removeprefix("zeke_jobs.") for notify in other_conn.notifies]
         other_conn.notifies.clear()
         return sorted(found)
 
@@ -197,6 +188,10 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
         worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=100)
         worker.start()
         try:
+            # On a busy machine, dramatiq goes on before the boot is done.
+            end = time.monotonic() + 10.0
+            while not broker.process.is_booted and time.monotonic() < end:
+                time.sleep(0.01)
             yield broker
         finally:
             worker.stop(timeout=5_000)

@@ -52,12 +52,10 @@ class JobModel:
     entries: int = 0
     claimed_on: datetime | None = field(default=None)
     marked: bool = False
-    turn: int = 0
-    behind: int | None = None
     group_size: int = 1
 
     def shown(self) -> dict[str, Any]:
-        own = {"seq", "entries", "claimed_on", "marked", "turn", "behind", "group_size"}
+        own = {"seq", "entries", "claimed_on", "marked", "group_size"}
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
         return {**shown, "entries": self.entries, "status": self.status}
 
@@ -75,8 +73,8 @@ class JobModel:
     def is_due(self, now: datetime) -> bool:
         return self.state == "queued" and self.run_at <= now and not self.is_late(now)
 
-    def claimed(self, worker: UUID, now: datetime, turn: int, behind: int | None) -> None:
-        self.state, self.worker, self.claimed_on, self.turn, self.behind = "consumed", worker, now, turn, behind
+    def claimed(self, worker: UUID, now: datetime) -> None:
+        self.state, self.worker, self.claimed_on = "consumed", worker, now
         self.claim += 1
         self.marked, self.waiting_for = False, None
 
@@ -105,24 +103,20 @@ class JobModel:
         self._leave("rejected" if outcome in ("failed", "cancelled") else "queued")
         self.waiting_for = reason if outcome == "deferred" else None
 
-    def died(self, *, has_started: bool, suspects: int) -> str:
-        if has_started:
-            self.started()
-            self.entries += 1
-            if self.deaths and self.group_size > 1:
-                self.attempt_base += 1
-            else:
-                self.deaths += 1
-            self.group_size = -(-suspects // 2)
+    def died(self, *, suspects: int) -> str:
+        self.started()
+        self.entries += 1
+        among_suspects = self.deaths > 0 and self.group_size > 1
+        self.attempt_base += among_suspects or (suspects > 1 and RETRIES[self.task] > 0)
+        self.deaths += not among_suspects
+        self.group_size = -(-suspects // 2)
         if self.cancelled:
             outcome = "cancelled"
-        elif not has_started:
-            outcome = "returned"
         elif self.deaths >= MOST_DEATHS:
             outcome = "quarantined"
         else:
             outcome = "failed" if self.attempt - self.attempt_base > RETRIES[self.task] else "rescued"
-        self._leave("queued" if outcome in ("rescued", "returned") else "rejected")
+        self._leave("queued" if outcome == "rescued" else "rejected")
         return outcome
 
     def cancel(self) -> None:
@@ -139,12 +133,6 @@ class JobModel:
 
     def _leave(self, state: str) -> None:
         self.state, self.worker = state, None
-
-
-def started(jobs: Iterable[JobModel], worker: UUID) -> list[JobModel]:
-    """Of the jobs that a worker holds, those that may have started: known to have, or with few before them."""
-    held = sorted((job for job in jobs if job.worker == worker), key=lambda job: job.turn)
-    return [job for place, job in enumerate(held) if job.marked or job.behind is None or place < job.behind]
 
 
 def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:

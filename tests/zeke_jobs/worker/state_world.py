@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -20,7 +21,6 @@ from tests.zeke_jobs.worker.model import (
     ROWLESS_AFTER,
     JobModel,
     active,
-    started,
 )
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
@@ -58,7 +58,6 @@ class World(RuleBasedStateMachine):
         self.stale: list[Held] = []
         self.rated: list[datetime] = []
         self.paused: set[str] = set()
-        self.turn = 0
 
     # ── what is drawn from ──
 
@@ -162,12 +161,11 @@ class World(RuleBasedStateMachine):
                 assert job.claimed_on is not None
                 lost |= {job.worker} if job.claimed_on < self.now - ROWLESS_AFTER else set()
         expected = {}
-        suspects = {worker: started(self.jobs.values(), worker) for worker in lost}
+        suspects = Counter(worker for worker, _, _ in self.held())
         for worker, id_, claim in self.held():
             if worker in lost:
-                job, among = self.jobs[id_], suspects[worker]
                 self.stale.append((worker, id_, claim))
-                expected[id_] = job.died(has_started=job in among, suspects=len(among))
+                expected[id_] = self.jobs[id_].died(suspects=suspects[worker])
         assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker/rescue")} == expected
         self.beats = {worker: at for worker, at in self.beats.items() if worker not in lost}
 

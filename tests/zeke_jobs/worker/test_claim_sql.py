@@ -26,6 +26,18 @@ def test_a_claim_takes_the_oldest_due_jobs_first(jobs: Jobs) -> None:
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(ids[:2])
 
 
+def test_claimed_jobs_come_in_the_order_in_which_they_are_due_wherever_their_rows_lie(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    ids = jobs.add("a", 5)
+    for age, job in enumerate(ids):
+        jobs.rows(
+            "UPDATE zeke_jobs.queue SET run_at = run_at - %s * interval '1 minute' WHERE message_id = %s", age, job
+        )
+    jobs.rows("VACUUM zeke_jobs.queue")
+    newer = jobs.add("a", 3)  # where the older rows lay
+    assert [c["message_id"] for c in jobs.claim(jobs.worker(), 8)] == [*reversed(ids), *newer]
+
+
 def test_a_claimed_job_is_not_claimed_again(jobs: Jobs) -> None:
     jobs.use(ONE)
     jobs.add("a", 3)
@@ -350,3 +362,20 @@ def test_a_claimed_job_carries_the_revision_that_its_worker_runs_by(jobs: Jobs) 
     jobs.rows("UPDATE zeke_jobs.worker SET revision = 7")
     jobs.claim(worker, 1)
     assert jobs.row(job)["revision"] == 7
+
+
+def test_the_first_step_of_a_claim_finds_each_priority_of_which_a_job_is_due_and_where_it_begins(jobs: Jobs) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', priority: 5}\n  c: {handler: 'H:echo'}\n  d: {handler: 'H:echo'}"
+    )
+    set_clock(jobs.conn, NOON)
+    first, *_ = jobs.add("a", 3)
+    jobs.add("a", options='{"priority": 9}')
+    jobs.add("b")
+    jobs.add("c", options='{"delay": 1}')
+    jobs.add("d")
+    jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/d', 'a test')")
+    sql = "SELECT d.* FROM zeke_jobs.find_due('default', '{a,b,c,d}', %s, NULL) AS f, unnest(f.due) AS d"
+    due = jobs.rows(sql, NOON)
+    assert [(one["task"], one["priority"]) for one in due] == [("a", 9), ("b", 5), ("a", 0)]
+    assert (due[-1]["after_run_at"], due[-1]["after_seq"]) == (NOON, jobs.row(first)["seq"] - 1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg2
@@ -12,14 +12,14 @@ import pytest
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.config.models import Retry
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD, HeldBack
-from zeke_jobs.worker.claim.capacity import Load
-from zeke_jobs.worker.claim.claims import Claim, HeldClaims, JobMessage
 from zeke_jobs.worker.claim.consumer import JobConsumer
-from zeke_jobs.worker.claim.exclusive import Turns
-from zeke_jobs.worker.claim.slots import Slots
+from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.run.interrupts import TimedOut
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
 USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
 
@@ -29,29 +29,24 @@ class Process(SimpleNamespace):
 
     settle = WorkerProcess.settle
     give_back = WorkerProcess.give_back
+    _follow = WorkerProcess._follow
 
     def __init__(self) -> None:
         self.put: list[tuple[Claim, Any]] = []
-        held, load, slots = HeldClaims(), Load(4), Slots()
-        slots.threads = 4
+        held = HeldJobs(4)
         super().__init__(
             id=uuid4(),
             queues=("default",),
             tasks=lambda: ["a"],
-            doorbell=SimpleNamespace(listens=True),
+            bells=SimpleNamespace(are_rung=True, ring_all=lambda: None),
             held=held,
-            turns=Turns(held),
             alone=False,
             registrations=1,
-            runtime=SimpleNamespace(held_back=HeldBack(lambda _: None)),
-            room=lambda **_: 4,
-            behind=lambda _: None,
+            held_back=HeldBack(lambda _: None),
+            room=lambda: 4,
             pool=SimpleNamespace(connection=nullcontext),
-            load=load,
-            short=load.short,
-            slots=slots,
+            short=held.short,
             stopping=False,
-            work_done=load.done,
             settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
         )
 
@@ -62,11 +57,10 @@ class Acknowledging(Process):
     def __init__(self) -> None:
         super().__init__()
         self.rung: list[str] = []
-        self.doorbell.ring = self.rung.append
+        self.bells.ring = self.rung.append
         self.settler.written = lambda _: None
         self.settler.wait_for_room = lambda: None
-        tasks = {name: SimpleNamespace(task=SimpleNamespace(uses=uses)) for name, uses in USES.items()}
-        self.runtime.held_back = HeldBack(tasks.get)  # type: ignore[arg-type]
+        self.held_back = HeldBack(USES.get)
 
     def claim(self, consumer: JobConsumer, task: str) -> JobMessage:
         """A claimed job of a task."""
@@ -75,13 +69,18 @@ class Acknowledging(Process):
 
     def end(self, consumer: JobConsumer, message: JobMessage, outcome: Completed | Settled | None = None) -> None:
         """Its handler has completed it, by default in a transaction of its own."""
-        self.load.start(message.claim)
+        self.held.start(message.claim)
         message.outcome = outcome or Settled()
         consumer.ack(message)
 
 
+def header(held_back: list[str] | None = None, looks_on: str | None = None, on_clock: Any = NOON) -> tuple[Any, ...]:
+    """The first row of job_complete_and_claim."""
+    return ([], held_back or [], False, looks_on, on_clock, *[None] * 13)
+
+
 def row(job: Any, claim: int, task: str = "t", *, ahead: bool = False) -> tuple[Any, ...]:
-    """A row of job_complete_and_claim."""
+    """A job of job_complete_and_claim."""
     return (job, claim, task, '{"kwargs": {}}', 0, 0, 0, 0, None, None, None, NOON, ahead)
 
 
@@ -100,7 +99,7 @@ def test_a_job_that_is_due_again_before_its_end_was_reported_here_runs_at_once()
     process, job = Process(), uuid4()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     consumer._accept([row(job, 1)])
-    next(consumer).claim.ended = True  # type: ignore[union-attr]
+    process.held.end(next(consumer).claim)  # type: ignore[union-attr]
     consumer._accept([row(job, 2)])
     assert process.put == []
     assert next(consumer).claim.number == 2  # type: ignore[union-attr]
@@ -113,26 +112,6 @@ def test_a_claim_that_the_server_forgot_and_made_again_is_not_run_twice() -> Non
     consumer._accept([row(job, 1)])
     assert process.put == []
     assert len(consumer._buffer) == 1
-
-
-def test_no_more_jobs_start_than_the_database_would_count_as_started() -> None:
-    process = Process()
-    process.behind = lambda _: 3
-    consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._behind = 3
-    consumer._accept([row(uuid4(), 1) for _ in range(6)])
-    consumer._looks, consumer._owes_look = 9, False  # it would wait at its bell
-    looked: list[bool] = []
-    consumer._look = lambda *_, **__: looked.append(True)  # type: ignore[method-assign]
-    claims = [message.claim for message in (consumer._next(), consumer._next(), consumer._next()) if message]
-    assert len(claims) == 3
-    assert next(consumer) is None
-    assert looked == [True], "which writes the ends that it waits for"
-    claims[1].written = True
-    assert next(consumer) is not None
-    assert next(consumer) is None
-    consumer._buffer[0].claim.behind = None
-    assert next(consumer) is not None
 
 
 class ReadOnly(psycopg2.InternalError):
@@ -153,7 +132,7 @@ def test_a_lost_connection_is_waited_out_here_and_leaves_its_claim_in_doubt(erro
 
     process.pool = SimpleNamespace(connection=fail, drop_idle=lambda: told.append("dropped"))
     process.handler_pool = SimpleNamespace(drop_idle=lambda: told.append("the handlers' dropped"))
-    process.heartbeat = SimpleNamespace(doubt_claims=lambda: told.append("doubted"))
+    process.proof = SimpleNamespace(doubt=lambda: told.append("doubted"))
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     # No exception: dramatiq would stay away for three seconds.
     assert next(consumer) is None
@@ -183,7 +162,7 @@ def test_a_job_that_must_run_alone_is_not_claimed_beside_another_queues_claim(
     one._fill()
     other._fill()
     assert claims == ["default"]
-    process.held.discard(process.held.all()[0])
+    process.held.written(process.held.all()[0])
     other._fill()
     assert claims == ["default", "other"]
 
@@ -200,7 +179,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
         ({"default": ["renamed since"]}, "pooled", ["default"]),
     ):
         for queue in ("default", "slow"):
-            process.runtime.held_back.found(queue, held.get(queue, ()))
+            process.held_back.found(queue, held.get(queue, ()))
         process.end(consumer, process.claim(consumer, ended))
         assert process.rung == woken, (held, ended)
         process.rung.clear()
@@ -209,7 +188,7 @@ def test_an_end_wakes_the_queues_that_its_limits_held_back_and_no_others() -> No
 def test_what_an_end_lets_start_is_looked_for_when_the_threads_have_nothing_left_to_begin() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    process.runtime.held_back.found("default", ["alone"])
+    process.held_back.found("default", ["alone"])
     first, second = process.claim(consumer, "alone"), process.claim(consumer, "pooled")
     process.end(consumer, first)
     assert process.rung == []
@@ -234,14 +213,14 @@ def test_an_end_that_goes_with_one_queues_claim_wakes_another_whose_look_may_hav
     claim = process.claim(consumer, "also pooled").claim
     process.settler.take_completions = lambda: [(claim, Completed())]
     process.settler.flush_soon = lambda *_: None
-    held_back = process.runtime.held_back
+    held_back = process.held_back
 
     def rows(*_: object, **__: object) -> list[tuple[Any, ...]]:
         if ends != "before its look":
             held_back.looking("slow")
         if ends == "after its look":
             held_back.found("slow", found)
-        return []
+        return [header()]
 
     held_back.found("slow", found)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=rows, run=lambda *_, **__: 1))
@@ -256,7 +235,7 @@ def test_no_more_are_claimed_than_threads_are_free_while_one_that_may_be_long_wa
     process.end(consumer, process.claim(consumer, "short"))
     rooms = []
     for held in (["a", ANY], [LACKS_THREAD], []):
-        process.runtime.held_back.found("slow", held)
+        process.held_back.found("slow", held)
         rooms.append(WorkerProcess.room(process))  # type: ignore[arg-type]
     assert rooms == [4 + 512, 4, 4 + 512]
 
@@ -292,7 +271,7 @@ def test_what_waits_for_a_slot_is_handed_back_at_once_when_others_lack_a_thread(
 def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_more_once_half_have_started() -> None:
     process = Acknowledging()
     started: list[JobMessage] = []
-    process._start = started.append
+    process.start = started.append
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     jobs = [uuid4() for _ in range(5)]
     consumer._accept([row(job, 1, ahead=job != jobs[0]) for job in jobs])
@@ -303,7 +282,7 @@ def test_a_job_that_ends_starts_the_one_that_waits_for_its_slot_and_rings_for_mo
         process.end(consumer, message, Completed())
         message = started.pop()
         rung.append(list(process.rung))
-        assert process.load.free() == 3
+        assert process.held.free() == 3
     assert rung == [[], ["default"], ["default"], ["default"]]
 
 
@@ -343,11 +322,11 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 ) -> None:
     process = Process()
     waited: list[float] = []
-    process.doorbell.wait = lambda _, timeout: waited.append(timeout)
+    process.bells.wait = lambda _, timeout: waited.append(timeout)
     process.settler.take_completions = list
     now = datetime.now(UTC)
     opens = str(now + timedelta(seconds=opens_in)) if opens_in < 1e9 else "10000-01-01 04:59:59+00"
-    said = (None, None, None, "a", None, None, None, None, None, opens, now, False)
+    said = header(["a"], opens, now)
     monkeypatch.setattr(
         "zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: [said], run=lambda *_, **__: 1)
     )
@@ -364,8 +343,9 @@ def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypat
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     consumer._until_due = 0.02
-    process.heartbeat = SimpleNamespace(beat_soon=lambda: None)
+    process.proof = SimpleNamespace(is_due=False)
     consumer._claim_alone(None, 4)  # type: ignore[arg-type]
+    assert process.proof.is_due
     assert consumer._until_due == 2.0
 
 
@@ -373,21 +353,21 @@ def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> No
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     running, waiting = process.claim(consumer, "alone"), process.claim(consumer, "alone")
-    assert process.load.start(running.claim)
+    assert process.held.start(running.claim)
     running.claim.started -= 1.0  # type: ignore[operator]
     waiting.claim.received -= 1.0
     waiting.outcome = RETURNED
     worker: Any = process
     settle = worker.settle
 
-    def settle_late(*said: Any, **how: Any) -> None:
+    def settle_late(*said: Any, **how: Any) -> bool:
         worker.settle = settle
         WorkerProcess.hand_back(worker)  # in the heartbeat's thread
-        settle(*said, **how)
+        return bool(settle(*said, **how))
 
     worker.settle = settle_late
     consumer.ack(waiting)
-    assert process.load.free() == 3
+    assert process.held.free() == 3
     assert process.put == [(waiting.claim, RETURNED)]
 
 
@@ -395,10 +375,10 @@ def test_a_thread_that_comes_back_while_it_is_given_up_is_not_lost() -> None:
     process = Acknowledging()
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     message = process.claim(consumer, "alone")
-    process.load.start(message.claim)
+    process.held.start(message.claim)
     message.outcome = Completed()
     process.policy = lambda _: Retry()
     process._log = SimpleNamespace(error=lambda *_, **__: consumer.ack(message))
     WorkerProcess.give_up(process, message.claim.id, TimedOut("too long"))  # type: ignore[arg-type]
-    assert (process.load.lost, process.load.free()) == (0, 4)
+    assert (process.held.lost, process.held.free()) == (0, 4)
     assert [type(outcome) for _, outcome in process.put] == [Ended]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import a_claim
 from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.life.proof import ProofOfLife
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 def test_a_claim_counts_as_ours_only_if_it_was_asked_for_after_we_were_last_taken_for_dead(
     asked: float, is_ours: bool
 ) -> None:
-    heartbeat = Heartbeat(SimpleNamespace(url=None))  # type: ignore[arg-type]
-    came_back = heartbeat._alive_since
+    proof = ProofOfLife(5.0)
+    came_back = proof._alive_since
     # The answer to the claim may arrive after we announced ourselves again, and the rescue was in between.
     claim = a_claim(uuid4(), 1, "t", asked=came_back + asked, received=came_back + 2.0)
-    assert heartbeat.holds(claim) is is_ours
+    assert proof.holds(claim) is is_ours
 
 
 def test_a_heartbeat_that_finds_the_database_away_drops_the_idle_connections_of_handlers() -> None:
@@ -35,7 +36,10 @@ def test_a_heartbeat_that_finds_the_database_away_drops_the_idle_connections_of_
         raise psycopg2.OperationalError("server closed the connection unexpectedly")
 
     process = SimpleNamespace(
-        url=None, interrupts=SimpleNamespace(tick=fail), handler_pool=SimpleNamespace(drop_idle=dropped.set)
+        url=None,
+        proof=ProofOfLife(5.0),
+        interrupts=SimpleNamespace(tick=fail),
+        handler_pool=SimpleNamespace(drop_idle=dropped.set),
     )
     heartbeat = Heartbeat(process)  # type: ignore[arg-type]
     heartbeat.start()
@@ -46,7 +50,8 @@ def test_a_heartbeat_that_finds_the_database_away_drops_the_idle_connections_of_
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     beaten = threading.Event()
     monkeypatch.setattr(Heartbeat, "beat", lambda *_: beaten.set())
-    heartbeat = Heartbeat(SimpleNamespace(url=None, interrupts=SimpleNamespace(tick=lambda: 1 / 0)))  # type: ignore[arg-type]
+    process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), interrupts=SimpleNamespace(tick=lambda: 1 / 0))
+    heartbeat = Heartbeat(process)  # type: ignore[arg-type]
     heartbeat.start()
     assert beaten.wait(5.0)
     heartbeat.close()
@@ -62,7 +67,7 @@ def test_a_heartbeat_waits_for_no_change_of_the_catalogue(conn: Connection, monk
         ended.set()
 
     monkeypatch.setattr("zeke_jobs.revisions.applying.revert_and_say", long_change)
-    heartbeat = Heartbeat(SimpleNamespace(url=None))  # type: ignore[arg-type]
+    heartbeat = Heartbeat(SimpleNamespace(url=None, proof=ProofOfLife(5.0)))  # type: ignore[arg-type]
     heartbeat._do(("revert",), conn)
     heartbeat._do(("revert",), conn)  # it is still being done
     beaten.set()
@@ -83,6 +88,7 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
 
     process = SimpleNamespace(
         url=None,
+        proof=ProofOfLife(5.0),
         runtime=SimpleNamespace(revision=0, file_revision=None),
         queues=("default",),
         put_in_force=long_change,

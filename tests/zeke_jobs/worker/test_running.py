@@ -157,10 +157,10 @@ def test_a_handler_that_no_interrupt_reaches_loses_its_thread_and_not_its_job(
     ) as broker:
         with handlers.LOCK:
             assert failure("stuck").attempts[-1]["error"]["type"] == "TimedOut"
-            assert broker.process.load.lost == 1
+            assert broker.process.held.lost == 1
             assert outcome("echo", {"n": 1})["n"] == 1
-        eventually(lambda: broker.process.load.lost == 0)
-        assert broker.process.load.free() == 4
+        eventually(lambda: broker.process.held.lost == 0)
+        assert broker.process.held.free() == 4
 
 
 def test_a_payload_that_no_longer_fits_fails_without_a_retry(running: Running, jobs: Jobs) -> None:
@@ -187,7 +187,7 @@ def enqueued(running: Running, jobs: Jobs, payload: str) -> zeke_jobs.Job:
         )
         with pytest.raises(JobFailed) as caught:
             zeke_jobs.wait(job["message_id"], timeout=10)
-        assert (broker.process.load.free(), broker.process.load.waiting()) == (4, 0)
+        assert (broker.process.held.free(), broker.process.held.waiting()) == (4, 0)
     return caught.value.job
 
 
@@ -289,7 +289,7 @@ def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
         handlers.GATE.set()
         zeke_jobs.wait(third, timeout=10)
         eventually(lambda: len(broker.process.held) == 0)
-        assert (broker.process.load.free(), broker.process.load.waiting()) == (1, 0)
+        assert (broker.process.held.free(), broker.process.held.waiting()) == (1, 0)
     assert handlers.CALLS == [0, 0, 1, 3]
 
 
@@ -417,11 +417,10 @@ def test_a_process_that_was_taken_for_dead_is_rung_for_again(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.notifier._AFTER_ANOTHER", 3600.0)
     with running(TASKS) as broker:
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
-        broker.process.heartbeat.beat(jobs.conn)
+        broker.lifecycle.heartbeat.beat(jobs.conn)
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         assert outcome("echo", {"n": 1})["n"] == 1
 
@@ -432,13 +431,14 @@ def test_a_process_that_was_taken_for_dead_hands_on_none_of_the_slots_that_other
     with running("  gated: {handler: 'H:gated', concurrency: 1}") as broker:
         job = zeke_jobs.send("gated").id
         eventually(lambda: handlers.CALLS)
-        slots, claim = broker.process.slots, broker.process.held.find(job)
-        assert slots.more({"gated": 5})["more"] == [5]
+        held = broker.process.held
+        claim = held.find(job)
+        assert held.more({"gated": 5}, may_wait=True)["more"] == [5]
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
-        broker.process.heartbeat.beat(jobs.conn)
+        broker.lifecycle.heartbeat.beat(jobs.conn)
         assert claim is not None
         assert claim.slot is None
-        assert slots.more({"gated": 5})["more"] == [0]
+        assert held.more({"gated": 5}, may_wait=True)["more"] == [0]
 
 
 def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> None:
@@ -513,6 +513,6 @@ def test_a_job_whose_claim_was_lost_on_the_way_is_run_all_the_same(running: Runn
             "UPDATE zeke_jobs.queue SET state = 'consumed', claim = 1, worker = %s, claimed_on = now() - interval '11 seconds'",
             broker.process.id,
         )
-        broker.process.heartbeat.doubt_claims()
-        broker.process.heartbeat.beat(jobs.conn)
+        broker.process.proof.doubt()
+        broker.lifecycle.heartbeat.beat(jobs.conn)
         assert zeke_jobs.status(job).status == "created"

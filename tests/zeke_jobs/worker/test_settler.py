@@ -15,8 +15,7 @@ from structlog.testing import capture_logs
 from tests.zeke_jobs.worker.conftest import a_claim
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.claims import Claim, HeldClaims
-from zeke_jobs.worker.claim.slots import Slots
+from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Settler
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended
 from zeke_jobs.worker.finish.writer import columns
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.claim.claims import Claim
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
@@ -48,22 +48,27 @@ class Flaky(Pool):
             yield conn
 
 
+def holding(held: HeldJobs, claim: Claim) -> Claim:
+    """A claim that came from the database."""
+    return held.accept(SimpleNamespace(claim=claim, queue_name="default")).held  # type: ignore[arg-type]
+
+
 class Scene:
     """A settler without its process: claims of real jobs, held as a process holds them."""
 
     def __init__(self, jobs: Jobs, url: str) -> None:
         self.jobs = jobs
         self.pool = Flaky(url)
-        self.held = HeldClaims()
-        self.slots = Slots()
-        self.slots.threads = 4
-        self.settler = Settler(self.pool, self.held, self.slots)
+        self.held = HeldJobs(4)
+        self.settler = Settler(self.pool, self.held)
         self.worker = self.settler.writer.worker = jobs.worker()
 
-    def claim(self, count: int = 1) -> list[Claim]:
+    def claim(self, count: int = 1, *, ahead: int = 0) -> list[Claim]:
+        """Claim so many, of which the last are claimed ahead of a limit."""
         self.jobs.add("a", count)
-        rows = self.jobs.claim(self.worker, count)
-        return [self.held.add(a_claim(row["message_id"], row["claim"], "a")) for row in rows]
+        rows = enumerate(self.jobs.claim(self.worker, count))
+        claims = [a_claim(row["message_id"], row["claim"], "a", is_ahead=n >= count - ahead) for n, row in rows]
+        return [holding(self.held, claim) for claim in claims]
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As a consumer does along with its next claim."""
@@ -99,11 +104,8 @@ def test_a_completion_that_is_not_flushed_is_still_held(scene: Scene) -> None:
 
 
 def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Scene) -> None:
-    first, second, third = scene.claim(3)
-    scene.slots.take(first)
-    for one in (second, third):
-        scene.slots.wait(SimpleNamespace(claim=one, queue_name="default"))  # type: ignore[arg-type]
-    assert scene.slots.end(first) is not None
+    first, *_ = scene.claim(3, ahead=2)
+    assert scene.held.end(first).successor is not None
     scene.settler.put(first, Completed())
     scene.jobs.rows("CREATE TABLE log (kept integer, state zeke_jobs.state)")
     scene.jobs.rows(
@@ -116,14 +118,12 @@ def test_what_is_kept_of_slots_is_said_before_the_ends_that_make_it_so(scene: Sc
 
 
 def test_what_is_no_longer_kept_is_said_though_no_end_is_written(scene: Scene) -> None:
-    first, second = scene.claim(2)
-    scene.slots.take(first)
-    scene.slots.wait(SimpleNamespace(claim=second, queue_name="default"))  # type: ignore[arg-type]
-    scene.slots.end(first)
-    said = scene.slots.write([first])
+    first, second = scene.claim(2, ahead=1)
+    scene.held.end(first)
+    said = scene.held.write([first])
     SQL.all(scene.jobs.conn, "limits/keep", worker=scene.worker, **said.columns())
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 1}]
-    scene.slots.end(second, is_written=True)
+    scene.held.end(second, is_written=True)
     scene.settler.say_soon()
     scene.settle()
     assert scene.jobs.rows("SELECT count FROM zeke_jobs.kept_slot") == [{"count": 0}]
@@ -207,8 +207,8 @@ def test_many_that_are_handed_back_go_back_together_but_for_the_cancelled(scene:
 
 
 def test_what_was_not_written_when_the_connection_broke_is_written_later_whatever_its_place_in_the_batch() -> None:
-    held = HeldClaims()
-    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held, Slots())  # type: ignore[arg-type]
+    held = HeldJobs(4)
+    settler = Settler(SimpleNamespace(connection=nullcontext, drop_idle=lambda: None), held)  # type: ignore[arg-type]
     written: list[Claim] = []
 
     def write(_conn: object, batch: list[Any]) -> Iterator[Any]:
@@ -222,7 +222,7 @@ def test_what_was_not_written_when_the_connection_broke_is_written_later_whateve
 
     broken: list[Any] = []
     settler.writer.write = write  # type: ignore[assignment,method-assign]
-    claims = [held.add(a_claim(uuid4())) for _ in range(3)]
+    claims = [holding(held, a_claim(uuid4())) for _ in range(3)]
     settler.put(claims[0], Ended("retry", delay=0.0))
     settler.put(claims[1], Completed())
     settler.put(claims[2], Completed())
@@ -238,7 +238,7 @@ def test_only_worker_threads_wait_while_very_many_outcomes_do_and_none_at_a_stop
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.finish.completer._MOST_WAITING", 1)
     stopping = threading.Event()
-    settler = Settler(Pool("postgresql://nowhere"), HeldClaims(), Slots(), stopping.is_set)
+    settler = Settler(Pool("postgresql://nowhere"), HeldJobs(4), stopping.is_set)
     for _ in range(3):
         settler.put(a_claim(uuid4()), RETURNED)  # as the heartbeat does, which must not wait
     thread = threading.Thread(target=settler.wait_for_room, daemon=True)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.zeke_jobs.worker.conftest import NOON, a_claim
-from zeke_jobs.worker.claim.slots import Kept, Slots
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.slots import Slots
 
 LIMIT = 3
 
@@ -40,129 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def slots_of(threads: int) -> Slots:
     """The slots of a process with so many threads."""
-    slots = Slots()
-    slots.threads = threads
-    return slots
+    return Slots(threads)
 
 
 def message(**said: Any) -> Any:
     """A claimed job's message, as far as slots look at it."""
     return SimpleNamespace(claim=a_claim(uuid4(), **said), queue_name="default")
-
-
-class Handover(RuleBasedStateMachine):
-    """One process, and a database that hears of its ends in other statements, in any order, and of some not at all."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.slots = slots_of(2)
-        self.rows: set[Claim] = set()  # that hold a slot by their row
-        self.kept, self.said = 0, 0
-        self.running: list[Claim] = []
-        self.ended: list[Claim] = []
-        self.under_way: list[tuple[Kept, list[Claim]]] = []
-        self.lost: list[Claim] = []
-
-    @property
-    def counted(self) -> int:
-        return len(self.rows) + self.kept
-
-    @rule(ahead=st.integers(0, 4))
-    def claim(self, ahead: int) -> None:
-        for _ in range(LIMIT - self.counted):
-            claim = a_claim(uuid4())
-            self.rows.add(claim)
-            self.slots.take(claim)
-            self.running.append(claim)
-        for _ in range(ahead):
-            starts = self.slots.wait(message())
-            if starts is not None:
-                self.running.append(starts.claim)
-        self.slots.stranded()
-
-    @precondition(lambda self: self.running)
-    @rule(data=st.data(), is_written=st.booleans(), gives=st.booleans())
-    def end(self, data: st.DataObject, is_written: bool, gives: bool) -> None:
-        claim = data.draw(st.sampled_from(self.running))
-        self.running.remove(claim)
-        if is_written:
-            self.rows.discard(claim)
-        else:
-            self.ended.append(claim)
-        follows = self.slots.end(claim, is_written=is_written, gives=gives)
-        if follows is not None:
-            assert gives
-            self.running.append(follows.claim)
-        self.slots.stranded()
-
-    @rule(data=st.data())
-    def write(self, data: st.DataObject) -> None:
-        claims = data.draw(st.lists(st.sampled_from(self.ended), unique=True)) if self.ended else []
-        self.ended = [claim for claim in self.ended if claim not in claims]
-        self.under_way.append((self.slots.write(claims), claims))
-
-    @precondition(lambda self: self.under_way)
-    @rule(data=st.data(), is_done=st.sampled_from([True, True, False]), is_heard=st.sampled_from([True, True, False]))
-    def comes_through(self, data: st.DataObject, is_done: bool, is_heard: bool) -> None:
-        kept, claims = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
-        if is_done:
-            self.hear(kept)
-            self.rows -= set(claims)
-        if not (is_done and is_heard):
-            self.slots.doubt()
-            self.ended += claims
-
-    def hear(self, kept: Kept) -> None:
-        if kept.counts and kept.said > self.said:
-            self.kept, self.said = kept.counts["t"], kept.said
-
-    @rule()
-    def doubt(self) -> None:
-        self.slots.doubt()
-
-    @rule()
-    def time_passes(self) -> None:
-        self.clock.now += 0.06
-
-    @rule()
-    def is_taken_for_dead(self) -> None:
-        """Others have all its slots. Its word of them goes with its row in the database."""
-        self.lost += self.running
-        self.slots.lose([*self.running, *self.ended])
-        self.running, self.ended = [], []
-        self.rows.clear()
-        self.kept = self.said = 0
-
-    @precondition(lambda self: self.lost)
-    @rule()
-    def what_was_lost_ends(self) -> None:
-        assert self.slots.end(self.lost.pop()) is None
-
-    @invariant()
-    def no_more_run_than_are_counted(self) -> None:
-        assert len(self.running) <= self.counted
-        assert len(self.running) <= LIMIT
-
-    def teardown(self) -> None:
-        """When all has ended and is written, nothing is kept."""
-        while self.under_way:
-            _, claims = self.under_way.pop()
-            self.slots.doubt()
-            self.ended += claims
-        while self.running:
-            claim = self.running.pop()
-            assert self.slots.end(claim, gives=False) is None
-            self.ended.append(claim)
-        self.hear(self.slots.write(self.ended))
-        assert self.kept == 0
-        self.slots.stranded()
-        assert self.slots.more({"t": 9})["more"] == [0]
-
-
-def test_no_more_jobs_run_than_the_database_counts_whatever_it_hears_of_when(clock: Clock) -> None:
-    run = settings(max_examples=200, stateful_step_count=40, deadline=None)
-    run_state_machine_as_test(lambda: Handover(clock), settings=run)  # type: ignore[arg-type]
 
 
 def test_a_job_that_ends_hands_its_slot_to_the_one_that_waits_longest() -> None:
@@ -188,33 +65,6 @@ def test_one_that_is_claimed_after_a_job_has_ended_takes_its_slot_until_the_end_
     slots.write([first, second])
     assert slots.wait(later) is None
     assert slots.end(waiting.claim) is later
-
-
-def test_no_more_jobs_start_in_slots_than_the_database_would_count_as_started() -> None:
-    slots = slots_of(8)
-    first = a_claim(uuid4())
-    waiting: list[Any] = [message(behind=2) for _ in range(5)]
-    slots.take(first)
-    for one in waiting:
-        slots.wait(one)
-    claims = [one.claim for one in waiting]
-    assert [slots.end(claim) for claim in (first, claims[0])] == [waiting[0], waiting[1]]
-    assert slots.end(claims[1]) is None, "the ends of two are not written"
-    claims[0].written = True
-    assert slots.wait(message(behind=2)) is waiting[2], "in the slot that was left vacant"
-    assert slots.end(claims[2]) is None
-
-
-def test_what_is_given_back_counts_as_started_until_it_is_written() -> None:
-    slots = slots_of(8)
-    first, early, later = a_claim(uuid4()), message(received=1.0, behind=1), message(received=2.0, behind=1)
-    slots.take(first)
-    slots.wait(early)
-    slots.wait(later)
-    assert slots.late(1.5) == [early.claim]
-    assert slots.end(first) is None
-    early.claim.written = True
-    assert slots.wait(message(behind=1)) is later
 
 
 def test_a_slot_is_handed_on_for_a_short_while_after_a_claim(clock: Clock) -> None:

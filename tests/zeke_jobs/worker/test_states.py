@@ -25,15 +25,12 @@ ALL = "SELECT count(*), md5(string_agg(q::text, '|' ORDER BY q.message_id)) AS r
 class Engine(World):
     """Workers that claim, start, end and lose jobs of this world."""
 
-    @rule(data=st.data(), want=st.integers(1, 6), behind=st.sampled_from([None, None, 1, 3]))
-    def claim(self, data: st.DataObject, want: int, behind: int | None) -> None:
+    @rule(data=st.data(), want=st.integers(1, 6))
+    def claim(self, data: st.DataObject, want: int) -> None:
         worker = self.worker(data)
         before = [job for job in self.jobs.values() if job.state == "consumed"]
         used = self.rate_used()
-        taken = [
-            self.jobs[row["message_id"]]
-            for row in self.check(worker, self.sql.claim(worker, want, behind=behind), behind)
-        ]
+        taken = [self.jobs[row["message_id"]] for row in self.check(worker, self.sql.claim(worker, want))]
         assert len(taken) <= want
         assert all(job.deaths == 0 for job in taken)
         self.rated += [self.now for job in taken if job.task == "rated"]
@@ -82,14 +79,13 @@ class Engine(World):
             self.rescue()
             self.claim_alone(data)
 
-    def check(self, worker: UUID, rows: list[dict[str, Any]], behind: int | None = None) -> list[dict[str, Any]]:
+    def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What every claim must be; tells the model."""
         for row in rows:
             job = self.jobs[row["message_id"]]
             assert job.is_due(self.now), job
             assert f"task/{job.task}" not in self.paused
-            self.turn += 1
-            job.claimed(worker, self.now, self.turn, behind)
+            job.claimed(worker, self.now)
             assert (row["claim"], row["attempt"], row["task"]) == (job.claim, job.attempt, job.task)
         return rows
 

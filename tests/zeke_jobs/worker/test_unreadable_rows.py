@@ -58,7 +58,7 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jo
             assert error["type"] == "InvalidPayload"
             assert f"expected a row that a worker can read, got {words}" in error["message"]
             assert len(failed.value.job.attempts) == 1
-        eventually(lambda: (broker.process.load.free(), len(broker.process.held)) == (4, 0))
+        eventually(lambda: (broker.process.held.free(), len(broker.process.held)) == (4, 0))
     assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
 
 
@@ -151,22 +151,19 @@ class Broken(Exception):
 
 STEPS = [
     "settler.take_completions",
-    "slots.write",
-    "slots.more",
+    "held.write",
+    "held.more",
     "SQL.rows",
     "settler.flush_soon",
-    "held.add",
-    "slots.take",
-    "slots.wait",
-    "load.take",
-    "slots.stranded",
-    "runtime.held_back.looking",
-    "runtime.held_back.found",
-    "runtime.held_back.found_no_long",
-    "runtime.held_back.is_short_of_threads",
+    "held.accept",
+    "held.stranded",
+    "held_back.looking",
+    "held_back.found",
+    "held_back.found_no_long",
+    "held_back.is_short_of_threads",
     "SQL.run",
     "broker.get_actor",
-    "_start",
+    "start",
 ]
 
 
@@ -182,9 +179,9 @@ def inject(
 
     def fail(*args: Any, **said: Any) -> Any:
         is_ours = name not in ("rows", "run") or args[1] in ("job/complete_and_claim", "worker/waits")
-        is_ours = is_ours and (name == "_start" or isinstance(current_thread(), _ConsumerThread))
+        is_ours = is_ours and (name == "start" or isinstance(current_thread(), _ConsumerThread))
         done = whole(*args, **said) if after or not is_ours else None
-        brings = name != "rows" or not after or any(row[1] for row in done or ())
+        brings = name != "rows" or not after or len(done or ()) > 1
         if failed or not is_ours or not brings:
             return done if after or not is_ours else whole(*args, **said)
         failed.append(1)
@@ -217,9 +214,9 @@ def test_an_exception_at_any_step_strands_no_job(
                     eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
                     assert failed, f"{step} was not gone through"
                 eventually(
-                    lambda: process.load.free() == 4 and process.load.waiting() == 0, what=f"{step}: free threads"
+                    lambda: process.held.free() == 4 and process.held.waiting() == 0, what=f"{step}: free threads"
                 )
-                assert not any(process.slots._held.values()), f"{step}: a slot is lost"
+                assert not any(process.held._slots._held.values()), f"{step}: a slot is lost"
         assert jobs.rows("SELECT coalesce(sum(count), 0) AS n FROM zeke_jobs.kept_slot")[0]["n"] == 0
     assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE deaths > 0 OR attempt <> 1") == []
 

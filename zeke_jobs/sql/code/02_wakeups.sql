@@ -1,30 +1,12 @@
 -- Waking idle processes: who is notified, and by which change.
 
--- Ring the doorbell of a queue for all others that wait at it. A NOTIFY in every send would serialise commits.
-CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL) RETURNS void
+-- Ring for all processes that wait at a queue. A NOTIFY in every send would serialise commits.
+CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle) AND w.id IS DISTINCT FROM p_ringer) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)) THEN
     PERFORM pg_notify('zeke_jobs.' || p_queue, '');
-  END IF;
-END
-$$;
-
--- Ring it for one of them, by chance and rather one that serves the task. All hear it; those that are not named look a moment later,
--- should that one not take the job. A claim of each process for each job would cost more than the job.
-CREATE OR REPLACE FUNCTION zeke_jobs.ring_one(p_queue text, p_task text) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-  v_worker uuid;
-BEGIN
-  SELECT w.id INTO v_worker FROM zeke_jobs.worker AS w
-  WHERE p_queue = ANY (w.idle)
-  ORDER BY w.stopping, p_task = ANY (w.tasks) DESC, random()
-  LIMIT 1;
-  IF FOUND THEN
-    PERFORM pg_notify('zeke_jobs.' || p_queue, v_worker::text);
   END IF;
 END
 $$;
@@ -35,8 +17,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}') THEN
-    PERFORM CASE WHEN n.count = 1 THEN zeke_jobs.ring_one(n.queue_name, n.task) ELSE zeke_jobs.ring(n.queue_name) END
-    FROM (SELECT queue_name, count(*), min(task) AS task FROM new_rows GROUP BY queue_name) AS n;
+    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
   END IF;
   RETURN NULL;
 END

@@ -92,16 +92,103 @@ BEGIN
 END
 $$;
 
+-- Step 1 of a claim: which (task, priority) have something due, the higher priority first, and where the first of each lies; NULL where
+-- nothing is. Searched are all tasks that this worker serves and that nothing pauses. Probes of the index only, no locks.
+-- p_places says where to begin, as zeke_jobs.remember_places wrote it; NULL: at the beginning.
+CREATE OR REPLACE FUNCTION zeke_jobs.find_due(
+  p_queue text, p_tasks text[], p_now timestamptz, p_places jsonb, OUT due zeke_jobs.candidate[], OUT searched text[])
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+BEGIN
+  WITH RECURSIVE served AS (
+    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+      (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
+    FROM zeke_jobs.task AS t
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p
+      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+  ),
+  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+    UNION ALL
+    -- The next one below.
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      ELSE coalesce((
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
+          AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
+          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+        LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
+        ORDER BY q.priority DESC LIMIT 1)) END
+    FROM level AS l
+    WHERE l.priority IS NOT NULL
+  ),
+  begun AS (
+    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
+      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  )
+  SELECT array_agg(
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (SELECT array_agg(s.id) FROM served AS s)
+  INTO due, searched
+  FROM begun AS l
+  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  CROSS JOIN LATERAL (
+    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND q.priority = l.priority AND q.run_at <= p_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+      AND (l.per_key IS NULL OR q.key IS NOT NULL)
+    ORDER BY q.run_at, q.seq LIMIT 1
+  ) AS f;
+END
+$$;
+
+-- Remember for the session where each task's jobs begin, since it took p_took to find out: the next searches begin there.
+-- p_places and p_until are what was remembered before; NULL: nothing.
+CREATE OR REPLACE FUNCTION zeke_jobs.remember_places(
+  p_queue text, p_due zeke_jobs.candidate[], p_searched text[], p_now timestamptz, p_took interval, p_cursors jsonb, p_places jsonb,
+  p_until timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+BEGIN
+  -- What is sent just now may not be committed yet.
+  PERFORM set_config('zeke_jobs.cursors', (p_cursors || jsonb_build_object(p_queue, jsonb_build_object(
+    'until', CASE
+      WHEN p_places IS NULL THEN p_now + least(greatest(interval '50 ms', 30 * p_took), interval '10 seconds')
+      ELSE p_until END,
+    'at', (
+      SELECT jsonb_object_agg(t.id, CASE
+        WHEN c.after_run_at < p_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
+        ELSE jsonb_build_array(coalesce(c.priority, t.priority), p_now - interval '100 ms', 0) END ORDER BY c.priority)
+      FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
+      -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+      WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
 -- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
--- in turns, then the oldest first; never beyond a limit. Returns none when nothing is due or nothing may run.
+-- in turns, then the oldest first; never beyond a limit. Answers, beside the jobs: held_back, the tasks of which more is due than could be
+-- claimed, where fewer than p_want were; lacks_thread, whether a job that may take long waits for a thread; full_gates, the limits that are
+-- full now; opens_on, when a rate that held something back lets it through.
 -- p_want may be more than the worker has free threads (p_free of p_threads; less than none when it has claimed ahead). What stands
 -- under a limit is claimed ahead only up to this worker's share of the limit, so that no slot waits here while another worker idles.
 -- Of tasks that are not in p_short no more are claimed than there are free threads (NULL: all may be claimed ahead).
 -- Of a task in p_short whose limit is full, is no other task's and no rate, some may be claimed ahead of the limit (ahead): as many as stand in
 -- p_more at the same place, and p_per_slot for each slot that this claim brings, p_most in all. They start only in slots of the same task
 -- that jobs give up in this worker, which hears of the end at once: the limit is as full as before, and nobody waits for a round trip.
--- Of jobs of tasks in p_short the worker starts none while it has p_behind of an earlier turn whose ends are not written, or half as many
--- again of a task of which they are claimed ahead of its limit. They come in the order of their turns.
+-- Jobs of one task and priority come in the order in which they are due.
 -- Until it is vacuumed, the index keeps the entries of all that was claimed, and each search would step over them. Where that takes time,
 -- the session remembers where each task's jobs begin, and searches from there on for thirty times as long as it took, ten seconds at most. A
 -- job that comes to an earlier place meanwhile (returned unstarted; committed 100 ms after it was sent, or later; sent for a time that is
@@ -109,8 +196,9 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_more integer[] DEFAULT NULL, p_per_slot integer[] DEFAULT NULL,
-  p_most integer[] DEFAULT NULL, p_behind integer DEFAULT NULL
-) RETURNS SETOF zeke_jobs.claimed
+  p_most integer[] DEFAULT NULL,
+  OUT jobs zeke_jobs.claimed[], OUT held_back text[], OUT lacks_thread boolean, OUT full_gates text[], OUT opens_on timestamptz
+)
 LANGUAGE plpgsql VOLATILE
 -- Plans that are right for any backlog, made once: planning costs more than claiming.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -159,67 +247,18 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
   v_long boolean;
-  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
-  v_held_back text := '';
+  v_held_back text[] := '{}';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
-    set_config('zeke_jobs.full', '', true), set_config('zeke_jobs.opens', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  jobs := '{}';
+  held_back := '{}';
+  lacks_thread := false;
+  full_gates := '{}';
 
-  -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
-  WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (v_cursor -> t.id ->> 0)::integer AS cursor,
-      (v_cursor -> t.id ->> 1)::timestamptz AS after_run_at, (v_cursor -> t.id ->> 2)::bigint AS after_seq
-    FROM zeke_jobs.task AS t
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.pause AS p
-      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
-  ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
-    UNION ALL
-    -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
-      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1)
-      ELSE coalesce((
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
-          AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
-          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-        LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
-        ORDER BY q.priority DESC LIMIT 1)) END
-    FROM level AS l
-    WHERE l.priority IS NOT NULL
-  ),
-  begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
-      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
-      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
-    FROM level AS l
-    WHERE l.priority < 2147483648
-  )
-  SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
-    (SELECT array_agg(s.id) FROM served AS s)
-  INTO v_all, v_searched
-  FROM begun AS l
-  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
-  CROSS JOIN LATERAL (
-    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-      AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-      AND (l.per_key IS NULL OR q.key IS NOT NULL)
-    ORDER BY q.run_at, q.seq LIMIT 1
-  ) AS f;
+  -- 1. Find what is due.
+  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
   IF v_all IS NULL THEN
     IF v_cursor IS NOT NULL THEN
       PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
@@ -228,18 +267,7 @@ BEGIN
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    -- What is sent just now may not be committed yet.
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
-      'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '10 seconds')
-        ELSE v_until END,
-      'at', (
-        SELECT jsonb_object_agg(t.id, CASE
-          WHEN c.after_run_at < v_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
-          ELSE jsonb_build_array(coalesce(c.priority, t.priority), v_now - interval '100 ms', 0) END ORDER BY c.priority)
-        FROM zeke_jobs.task AS t LEFT JOIN unnest(v_all) AS c ON c.task = t.id
-        -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
-        WHERE t.id = ANY (v_searched) AND (c.task IS NOT NULL OR v_cursor IS NOT NULL)))))::text, false);
+    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
@@ -251,8 +279,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+    SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
+    FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -373,15 +401,16 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
-          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
           claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
+        -- In this order, and not in that of the places.
+        FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
+        WHERE q.ctid = p.place AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
-      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      jobs := jobs || v_rows;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
       -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
@@ -403,7 +432,7 @@ BEGIN
         END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
+            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
           END IF;
           v_open := array_remove(v_open, v_one);
         END IF;
@@ -420,21 +449,19 @@ BEGIN
           AND q.priority = v_candidate.priority AND q.run_at <= v_now
           AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
       THEN
-        v_held_back := v_held_back || v_candidate.task || ',';
-        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+        v_held_back := v_held_back || v_candidate.task;
+        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
           SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
           WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
       END IF;
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
-  PERFORM set_config('zeke_jobs.full', coalesce((
-    SELECT string_agg(x.name, ',') FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-    ''), true);
-  PERFORM set_config(
-    'zeke_jobs.held_back',
-    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
-    true);
+  full_gates := ARRAY(
+    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
+  IF v_left > 0 THEN
+    held_back := v_held_back;
+  END IF;
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -445,12 +472,12 @@ BEGIN
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
     SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
     WHERE x.room IS NOT NULL AND x.used > 0;
-    IF v_held_back <> '' AND v_left > 0 THEN
-      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
-        string_to_array(v_held_back, ','),
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.rate_opens(
+        held_back,
         ARRAY(
           SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on)::text, ''), true);
+        v_counted_on);
     END IF;
   END IF;
 END
@@ -477,7 +504,7 @@ BEGIN
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
     JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
-    ORDER BY q.run_at
+    ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
@@ -492,7 +519,7 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
         claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
@@ -573,7 +600,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
-    ORDER BY q.run_at
+    ORDER BY q.run_at, q.seq
     LIMIT 64;
 END
 $$;

@@ -62,27 +62,31 @@ BEGIN
 END
 $$;
 
--- Complete what has ended, if anything has, and claim, in one round trip and one commit: a look of a worker's consumer. Completions that
--- were no longer ours come back with claim 0. The commit does not wait for the disk, as the claim's: a limit's lock is not held during a
--- flush. The caller flushes soon after, and until then keeps in mind what it completed, to say it again after a crash of the server.
--- The last row may be none of a job: its message names the tasks of which more is due than could be claimed, as zeke_jobs.held_back; and
--- scheduled_for is when something else could be claimed though nothing ends and nothing is sent, on the clock that claimed_on shows: when a
--- rate that held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due.
+-- Complete what has ended, if anything has, and claim, in one round trip and one commit: a look of a worker's consumer. The commit does not
+-- wait for the disk, as the claim's: a limit's lock is not held during a flush. The caller flushes soon after, and until then keeps in mind
+-- what it completed, to say it again after a crash of the server.
+-- The first row is the header, the others are jobs. Of the header: lost, the completions that were no longer ours; held_back and
+-- lacks_thread, as zeke_jobs.claim; looks_on, when something could be claimed though nothing ends and nothing is sent (when a rate that
+-- held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due); on_clock, the
+-- time by the clock that looks_on and claimed_on show.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL, p_more integer[] DEFAULT NULL,
-  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL,
-  p_behind integer DEFAULT NULL
-) RETURNS SETOF zeke_jobs.claimed
+  p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL
+) RETURNS TABLE (
+  lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamptz, on_clock timestamptz,
+  message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid,
+  scheduled_for timestamptz, claimed_on timestamptz, expires_on timestamptz, ahead boolean, sensitive text[]
+)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
   v_ours uuid[] := '{}';
-  v_claimed integer;
-  v_held_back text;
+  v_found record;
   v_began timestamptz;
 BEGIN
   IF cardinality(p_kept_of) > 0 THEN
@@ -90,36 +94,27 @@ BEGIN
   END IF;
   IF cardinality(p_ids) > 0 THEN
     v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
-    IF cardinality(v_ours) < cardinality(p_ids) THEN
-      RETURN QUERY
-        SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
-        FROM unnest(p_ids) AS d (id)
-        WHERE d.id <> ALL (v_ours);
-    END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY
-    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
-  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  SELECT c.* INTO v_found
+  FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ string_to_array(current_setting('zeke_jobs.full'), ',')) IS NOT TRUE
+    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
     HAVING count(*) > 0;
   ELSIF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);
   END IF;
-  v_held_back := current_setting('zeke_jobs.held_back');
-  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
-    RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        least(
-          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
-          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
-  END IF;
+  lost := ARRAY(SELECT d.id FROM unnest(p_ids) AS d (id) WHERE d.id <> ALL (v_ours));
+  held_back := v_found.held_back;
+  lacks_thread := v_found.lacks_thread;
+  looks_on := least(
+    v_found.opens_on, CASE WHEN p_ask AND cardinality(v_found.jobs) < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END);
+  on_clock := zeke_jobs.now();
+  RETURN NEXT;
+  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, j.* FROM unnest(v_found.jobs) AS j;
 END
 $$;
 

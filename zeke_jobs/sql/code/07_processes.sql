@@ -14,9 +14,8 @@ CREATE OR REPLACE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_j
 
 -- Return the jobs of processes that have not proved life for as long as they promised, while another process could: after an
 -- outage of the database all are late, and none is lost.
--- What cannot have started goes back as it was (zeke_jobs.queue.behind). Of the rest, each may have taken effect, and counts as an attempt;
--- each may have killed the process, and is a suspect from now on: the first death that it saw counts as one. Where there are several, each
--- half of them may run in one process; when one of these dies, too, its suspects are halved again, until each of them runs alone. Such
+-- Each may have taken effect, and counts as an attempt; each may have killed the process, and is a suspect from now on: the first death
+-- that it saw counts as one. Where there are several, it uses up no retry, for most of them may not even have started, and each half of them may run in one process; when one of these dies, too, its suspects are halved again, until each of them runs alone. Such
 -- a death among several counts for none of them, and uses up no retry. One that dies alone counts, and the third that counts
 -- quarantines the job.
 -- Locks what it takes, so that two rescuers never count one death twice. A job whose row is locked is left for later: its worker may
@@ -57,43 +56,36 @@ BEGIN
   );
   RETURN QUERY
     WITH held AS (
-      SELECT q.message_id, q.worker, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
-        q.started_on IS NOT NULL OR q.behind IS NULL OR q.behind >= row_number() OVER (
-          PARTITION BY q.worker, q.queue_name, CASE WHEN q.ahead THEN q.task END ORDER BY q.turn) AS started
+      SELECT q.message_id, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
+        count(*) OVER (PARTITION BY q.worker)::integer AS suspects
       FROM zeke_jobs.queue AS q
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
     ),
-    judged AS (
-      SELECT h.message_id, h.started, h.among_suspects, count(*) FILTER (WHERE h.started) OVER (PARTITION BY h.worker)::integer AS suspects
-      FROM held AS h
-    ),
     lost AS (
-      SELECT q.message_id, j.started, j.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
-        NOT j.among_suspects AS counts,
+      SELECT q.message_id, h.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
+        NOT h.among_suspects AS counts,
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN NOT j.started THEN 'returned'
           WHEN c.deaths >= 3 THEN 'quarantined'
           WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
-      FROM judged AS j
-      JOIN zeke_jobs.queue AS q ON q.message_id = j.message_id
+      FROM held AS h
+      JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
       CROSS JOIN LATERAL (
-        SELECT q.deaths + (j.started AND NOT j.among_suspects)::integer AS deaths,
-          q.attempt + (j.started AND q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (j.started AND j.among_suspects)::integer AS attempt_base) AS c
+        SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = CASE WHEN l.outcome IN ('rescued', 'returned') THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+      SET state = CASE WHEN l.outcome = 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
         worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, attempt_base = l.attempt_base, deaths = l.deaths,
-        group_size = CASE WHEN l.started THEN (l.suspects + 1) / 2 ELSE q.group_size END,
-        completed_on = CASE WHEN l.outcome NOT IN ('rescued', 'returned') THEN v_now END,
-        attempts = CASE WHEN NOT l.started THEN q.attempts ELSE q.attempts || jsonb_strip_nulls(jsonb_build_object(
+        group_size = (l.suspects + 1) / 2,
+        completed_on = CASE WHEN l.outcome <> 'rescued' THEN v_now END,
+        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
           -- Of one that waited for a slot it is not known whether it had started.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
@@ -106,14 +98,14 @@ BEGIN
                 WHEN NOT l.counts THEN 'it ran several suspects, so this death counts for none of them'
                 WHEN l.suspects > 1 THEN format('death %s of this job, one of %s that may have been the cause', l.deaths, l.suspects)
                 ELSE format('death %s of this job', l.deaths) END,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))) END
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
     ),
     announced AS (
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e
-      WHERE e.awaited AND e.outcome NOT IN ('rescued', 'returned')
+      WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from zeke_jobs.worker.runtime import RunnableTask
-
 LACKS_THREAD = "*"
-"""A job that may take long is held back for want of a thread; the claim says so."""
+"""A job that may take long is held back for want of a thread."""
 ANY = "?"
 """Not known yet."""
 _DEAF = 0.5  # seconds in which nobody is believed to lack a thread, once none could be claimed with threads free
 
 
 class HeldBack:
-    """Queue by queue, as the last look found it. Thread-safe: each queue has one consumer, and a reading may be a moment old."""
+    """Queue by queue, as the last look found it. Thread-safe: each queue has one consumer, and a reading may be a moment old.
 
-    def __init__(self, find: Callable[[str], RunnableTask | None]) -> None:
-        self._find = find
+    Args:
+        uses: The shared limits of a task; None for one that is not known here.
+    """
+
+    def __init__(self, uses: Callable[[str], Collection[str] | None]) -> None:
+        self._uses = uses
         self._looks: dict[str, tuple[Collection[str], float]] = {}  # with when they ended, in monotonic seconds
         self._short_of_threads: set[str] = set()
         self._deaf_until: dict[str, float] = {}
@@ -73,6 +75,6 @@ class HeldBack:
         """Whether one limit counts both tasks."""
         if held in (ANY, LACKS_THREAD, ended):
             return True
-        one, other = self._find(ended), self._find(held)
+        one, other = self._uses(ended), self._uses(held)
         # A task that is not known here was renamed, or has left jobs.yaml; whoever it was, it may have had limits.
-        return one is None or other is None or not {*one.task.uses}.isdisjoint(other.task.uses)
+        return one is None or other is None or not {*one}.isdisjoint(other)

@@ -1,12 +1,12 @@
-"""One claimed job in this process: what was claimed, when it started here, and how it ended."""
+"""One claimed job in this process: what was claimed, and at which stage it is."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.broker import MessageProxy
@@ -20,26 +20,62 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from zeke_jobs.worker.claim.slots import Slot
     from zeke_jobs.worker.finish.outcome import Outcome
 
 
-_MANY = 1_000  # claims; forgotten no later than that where the database knows their ends
+class Stage(Enum):
+    """Where a claim is in this process. It is held, whatever its stage, until the database knows its end."""
+
+    CLAIMED = "claimed"
+    WAITS_FOR_SLOT = "waits for a slot"
+    WAITS_FOR_THREAD = "waits for a thread"
+    RUNS = "runs"
+    GIVEN_UP = "given up"
+    """It has ended; its handler has not, and keeps its thread."""
+    ENDED = "ended"
+
+
+_ARROWS = {
+    Stage.CLAIMED: {Stage.WAITS_FOR_SLOT, Stage.WAITS_FOR_THREAD, Stage.ENDED},
+    Stage.WAITS_FOR_SLOT: {Stage.WAITS_FOR_THREAD, Stage.ENDED},
+    Stage.WAITS_FOR_THREAD: {Stage.RUNS, Stage.ENDED},
+    Stage.RUNS: {Stage.GIVEN_UP, Stage.ENDED},
+    Stage.GIVEN_UP: {Stage.ENDED},
+    Stage.ENDED: set[Stage](),
+}
+UNSTARTED = {Stage.CLAIMED, Stage.WAITS_FOR_SLOT, Stage.WAITS_FOR_THREAD}
+PLACED = {Stage.WAITS_FOR_THREAD, Stage.RUNS, Stage.GIVEN_UP}
+"""The stages of a claim that has a thread, or a place among those that wait for one."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One place under a task's limits, which one job after another has.
+
+    The database counts it by the row of its ``origin``, the job that was claimed with it, until that row's end is written; from
+    then on by what this process says that it keeps.
+
+    Attributes:
+        origin: None once its end is being written.
+        holder: Who has it, or had it last; None once it is given up.
+    """
+
+    origin: Claim | None
+    holder: Claim | None
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds).
+    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds). ``HeldJobs`` changes it.
 
     Attributes:
+        done: When its slot was given away, or its end said.
         is_ahead: It was claimed ahead of its limit.
         slot: What it holds of the limit.
         order: In which order the jobs that may start do; 0 for one that may not yet.
-        ended: It is decided how it ends. ``Load`` owns this and ``started`` to ``long``, and draws how they change.
-        is_counted: It has a thread, or waits for one.
+        marked: The database was told that it has started.
+        long: It counts as one that may take long.
         sensitive: The fields that its task called sensitive when it was sent.
-        behind: What it was claimed with (``zeke_jobs.queue.behind``).
-        written: The database knows its end, or it is no longer ours.
         fault: Why its row cannot be read: its handler never starts.
     """
 
@@ -61,14 +97,25 @@ class Claim:
     is_ahead: bool = False
     sensitive: tuple[str, ...] = ()
     order: int = 0
-    behind: int | None = None
-    written: bool = False
+    stage: Stage = Stage.CLAIMED
     marked: bool = False
-    ended: bool = False
-    given_up: bool = False
-    is_counted: bool = False
     long: bool = False
     fault: InvalidPayload | None = None
+
+    def move(self, to: Stage) -> None:
+        """Go on to another stage.
+
+        Raises:
+            RuntimeError: no arrow leads there; the caller is wrong about this claim.
+        """
+        if to not in _ARROWS[self.stage]:
+            raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
+        self.stage = to
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is decided how it ends."""
+        return self.stage in (Stage.ENDED, Stage.GIVEN_UP)
 
     @property
     def after(self) -> float | None:
@@ -107,16 +154,13 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     message is empty, so that the job goes the way of all others, to its end.
 
     Args:
-        row: A row of ``job_complete_and_claim``.
+        row: A job of ``job_complete_and_claim``.
         queue: The queue that it was claimed from.
         asked: When the database was asked for it (monotonic seconds); it was claimed later.
         received: When the answer came (monotonic seconds).
-        behind: What it was claimed with, as ``zeke_jobs.claim`` takes it.
     """
 
-    def __init__(
-        self, row: Sequence[Any], queue: str, asked: float, received: float, behind: int | None = None
-    ) -> None:
+    def __init__(self, row: Sequence[Any], queue: str, asked: float, received: float) -> None:
         message_id, number, task, message, attempt, attempt_base, deaths, revision, parent, *rest = row
         sensitive, scheduled_for, claimed_on, is_ahead = rest
         fault = None
@@ -155,7 +199,6 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
-            behind=behind * 3 // 2 if behind is not None and is_ahead else behind,
             fault=fault,
         )
 
@@ -165,69 +208,3 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     def __lt__(self, other: JobMessage) -> bool:
         return self.claim.order < other.claim.order
-
-
-class Window:
-    """Lets jobs start in the order of their claims while few of those before them have ends that the database does not know.
-
-    Should this process die, the database takes as many for started, and knows that the others are not (``zeke_jobs.rescue``).
-    """
-
-    def __init__(self) -> None:
-        self._before: list[Claim] = []
-
-    def admits(self, claim: Claim) -> bool:
-        """Whether a job may start; it does then."""
-        if len(self._before) >= (claim.behind or _MANY):
-            self._before = [one for one in self._before if not one.written]
-            if claim.behind is not None and len(self._before) >= claim.behind:
-                return False
-        self._before.append(claim)
-        return True
-
-    def passes(self, claim: Claim) -> None:
-        """A job of its turn does not start, and will be given back."""
-        self._before.append(claim)
-
-
-class HeldClaims:
-    """The claims that this process holds, started or not. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._claims: dict[UUID, Claim] = {}
-        self._lock = threading.Lock()
-        self.changed = threading.Condition(self._lock)
-
-    def add(self, claim: Claim) -> Claim:
-        """Note a claim; answers the one that this process now holds of that job, which may be an earlier one."""
-        with self._lock:
-            held = self._claims.get(claim.id)
-            if held is None or (held.ended and held.number != claim.number):
-                # Its last run is over and written; only the word of it had not come back yet.
-                self._claims[claim.id] = held = claim
-            return held
-
-    def discard(self, claim: Claim) -> None:
-        """Forget a claim, and wake whoever waits for room."""
-        with self._lock:
-            if self._claims.get(claim.id) is claim:
-                del self._claims[claim.id]
-            self.changed.notify_all()
-
-    def find(self, job: UUID) -> Claim | None:
-        """The claim that this process holds of a job."""
-        with self._lock:
-            return self._claims.get(job)
-
-    def __len__(self) -> int:
-        return len(self._claims)
-
-    def all(self) -> list[Claim]:
-        """The claims at this moment."""
-        with self._lock:
-            return list(self._claims.values())
-
-    def wait_for_change(self, timeout: float) -> None:
-        """Return when a claim was given up, or after ``timeout`` seconds."""
-        with self.changed:
-            self.changed.wait(timeout)

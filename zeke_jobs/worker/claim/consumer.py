@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 from dramatiq.broker import Consumer
@@ -17,12 +17,13 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
-from zeke_jobs.worker.claim.claims import JobMessage, Window
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
@@ -35,6 +36,16 @@ _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just becom
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
+
+
+class _Header(NamedTuple):
+    """The first row of ``job_complete_and_claim``, as ``zeke_jobs.complete_and_claim`` says. The others are jobs."""
+
+    lost: list[UUID]
+    held_back: list[str]
+    lacks_thread: bool
+    looks_on: str | None
+    on_clock: datetime
 
 
 @dataclass(frozen=True)
@@ -57,8 +68,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._process = process
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
-        self._window = Window()
-        self._behind: int | None = None
         self._handed: JobMessage | None = None  # to dramatiq, the last one
         self._said = _Waits()
         self._said_as = 0
@@ -80,8 +89,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return self._next() if self._try_to_fill() else None
 
     def _next(self) -> JobMessage | None:
-        admits = self._buffer and self._window.admits(self._buffer[0].claim)
-        self._handed = self._buffer.popleft() if admits else None
+        self._handed = self._buffer.popleft() if self._buffer else None
         return self._handed
 
     def _try_to_fill(self) -> bool:
@@ -107,19 +115,18 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _doubt(self) -> None:
         # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
-        self._process.heartbeat.doubt_claims()
-        self._process.slots.doubt()
+        self._process.proof.doubt()
+        self._process.held.doubt_slots()
 
     def _fill(self) -> None:
         process = self._process
-        # What may not start yet waits for ends to be written, as a look does.
-        if self._looks and not self._owes_look and not self._buffer:
-            rang = process.doorbell.wait(self._queue, self._patience)
+        if self._looks and not self._owes_look:
+            rang = process.bells.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
             # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
-        with process.turns.turn(process.room(in_steps=not self._buffer), alone=alone) as want:
+        with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
                 with process.pool.connection() as conn:
                     self._looking = conn
@@ -132,7 +139,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _look(self, conn: Connection, want: int, *, alone: bool) -> None:
         self._asked = time.monotonic()
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
             self._said, self._said_as = _Waits(), self._process.registrations
@@ -142,7 +149,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             held_back.found_no_long(self._queue)
         held_back.found(self._queue, held)
         if held_back.is_short_of_threads():
-            self._process.give_back(self._process.slots.late(math.inf))  # others need the threads
+            self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
         self._owes_look = False
         now = time.monotonic()
         # Limits let something through every now and then: not said anew each time.
@@ -165,7 +172,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _longest_wait(self) -> float:
         # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        if not self._process.doorbell.listens:
+        if not self._process.bells.are_rung:
             return _POLL_ALONE
         # Not all queues at once: each would need a connection.
         return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
@@ -174,10 +181,9 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
         completions = process.settler.take_completions()
-        free = process.load.free()
-        self._behind = process.behind(want - free)
+        free = process.held.free()
         try:
-            kept = process.slots.write(claim for claim, _ in completions)
+            kept = process.held.write(claim for claim, _ in completions)
             rows = SQL.rows(
                 conn,
                 "job/complete_and_claim",
@@ -187,14 +193,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 tasks=process.tasks(),
                 want=want,
                 free=free,
-                threads=process.load.threads,
+                threads=process.held.threads,
                 ask=self._looks >= len(_SOON),
-                **process.slots.more(process.short(), may_wait=not process.runtime.held_back.is_short_of_threads()),
+                **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
-                behind=self._behind,
             )
+            header, jobs = _Header(*rows[0][: len(_Header._fields)]), [row[len(_Header._fields) :] for row in rows[1:]]
             if completions:
-                process.settler.flush_soon(completions, [job for job, number, *_ in rows if number == 0])
+                process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
             process.settler.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
@@ -202,73 +208,54 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             self._doubt()
             return [], (ANY,)
-        held: Sequence[str] = ()
         self._until_due = self._longest_wait()
-        if rows and rows[-1][0] is None:
-            _, _, _, named, *_, due, now, _ = rows.pop()
-            held = [task for task in named.split(",") if task]
-            if due is not None:
-                # Not at once again, however fast a rate lets jobs through.
-                self._until_due = max(_SOON[0], min(_seconds(due, now), self._until_due))
+        if header.looks_on is not None:
+            # Not at once again, however fast a rate lets jobs through.
+            self._until_due = max(_SOON[0], min(_seconds(header.looks_on, header.on_clock), self._until_due))
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
-        return [row for row in rows if row[1]], held
+        return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
-            self._process.doorbell.ring(queue)
+            self._process.bells.ring(queue)
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
         self._until_due = self._longest_wait()
-        self._behind = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
-            process.heartbeat.beat_soon()
+            process.proof.is_due = True
         return rows, (ANY,)
 
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         process, received = self._process, time.monotonic()
-        messages = [JobMessage(row, self._queue, self._asked, received, self._behind) for row in rows]
+        messages = [JobMessage(row, self._queue, self._asked, received) for row in rows]
         for place, message in enumerate(messages):
             try:
                 self._take_on(message)
             except BaseException:
                 self.close()
-                for claim in (left.claim for left in messages[place:] if not left.claim.ended):
-                    process.held.discard(claim)  # so that it is doubtful at least
-                    process.settle(claim, RETURNED, frees_thread=bool(claim.order))
+                for left in messages[place:]:
+                    process.held.written(left.claim)  # so that it is doubtful at least
+                    process.settle(left.claim, RETURNED)
                 raise
-        process.give_back(process.slots.stranded())
+        process.give_back(process.held.stranded())
 
     def _take_on(self, message: JobMessage) -> None:
-        process, claim = self._process, message.claim
-        held = process.held.add(claim)
-        if held is claim:
-            starts: JobMessage | None = message
-            if claim.is_ahead:
-                starts = process.slots.wait(message)
-            else:
-                process.slots.take(claim)
-            if starts is not None:
-                process.load.take(starts.claim)
-                self._buffer.append(starts)
-        elif held.number != claim.number:
+        held, starts = self._process.held.accept(message)
+        if starts is not None:
+            self._buffer.append(starts)
+        elif held.number != message.claim.number:
             # It was rescued from us and came back while its earlier run still ends here.
-            self._window.passes(claim)
-            process.settle(claim, _STILL_ENDING)
-        else:
-            # The server forgot the claim in a crash; that run goes on, and the number is the same again.
-            held.marked = False
-            if claim.is_ahead:
-                process.slots.forgotten(held)
+            self._process.settle(message.claim, _STILL_ENDING)
 
     def _say(self, conn: Connection, waits: _Waits) -> None:
         if self._said != waits:
             process = self._process
-            if process.doorbell.listens:
+            if process.bells.are_rung:
                 SQL.run(
                     conn,
                     "worker/waits",
@@ -282,36 +269,31 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
-        if outcome is None and (claim.started is not None or process.load.start(claim)):
+        if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
             # a moment too late. It counts as a start: what never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim.task), retries=retries)
-        if outcome is None or not process.load.end(claim):
-            process.work_done(
-                claim
-            )  # handed back before it started, or given up: its end is said, and its thread is back
-            return
+        if not process.settle(claim, outcome or RETURNED):
+            return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()
-        process.settle(claim, outcome, frees_thread=True)
         # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
-        held_back = self._process.runtime.held_back
+        held_back = self._process.held_back
         held_back.owe(held_back.freed_by(message.claim.task))
         if isinstance(outcome, Completed):
             held_back.owe((self._queue,))
         # A claim costs the same for one job as for many: not before the threads have nothing left to begin.
-        if not self._process.load.waiting():
+        if not self._process.held.waiting():
             for queue in held_back.pay():
-                self._process.doorbell.ring(queue)
+                self._process.bells.ring(queue)
 
     nack = ack
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
         """Hand back what was claimed and not started, as at a shutdown."""
         for message in messages:
-            if self._process.load.end(message.claim):
-                self._process.settle(message.claim, RETURNED, frees_thread=True)
+            self._process.settle(message.claim, RETURNED, unstarted=True)
 
     def end_look(self) -> None:
         """End the look that is under way, as at a stop: it may wait for a lock, or for a server that is silent."""
@@ -325,9 +307,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
         # The last one may have been lost between here and dramatiq's threads.
-        for claim in self._process.load.late([self._handed.claim] if self._handed else [], math.inf):
-            self._process.settle(claim, RETURNED)
-        self._process.give_back(self._process.slots.of_queue(self._queue))
+        self.requeue([self._handed] if self._handed else [])
+        self._process.give_back(self._process.held.of_queue(self._queue))
 
 
 def _seconds(due: str, now: datetime) -> float:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim, HeldClaims
-    from zeke_jobs.worker.claim.slots import Slots
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.claim.held_jobs import HeldJobs
     from zeke_jobs.worker.finish.outcome import Ended
     from zeke_jobs.worker.finish.writer import Completion, Ending
 
@@ -44,13 +44,10 @@ class Settler:
     its completion is written again.
     """
 
-    def __init__(
-        self, pool: Pool, held: HeldClaims, slots: Slots, is_stopping: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, pool: Pool, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self.writer = EndingWriter()
         self._pool = pool
         self._held = held
-        self._slots = slots
         self._is_stopping = is_stopping
         self._waiting: list[Ending] = []
         self._unflushed: list[Ending] = []
@@ -88,7 +85,7 @@ class Settler:
     def say_soon(self) -> None:
         """What is kept of slots has changed, and perhaps no end will be written soon."""
         with self._condition:
-            if self._slots.has_unsaid() and not self._waiting:
+            if self._held.has_unsaid() and not self._waiting:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
@@ -119,8 +116,6 @@ class Settler:
         """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
         if lost:
             self.written([one for one in endings if one[0].id in lost], lost)
-        for claim, _ in endings:
-            claim.written = True
         with self._condition:
             if not self._unflushed:
                 self._unflushed_since = time.monotonic()
@@ -130,12 +125,11 @@ class Settler:
     def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
         """They are in the database, but for the ``lost``, which were no longer ours."""
         for claim, outcome in endings:
-            claim.written = True
             if claim.id in lost:
                 self._say_lost(claim, outcome)
             elif isinstance(outcome, Completed):
                 self._completed[claim.task] += 1
-            self._held.discard(claim)
+            self._held.written(claim)
 
     def say_completed(self) -> None:
         """Log how many jobs completed since the last time. One line for all: failures have lines of their own."""
@@ -173,7 +167,7 @@ class Settler:
                         SQL.run(conn, "job/flush")
                         self.written(unflushed)
                         unflushed = []
-                    kept = self._slots.write(claim for claim, _ in batch)
+                    kept = self._held.write(claim for claim, _ in batch)
                     if kept.counts:
                         SQL.run(conn, "limits/keep", worker=self.writer.worker, **kept.columns())
                     for part in self.writer.write(conn, batch):
@@ -186,7 +180,7 @@ class Settler:
                 batch = [*unflushed, *left.values()]
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
-                self._slots.doubt()
+                self._held.doubt_slots()
                 self.put_back(batch)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -203,7 +197,7 @@ class Settler:
         with self._condition:
             while True:
                 now = time.monotonic()
-                write_in = self._waiting_since + _GRACE - now if self._waiting or self._slots.has_unsaid() else None
+                write_in = self._waiting_since + _GRACE - now if self._waiting or self._held.has_unsaid() else None
                 flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed else None
                 if self._closing or len(self._waiting) >= _BATCH:
                     write_in = flush_in = 0.0
@@ -217,7 +211,7 @@ class Settler:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
-            return (batch, unflushed) if batch or unflushed or self._slots.has_unsaid() or not self._closing else None
+            return (batch, unflushed) if batch or unflushed or self._held.has_unsaid() or not self._closing else None
 
     def _say_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
         self._log.warning(

@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import Pool, is_away
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.process import WorkerProcess
 
-BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
 _TICK = 0.1  # seconds; how exactly timeouts are kept
 _BREATH = 0.005  # seconds between two looks that the doorbell asks for: whoever may connect may ring it
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
@@ -35,7 +32,6 @@ _TRIM_AFTER = 10.0
 _LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
 _LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between looks whether a scheduler still beats
-_DOUBT = 60.0  # seconds in which a claim whose answer was lost may still come about
 _LAST_WORDS = 5.0  # seconds for what is under way at shutdown; then the server takes it back
 _SUMMARY = 10.0  # seconds between lines about what completed
 
@@ -45,25 +41,22 @@ class Heartbeat:
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
-        self._every = environment.heartbeat()
-        self.lost_after = self._every * BEATS_TO_LOSS
+        self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
-        self._proved = self._alive_since = time.monotonic()
         self._next_beat = 0.0
         self._next_watch = 0.0
         self._next_look = 0.0
         self._next_summary = 0.0
-        self._next_silence = self._proved + _SILENCE
+        self._next_silence = time.monotonic() + _SILENCE
         self._woken = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
-        self._doubt_until = 0.0
         self._follower = Aside(process.url, "revision")
         self._retention = Aside(process.url, "retention")
         # Not all processes of a fleet at once, which boot at once.
-        self._next_purge = self._proved + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
+        self._next_purge = time.monotonic() + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
         self._chores = Aside(process.url, "chores")
 
     def start(self) -> None:
@@ -86,34 +79,10 @@ class Heartbeat:
         """Another revision is in force: follow it at the next tick."""
         self._next_look = 0.0
 
-    def watch_soon(self) -> None:
-        """Say which handlers have started at the next tick."""
-        self._next_watch = 0.0
-
     def watch_now(self) -> None:
         """Somebody cancels a job, perhaps one of ours that has not started: look before it does."""
         self._next_watch = 0.0
         self._woken.set()
-
-    def beat_soon(self) -> None:
-        """Suspects are there to be run, or are no more: ask at the next tick whether to run alone."""
-        self._next_beat = 0.0
-
-    def doubt_claims(self) -> None:
-        """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
-        self._doubt_until = time.monotonic() + _DOUBT
-
-    def is_in_doubt(self) -> bool:
-        """Whether the database may have given us jobs that we do not know of."""
-        return time.monotonic() < self._doubt_until
-
-    def holds(self, claim: Claim) -> bool:
-        """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
-        return self.is_fresh() and claim.asked >= self._alive_since
-
-    def is_fresh(self) -> bool:
-        """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""
-        return time.monotonic() - self._proved < self.lost_after
 
     def _run(self) -> None:
         while not self._closing:
@@ -122,15 +91,18 @@ class Heartbeat:
                 time.sleep(_BREATH)
             now = time.monotonic()
             try:
-                if now >= self._next_beat:  # first: whatever fails behind it keeps nobody from living
-                    self._next_beat = now + self._every
+                if (
+                    now >= self._next_beat or self._proof.is_due
+                ):  # first: whatever fails behind it keeps nobody from living
+                    self._next_beat, self._proof.is_due = now + self._proof.every, False
                     with self._pool.connection() as conn:
                         self.beat(conn)
                 for job, interrupt in self._process.interrupts.tick():
                     self._process.give_up(job, interrupt)
-                self._process.hand_back()
+                if self._process.hand_back():
+                    self._next_watch = 0.0
                 if now >= self._next_look:
-                    self._next_look = now + (_LONG_LOOK if self._process.doorbell.listens else _LOOK)
+                    self._next_look = now + (_LONG_LOOK if self._process.bells.are_rung else _LOOK)
                     with self._pool.connection() as conn:
                         self.look(conn)
                 if now >= self._next_watch and len(self._process.held):
@@ -164,16 +136,15 @@ class Heartbeat:
             self._log.warning("taken for dead; what is running here is lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
-            process.give_back(process.slots.lose(process.held.all()))
-            process.settler.say_soon()
-            process.doorbell.ring_all()  # and each consumer says anew that it waits
-            self._alive_since = time.monotonic()
-        self._proved = sent
+            process.lose()
+            process.bells.ring_all()  # and each consumer says anew that it waits
+            self._proof.begin_anew()
+        self._proof.proved(sent)
         process.alone = row["alone"]
         if row["revision"] > process.runtime.revision:
             self._next_look = 0.0
         self._do(row["chores"] or (), conn)
-        if self.is_in_doubt():
+        if self._proof.is_in_doubt():
             rescue.disown(conn, process.id, process.held, self._log)
         if sent >= self._next_summary:
             self._next_summary = sent + _SUMMARY
@@ -220,7 +191,7 @@ class Heartbeat:
     def _do(self, found: Sequence[str], conn: Connection) -> None:
         """What the database says there is to do. Whoever comes first does it."""
         if "rescue" in found and rescue.rescue(conn, self._log):
-            self.beat_soon()  # one of us makes itself empty for what was rescued
+            self._proof.is_due = True  # one of us makes itself empty for what was rescued
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):

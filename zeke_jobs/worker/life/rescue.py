@@ -12,17 +12,16 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from structlog.typing import FilteringBoundLogger
 
-    from zeke_jobs.worker.claim.claims import HeldClaims
+    from zeke_jobs.worker.claim.held_jobs import HeldJobs
 
 _EXPIRE_AT_ONCE = 500
 UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return what lost processes held, and say so; answers how many of these jobs may have killed them."""
+    """Return what lost processes held, and say so; answers how many jobs that were."""
     rows = SQL.all(conn, "worker/rescue")
-    suspects = [row for row in rows if row["outcome"] != "returned"]
-    for row in suspects:
+    for row in rows:
         log.warning(
             "rescued from a lost worker",
             task=row["task"],
@@ -30,13 +29,11 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
             deaths=row["deaths"],
             outcome=row["outcome"],
         )
-    if unstarted := len(rows) - len(suspects):
-        log.warning("returned from lost workers, not started", count=unstarted)
-    return len(suspects)
+    return len(rows)
 
 
 def disown(
-    conn: Connection, worker: UUID, held: HeldClaims, log: FilteringBoundLogger, *, older: float | None = None
+    conn: Connection, worker: UUID, held: HeldJobs, log: FilteringBoundLogger, *, older: float | None = None
 ) -> None:
     """Return what the database says is ours and we do not know of: the answer to its claim never came, or was not understood.
 

@@ -7,7 +7,7 @@ CROSS JOIN LATERAL (
      count(*) OVER () - 1 AS beside
    FROM zeke_jobs.queue AS q
    WHERE w.alone AND q.state = 'consumed' AND q.worker = w.id AND q.deaths > 0
-   ORDER BY q.turn
+   ORDER BY q.claimed_on, q.seq
    LIMIT 1)
   UNION ALL
   (SELECT q.message_id, q.task, q.deaths, greatest(q.run_at, q.mtime), false, q.group_size - 1

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from structlog.testing import capture_logs
+
+from zeke_jobs.worker.claim.notifier import Bells, Notifier
+
+if TYPE_CHECKING:
+    import pytest
+    from psycopg2.extensions import connection as Connection
+
+
+def test_a_notifier_in_which_something_broke_is_tried_again(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.notifier._PAUSE", 0.01)
+    broken, listens = threading.Event(), threading.Event()
+
+    def on_revision() -> None:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("what nobody thought of")
+        listens.set()
+
+    notifier = Notifier(database, Bells(["default"]), lambda: None, on_revision)
+    with capture_logs() as lines:
+        notifier.start()
+        assert listens.wait(10.0)
+        notifier.close()
+    assert [line["event"] for line in lines] == ["the notifier failed; it is tried again"]
+
+
+def test_a_notification_rings_the_bell_of_its_queue_once_whatever_it_carries(database: str, conn: Connection) -> None:
+    listens, cancelled = threading.Event(), threading.Event()
+    bells = Bells(["default", "slow"])
+    notifier = Notifier(database, bells, cancelled.set, listens.set)
+    notifier.start()
+    with closing(notifier):
+        assert listens.wait(10.0)
+        for queue in bells.queues:
+            assert bells.wait(queue, 10.0), "once it listens it looks for what came before"
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('zeke_jobs.default', 'anything'), pg_notify('zeke_jobs.cancel', '')")
+        assert bells.wait("default", 10.0)
+        assert cancelled.wait(10.0)
+        assert not bells.wait("default", 0.0), "it rang once"
+        assert not bells.wait("slow", 0.0)

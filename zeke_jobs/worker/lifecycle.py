@@ -1,0 +1,139 @@
+"""Boots a worker process and ends it, as dramatiq's hooks say, and starts the threads around dramatiq's own."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import closing
+from inspect import getclosurevars
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from dramatiq.middleware import Middleware
+from psycopg2.errors import InsufficientPrivilege
+
+from zeke_jobs.core import environment
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres import installation, migrate
+from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
+from zeke_jobs.postgres.roles import complaint
+from zeke_jobs.revisions import boot
+from zeke_jobs.worker.boot import Boot, guarded
+from zeke_jobs.worker.claim.notifier import Bells, Notifier
+from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.life.proof import ProofOfLife
+from zeke_jobs.worker.stop import Closing, Stop
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.process import WorkerProcess
+
+
+class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Created with the broker; its process comes to life when dramatiq boots its worker."""
+
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
+        self._boot = Boot(self._try_to_boot, lambda: process.stopping)
+        self._stop = Stop(process)
+        self._is_command = False  # dramatiq's, and not a worker in a program of somebody's own
+        self.notifier: Notifier
+        self.heartbeat: Heartbeat
+        self._log = get_logger("zeke_jobs.worker")
+
+    def after_process_boot(self, _broker: object) -> None:
+        """Stop claiming the moment SIGTERM comes; dramatiq's main loop looks only once a second."""
+        self._is_command = True
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if callable(before) and getclosurevars(before).nonlocals.get("running") is False:
+                self._process.stopping = True  # it came before we could hear it
+
+            def stop(signum: int, frame: Any, before: Any = before) -> Any:
+                self._process.stopping = True
+                return before(signum, frame) if callable(before) else None
+
+            signal.signal(number, stop)
+
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
+        """Check the database, put jobs.yaml in force, announce this process, start its threads.
+
+        Ends the process with status 2 when the database's schema or the configuration does not fit.
+        """
+        process = self._process
+        process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
+        process.bells = Bells(process.queues)
+        process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
+        process.held.resize(worker.worker_threads)
+        process.handler_pool.resize(worker.worker_threads)
+        process.executor.worker = process.settler.writer.worker = process.id
+        guarded(self._prepare)
+        self._boot.begin()
+
+    def _prepare(self) -> bool:
+        process = self._process
+        process.proof = ProofOfLife(environment.heartbeat())
+        self.heartbeat = Heartbeat(process)
+        self.notifier = Notifier(process.url, process.bells, self.heartbeat.watch_now, self.heartbeat.look_soon)
+        return True
+
+    def boot_scheduler(self, conn: Connection) -> int | None:
+        """The checks of a start, for a scheduler: before the first beat that reaches the database. Answers its file's revision.
+
+        Raises:
+            ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
+        """
+        if not self._process.runtime.revision:
+            self._check(conn)
+        self._process.runtime.file_revision = boot.file_revision(conn, self._process.runtime.file_revision)
+        return self._process.runtime.file_revision
+
+    def _try_to_boot(self) -> bool:
+        try:
+            with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
+                self._check(conn)
+                self._process.bells.are_rung = can_listen(conn)
+                if self._process.stopping:
+                    return False  # nobody would end what is started now
+                self._process.register(conn)
+        except AddressError as error:
+            raise ConfigurationError(str(error)) from error
+        except InsufficientPrivilege as error:
+            raise ConfigurationError(complaint(error)) from error
+        except psycopg2.Error as error:
+            if not is_away(error):
+                raise
+            self._log.warning("waiting for the database", error=str(error).strip())
+            return False
+        self._process.settler.start()
+        self.heartbeat.start()
+        self.notifier.start()
+        self._process.is_booted = True
+        self._log.info("ready", revision=self._process.runtime.revision, queues=list(self._process.queues))
+        return True
+
+    def _check(self, conn: Connection) -> None:
+        installation.verify(conn)
+        migrate.verify(conn, self._process.runtime.file.migrations)
+        installation.claim(conn)
+        state = boot.sync(conn, self._process.runtime.file)
+        self._process.runtime.file_revision = state.file_revision
+        self._process.put_in_force(state.config, state.revision)
+        if not state.is_file:
+            self._log.warning(
+                "this process's jobs.yaml is an older revision and changes nothing; running by the one in force",
+                file_revision=state.file_revision,
+                revision=state.revision,
+            )
+
+    def before_worker_shutdown(self, _broker: object, worker: Any) -> None:
+        """Claim no more; what was claimed and not started is handed back when dramatiq's threads have ended."""
+        self._process.stopping = True
+        self._stop.begin(worker)
+
+    def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
+        """Write the last outcomes, hand back what still runs past the time allowed, and leave."""
+        self._boot.end()
+        threads: list[Closing] = [self.heartbeat, self.notifier] if self._process.is_booted else []
+        self._stop.end(threads, is_command=self._is_command)
