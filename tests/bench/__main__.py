@@ -46,6 +46,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     burdened.LARGE: burdened.large_table,
     burdened.BLOCKED: burdened.blocked,
     sending.ONE: sending.one_by_one,
+    sending.AT_ONCE: sending.at_once,
     sending.MANY: sending.many,
     waiting.LATENCY: waiting.latency,
     waiting.IDLE: waiting.idle,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.bench import drain, ours, page
+from tests.bench import drain, ours, page, threads
 from tests.bench.__main__ import MEASURES, main
 from tests.bench.measures.fairness import free, overlap
 from tests.bench.processes import ROOT
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 def test_a_rate_leaves_out_the_slow_start_and_the_slow_end() -> None:
     steady = [float(n) for n in range(1, 101)]
     assert drain.rate([-500.0, *steady, 900.0]) == pytest.approx(1.0)
+
+
+def test_each_thread_calls_until_the_time_is_over() -> None:
+    calls: list[int] = []
+    per_second = threads.rate(lambda _: calls.append(get_ident()), 3, 0.02)
+    assert len(set(calls)) == 3
+    assert per_second == pytest.approx((len(calls) - 3) / 0.02, rel=0.5)
 
 
 def test_a_wait_counts_only_while_another_worker_has_a_free_thread() -> None:
