@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -77,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="another PostgreSQL, with its own defaults; several, embedded among them, are compared in turns, by default in: "
         f"{', '.join(COMPARED)}",
     )
+    parser.add_argument("--turns", type=int, default=2, help="of each server that is compared; default: %(default)s")
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write the figures; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
@@ -98,7 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
             at = time.monotonic() - began
             print(f"{name} … ({at:.0f} s, {_conditions(conditions[name])})", file=sys.stderr, flush=True)
             taken: dict[str, list[list[Row]]] = {one.about: [] for one in servers}
-            for bench in [*benches, *reversed(benches)] if len(benches) > 1 else benches:
+            order = [benches, benches[::-1]] * chosen.turns
+            for bench in itertools.chain(*order[: chosen.turns]) if alone else benches:
                 try:
                     taken[bench.server.about].append(MEASURES[name](bench))
                 except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
