@@ -102,7 +102,7 @@ def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
     which = next((f"{one.details['server']}; " for one in outcomes if "server" in one.details), "")
     return (
         f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
-        f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}."
+        f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}, load {os.getloadavg()[0]:.1f} at the end."
     )
 
 

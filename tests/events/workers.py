@@ -23,7 +23,8 @@ STORIES = 24  # of each worker
 _WARM = (
     2  # that each analyses before the clock starts: what is imported and opened at the first is no part of the others
 )
-NEEDED = (STORIES + _WARM) * (WORKERS + 1)
+_HALF = STORIES // 2 + _WARM
+NEEDED = (STORIES + _WARM) * WORKERS + 2 * _HALF
 _LATENCY = 0.3
 
 
@@ -36,18 +37,20 @@ class SlowModel(ModelServer):
 
 
 def speedup(url: str, world: World, places: range) -> float:
-    """Stories a second of four workers, divided by that of one, of ``NEEDED`` stories. Whoever is free takes the next one."""
+    """Stories a second of four workers, divided by that of one before and after, of ``NEEDED`` stories. Whoever is free takes the next."""
     model = SlowModel()
     ids = [world.ids[place] for place in places]
-    mine = STORIES + _WARM
     try:
-        alone = _rate(url, model.url, ids[:mine], 1)
-        return _rate(url, model.url, ids[mine : mine * (WORKERS + 1)], WORKERS) / alone
+        before = _seconds(url, model.url, ids[:_HALF], 1)
+        together = _seconds(url, model.url, ids[_HALF:-_HALF], WORKERS)
+        after = _seconds(url, model.url, ids[-_HALF:], 1)
+        return (WORKERS * STORIES / together) / (STORIES / (before + after))
     finally:
         model.close()
 
 
-def _rate(url: str, model: str, stories: list[UUID], count: int) -> float:
+def _seconds(url: str, model: str, stories: list[UUID], count: int) -> float:
+    """How long so many workers took for all of them but the first ``_WARM`` of each."""
     spawn = multiprocessing.get_context("spawn")
     barrier, taken = spawn.Barrier(count + 1), spawn.Value("i", 0)
     workers = [spawn.Process(target=_work, args=(url, model, stories, taken, barrier)) for _ in range(count)]
@@ -59,7 +62,7 @@ def _rate(url: str, model: str, stories: list[UUID], count: int) -> float:
         worker.join()
         if worker.exitcode:
             raise RuntimeError(f"expected a worker that ends, got exit status {worker.exitcode}")
-    return (len(stories) - count * _WARM) / (time.perf_counter() - begin)
+    return time.perf_counter() - begin
 
 
 def _work(url: str, model: str, stories: list[UUID], taken: Synchronized[int], barrier: Barrier) -> None:
