@@ -231,6 +231,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def endure(session: nox.Session) -> None:
+    """A steady 500 jobs a second, by the minute: nox -s endure [-- [--minutes N] [--server PATH] [--page FILE] …]."""
+    install(session, "--editable", ".", "psutil")
+    run_servers(session, "tests.endure")
+
+
+@nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--server PATH] [SCENARIO …]]."""
     install(session, "--editable", ".", *DEV)

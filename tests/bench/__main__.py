@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -46,6 +47,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     burdened.LARGE: burdened.large_table,
     burdened.BLOCKED: burdened.blocked,
     sending.ONE: sending.one_by_one,
+    sending.AT_ONCE: sending.at_once,
     sending.MANY: sending.many,
     waiting.LATENCY: waiting.latency,
     waiting.IDLE: waiting.idle,
@@ -57,6 +59,8 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     looks.METRICS: looks.metrics,
     looks.TOP: looks.top,
 }
+#: What a server must be as good at as the embedded one.
+COMPARED = (unlimited.MEASURE, limited.MEASURE, limited.ALL_TASKS, waiting.LATENCY, looks.METRICS, looks.TOP)
 _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 _PACKAGES = ("dramatiq", "dramatiq-pg", "procrastinate", "pgqueuer", "oban", "awa-pg")
 
@@ -71,8 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         action="append",
         type=server.binaries,
         metavar="PATH-OF-BIN",
-        help="another PostgreSQL, with its own defaults; several, embedded among them, are compared measure by measure",
+        help="another PostgreSQL, with its own defaults; several, embedded among them, are compared in turns, by default in: "
+        f"{', '.join(COMPARED)}",
     )
+    parser.add_argument("--turns", type=int, default=2, help="of each server that is compared; default: %(default)s")
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write the figures; by default {_JSON}")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of figures to replace")
     chosen = parser.parse_args(arguments)
@@ -86,20 +92,25 @@ def main(arguments: list[str] | None = None) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zeke-bench-run-")))
         servers = [stack.enter_context(server.start(one)) for one in chosen.server or [None]]
-        benches = [Bench(one, folder / str(number), chosen.quick) for number, one in enumerate(servers)]
+        alone = len(servers) > 1
+        benches = [Bench(one, folder / str(number), chosen.quick, alone) for number, one in enumerate(servers)]
         found: dict[str, list[Row]] = {one.about: [] for one in servers}
-        for name in chosen.measure or MEASURES:
+        for name in chosen.measure or (COMPARED if len(servers) > 1 else MEASURES):
             conditions[name] = {"load": os.getloadavg()[0], "flush_ms": servers[0].flush()}
             at = time.monotonic() - began
             print(f"{name} … ({at:.0f} s, {_conditions(conditions[name])})", file=sys.stderr, flush=True)
-            for bench in benches:
+            taken: dict[str, list[list[Row]]] = {one.about: [] for one in servers}
+            order = [benches, benches[::-1]] * chosen.turns
+            for bench in itertools.chain(*order[: chosen.turns]) if alone else benches:
                 try:
-                    found[bench.server.about] += MEASURES[name](bench)
+                    taken[bench.server.about].append(MEASURES[name](bench))
                 except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
                     traceback.print_exc()
                     note = f"{type(error).__name__}: {str(error)[:300]}"
-                    found[bench.server.about].append(Row(name, "it failed", None, note=note, reached=False))
+                    taken[bench.server.about].append([Row(name, "it failed", None, note=note, reached=False)])
                     failed = True
+            for which, turns in taken.items():
+                found[which] += result.together(turns)
             # After each, so that a run that is cut off leaves what it found.
             about = f"{_machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
             _write(chosen.json, found, conditions, quick=chosen.quick)

@@ -48,6 +48,7 @@ class Bench:
     server: Server
     folder: Path
     quick: bool
+    alone: bool = False  # without the peers
     _names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import statistics
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -40,6 +41,21 @@ class Row:
     reached: bool | None = None
     note: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def together(turns: list[list[Row]]) -> list[Row]:
+    """The rows of several turns of a measure as one's: each figure is the median of the turns'."""
+    rows: dict[str, list[Row]] = {}
+    for turn in turns:
+        for row in turn:
+            rows.setdefault(row.what, []).append(row)
+    return [_middle(same[0], same) for same in rows.values()]
+
+
+def _middle(first: Row, same: list[Row]) -> Row:
+    values = [row.value for row in same if row.value is not None]
+    rounds = tuple(figure for row in same for figure in row.rounds)
+    return replace(first, value=statistics.median(values) if values else None, rounds=rounds)
 
 
 def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:

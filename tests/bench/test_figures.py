@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from tests.bench import drain, ours, page
+from tests.bench import drain, ours, page, result, threads
 from tests.bench.__main__ import MEASURES, main
 from tests.bench.measures.fairness import free, overlap
 from tests.bench.processes import ROOT
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 def test_a_rate_leaves_out_the_slow_start_and_the_slow_end() -> None:
     steady = [float(n) for n in range(1, 101)]
     assert drain.rate([-500.0, *steady, 900.0]) == pytest.approx(1.0)
+
+
+def test_each_thread_calls_until_the_time_is_over() -> None:
+    calls: list[int] = []
+    per_second = threads.rate(lambda _: calls.append(get_ident()), 3, 0.02)
+    assert len(set(calls)) == 3
+    assert per_second == pytest.approx((len(calls) - 3) / 0.02, rel=0.5)
 
 
 def test_a_wait_counts_only_while_another_worker_has_a_free_thread() -> None:
@@ -65,15 +73,27 @@ def test_a_page_gets_the_new_figures_and_keeps_its_words(tmp_path: Path) -> None
 def test_two_servers_stand_side_by_side_and_more_than_one_is_faster(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(f"{page.BEGIN}\nkept\n{page.END}\n{page.BEGIN_SERVERS}\nold\n{page.END_SERVERS}\n")
+    page.write(path, {"A": [Row("top", "look", 1.0, "s")], "B": [Row("top", "look", 1.0, "s")]}, "Earlier")
+    page.write(path, {"A": [Row("send", "ours", 1.0)], "B": [Row("send", "ours", 1.0)]}, "Before that")
     mine = [Row("send", "ours", 1000.0), Row("latency", "p50", 2.0, "ms"), Row("send", "only here", 1.0)]
     theirs = [Row("send", "ours", 800.0), Row("latency", "p50", 4.0, "ms")]
     page.write(path, {"A": mine, "B": theirs}, "Heading")
     text = path.read_text()
-    assert "| what | A | B | ratio |\n" in text
+    assert "| what | A | B | ratio, ≥ 0.8 |\n" in text
+    assert "| `top`: look | 1 s | 1 s | 1.00 |\n" in text
+    assert "`top`: Earlier\n" in text
+    assert "`send`, `latency`: Heading\n" in text
+    assert text.count("`send`: ours") == 1
     assert "| `send`: ours | 1,000 jobs/s | 800 jobs/s | 0.80 |\n" in text
-    assert "| `latency`: p50 | 2 ms | 4 ms | 0.50 |\n" in text
+    assert "| `latency`: p50 | 2 ms | 4 ms | 0.50, **missed** |\n" in text
     assert "kept" in text
     assert "old" not in text
+
+
+def test_turns_are_one_row_with_the_median_of_each_figure() -> None:
+    turns = [[Row("top", "look", value, "ms", rounds=(value,)), Row("top", "other", 1.0)] for value in (3.0, 5.0)]
+    look, other = result.together(turns)
+    assert (look.value, look.rounds, other.value) == (4.0, (3.0, 5.0), 1.0)
 
 
 def test_a_server_is_named_by_the_folder_of_its_programs(capsys: pytest.CaptureFixture[str]) -> None:

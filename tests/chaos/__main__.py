@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--server", type=server.binaries, metavar="PATH-OF-BIN", help="another PostgreSQL, with its own defaults"
     )
     parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write what was found; by default {_JSON}")
-    parser.add_argument("--page", type=Path, help="a page of the documentation whose table to replace")
+    parser.add_argument("--page", type=Path, help="a page of the documentation whose rows to replace")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.scenario) - SCENARIOS.keys():
         parser.error(f"expected scenarios among {', '.join(SCENARIOS)}, got {', '.join(sorted(unknown))}")
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about = _about(outcomes, time.monotonic() - began, quick=chosen.quick)
         chosen.json.write_text(json.dumps({"about": about, "scenarios": outcome.as_json(outcomes)}, indent=1) + "\n")
         if chosen.page:
-            page.put_between(chosen.page, BEGIN, END, f"{about}\n\n{outcome.markdown(outcomes)}")
+            text = chosen.page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+            page.put_between(chosen.page, BEGIN, END, outcome.merged(text, outcomes, about, list(SCENARIOS)))
     outcome.show(outcomes, about)
     print(f"figures: {chosen.json}", file=sys.stderr)
     return 0 if all(one.held for one in outcomes) else 1
@@ -101,7 +102,7 @@ def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
     which = next((f"{one.details['server']}; " for one in outcomes if "server" in one.details), "")
     return (
         f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
-        f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}."
+        f"{platform.release().split('-')[0]}; {seconds:.0f} s{', quick' if quick else ''}, load {os.getloadavg()[0]:.1f} at the end."
     )
 
 

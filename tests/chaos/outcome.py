@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,36 @@ def show(outcomes: Iterable[Outcome], title: str) -> None:
     Console(width=None if Console().is_terminal else 220).print(table)
 
 
-def markdown(outcomes: Iterable[Outcome]) -> str:
-    """The same for a page, narrow enough for it: what had to hold follows below the table."""
-    lines = [
-        "| scenario | jobs/s before → during → after | recovery | sent = completed + stated | lost, twice | |",
-        "|---|---|---:|---|---|---|",
-    ]
-    words = []
+def _named(line: str) -> set[str]:
+    return set(re.findall(r"`([\w-]+)`", line.partition(": ")[0]))
+
+
+_HEAD = (
+    "| scenario | jobs/s before → during → after | recovery | sent = completed + stated | lost, twice | |",
+    "|---|---|---:|---|---|---|",
+)
+
+
+def merged(text: str, outcomes: Sequence[Outcome], about: str, order: Sequence[str]) -> str:
+    """The same for a page, narrow enough for it: what had to hold follows below the table. Other scenarios' rows in ``text`` stay."""
+    names = [outcome.scenario for outcome in outcomes]
+    rows, words, heading = {}, {}, []
+    for line in text.splitlines():
+        if found := re.match(r"\| `([\w-]+)` \|", line):
+            rows[found[1]] = line
+        elif found := re.match(r"- `([\w-]+)`: ", line):
+            words[found[1]] = line
+        elif line.strip() and line not in _HEAD:
+            heading.append(line)
+    if set(rows) <= set(names):
+        heading = [about]
+    else:
+        heading = [line for line in heading if not (line.startswith("`") and _named(line) <= set(names))]
+        heading.append(f"{', '.join(f'`{name}`' for name in names)}: {about}")
     for outcome in outcomes:
         name, broke, rates, recovery, account, lost, twice, verdict, held = cells(outcome)
-        lines.append(f"| `{name}` | {rates} | {recovery} | {account} | {lost}, {twice} | {verdict} |")
-        words.append(f"- `{name}`: {broke}. What had to hold: {held}.")
-    return "\n".join([*lines, "", *(" ".join(line.split()) for line in words)])
+        rows[name] = f"| `{name}` | {rates} | {recovery} | {account} | {lost}, {twice} | {verdict} |"
+        words[name] = " ".join(f"- `{name}`: {broke}. What had to hold: {held}.".split())
+    shown = [name for name in order if name in rows]
+    heading = [f"\n{line}" if line.startswith("`") else line for line in heading]
+    return "\n".join([*heading, "", *_HEAD, *(rows[name] for name in shown), "", *(words[name] for name in shown)])

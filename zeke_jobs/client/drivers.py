@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 #: Unknown schema, table or function.
 _NOT_MIGRATED = {"3F000", "42P01", "42883"}
-#: Connections of one process's sends and questions; who comes later waits a moment.
-_POOL_SIZE = 4
+#: Connections of one process's sends and questions, opened when so many threads need one at a time; the next waits a moment.
+_POOL_SIZE = 8
 
 T = TypeVar("T")
 

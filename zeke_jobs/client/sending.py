@@ -93,7 +93,7 @@ def send(
             "payload": known.accept(payload),
             "options": encode({**said, "id": str(job_id)}),
         }
-        outcome, found, status = run(SQL.text("send/one"), params)[0]
+        outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
         if outcome in _NOT_TODAY:
             return None
         return _sent(known, outcome, found, status, own=None if id is not None else job_id)
@@ -160,7 +160,13 @@ def send_many(
         return with_task(task, attempt, connection)
 
 
-def _sent(known: KnownTask, outcome: str, found: str | None, status: str, *, own: UUID | None) -> Sent:
+def answer(sent: str) -> tuple[str, str, str]:
+    """What the statement ``send/one`` says became of a send: outcome, the job's id, its status. Empty where there is no job."""
+    outcome, found, status = sent[1:-1].split(",")
+    return outcome, found, status
+
+
+def _sent(known: KnownTask, outcome: str, found: str, status: str, *, own: UUID | None) -> Sent:
     if outcome == "full":
         raise QueueFull(
             f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it drains); "

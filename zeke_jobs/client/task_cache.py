@@ -37,6 +37,8 @@ class KnownTask:
             InvalidPayload: it does not fit; every fault is listed.
         """
         text = self._encode({} if payload is None else payload)
+        if self.payload.fits(payload):
+            return text
         data = json.loads(text)
         if not isinstance(data, dict):
             message = f"expected an object of fields, got {type(payload).__name__}"

@@ -57,6 +57,10 @@ class PayloadSchema:
         faults.extend(self._violations(renamed))
         return renamed, faults
 
+    def fits(self, payload: object) -> bool:
+        """A quick yes for a payload that fits as it is, keys and all; where this is unsure, ``check`` decides."""
+        return self._fits is not None and bool(self._fits(payload))
+
     def field(self, name: str) -> str | None:
         """The field that a name in either spelling means, or None."""
         if self.schema is None:
@@ -87,7 +91,7 @@ class PayloadSchema:
         return validator(self.schema or {})
 
     def _violations(self, payload: dict[str, Any]) -> Iterator[Fault]:
-        if (self._fits is not None and self._fits(payload)) or self._validator.is_valid(payload):
+        if self.fits(payload) or self._validator.is_valid(payload):
             return
         from zeke_jobs.payload.faults import faults
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 
+from zeke_jobs.client.sending import answer
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.payload.json_text import encode
@@ -120,7 +121,8 @@ def send(
         options=encode({name: value for name, value in options.items() if value}),
     )
     assert row is not None
-    return row
+    outcome, job, _ = answer(row["sent"])
+    return {"outcome": outcome, "job_id": job or None}
 
 
 def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetime | None = None) -> Tick:

@@ -22,7 +22,7 @@ BATCHES = (10, 100, 500)  # jobs that pgqueuer takes at once
 def peers(bench: Bench) -> dict[str, Any]:
     """The modules of the peers that are installed, by name."""
     found = {}
-    for name in PEERS:
+    for name in () if bench.alone else PEERS:
         try:
             found[name] = importlib.import_module(f"tests.bench.peers.{name}")
         except ModuleNotFoundError as error:
@@ -40,7 +40,8 @@ def measure(bench: Bench) -> list[Row]:
         else:
             system = module.System(bench.database(name))
             drains[system.name] = _drains(bench, system)
-    drains[ours.NAME] += _ours(bench)
+    if not bench.alone:
+        drains[ours.NAME] += _ours(bench)
     rates = {name: [d.rate for d in all_] for name, all_ in drains.items()}
     mine = rates[ours.NAME]
     fastest = max(

@@ -12,7 +12,7 @@ import dramatiq_pg
 import psycopg2
 from dramatiq_pg.schema import generate_init_sql
 
-from tests.bench import server
+from tests.bench import server, threads
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -95,6 +95,13 @@ class System:
         took = time.perf_counter() - begin
         actor.broker.close()
         return count / took
+
+    def send_rate_at_once(self, seconds: float, at_once: int) -> float:
+        """Sends a second of so many threads."""
+        actor = declare(self.url)
+        found = threads.rate(actor.send, at_once, seconds)
+        actor.broker.close()
+        return found
 
     def send_many_rate(self, seconds: float, batch: int) -> float | None:
         """It has no way to send many."""

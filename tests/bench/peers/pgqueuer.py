@@ -36,6 +36,27 @@ async def _install(url: str) -> None:
     await connection.close()
 
 
+async def _send_at_once(url: str, seconds: float, at_once: int) -> float:
+    connections = [await asyncpg.connect(url) for _ in range(at_once)]
+    counts = [0] * at_once
+
+    async def work(which: int) -> None:
+        queries = Queries(AsyncpgDriver(connections[which]))
+        while time.perf_counter() < end:
+            await queries.enqueue("no_op", b'{"n": %d}' % counts[which])
+            counts[which] += 1
+
+    for connection in connections:
+        await Queries(AsyncpgDriver(connection)).enqueue("no_op", b"{}")
+    begin = time.perf_counter()
+    end = begin + seconds
+    await asyncio.gather(*map(work, range(at_once)))
+    took = time.perf_counter() - begin
+    for connection in connections:
+        await connection.close()
+    return sum(counts) / took
+
+
 async def _send(url: str, seconds: float, batch: int) -> float:
     connection = await asyncpg.connect(url)
     queries = Queries(AsyncpgDriver(connection))
@@ -98,6 +119,10 @@ class System:
     def send_rate(self, seconds: float) -> float:
         """Sends a second, one by one."""
         return asyncio.run(_send(self.url, seconds, 1))
+
+    def send_rate_at_once(self, seconds: float, at_once: int) -> float:
+        """Sends a second over so many connections of one program."""
+        return asyncio.run(_send_at_once(self.url, seconds, at_once))
 
     def send_many_rate(self, seconds: float, batch: int) -> float | None:
         """Jobs a second, in batches."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.world import World, opened
+from tests.conftest import server_binaries
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
 
@@ -46,7 +47,8 @@ class Pair(World):
             "fast",
         ]
         subprocess.run([self._binaries() / "pg_basebackup", *copy], check=True, capture_output=True, cwd="/", **user)
-        self.second = embedded.ensure(self.standby, bin_dir=self._binaries(), settings=self.settings)
+        # Started as the first one: a standby that allows fewer connections than its primary does not start.
+        self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
         with closing(connect(first)) as conn, conn.cursor() as cursor:
             cursor.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             cursor.execute("SELECT pg_reload_conf()")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
 _LONGEST = 4.5  # seconds from a start to the last SIGTERM; a boot takes some two
-_WITHIN = 12.0  # seconds from SIGTERM to the end
+_WITHIN = 12.0  # seconds from SIGTERM to the end; where a boot takes long, because others use the machine, as long as three boots
 #: In good order, or by the signal itself before anybody could hear it.
 _GOOD = (0, -signal.SIGTERM)
 _JOINED = "SELECT count(*) FROM zeke_jobs.worker"
@@ -29,7 +29,11 @@ def stop_at_boot(*, quick: bool) -> Outcome:
     step = 1.5 if quick else 0.5
     steps = int(_LONGEST / step) + 1
     with world("stop-at-boot", quick=quick) as here, Proxy(here.url) as silent:
+        began = time.monotonic()
         here.worker("one")
+        here.until(lambda: here.look(_JOINED) == 1, 60, "a worker")
+        boot = time.monotonic() - began
+        within = max(_WITHIN, 3 * boot)
         here.worker("two")
         here.flow()
         here.measure("before")
@@ -41,7 +45,7 @@ def stop_at_boot(*, quick: bool) -> Outcome:
             ):
                 # The moments of one way lie between those of another.
                 for delay in (step * (n + number / 3) for n in range(steps)):
-                    for name, took, status in _stop_after(here, delay, url):
+                    for name, took, status in _stop_after(here, delay, url, 2 * within):
                         slowest = max(slowest, took)
                         if status not in _GOOD:
                             wrong.append(f"{name} after {delay:.1f} s, database {way}: status {status}")
@@ -53,7 +57,7 @@ def stop_at_boot(*, quick: bool) -> Outcome:
             f"every command ends in good order, {2 * 3 * steps} of them{': NOT ' * bool(wrong)}{'; '.join(wrong[:3])}",
             not wrong,
         )
-        here.promise(f"within {_WITHIN:g} s ({slowest:.1f} s)", slowest <= _WITHIN)
+        here.promise(f"within {within:.0f} s ({slowest:.1f} s; a boot takes {boot:.1f} s here)", slowest <= within)
         here.promise("nothing is left of them, neither a process nor a row of the fleet", gone and not _left(here))
         return here.outcome(
             f"SIGTERM 0 to {_LONGEST:g} s after the start of a worker and a scheduler command, while the database "
@@ -63,8 +67,8 @@ def stop_at_boot(*, quick: bool) -> Outcome:
         )
 
 
-def _stop_after(here: World, delay: float, url: str) -> list[tuple[str, float, int]]:
-    """Start a worker and a scheduler command, and stop both: their names, how long that took, and their statuses."""
+def _stop_after(here: World, delay: float, url: str, patience: float) -> list[tuple[str, float, int]]:
+    """Start a worker and a scheduler command, and stop both, by force after ``patience``: their names, how long it took, their statuses."""
     started: dict[str, Command] = {
         "workers": here.fleet.run("dramatiq", "zeke_jobs.actors", "-p", "2", "-t", "4", DATABASE_URL=url),
         "scheduler": here.fleet.run("periodiq", "zeke_jobs.actors", DATABASE_URL=url),
@@ -74,7 +78,7 @@ def _stop_after(here: World, delay: float, url: str) -> list[tuple[str, float, i
     for command in started.values():
         command.process.send_signal(signal.SIGTERM)
     ended: dict[str, float] = {}
-    while len(ended) < len(started) and time.monotonic() - began < 2 * _WITHIN:
+    while len(ended) < len(started) and time.monotonic() - began < patience:
         time.sleep(0.02)
         for name, command in started.items():
             if name not in ended and command.process.poll() is not None:
@@ -82,7 +86,7 @@ def _stop_after(here: World, delay: float, url: str) -> list[tuple[str, float, i
     for name, command in started.items():
         if name not in ended:
             command.kill()
-    return [(name, ended.get(name, 2 * _WITHIN), started[name].process.returncode) for name in started]
+    return [(name, ended.get(name, patience), started[name].process.returncode) for name in started]
 
 
 def _left(here: World) -> list[int]:

@@ -1,0 +1,35 @@
+"""Calls by several threads of one program, one after another in each."""
+
+from __future__ import annotations
+
+import time
+from threading import Barrier, Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PATIENCE = 120.0  # seconds, should a thread have failed
+
+
+def rate(call: Callable[[int], object], threads: int, seconds: float) -> float:
+    """Calls a second, of all threads together. Each makes its first before the clock starts, with what that has to set up."""
+    counts = [0] * threads
+    ready, over = (Barrier(threads + 1, timeout=_PATIENCE) for _ in range(2))
+    end = 0.0
+
+    def work(which: int) -> None:
+        call(0)
+        ready.wait()
+        while time.perf_counter() < end or not end:
+            call(counts[which])
+            counts[which] += 1
+        over.wait()
+
+    for which in range(threads):
+        Thread(target=work, args=(which,), daemon=True).start()
+    ready.wait()
+    begin = time.perf_counter()
+    end = begin + seconds
+    over.wait()
+    return sum(counts) / (time.perf_counter() - begin)
