@@ -17,7 +17,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from zeke_jobs.config.diagnostics import Report, Span
+from zeke_jobs.config.diagnostics import Report, Span, split_lines
 from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
@@ -41,11 +41,15 @@ class _StopError(Exception):
     """The rest of the text cannot be read; the report says why."""
 
 
-def parse(text: str, report: Report) -> Document:
-    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
+def parse(text: str, name: str) -> Document:
+    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run.
+
+    ``name`` is the name of the text in diagnostics.
+    """
+    report = Report(name, split_lines(text))
     if len(text) > LONGEST_TEXT:
         report.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
-        return Document(is_whole=False)
+        return Document(report, is_whole=False)
     for _ in range(_MOST_MENDS):
         builder = _Builder(report)
         try:
@@ -59,7 +63,7 @@ def parse(text: str, report: Report) -> Document:
             text = mended  # only the value of that one line changed: all other places stay true
         except _StopError:
             break
-    return Document(is_whole=False)
+    return Document(report, is_whole=False)
 
 
 class _Builder:
@@ -78,7 +82,7 @@ class _Builder:
                 )
                 raise _StopError
             value, place = self._node(next(events), events, 0)
-            found = Document(value, place)
+            found = Document(self._report, value, place)
         if found is None or found.value is None:
             self._report.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
             raise _StopError

@@ -12,13 +12,12 @@ from zeke_jobs.config.wording import expected, message, unknown_key
 from zeke_jobs.core.quoting import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel, ValidationError
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-    from zeke_jobs.config.diagnostics import Report, Span
     from zeke_jobs.config.places import Document, Path
     from zeke_jobs.config.substitution import Secret
 
@@ -28,19 +27,17 @@ class Subject:
     """What was validated: a model, the path of its mapping in the file, and how people call that mapping.
 
     Attributes:
-        names: How people call the mappings of certain models within it.
         secrets: Values in it that must not be shown; their paths start at the mapping.
     """
 
     model: type[BaseModel]
     base: Path
     name: str
-    names: Mapping[type[BaseModel], str]
     secrets: Sequence[Secret] = ()
 
     def name_of(self, model: type[BaseModel] | None) -> str:
         """How to call the mapping that is read by ``model``."""
-        return self.names.get(model, self.name) if model else self.name
+        return getattr(model, "called", self.name)
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,17 @@ class _Located:
     in_union: bool
 
 
-def note(error: ValidationError, subject: Subject, document: Document, report: Report) -> None:
-    """Add a fault to the report for each error, at its place or the nearest one around it."""
+def note(error: ValidationError, subject: Subject, document: Document) -> None:
+    """Report a fault for each error, at its place or the nearest one around it."""
     located = [_locate(one, subject.base, document) for one in error.errors(include_url=False)]
     for one in _without_lesser_members(located):
-        span = _span(one, document)
         text, help_ = _say(one, [other for other in located if _same_choice(one, other)], subject)
-        report.add(span, text, help_, missing=str(one.error["loc"][-1]) if _is_missing(one) else "")
+        if _is_missing(one):
+            document.refuse_key(one.path, text, help_, missing=str(one.error["loc"][-1]))
+        elif one.error["type"] == "extra_forbidden" or one.error["loc"][-1:] == ("[key]",):
+            document.refuse_key(one.path, text, help_)
+        else:
+            document.refuse(one.path, text, help_)
 
 
 def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:
@@ -73,11 +74,6 @@ def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:
 
 def _spellings(step: str | int) -> tuple[str | int, ...]:
     return (step, to_snake(step), to_camel(step)) if isinstance(step, str) else (step,)
-
-
-def _span(one: _Located, document: Document) -> Span:
-    by_key = one.error["type"] == "extra_forbidden" or one.error["loc"][-1:] == ("[key]",)
-    return document.key(one.path) if by_key or _is_missing(one) else document.head(one.path)
 
 
 def _is_missing(one: _Located) -> bool:

@@ -113,7 +113,7 @@ def _help(kind: str, error: ErrorDetails) -> str:
         return f'write "{describe(value)}" if it is text'
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"write {value:.0f}, in digits alone"
-    return "write [] for none" if kind == "list_type" and value is None else ""
+    return "write [] for none" if kind in {"list_type", "tuple_type"} and value is None else ""
 
 
 def _help_with_text(kind: str, value: str, error: ErrorDetails) -> str:
@@ -123,7 +123,7 @@ def _help_with_text(kind: str, value: str, error: ErrorDetails) -> str:
     looks_like = {"int_type": r"-?\d+", "float_type": r"-?\d+(\.\d+)?", "bool_type": "true|false"}.get(kind)
     if looks_like and re.fullmatch(looks_like, value):
         return f"write {value}, without quotes"
-    return f"write [{value}]" if kind == "list_type" else ""
+    return f"write [{value}]" if kind in {"list_type", "tuple_type"} else ""
 
 
 def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:

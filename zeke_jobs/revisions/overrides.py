@@ -7,7 +7,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import check, load_text
-from zeke_jobs.config.diagnostics import Report, split_lines
 from zeke_jobs.config.document import parse
 from zeke_jobs.core.quoting import suggest
 from zeke_jobs.errors import ConfigurationError
@@ -177,10 +176,8 @@ def read_value(text: str) -> Any:
     """
     if text.startswith(("*", "@")):
         return text
-    line = f"value: {text}\n"
-    report = Report("value", split_lines(line))
-    document = parse(line, report)
-    if found := report.diagnostics():
+    document = parse(f"value: {text}\n", "value")
+    if found := document.report.diagnostics():
         raise ConfigurationError("\n".join(_words(one) for one in found))
     value = document.value["value"]
     if value is None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import load_text
-from zeke_jobs.config.diagnostics import Report, split_lines
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
 from zeke_jobs.errors import ConfigurationError
@@ -164,8 +163,7 @@ def _refuse_contradictions(orders: Orders, file: Config) -> None:
 
 def _stanza(latest: Revision, task: str) -> dict[str, Any]:
     """A task as the revision in force has it, without its schedule."""
-    document = parse(latest.source, Report("revision", split_lines(latest.source)))
-    value = edited(document.value, [one.edit for one in latest.overrides])
+    value = edited(parse(latest.source, "revision").value, [one.edit for one in latest.overrides])
     stanza: dict[str, Any] = value["tasks"][task]
     return {key: inner for key, inner in stanza.items() if key != "cron"}
 

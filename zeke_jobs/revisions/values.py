@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from zeke_jobs.config.models import Rate
+from zeke_jobs.config.entries import Rate
 from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:

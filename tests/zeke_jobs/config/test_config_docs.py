@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.config import check
+from zeke_jobs.config import check, models
 from zeke_jobs.config.fields import accepted_keys
+from zeke_jobs.config.json_schema import json_schema
 from zeke_jobs.config.models import Keep, Retry, Schedule, Task
-from zeke_jobs.config.reading import NAMES
 from zeke_jobs.core.durations import format_duration
+
+if TYPE_CHECKING:
+    from zeke_jobs.config.keys import Keys
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -27,6 +31,7 @@ ROWS = {
         )
     )
 }
+MODELS = [models.File, *(getattr(models, name) for name in json_schema()["$defs"])]
 SECTIONS = {
     "the file": ["The file"],
     "a task": ["tasks", "defaults"],
@@ -35,9 +40,9 @@ SECTIONS = {
 }
 
 
-@pytest.mark.parametrize("model", NAMES, ids=lambda model: model.__name__)
-def test_every_key_has_its_row(model: type) -> None:
-    sections = SECTIONS.get(NAMES[model], [NAMES[model]])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_key_has_its_row(model: type[Keys]) -> None:
+    sections = SECTIONS.get(model.called, [model.called])
     missing = [key for key in accepted_keys(model) if not any((section, key) in ROWS for section in sections)]
     assert missing == []
 
