@@ -6,7 +6,7 @@ The JSON Schema, the reference page, the checks, a task's row and the commands `
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +28,9 @@ from zeke_jobs.config.entries import (
 )
 from zeke_jobs.config.keys import SHOWN, Keys, key, no_default
 from zeke_jobs.core.durations import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
@@ -144,6 +147,17 @@ class Task(TaskKeys):
     """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     id: str
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Its keys as the catalogue keeps them, in JSON; without its settings, which only its handler reads."""
+        return self.model_dump(mode="json", exclude={"settings"})
+
+    @classmethod
+    def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None where a task has none."""
+        names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
+        return {name: definition.get(name) for name in names}
 
 
 class LimitKeys(Keys):

@@ -113,10 +113,10 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
     renamed = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
     found = [*renamed]
     for old, new in new_names.items():
-        found += _within("task", new, values.task(old_tasks[old]), values.task(after.tasks[new]), {"aliases"})
+        found += _within("task", new, values.flat(old_tasks[old]), values.flat(after.tasks[new]), {"aliases"})
     skip = set(new_names) | set(new_names.values())
-    found += _all("task", _without(old_tasks, skip), _without(after.tasks, skip), values.task)
-    found += _all("limit", before.limits if before else {}, after.limits, values.limit)
+    found += _all("task", _without(old_tasks, skip), _without(after.tasks, skip), values.flat)
+    found += _all("limit", before.limits if before else {}, after.limits, values.flat)
     found += _all("service", before.services if before else {}, after.services, values.service)
     found += _within("file", "", values.top(before) if before else {}, values.top(after))
     return tuple(found)
@@ -132,11 +132,6 @@ def successors(before: Config | None, after: Config) -> dict[str, str]:
     """Old ids of tasks that became aliases, with the id of the task that gets their jobs, be it new or not."""
     known = before.tasks if before else {}
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in known}
-
-
-def removed(before: Config | None, after: Config) -> list[str]:
-    """Ids of tasks that no task runs any more, not even under another name."""
-    return [name for name in (before.tasks if before else {}) if after.task(name) is None]
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:

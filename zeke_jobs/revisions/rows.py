@@ -80,24 +80,18 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
-    handler = handlers.resolve(task)
+    handler, definition = handlers.resolve(task), task.definition
     passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
     return {
-        "id": task.id,
-        "aliases": list(task.aliases),
-        "queue": task.queue,
-        "description": task.description,
-        "definition": task.model_dump(mode="json", exclude={"settings"}),
+        **definition,  # a key becomes a column where zeke_jobs.write_tasks names it
+        "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
-        "priority": task.priority,
         "per_key": task.concurrency.per_key,
         "gates": sorted(passed),
         "retry_limit": task.retry.limit,
-        "max_queued": task.max_queued,
         "unique_fields": _unique_fields(task, handler),
         "unique_while": task.unique.while_ if task.unique else None,
         "unique_period": _seconds(task.unique.period if task.unique else None),
-        "sensitive": list(task.sensitive),
         "cron": _cron(task, handler) if task.cron else None,
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
