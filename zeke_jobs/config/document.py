@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 1_000_000
 EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
+_SHARED = "what tasks share stands under defaults, or is written out"
 _DEEPEST = 40
 _MOST_MENDS = 50
 
@@ -105,23 +106,14 @@ class _Builder:
 
     def _refuse_graph(self, event: Event) -> None:
         if isinstance(event, AliasEvent):
-            self._report.add(
-                _span(event),
-                f"expected a value, got the YAML alias *{event.anchor}",
-                "aliases are not supported: write the value out, or in quotes if the * belongs to it",
-            )
+            help_ = "aliases are not supported: write the value out, or in quotes if the * belongs to it"
+            self._report.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
         elif isinstance(event, NodeEvent) and event.anchor is not None:
-            self._report.add(
-                _sigil(event),
-                f"expected a value, got the YAML anchor &{event.anchor}",
-                "anchors are not supported: what tasks share stands under defaults, or is written out",
-            )
+            fault = f"expected a value, got the YAML anchor &{event.anchor}"
+            self._report.add(_sigil(event), fault, f"anchors are not supported: {_SHARED}")
         elif (tag := getattr(event, "tag", None)) is not None:
-            self._report.add(
-                _sigil(event),
-                f"expected a value, got the YAML tag {quote(str(tag))}",
-                "tags are not supported: write text in quotes, numbers and true or false bare",
-            )
+            help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
+            self._report.add(_sigil(event), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
     def _mapping(self, start: Event, events: Iterator[Event], depth: int) -> tuple[dict[str, Any], Place]:
         value: dict[str, Any] = {}
@@ -140,21 +132,17 @@ class _Builder:
         if self._report.knows(span):
             return False
         if key == "<<" and getattr(event, "style", None) is None:
-            self._report.add(
-                span,
-                "expected a key, got the YAML merge <<",
-                "merging is not supported: what tasks share stands under defaults, or is written out",
-            )
+            self._report.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
         elif not isinstance(key, str):
-            help_ = f'write "{_written(key)}"' if not isinstance(key, dict | list) else ""
-            self._report.add(span, f"expected text as a key, got {_kind(key)}", help_)
+            bare = "null" if key is None else describe(key)
+            is_number = isinstance(key, int | float) and not isinstance(key, bool)
+            got = f"the number {bare}" if is_number else describe(key)
+            help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
+            self._report.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
             first = inside[key].key
-            self._report.add(
-                span,
-                f"expected each key once, got {quote(key)} again",
-                f"it stands first in line {first.line if first else '?'}; keep one of the two",
-            )
+            help_ = f"it stands first in line {first.line if first else '?'}; keep one of the two"
+            self._report.add(span, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True
         return False
@@ -214,15 +202,3 @@ def _between(start: Mark | None, end: Mark | None) -> Span:
     if start is None or end is None:  # not with the loader in pure Python
         return START
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-
-
-def _kind(key: Any) -> str:
-    match key:
-        case bool() | None | dict() | list():
-            return describe(key)
-        case _:
-            return f"the number {describe(key)}"
-
-
-def _written(key: Any) -> str:
-    return "null" if key is None else describe(key)

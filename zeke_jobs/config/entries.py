@@ -62,24 +62,22 @@ class Shape:
         return {"type": "string", "pattern": f"^{self.pattern}$"}
 
 
+def _joined(by: str, allowed: str) -> Callable[[str], str]:
+    """Replaces each stretch of other characters than the allowed ones."""
+    return lambda text: re.sub(rf"[^{allowed}]+", by, text).strip(by)
+
+
 def _dashed(text: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-
-
-def _one_word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
-
-
-def _dotted(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", ".", text).strip(".")
+    return _joined("-", "a-z0-9")(words.lower())
 
 
 def _colon(text: str) -> str:
-    module, _, function = text.replace(":", ".").rpartition(".")
-    return f"{module}:{function}"
+    return ":".join(text.replace(":", ".").rpartition(".")[::2])
 
 
+_one_word = _joined("_", r"A-Za-z0-9_-")
+_dotted = _joined(".", r"A-Za-z0-9_")
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _DASHES = r"[A-Za-z_][A-Za-z0-9_-]*"
 TASK = Shape(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "lower-case words joined by '-' as the id of a task", _dashed)
@@ -135,17 +133,15 @@ def check_task_id(text: str) -> str:
 
 
 def _check_zone(name: str) -> str:
-    if name in _NOT_PORTABLE or not _exists(name):
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
+        is_known = False
+    else:
+        is_known = name not in _NOT_PORTABLE
+    if not is_known:
         raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name))
     return name
-
-
-def _exists(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
-        return False
-    return True
 
 
 def _near_zones(name: str) -> str:
