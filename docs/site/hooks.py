@@ -52,7 +52,7 @@ def keys() -> str:
     ]
     parts.append(_table("the file", schema))
     parts += [
-        _table(name.removesuffix("Stanza"), part)
+        _table(name.removesuffix("Keys"), part)
         for name, part in schema.get("$defs", {}).items()
         if "properties" in part
     ]
@@ -71,7 +71,7 @@ def _table(name: str, part: dict[str, Any]) -> str:
 
 def _type(value: dict[str, Any]) -> str:
     if "$ref" in value:
-        return str(value["$ref"]).rpartition("/")[2].removesuffix("Stanza")
+        return str(value["$ref"]).rpartition("/")[2].removesuffix("Keys")
     if "anyOf" in value or "oneOf" in value:
         return " or ".join(dict.fromkeys(_type(one) for one in value.get("anyOf", value.get("oneOf", []))))
     if "const" in value or "enum" in value:

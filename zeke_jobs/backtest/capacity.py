@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.lanes import Key
     from zeke_jobs.backtest.simulation import Fleet
     from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.models import Config, Rate, Task
+    from zeke_jobs.config.entries import Rate
+    from zeke_jobs.config.models import Config, Task
 
 Kind = Literal["threads", "limit", "rate", "key", "budget", "database"]
 

@@ -7,7 +7,8 @@ from heapq import heappop
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeke_jobs.config.models import Rate, Task
+    from zeke_jobs.config.entries import Rate
+    from zeke_jobs.config.models import Task
 
 #: Seconds that a rate counts beyond its period.
 RATE_GRACE = 0.25

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from zeke_jobs.config import read_text
-from zeke_jobs.config.diagnostics import Report, split_lines, summary
+from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
-from zeke_jobs.config.entries import EntryError, RateText, as_mapping
-from zeke_jobs.config.stanzas import PositiveDuration, Stanza
+from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
+from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.validation import Subject, note
-from zeke_jobs.core.durations import Duration  # noqa: TC001 (pydantic reads the annotation)
+from zeke_jobs.core.durations import Duration
 from zeke_jobs.core.quoting import describe, quote, suggest
 from zeke_jobs.errors import ConfigurationError
 
@@ -29,8 +29,11 @@ _MOST_HOURS = 24 * 7
 Number = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
-class TakesStanza(Stanza):
+class TakesStanza(Keys):
     """How long attempts take: always the same, evenly between two bounds, or log-normal as most real ones."""
+
+    called = "takes"
+    short_form = ("always", str, "a duration")
 
     always: PositiveDuration | None = Field(None, description="Each the same.", examples=["always: 2s"])
     least: Duration | None = Field(None, description="Evenly between this and `most`.", examples=["least: 1s"])
@@ -41,12 +44,10 @@ class TakesStanza(Stanza):
     p95: PositiveDuration | None = Field(None, description="A twentieth take longer.", examples=["p95: 10s"])
 
 
-def _takes(value: Any) -> Any:
-    return as_mapping("always", str, "a duration")(value)
-
-
-class SentStanza(Stanza):
+class SentStanza(Keys):
     """How often jobs of a task are sent, and what they are like."""
+
+    called = "a task's load"
 
     rate: RateText | None = Field(None, description="How many are sent, at random.", examples=["rate: 60/h"])
     hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = Field(
@@ -54,7 +55,7 @@ class SentStanza(Stanza):
         description="How many are sent in each hour from the beginning; the list repeats.",
         examples=["hourly: [10, 10, 200, 50]"],
     )
-    takes: Annotated[TakesStanza, BeforeValidator(_takes)] | None = Field(
+    takes: TakesStanza | None = Field(
         None, description="How long an attempt takes.", examples=["takes: {median: 2s, p95: 10s}"]
     )
     fails: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -69,21 +70,16 @@ class SentStanza(Stanza):
     cost: Annotated[float, Field(ge=0)] | None = Field(None, description="What a job costs.", examples=["cost: 0.01"])
 
 
-class LoadStanza(Stanza):
+class LoadStanza(Keys):
     """The whole file."""
+
+    called = "the file"
 
     version: Literal[1] | None = Field(None, description="Version of this format.", examples=["version: 1"])
     length: PositiveDuration = Field(
         timedelta(days=1), description="For how long jobs are sent.", examples=["length: 1d"]
     )
     tasks: dict[str, SentStanza] = Field({}, description="What is sent, by task.", examples=[_EXAMPLE])
-
-
-NAMES: dict[type[BaseModel], str] = {
-    LoadStanza: "the file",
-    SentStanza: "a task's load",
-    TakesStanza: "takes",
-}
 
 
 def load(path: Path, config: Config) -> LoadStanza:
@@ -101,39 +97,39 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
     Raises:
         ConfigurationError: something is wrong with it.
     """
-    report = Report(name, split_lines(text))
-    document = parse(text, report)
-    found = _validated(document, report) if document.is_whole else None
+    document = parse(text, name)
+    found = _validated(document) if document.is_whole else None
     if found is not None:
-        _Checks(document, report, config).all(found)
-    if faults := report.diagnostics():
+        _Checks(document, config).all(found)
+    if faults := document.report.diagnostics():
         raise ConfigurationError(summary(faults), faults)
     assert found is not None
     return found
 
 
-def _validated(document: Document, report: Report) -> LoadStanza | None:
+def _validated(document: Document) -> LoadStanza | None:
     if not isinstance(document.value, dict):
-        report.add(document.root.span, f"expected a mapping with tasks, got {describe(document.value)}", _EXAMPLE)
+        document.report.add(
+            document.root.span, f"expected a mapping with tasks, got {describe(document.value)}", _EXAMPLE
+        )
         return None
     try:
-        return LoadStanza.model_validate(document.value)
+        return LoadStanza.read(document.value)
     except ValidationError as error:
-        note(error, Subject(LoadStanza, (), "the file", NAMES), document, report)
+        note(error, Subject(LoadStanza, (), "the file"), document)
         return None
 
 
 class _Checks:
-    def __init__(self, document: Document, report: Report, config: Config) -> None:
+    def __init__(self, document: Document, config: Config) -> None:
         self._document = document
-        self._report = report
         self._config = config
 
     def all(self, stanza: LoadStanza) -> None:
         for key, help_ in (("version", "the first line is version: 1"), ("tasks", _EXAMPLE)):
             if key not in self._document.value:
                 text = f"expected the key {quote(key)} in the file, got none"
-                self._report.add(self._document.key(()), text, help_, missing=key)
+                self._document.refuse_key((), text, help_, missing=key)
         for name, one in stanza.tasks.items():
             self._known(("tasks", name), name)
             for sent in one.sends:
@@ -144,19 +140,17 @@ class _Checks:
     def _known(self, path: tuple[str, ...], name: str) -> None:
         if self._config.task(name) is None:
             text = f"expected a task of jobs.yaml, got {quote(name)}"
-            self._report.add(self._document.key(path), text, suggest(name, list(self._config.tasks), what="tasks"))
+            self._document.refuse_key(path, text, suggest(name, list(self._config.tasks), what="tasks"))
 
     def _own(self, name: str, one: SentStanza) -> None:
         path = ("tasks", name)
         if one.takes is None:
             text = f"expected the key 'takes' in the load of {name}, got none"
-            self._report.add(
-                self._document.key(path), text, "for example takes: {median: 2s, p95: 10s}", missing="takes"
-            )
+            self._document.refuse_key(path, text, "for example takes: {median: 2s, p95: 10s}", missing="takes")
         elif fault := _fault_of(one.takes):
-            self._report.add(self._document.head((*path, "takes")), *fault.args)
+            self._document.refuse((*path, "takes"), *fault.args)
         if one.rate is not None and one.hourly is not None:
-            self._report.add(self._document.key((*path, "hourly")), "expected rate or hourly, got both", "keep one")
+            self._document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")
 
     def _circles(self, stanza: LoadStanza) -> None:
         """A job that sends more than one of its own kind, by whatever way, would never end."""
@@ -166,7 +160,7 @@ class _Checks:
                 for sent, count in stanza.tasks[todo.pop()].sends.items():
                     if count and sent == start:
                         text = f"expected jobs of {start} to send no further ones of {start} in the end, got a circle"
-                        self._report.add(self._document.key(("tasks", start, "sends")), text)
+                        self._document.refuse_key(("tasks", start, "sends"), text)
                         return
                     if count and sent in stanza.tasks and sent not in reached:
                         reached.add(sent)

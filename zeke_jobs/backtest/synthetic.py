@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.backtest.workload import Attempt, Workload
-from zeke_jobs.config.entries import parse_rate
 from zeke_jobs.cron.calendar import parse
 
 if TYPE_CHECKING:
@@ -76,11 +75,9 @@ class _Synthesis:
 
     def _moments(self, one: SentStanza, load: float) -> Iterator[float]:
         """Moments at random, as many as said in each hour on average (a Poisson process)."""
-        if one.rate is not None:
-            rate = parse_rate(one.rate)
+        rate, hourly = one.rate, one.hourly or []
+        if rate is not None:
             hourly = [rate.count / rate.period.total_seconds() * _HOUR]
-        else:
-            hourly = one.hourly or []
         at, end = 0.0, self.workload.end
         while hourly and at < end:
             expected = hourly[int(at / _HOUR) % len(hourly)] * load / _HOUR

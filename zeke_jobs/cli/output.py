@@ -20,8 +20,8 @@ from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.core.wording import when
 
-__all__ = ["STATUS_STYLES", "Console", "Rows", "age", "console", "escape", "plain", "print_json", "say", "styled"]
-__all__ += ["table", "took", "when"]
+__all__ = ["STATUS_STYLES", "Console", "Rows", "age", "console", "escape", "plain", "print_json", "say", "spelled"]
+__all__ += ["styled", "table", "took", "when"]
 
 _WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
 
@@ -109,6 +109,11 @@ def took(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def spelled(value: Any) -> str:
+    """A value of jobs.yaml in a line of text."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def styled(status: str) -> str:

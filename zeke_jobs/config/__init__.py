@@ -1,4 +1,4 @@
-"""How jobs.yaml becomes a checked ``Config``: text, places, stanzas, models, and every fault at once."""
+"""How jobs.yaml becomes a checked ``Config``: text, places, models, and every fault at once."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeke_jobs.config.diagnostics import Report, split_lines, summary
+from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
+from zeke_jobs.config.entries import Rate
 from zeke_jobs.config.models import (
     Concurrency,
     Config,
     Defaults,
     Keep,
     Limit,
-    Rate,
     Retry,
     Schedule,
     Service,
     Task,
     Unique,
 )
-from zeke_jobs.config.reading import read
+from zeke_jobs.config.reading import read, resolve
 from zeke_jobs.config.references import check_references
-from zeke_jobs.config.resolving import resolve
 from zeke_jobs.core.diagnostic import Diagnostic
 from zeke_jobs.errors import ConfigurationError
 
@@ -67,22 +66,19 @@ def check(
     Returns:
         The configuration and no diagnostics, or None and at least one, in the order of the text.
     """
-    report = Report(name, split_lines(text))
-    document = parse(text, report)
-    if not document.is_whole:
-        return None, report.diagnostics()
+    document = parse(text, name)
     if edits and isinstance(document.value, dict):
         document.value = edited(document.value, edits)
-    stanza = read(document, report)
-    if not isinstance(document.value, dict):
-        return None, report.diagnostics()
-    config = resolve(stanza, text=text, digest=digest_of(text))
-    check_references(document, stanza, config, report)
+    file = read(document) if document.is_whole else None
+    if file is None:
+        return None, document.report.diagnostics()
+    config = resolve(file, text=text, digest=digest_of(text))
+    check_references(document, config)
     if handlers:
         from zeke_jobs.config.code import check_code
 
-        check_code(document, config, report)
-    found = report.diagnostics()
+        check_code(document, config)
+    found = document.report.diagnostics()
     return (None if found else config), found
 
 

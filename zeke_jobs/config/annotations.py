@@ -1,10 +1,8 @@
-"""What the annotations of a handler's parameters mean, also those that are only imported for a type checker."""
+"""The objects that annotations of a handler's parameters name, also those that are only imported for a type checker."""
 
 from __future__ import annotations
 
 import ast
-import importlib
-import importlib.util
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.config.entries import EntryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
@@ -30,60 +28,44 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
     try:
         return eval(annotation, source, _TypeCheckingNames(source))  # noqa: S307 (the module's own code)
     except Exception as error:  # an annotation is an expression, so it may raise anything
+        got = f"{annotation}: {type(error).__name__}: {error}"
         raise EntryError(
-            f"expected an annotation of {parameter} in {function.__name__} that can be resolved,"
-            f" got {annotation}: {type(error).__name__}: {error}",
+            f"expected an annotation of {parameter} in {function.__name__} that can be resolved, got {got}",
             "import its names at the top of the module"
             if isinstance(error, NameError)
-            else "what is imported under if TYPE_CHECKING: has to exist at run time too",
+            else "an import under if TYPE_CHECKING: has to exist at run time too",
         ) from error
 
 
 class _TypeCheckingNames(dict[str, Any]):
-    """Local names for eval: those that only a type checker imports, imported when they are asked for."""
+    """Local names for eval: those that only a type checker imports. Each is imported when it is asked for."""
 
     def __init__(self, source: dict[str, Any]) -> None:
         super().__init__()
         self._source = source
-        self._statements = dict(_imports(source.get("__name__", "")))
 
     def __missing__(self, name: str) -> Any:
-        if name in self._source or name not in self._statements:
+        statement = None if name in self._source else _import_of(name, self._source)
+        if statement is None:
             raise KeyError(name)
-        module_name, attribute = self._statements[name]
-        module = importlib.import_module(module_name)
-        return getattr(module, attribute) if attribute else module
+        module = ast.fix_missing_locations(ast.Module([statement], type_ignores=[]))
+        exec(compile(module, "<annotation>", "exec"), dict(self._source), self)  # noqa: S102 (the module's own code)
+        return self[name]
 
 
-def _imports(module_name: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """(name, (module, attribute)) of each import under ``if TYPE_CHECKING:`` of the module."""
-    module = sys.modules.get(module_name)
-    if module is None:
-        return
+def _import_of(name: str, source: dict[str, Any]) -> ast.stmt | None:
+    """The import under ``if TYPE_CHECKING:`` of the module that makes a name, of that name alone."""
+    module = sys.modules.get(source.get("__name__", ""))
     try:
-        tree = ast.parse(inspect.getsource(module))
+        body = [] if module is None else ast.parse(inspect.getsource(module)).body
     except (OSError, TypeError, SyntaxError):  # made without a source file
-        return
-    for statement in tree.body:
-        if isinstance(statement, ast.If) and _names_type_checking(statement.test):
-            for inner in statement.body:
-                yield from _bindings(inner, module.__package__ or "")
-
-
-def _names_type_checking(test: ast.expr) -> bool:
-    return ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING"
-
-
-def _bindings(statement: ast.stmt, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    if isinstance(statement, ast.ImportFrom):
-        relative = "." * statement.level + (statement.module or "")
-        home = importlib.util.resolve_name(relative, package) if statement.level else relative
-        for alias in statement.names:
-            yield alias.asname or alias.name, (home, alias.name)
-    elif isinstance(statement, ast.Import):
-        for alias in statement.names:
-            if alias.asname:
-                yield alias.asname, (alias.name, "")
-            else:
-                first = alias.name.partition(".")[0]
-                yield first, (first, "")
+        return None
+    for block in body:
+        if isinstance(block, ast.If) and ast.unparse(block.test).rpartition(".")[2] == "TYPE_CHECKING":
+            for statement in block.body:
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    for alias in statement.names:
+                        if name == (alias.asname or alias.name.partition(".")[0]):
+                            statement.names = [alias]
+                            return statement
+    return None

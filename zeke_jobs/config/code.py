@@ -17,15 +17,13 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
 
 if TYPE_CHECKING:
-    from zeke_jobs.config.diagnostics import Report
-    from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Service, Task
     from zeke_jobs.config.places import Document, Path
 
 
-def check_code(document: Document, config: Config, report: Report) -> None:
-    """Import all handlers and services, and report what is wrong with them or with what the file gives them."""
-    checks = _Checks(document, report)
+def check_code(document: Document, config: Config) -> None:
+    """Import all handlers and services, and report faults of them and of the values that the file gives them."""
+    checks = _Checks(document)
     for place, package in enumerate(config.migrations):
         checks.migrations(package, ("migrations", place))
     for service in config.services.values():
@@ -35,9 +33,8 @@ def check_code(document: Document, config: Config, report: Report) -> None:
 
 
 class _Checks:
-    def __init__(self, document: Document, report: Report) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._report = report
 
     def migrations(self, package: str, path: Path) -> None:
         from zeke_jobs.postgres.migrate import of_package
@@ -45,7 +42,7 @@ class _Checks:
         try:
             of_package(package)
         except MigrationError as error:
-            self._report.add(self._document.head(path), str(error))
+            self._document.refuse(path, str(error))
 
     def service(self, service: Service) -> None:
         base: Path = ("services", service.name)
@@ -55,7 +52,7 @@ class _Checks:
         try:
             model = resolve_model(service.use)
         except EntryError as error:
-            self._report.add(self._document.head((*base, "use")), *error.args)
+            self._document.refuse((*base, "use"), *error.args)
             return
         self._fits(filled, model, base, f"service {service.name}")
 
@@ -68,50 +65,45 @@ class _Checks:
         try:
             handler = resolve_path(task.handler)
         except EntryError as error:
-            self._report.add(self._document.head((*base, "handler")), *error.args)
+            self._document.refuse((*base, "handler"), *error.args)
             return
         if handler.settings_model is not None:
             self._fits(filled, handler.settings_model, settings, f"the settings of {task.id}")
         elif task.settings:
-            self._report.add(
-                self._document.key(settings),
-                f"expected no settings, got some for {task.handler}, which takes none",
-                "a handler that takes settings has ctx: Context[MySettings]",
-            )
-        self._payload(task, handler, base)
+            fault = f"expected no settings, got some for {task.handler}, which takes none"
+            self._document.refuse_key(settings, fault, "a handler that takes settings has ctx: Context[MySettings]")
+        self._payload(task, handler.payload_model, base)
 
-    def _payload(self, task: Task, handler: Handler, base: Path) -> None:
-        model = handler.payload_model
-        for key in ("sensitive", "unique"):
-            names = task.sensitive if key == "sensitive" else task.unique.fields if task.unique else ()
-            for at, name in enumerate(names):
-                steps = name.split(".") if key == "sensitive" else [name]
-                # As jobs are stored: under Python's names.
-                if (astray := lost_step(model, steps)) is not None:
-                    step, beside = astray
-                    fault = f"expected a field of {task.id}'s payload, got {quote(name)}"
-                    self._report.add(self._item((*base, key), at), fault, suggest(step, beside, what="there are"))
+    def _payload(self, task: Task, model: type[BaseModel], base: Path) -> None:
+        for at, name in enumerate(task.sensitive):
+            self._field(task, model, name.split("."), (*base, "sensitive", at))
+        for at, name in enumerate(task.unique.fields if task.unique else ()):
+            path = (*base, "unique", "fields", at)
+            is_short = self._document.find(path)[1] != path
+            self._field(task, model, [name], (*base, "unique", at) if is_short else path)
         if task.cron is not None and task.cron.at:
-            path: Path = (*base, "cron", "payload")
+            path = (*base, "cron", "payload")
             self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}")
 
-    def _item(self, path: Path, at: int) -> Any:
-        """``unique`` is a list, or a mapping with the list under ``fields``."""
-        deeper = (*path, "fields", at)
-        return self._document.head(deeper if self._document.find(deeper)[1] == deeper else (*path, at))
+    def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
+        # As jobs are stored: under Python's names.
+        if (astray := lost_step(model, steps)) is not None:
+            step, beside = astray
+            fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
+            self._document.refuse(path, fault, suggest(step, beside, what="there are"))
 
     def _fill(self, value: Any, base: Path) -> Substitution:
         filled = substitute(value)
         for path in dict.fromkeys(path for path, _ in filled.unset):
             names = " and ".join(dict.fromkeys(name for one, name in filled.unset if one == path))
-            self._report.add(
-                self._document.head((*base, *path)),
+            self._document.refuse(
+                (*base, *path),
                 f"expected {names} to be set in the environment, got nothing",
                 f"set {names} where workers, scheduler and this command run",
             )
         for path, text in filled.malformed:
-            self._report.add(
-                self._document.head((*base, *path)),
+            self._document.refuse(
+                (*base, *path),
                 f"expected ${{NAME}} with the name of an environment variable, got {quote(text)}",
                 "letters, digits and _ make a name; there are no defaults; write $${ for the text ${",
             )
@@ -124,11 +116,10 @@ class _Checks:
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
-            note(error, Subject(model, base, name, {}, filled.secrets), self._document, self._report)
+            note(error, Subject(model, base, name, filled.secrets), self._document)
         except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
-            self._report.add(
-                self._document.head(base),
-                f"expected {model.__name__} to check {name}, got {type(error).__name__} from it",
+            self._document.refuse(
+                base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"
             )
 
     def _known_keys(self, value: dict[str, Any], model: type[BaseModel], base: Path, name: str) -> None:
@@ -137,4 +128,4 @@ class _Checks:
             return
         for key in value:
             if key not in all_keys(model):
-                self._report.add(self._document.key((*base, key)), *unknown_key(key, name, accepted_keys(model)))
+                self._document.refuse_key((*base, key), *unknown_key(key, name, accepted_keys(model)))

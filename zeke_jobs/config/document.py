@@ -17,7 +17,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from zeke_jobs.config.diagnostics import Report, Span
+from zeke_jobs.config.diagnostics import Report, Span, split_lines
 from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.config.syntax import explain, mend
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 1_000_000
 EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
+_SHARED = "what tasks share stands under defaults, or is written out"
 _DEEPEST = 40
 _MOST_MENDS = 50
 
@@ -41,11 +42,15 @@ class _StopError(Exception):
     """The rest of the text cannot be read; the report says why."""
 
 
-def parse(text: str, report: Report) -> Document:
-    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
+def parse(text: str, name: str) -> Document:
+    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run.
+
+    ``name`` is the name of the text in diagnostics.
+    """
+    report = Report(name, split_lines(text))
     if len(text) > LONGEST_TEXT:
         report.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
-        return Document(is_whole=False)
+        return Document(report, is_whole=False)
     for _ in range(_MOST_MENDS):
         builder = _Builder(report)
         try:
@@ -59,7 +64,7 @@ def parse(text: str, report: Report) -> Document:
             text = mended  # only the value of that one line changed: all other places stay true
         except _StopError:
             break
-    return Document(is_whole=False)
+    return Document(report, is_whole=False)
 
 
 class _Builder:
@@ -78,7 +83,7 @@ class _Builder:
                 )
                 raise _StopError
             value, place = self._node(next(events), events, 0)
-            found = Document(value, place)
+            found = Document(self._report, value, place)
         if found is None or found.value is None:
             self._report.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
             raise _StopError
@@ -101,23 +106,14 @@ class _Builder:
 
     def _refuse_graph(self, event: Event) -> None:
         if isinstance(event, AliasEvent):
-            self._report.add(
-                _span(event),
-                f"expected a value, got the YAML alias *{event.anchor}",
-                "aliases are not supported: write the value out, or in quotes if the * belongs to it",
-            )
+            help_ = "aliases are not supported: write the value out, or in quotes if the * belongs to it"
+            self._report.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
         elif isinstance(event, NodeEvent) and event.anchor is not None:
-            self._report.add(
-                _sigil(event),
-                f"expected a value, got the YAML anchor &{event.anchor}",
-                "anchors are not supported: what tasks share stands under defaults, or is written out",
-            )
+            fault = f"expected a value, got the YAML anchor &{event.anchor}"
+            self._report.add(_sigil(event), fault, f"anchors are not supported: {_SHARED}")
         elif (tag := getattr(event, "tag", None)) is not None:
-            self._report.add(
-                _sigil(event),
-                f"expected a value, got the YAML tag {quote(str(tag))}",
-                "tags are not supported: write text in quotes, numbers and true or false bare",
-            )
+            help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
+            self._report.add(_sigil(event), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
     def _mapping(self, start: Event, events: Iterator[Event], depth: int) -> tuple[dict[str, Any], Place]:
         value: dict[str, Any] = {}
@@ -136,21 +132,17 @@ class _Builder:
         if self._report.knows(span):
             return False
         if key == "<<" and getattr(event, "style", None) is None:
-            self._report.add(
-                span,
-                "expected a key, got the YAML merge <<",
-                "merging is not supported: what tasks share stands under defaults, or is written out",
-            )
+            self._report.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
         elif not isinstance(key, str):
-            help_ = f'write "{_written(key)}"' if not isinstance(key, dict | list) else ""
-            self._report.add(span, f"expected text as a key, got {_kind(key)}", help_)
+            bare = "null" if key is None else describe(key)
+            is_number = isinstance(key, int | float) and not isinstance(key, bool)
+            got = f"the number {bare}" if is_number else describe(key)
+            help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
+            self._report.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
             first = inside[key].key
-            self._report.add(
-                span,
-                f"expected each key once, got {quote(key)} again",
-                f"it stands first in line {first.line if first else '?'}; keep one of the two",
-            )
+            help_ = f"it stands first in line {first.line if first else '?'}; keep one of the two"
+            self._report.add(span, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True
         return False
@@ -210,15 +202,3 @@ def _between(start: Mark | None, end: Mark | None) -> Span:
     if start is None or end is None:  # not with the loader in pure Python
         return START
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-
-
-def _kind(key: Any) -> str:
-    match key:
-        case bool() | None | dict() | list():
-            return describe(key)
-        case _:
-            return f"the number {describe(key)}"
-
-
-def _written(key: Any) -> str:
-    return "null" if key is None else describe(key)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.config.fields import only_model_at
+from zeke_jobs.config.models import File
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Edit = tuple[tuple[str, ...], Any]
 """A path of keys from the top of the file, and the value to stand there."""
-
-#: What the short form of a key means: ``concurrency: 5`` is ``concurrency: {limit: 5}``.
-SHORT_FORMS = {"concurrency": "limit", "cron": "at", "unique": "fields"}
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
@@ -20,11 +20,11 @@ def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
     result = deepcopy(value)
     for path, new in edits:
         owner = result
-        for step in path[:-1]:
+        for depth, step in enumerate(path[:-1], start=1):
             inner = owner.get(step)
             if not isinstance(inner, dict):
-                short = SHORT_FORMS.get(step)
-                inner = {} if inner is None or short is None else {short: inner}
+                short = getattr(only_model_at(File, path[:depth]), "short_form", None)
+                inner = {} if inner is None or short is None else {short[0]: inner}
                 owner[step] = inner
             owner = inner
         owner[path[-1]] = deepcopy(new)

@@ -1,139 +1,121 @@
-"""The single values of jobs.yaml: names, paths to code, rates, zones."""
+"""The single values of jobs.yaml: names, paths to code, rates, zones, numbers."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable  # noqa: TC003 (pydantic reads the annotation)
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic_core import core_schema
 
-from zeke_jobs.config.models import Rate
-from zeke_jobs.core.durations import UNITS
+from zeke_jobs.core.durations import UNITS, Duration, format_duration
 from zeke_jobs.core.quoting import describe, nearest, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.config import JsonDict
 
 RESERVED = frozenset({"broker"})
 """Task ids that would hide another attribute of ``zeke_jobs.actors``."""
 
 LONGEST_NAME = 100
+HIGHEST_PRIORITY = 100
 
-_TASK = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
-_ALIAS = r"[A-Za-z][A-Za-z0-9_.-]*"
-_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
-_FIELD = rf"{_NAME}(?:\.{_NAME})*"
-_PACKAGE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
-_PATH = rf"{_PACKAGE}:[A-Za-z_][A-Za-z0-9_]*"
 _RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
 _NOT_PORTABLE = {"localtime", "posixrules", "Factory"}
+T = TypeVar("T")
 
 
 class EntryError(ValueError):
     """A value that is not accepted. ``args`` is the message and the help."""
 
 
-def parse_rate(text: str) -> Rate:
+@dataclass(frozen=True)
+class Shape:
+    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one."""
+
+    pattern: str
+    expected: str
+    mend: Callable[[str], str]
+
+    def check(self, text: str) -> str:
+        """The text itself.
+
+        Raises:
+            EntryError: it has another shape, or is too long.
+        """
+        whole = re.compile(self.pattern, re.ASCII)
+        if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
+            return text
+        mended = self.mend(text)
+        help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else ""
+        raise EntryError(f"expected {self.expected}, got {quote(text)}", help_)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler) -> JsonDict:
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
+
+
+def _joined(by: str, allowed: str) -> Callable[[str], str]:
+    """Replaces each stretch of other characters than the allowed ones."""
+    return lambda text: re.sub(rf"[^{allowed}]+", by, text).strip(by)
+
+
+def _dashed(text: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
+    return _joined("-", "a-z0-9")(words.lower())
+
+
+def _colon(text: str) -> str:
+    return ":".join(text.replace(":", ".").rpartition(".")[::2])
+
+
+_one_word = _joined("_", r"A-Za-z0-9_-")
+_dotted = _joined(".", r"A-Za-z0-9_")
+_WORD = r"[A-Za-z_][A-Za-z0-9_]*"
+_DASHES = r"[A-Za-z_][A-Za-z0-9_-]*"
+TASK = Shape(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "lower-case words joined by '-' as the id of a task", _dashed)
+NAME = Shape(_DASHES, "letters, digits, '_' and '-' as a name", _one_word)
+_ALIAS = Shape(r"[A-Za-z][A-Za-z0-9_.-]*", "letters, digits and '-', '_' or '.' as an alias", _one_word)
+_FIELD = Shape(rf"{_DASHES}(?:\.{_DASHES})*", "a field, or a path such as user.email", _dotted)
+_PACKAGE = Shape(rf"{_WORD}(?:\.{_WORD})*", "a Python package such as actors.store", _dotted)
+_PATH = Shape(rf"{_PACKAGE.pattern}:{_WORD}", "module:name", _colon)
+
+
+class Rate(BaseModel):
+    """At most ``count`` starts in any ``period``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    period: timedelta
+
+    def __str__(self) -> str:
+        unit = next((unit for unit, worth in UNITS.items() if worth == self.period), None)
+        return f"{self.count}/{unit or format_duration(self.period)}"
+
+
+def parse_rate(text: Any) -> Rate:
     """Read ``60/m``: a count, a slash and one of s, m, h, d.
 
     Raises:
         EntryError: it is not one.
     """
+    if isinstance(text, Rate):
+        return text
+    expected = "expected a rate such as 10/s, 60/m or 1000/d"
+    if not isinstance(text, str):
+        raise EntryError(f"{expected}, got {describe(text)}", "")
     match = re.fullmatch(_RATE, text, re.ASCII)
     if match is None or int(match[1]) == 0:
-        raise EntryError(
-            f"expected a rate such as 10/s, 60/m or 1000/d, got {quote(text)}",
-            "a count of at least 1, a slash, and s, m, h or d",
-        )
+        raise EntryError(f"{expected}, got {quote(text)}", "a count of at least 1, a slash, and s, m, h or d")
     return Rate(count=int(match[1]), period=UNITS[match[2]])
-
-
-def check_zone(name: str) -> str:
-    """The name of a time zone that this machine knows.
-
-    Raises:
-        EntryError: it knows none of this name.
-    """
-    if name in _NOT_PORTABLE or not _exists(name):
-        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name))
-    return name
-
-
-def _exists(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
-        return False
-    return True
-
-
-def rate_is_text(value: Any) -> Any:
-    """A rate that is written as a number lacks its unit."""
-    if isinstance(value, str):
-        return value
-    raise EntryError(f"expected a rate such as 10/s, 60/m or 1000/d, got {describe(value)}", "")
-
-
-def as_mapping(key: str, short: type[int | str], expected: str) -> Callable[[Any], Any]:
-    """A short form: a bare value of type ``short`` stands for a mapping with the one ``key``."""
-
-    def read(value: Any) -> Any:
-        if isinstance(value, short) and not isinstance(value, bool):
-            return {key: value}
-        if isinstance(value, dict | BaseModel):
-            return value
-        raise EntryError(f"expected {expected} or a mapping, got {describe(value)}", "")
-
-    return read
-
-
-def as_list_of_fields(value: Any) -> Any:
-    """The short form of ``unique``: a list of payload fields."""
-    if isinstance(value, list):
-        return {"fields": value}
-    if isinstance(value, dict | BaseModel):
-        return value
-    raise EntryError(f"expected a list of payload fields or a mapping, got {describe(value)}", "")
-
-
-def _near_zones(name: str) -> str:
-    zones = sorted(available_timezones() - _NOT_PORTABLE)
-    city = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
-    same_city = [zone for zone in zones if zone.rsplit("/", 1)[-1].lower() == city]
-    if same_city:
-        return f"did you mean {quote(same_city[0])}?"
-    near = nearest(name.replace(" ", "_"), zones, likeness=0.75)
-    return f"did you mean {quote(near)}?" if near else "names are as in Europe/Paris; UTC is always known"
-
-
-def _check(text: str, pattern: str, expected: str, mend: Callable[[str], str]) -> str:
-    whole = re.compile(pattern, re.ASCII)
-    if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
-        return text
-    mended = mend(text)
-    help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else ""
-    raise EntryError(f"expected {expected}, got {quote(text)}", help_)
-
-
-def _dashed(text: str) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-
-
-def _one_word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
-
-
-def _dotted(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", ".", text).strip(".")
-
-
-def _colon(text: str) -> str:
-    module, _, function = text.replace(":", ".").rpartition(".")
-    return f"{module}:{function}"
 
 
 def check_task_id(text: str) -> str:
@@ -147,54 +129,55 @@ def check_task_id(text: str) -> str:
             f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself",
             "choose another id, and give this one as an alias where jobs are sent by it",
         )
-    return _check(text, _TASK, "lower-case words joined by '-' as the id of a task", _dashed)
+    return TASK.check(text)
 
 
-def check_name(text: str) -> str:
-    """The name of a queue, limit, service or field.
-
-    Raises:
-        EntryError: it has other characters than letters, digits, ``_`` and ``-``.
-    """
-    return _check(text, _NAME, "letters, digits, '_' and '-' as a name", _one_word)
-
-
-def _check_field(text: str) -> str:
-    return _check(text, _FIELD, "a field, or a path such as user.email", _dotted)
-
-
-def _check_alias(text: str) -> str:
-    return _check(text, _ALIAS, "letters, digits and '-', '_' or '.' as an alias", _one_word)
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
+        is_known = False
+    else:
+        is_known = name not in _NOT_PORTABLE
+    if not is_known:
+        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name))
+    return name
 
 
-def _check_package(text: str) -> str:
-    return _check(text, _PACKAGE, "a Python package such as actors.store", _dotted)
+def _near_zones(name: str) -> str:
+    zones = sorted(available_timezones() - _NOT_PORTABLE)
+    city = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
+    same_city = next((zone for zone in zones if zone.rsplit("/", 1)[-1].lower() == city), None)
+    near = same_city or nearest(name.replace(" ", "_"), zones, likeness=0.75)
+    return f"did you mean {quote(near)}?" if near else "names are as in Europe/Paris; UTC is always known"
 
 
-def _check_path(text: str) -> str:
-    return _check(text, _PATH, "module:name", _colon)
+def _positive(duration: Any) -> Any:
+    if not duration:
+        raise ValueError("expected a duration longer than nothing, got 0")
+    return duration
 
 
-def _after(check: Callable[[str], Any]) -> AfterValidator:
-    def read(text: str) -> str:
-        check(text)
-        return text
-
-    return AfterValidator(read)
+def _not_none(count: Any) -> Any:
+    if type(count) is int and count == 0:
+        raise EntryError("expected a number of at least 1, got 0", "to start none, write paused: true")
+    return count
 
 
-def _schema(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+AliasText = Annotated[str, _ALIAS]
+FieldPath = Annotated[str, _FIELD]
+Name = Annotated[str, NAME]
+PackageText = Annotated[str, _PACKAGE]
+PathText = Annotated[str, _PATH]
+ZoneName = Annotated[str, AfterValidator(_check_zone)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
+Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
+Many = Annotated[tuple[T, ...], Strict(strict=False)]
+"""A list in the file, a tuple in Python."""
 
-
-AliasText = Annotated[str, _after(_check_alias), _schema(_ALIAS)]
-FieldPath = Annotated[str, _after(_check_field), _schema(_FIELD)]
-Name = Annotated[str, _after(check_name), _schema(_NAME)]
-PackageText = Annotated[str, _after(_check_package), _schema(_PACKAGE)]
-PathText = Annotated[str, _after(_check_path), _schema(_PATH)]
-RateText = Annotated[str, BeforeValidator(rate_is_text), _after(parse_rate), _schema(_RATE)]
-ZoneName = Annotated[str, _after(check_zone)]
-
-TASK_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{_TASK}$"}}
-NAME_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{_NAME}$"}}
+TASK_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{TASK.pattern}$"}}
+NAME_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
 """What a JSON Schema says of the keys of a mapping of tasks, and of services or limits."""

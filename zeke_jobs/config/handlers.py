@@ -89,34 +89,24 @@ def resolve_path(path: str) -> Handler:
 
 
 def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parameter, inspect.Parameter]:
-    signature = inspect.signature(function)
+    parameters = inspect.signature(function).parameters
+    kinds = inspect.Parameter
     positional = [
-        one
-        for one in signature.parameters.values()
-        if one.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        one for one in parameters.values() if one.kind in {kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD}
     ]
-    required = [
-        one.name
-        for one in signature.parameters.values()
-        if one.default is one.empty
-        and one.kind not in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    ]
-    is_fit = len(positional) >= 2 and set(required) <= {one.name for one in positional[:2]}  # payload and context
+    gathers = {kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD}
+    required = {one.name for one in parameters.values() if one.default is one.empty and one.kind not in gathers}
+    is_fit = len(positional) >= 2 and required <= {one.name for one in positional[:2]}  # payload and context
     if not is_fit:
-        names = ", ".join(signature.parameters)
-        raise EntryError(f"expected {path} to take a payload and a context, got ({names})", _shape(path))
+        raise EntryError(
+            f"expected {path} to take a payload and a context, got ({', '.join(parameters)})", _shape(path)
+        )
     return positional[0], positional[1]
 
 
 def _payload_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel]:
     annotation = _annotation(parameter, function, path)
-    if not _is_model(annotation):
-        raise EntryError(
-            f"expected {parameter.name} of {path} to be annotated with a pydantic model, got {_name(annotation)}",
-            _shape(path),
-        )
-    model: type[BaseModel] = annotation
-    return model
+    return _model(annotation, f"{parameter.name} of {path} to be annotated with", path)
 
 
 def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> type[BaseModel] | None:
@@ -125,28 +115,24 @@ def _settings_model(parameter: inspect.Parameter, function: Callable[..., Any], 
         return None
     arguments = get_args(annotation)
     if get_origin(annotation) is not Context or len(arguments) != 1:
-        raise EntryError(
-            f"expected {parameter.name} of {path} to be annotated with Context, got {_name(annotation)}", _shape(path)
-        )
+        fault = f"expected {parameter.name} of {path} to be annotated with Context, got {_name(annotation)}"
+        raise EntryError(fault, _shape(path))
     settings = arguments[0]
-    if settings is None or settings is type(None) or settings is Any or isinstance(settings, TypeVar):
+    if settings in (None, type(None), Any) or isinstance(settings, TypeVar):
         return None
-    if not _is_model(settings):
-        raise EntryError(
-            f"expected Context[...] of {path} to name a pydantic model, got {_name(settings)}", _shape(path)
-        )
-    model: type[BaseModel] = settings
-    return model
+    return _model(settings, f"Context[...] of {path} to name", path)
+
+
+def _model(found: Any, where: str, path: str) -> type[BaseModel]:
+    if isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel:
+        return found
+    raise EntryError(f"expected {where} a pydantic model, got {_name(found)}", _shape(path))
 
 
 def _annotation(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> Any:
     if parameter.annotation is parameter.empty:
         raise EntryError(f"expected {parameter.name} of {path} to be annotated, got no annotation", _shape(path))
     return evaluate(parameter.annotation, function, parameter.name)
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not BaseModel
 
 
 def _shape(path: str) -> str:

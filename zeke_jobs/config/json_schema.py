@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.config import models
 from zeke_jobs.config.diagnostics import split_lines
-from zeke_jobs.config.stanzas import FileStanza
 from zeke_jobs.core.diagnostic import Diagnostic
 
-#: Raised with every change of the schema; the first line of a jobs.yaml names the one that it was written by.
+if TYPE_CHECKING:
+    from zeke_jobs.config.keys import Keys
+
+#: Raised when something is no longer accepted; the first line of a jobs.yaml names the one that it was written by.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
+_ABOUT = {"title", "description", "examples", "default"}
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves them as they are behind a validator of ours
-_REQUIRED = {"TaskStanza": ["handler"], "ServiceStanza": ["use"], "CronStanza": ["at"]}
 
 
 def json_schema() -> dict[str, Any]:
     """The schema, made from the models that read the file."""
-    made = _without_null(FileStanza.model_json_schema(by_alias=True))
-    for name, required in _REQUIRED.items():
-        made["$defs"][name]["required"] = required
+    made = models.File.model_json_schema(by_alias=True)
+    shorts: dict[str, Any] = {}
+    for name, part in made["$defs"].items():
+        model: type[Keys] = getattr(models, name)
+        if model.required:
+            part["required"] = list(model.required)
+        if model.short_form is not None:
+            own = _plain(part["properties"][model.short_form[0]], {})
+            shorts[f"#/$defs/{name}"] = {key: value for key, value in own.items() if key not in _ABOUT}
+    plain = _plain(made, shorts)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "jobs.yaml",
         "$comment": f"version {VERSION}, written by zeke-jobs schema; never edited",
-        **{key: value for key, value in made.items() if key not in ("title", "$schema")},
-        "required": ["version", "tasks"],
+        **{key: value for key, value in plain.items() if key != "title"},
+        "required": list(models.File.required),
     }
 
 
@@ -43,16 +53,22 @@ def check_comment(text: str, name: str) -> list[Diagnostic]:
     return [Diagnostic(name, 1, start + 1, message, help_, end - start, lines[0])]
 
 
-def _without_null(node: Any) -> Any:
-    """A key is left out, never null: the models' ``None`` is theirs alone."""
+def _plain(node: Any, shorts: dict[str, Any]) -> Any:
+    """A schema without null, which is the models' own: the author leaves a key out. Short forms stand beside their mappings."""
     if isinstance(node, list):
-        return [_without_null(one) for one in node]
+        return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):
         return node
+    if (short := shorts.get(node.get("$ref", ""))) is not None:
+        node = {
+            "anyOf": [short, {"$ref": node["$ref"]}],
+            **{key: value for key, value in node.items() if key != "$ref"},
+        }
+        shorts = {}
     kept = {
-        _WORDS.get(key, key): _without_null(value)
+        _WORDS.get(key, key): _plain(value, shorts)
         for key, value in node.items()
-        if not (key == "default" and value is None)
+        if not (key == "default" and (value is None or value == "" or (value and isinstance(value, dict))))
     }
     branches = kept.get("anyOf")
     if isinstance(branches, list) and {"type": "null"} in branches:

@@ -1,154 +1,224 @@
-"""What jobs.yaml means once it is checked: every default filled in, nothing left to look up."""
+"""The keys of jobs.yaml: each is declared here once, with its type, its default, its meaning and an example.
+
+The JSON Schema, the reference page, the checks, a task's row and the commands ``plan``, ``set``, ``tasks`` and ``why`` follow.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from zeke_jobs.core.durations import UNITS, Duration, format_duration
+from zeke_jobs.config.entries import (
+    NAME_KEYS,
+    TASK_KEYS,
+    AliasText,
+    Count,
+    FieldPath,
+    Many,
+    Name,
+    PackageText,
+    PathText,
+    PositiveDuration,
+    Priority,
+    RateText,
+    Slots,
+    ZoneName,
+)
+from zeke_jobs.config.keys import SHOWN, Keys, key, no_default
+from zeke_jobs.core.durations import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
 While = Literal["queued", "active", "period"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Concurrency(Keys):
+    """How many jobs are active at once, over all machines."""
+
+    called = "concurrency"
+    short_form = ("limit", int, "a whole number")
+
+    limit: Slots | None = key(None, "Most active jobs of the task.", "limit: 20")
+    per_key: Slots | None = key(None, "Most active jobs that share a `key`.", "per_key: 1")
 
 
-class Rate(_Frozen):
-    """At most ``count`` starts in any ``period``."""
+class Retry(Keys):
+    """How failed attempts are repeated; keys that are left out come from `defaults`."""
 
-    count: int
-    period: timedelta
+    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), moved at random by up to the share jitter of itself.
 
-    def __str__(self) -> str:
-        unit = next((unit for unit, worth in UNITS.items() if worth == self.period), None)
-        return f"{self.count}/{unit or format_duration(self.period)}"
+    called = "retry"
 
-
-class Concurrency(_Frozen):
-    """How many jobs of a task are active at once, over all machines; None is no bound."""
-
-    limit: int | None = None
-    per_key: int | None = None
+    limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Most retries after the first attempt.", "limit: 3")
+    delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
+    factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "What each further wait is multiplied by.", "factor: 2")
+    max_delay: Duration = key(timedelta(minutes=10), "Longest wait.", "max_delay: 10m")
+    jitter: Annotated[float, Field(ge=0, le=1)] = key(0.1, "Share of the wait that is random, 0 to 1.", "jitter: 0.1")
 
 
-class Limit(_Frozen):
-    """A limit that tasks share by naming it in ``uses``."""
+class Keep(Keys):
+    """How long finished jobs stay in the table; keys that are left out come from `defaults`."""
+
+    called = "keep"
+
+    completed: Duration = key(timedelta(days=7), "Jobs that succeeded.", "completed: 7d")
+    failed: Duration = key(timedelta(days=30), "Jobs that failed.", "failed: 30d")
+    cancelled: Duration = key(timedelta(days=7), "Jobs that were cancelled.", "cancelled: 7d")
+
+
+class Unique(Keys):
+    """Which second job is not made."""
+
+    called = "unique"
+    short_form = ("fields", list, "a list of payload fields")
+
+    fields: Many[Name] = key((), "Payload fields that must be equal; none: all of it.", "fields: [story_id]")
+    while_: While = key(
+        "queued",
+        "Until when the first job stands in the way: while it is `queued`, while it is queued or `active`, or for a `period`.",
+        "while: active",
+        alias="while",
+    )
+    period: PositiveDuration | None = key(None, "For `while: period`: how long after it was sent.", "period: 1h")
+
+
+class Schedule(Keys):
+    """When jobs of the task are sent by themselves."""
+
+    called = "cron"
+    required = ("at",)
+    short_form = ("at", str, "a cron line")
+
+    at: str = key("", "The cron line.", 'at: "*/5 * * * *"')
+    timezone: ZoneName = key(
+        "UTC", "Zone it is read in; the file's by default.", "timezone: Europe/Paris", json_schema_extra=no_default
+    )
+    missed: Missed = key("latest", "What is sent for ticks missed while no scheduler ran.", "missed: latest")
+    window: Duration = key(timedelta(days=1), "How far back missed ticks are looked for.", "window: 1d")
+    overlap: Overlap = key(
+        "skip", "Whether a tick is skipped while the job of the one before is unfinished.", "overlap: skip"
+    )
+    jitter: Duration = key(timedelta(0), "Jobs become due up to this much later, at random.", "jitter: 30s")
+    payload: dict[str, Any] = key({}, "Payload of the jobs.", "payload: {reason: schedule}")
+    paused: bool = key(False, "Send nothing.", "paused: true")
+
+
+class Defaults(Keys):
+    """What tasks have that say nothing else."""
+
+    called = "defaults"
+
+    queue: Name = key("default", "Queue of the tasks.", "queue: default")
+    priority: Priority = key(0, "Jobs of a higher priority run first.", "priority: 10")
+    timeout: PositiveDuration = key(timedelta(minutes=5), "Longest an attempt may run.", "timeout: 5m")
+    retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
+    keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
+    max_queued: Count | None = key(None, "Most waiting jobs; sends above it are refused.", "max_queued: 10000")
+    max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
+        None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
+    )
+
+
+class TaskKeys(Defaults):
+    """One task."""
+
+    called = "a task"
+    required = ("handler",)
+
+    handler: PathText = key("", "The function that runs its jobs.", "handler: package.module:function")
+    description: str = key("", "What it does, for people.")
+    aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
+    concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
+    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
+    cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
+    settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
+    unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
+    sensitive: Many[FieldPath] = key((), "Payload fields that are never shown.", "sensitive: [email, user.phone]")
+    paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
+
+
+class Task(TaskKeys):
+    """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+
+    id: str
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Its keys as the catalogue keeps them, in JSON; without its settings, which only its handler reads."""
+        return self.model_dump(mode="json", exclude={"settings"})
+
+    @classmethod
+    def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None where a task has none."""
+        names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
+        return {name: definition.get(name) for name in names}
+
+
+class LimitKeys(Keys):
+    """A limit that tasks share by naming it in `uses`."""
+
+    called = "a limit"
+
+    description: str = key("", "What it protects, for people.")
+    concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
+    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
+
+
+class Limit(LimitKeys):
+    """A shared limit with its name."""
 
     name: str
-    description: str = ""
-    concurrency: int | None = None
-    rate: Rate | None = None
-    paused: bool = False
 
 
-class Retry(_Frozen):
-    """How a failed attempt is repeated.
+class ServiceKeys(Keys):
+    """Something that handlers talk to; all keys but `use` are its own settings."""
 
-    The n-th retry waits min(``max_delay``, ``delay`` times ``factor`` to the power n - 1), moved at random by
-    up to the share ``jitter`` (0 to 1) of itself. ``limit`` retries follow the first attempt.
-    """
+    model_config = ConfigDict(extra="allow")
+    called = "a service"
+    required = ("use",)
 
-    limit: int = 3
-    delay: Duration = timedelta(seconds=1)
-    factor: float = 2.0
-    max_delay: Duration = timedelta(minutes=10)
-    jitter: float = 0.1
+    use: PathText = key("", "Its settings model.", "use: package.module:Settings")
 
 
-class Keep(_Frozen):
-    """How long a finished job stays in the table, by how it ended."""
-
-    completed: Duration = timedelta(days=7)
-    failed: Duration = timedelta(days=30)
-    cancelled: Duration = timedelta(days=7)
-
-
-class Unique(_Frozen):
-    """A second job with the same ``fields`` of the payload is not made.
-
-    Not while the first is ``queued``, or queued or ``active``, or not for ``period`` after it was sent.
-    No fields means the whole payload.
-    """
-
-    fields: tuple[str, ...] = ()
-    while_: While = "queued"
-    period: Duration | None = None
-
-
-class Schedule(_Frozen):
-    """When jobs of a task are sent by themselves.
-
-    Attributes:
-        at: The cron line.
-        timezone: Name of the zone that it is read in.
-        missed: What is sent for ticks that fell due while no scheduler ran.
-        window: How far back such ticks are looked for.
-        overlap: Whether a tick is skipped while the job of the one before is queued or active.
-        jitter: The job becomes due up to this much later than its tick, at random.
-        payload: What the job carries, with keys as in the file.
-        paused: No ticks are sent.
-    """
-
-    at: str
-    timezone: str = "UTC"
-    missed: Missed = "latest"
-    window: Duration = timedelta(days=1)
-    overlap: Overlap = "skip"
-    jitter: Duration = timedelta(0)
-    payload: dict[str, Any] = {}
-    paused: bool = False
-
-
-class Service(_Frozen):
+class Service(BaseModel):
     """Something that handlers talk to. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+
+    model_config = ConfigDict(frozen=True)
 
     name: str
     use: str
     settings: dict[str, Any] = {}
 
 
-class Task(_Frozen):
-    """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+class File(Keys):
+    """The whole file, as it is written."""
 
-    id: str
-    handler: str
-    description: str = ""
-    aliases: tuple[str, ...] = ()
-    queue: str = "default"
-    concurrency: Concurrency = Concurrency()
-    rate: Rate | None = None
-    uses: tuple[str, ...] = ()
-    priority: int = 0
-    timeout: Duration = timedelta(minutes=5)
-    retry: Retry = Retry()
-    keep: Keep = Keep()
-    cron: Schedule | None = None
-    settings: dict[str, Any] = {}
-    max_queued: int | None = None
-    unique: Unique | None = None
-    sensitive: tuple[str, ...] = ()
-    max_wait: Duration | None = None
-    paused: bool = False
+    called = "the file"
+    required = ("version", "tasks")
+
+    version: Literal[1] = key(1, "Version of this format.", "version: 1")
+    timezone: ZoneName = key("UTC", "Zone of crons that name none.", "timezone: Europe/Paris")
+    services: dict[str, ServiceKeys] = key(
+        {}, "What handlers talk to.", "services: {ai: {use: package.module:Settings}}", json_schema_extra=NAME_KEYS
+    )
+    limits: dict[str, LimitKeys] = key(
+        {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
+    )
+    migrations: Many[PackageText] = key((), "Packages that bring migrations of their own.", "migrations: [my_package]")
+    defaults: Defaults = key(Defaults(), "What tasks have that say nothing else.", "defaults: {timeout: 5m}")
+    tasks: dict[str, TaskKeys] = key(
+        {}, "The tasks.", "tasks: {my-task: {handler: package.module:function}}", json_schema_extra=TASK_KEYS
+    )
 
 
-class Defaults(_Frozen):
-    """What a task has that says nothing else."""
-
-    queue: str = "default"
-    priority: int = 0
-    timeout: Duration = timedelta(minutes=5)
-    retry: Retry = Retry()
-    keep: Keep = Keep()
-    max_queued: int | None = None
-    max_wait: Duration | None = None
-
-
-class Config(_Frozen):
+class Config(BaseModel):
     """A checked jobs.yaml. It holds no value of an environment variable, so it may be stored and shown.
 
     Attributes:
@@ -156,6 +226,8 @@ class Config(_Frozen):
         text: The file as it stands.
         digest: SHA-256 of that text, in hexadecimal.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
     timezone: str = "UTC"

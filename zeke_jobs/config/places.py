@@ -1,11 +1,11 @@
-"""Where each value of a text stands."""
+"""Where each value of a text stands, and how a fault of it is reported."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.diagnostics import Span
+from zeke_jobs.config.diagnostics import Report, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,9 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text. ``is_whole`` is False where YAML itself could not be read to the end."""
+    """A parsed text and its faults. ``is_whole`` is False where YAML itself could not be read to the end."""
 
+    report: Report
     value: Any = None
     root: Place = field(default_factory=lambda: Place(START))
     is_whole: bool = True
@@ -48,11 +49,11 @@ class Document:
             place = place.inside[step]
         return place, tuple(path)
 
-    def head(self, path: Sequence[str | int]) -> Span:
-        """The span to point at for a fault of the value at ``path``."""
-        return self.find(path)[0].head
+    def refuse(self, path: Sequence[str | int], message: str, help: str = "") -> None:  # noqa: A002
+        """Report a fault of the value at ``path``."""
+        self.report.add(self.find(path)[0].head, message, help)
 
-    def key(self, path: Sequence[str | int]) -> Span:
-        """The span to point at for a fault of the key at the end of ``path``."""
+    def refuse_key(self, path: Sequence[str | int], message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
+        """Report a fault of the key at the end of ``path``, or of a key that is ``missing`` in its mapping."""
         place = self.find(path)[0]
-        return place.key or place.head
+        self.report.add(place.key or place.head, message, help, missing=missing)

@@ -1,61 +1,72 @@
-"""Plain values to stanzas: what is wrong is reported and left out, so that the rest is still checked."""
+"""From plain values to a configuration. A fault is reported and left out, so that the rest is still checked."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from zeke_jobs.config import stanzas
 from zeke_jobs.config.document import EXAMPLE
+from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.models import Config, File, Limit, Service, Task
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zeke_jobs.config.diagnostics import Report
     from zeke_jobs.config.places import Document, Path
 
-NAMES: dict[type[BaseModel], str] = {
-    stanzas.FileStanza: "the file",
-    stanzas.TaskStanza: "a task",
-    stanzas.DefaultsStanza: "defaults",
-    stanzas.LimitStanza: "a limit",
-    stanzas.ServiceStanza: "a service",
-    stanzas.RetryStanza: "retry",
-    stanzas.KeepStanza: "keep",
-    stanzas.CronStanza: "cron",
-    stanzas.UniqueStanza: "unique",
-    stanzas.ConcurrencyStanza: "concurrency",
-}
-"""How people call the mapping that each stanza reads."""
 
-
-def read(document: Document, report: Report) -> stanzas.FileStanza:
-    """The stanzas of the file, without what is wrong in them."""
-    if not isinstance(document.value, dict):
-        report.add(
-            document.root.span,
-            f"expected a mapping with version and tasks, got {describe(document.value)}",
-            EXAMPLE,
-        )
-        return stanzas.FileStanza()
+def read(document: Document) -> File | None:
+    """What the file says, without what is wrong in it; None where it is no mapping."""
+    value = document.value
+    if not isinstance(value, dict):
+        fault = f"expected a mapping with version and tasks, got {describe(value)}"
+        document.report.add(document.root.span, fault, EXAMPLE)
+        return None
     try:
-        return stanzas.FileStanza.model_validate(document.value)
+        return File.read(value)
     except ValidationError as error:
-        note(error, Subject(stanzas.FileStanza, (), "the file", NAMES), document, report)
-        return _rest(document.value, error)
+        note(error, Subject(File, (), File.called), document)
+        return _rest(deepcopy(value), error)
 
 
-def _rest(value: dict[str, Any], error: ValidationError) -> stanzas.FileStanza:
-    kept = deepcopy(value)
+def resolve(file: File, *, text: str, digest: str) -> Config:
+    """The configuration that a file describes: what a task leaves out is taken from ``defaults``."""
+    found: dict[str, Any] = {
+        "services": {
+            name: Service(name=name, use=one.use, settings=one.model_extra or {}) for name, one in file.services.items()
+        },
+        "limits": {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()},
+        "tasks": {},
+    }
+    for name, written in file.tasks.items():
+        own = dict(_inherited(written, file.defaults))
+        if written.cron is not None and "timezone" not in written.cron.model_fields_set:
+            own["cron"] = written.cron.model_copy(update={"timezone": file.timezone})
+        found["tasks"][name] = Task.model_construct(id=name, **own)
+    return Config(**{**dict(file), **found}, text=text, digest=digest)
+
+
+def _inherited(own: Keys, base: Keys) -> Keys:
+    """``own``, with each key that its author left out as ``base`` has it, in mappings of mappings too."""
+    taken: dict[str, Any] = {}
+    for name in type(base).model_fields:
+        value, usual = getattr(own, name), getattr(base, name)
+        if name not in own.model_fields_set:
+            taken[name] = usual
+        elif isinstance(usual, Keys):
+            taken[name] = _inherited(value, usual)
+    return own.model_copy(update=taken)
+
+
+def _rest(kept: dict[str, Any], error: ValidationError) -> File:
     while True:
-        paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
-        _remove(kept, paths)
+        _remove(kept, {_existing(kept, one["loc"]) for one in error.errors(include_url=False)})
         try:
-            return stanzas.FileStanza.model_validate(kept)
+            return File.read(kept)
         except ValidationError as further:  # each round removes something, and nothing is required
             error = further
 

@@ -46,32 +46,25 @@ def meaning(text: str) -> Any:
 
 
 def _refuse_traps(text: str) -> None:
-    if text.lower() in _SWITCH:
-        says = _SWITCH[text.lower()]
+    quoted = f'"{text}"'
+    is_real, is_whole = _REAL.fullmatch(text), _WHOLE.fullmatch(text)
+    if (says := _SWITCH.get(text.lower())) is not None:
         raise TrapError(
             f"expected {says} or text in quotes, got a bare {text}, which YAML reads as {says}",
-            f'write {says} for the truth value, "{text}" for the word',
+            f"write {says} for the truth value, {quoted} for the word",
         )
     if _SEXAGESIMAL.fullmatch(text):
-        raise TrapError(
-            f"expected text in quotes, got a bare {text}, which YAML reads as a number in base 60",
-            f'write "{text}"',
-        )
-    if _OCTAL.fullmatch(text) and not _WHOLE.fullmatch(text):
+        fault = f"expected text in quotes, got a bare {text}, which YAML reads as a number in base 60"
+        raise TrapError(fault, f"write {quoted}")
+    if _OCTAL.fullmatch(text) and not is_whole:
         plain = text.lstrip("+-0o") or "0"
-        raise TrapError(
-            f"expected a number without leading zeros, got {text}, which YAML reads in base 8",
-            f'write {plain} for the number, "{text}" for the text',
-        )
+        fault = f"expected a number without leading zeros, got {text}, which YAML reads in base 8"
+        raise TrapError(fault, f"write {plain} for the number, {quoted} for the text")
     if _BINARY.fullmatch(text) or _UNDERSCORED.fullmatch(text):
-        raise TrapError(
-            f"expected a number in plain digits, got {text}, which only some YAML readers take for one",
-            f'write the number in digits, or "{text}" for the text',
-        )
-    if _NOT_FINITE.fullmatch(text) or (_REAL.fullmatch(text) and math.isinf(float(text))):
-        raise TrapError(f"expected a finite number, got {text}", f'write "{text}" for the text')
-    if max(len(text), 0) > _MOST_DIGITS and (_WHOLE.fullmatch(text) or _HEXADECIMAL.fullmatch(text)):
-        raise TrapError(
-            f"expected a number of at most {_MOST_DIGITS} digits, got {len(text)} digits",
-            "write it in quotes if it is an identifier",
-        )
+        fault = f"expected a number in plain digits, got {text}, which only some YAML readers take for one"
+        raise TrapError(fault, f"write the number in digits, or {quoted} for the text")
+    if _NOT_FINITE.fullmatch(text) or (is_real and math.isinf(float(text))):
+        raise TrapError(f"expected a finite number, got {text}", f"write {quoted} for the text")
+    if len(text) > _MOST_DIGITS and (is_whole or _HEXADECIMAL.fullmatch(text)):
+        fault = f"expected a number of at most {_MOST_DIGITS} digits, got {len(text)} digits"
+        raise TrapError(fault, "write it in quotes if it is an identifier")

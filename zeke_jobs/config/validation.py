@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel, to_snake
@@ -12,13 +13,12 @@ from zeke_jobs.config.wording import expected, message, unknown_key
 from zeke_jobs.core.quoting import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from pydantic import BaseModel, ValidationError
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-    from zeke_jobs.config.diagnostics import Report, Span
     from zeke_jobs.config.places import Document, Path
     from zeke_jobs.config.substitution import Secret
 
@@ -28,19 +28,17 @@ class Subject:
     """What was validated: a model, the path of its mapping in the file, and how people call that mapping.
 
     Attributes:
-        names: How people call the mappings of certain models within it.
         secrets: Values in it that must not be shown; their paths start at the mapping.
     """
 
     model: type[BaseModel]
     base: Path
     name: str
-    names: Mapping[type[BaseModel], str]
     secrets: Sequence[Secret] = ()
 
     def name_of(self, model: type[BaseModel] | None) -> str:
         """How to call the mapping that is read by ``model``."""
-        return self.names.get(model, self.name) if model else self.name
+        return getattr(model, "called", self.name)
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,34 @@ class _Located:
     path: Path
     in_union: bool
 
+    def is_outdone_by(self, other: _Located) -> bool:
+        """Whether the author plainly meant another member of the union: one that fits further down."""
+        return other.in_union and len(other.path) > len(self.path) and other.path[: len(self.path)] == self.path
 
-def note(error: ValidationError, subject: Subject, document: Document, report: Report) -> None:
-    """Add a fault to the report for each error, at its place or the nearest one around it."""
+
+def note(error: ValidationError, subject: Subject, document: Document) -> None:
+    """Report a fault for each error, at its place or the nearest one around it."""
     located = [_locate(one, subject.base, document) for one in error.errors(include_url=False)]
-    for one in _without_lesser_members(located):
-        span = _span(one, document)
-        text, help_ = _say(one, [other for other in located if _same_choice(one, other)], subject)
-        report.add(span, text, help_, missing=str(one.error["loc"][-1]) if _is_missing(one) else "")
+    for one in located:
+        kind, last = one.error["type"], one.error["loc"][-1:]
+        if one.in_union and any(one.is_outdone_by(other) for other in located):
+            continue
+        choice = [other for other in located if one.in_union and other.in_union and one.path == other.path]
+        text, help_ = _say(one, choice, subject)
+        if kind == "missing":
+            document.refuse_key(one.path, text, help_, missing=str(last[0]))
+        elif kind == "extra_forbidden" or last == ("[key]",):
+            document.refuse_key(one.path, text, help_)
+        else:
+            document.refuse(one.path, text, help_)
 
 
 def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:
     place, path = document.find(base)
     in_union = False
     for at, step in enumerate(error["loc"]):
-        known = next((key for key in _spellings(step) if key in place.inside), None)
+        spellings = (step, to_snake(step), to_camel(step)) if isinstance(step, str) else (step,)
+        known = next((key for key in spellings if key in place.inside), None)
         if known is not None:
             path, place = (*path, known), place.inside[known]
         elif at < len(error["loc"]) - 1 or error["type"] not in {"missing", "extra_forbidden"}:
@@ -71,46 +82,19 @@ def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:
     return _Located(error, path, in_union)
 
 
-def _spellings(step: str | int) -> tuple[str | int, ...]:
-    return (step, to_snake(step), to_camel(step)) if isinstance(step, str) else (step,)
-
-
-def _span(one: _Located, document: Document) -> Span:
-    by_key = one.error["type"] == "extra_forbidden" or one.error["loc"][-1:] == ("[key]",)
-    return document.key(one.path) if by_key or _is_missing(one) else document.head(one.path)
-
-
-def _is_missing(one: _Located) -> bool:
-    return one.error["type"] == "missing"
-
-
-def _without_lesser_members(located: list[_Located]) -> Iterable[_Located]:
-    """Without the members of a union that the author plainly did not mean: another one fits further down."""
-    for one in located:
-        deeper = (
-            other.in_union and len(other.path) > len(one.path) and other.path[: len(one.path)] == one.path
-            for other in located
-        )
-        if not (one.in_union and any(deeper)):
-            yield one
-
-
-def _same_choice(one: _Located, other: _Located) -> bool:
-    return one.in_union and other.in_union and one.path == other.path
-
-
 def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, str]:
-    error = one.error
-    loc = error["loc"]
+    error, loc = one.error, one.error["loc"]
+    owner = model_at(subject.model, loc[:-1])
     if error["type"] == "extra_forbidden":
-        owner = model_at(subject.model, loc[:-1])
         return unknown_key(str(loc[-1]), subject.name_of(owner), accepted_keys(owner or subject.model))
     field = field_at(subject.model, loc)
     if error["type"] == "missing":
-        owner = model_at(subject.model, loc[:-1])
         key = _preferred(owner, str(loc[-1]))
         return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)
-    secrets = [secret for secret in subject.secrets if _touch(secret, one.path[len(subject.base) :])]
+    path = one.path[len(subject.base) :]
+    secrets = [
+        secret for secret in subject.secrets if all(map(eq, secret.path, path))
+    ]  # within the value, or around it
     got = f"the value of ${{{secrets[0].name}}}, which is not shown" if secrets else None
     text, help_ = message(error, got=got)
     if any(secret.leaks_into(text) for secret in secrets):
@@ -123,23 +107,12 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
 
 def _preferred(model: type[BaseModel] | None, key: str) -> str:
     """The key as ``accepted_keys`` spells it; pydantic names the alias."""
-    if model is None:
-        return key
-    for own, (name, field) in zip(accepted_keys(model), model.model_fields.items(), strict=True):
-        if key in names(name, field):
-            return own
-    return key
-
-
-def _touch(secret: Secret, path: Path) -> bool:
-    shorter = min(len(secret.path), len(path))
-    return secret.path[:shorter] == path[:shorter]
+    spelled = zip(accepted_keys(model), model.model_fields.items(), strict=True) if model else ()
+    return next((own for own, (name, field) in spelled if key in names(name, field)), key)
 
 
 def _teach(field: FieldInfo | None) -> str:
-    if field is None:
-        return ""
-    examples: list[Any] = field.examples or []
+    examples: list[Any] = (field and field.examples) or []
     if examples and isinstance(examples[0], str):
         return f"for example {examples[0]}"
-    return field.description or ""
+    return (field and field.description) or ""

@@ -107,23 +107,20 @@ def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, s
 
 def _help(kind: str, error: ErrorDetails) -> str:
     value = error["input"]
-    if isinstance(value, str):
-        return _help_with_text(kind, value, error)
+    is_text = isinstance(value, str)
+    if is_text and kind in {"literal_error", "enum"}:
+        near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
+        return near if near.startswith("did you mean") else ""
+    looks_like = {"int_type": r"-?\d+", "float_type": r"-?\d+(\.\d+)?", "bool_type": "true|false"}.get(kind)
+    if is_text and looks_like and re.fullmatch(looks_like, value):
+        return f"write {value}, without quotes"
+    if kind in {"list_type", "tuple_type"} and (is_text or value is None):
+        return f"write [{value}]" if is_text else "write [] for none"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'write "{describe(value)}" if it is text'
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"write {value:.0f}, in digits alone"
-    return "write [] for none" if kind == "list_type" and value is None else ""
-
-
-def _help_with_text(kind: str, value: str, error: ErrorDetails) -> str:
-    if kind in {"literal_error", "enum"}:
-        near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
-        return near if near.startswith("did you mean") else ""
-    looks_like = {"int_type": r"-?\d+", "float_type": r"-?\d+(\.\d+)?", "bool_type": "true|false"}.get(kind)
-    if looks_like and re.fullmatch(looks_like, value):
-        return f"write {value}, without quotes"
-    return f"write [{value}]" if kind == "list_type" else ""
+    return ""
 
 
 def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:

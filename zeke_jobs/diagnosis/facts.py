@@ -70,7 +70,7 @@ class TaskRow:
     per_key: int | None
     retry_limit: int
     timeout: timedelta | None
-    max_wait: timedelta | None
+    definition: dict[str, Any]
     unique_fields: list[str] | None
     unique_while: str | None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.config.models import Task
 from zeke_jobs.core.wording import one_line, progress
 from zeke_jobs.diagnosis import ends, facts, reasons, room
 
@@ -33,6 +34,7 @@ class Explanation:
         reasons: What explains it, the decisive first; never empty. All that hold a queued job back are there, for it
             starts only when the last of them is gone.
         history: What happened before: who sent it, its attempts, what it sent.
+        about: The values of its task's keys that are shown with a job, by key.
     """
 
     id: UUID
@@ -40,6 +42,7 @@ class Explanation:
     status: str
     reasons: tuple[Reason, ...]
     history: tuple[Reason, ...]
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:
@@ -69,7 +72,9 @@ def explain(known: Facts) -> Explanation:
             found = [_failed(job)]
         case _:
             found = [_cancelled(job)]
-    return Explanation(job.id, job.task, job.status, tuple(found), tuple(_history(known)))
+    about = Task.shown(known.task.definition) if known.task else {}
+    about = {key: value for key, value in about.items() if value}
+    return Explanation(job.id, job.task, job.status, tuple(found), tuple(_history(known)), about)
 
 
 def _queued(known: Facts) -> list[Reason]:

@@ -17,7 +17,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions import rows, store
 from zeke_jobs.revisions.affected_jobs import Orders
-from zeke_jobs.revisions.proposal import Proposal, propose
+from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.timed_overrides import after
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def plan(
     Raises:
         ConfigurationError: what is set by hand does not fit the file.
     """
-    return propose(conn, file, orders or Orders(), overrides, by, "").plan
+    return propose(conn, Request(file, by, orders=orders or Orders(), overrides=overrides)).plan
 
 
 def apply(
@@ -72,24 +72,15 @@ def apply(
     orders: Orders | None = None,
     overrides: Sequence[Override] | None = None,
 ) -> Applied:
-    """Put a configuration in force.
-
-    Args:
-        conn: An autocommit connection.
-        file: A configuration that was checked against this process's code, as its text alone says.
-        by: Who does it.
-        message: Why.
-        origin: ``apply``, ``rollback``, ``set`` or ``revert``.
-        orders: What becomes of unfinished jobs of tasks that the file lacks.
-        overrides: What is to be set beside the file; by default what is set now.
+    """Put a configuration in force; the arguments are those of ``Request``. ``conn`` is an autocommit connection.
 
     Raises:
         ConfigurationError: what is set by hand does not fit the file, or an order names no such task.
         StrandedJobs: a removed task has unfinished jobs, and no order says what becomes of them.
         Contended: workers got in the way again and again.
     """
-    said: dict[str, Any] = {"by": by, "message": message, "origin": origin, "orders": orders, "overrides": overrides}
-    return in_turn(conn, lambda: put_in_force(conn, file, **said))
+    request = Request(file, by, message, origin, orders or Orders(), overrides)
+    return in_turn(conn, lambda: put_in_force(conn, request))
 
 
 def in_turn(conn: Connection, change: Callable[[], T]) -> T:
@@ -115,42 +106,30 @@ def in_turn(conn: Connection, change: Callable[[], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def put_in_force(
-    conn: Connection,
-    file: Config,
-    *,
-    by: str,
-    message: str,
-    origin: str,
-    orders: Orders | None = None,
-    overrides: Sequence[Override] | None = None,
-) -> Applied:
+def put_in_force(conn: Connection, request: Request) -> Applied:
     """What ``apply`` does, in a transaction of the caller's that holds the catalogue's lock."""
-    orders = orders or Orders()
-    # What is over ends, whatever else there may be that cannot.
-    proposal = propose(conn, file, orders, overrides, by, message, ends_too=origin != "revert")
+    proposal = propose(conn, request)
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded))
     config = proposal.config
     draining = [override.path[1] for override in proposal.overrides if override.drains is not None]
+    revision = {
+        "digest": config.digest,
+        "source": config.text,
+        "by": request.by,
+        "message": request.message,
+        "origin": request.origin,
+        "overrides": [override.as_json() for override in proposal.overrides],
+    }
     row = SQL.one(
         conn,
         "revision/put",
-        revision=Json(
-            {
-                "digest": config.digest,
-                "source": config.text,
-                "by": by,
-                "message": message,
-                "origin": origin,
-                "overrides": [override.as_json() for override in proposal.overrides],
-            }
-        ),
+        revision=Json(revision),
         gates=Json(rows.gates(config)),
         tasks=Json(rows.tasks(config, draining)),
-        cancel=sorted(orders.cancel),
+        cancel=sorted(request.orders.cancel),
         priorities=Json(_priorities(proposal)),
     )
     assert row is not None
@@ -178,7 +157,7 @@ def set_by_hand(
             )
         file = load_text(latest.source, f"revision {latest.number}")
         kept = change(file, latest.overrides)
-        return put_in_force(conn, file, by=by, message=message, origin="set", overrides=kept)
+        return put_in_force(conn, Request(file, by, message, "set", overrides=kept))
 
     return in_turn(conn, turn)
 
@@ -216,7 +195,7 @@ def _revert(conn: Connection) -> Applied | None:
         kept = after(kept, max(times))
     file = load_text(latest.source, f"revision {latest.number}")
     said = "; ".join(_ended(one) for one in ended)
-    return put_in_force(conn, file, by=ITSELF, message=said, origin="revert", overrides=kept)
+    return put_in_force(conn, Request(file, ITSELF, said, "revert", overrides=kept))
 
 
 def _ended(override: Override) -> str:

@@ -11,6 +11,7 @@ from zeke_jobs.config import digest_of, read_text
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying, rows, store
+from zeke_jobs.revisions.proposal import Request
 from zeke_jobs.revisions.store import latest_number
 
 if TYPE_CHECKING:
@@ -50,13 +51,12 @@ def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
     latest = store.latest(conn)
     known = store.number_of(conn, config.digest)
     if known is None or latest is None:
-        made = applying.put_in_force(conn, config, by=by, message=message, origin="boot")
+        made = applying.put_in_force(conn, Request(config, by, message, "boot"))
         return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
         # The same file, but perhaps newer code with other payload models.
-        rows.write_limits(conn, in_force)
-        rows.write_tasks(conn, in_force, latest.number, draining=latest.draining)
+        rows.write(conn, in_force, latest.number, latest.draining)
         return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
     return InForce(latest.number, in_force, is_file=False, file_revision=known)
 

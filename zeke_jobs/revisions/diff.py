@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
+from zeke_jobs.config.models import Config
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.revisions import values
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from zeke_jobs.config.models import Config, Schedule, Task
+    from zeke_jobs.config.models import Schedule
     from zeke_jobs.revisions.store import Override
 
 Kind = Literal["task", "limit", "service", "file"]
@@ -107,58 +108,43 @@ class Plan:
 
 
 def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
-    """What differs between two configurations. A removed task whose id became an alias was renamed."""
-    old_tasks = before.tasks if before else {}
+    """The differences of two configurations. A removed task whose id became an alias was renamed."""
+    before = before or Config()
     new_names = renames(before, after)
-    renamed = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
-    found = [*renamed]
+    found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
     for old, new in new_names.items():
-        found += _within("task", new, values.task(old_tasks[old]), values.task(after.tasks[new]), {"aliases"})
-    skip = set(new_names) | set(new_names.values())
-    found += _all("task", _without(old_tasks, skip), _without(after.tasks, skip), values.task)
-    found += _all("limit", before.limits if before else {}, after.limits, values.limit)
-    found += _all("service", before.services if before else {}, after.services, values.service)
-    found += _within("file", "", values.top(before) if before else {}, values.top(after))
+        found += _within("task", new, values.flat(before.tasks[old]), values.flat(after.tasks[new]), without="aliases")
+    both = {*new_names, *new_names.values()}
+    tasks = [{name: task for name, task in one.tasks.items() if name not in both} for one in (before, after)]
+    found += _all("task", tasks[0], tasks[1], values.flat)
+    found += _all("limit", before.limits, after.limits, values.flat)
+    found += _all("service", before.services, after.services, values.service)
+    found += _within("file", "", values.top(before), values.top(after))
     return tuple(found)
 
 
-def renames(before: Config | None, after: Config) -> dict[str, str]:
+def renames(before: Config, after: Config) -> dict[str, str]:
     """Old ids of tasks that became aliases of a task that was not there before, with that task's id."""
-    known = before.tasks if before else {}
-    return {old: new for old, new in successors(before, after).items() if new not in known}
+    return {old: new for old, new in successors(before, after).items() if new not in before.tasks}
 
 
-def successors(before: Config | None, after: Config) -> dict[str, str]:
+def successors(before: Config, after: Config) -> dict[str, str]:
     """Old ids of tasks that became aliases, with the id of the task that gets their jobs, be it new or not."""
-    known = before.tasks if before else {}
-    return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in known}
-
-
-def removed(before: Config | None, after: Config) -> list[str]:
-    """Ids of tasks that no task runs any more, not even under another name."""
-    return [name for name in (before.tasks if before else {}) if after.task(name) is None]
+    return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
     """The next fires of each schedule that a change adds, removes or moves; that of a task that goes into another one ends."""
+    before = before or Config()
     old_names = {new: old for old, new in renames(before, after).items()}
     found = []
-    old_tasks: Mapping[str, Task] = before.tasks if before else {}
-    for name in dict.fromkeys([*after.tasks, *old_tasks]):
-        old, new = old_tasks.get(old_names.get(name, name)), after.tasks.get(name)
-        if new is None and name in old_names.values():
-            continue  # it is shown under its new name
-        crons = old.cron if old else None, new.cron if new else None
-        if _timing(crons[0]) != _timing(crons[1]):
-            found.append(
-                Fires(
-                    name,
-                    next_fires(crons[0], now),
-                    next_fires(crons[1], now),
-                    crons[0].timezone if crons[0] else "",
-                    crons[1].timezone if crons[1] else "",
-                )
-            )
+    for name in dict.fromkeys([*after.tasks, *before.tasks]):
+        tasks = before.tasks.get(old_names.get(name, name)), after.tasks.get(name)
+        old, new = (task.cron if task else None for task in tasks)
+        is_shown_under_its_new_name = tasks[1] is None and name in old_names.values()
+        if not is_shown_under_its_new_name and _timing(old) != _timing(new):
+            zones = (cron.timezone if cron else "" for cron in (old, new))
+            found.append(Fires(name, next_fires(old, now), next_fires(new, now), *zones))
     return tuple(found)
 
 
@@ -181,15 +167,14 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
         return ()
     found = []
     if new_queues := sorted(set(after.queues) - set(before.queues)):
-        found.append(
-            f"queue {', '.join(new_queues)}: workers that run already do not consume it; restart those that shall"
-        )
+        queues = ", ".join(new_queues)
+        found.append(f"queue {queues}: workers that run already do not consume it; restart those that shall")
     known = {task.handler for task in before.tasks.values()}
-    found.extend(
+    found += [
         f"{task.id}: a worker whose code has no {task.handler} stays at the revision in force now, until it is restarted with it"
         for task in after.tasks.values()
         if task.handler not in known
-    )
+    ]
     if set(after.migrations) - set(before.migrations):
         found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
     return tuple(found)
@@ -210,23 +195,13 @@ def _all(
     return found
 
 
-def _within(
-    kind: Kind,
-    name: str,
-    before: values.Flat,
-    after: values.Flat,
-    without: set[str] = frozenset(),  # type: ignore[assignment]
-) -> list[Change]:
-    keys = [key for key in dict.fromkeys([*after, *before]) if key not in without]
+def _within(kind: Kind, name: str, before: values.Flat, after: values.Flat, *, without: str = "") -> list[Change]:
     comes_or_goes = ("cron" in before) != ("cron" in after)
     return [
         Change("changed", kind, name, key, before.get(key), after.get(key))
-        for key in keys
-        if not values.same(before.get(key), after.get(key))
+        for key in dict.fromkeys([*after, *before])
+        if key != without
+        and not values.same(before.get(key), after.get(key))
         # With a cron come the fine points of crons; that it does, and in which zone, says enough.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]
-
-
-def _without(tasks: Mapping[str, Task], names: set[str]) -> dict[str, Task]:
-    return {name: task for name, task in tasks.items() if name not in names}

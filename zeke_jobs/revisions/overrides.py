@@ -7,7 +7,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import check, load_text
-from zeke_jobs.config.diagnostics import Report, split_lines
 from zeke_jobs.config.document import parse
 from zeke_jobs.core.quoting import suggest
 from zeke_jobs.errors import ConfigurationError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("tasks", "limits", "services", "defaults")
 _TOP = ("timezone",)
+NAME = "jobs.yaml with what is set by hand"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
     before = overrides if set_before is None else set_before
     reasons = {one.path: reason for one in overrides if (reason := _lapse(file, one))}
     kept = [one for one in overrides if one.path not in reasons]
-    _effect(file, kept)
+    load_text(file.text, NAME, handlers=False, edits=[one.edit for one in kept])
     times = ends(kept)
     effects = _effects(file, kept, times)
     for override in reversed(kept.copy()):
@@ -74,7 +74,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
     for moment in ends(overrides):
         ended = ", ".join(one.label for one in left if one.until == moment)
         left = after(left, moment)
-        if found := check(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in left])[1]:
+        if found := check(file.text, NAME, edits=[one.edit for one in left])[1]:
             when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             raise ConfigurationError(
                 f"{found[0].message}, when {ended} ends at {when}\n"
@@ -95,7 +95,7 @@ def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Overri
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         edits = [one.edit for one in with_overrides(overrides, some)]
-        return check(file.text, "jobs.yaml with what is set by hand", edits=edits)[1]
+        return check(file.text, NAME, edits=edits)[1]
 
     together = found(new.values())
     if not together:
@@ -177,10 +177,8 @@ def read_value(text: str) -> Any:
     """
     if text.startswith(("*", "@")):
         return text
-    line = f"value: {text}\n"
-    report = Report("value", split_lines(line))
-    document = parse(line, report)
-    if found := report.diagnostics():
+    document = parse(f"value: {text}\n", "value")
+    if found := document.report.diagnostics():
         raise ConfigurationError("\n".join(_words(one) for one in found))
     value = document.value["value"]
     if value is None:
@@ -205,17 +203,7 @@ def _lapse(file: Config, override: Override) -> str:
     return "" if rest[0] in known else f"{rest[0]} left the file"
 
 
-def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[dict[str, Any] | None]:
-    """What the overrides come to, now and at these times; None where they do not fit."""
-    found: list[dict[str, Any] | None] = []
-    for some in (overrides, *(after(overrides, time) for time in times)):
-        try:
-            found.append(_effect(file, some))
-        except ConfigurationError:
-            found.append(None)
-    return found
-
-
-def _effect(file: Config, overrides: Sequence[Override]) -> dict[str, Any]:
-    edits = [one.edit for one in overrides]
-    return load_text(file.text, "jobs.yaml with what is set by hand", handlers=False, edits=edits).model_dump()
+def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[Config | None]:
+    """The configurations that the overrides make, now and at these times; None where they do not fit."""
+    states = (overrides, *(after(overrides, time) for time in times))
+    return [check(file.text, NAME, handlers=False, edits=[one.edit for one in state])[0] for state in states]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import load_text
-from zeke_jobs.config.diagnostics import Report, split_lines
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
 from zeke_jobs.errors import ConfigurationError
@@ -27,6 +26,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Request:
+    """A configuration that somebody wants in force.
+
+    Attributes:
+        file: A configuration that was checked against this process's code, as its text alone says.
+        by: Who asks.
+        message: Why.
+        origin: ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``.
+        orders: What becomes of unfinished jobs of tasks that the file lacks.
+        overrides: The values to set beside the file; None for those that are set now.
+    """
+
+    file: Config
+    by: str = ""
+    message: str = ""
+    origin: str = "apply"
+    orders: Orders = field(default_factory=Orders)
+    overrides: Sequence[Override] | None = None
+
+
+@dataclass(frozen=True)
 class Proposal:
     """What would be in force: the file with the overrides. ``before`` is None where this code cannot read what is in force."""
 
@@ -37,34 +57,24 @@ class Proposal:
     plan: Plan
 
 
-def propose(
-    conn: Connection,
-    file: Config,
-    orders: Orders,
-    overrides: Sequence[Override] | None,
-    by: str,
-    message: str,
-    *,
-    ends_too: bool = True,
-) -> Proposal:
-    """Check the file with what is set by hand, now or as ``overrides`` says, and plan it. Writes nothing.
-
-    With ``ends_too``, what is left when something is over that is set for a time must fit too.
+def propose(conn: Connection, request: Request) -> Proposal:
+    """Check the file with the overrides, and plan it. Writes nothing.
 
     Raises:
-        ConfigurationError: they do not fit together, or an order names no such task.
+        ConfigurationError: they do not fit together, now or when a timed override ends, or an order names no such task.
     """
+    file, orders = request.file, request.orders
     latest = store.latest(conn)
     in_force = latest.overrides if latest else ()
     before = _readable(latest)
     _refuse_strangers(conn, orders, before)
-    carried = by_hand.carried(file, in_force if overrides is None else overrides, in_force)
+    carried = by_hand.carried(file, in_force if request.overrides is None else request.overrides, in_force)
     now = _clock(conn)
-    kept = tuple(_ordered(carried.kept, file, latest, before, orders, by, message, now))
+    kept = tuple(_ordered(carried.kept, request, latest, before, now))
     after = file
     if kept:
-        after = load_text(file.text, "jobs.yaml with what is set by hand", edits=[one.edit for one in kept])
-    if ends_too:
+        after = load_text(file.text, by_hand.NAME, edits=[one.edit for one in kept])
+    if request.origin != "revert":  # a timed override ends, even where a later end does not fit
         by_hand.refuse_stuck(file, kept)
     return Proposal(
         latest,
@@ -116,16 +126,10 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 
 
 def _ordered(
-    kept: Sequence[Override],
-    file: Config,
-    latest: Revision | None,
-    before: Config | None,
-    orders: Orders,
-    by: str,
-    message: str,
-    now: datetime,
+    kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """What stands beside the file with what the orders ask: tasks that drain, and former names that the file does not say."""
+    """The overrides with those that the orders ask for: tasks that drain, and former names that the file does not say."""
+    file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
     # What was to drain is cancelled or renamed instead.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
@@ -139,7 +143,8 @@ def _ordered(
             )
         if not any(one.path == ("tasks", name) and one.drains is not None for one in kept):
             queue = before.tasks[name].queue
-            drained = Override(("tasks", name), _stanza(latest, name), by, message, now, drains=queue)
+            stanza = _stanza(latest, name)
+            drained = Override(("tasks", name), stanza, request.by, request.message, now, drains=queue)
             kept = by_hand.with_overrides(kept, [drained])
     for old, new in sorted(orders.rename.items()):
         if new not in file.tasks or old in file.tasks:
@@ -149,7 +154,8 @@ def _ordered(
         path = ("tasks", new, "aliases")
         aliases = next((one.value for one in kept if one.path == path), file.tasks[new].aliases)
         if old not in aliases:
-            kept = by_hand.with_overrides(kept, [Override(path, [*aliases, old], by, message, now)])
+            renamed = Override(path, [*aliases, old], request.by, request.message, now)
+            kept = by_hand.with_overrides(kept, [renamed])
     return kept
 
 
@@ -164,8 +170,7 @@ def _refuse_contradictions(orders: Orders, file: Config) -> None:
 
 def _stanza(latest: Revision, task: str) -> dict[str, Any]:
     """A task as the revision in force has it, without its schedule."""
-    document = parse(latest.source, Report("revision", split_lines(latest.source)))
-    value = edited(document.value, [one.edit for one in latest.overrides])
+    value = edited(parse(latest.source, "revision").value, [one.edit for one in latest.overrides])
     stanza: dict[str, Any] = value["tasks"][task]
     return {key: inner for key, inner in stanza.items() if key != "cron"}
 

@@ -15,21 +15,14 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config, Schedule, Task
 
 GATHER = 10_000  # jobs of a task that move to its new name or queue in one statement
 
 
-def write_limits(conn: Connection, config: Config) -> None:
-    """Make the limits what the configuration says. Until the transaction ends no claim passes; one that waits obeys the new ones.
-
-    Before the revision's time is taken, so that nothing claimed later by the clock was counted by the old limits.
-    """
+def write(conn: Connection, config: Config, revision: int, draining: Collection[str]) -> None:
+    """Make limits and tasks what the configuration says. Limits come first: no claim passes them until the transaction ends."""
     SQL.run(conn, "revision/limits", gates=Json(gates(config)))
-
-
-def write_tasks(conn: Connection, config: Config, revision: int, *, draining: Collection[str] = ()) -> None:
-    """Make the tasks what the configuration says."""
     SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(tasks(config, draining)))
 
 
@@ -80,46 +73,29 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
-    handler = handlers.resolve(task)
+    handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
     return {
-        "id": task.id,
-        "aliases": list(task.aliases),
-        "queue": task.queue,
-        "description": task.description,
-        "definition": task.model_dump(mode="json", exclude={"settings"}),
+        **definition,  # a key becomes a column where zeke_jobs.write_tasks names it
+        "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
-        "priority": task.priority,
         "per_key": task.concurrency.per_key,
         "gates": sorted(passed),
         "retry_limit": task.retry.limit,
-        "max_queued": task.max_queued,
-        "unique_fields": _unique_fields(task, handler),
-        "unique_while": task.unique.while_ if task.unique else None,
-        "unique_period": _seconds(task.unique.period if task.unique else None),
-        "sensitive": list(task.sensitive),
-        "cron": _cron(task, handler) if task.cron else None,
+        "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
+        "unique_while": unique.while_ if unique else None,
+        "unique_period": _seconds(unique.period if unique else None),
+        "cron": _cron(task.cron, handler) if task.cron else None,
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
 
 
-def _unique_fields(task: Task, handler: handlers.Handler) -> list[str] | None:
-    if task.unique is None:
-        return None
-    return list(task.unique.fields) or list(handler.payload_model.model_fields)
-
-
-def _cron(task: Task, handler: handlers.Handler) -> dict[str, Any]:
-    assert task.cron is not None
-    # Stored as every payload is: in snake_case, with what the file says and nothing else.
-    payload = handler.payload_model.model_validate(task.cron.payload)
+def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
+    # The payload is stored as every payload is: in snake_case, with what the file says and nothing else.
+    payload = handler.payload_model.model_validate(cron.payload)
     return {
-        "at": task.cron.at,
-        "timezone": task.cron.timezone,
-        "missed": task.cron.missed,
-        "window": task.cron.window.total_seconds(),
-        "overlap": task.cron.overlap,
-        "jitter": task.cron.jitter.total_seconds(),
+        **cron.model_dump(mode="json"),
+        "window": cron.window.total_seconds(),
+        "jitter": cron.jitter.total_seconds(),
         "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),
-        "paused": task.cron.paused,
     }

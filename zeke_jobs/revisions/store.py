@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
 
 from zeke_jobs.config import load_text
 from zeke_jobs.errors import UnknownRevision
@@ -63,31 +65,13 @@ class Override:
 
     def as_json(self) -> dict[str, Any]:
         """As the database keeps it."""
-        return {
-            "path": list(self.path),
-            "value": self.value,
-            "by": self.by,
-            "why": self.why,
-            "set_on": self.set_on.isoformat(),
-            "until": None if self.until is None else self.until.isoformat(),
-            "drains": self.drains,
-            **({"beneath": [one.as_json() for one in self.beneath]} if self.beneath else {}),
-        }
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=datetime.isoformat))
+        return found
 
     @classmethod
     def of_json(cls, row: dict[str, Any]) -> Override:
         """As the database keeps it."""
-        until = row.get("until")
-        return cls(
-            path=tuple(row["path"]),
-            value=row["value"],
-            by=row["by"],
-            why=row["why"],
-            set_on=datetime.fromisoformat(row["set_on"]),
-            until=None if until is None else datetime.fromisoformat(until),
-            drains=row.get("drains"),
-            beneath=tuple(cls.of_json(one) for one in row.get("beneath", ())),
-        )
+        return TypeAdapter(cls).validate_python(row)
 
 
 @dataclass(frozen=True)

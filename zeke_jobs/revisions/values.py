@@ -6,9 +6,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from zeke_jobs.config.models import Rate
+from zeke_jobs.config.entries import Rate
+from zeke_jobs.config.fields import accepted_keys
+from zeke_jobs.config.keys import Keys
 from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Flat = dict[str, Any]
 #: Under these stands what handlers read: nothing in it means the same as being left out.
 _OF_HANDLERS = ("settings.", "cron.payload.")
-_SHORT = {"concurrency.limit": "concurrency", "cron.at": "cron", "unique.while_": "unique.while"}
 
 
 class Null(StrEnum):
@@ -28,14 +27,13 @@ class Null(StrEnum):
     NULL = "null"
 
 
-def task(one: Task) -> Flat:
-    """A task's values by dotted key; what it leaves open is left out."""
-    return _flat(one, {"id"})
-
-
-def limit(one: Limit) -> Flat:
-    """A shared limit's values by key."""
-    return _flat(one, {"name"})
+def flat(one: Task | Limit) -> Flat:
+    """The values of a task or a limit by dotted key; what it leaves open is left out."""
+    return {
+        key: _kept(value)
+        for key, value in _pairs("", one)
+        if key not in ("id", "name") and (key.startswith(_OF_HANDLERS) or value not in (None, "", [], {}))
+    }
 
 
 def service(one: Service) -> Flat:
@@ -59,20 +57,12 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _flat(one: BaseModel, without: set[str]) -> Flat:
-    pairs: dict[str, Any] = {}
-    for name in type(one).model_fields:
-        if name not in without:
-            pairs.update(_pairs(name, getattr(one, name)))
-    return {
-        _SHORT.get(key, key): _kept(value)
-        for key, value in pairs.items()
-        if key.startswith(_OF_HANDLERS) or value not in (None, "", [], {})
-    }
-
-
 def _kept(value: Any) -> Any:
     return Null.NULL if value is None else value
+
+
+def _below(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
 
 
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -80,12 +70,13 @@ def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, str(value)
     elif isinstance(value, timedelta):
         yield key, format_duration(value)
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _pairs(f"{key}.{name}", getattr(value, name))
+    elif isinstance(value, Keys):
+        short = value.short_form[0] if value.short_form and value.short_form[1] is not list else None
+        for name, written in zip(type(value).model_fields, accepted_keys(type(value)), strict=True):
+            yield from _pairs(key if name == short else _below(key, written), getattr(value, name))
     elif isinstance(value, dict) and (value or not key):
         for name, inner in value.items():
-            yield from _pairs(f"{key}.{name}" if key else str(name), inner)
+            yield from _pairs(_below(key, name), inner)
     elif isinstance(value, tuple | list):
         yield key, list(value)
     else:

@@ -23,6 +23,7 @@ from zeke_jobs.cli.run import run
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
+from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -361,7 +362,7 @@ def test_set_works_on_what_is_in_force_when_its_turn_comes(
     command = threading.Thread(target=run, args=(app, "zeke-jobs", ["set", *keys]))
     with transaction(conn):
         SQL.run(conn, "revision/lock")
-        applying.put_in_force(conn, newer, by="ann", message="", origin="apply", overrides=hand)
+        applying.put_in_force(conn, Request(newer, "ann", overrides=hand))
         command.start()
         with other_conn.cursor() as cursor:
             while not cursor.rowcount > 0:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.config import check
+from zeke_jobs.config import check, models
 from zeke_jobs.config.fields import accepted_keys
-from zeke_jobs.config.models import Keep, Retry, Schedule, Task
-from zeke_jobs.config.reading import NAMES
+from zeke_jobs.config.json_schema import json_schema
+from zeke_jobs.config.keys import no_default
 from zeke_jobs.core.durations import format_duration
+
+if TYPE_CHECKING:
+    from zeke_jobs.config.keys import Keys
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -27,6 +32,7 @@ ROWS = {
         )
     )
 }
+MODELS = [models.File, *(getattr(models, name) for name in json_schema()["$defs"])]
 SECTIONS = {
     "the file": ["The file"],
     "a task": ["tasks", "defaults"],
@@ -35,33 +41,28 @@ SECTIONS = {
 }
 
 
-@pytest.mark.parametrize("model", NAMES, ids=lambda model: model.__name__)
-def test_every_key_has_its_row(model: type) -> None:
-    sections = SECTIONS.get(NAMES[model], [NAMES[model]])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_key_has_its_row(model: type[Keys]) -> None:
+    sections = SECTIONS.get(model.called, [model.called])
     missing = [key for key in accepted_keys(model) if not any((section, key) in ROWS for section in sections)]
     assert missing == []
 
 
-def test_defaults_are_as_documented() -> None:
-    task = Task(id="t", handler="m:f")
-    assert ROWS["defaults", "timeout"] == format_duration(task.timeout)
-    assert ROWS["defaults", "queue"] == task.queue
-    assert [ROWS["retry", key] for key in ("limit", "delay", "factor", "max_delay", "jitter")] == [
-        str(Retry().limit),
-        format_duration(Retry().delay),
-        f"{Retry().factor:g}",
-        format_duration(Retry().max_delay),
-        f"{Retry().jitter:g}",
-    ]
-    assert [ROWS["keep", key] for key in Keep.model_fields] == [
-        format_duration(duration) for duration in (Keep().completed, Keep().failed, Keep().cancelled)
-    ]
-    schedule = Schedule(at="@daily")
-    assert (ROWS["cron", "window"], ROWS["cron", "jitter"]) == (
-        format_duration(schedule.window),
-        format_duration(schedule.jitter),
-    )
-    assert (ROWS["cron", "missed"], ROWS["cron", "overlap"]) == (schedule.missed, schedule.overlap)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_default_is_as_documented(model: type[Keys]) -> None:
+    sections = SECTIONS.get(model.called, [model.called])
+    for key, field in zip(accepted_keys(model), model.model_fields.values(), strict=True):
+        depends = key in model.required or field.json_schema_extra is no_default
+        if isinstance(field.default, timedelta | bool | int | float | str) and field.default != "" and not depends:
+            said = [ROWS[section, key] for section in sections if (section, key) in ROWS]
+            assert said == [written(field.default)], key
+
+
+def written(default: object) -> str:
+    """A default as people write it."""
+    if isinstance(default, timedelta):
+        return format_duration(default)
+    return f"{default:g}" if isinstance(default, float) else str(default).replace("False", "false")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

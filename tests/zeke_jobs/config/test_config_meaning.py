@@ -105,9 +105,9 @@ def test_a_cron_mapping_says_everything() -> None:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("[user_name]", Unique(fields=("user_name",), while_="queued")),
-        ("{fields: [user_name], while: active}", Unique(fields=("user_name",), while_="active")),
-        ("{while: period, period: 1h}", Unique(while_="period", period=timedelta(hours=1))),
+        ("[user_name]", Unique(fields=("user_name",))),
+        ("{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
+        ("{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
     ],
 )
 def test_unique_is_a_list_or_a_mapping(written: str, meant: Unique) -> None:

@@ -15,6 +15,7 @@ from zeke_jobs.errors import ConfigurationError, Contended, QueueFull, StrandedJ
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.revisions import applying, boot, store
 from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions.proposal import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,7 +308,7 @@ def test_no_claim_passes_between_new_limits_and_their_revision(
 ) -> None:
     zeke_jobs.send_many("score", [{}] * 3)
     with transaction(conn):
-        applying.put_in_force(conn, load(BASE.replace("concurrency: 5", "concurrency: 1")), by="me", message="", origin="apply")  # fmt: skip
+        applying.put_in_force(conn, Request(load(BASE.replace("concurrency: 5", "concurrency: 1")), "me"))
         run(other_conn, "SET lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
             run(
@@ -348,7 +349,7 @@ def test_a_claim_that_began_before_a_revision_obeys_it(
 
     worker = threading.Thread(target=claim)
     with transaction(conn):
-        applying.put_in_force(conn, load(BASE.replace(*edit), top), by="me", message="", origin="apply")
+        applying.put_in_force(conn, Request(load(BASE.replace(*edit), top), "me"))
         worker.start()
         pid = other_conn.info.backend_pid
         while not run(conn, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):

@@ -131,9 +131,9 @@ def _own(change: Change) -> Iterator[tuple[str, Any]]:
     """What an added one says for itself, beside what it would be without."""
     usual: values.Flat = {}
     if change.kind == "task":
-        usual = values.task(Task(id=change.name, handler=""))
+        usual = values.flat(Task(id=change.name))
     elif change.kind == "limit":
-        usual = values.limit(Limit(name=change.name))
+        usual = values.flat(Limit(name=change.name))
     return ((key, value) for key, value in change.after.items() if not values.same(usual.get(key), value))
 
 

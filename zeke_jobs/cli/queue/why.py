@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, escape, plain, print_json, styled
+from zeke_jobs.cli.output import console, escape, plain, print_json, spelled, styled
 from zeke_jobs.cli.run import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def as_data(found: Explanation) -> dict[str, Any]:
 def show(out: Console, found: Explanation) -> None:
     """Write an explanation for people."""
     out.print(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}", soft_wrap=True)
+    for key, value in found.about.items():
+        _indented(out, f"{key}: {spelled(value)}", 2, "dim")
     for reason in found.reasons:
         _line(out, reason, "")
     for past in found.history:

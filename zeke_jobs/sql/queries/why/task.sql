@@ -6,7 +6,7 @@ SELECT
   t.per_key,
   t.retry_limit,
   (t.definition ->> 'timeout')::interval AS timeout,
-  (t.definition ->> 'max_wait')::interval AS max_wait,
+  t.definition,
   t.unique_fields,
   t.unique_while
 FROM zeke_jobs.find_task(%(task)s) AS t

@@ -1,0 +1,158 @@
+"""Each declared key of a task is accepted, resolved, stored, named by a plan, and shown or obeyed; a new one needs its declaration alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+import yaml
+
+import zeke_jobs
+from zeke_jobs.config import check
+from zeke_jobs.config.fields import accepted_keys, field_at, only_model_at
+from zeke_jobs.config.keys import SHOWN, Keys, key
+from zeke_jobs.config.models import TaskKeys
+from zeke_jobs.revisions import diff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zeke_jobs.config import Config
+
+PACKAGE = Path(zeke_jobs.__file__).parent
+DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
+#: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
+BESIDE = {"cron": {"at": "@daily"}}
+OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
+OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu")
+
+
+def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every key that holds a value."""
+    for name in accepted_keys(model):
+        inner = only_model_at(model, [name])
+        if inner is not None and issubclass(inner, Keys):
+            yield from leaves(inner, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
+    """A file whose task has the value at the path, or only the keys that belong beside it; None where it is refused."""
+    stanza: dict[str, Any] = {"handler": "sample_handlers:greet"}
+    if len(path) == 2 and path[0] in BESIDE:
+        stanza[path[0]] = dict(BESIDE[path[0]])
+    if value is not None:
+        owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
+        owner |= {path[-1]: value, **({"while": "period"} if path == ("unique", "period") else {})}
+    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"concurrency": 1}}, "tasks": {"greet": stanza}})
+    return check(text, "jobs.yaml", handlers=False)[0]
+
+
+@pytest.mark.parametrize("path", list(leaves(TaskKeys)), ids=".".join)
+def test_some_value_of_it_is_accepted_stored_and_named_by_a_plan(path: tuple[str, ...]) -> None:
+    usual, dotted = loaded(path), ".".join(path)
+    short = getattr(only_model_at(TaskKeys, path[:1]), "short_form", None)
+    accepted = {dotted, path[0]} if short and path[1:] == (short[0],) else {dotted}
+    assert usual is not None
+    for value in OTHERS:
+        other = loaded(path, value)
+        named = [change.key for change in diff.changes(usual, other)] if other else []
+        if other and any(name in accepted or name.startswith(f"{dotted}.") for name in named):
+            is_stored = other.tasks["greet"].definition != usual.tasks["greet"].definition
+            assert is_stored or path == ("settings",)
+            return
+    pytest.fail(f"no value makes a plan name {dotted}")
+
+
+@cache
+def names_that_are_read() -> frozenset[str]:
+    """Attributes that code outside ``config`` reads, and parts of a definition that SQL reads; ``keep.*`` for any part of ``keep``."""
+    found: set[str] = set()
+    for source in PACKAGE.rglob("*.py"):
+        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in ("handlers.py", "services.py"):
+            tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+            found.update(node.attr for node in tree if isinstance(node, ast.Attribute))
+    for source in (PACKAGE / "sql" / "code").glob("*.sql"):
+        text = source.read_text(encoding="utf-8")
+        for parts in re.findall(r"definition #?>> '\{?([a-z_,]+)", text):
+            found.update(parts.split(","))
+        found.update(f"{name}.*" for name in re.findall(r"definition #>> ARRAY\['(\w+)', \w", text))
+        for line in re.findall(r"INSERT INTO zeke_jobs\.task AS t \(([^)]*)\)", text):
+            found.update(re.findall(r"\w+", line))
+    return frozenset(found)
+
+
+def unused(model: type[Keys]) -> list[str]:
+    """Keys that are neither shown nor read by any code."""
+    read = names_that_are_read()
+    fields = {path: field_at(model, path) for path in leaves(model)}
+    return [
+        ".".join(path)
+        for path, field in fields.items()
+        if not (field is not None and SHOWN in field.metadata) and not {path[-1], f"{path[-1]}_", f"{path[0]}.*"} & read
+    ]
+
+
+def test_every_key_is_shown_or_obeyed() -> None:
+    assert unused(TaskKeys) == []
+
+
+def test_a_key_that_is_accepted_and_not_used_is_found() -> None:
+    class Forgotten(TaskKeys):
+        owner: str = key("", "Person or team to ask.", "owner: news-team")
+
+    class Remembered(TaskKeys):
+        owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")
+
+    assert (unused(Forgotten), unused(Remembered)) == (["owner"], [])
+
+
+TRIAL = """
+import sys
+from zeke_jobs.cli.root import app
+from zeke_jobs.cli.run import run
+from zeke_jobs import send
+from zeke_jobs.config.json_schema import json_schema
+
+def cli(*arguments):
+    print("$", *arguments, flush=True)
+    print("status", run(app, "zeke-jobs", list(arguments)), flush=True)
+
+assert "owner" in json_schema()["$defs"]["TaskKeys"]["properties"]
+cli("check")
+cli("apply", "-m", "first")
+cli("set", "greet.owner=desk", "-m", "on holiday")
+cli("tasks")
+cli("tasks", "--json")
+cli("why", str(send("greet").id))
+"""
+
+
+def test_a_new_key_needs_its_declaration_alone(tmp_path: Path, database: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "zeke_jobs", ignore=shutil.ignore_patterns("__pycache__"))
+    models = tmp_path / "zeke_jobs" / "config" / "models.py"
+    text = models.read_text(encoding="utf-8")
+    models.write_text(re.sub(r"^    description: .*\n", rf"\g<0>{DECLARATION}", text, count=1, flags=re.MULTILINE))
+    (tmp_path / "greeting.py").write_text(
+        "from zeke_jobs import Context, Payload\n\n\ndef greet(payload: Payload, ctx: Context) -> None: ...\n"
+    )
+    (tmp_path / "jobs.yaml").write_text("version: 1\ntasks: {greet: {handler: 'greeting:greet', owner: news-team}}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", TRIAL], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    said = dict(part.partition("\n")[::2] for part in done.stdout.split("$ ")[1:])
+    assert [part.split("status ")[-1].strip() for part in said.values()] == ["0"] * 6, done.stdout + done.stderr
+    assert "owner: news-team" in said["apply -m first"]
+    assert "owner: news-team → desk" in said["set greet.owner=desk -m on holiday"]
+    assert re.search(r"task .* owner.*\ngreet .* desk", said["tasks"])
+    assert '"owner": "desk"' in said["tasks --json"]
+    assert "owner: desk" in next(text for command, text in said.items() if command.startswith("why "))

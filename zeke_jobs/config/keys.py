@@ -1,0 +1,66 @@
+"""What all mappings of jobs.yaml have in common, and how one of their keys is declared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.quoting import describe
+
+
+class Shown:
+    """Marks a key of a task whose value the commands ``tasks`` and ``why`` show."""
+
+
+SHOWN = Shown()
+
+
+def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
+    """Declare a key: its default, its meaning for people, and an example of its line."""
+    if isinstance(default, timedelta):
+        more["json_schema_extra"] = {"default": format_duration(default)}
+    return Field(default, description=meaning, examples=[example] if example else None, **more)
+
+
+def no_default(schema: dict[str, Any]) -> None:
+    """Leave the default out of a key's JSON Schema: it depends on other keys."""
+    schema.pop("default", None)
+
+
+class Keys(BaseModel):
+    """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    called: ClassVar[str]
+    """The name of the mapping in messages."""
+    required: ClassVar[tuple[str, ...]] = ()
+    """Keys that the author must give. They have a default all the same, so that the rest of a file can be checked."""
+    short_form: ClassVar[tuple[str, type, str] | None] = None
+    """A bare value may stand for the mapping: the key that it is the value of, its type, and its name in messages."""
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Validate a value that somebody wrote: a key without a value is a fault."""
+        return cls.model_validate(value, context=cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out(cls, value: Any) -> Any:
+        if cls.short_form is None or isinstance(value, dict | BaseModel):
+            return value
+        name, kind, expected = cls.short_form
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return {name: value}
+        raise EntryError(f"expected {expected} or a mapping, got {describe(value)}", "")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_nothing(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.context is not None:
+            raise EntryError("expected a value, got nothing", "")
+        return value
