@@ -24,7 +24,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PYPROJECT, "dev")
 #: Both distributions as they stand here, with an embedded server; and all that the tests use.
 OURS = ("--editable", ".[embedded]", "--editable", "actors")
-ALL = ("--editable", ".[dev,otel,plot,psycopg]", "--editable", "actors[local]", *DEV)
+ALL = ("--editable", ".[dev,otel,plot,psycopg]", "--editable", "actors", *DEV)
 CONSTRAINTS = "constraints.txt"
 CONSTRAINTS_WITH_HASHES = "constraints-hashes.txt"
 #: How uv writes versions: for all supported Pythons at once, without our own packages and without an index's address.
