@@ -27,9 +27,17 @@ nox.options.error_on_missing_interpreters = False  # a Python that is not here i
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEV = nox.project.dependency_groups(PYPROJECT, "dev")
+#: Both distributions as they stand here, with an embedded server; and all that the tests use.
+OURS = ("--editable", ".[embedded]", "--editable", "actors")
+ALL = ("--editable", ".[dev,otel,plot,psycopg]", "--editable", "actors", *DEV)
 CONSTRAINTS = "constraints.txt"
 CONSTRAINTS_WITH_HASHES = "constraints-hashes.txt"
-OTHER_PYTHONS = ("3.12", "3.13")
+#: How uv writes versions: for all supported Pythons at once, without our own packages and without an index's address.
+PINNED = (
+    *("--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"),
+    *("--no-emit-package", "zeke-jobs", "--no-emit-package", "zeke-news"),
+)
+OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 BENCH_PEERS = (
     "procrastinate>=3.10,<4",
     "pgqueuer[asyncpg]>=1.6,<2",
@@ -106,14 +114,14 @@ def run_servers(session: nox.Session, module: str) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """A feed becomes a brief, in a minute: nox -s demo [-- FEED-URL …]."""
-    install(session, "--editable", ".")
+    install(session, *OURS)
     run_servers(session, "actors.demo")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """All that CI runs: lint, types, imports, and the tests on a real Postgres: nox -s tests [-- --strict | PYTEST-ARGUMENTS]."""
-    install(session, "--editable", ".[local,otel]", *DEV)
+    install(session, *ALL)
     if set(session.posargs) - {"--strict"}:
         session.run("pytest", *session.posargs)
         return
@@ -127,7 +135,7 @@ def tests(session: nox.Session) -> None:
 
 def _tests_of(part: str) -> Callable[[nox.Session], None]:
     def run(session: nox.Session) -> None:
-        install(session, "--editable", ".[local,otel]", *DEV)
+        install(session, *ALL)
         _run(session, part)
 
     run.__doc__ = f"{PARTS[part]}: nox -s {part} [-- --strict]."
@@ -140,7 +148,7 @@ for name in PARTS:
 
 def _tests_on(session: nox.Session) -> None:
     """The tests without acceptance, on another Python, where it is installed."""
-    install(session, "--editable", ".[local,otel]", *DEV)
+    install(session, *ALL)
     _run(session, "unit")
 
 
@@ -158,21 +166,21 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the code and the tests."""
-    install(session, "--editable", ".[otel]", *DEV)
+    install(session, *ALL)
     session.run("mypy", *session.posargs)
 
 
 @nox.session
 def imports(session: nox.Session) -> None:
     """Which part may import which: the contracts in pyproject.toml."""
-    install(session, "--editable", ".", *(r for r in DEV if r.startswith("import-linter")))
+    install(session, *OURS, *(r for r in DEV if r.startswith("import-linter")))
     session.run("lint-imports", "--no-cache")
 
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documentation as a site in site/, and refuse links that lead nowhere: nox -s docs [-- --serve]."""
-    install(session, "--editable", ".", *(requirement for requirement in DEV if requirement.startswith("mkdocs")))
+    install(session, *OURS, *(requirement for requirement in DEV if requirement.startswith("mkdocs")))
     command = ["serve"] if "--serve" in session.posargs else ["build"]
     session.run("mkdocs", *command, "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
@@ -180,14 +188,14 @@ def docs(session: nox.Session) -> None:
 @nox.session(default=False)
 def schema(session: nox.Session) -> None:
     """Write zeke_jobs/sql/schema.sql anew, after a change of the migrations."""
-    install(session, "--editable", ".")
+    install(session, *OURS)
     session.run("python", "-m", "tests.zeke_jobs.postgres.schema_dump")
 
 
 @nox.session(default=False)
 def schedules(session: nox.Session) -> None:
     """Two real schedulers over real minutes, one of them killed: nox -s schedules [-- MINUTES]."""
-    install(session, "--editable", ".", *DEV)
+    install(session, *ALL)
     minutes = session.posargs[0] if session.posargs else "5"
     session.run("pytest", "-s", "tests/acceptance/test_schedules.py", env={"ZEKE_TEST_MINUTES": minutes})
 
@@ -205,28 +213,28 @@ def _newest_python() -> str | None:
 @nox.session(default=False)
 def quality(session: nox.Session) -> None:
     """How good full text, likeness, embeddings and highlights are, as a table: nox -s quality."""
-    install(session, "--editable", ".[local,otel]", *DEV)
+    install(session, *ALL)
     session.run("pytest", "-q", "-m", "quality", *session.posargs)
 
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """200 feeds while everything fails now and then and workers are killed: nox -s soak [-- --server PATH --sources N …]."""
-    install(session, "--editable", ".", "psutil")
+    install(session, *OURS, "psutil")
     run_servers(session, "tests.soak")
 
 
 @nox.session(default=False)
 def events(session: nox.Session) -> None:
     """Same event beside a comparison of all, at up to 100,000 stories: nox -s events [-- --server FOLDER-OF-PROGRAMS …]."""
-    install(session, "--editable", ".[local]", *DEV)
+    install(session, *ALL)
     session.run("python", "-m", "tests.events", *session.posargs)
 
 
 @nox.session(default=False, python=_newest_python())
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
-    install(session, "--editable", ".", "psutil", *BENCH_PEERS)
+    install(session, *OURS, "psutil", *BENCH_PEERS)
     run_servers(session, "tests.bench")
 
 
@@ -240,14 +248,14 @@ def endure(session: nox.Session) -> None:
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Break one thing after another under load, as a table: nox -s chaos [-- [--quick] [--server PATH] [SCENARIO …]]."""
-    install(session, "--editable", ".", *DEV)
+    install(session, *ALL)
     run_servers(session, "tests.chaos")
 
 
 @nox.session(default=False)
 def validate(session: nox.Session) -> None:
     """Predict the waits of real runs by a backtest, run them, compare: nox -s validate [-- --seconds N] [-- --page FILE]."""
-    install(session, "--editable", ".", "psutil")
+    install(session, *OURS, "psutil")
     run_servers(session, "tests.validate")
 
 
@@ -255,11 +263,12 @@ def validate(session: nox.Session) -> None:
 def constraints(session: nox.Session) -> None:
     """Write constraints.txt and constraints-hashes.txt anew, for all supported Pythons: nox -s constraints [-- --upgrade]."""
     session.install("--quiet", "uv")
-    command = ["uv", "pip", "compile", "pyproject.toml", "--quiet", "--extra", "local", "--extra", "otel"]
-    form = ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url"]
-    session.run(*command, *form, "--group", "dev", "--output-file", CONSTRAINTS, *session.posargs)
+    command = ["uv", "pip", "compile", "pyproject.toml", "actors/pyproject.toml", "--quiet"]
+    extras = ["embedded", "local", "otel", "plot", "psycopg"]
+    command += [word for extra in extras for word in ("--extra", extra)]
+    session.run(*command, *PINNED, "--extra", "dev", "--group", "dev", "--output-file", CONSTRAINTS, *session.posargs)
     hashed = ["--generate-hashes", "--constraint", CONSTRAINTS, "--output-file", CONSTRAINTS_WITH_HASHES]
-    session.run(*command, *form, *hashed, "--upgrade")  # to the versions of the other file
+    session.run(*command, *PINNED, *hashed, "--upgrade")  # to the versions of the other file
 
 
 def _lint(session: nox.Session) -> None:
@@ -317,17 +326,28 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
-    """Wheel and source archive in dist/, and beside them what an installation of the wheel consists of (an SBOM by CycloneDX)."""
+    """Both distributions in dist/: wheel, source archive, all that a deployment installs by hash, and an SBOM of that."""
     shutil.rmtree("dist", ignore_errors=True)
-    session.install("--quiet", "pip", "cyclonedx-bom", *(r for r in DEV if r.startswith("hatchling")))
-    session.run("hatchling", "build", "--directory", "dist")
-    installed = Path(session.create_tmp()) / "installed"
-    session.run("python", "-m", "venv", "--clear", "--without-pip", str(installed))
-    python = str(installed / "bin" / "python")
-    pip = ["python", "-m", "pip", "--python", python, "install", "--quiet"]
-    session.run(*pip, "--require-hashes", "--requirement", CONSTRAINTS_WITH_HASHES)
-    for wheel in sorted(Path("dist").glob("*.whl")):
-        session.run(*pip, "--no-deps", str(wheel))
-        bom = wheel.name.removesuffix("-py3-none-any.whl") + ".cdx.json"
-        form = ["--pyproject", "pyproject.toml", "--output-reproducible", "--output-file", f"dist/{bom}"]
+    session.install("--quiet", "pip", "uv", "cyclonedx-bom", *(r for r in DEV if r.startswith("hatchling")))
+    wheels: list[str] = []
+    for name, folder, module in (("zeke_jobs", ".", "zeke_jobs.cli"), ("zeke_news", "actors", "actors.cli")):
+        dist = Path("dist").absolute()
+        with session.chdir(folder):
+            session.run("hatchling", "build", "--directory", str(dist))
+        [wheel] = dist.glob(f"{name}-*.whl")
+        wheels.append(str(wheel))
+        stem = str(wheel).removesuffix("-py3-none-any.whl")
+        projects = ["pyproject.toml"] if folder == "." else ["pyproject.toml", f"{folder}/pyproject.toml"]
+        pinned = ["--extra", "otel", "--constraint", CONSTRAINTS_WITH_HASHES, "--output-file", f"{stem}.txt"]
+        session.run("uv", "pip", "compile", "--quiet", *projects, *PINNED, "--generate-hashes", *pinned)
+        installed = Path(session.create_tmp()) / name
+        session.run("python", "-m", "venv", "--clear", "--without-pip", str(installed))
+        python = str(installed / "bin" / "python")
+        pip = ["python", "-m", "pip", "--python", python, "install", "--quiet"]
+        session.run(*pip, "--require-hashes", "--requirement", f"{stem}.txt")
+        session.run(*pip, "--no-deps", *wheels)
+        session.run(python, "-c", f"import {module}", external=True)
+        size = sum(file.stat().st_size for file in (installed / "lib").rglob("*") if file.is_file()) / 1e6
+        session.log(f"{name} with otel: {size:.0f} MB")
+        form = ["--pyproject", projects[-1], "--output-reproducible", "--output-file", f"{stem}.cdx.json"]
         session.run("cyclonedx-py", "environment", *form, python)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import hypothesis
 import pytest
 
+from tests import distributions
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -78,6 +79,13 @@ def template(server_url: str) -> str:
                 migrate.migrate(fresh, PIPELINE)
             cursor.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheels of both distributions, built once for all processes of the run."""
+    ours = tmp_path_factory.getbasetemp()
+    return distributions.build_both((ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "wheels")
 
 
 @contextmanager

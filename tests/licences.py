@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from importlib.metadata import distribution
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from tests.distributions import FOLDERS, ROOT, needed
 
-ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 HEAD = """\
 # Licences
 
-All that `pip install zeke-jobs` brings along, with what its authors say; zeke_jobs itself is under the MIT licence. Written by
-`python -m tests.licences`; a test compares it with what is installed.
+All that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` bring along, with what the authors say; both distributions are under the MIT
+licence. Written by `python -m tests.licences`; a test compares it with what is installed.
 
 Nothing here asks more of an application that uses it than to pass the licence on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
-they are published, and may be replaced by the user's own versions. The extra `local` adds wordllama (MIT) and what it needs, all permissive;
-the extra `plot` adds matplotlib (a licence like that of Python) and what it needs, all permissive.
+they are published, and may be replaced by the user's own versions. Other extras: `local` adds wordllama (MIT), `otel`
+OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence like that of Python), `dev` pytest (MIT), each with what it needs, all permissive; `psycopg`
+adds psycopg 3 (LGPL, as psycopg2).
 
 | package | licence | brought by |
 |---|---|---|
@@ -44,29 +41,10 @@ ACCEPTED = {
 }
 
 
-def direct() -> list[Requirement]:
-    """What pyproject.toml asks for."""
-    return [
-        Requirement(text) for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    ]
-
-
 def brought() -> dict[str, str]:
-    """Each installed package that ours need, directly or not, and by which one it came first."""
-    todo = [(requirement, "") for requirement in direct()]
-    found: dict[str, str] = {}
-    while todo:
-        requirement, by = todo.pop(0)
-        name = canonicalize_name(requirement.name)
-        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
-            continue
-        try:
-            needs = distribution(name).requires or []
-        except PackageNotFoundError:
-            continue
-        found[name] = by
-        todo += [(Requirement(text), name) for text in needs]
-    return found
+    """Each installed package that ours need, and which one asks for it first."""
+    found = needed("zeke-jobs", "zeke-jobs[embedded]", "zeke-news")
+    return {name: by for name, by in found.items() if name not in FOLDERS}
 
 
 def licence(name: str) -> str:

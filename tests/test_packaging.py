@@ -12,42 +12,40 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import zeke_jobs
+from tests.distributions import PACKAGES, project
+
 ROOT = Path(__file__).parent.parent
 HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
 LIMIT = 0.3  # seconds
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("wheel")
-    code = f"from hatchling.build import build_wheel; print(build_wheel({str(folder)!r}))"
-    name = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    return zipfile.ZipFile(folder / name.stdout.split()[-1]).namelist()
+#: What builds zeke-news, and lies beside its modules.
+NOT_SHIPPED = {"actors/pyproject.toml", "actors/README.md", "actors/LICENSE"}
 
 
-def source_files(*suffixes: str) -> list[str]:
-    return sorted(
-        str(path.relative_to(ROOT))
-        for package in ("zeke_jobs", "actors")
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.name.endswith(suffixes) and "__pycache__" not in path.parts
-    )
+@pytest.mark.parametrize(("name", "package"), PACKAGES.items())
+def test_a_wheel_holds_every_file_of_its_package_and_nothing_else(
+    name: str, package: str, wheels: dict[str, Path]
+) -> None:
+    held = {file for file in zipfile.ZipFile(wheels[name]).namelist() if ".dist-info/" not in file}
+    files = (path for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert held == {str(path.relative_to(ROOT)) for path in files} - NOT_SHIPPED
+    assert f"{package}/py.typed" in held
 
 
-def test_the_wheel_holds_every_file_of_both_packages(wheel: list[str]) -> None:
-    expected = source_files(".py", ".sql", ".typed", ".html", ".xml", ".css", ".toml", ".md")
-    assert [name for name in expected if name not in wheel] == []
-    assert any(name.startswith("zeke_jobs/sql/migrations/") for name in wheel)
-    assert "actors/demo/site/catalogue.toml" in wheel
+def test_both_distributions_have_one_version_one_licence_and_the_same_pythons() -> None:
+    jobs, news = project("zeke-jobs"), project("zeke-news")
+    for key in ("version", "license", "requires-python", "authors"):
+        assert jobs[key] == news[key], key
+    assert jobs["version"] == zeke_jobs.__version__
+    assert f"zeke-jobs=={jobs['version']}" in news["dependencies"]
+    assert jobs["optional-dependencies"]["news"] == [f"zeke-news=={jobs['version']}"]
+    assert (ROOT / "actors/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
-def test_the_wheel_says_that_it_is_typed(wheel: list[str]) -> None:
-    assert {"zeke_jobs/py.typed", "actors/py.typed"} <= set(wheel)
-
-
-def test_the_wheel_holds_nothing_else(wheel: list[str]) -> None:
-    tops = {name.partition("/")[0] for name in wheel}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"zeke_jobs", "actors"}
+def test_no_python_is_refused_because_it_is_new() -> None:
+    assert "<" not in project("zeke-jobs")["requires-python"]
 
 
 def run(code: str) -> str:
@@ -130,14 +128,15 @@ def test_what_deployments_install_has_hashes_and_the_same_versions() -> None:
         assert str(Requirement(line)).partition(";")[0].strip() in versions, f"{line}; run: nox -s constraints"
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(python: str) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = [
-        *project["project"]["dependencies"],
-        *(line for extra in project["project"]["optional-dependencies"].values() for line in extra),
-        *project["dependency-groups"]["dev"],
+        line
+        for one in map(project, PACKAGES)
+        for line in (*one["dependencies"], *(line for extra in one["optional-dependencies"].values() for line in extra))
+        if canonical(Requirement(line).name) not in PACKAGES
     ]
+    declared += tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
     pinned = constraints()
     for line in declared:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.core.extras import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,8 @@ def load() -> tuple[Callable[[str], list[float]], str]:
     try:
         import wordllama
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "expected the package wordllama because services.ai has embeddings: wordllama, got none; "
-            "pip install 'zeke-jobs[local]', or set embeddings: hashed"
-        ) from error
+        expected = "the package wordllama because services.ai has embeddings: wordllama"
+        raise missing(expected, "zeke-news[local]", error=error, instead="set embeddings: hashed") from error
     model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
 
     def embed(text: str) -> list[float]:

@@ -1,9 +1,8 @@
-"""This project as a wheel in a virtual environment of its own, and commands from it: as another user, in another place."""
+"""This project as wheels in a virtual environment of its own, and commands from it: as another user, in another place."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import re
 import shutil
@@ -12,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-from packaging.requirements import Requirement
+
+from tests import distributions
 
 ROOT = Path(__file__).parents[2]
 #: A user of this system other than ours, and a second one; and a number that nobody has.
@@ -36,31 +35,9 @@ def greet(payload: Greet, ctx: Context) -> str:
 JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
 
 
-def install(venv: Path) -> None:
-    """A virtual environment with the wheel of this project and copies of what it needs."""
-    subprocess.run([_open_python(), "-m", "venv", "--without-pip", venv], check=True)
-    (packages,) = venv.glob("lib/python*/site-packages")
-    for distribution in _needed("zeke-jobs", {}).values():
-        files = [file for file in distribution.files or () if file.parts[0] != ".."]
-        for top in {file.parts[0] for file in files} - {"__pycache__"}:
-            source = Path(str(distribution.locate_file(top)))
-            # With its time, so that what is compiled already is taken.
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, packages / top)
-    code = f"from hatchling.build import build_wheel; print(build_wheel({str(venv)!r}))"
-    built = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    with zipfile.ZipFile(venv / built.stdout.split()[-1]) as wheel:
-        wheel.extractall(packages)
-    for name, module in (
-        ("zeke-jobs", "zeke_jobs.cli:main"),
-        ("dramatiq", "dramatiq.__main__:main"),
-        ("periodiq", "periodiq:entrypoint"),
-    ):
-        script = f"import sys\nfrom {module.replace(':', ' import ')} as main\nif __name__ == '__main__':\n    sys.exit(main())\n"
-        (venv / "bin" / name).write_text(f"#!{venv}/bin/python\n{script}")
-        (venv / "bin" / name).chmod(0o755)
-    ours = [packages / "zeke_jobs", packages / "actors"]
-    subprocess.run([venv / "bin" / "python", "-m", "compileall", "-q", *ours], check=True)
+def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
+    """A virtual environment with our wheels and copies of what they need, which other users may use too."""
+    distributions.install(venv, wheels, *wanted, copy=shutil.copy2, python=_open_python())
 
 
 def _open_python() -> str:
@@ -73,16 +50,6 @@ def _open_python() -> str:
 def is_open(path: Path) -> bool:
     """Whether others may enter all folders above it."""
     return all(above.stat().st_mode & 0o001 for above in path.parents)
-
-
-def _needed(name: str, found: dict[str, importlib.metadata.Distribution]) -> dict[str, importlib.metadata.Distribution]:
-    for line in importlib.metadata.distribution(name).requires or ():
-        requirement = Requirement(line)
-        key = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        if key not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
-            found[key] = importlib.metadata.distribution(requirement.name)
-            _needed(requirement.name, found)
-    return found
 
 
 @dataclass

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import threading
 import zipfile
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
+from tests import distributions
 from tests.acceptance.conftest import ROOT, Command, Fleet, eventually, scalar
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from zeke_jobs.postgres.pool import connect
@@ -40,7 +40,7 @@ TASKS = """
       work: {handler: "H:work", concurrency: 3}
       effect: {handler: "H:effect"}
 """
-NEEDED = ("pyproject.toml", "README.md", "LICENSE", "zeke_jobs", "actors")
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "zeke_jobs")
 #: Touches what every claim and every send touches. The identity of functions changes what sessions have planned.
 NEXT_MIGRATION = """-- What a later release may bring.
 ALTER TABLE zeke_jobs.queue ADD COLUMN of_the_next_release text NOT NULL DEFAULT 'nothing';
@@ -77,9 +77,7 @@ class Release:
 
 def build(source: Path, into: Path) -> Release:
     """Build the wheel of a source tree, and install it into a folder."""
-    code = f"from hatchling.build import build_wheel; print(build_wheel({str(source.parent)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True, text=True)
-    zipfile.ZipFile(source.parent / done.stdout.split()[-1]).extractall(into)
+    zipfile.ZipFile(distributions.build(source, source.parent)).extractall(into)
     [version] = re.findall(r'^__version__ = "(.*)"', (into / "zeke_jobs/__init__.py").read_text(), re.MULTILINE)
     return Release(into, version)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.backtest.figures import percentile
+from zeke_jobs.core.extras import missing
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def check(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401, ICN001 (is it there?)
     except ImportError as error:
-        raise ConfigurationError(
-            f"expected matplotlib to draw with, got none ({error})\n  help: pip install 'zeke-jobs[plot]'"
-        ) from error
+        raise missing("matplotlib to draw with", "zeke-jobs[plot]", error=error) from error
 
 
 def _runs(answer: Backtest) -> list[tuple[str, str, Run]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli.configuration import apply, backtest, capacity, history, plan, schema
+from zeke_jobs.cli.configuration import apply, backtest, capacity, history, init, plan, schema
 from zeke_jobs.cli.configuration import set as by_hand
 from zeke_jobs.cli.operation import audit, doctor, fleet, health, metrics, migrate, reload, roles, top, uninstall, up
 from zeke_jobs.cli.queue import change, jobs, limits, pause, schedule, send, tasks, why
@@ -54,6 +54,7 @@ def check(
     raise typer.Exit(checking.run(file))
 
 
+app.command(short_help="Write the files of a first task.")(init.init)
 app.command(short_help="Print the JSON Schema of jobs.yaml, for editors.")(schema.schema)
 app.command(short_help="Apply the migrations that are missing.")(migrate.migrate)
 app.command(short_help="Run workers and scheduler until Ctrl-C.")(up.up)

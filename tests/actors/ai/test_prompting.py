@@ -133,7 +133,7 @@ def test_wordllama_embeds_under_its_true_name_or_says_how_to_get_it() -> None:
     try:
         import wordllama  # noqa: F401
     except ModuleNotFoundError:
-        with pytest.raises(ConfigurationError, match=r"pip install 'zeke-jobs\[local\]'"):
+        with pytest.raises(ConfigurationError, match=r"pip install 'zeke-news\[local\]'"):
             settings.open()
     else:
         embedding = settings.open().embed(story("Some text."))

@@ -413,7 +413,7 @@ NEED_TABLES = {
     "roles": "roles --apply",
 }
 #: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
-OTHERS = {"check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
+OTHERS = {"init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
 
 
 def test_each_command_is_known_to_need_tables_or_not() -> None:

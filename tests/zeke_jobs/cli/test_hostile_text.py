@@ -49,6 +49,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "fleet": [()],
     "health": [("worker", "--host", HOSTILE), (HOSTILE,)],
     "history": [()],
+    "init": [("FOLDER",), ("FOLDER",)],
     "jobs": [(), ("--task", HOSTILE)],
     "limits": [()],
     "metrics": [()],
@@ -164,7 +165,7 @@ def test_no_command_prints_what_commands_a_terminal(
     file, broken = tmp_path / "jobs.yaml", tmp_path / "broken\x1b[2J.yaml"
     file.write_text(load(TASKS.replace("1m", "2m").replace("* * * * *", "1 * * * *"), TOP).text)
     broken.write_text("version: 1\ntasks: {a: {handler: 'os:getcwd', descriptoin: \"\x9b2J\u202e\"}}\n")
-    words |= {"FILE": str(file), "BROKEN": str(broken)}
+    words |= {"FILE": str(file), "BROKEN": str(broken), "FOLDER": str(tmp_path / HOSTILE)}
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
     seen = ""
     for name in sorted(

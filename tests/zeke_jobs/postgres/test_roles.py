@@ -118,6 +118,13 @@ def test_a_client_sends_waits_and_reads_status(log_in: Callable[[str], str]) -> 
         zeke_jobs.send("echo", {"m": 1})
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_client_sends_from_a_shell(log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    log_in(roles.CLIENT)
+    assert run(app, "zeke-jobs", ["send", "echo", "n=5", "--wait"]) == 0, capsys.readouterr().err
+    assert '"n": 5' in capsys.readouterr().out
+
+
 def test_a_client_sends_by_sql_in_its_own_transaction(log_in: Callable[[str], str], conn: Connection) -> None:
     with closing(psycopg2.connect(log_in(roles.CLIENT))) as ours, ours.cursor() as cursor:
         cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 1}')")

@@ -37,6 +37,7 @@ def up(
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     from zeke_jobs import config
+    from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise.processes import LAST_WORDS, system
     from zeke_jobs.supervise.reload import Reloader
@@ -51,6 +52,7 @@ def up(
     with ExitStack() as stack:
         url = environment.database_url_or_none()
         if url is None:
+            server_programs.binaries()  # without them, nothing starts
             _say_where(environment.data_dir())
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
             _say_how_to_look(url)

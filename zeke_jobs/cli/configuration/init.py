@@ -1,0 +1,82 @@
+"""``zeke-jobs init``: the files of a first task, to begin with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeke_jobs.cli.output import say
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.terminal import visible
+
+_FILES = {
+    "jobs.yaml": """\
+version: 1
+tasks:
+  greet:
+    handler: greet:greet
+    description: Says hello
+    concurrency: 3
+    retry: {limit: 5, delay: 2s}
+""",
+    "greet.py": '''\
+"""A first task. Its stanza in jobs.yaml names the function below."""
+
+from zeke_jobs import Context, Payload
+
+
+class Greet(Payload):
+    """The fields that a job is sent with; they are checked when it is sent."""
+
+    name: str
+
+
+def greet(payload: Greet, ctx: Context) -> str:
+    """Answer a greeting. The answer is the job's output."""
+    return f"Hello, {payload.name}"
+''',
+    "test_greet.py": '''\
+"""A handler is a function, so its test needs no server."""
+
+from greet import Greet, greet
+from zeke_jobs.testing import FakeContext
+
+
+def test_the_greeting_has_the_name_in_it() -> None:
+    assert greet(Greet(name="Ada"), FakeContext()) == "Hello, Ada"
+''',
+    ".gitignore": """\
+__pycache__/
+.zeke/
+""",
+}
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to write; it is made if it is missing.")
+    ] = Path(),
+) -> None:
+    """Write jobs.yaml, a handler, its test and a .gitignore into a folder, never over a file."""
+    there = [name for name in _FILES if (folder / name).exists() and name != ".gitignore"]
+    if there:
+        raise UsageError(
+            f"expected a folder without {', '.join(there)}, got {str(folder.absolute())!r}\n"
+            "  help: name a new folder, as in `zeke-jobs init hello`"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in _FILES.items():
+            if not (folder / name).exists():
+                with (folder / name).open("x", encoding="utf-8") as file:
+                    file.write(text)
+    except OSError as error:
+        raise UsageError(f"expected a folder to write to, got: {error.strerror}: {error.filename!r}") from error
+    into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
+    say(f"written: {', '.join(_FILES)}; now:")
+    say(f"  {into}zeke-jobs up")
+    say(f"  {into}zeke-jobs send greet name=Ada --wait    # in another terminal")
+    say(f"  {into}pytest")
