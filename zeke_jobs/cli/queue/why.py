@@ -43,9 +43,8 @@ def as_data(found: Explanation) -> dict[str, Any]:
     """An explanation as JSON has it: each reason with its kind, its sentence and its figures."""
     data: dict[str, Any] = plain(found)
     for part in ("reasons", "history"):
-        data[part] = [
-            {"kind": one.kind, "sentence": one.sentence, "help": one.help, **plain(one)} for one in getattr(found, part)
-        ]
+        for one in data[part]:
+            one.update(one.pop("figures"))
     return data
 
 
