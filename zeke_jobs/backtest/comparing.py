@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from zeke_jobs.backtest.confidence import Confidence, Finding, judge
+from zeke_jobs.backtest import history
+from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.backtest.history import Recording
     from zeke_jobs.backtest.load_file import LoadStanza
@@ -27,6 +32,8 @@ Progress: TypeAlias = "Callable[[str, float], object]"
 _AT_ONCE = 0.05
 _USUAL_BELLS = (0.003,)
 _MOST_BELLS = 1000
+#: Somebody waits for a plan: of a busy day only the newest jobs are run again, in a second or two.
+MOST_JOBS = 20_000
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,20 @@ def backtest(
         today,
         proposed,
     )
+
+
+def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
+    """A backtest of the last day's newest jobs, or why there is none, in words."""
+    begin, end = history.period(conn, None, None, usual=timedelta(days=1))
+    row = SQL.one(conn, "backtest/newest", end=end, jobs=MOST_JOBS)
+    if row is not None and row["created_on"] is not None:
+        begin = max(begin, row["created_on"])
+    recording = history.read(conn, before, begin, end)
+    jobs = sum(sent >= 0 for sent in recording.workload.sent)
+    if jobs < ENOUGH_JOBS:
+        needed = f"{jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
+        return f"not enough history to say what it would have done: {needed}"
+    return backtest(recording, before, Proposal(after))
 
 
 def rehearsal(

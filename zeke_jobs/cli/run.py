@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +25,7 @@ from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.postgres.roles import complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FINE = 0
 FAILED = 1
@@ -37,6 +37,15 @@ INTERRUPTED = 130
 
 class UsageError(ZekeJobsError):
     """What was typed makes no sense. The message says what would."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """What the block refuses by a ValueError, such as an option that makes no sense, was typed wrong."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 _WRONG_USE = (
@@ -73,7 +82,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our output has gone, as `head` does.
+        # The reader of our output has gone, as `head` does.
         sys.stdout = None  # nothing may be flushed at exit
         return FAILED
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)

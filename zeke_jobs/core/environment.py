@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -158,6 +160,15 @@ def metrics_address() -> Address | None:
 def traces_endpoint() -> str | None:
     """The collector that workers send traces to, by OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
     return lookup(OTEL_ENDPOINT)
+
+
+def author() -> str:
+    """The person at this machine, as a change by hand names them: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def address(name: str, text: str) -> Address:

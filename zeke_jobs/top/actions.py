@@ -9,10 +9,10 @@ import psycopg2
 
 from zeke_jobs import client
 from zeke_jobs.control import pausing
+from zeke_jobs.core.environment import author
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.revisions.boot import author
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

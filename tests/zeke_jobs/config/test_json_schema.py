@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from zeke_jobs.cli.configuration import check
-from zeke_jobs.cli.configuration.schema import as_text
+from zeke_jobs.cli.configuration.check import schema_text
 from zeke_jobs.config.json_schema import COMMENT, VERSION, check_comment, json_schema
 
 ROOT = Path(__file__).parents[3]
@@ -21,11 +21,11 @@ DIGESTS = {1: "d9371d4af935c374", 2: "3eef9fb79a3af4d2"}
 
 def test_the_committed_schema_is_what_the_models_make() -> None:
     kept = (ROOT / "docs" / "jobs.schema.json").read_text(encoding="utf-8")
-    assert kept == as_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
+    assert kept == schema_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
 
 
 def test_a_changed_schema_has_a_new_version() -> None:
-    assert DIGESTS[VERSION] == hashlib.sha256(as_text().encode()).hexdigest()[:16]
+    assert DIGESTS[VERSION] == hashlib.sha256(schema_text().encode()).hexdigest()[:16]
 
 
 def test_our_own_jobs_yaml_fits_and_names_the_schema_in_its_first_line() -> None:
@@ -52,7 +52,7 @@ def test_an_editor_marks_what_the_checks_refuse(tasks: object) -> None:
 def test_every_key_has_a_text_to_hover_over() -> None:
     silent = [
         f"{name}.{key}"
-        for name, model in json.loads(as_text())["$defs"].items()
+        for name, model in json.loads(schema_text())["$defs"].items()
         for key, value in model.get("properties", {}).items()
         if "description" not in value
     ]

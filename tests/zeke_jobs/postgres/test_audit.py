@@ -16,9 +16,9 @@ from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import audit, pausing
+from zeke_jobs.core.environment import author
 from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.revisions import boot
-from zeke_jobs.revisions.boot import author
 from zeke_jobs.top import actions
 from zeke_jobs.top.view import Command
 from zeke_jobs.worker.life import retention

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.cli.output import escape, when
+from zeke_jobs.cli.output import counted, escape, when
 from zeke_jobs.config.models import Limit, Task
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.revisions import values
@@ -60,11 +61,8 @@ def summary(plan: Plan) -> str:
     """What a plan comes to, in one line."""
     if plan.changes:
         subjects = {(change.kind, change.name) for change in plan.changes}
-        parts = [
-            f"{count} {kind}{'' if count == 1 else 's'}"
-            for kind in ("task", "limit", "service")
-            if (count := sum(one == kind for one, _ in subjects))
-        ]
+        kinds = Counter(kind for kind, _ in subjects)
+        parts = [counted(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
         return f"{', '.join(parts) or 'the file'} would change"
     if plan.notes:
         return "only what is set by hand would change"
@@ -161,7 +159,5 @@ def _by_hand(plan: Plan) -> Iterator[str]:
         yield f"    {override_line(override)}"
     for change in plan.overridden:
         if change.key:
-            label = (
-                f"{change.name}.{change.key}" if change.kind == "task" else f"{change.kind}s.{change.name}.{change.key}"
-            )
+            label = f"{'' if change.kind == 'task' else f'{change.kind}s.'}{change.name}.{change.key}"
             yield f"    {escape(label)}: the file says {shown(change.before)}, in force {shown(change.after)}"

@@ -102,11 +102,9 @@ def _say_where(data_dir: Path) -> None:
     from zeke_jobs.postgres.own_server import place, why_elsewhere
 
     folder = place(data_dir)
-    why = (
-        ""
-        if folder == data_dir.absolute()
-        else f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
-    )
+    why = ""
+    if folder != data_dir.absolute():
+        why = f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
     write_line("database", f"starting; its data is in {folder}{why}")
 
 
