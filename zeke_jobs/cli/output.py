@@ -38,7 +38,7 @@ class Markup(str):
 
 
 class Rows(Table):
-    """A table whose cells are one line each, whatever stands in them."""
+    """A table whose cells are one line each, also where their text has several."""
 
     def add_row(self, *cells: rich_console.RenderableType | None, **options: Any) -> None:
         """As rich's, which makes a line of its own of a cell's second line."""
@@ -51,12 +51,12 @@ def console() -> Console:
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """Somebody's text in rich's markup: it is no markup, and stays within its line unless it is meant to have ``lines``."""
+    """A stranger's text for rich's markup: none of it counts as markup, and it stays on one line unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
 def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
-    """Print a text as it is, on standard output or error; what would command a terminal is shown as an escape."""
+    """Print a text as it is, on standard output or error; control characters are shown as escapes."""
     print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
 
 
@@ -66,7 +66,7 @@ def tell(text: str) -> None:
 
 
 def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
-    """A table without lines, whose columns named in ``right`` hold numbers."""
+    """A table without lines; the columns named in ``right`` hold numbers."""
     made = Rows(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         made.add_column(

@@ -138,7 +138,7 @@ def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
 
 
 def _also(known: Facts) -> list[Reason]:
-    """What does not hold it back but belongs to the answer."""
+    """Facts that do not hold it back but belong to the answer."""
     job, task = known.job, known.task
     found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:

@@ -1,4 +1,4 @@
-"""How a backtest looks: a table of tasks, what limited what, and how far to trust it."""
+"""How a backtest is shown: a table of tasks, a table of limits, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
 
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
-_LEAST_HELD = 0.5  # seconds; shorter is how claims come about
+_LEAST_HELD = 0.5  # seconds; a shorter hold is the normal course of a claim
 
 
 class Progress(AbstractContextManager["Progress"]):
@@ -96,7 +96,7 @@ def show(answer: Backtest) -> None:
 
 
 def headline(answer: Backtest) -> list[str]:
-    """What a proposal changes most, in a few lines; empty without one."""
+    """The largest effects of a proposal, in a few lines; empty without one."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today.figures, answer.proposed.figures

@@ -1,4 +1,4 @@
-"""How a plan looks: a diff in words, for people."""
+"""A plan as people read it: a diff in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def change_lines(changes: Iterable[Change]) -> Iterator[str]:
-    """Changes, gathered under the task, limit or service that they are of."""
+    """Changes, grouped by task, limit or service."""
     last = None
     for change in changes:
         subject = f"{change.kind} {change.name}".strip()
@@ -58,7 +58,7 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> str:
-    """What a plan comes to, in one line."""
+    """A plan in one line."""
     if plan.changes:
         subjects = {(change.kind, change.name) for change in plan.changes}
         kinds = Counter(kind for kind, _ in subjects)
@@ -126,7 +126,7 @@ def _others(some: list[Any], than: list[Any]) -> list[Any]:
 
 
 def _own(change: Change) -> Iterator[tuple[str, Any]]:
-    """What an added one says for itself, beside what it would be without."""
+    """The keys of an added task or limit that differ from the defaults."""
     usual: values.Flat = {}
     if change.kind == "task":
         usual = values.task(Task(id=change.name, handler=""))

@@ -57,7 +57,7 @@ def load(file: Path | None) -> Config:
 
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
-    """What was said about the jobs of removed tasks."""
+    """The options about the jobs of removed tasks."""
     from zeke_jobs.revisions.affected_jobs import Orders
 
     names: dict[str, str] = {}

@@ -1,2 +1,2 @@
--- Rung for, and no thread is free: let the others that wait look.
+-- Pass a wake-up on: no thread is free here, so the other waiting workers look.
 SELECT zeke_jobs.ring(%(queue)s, %(worker)s::uuid)
