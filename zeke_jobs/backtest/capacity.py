@@ -1,4 +1,4 @@
-"""How much a configuration carries: what each job needs of threads, limits, rates and money, and what runs out first."""
+"""How much load a configuration carries: the need of all jobs for threads, limits, rates and money, and which runs out first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEAST_KEY_JOBS = 20
 
 @dataclass(frozen=True)
 class Bound:
-    """Something that runs out.
+    """A supply that can run out.
 
     Attributes:
         name: ``threads``, ``task/ID``, ``limit/NAME``, ``budget``, ``database``; a busy key is ``key of ID``.
@@ -58,12 +58,12 @@ class Bound:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a configuration carries.
+    """The load that a configuration carries.
 
     Attributes:
         seconds: How long was looked at.
         jobs: Jobs a day that were sent, by task.
-        bounds: What runs out, the first first.
+        bounds: The supplies, the scarcest first.
     """
 
     seconds: float
@@ -72,12 +72,12 @@ class Capacity:
 
     @property
     def first(self) -> Bound | None:
-        """What runs out first; None where nothing was needed. A busy key is none: more load is taken to have more keys."""
+        """The first bound to run out; None where nothing was needed. Never a key: more load is assumed to bring more keys."""
         return next(self._but_keys(), None)
 
     @property
     def first_at_peak(self) -> Bound | None:
-        """What runs out first in the busiest hour; no busy key either."""
+        """The first bound to run out in the busiest hour; never a key."""
         return min(self._but_keys(), key=lambda bound: bound.carries_at_peak, default=None)
 
     def _but_keys(self) -> Iterator[Bound]:
@@ -92,7 +92,7 @@ def capacity(
     budget: float | None = None,
     database: float | None = None,
 ) -> Capacity:
-    """What ``config`` carries of such a workload.
+    """The load that ``config`` carries, relative to a workload.
 
     Args:
         workload: What was recorded.
@@ -120,18 +120,13 @@ def capacity(
 
 
 def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
+    tasks = list(config.tasks.values())
     owners: list[tuple[str, int | None, Rate | None, list[Task]]] = [
-        (f"task/{task.id}", task.concurrency.limit, task.rate, [task]) for task in config.tasks.values()
+        (f"task/{task.id}", task.concurrency.limit, task.rate, [task]) for task in tasks
     ]
-    owners += [
-        (
-            f"limit/{limit.name}",
-            limit.concurrency,
-            limit.rate,
-            [t for t in config.tasks.values() if limit.name in t.uses],
-        )
-        for limit in config.limits.values()
-    ]
+    for limit in config.limits.values():
+        users = [task for task in tasks if limit.name in task.uses]
+        owners.append((f"limit/{limit.name}", limit.concurrency, limit.rate, users))
     for name, slots, rate, tasks in owners:
         ids = needs.tasks(task.id for task in tasks)
         if slots is not None:
@@ -153,7 +148,7 @@ def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
 
 
 class _Needs:
-    """What the jobs of each task needed: thread-seconds, starts and money, altogether and in each hour."""
+    """The need of each task's jobs: thread-seconds, starts and money, in all and in each hour."""
 
     def __init__(self, workload: Workload, config: Config) -> None:
         self.seconds = max(workload.end - workload.begin, 1.0)
@@ -181,11 +176,11 @@ class _Needs:
             self.key_jobs[task, key] += 1
 
     def tasks(self, ids: Iterable[str]) -> list[str]:
-        """Those of which jobs were sent."""
+        """The tasks of which jobs were sent."""
         return [task for task in ids if task in self.jobs]
 
     def bound(self, name: str, kind: Kind, has: float, tasks: list[str], what: str) -> Bound:
-        """What these tasks need together of something of which there is so much."""
+        """The common need of these tasks, compared with the supply."""
         whole = {task: sum(self._sums[task, what]) for task in tasks}
         hours = [sum(self._sums[task, what][hour] for task in tasks) for hour in range(self._hours)]
         order = sorted((task for task in whole if whole[task]), key=lambda task: -whole[task])

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from zeke_jobs.backtest.confidence import Confidence, Finding, judge
+from zeke_jobs.backtest import history
+from zeke_jobs.backtest.confidence import ENOUGH_JOBS, Confidence, Finding, judge
 from zeke_jobs.backtest.figures import Figures, figures
 from zeke_jobs.backtest.simulation import Fleet, Simulation
 from zeke_jobs.backtest.synthetic import synthesize
 from zeke_jobs.backtest.variations import unknown_schedules, vary
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.backtest.history import Recording
     from zeke_jobs.backtest.load_file import LoadStanza
@@ -23,10 +28,12 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = "Callable[[str, float], object]"
 
-#: Waits up to this long, in seconds, are those of jobs that found a free worker.
+#: A job that waited no longer than this, in seconds, found a free worker.
 _AT_ONCE = 0.05
-_USUAL_BELLS = (0.003,)
-_MOST_BELLS = 1000
+_USUAL_WAKE_UPS = (0.003,)
+_MOST_WAKE_UPS = 1000
+#: A plan must answer in a second or two, so of a busy day only the newest jobs are run again.
+MOST_JOBS = 20_000
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,9 @@ class Backtest:
         begin: From when on jobs count.
         end: Until when.
         jobs: How many were recorded.
-        fleet_from: How it is known who worked.
+        fleet_from: Where the number of workers comes from.
         confidence: How far to trust it.
-        notes: What the proposal is about that the recording cannot tell, in words.
+        notes: Parts of the proposal about which the recording says nothing.
         today: The recording run again as it was.
         proposed: The same under the proposal.
     """
@@ -64,7 +71,7 @@ class Backtest:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would be otherwise: the configuration, who works, how much is sent. ``fleet`` None is today's."""
+    """A change to try: the configuration, the workers, the load. ``fleet`` None means today's workers."""
 
     config: Config
     fleet: Fleet | None = None
@@ -90,7 +97,7 @@ def backtest(
     if proposal is not None:
         varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
         workers = proposal.fleet or fleet
-        workers = replace(workers, bells=fleet.bells)
+        workers = replace(workers, wake_ups=fleet.wake_ups)
         proposed = run(varied, proposal.config, workers, seed=seed, progress=lambda share: progress("proposed", share))
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
@@ -113,6 +120,20 @@ def backtest(
     )
 
 
+def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
+    """A backtest of the last day's newest jobs, or why there is none, in words."""
+    begin, end = history.period(conn, None, None, usual=timedelta(days=1))
+    row = SQL.one(conn, "backtest/newest", end=end, jobs=MOST_JOBS)
+    if row is not None and row["created_on"] is not None:
+        begin = max(begin, row["created_on"])
+    recording = history.read(conn, before, begin, end)
+    jobs = sum(sent >= 0 for sent in recording.workload.sent)
+    if jobs < ENOUGH_JOBS:
+        needed = f"{jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
+        return f"not enough history to say what it would have done: {needed}"
+    return backtest(recording, before, Proposal(after))
+
+
 def rehearsal(
     stanza: LoadStanza,
     config: Config,
@@ -124,7 +145,7 @@ def rehearsal(
     progress: Progress = lambda _what, _share: None,
 ) -> Backtest:
     """Run a load that is described, under a configuration and under a proposal. The same arguments give the same answer."""
-    fleet = replace(fleet, bells=_USUAL_BELLS)
+    fleet = replace(fleet, wake_ups=_USUAL_WAKE_UPS)
     workload = synthesize(stanza, config, begin, seed=seed)
     today = run(workload, config, fleet, seed=seed, progress=lambda share: progress("today", share))
     proposed = None
@@ -152,27 +173,27 @@ def run(
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
-    """Who worked, as far as it is known, and how it is known."""
-    bells = bells_of(recording.workload)
+    """The workers of the recording as far as they are known, and the source of that knowledge."""
+    wake_ups = wake_ups_of(recording.workload)
     facts = recording.facts
     if facts.threads:
-        return Fleet(facts.processes, max(1, facts.threads // facts.processes), bells), "those that run now"
+        return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_ups), "those that run now"
     peak = most_at_once(recording.workload)
-    return Fleet(1, max(1, peak), bells), f"no worker runs now; {peak} jobs ran at once at most"
+    return Fleet(1, max(1, peak), wake_ups), f"no worker runs now; {peak} jobs ran at once at most"
 
 
-def bells_of(workload: Workload) -> tuple[float, ...]:
-    """How soon an idle worker claimed what was due, in seconds: some of the jobs that hardly waited, from the soonest on."""
+def wake_ups_of(workload: Workload) -> tuple[float, ...]:
+    """Seconds from a job's due time to the claim of an idle worker: a sample of jobs that hardly waited, the shortest first."""
     soon = sorted(
         wait
         for waited, start in zip(workload.waited, workload.start, strict=True)
         if waited is not None and 0 <= (wait := waited - start) < _AT_ONCE
     )
-    return tuple(soon[:: max(1, len(soon) // _MOST_BELLS)]) or _USUAL_BELLS
+    return tuple(soon[:: max(1, len(soon) // _MOST_WAKE_UPS)]) or _USUAL_WAKE_UPS
 
 
 def most_at_once(workload: Workload) -> int:
-    """How many jobs were active at one moment, as recorded; of each one, its first attempt."""
+    """The most jobs that were active at once, as recorded; only first attempts count."""
     marks = []
     for job, waited in enumerate(workload.waited):
         if waited is not None:

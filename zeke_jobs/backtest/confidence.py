@@ -1,4 +1,4 @@
-"""How far a backtest can be trusted, and why: what is odd about the recording is told, never hidden."""
+"""How far a backtest can be trusted, and why: oddities of the recording are reported, never hidden."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
 #: A thread is free a moment before its job's end is written, and jobs of milliseconds are claimed ahead.
 _MORE_AT_ONCE = 1.5
-_UNNOTICED = 0.05  # seconds of wait in which nobody sees a difference
+_UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Confidence:
-    """The level and what lowered it."""
+    """The level, and the findings that lowered it."""
 
     level: Level
     findings: tuple[Finding, ...]
@@ -106,7 +106,7 @@ def _of_recording(recording: Recording) -> Iterator[Finding]:
 
 
 def misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
-    """Tasks whose recorded waits are others than those of the recording run again."""
+    """Tasks whose recorded waits differ from the waits of the recording run again."""
     recorded: dict[str, list[float]] = {}
     for name, sent, waited in zip(workload.task, workload.sent, workload.waited, strict=True):
         if waited is not None and sent >= workload.begin:

@@ -1,4 +1,4 @@
-"""The figures of a run as people and scripts read them: waits, queues, utilisation, breaches, cost, what held jobs back."""
+"""The figures of a run for people and scripts: waits, queues, utilisation, breaches, cost, causes of delay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from zeke_jobs.backtest.simulation import Fleet, Simulation
     from zeke_jobs.backtest.tally import TaskTally
     from zeke_jobs.config.models import Task
+
+_COUNTS = ["jobs", "completed", "failed", "retried", "expired", "refused", "skipped", "unstarted", "left", "cost"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class LimitFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run. ``currency`` is what costs are counted in."""
+    """One run. ``currency`` is the currency of all costs."""
 
     workers: str
     seconds: float
@@ -125,8 +127,9 @@ def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seco
     lane = simulation.board.lanes[task.id]
     max_wait = task.max_wait.total_seconds() if task.max_wait else None
     slots = min(task.concurrency.limit or fleet.slots, fleet.slots)
+    counts = {name: getattr(one, name) for name in _COUNTS}
     return TaskFigures(
-        jobs=one.jobs,
+        **counts,
         wait_mean=sum(waits) / len(waits) if waits else None,
         wait_p50=percentile(waits, 0.5),
         wait_p95=percentile(waits, 0.95),
@@ -136,15 +139,6 @@ def _task(one: TaskTally, task: Task, simulation: Simulation, fleet: Fleet, seco
         utilisation=one.busy / seconds / slots if slots else None,
         max_wait=max_wait,
         breaches=None if max_wait is None else sum(wait > max_wait for wait in waits),
-        completed=one.completed,
-        failed=one.failed,
-        retried=one.retried,
-        expired=one.expired,
-        refused=one.refused,
-        skipped=one.skipped,
-        unstarted=one.unstarted,
-        left=one.left,
-        cost=one.cost,
         held_by=dict(sorted(lane.held.items(), key=lambda item: -item[1])),
     )
 

@@ -1,4 +1,4 @@
-"""Reads what was recorded of a time: jobs that are still there and those that retention removed."""
+"""Reads the recorded jobs of a time: the kept ones, and the lines that retention left of purged ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Facts:
-    """What the database says of a time beside its jobs.
+    """Facts of a time beside its jobs.
 
     Attributes:
         first_job: When the oldest job that is known was sent; None where there is none.
@@ -50,7 +50,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded from ``begin`` to ``end``."""
+    """The recorded jobs from ``begin`` to ``end``."""
 
     begin: datetime
     end: datetime
@@ -60,7 +60,7 @@ class Recording:
 
 
 def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
-    """What the database says of a time beside its jobs."""
+    """Facts of a time beside its jobs."""
     row = SQL.one(conn, "backtest/facts", begin=begin, end=end)
     assert row is not None
     return Facts(**{**row, "revisions": tuple(row["revisions"]), "pauses": tuple(row["pauses"])})
@@ -69,7 +69,7 @@ def facts(conn: Connection, begin: datetime, end: datetime) -> Facts:
 def period(
     conn: Connection, begin: datetime | None, end: datetime | None, *, usual: timedelta
 ) -> tuple[datetime, datetime]:
-    """The time to look at: by default what is known of the last ``usual`` time."""
+    """The time to read: by default the last ``usual`` time, as far as jobs are known."""
     known = facts(conn, _LONG_AGO, _LONG_AGO)
     end = end or known.now
     if begin is None:

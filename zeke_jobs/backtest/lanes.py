@@ -1,4 +1,4 @@
-"""What waits and what limits it: the due jobs of each task, in order, and the gates that they must pass."""
+"""The due jobs of each task, in order, and the limits (gates) that they must pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: Seconds that a rate counts beyond its period.
 RATE_GRACE = 0.25
-#: What holds a lane back, beside the names of gates.
+#: Causes that hold a lane back, beside the names of gates.
 THREADS, PAUSED = "threads", "paused"
 
 Key = int | str
@@ -104,7 +104,7 @@ class Lane:
         return max(self.open)
 
     def obstacle(self, now: float) -> str:
-        """What keeps all its due jobs from starting; empty when one may."""
+        """The cause that keeps all its due jobs from starting; empty when one may start."""
         if self.paused:
             return PAUSED
         for gate in self.gates:
@@ -119,7 +119,7 @@ class Lane:
         return [self.keys[key][0][3] for key in self.open[max(self.open)]]
 
     def look_at(self, key: Key, *, had_turn: bool = False) -> None:
-        """Find the place of a key whose first job or whose room may be another now; behind the others when it had its turn."""
+        """Update the place of a key after its first job or its free slots changed; last among equals when it had its turn."""
         waiting = self.keys.get(key)
         assert self.per_key is not None
         place = -waiting[0][0] if waiting and self.active.get(key, 0) < self.per_key else None
@@ -142,7 +142,7 @@ class Lane:
             self.gone.discard(heappop(heap)[3])
 
     def note(self, cause: str, now: float) -> None:
-        """Remember from when on what held it back."""
+        """Note the cause that holds it back from now on."""
         if cause != self.cause:
             if self.cause:
                 first, last = self.span

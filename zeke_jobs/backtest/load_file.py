@@ -1,4 +1,4 @@
-"""A load that is described instead of recorded: how often each task's jobs are sent, how long they take, what they send."""
+"""A described load instead of a recorded one: for each task the rate of sends, the length of jobs, and their follow-ups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of jobs become a workload: pure, and it counts what does not add up instead of believing it."""
+"""Turns rows of jobs into a workload. Pure. Rows that contradict themselves are counted, not believed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zeke_jobs.backtest.workload import Attempt, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config.models import Config, Retry
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Oddities:
-    """What was found while reading; each is a number of jobs unless it says otherwise.
+    """Contradictions and gaps of a recording; numbers of jobs unless said otherwise.
 
     Attributes:
         backwards: Whose times run backwards: the clock was put back, or rows were changed by hand.
@@ -129,7 +129,7 @@ class Recorder:
             self.workload.roots.append(job)
 
     def _cost(self, row: Row) -> float | None:
-        """What it cost; sums of several currencies would mean nothing."""
+        """Its cost; a second currency is left out, because sums would mean nothing."""
         if row.cost is None:
             return None
         self.workload.currency = self.workload.currency or row.currency
@@ -146,7 +146,7 @@ class Recorder:
             self._without_start.append(job)
 
     def finish(self) -> Workload:
-        """All rows were added: link jobs to those that sent them, and fill in what could not be measured."""
+        """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
         workload = self.workload
         usual_start = _median(self._starts)
         for job in self._without_start:
@@ -240,16 +240,6 @@ class Recorder:
         self.oddities.usual_gap = _median([gap for gap, _ in gaps])
 
 
-def record(
-    rows: Iterable[Row], config: Config, begin: float, end: float, *, seed: int = 0
-) -> tuple[Workload, Oddities]:
-    """The workload of a time, and what did not add up in it."""
-    recorder = Recorder(config, begin, end, seed=seed)
-    for row in rows:
-        recorder.add(row)
-    return recorder.finish(), recorder.oddities
-
-
 def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:
     if how == "deferred":
         return Attempt(held, "deferred", gap)
@@ -259,7 +249,7 @@ def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, ret
         return Attempt(held, "retry")
     usual = min(policy.max_delay.total_seconds(), policy.delay.total_seconds() * policy.factor ** min(retry - 1, 64))
     least, most = usual * (1 - policy.jitter) - _SLACK, usual * (1 + policy.jitter) + _SLACK
-    # Only of the last one is it known when it was due again; of the others, when they started.
+    # The due time is known for the last retry only; for the others, the start.
     is_policy = least <= gap and (gap <= most or not is_last)
     return Attempt(held, "retry", None if is_policy else gap)
 

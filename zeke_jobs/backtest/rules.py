@@ -48,7 +48,7 @@ class Board:
         self._random = chance.random
         self._level: int | None = None
 
-    # ── what happens to a job ──
+    # ── events of a job ──
 
     def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
         """A job was sent, or goes back to the queue when an attempt has ended; it is due then or later."""
@@ -99,7 +99,7 @@ class Board:
         if not lane.due:
             lane.note("", now)
 
-    # ── who is next ──
+    # ── the next job ──
 
     def next_lanes(self, now: float, queue: str) -> list[Lane]:
         """The lanes of a queue of which one gives the next job: those of the highest priority among which nothing holds back."""
@@ -133,11 +133,11 @@ class Board:
         return started
 
     def begin(self) -> None:
-        """A claim begins: nobody had a turn."""
+        """A claim begins: no lane has had a turn."""
         self._level = None
 
     def in_turn(self, lanes: list[Lane]) -> list[Lane]:
-        """Of the lanes of one priority, those that got the fewest jobs in this claim."""
+        """Of the lanes of one priority, the ones with the fewest jobs in this claim."""
         level = lanes[0].level()
         if level != self._level:
             self._level = level
@@ -172,7 +172,7 @@ class Board:
         return started
 
     def opens(self) -> Iterator[float]:
-        """When the rates let through another job that hold back some now."""
+        """When the rates that are used up now let the next job through."""
         for busy in self.busy.values():
             for lane in busy:
                 for gate in lane.gates:

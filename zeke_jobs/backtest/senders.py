@@ -1,4 +1,4 @@
-"""Jobs that send into queues with a bound: what of their attempt is to come, since a full queue cuts it off."""
+"""Jobs that send into bounded queues: a full queue cuts their attempt short, and its later events do not happen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WAIT_WHEN_FULL = 30.0
 
 
 class Senders:
-    """Of the jobs whose follow-ups may meet a full queue.
+    """The jobs whose follow-ups may meet a full queue.
 
     Args:
         workload: What is sent.
@@ -39,7 +39,7 @@ class Senders:
         return job in self._follow_ups
 
     def to_send(self, sender: int, attempt: int) -> Iterator[FollowUp]:
-        """What an attempt of a sender sends; not what it sent before it was cut off."""
+        """The jobs that an attempt of a sender still has to send."""
         return (one for one in self._follow_ups[sender] if one.attempt == attempt and one.job not in self._sent)
 
     def started(self, sender: int, until: float, events: list[int]) -> None:

@@ -33,12 +33,12 @@ class Fleet:
     Attributes:
         processes: How many.
         threads: Of each one.
-        bells: Seconds from when a job is due to an idle worker's claim: some that were measured, of which any may come.
+        wake_ups: Seconds from a job's due time to an idle worker's claim: measured values, of which one is drawn at random.
     """
 
     processes: int = 1
     threads: int = 8
-    bells: tuple[float, ...] = (0.0,)
+    wake_ups: tuple[float, ...] = (0.0,)
 
     @property
     def slots(self) -> int:
@@ -55,7 +55,7 @@ class Simulation:
     Args:
         workload: What is sent.
         config: By which rules; tasks that it does not have are left out.
-        fleet: Who works.
+        fleet: The workers.
         seed: Of all that is left to chance.
         horizon: When it stops at the latest; what has not ended by then is left. By default, as long again as the time that
             counts, and an hour at least.
@@ -153,12 +153,12 @@ class Simulation:
         workload = self.workload
         if workload.tick[job]:
             if self._skips(lane):
-                self.tally.skipped(lane)
+                self.tally.tasks[lane.task].skipped += 1
                 return
             self._unfinished_ticks[lane.task] = self._unfinished_ticks.get(lane.task, 0) + 1
         bound = self._tasks[lane.task].max_queued
         if bound is not None and self.tally.queued[lane.task] >= bound:
-            self.tally.refused(lane)
+            self.tally.tasks[lane.task].refused += 1
             self._over(lane, job)
             if (cut := self._senders.cut(job)) is not None:
                 self._put_off(*cut, now, is_hopeless=lane.paused)
@@ -191,8 +191,8 @@ class Simulation:
     def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
         self._due[job] = due
         self.board.queue(lane, job, self._priorities[job], due, self.workload.key[job])
-        bells = self.fleet.bells
-        seen = due + (bells[0] if len(bells) == 1 else bells[int(self._random.random() * len(bells))])
+        wake_ups = self.fleet.wake_ups
+        seen = due + (wake_ups[0] if len(wake_ups) == 1 else wake_ups[int(self._random.random() * len(wake_ups))])
         if seen <= now:
             self._release(job, now)
         else:
@@ -306,7 +306,7 @@ class Simulation:
 
     def _attempt(self, job: int, number: int) -> Attempt:
         attempts = self.workload.attempts[job]
-        # What failed to the last is taken to fail in further attempts too.
+        # A job whose last recorded attempt failed is assumed to fail again.
         return attempts[number] if number < len(attempts) else attempts[-1]
 
     def _push(self, at: float, kind: int, job: int) -> int:

@@ -84,7 +84,7 @@ class _Synthesis:
             hour_ends = (int(at / _HOUR) + 1) * _HOUR
             step = self._chance.expovariate(expected) if expected else _HOUR
             if at + step >= hour_ends:
-                at = hour_ends  # what comes after has no memory: the next hour begins anew
+                at = hour_ends  # a Poisson process has no memory: the next hour starts afresh
             else:
                 at += step
                 if at < end:

@@ -1,4 +1,4 @@
-"""What a simulation counts while it runs: waits, queues, how busy threads and limits were, and what held jobs back."""
+"""The counts of a running simulation: waits, queues, use of threads and limits, and the causes that held jobs back."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Tally:
         self._next_sample = self._begin
         self._step = max((self._end - self._begin) / SAMPLES, 1e-9)
 
-    # ── what happens ──
+    # ── events ──
 
     def unserved(self, job: int) -> None:
         """A job was sent of a task that the configuration does not have."""
@@ -78,14 +78,6 @@ class Tally:
         self.queued[lane.task] += 1
         if self._counts[job]:
             self.tasks[lane.task].jobs += 1
-
-    def refused(self, lane: Lane) -> None:
-        """A send found the queue full."""
-        self.tasks[lane.task].refused += 1
-
-    def skipped(self, lane: Lane) -> None:
-        """A tick found the job of an earlier one."""
-        self.tasks[lane.task].skipped += 1
 
     def started(self, lane: Lane, job: int, now: float, wait: float, held: float, *, first: bool) -> None:
         """An attempt of a job was claimed, which will hold its thread for so long."""

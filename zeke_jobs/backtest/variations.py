@@ -1,4 +1,4 @@
-"""What would have been sent instead: more or less of it, and by other schedules."""
+"""A workload varied: more or less load, and other schedules."""
 
 from __future__ import annotations
 
@@ -60,12 +60,8 @@ def _copy_with_all(workload: Workload, job: int, sent: float, rename: Callable[[
 
 
 def _reschedule(workload: Workload, before: Config, after: Config, chance: Random) -> None:
-    """Where a schedule differs, its recorded ticks give way to those that it would have had, with jobs like theirs."""
-    changed = {
-        task.id: task.cron
-        for task in after.tasks.values()
-        if _timing(task.cron) != _timing(old.cron if (old := before.task(task.id)) else None)
-    }
+    """Replace the recorded ticks of each changed schedule by its new ticks, with jobs like the recorded ones."""
+    changed = _rescheduled(before, after)
     if not changed:
         return
     models: defaultdict[str, list[int]] = defaultdict(list)
@@ -93,15 +89,18 @@ def _reschedule(workload: Workload, before: Config, after: Config, chance: Rando
 
 
 def unknown_schedules(workload: Workload, before: Config, after: Config) -> list[str]:
-    """Tasks with another schedule of which no job was recorded, so that nobody knows how long theirs take."""
+    """Tasks with a changed schedule and no recorded job, so that the length of their jobs is unknown."""
     seen = {task.id for name in set(workload.task) if (task := after.task(name))}
-    return [
-        task.id
+    return [task for task, cron in _rescheduled(before, after).items() if cron is not None and task not in seen]
+
+
+def _rescheduled(before: Config, after: Config) -> dict[str, Schedule | None]:
+    """The tasks whose ticks come at other times, with their new schedules."""
+    return {
+        task.id: task.cron
         for task in after.tasks.values()
-        if task.cron is not None
-        and task.id not in seen
-        and _timing(task.cron) != _timing(old.cron if (old := before.task(task.id)) else None)
-    ]
+        if _timing(task.cron) != _timing(old.cron if (old := before.task(task.id)) else None)
+    }
 
 
 def _ticks(cron: Schedule, workload: Workload) -> list[float]:
@@ -117,7 +116,7 @@ def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:
 
 
 def _multiply(workload: Workload, load: float, chance: Random) -> None:
-    """``load`` times the jobs that come from outside. Ticks of schedules stay as many, and what their jobs send is multiplied."""
+    """``load`` times the jobs from outside. Schedules keep their ticks; the jobs that ticks send are multiplied."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for root in workload.roots:
         times[workload.task[root]].append(workload.sent[root])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from zeke_jobs.backtest.lanes import Key
@@ -39,6 +39,18 @@ class FollowUp(NamedTuple):
     attempt: int
     after: float
     job: int
+
+
+_DEFAULTS: dict[str, Any] = {
+    "priority": None,
+    "key": None,
+    "delay": 0.0,
+    "leaves": None,
+    "start": 0.0,
+    "cost": None,
+    "waited": None,
+    "tick": False,
+}
 
 
 @dataclass
@@ -83,49 +95,16 @@ class Workload:
     tick: list[bool] = field(default_factory=list)
     follow_ups: dict[int, list[FollowUp]] = field(default_factory=dict)
 
-    def add(
-        self,
-        task: str,
-        sent: float,
-        attempts: tuple[Attempt, ...],
-        *,
-        priority: int | None = None,
-        key: Key | None = None,
-        delay: float = 0.0,
-        leaves: float | None = None,
-        start: float = 0.0,
-        cost: float | None = None,
-        waited: float | None = None,
-        tick: bool = False,
-    ) -> int:
-        """Append a job, which neither is a root nor a follow-up yet; answers its number."""
-        self.sent.append(sent)
-        self.task.append(task)
-        self.priority.append(priority)
-        self.key.append(key)
-        self.delay.append(delay)
-        self.leaves.append(leaves)
-        self.start.append(start)
-        self.attempts.append(attempts)
-        self.cost.append(cost)
-        self.waited.append(waited)
-        self.tick.append(tick)
+    def add(self, task: str, sent: float, attempts: tuple[Attempt, ...], **columns: Any) -> int:
+        """Append a job, which neither is a root nor a follow-up yet; answers its number. Other columns have defaults."""
+        for name, value in {**_DEFAULTS, "task": task, "sent": sent, "attempts": attempts, **columns}.items():
+            getattr(self, name).append(value)
         return len(self.sent) - 1
 
     def copy(self, job: int, sent: float, key: Key | None) -> int:
         """Append a job like another one, without its follow-ups."""
-        return self.add(
-            self.task[job],
-            sent,
-            self.attempts[job],
-            priority=self.priority[job],
-            key=key,
-            delay=self.delay[job],
-            leaves=self.leaves[job],
-            start=self.start[job],
-            cost=self.cost[job],
-            tick=self.tick[job],
-        )
+        columns = {name: getattr(self, name)[job] for name in _DEFAULTS} | {"key": key, "waited": None}
+        return self.add(self.task[job], sent, self.attempts[job], **columns)
 
     def follows(self, parent: int, job: int, *, attempt: int = 0, after: float = 0.0) -> None:
         """Have ``parent`` send a job."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection
 
 
 def choose() -> str:
@@ -25,10 +32,8 @@ def choose() -> str:
         if url is None and state_folder.is_there(folder):
             got, what_to_do = "one that is stopped", "zeke-jobs up starts it again"
             if not os.access(folder, os.R_OK):
-                got, what_to_do = (
-                    "one of another user",
-                    f"run as that user, or set {environment.DATA} to a folder of your own",
-                )
+                got = "one of another user"
+                what_to_do = f"run as that user, or set {environment.DATA} to a folder of your own"
             raise ConfigurationError(
                 f"expected the database's address in {environment.DATABASE_URL}, or the server of "
                 f"{environment.data_dir()} to run, got {got}\n"
@@ -51,12 +56,29 @@ def choose_to_write() -> str:
     Raises:
         ConfigurationError: there is none, or it belongs to another installation.
     """
-    from contextlib import closing
+    with connection(writes=True, is_migrated=False):
+        return environment.database_url()
 
-    from zeke_jobs.postgres import installation
+
+@contextmanager
+def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
+    """A connection to the database that a command works on.
+
+    Args:
+        command: Its name, as the server shows it.
+        writes: The command changes something, which it may not do to another installation's database.
+        is_migrated: The schema must be what this code expects; else the command copes with what it finds.
+
+    Raises:
+        ConfigurationError: there is none, or it belongs to another installation.
+        MigrationError: the schema is not what this code expects.
+    """
+    from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect
 
-    url = choose()
-    with closing(connect(url, application_name="zeke-jobs")) as conn:
-        installation.verify(conn)
-    return url
+    with closing(connect(choose(), application_name=f"zeke-jobs {command}".rstrip())) as conn:
+        if writes:
+            installation.verify(conn)
+        if is_migrated:
+            migrate.verify(conn)
+        yield conn

@@ -7,18 +7,14 @@ from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli.run import UsageError
+from zeke_jobs.cli.run import UsageError, usage
 from zeke_jobs.core.durations import parse_duration
-
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 
 
 def duration(text: str) -> timedelta:
     """Read ``5m``."""
-    try:
+    with usage():
         return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def moment(text: str) -> datetime:
@@ -28,3 +24,9 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise UsageError(f"expected a time such as 2026-01-31T08:00Z, got {text!r}") from error
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
+Timeout = Annotated[
+    timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Wait at most so long, such as 30s.")
+]

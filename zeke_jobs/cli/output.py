@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from rich import console as rich_console
@@ -20,16 +20,25 @@ from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.core.wording import when
 
-__all__ = ["STATUS_STYLES", "Console", "Rows", "age", "console", "escape", "plain", "print_json", "say", "spelled"]
-__all__ += ["styled", "table", "took", "when"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
-_WIDE = 200  # columns where nobody sees the edge: in a file or a pipe
+__all__ = ["Console", "when"]
 
-STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
+_WIDE = 200  # columns of a file or a pipe, which have no edge
+
+T = TypeVar("T")
+_STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
+
+
+class Markup(str):
+    """A text with rich's markup, in which the texts of strangers were escaped."""
+
+    __slots__ = ()
 
 
 class Rows(Table):
-    """A table whose cells are one line each, whatever stands in them."""
+    """A table whose cells are one line each, also where their text has several."""
 
     def add_row(self, *cells: rich_console.RenderableType | None, **options: Any) -> None:
         """As rich's, which makes a line of its own of a cell's second line."""
@@ -42,17 +51,22 @@ def console() -> Console:
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """Somebody's text in rich's markup: it is no markup, and stays within its line unless it is meant to have ``lines``."""
+    """A stranger's text for rich's markup: none of it counts as markup, and it stays on one line unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
 def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
-    """Print a text as it is, on standard output or error; what would command a terminal is shown as an escape."""
+    """Print a text as it is, on standard output or error; control characters are shown as escapes."""
     print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
 
 
+def tell(text: str) -> None:
+    """Print a text with rich's markup, in one line however long it is."""
+    console().print(text, soft_wrap=True)
+
+
 def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
-    """A table without lines, whose columns named in ``right`` hold numbers."""
+    """A table without lines; the columns named in ``right`` hold numbers."""
     made = Rows(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         made.add_column(
@@ -62,6 +76,35 @@ def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
             overflow="fold",
         )
     return made
+
+
+def listing(
+    found: Sequence[T],
+    columns: Mapping[str, Callable[[T], object]],
+    *,
+    right: tuple[str, ...] = (),
+    empty: str = "nothing",
+    as_json: bool = False,
+) -> None:
+    """Print what was found: a table for people, one document for scripts.
+
+    Args:
+        found: One element a row.
+        columns: Title of each column, and its cell of an element: ``Markup``, or anything that is shown as plain text.
+        right: Titles of the columns that hold numbers.
+        empty: What to say where nothing was found.
+        as_json: Whether a script reads it.
+    """
+    if as_json:
+        print_json(found)
+        return
+    shown = table(*columns, right=right)
+    for one in found:
+        cells = [cell(one) for cell in columns.values()]
+        shown.add_row(
+            *(cell if isinstance(cell, Markup) else "" if cell is None else escape(str(cell)) for cell in cells)
+        )
+    console().print(shown if found else empty)
 
 
 def print_json(value: Any) -> None:
@@ -116,7 +159,16 @@ def spelled(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def styled(status: str) -> str:
-    """A status in its colour, as rich's markup."""
-    style = STATUS_STYLES.get(status)
-    return f"[{style}]{status}[/]" if style else status
+def styled(status: str) -> Markup:
+    """A status in its colour."""
+    return coloured(_STATUS_STYLES.get(status, ""), status)
+
+
+def coloured(style: str, text: str) -> Markup:
+    """A text in a style; the text is no markup."""
+    return Markup(f"[{style}]{escape(text)}[/]" if style and text else escape(text))
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 task``, ``3 tasks``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (typer reads the annotation)
 from typing import Annotated
 
 import typer
 
-from zeke_jobs.cli.configuration import apply, backtest, capacity, history, init, plan, schema
+from zeke_jobs.cli.configuration import apply, backtest, capacity, check, history, init, plan
 from zeke_jobs.cli.configuration import set as by_hand
-from zeke_jobs.cli.operation import audit, doctor, fleet, health, metrics, migrate, reload, roles, top, uninstall, up
-from zeke_jobs.cli.queue import change, jobs, limits, pause, schedule, send, tasks, why
+from zeke_jobs.cli.operation import audit, examine, migrate, reload, up, watch
+from zeke_jobs.cli.queue import change, jobs, pause, schedule, send, tasks, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,53 +38,43 @@ def _root(
     pass
 
 
-@app.command(short_help="Say all that is wrong with jobs.yaml.")
-def check(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False
-        ),
-    ] = None,
-) -> None:
-    """Check jobs.yaml: exit 0 when it is fine, 2 with every fault and its place when not."""
-    from zeke_jobs.cli.configuration import check as checking
-
-    raise typer.Exit(checking.run(file))
-
-
-app.command(short_help="Write the files of a first task.")(init.init)
-app.command(short_help="Print the JSON Schema of jobs.yaml, for editors.")(schema.schema)
-app.command(short_help="Apply the migrations that are missing.")(migrate.migrate)
-app.command(short_help="Run workers and scheduler until Ctrl-C.")(up.up)
-app.command(short_help="Show what a jobs.yaml would change.")(plan.plan)
-app.command(short_help="Put a jobs.yaml in force while everything runs.")(apply.apply)
-app.command(short_help="Put an older revision in force again.")(apply.rollback)
-app.command("set", short_help="Set values by hand beside jobs.yaml.")(by_hand.set_)
-app.command(short_help="List the revisions: when, who, why.")(history.history)
-app.command(short_help="Show a revision: its jobs.yaml as it was.")(history.show)
-app.command(short_help="Show what changed from one revision to another.")(history.diff)
-app.command(short_help="Compare how jobs did under two revisions.")(history.compare)
-app.command(short_help="Say what a change would have done to recorded jobs.")(backtest.backtest)
-app.command(short_help="Say how many jobs a day are carried, and what runs out.")(capacity.capacity)
-app.command(short_help="List workers and schedulers, and where one drifts.")(fleet.fleet)
-app.command(short_help="Check jobs.yaml, then restart the workers by SIGHUP.")(reload.reload)
-app.command(short_help="Send a job.")(send.send)
-app.command(short_help="Show a job in full.")(jobs.status)
-app.command(short_help="Watch everything on a full screen.")(top.top)
-app.command(short_help="Examine the whole, and say what to do.")(doctor.doctor)
-app.command(short_help="Say whether one part works, for containers.")(health.health)
-app.command(short_help="Print or serve metrics for Prometheus.")(metrics.metrics)
-app.command(short_help="Say why a job does not run, or failed.")(why.why)
-app.command(short_help="List jobs, the newest first.")(jobs.jobs)
-app.command(short_help="List the tasks in force, with their jobs by status.")(tasks.tasks)
-app.command(short_help="List the shared limits, and how much of each is in use.")(limits.limits)
-app.command(short_help="Cancel jobs, queued or active.")(change.cancel)
-app.command(short_help="Run failed or cancelled jobs again.")(change.retry)
-app.command(short_help="Start no more jobs of a task, queue or shared limit.")(pause.pause)
-app.command(short_help="Start jobs again of what was paused.")(pause.resume)
-app.command(short_help="List what is paused, by whom and why.")(pause.paused)
+_COMMANDS = (
+    (check.check, "Say all that is wrong with jobs.yaml."),
+    (init.init, "Write the files of a first task."),
+    (check.schema, "Print the JSON Schema of jobs.yaml, for editors."),
+    (migrate.migrate, "Apply the migrations that are missing."),
+    (up.up, "Run workers and scheduler until Ctrl-C."),
+    (plan.plan, "Show what a jobs.yaml would change."),
+    (apply.apply, "Put a jobs.yaml in force while everything runs."),
+    (apply.rollback, "Put an older revision in force again."),
+    (by_hand.set_, "Set values by hand beside jobs.yaml."),
+    (history.history, "List the revisions: when, who, why."),
+    (history.show, "Show a revision: its jobs.yaml as it was."),
+    (history.diff, "Show what changed from one revision to another."),
+    (history.compare, "Compare how jobs did under two revisions."),
+    (backtest.backtest, "Say what a change would have done to recorded jobs."),
+    (capacity.capacity, "Say how many jobs a day are carried, and what runs out."),
+    (examine.fleet, "List workers and schedulers, and where one drifts."),
+    (reload.reload, "Check jobs.yaml, then restart the workers by SIGHUP."),
+    (send.send, "Send a job."),
+    (jobs.status, "Show a job in full."),
+    (watch.top, "Watch everything on a full screen."),
+    (examine.doctor, "Examine the whole, and say what to do."),
+    (examine.health, "Say whether one part works, for containers."),
+    (watch.metrics, "Print or serve metrics for Prometheus."),
+    (why.why, "Say why a job does not run, or failed."),
+    (jobs.jobs, "List jobs, the newest first."),
+    (tasks.tasks, "List the tasks in force, with their jobs by status."),
+    (tasks.limits, "List the shared limits, and how much of each is in use."),
+    (change.cancel, "Cancel jobs, queued or active."),
+    (change.retry, "Run failed or cancelled jobs again."),
+    (pause.pause, "Start no more jobs of a task, queue or shared limit."),
+    (pause.resume, "Start jobs again of what was paused."),
+    (pause.paused, "List what is paused, by whom and why."),
+    (audit.audit, "List what was changed by hand, and by whom."),
+    (migrate.roles, "Print or grant least-privilege roles."),
+    (migrate.uninstall, "Remove what migrations made, after asking."),
+)
+for command, help_ in _COMMANDS:
+    app.command(command.__name__.rstrip("_"), short_help=help_)(command)
 app.add_typer(schedule.app, name="schedule", short_help="List, pause, run and backfill schedules.")
-app.command(short_help="List what was changed by hand, and by whom.")(audit.audit)
-app.command(short_help="Print or grant least-privilege roles.")(roles.roles)
-app.command(short_help="Remove what migrations made, after asking.")(uninstall.uninstall)

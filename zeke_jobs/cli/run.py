@@ -1,10 +1,10 @@
-"""Run a command: what went wrong becomes a message in one grammar, and a status that a script can read."""
+"""Run a command: an error becomes a message in one grammar, and an exit status for scripts."""
 
 from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +25,7 @@ from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.postgres.roles import complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FINE = 0
 FAILED = 1
@@ -36,7 +36,16 @@ INTERRUPTED = 130
 
 
 class UsageError(ZekeJobsError):
-    """What was typed makes no sense. The message says what would."""
+    """The command line makes no sense. The message says what would be accepted."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Turn a ValueError of the block, such as an option that makes no sense, into a UsageError."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 _WRONG_USE = (
@@ -48,7 +57,7 @@ _WRONG_USE = (
     UnknownRevision,
     UnknownTask,
 )
-#: typer brings its own copy of click since 0.20, so the base is found from what typer exports.
+#: typer brings its own copy of click since 0.20, so the base class is found through a class that typer exports.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
@@ -73,7 +82,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our output has gone, as `head` does.
+        # The reader of our output has gone, as `head` does.
         sys.stdout = None  # nothing may be flushed at exit
         return FAILED
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
@@ -88,7 +97,7 @@ def _database_says(error: Exception) -> str:
 
 
 def _not_migrated() -> str:
-    """What the database lacks of our schema, in words; empty where it has all of it, and we asked for what never was."""
+    """What the database lacks of our schema, in words; empty where it has everything, and the error has another cause."""
     from zeke_jobs.core import environment
     from zeke_jobs.postgres import migrate
     from zeke_jobs.postgres.pool import connect
@@ -98,7 +107,7 @@ def _not_migrated() -> str:
             migrate.verify(conn)
     except MigrationError as error:
         return str(error)
-    except (Error, ConfigurationError):  # what was raised first is shown
+    except (Error, ConfigurationError):  # the first error is shown instead
         pass
     return ""
 

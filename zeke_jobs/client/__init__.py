@@ -5,8 +5,7 @@ from __future__ import annotations
 from zeke_jobs.client.changing import Changed, cancel, retry
 from zeke_jobs.client.options import UniqueRule
 from zeke_jobs.client.reading import jobs, status, wait
-from zeke_jobs.client.sending import send, send_many
-from zeke_jobs.client.statements import Statement, statement
+from zeke_jobs.client.sending import Statement, send, send_many, statement
 from zeke_jobs.core.job import STATUSES, Job, Sent
 
 __all__ = [

@@ -24,13 +24,13 @@ _CLAIMED = "claimed by a worker, which cancels it before it starts; if it has ju
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What ``cancel`` and ``retry`` answer.
+    """The answer of ``cancel`` and ``retry``.
 
     Attributes:
         id: The job's id.
         changed: Whether anything was changed.
         status: The job's status afterwards. After ``cancel``, ``active`` means that its worker is told: see ``note``.
-        note: In words: what was done, or why nothing.
+        note: In words: the change, or why nothing was changed.
     """
 
     id: UUID

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 #: Unknown schema, table or function.
 _NOT_MIGRATED = {"3F000", "42P01", "42883"}
-#: Connections of one process's sends and questions, opened when so many threads need one at a time; the next waits a moment.
+#: Connections for one process's sends and questions, opened on demand; a later call waits a moment.
 _POOL_SIZE = 8
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Runner:
         """Run one statement.
 
         Raises:
-            MigrationError: the database has not what the statement needs.
+            MigrationError: the database lacks the tables or functions.
         """
         try:
             return self.execute(sql, params)
@@ -55,7 +55,7 @@ def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool 
     """Run statements on the caller's connection, in its transaction and without a commit; without one, on a pool.
 
     On a pool, by default the process's own, each statement commits by itself, and all are run once more when the pooled
-    connection turns out to be dead: so they must be such as may be repeated.
+    connection turns out to be dead: so they must be safe to repeat.
 
     Raises:
         TypeError: it is no connection that is known here.
@@ -153,7 +153,12 @@ class _OwnPool:
         self._lock = Lock()
         self._pool: Pool | None = None
 
-    def get(self) -> Pool:
+    def __call__(self) -> Pool:
+        """A small pool of autocommit connections.
+
+        Raises:
+            ConfigurationError: ``DATABASE_URL`` is not set.
+        """
         url = environment.database_url()
         pool = self._pool
         if pool is not None and pool.url == url:
@@ -171,14 +176,5 @@ class _OwnPool:
         self._inherited, self._pool = self._pool, None
 
 
-_OWN_POOL = _OwnPool()
-os.register_at_fork(after_in_child=_OWN_POOL.forget)
-
-
-def own_pool() -> Pool:
-    """The process's own small pool of autocommit connections.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set.
-    """
-    return _OWN_POOL.get()
+own_pool = _OwnPool()
+os.register_at_fork(after_in_child=own_pool.forget)

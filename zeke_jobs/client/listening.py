@@ -1,4 +1,4 @@
-"""Wait for jobs to end: one connection of the process listens for all who wait, and looks by itself as a backstop."""
+"""Wait for jobs to end: one connection of the process listens for all callers, and polls as a backstop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LINGER = 10.0  # seconds that the connection stays after the last one left
 
 
 class Listener:
-    """Tells who waits when a job has ended.
+    """Wakes waiting callers when their job has ended.
 
     Args:
         pool: Where to ask; the listening connection is one more, to the same server, while somebody waits.
@@ -50,7 +50,7 @@ class Listener:
         with self._lock:
             self._waiting.setdefault(key, []).append(event)
         try:
-            # From here on its end is announced; what came before shows in the answer.
+            # From here on its end is announced; an earlier end shows in the answer.
             if not drivers.run_again(lambda run: run(SQL.text("job/await"), {"id": key}), pool=self.pool):
                 return True
             self._start()
@@ -76,8 +76,8 @@ class Listener:
                     self._serve(conn)
                     return
             except DISCONNECTED:
-                pass  # who waits keeps waiting, until its own deadline: servers come back
-            except Exception:  # noqa: BLE001 (who waits without a deadline would wait for ever; it is logged each time)
+                pass  # callers keep waiting until their own deadline: servers come back
+            except Exception:  # noqa: BLE001 (a caller without a deadline would wait for ever; it is logged each time)
                 get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
             if self._is_over():
                 return
@@ -109,7 +109,7 @@ class Listener:
             if now >= next_look:
                 self._tell(self._ended(conn, waiting))
                 next_look = now + poll
-            # What came along with the answer to a look does not make the connection readable.
+            # Notifications that came with an answer do not make the connection readable.
             if not conn.notifies and select.select([conn], [], [], max(0.0, next_look - monotonic()))[0]:
                 conn.poll()
             told = [notify.payload for notify in conn.notifies]

@@ -1,4 +1,4 @@
-"""What may be said about a send, checked and in the form that the database reads."""
+"""The options of a send, checked and in the form that the database reads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from uuid import UUID
 
 from zeke_jobs.client import tracing
 from zeke_jobs.core import bounds
+from zeke_jobs.core.quoting import quote, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zeke_jobs.client.task_cache import KnownTask
 
@@ -34,40 +35,55 @@ def new_id() -> UUID:
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
-def options(
-    *,
-    delay: timedelta | float | None = None,
-    run_at: datetime | None = None,
-    priority: int | None = None,
-    key: str | None = None,
-    unique: bool | str | Sequence[str] | UniqueRule | None = None,
-    expires: datetime | timedelta | float | None = None,
-    idempotency_key: str | None = None,
-    parent: UUID | str | None = None,
-    scheduled_for: datetime | None = None,
-    task: KnownTask,
-) -> dict[str, Any]:
-    """The options of ``zeke_jobs.send`` and ``zeke_jobs.enqueue``; what was not said is left out.
+class SendOptions(TypedDict, total=False):
+    """The options that each job of a send has. ``send`` explains them."""
+
+    delay: timedelta | float | None
+    run_at: datetime | None
+    priority: int | None
+    key: str | None
+    unique: bool | str | Sequence[str] | UniqueRule | None
+    expires: datetime | timedelta | float | None
+    parent: UUID | str | None
+
+
+class OneSendOptions(SendOptions, total=False):
+    """Those that a single job may have besides."""
+
+    id: UUID | str | None
+    idempotency_key: str | None
+    scheduled_for: datetime | None
+
+
+def refuse_unknown(said: Iterable[str], accepted: type[SendOptions] = OneSendOptions) -> None:
+    """Refuse a keyword that is no option, as Python does, and name the nearest.
+
+    Raises:
+        TypeError: there is one.
+    """
+    names = accepted.__annotations__
+    for name in said:
+        if name not in names:
+            raise TypeError(
+                f"expected an option of send, got {quote(name)}; {suggest(name, sorted(names), what='options')}"
+            )
+
+
+def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
+    """The options of ``zeke_jobs.send`` and ``zeke_jobs.enqueue``; an option that was not given is left out.
 
     Raises:
         TypeError: an option has a value of the wrong type.
         ValueError: an option has a value that makes no sense.
     """
-    if delay is not None and run_at is not None:
+    given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if {"delay", "run_at"} <= given.keys():
         raise ValueError("expected delay or run_at, got both")
-    said = {
-        "delay": None if delay is None else _seconds("delay", delay),
-        "run_at": None if run_at is None else bounds.moment("run_at", run_at).isoformat(),
-        "priority": None if priority is None else _priority(priority),
-        "key": _key("key", key),
-        "unique": None if unique is None else _unique(unique, task),
-        "expires": _expires(expires),
-        "idempotency_key": _key("idempotency_key", idempotency_key),
-        "parent": None if parent is None else str(as_id("parent", parent)),
-        "scheduled_for": None if scheduled_for is None else bounds.moment("scheduled_for", scheduled_for).isoformat(),
-        "traceparent": tracing.current(),
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    checked = {name: _CHECKS[name](name, value) for name, value in given.items()}
+    if "unique" in given:
+        checked["unique"] = _unique(given["unique"], task)
+    trace = tracing.current()
+    return checked if trace is None else {**checked, "traceparent": trace}
 
 
 def as_id(name: str, value: UUID | str) -> UUID:
@@ -109,7 +125,7 @@ def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
         raise TypeError(f"expected keys as a list, got the text {keys!r}; key= is for all jobs")
     if len(keys) != count:
         raise ValueError(f"expected as many keys as payloads, got {len(keys)} for {count}")
-    return [_key(f"keys[{index}]", key) for index, key in enumerate(keys)]
+    return [None if key is None else _key(f"keys[{index}]", key) for index, key in enumerate(keys)]
 
 
 def _seconds(name: str, value: timedelta | float) -> float:
@@ -121,28 +137,42 @@ def _seconds(name: str, value: timedelta | float) -> float:
     return seconds
 
 
-def _expires(value: datetime | timedelta | float | None) -> str | float | None:
-    if value is None:
-        return None
-    return bounds.moment("expires", value).isoformat() if isinstance(value, datetime) else _seconds("expires", value)
+def _moment(name: str, value: datetime) -> str:
+    return bounds.moment(name, value).isoformat()
 
 
-def _priority(value: int) -> int:
+def _expires(name: str, value: datetime | timedelta | float) -> str | float:
+    return _moment(name, value) if isinstance(value, datetime) else _seconds(name, value)
+
+
+def _priority(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expected priority as an integer, got {value!r}")
+        raise TypeError(f"expected {name} as an integer, got {value!r}")
     if not -(2**31) <= value < 2**31:
-        raise ValueError(f"expected priority of 32 bits, got {value}")
+        raise ValueError(f"expected {name} of 32 bits, got {value}")
     return value
 
 
-def _key(name: str, value: str | None) -> str | None:
-    if value is None:
-        return None
+def _key(name: str, value: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected {name} as text, got {value!r}")
     if not value or len(value.encode()) > _LONGEST_KEY:
         raise ValueError(f"expected {name} of 1 to {_LONGEST_KEY} bytes, got {len(value.encode())}")
     return value
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "delay": _seconds,
+    "run_at": _moment,
+    "priority": _priority,
+    "key": _key,
+    "unique": lambda _name, value: value,
+    "expires": _expires,
+    "parent": lambda name, value: str(as_id(name, value)),
+    "id": lambda name, value: str(as_id(name, value)),
+    "idempotency_key": _key,
+    "scheduled_for": _moment,
+}
 
 
 def _unique(value: bool | str | Sequence[str] | UniqueRule, task: KnownTask) -> Any:  # noqa: FBT001 (a plain yes or no is one of its forms)
@@ -173,8 +203,6 @@ def _fields(names: Sequence[str], task: KnownTask) -> list[str]:
     for name in names:
         field = task.payload.field(name) if isinstance(name, str) else None
         if field is None:
-            from zeke_jobs.core.quoting import suggest
-
             known = suggest(str(name), task.payload.fields, what="fields")
             raise ValueError(f"expected unique by fields of {task.id}'s payload, got {name!r}; {known}")
         fields.append(field)

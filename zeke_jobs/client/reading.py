@@ -32,6 +32,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "progress": value_of,
     "cost": Decimal,
 }
+_NO_FILTER = dict.fromkeys(("id", "task", "statuses", "parent", "newer", "older", "limit"))
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -51,10 +52,10 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
         ValueError: it is no UUID.
     """
     job_id = as_id("id", id)
-    row = drivers.run_again(lambda run: run(SQL.text("job/one"), {"id": str(job_id)}), connection)
-    if not row:
+    found = _find(connection, id=str(job_id))
+    if not found:
         raise missing(job_id, connection)
-    return _job(row[0])
+    return found[0]
 
 
 def missing(job_id: UUID, connection: Any) -> JobNotFound:
@@ -96,16 +97,20 @@ def jobs(
     for name in statuses or ():
         if name not in STATUSES:
             raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {name!r}")
-    params = {
-        "task": task,
-        "statuses": None if statuses is None else list(statuses),
-        "parent": None if parent is None else str(as_id("parent", parent)),
-        "newer": None if newer is None else newer.total_seconds(),
-        "older": None if older is None else older.total_seconds(),
-        "limit": as_count("limit", limit),
-    }
-    rows = drivers.run_again(lambda run: run(SQL.text("job/list"), params), connection)
-    return [_job(row) for row in rows]
+    return _find(
+        connection,
+        task=task,
+        statuses=None if statuses is None else list(statuses),
+        parent=None if parent is None else str(as_id("parent", parent)),
+        newer=None if newer is None else newer.total_seconds(),
+        older=None if older is None else older.total_seconds(),
+        limit=as_count("limit", limit),
+    )
+
+
+def _find(connection: Any, **filters: Any) -> list[Job]:
+    params = {**_NO_FILTER, **filters}
+    return [_job(row) for row in drivers.run_again(lambda run: run(SQL.text("job/list"), params), connection)]
 
 
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
@@ -141,7 +146,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
 
 def output(job_id: UUID) -> Any:
-    """What a completed job returned, nothing masked.
+    """The output of a completed job, nothing masked.
 
     Raises:
         JobNotFound: no completed job has this id.

@@ -1,13 +1,14 @@
-"""Send jobs: one, or many in one statement."""
+"""Send jobs: one, many in one statement, or by a statement that the caller runs."""
 
 from __future__ import annotations
 
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import tracing
-from zeke_jobs.client.options import UniqueRule, as_id, keys_of, new_id, options
+from zeke_jobs.client.drivers import named, numbered
+from zeke_jobs.client.options import OneSendOptions, SendOptions, keys_of, new_id, options, refuse_unknown
 from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import InvalidPayload, QueueFull
@@ -16,13 +17,14 @@ from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
 
     from pydantic import BaseModel
 
     from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.options import OneSendOptions
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
+Style = Literal["numeric", "named", "pyformat"]
 _NOT_TODAY = {"unknown", "stale"}
 
 
@@ -30,17 +32,8 @@ def send(
     task: str,
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
-    delay: timedelta | float | None = None,
-    run_at: datetime | None = None,
-    priority: int | None = None,
-    key: str | None = None,
-    unique: bool | str | Sequence[str] | UniqueRule | None = None,
-    expires: datetime | timedelta | float | None = None,
-    id: UUID | str | None = None,  # noqa: A002 (the field's word)
-    idempotency_key: str | None = None,
-    parent: UUID | str | None = None,
-    scheduled_for: datetime | None = None,
     connection: Any = None,
+    **said: Unpack[OneSendOptions],
 ) -> Sent:
     """Send one job: one INSERT, one round trip.
 
@@ -71,32 +64,16 @@ def send(
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
+    refuse_unknown(said)
     # The id is chosen here, so that a send whose connection died half-way can be repeated without a second job.
-    job_id = new_id() if id is None else as_id("id", id)
+    own = new_id() if said.get("id") is None else None
+    said = {**said, "id": own or said.get("id")}
 
     def attempt(run: Runner, known: KnownTask) -> Sent | None:
-        said = options(
-            delay=delay,
-            run_at=run_at,
-            priority=priority,
-            key=key,
-            unique=unique,
-            expires=expires,
-            idempotency_key=idempotency_key,
-            parent=parent,
-            scheduled_for=scheduled_for,
-            task=known,
-        )
-        params = {
-            "task": known.id,
-            "revision": known.revision,
-            "payload": known.accept(payload),
-            "options": encode({**said, "id": str(job_id)}),
-        }
+        chosen = encode(options(said, known))
+        params = {"task": known.id, "revision": known.revision, "payload": known.accept(payload), "options": chosen}
         outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
-        if outcome in _NOT_TODAY:
-            return None
-        return _sent(known, outcome, found, status, own=None if id is not None else job_id)
+        return None if outcome in _NOT_TODAY else _sent(known, outcome, found, status, own=own)
 
     with tracing.sending(task):
         return with_task(task, attempt, connection)
@@ -106,15 +83,9 @@ def send_many(
     task: str,
     payloads: Iterable[Mapping[str, Any] | BaseModel],
     *,
-    delay: timedelta | float | None = None,
-    run_at: datetime | None = None,
-    priority: int | None = None,
-    key: str | None = None,
     keys: Sequence[str | None] | None = None,
-    unique: bool | str | Sequence[str] | UniqueRule | None = None,
-    expires: datetime | timedelta | float | None = None,
-    parent: UUID | str | None = None,
     connection: Any = None,
+    **said: Unpack[SendOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none when one is refused.
 
@@ -124,28 +95,20 @@ def send_many(
         As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
         ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
     """
+    refuse_unknown(said, SendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
 
     def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
-        said = options(
-            delay=delay,
-            run_at=run_at,
-            priority=priority,
-            key=key,
-            unique=unique,
-            expires=expires,
-            parent=parent,
-            task=known,
-        )
+        chosen = options(said, known)
         params = {
             "task": known.id,
             "revision": known.revision,
             "payloads": _array([_accepted(known, index, payload) for index, payload in enumerate(given)]),
             "ids": "{" + ",".join(map(str, ids)) + "}",
             "keys": own_keys,
-            "options": encode(said),
+            "options": encode(chosen),
         }
         sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
         for ordinal, outcome, found, status in run(SQL.text("send/many"), params):
@@ -164,6 +127,50 @@ def answer(sent: str) -> tuple[str, str, str]:
     """What the statement ``send/one`` says became of a send: outcome, the job's id, its status. Empty where there is no job."""
     outcome, found, status = sent[1:-1].split(",")
     return outcome, found, status
+
+
+class Statement(NamedTuple):
+    """SQL and its parameters, for a driver that the caller runs."""
+
+    sql: str
+    params: Any
+
+
+def statement(
+    task: str,
+    payload: Mapping[str, Any] | BaseModel | None = None,
+    *,
+    style: Style = "numeric",
+    **said: Unpack[OneSendOptions],
+) -> Statement:
+    """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
+
+    The payload and the options (``send``'s, but ``connection``) are checked here, against the catalogue at ``DATABASE_URL``.
+
+    Args:
+        task: Id or alias of a task.
+        payload: Its fields.
+        style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
+            (``%(name)s``), the last two with a mapping.
+        said: The options.
+
+    Raises:
+        As ``send``; a full queue and a task that is gone by now are errors of the statement.
+    """
+    refuse_unknown(said)
+
+    def build(_: Runner, known: KnownTask) -> Statement:
+        sql = SQL.text("send/statement")
+        params = {"task": known.id, "payload": known.accept(payload), "options": encode(options(said, known))}
+        if style == "numeric":
+            return Statement(*numbered(sql, params))
+        if style == "named":
+            return Statement(named(sql), params)
+        if style == "pyformat":
+            return Statement(sql, params)
+        raise ValueError(f"expected style numeric, named or pyformat, got {style!r}")
+
+    return with_task(task, build, None)
 
 
 def _sent(known: KnownTask, outcome: str, found: str, status: str, *, own: UUID | None) -> Sent:

@@ -1,4 +1,4 @@
-"""What a sender remembers of the catalogue, so that a send is one round trip."""
+"""A sender's cache of the catalogue, so that a send is one round trip."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class KnownTasks:
         rows = run(SQL.text("send/task"), {"task": name})
         if not rows:
             self._tasks.pop((run.database, name), None)
-            raise _unknown(run, name)
+            raise unknown_task(name, [row[0] for row in run(SQL.text("send/task_names"), {})])
         task_id, revision, schema_text, sensitive = rows[0]
         schema = json.loads(schema_text) if schema_text else None
         task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
@@ -98,15 +98,12 @@ class KnownTasks:
         return task
 
 
-def _unknown(run: Runner, name: str) -> UnknownTask:
+def unknown_task(name: str, names: list[str]) -> UnknownTask:
+    """The error for a name that no task has; it names the nearest."""
     from zeke_jobs.core.quoting import quote, suggest
 
-    names = [row[0] for row in run(SQL.text("send/task_names"), {})]
-    help_ = (
-        suggest(name, names, what="tasks")
-        if names
-        else "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
-    )
+    empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
+    help_ = suggest(name, names, what="tasks") if names else empty
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")
 
 
@@ -114,7 +111,7 @@ KNOWN_TASKS = KnownTasks()
 
 
 def with_task(task: str, attempt: Callable[[Runner, KnownTask], T | None], connection: Any) -> T:
-    """Try with what is remembered of the catalogue; when that is not the truth any more, once more with the truth."""
+    """Try with the cached task; when the cache is stale, try once more with the catalogue's."""
 
     def run_with(run: Runner) -> T:
         known = KNOWN_TASKS.find(run, task)

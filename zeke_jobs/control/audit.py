@@ -1,4 +1,4 @@
-"""What was changed by hand, and by whom: as the database's server knows them, and as they said themselves."""
+"""The trail of changes by hand: the database user of each, and the name that the caller gave."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class UnknownTarget(ZekeJobsError):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """What is paused, and why.
+    """A paused target, and why it is paused.
 
     Attributes:
         target: ``task/ID``, ``queue/NAME``, ``limit/NAME`` or ``schedule/ID``.
@@ -39,7 +39,7 @@ class Pause:
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no more jobs of the target until ``resume``; what runs goes on. False when it was paused already.
+    """Start no more jobs of the target until ``resume``; active jobs go on. False when it was paused already.
 
     Args:
         conn: An autocommit connection.
@@ -69,7 +69,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
         UnknownTarget: there is none of this name.
     """
     standing = {one.target for one in paused(conn)}
-    # What left jobs.yaml since may still be paused, and could come back so.
+    # A target that has left jobs.yaml may still be paused, and would come back paused.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
     # A pause that stands under a name which is an alias by now is not that of the schedule in force.

@@ -1,4 +1,7 @@
-"""What a person does to a schedule: look, pause, resume, run now, send the ticks of a past time."""
+"""Schedules by hand: look, pause, resume, run now, send the ticks of a past time.
+
+Whoever names a schedule that is not there gets an UnknownTask or a NoSchedule, as by ``find``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from zeke_jobs.client.task_cache import unknown_task
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.scheduler.dispatch import InForce
 
-#: So many ticks one backfill sends at most; what asks for more is most likely a slip of the pen.
+#: The most ticks of one backfill; a request for more is most likely a typing error.
 MOST = 10_000
 
 
@@ -31,7 +35,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule``; ``next_tick`` is reckoned from now, for no scheduler may have written it yet."""
+    """The rows of ``zeke_jobs.schedule``; ``next_tick`` is computed now, because no scheduler may have written it yet."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -48,7 +52,7 @@ def find(conn: Connection, name: str) -> InForce:
     """
     row = SQL.one(conn, "schedule/find", name=name)
     if row is None:
-        raise _unknown(conn, name)
+        raise unknown_task(name, [row["name"] for row in SQL.all(conn, "send/task_names")])
     found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))
     if found is None:
         raise NoSchedule(f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml")
@@ -56,28 +60,17 @@ def find(conn: Connection, name: str) -> InForce:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """The next ``count`` ticks from now, in UTC; fewer where the calendar ends.
-
-    Raises:
-        UnknownTask, NoSchedule: as ``find``.
-    """
+    """The next ``count`` ticks from now, in UTC; fewer where the calendar ends."""
     timetable, moment = find(conn, name).timetable, dispatch.clock(conn)
     ticks: list[datetime] = []
-    while len(ticks) < count:
-        following = timetable.next_after(moment)
-        if following is None:
-            break
+    while len(ticks) < count and (following := timetable.next_after(moment)) is not None:
         ticks.append(following)
         moment = following
     return ticks
 
 
 def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
-    """Send no more ticks until ``resume``; False when it was paused already, and that pause stands.
-
-    Raises:
-        UnknownTask, NoSchedule: as ``find``.
-    """
+    """Send no more ticks until ``resume``; False when it was paused already, and that pause stands."""
     target = f"schedule/{find(conn, name).timetable.task}"
     return changed(conn, "pause/write", target=target, by=by, reason=reason)
 
@@ -92,9 +85,6 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
     """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
 
     The pause of a schedule that left jobs.yaml ends too: it could come back paused.
-
-    Raises:
-        UnknownTask, NoSchedule: as ``find``, and nothing of this name is paused.
     """
     try:
         found = find(conn, name)
@@ -114,7 +104,6 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     """Send one job with the schedule's payload, for no tick, also while the schedule is paused.
 
     Raises:
-        UnknownTask, NoSchedule: as ``find``.
         QueueFull: ``max_queued`` jobs of the task are waiting.
     """
     timetable = find(conn, name).timetable
@@ -133,7 +122,6 @@ def backfill(
     A tick that was sent keeps its job and is answered as skipped. The jobs may overlap, whatever the schedule says.
 
     Raises:
-        UnknownTask, NoSchedule: as ``find``.
         ValueError: the range is the wrong way round, reaches into the future, or has more than ``MOST`` ticks.
     """
     found = find(conn, name)
@@ -150,7 +138,12 @@ def backfill(
             for row in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)
             if row["outcome"] == "sent"
         }
-        todo = [_fill(timetable.task, tick, sent) for tick in ticks]
+        todo = [
+            Tick(timetable.task, at, "skipped", "sent before", sent[at])
+            if at in sent
+            else Tick(timetable.task, at, "sent")
+            for at in ticks
+        ]
         if dry_run:
             return todo
         done = [_send(conn, found, tick) for tick in todo]
@@ -160,23 +153,9 @@ def backfill(
         return done
 
 
-def _fill(task: str, at: datetime, sent: dict[datetime, UUID]) -> Tick:
-    if at in sent:
-        return Tick(task, at, "skipped", "sent before", sent[at])
-    return Tick(task, at, "sent")
-
-
 def _send(conn: Connection, found: InForce, tick: Tick) -> Tick:
     if tick.outcome == "skipped":
         return tick
     done = dispatch.send_tick(conn, found.timetable, tick)
     dispatch.record(conn, done, origin="backfill")
     return done
-
-
-def _unknown(conn: Connection, name: str) -> UnknownTask:
-    from zeke_jobs.core.quoting import quote, suggest
-
-    names = [row["name"] for row in SQL.all(conn, "send/task_names")]
-    help_ = suggest(name, names, what="tasks") if names else "the catalogue is empty until a worker has started"
-    return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")

@@ -1,4 +1,4 @@
-"""Turns the address of a database as people have it into one that libpq reads: SQLAlchemy's, Django's, Prisma's, libpq's own."""
+"""Turns a database's address as people write it into one that libpq reads: SQLAlchemy's, Django's, Prisma's, libpq's own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 def libpq(text: str) -> str:
     """The same address as libpq reads it; ``redact`` takes its password out of texts from now on.
 
-    What is unambiguous is mended: an @ or a % in a password, white space around the whole. Parameters that only set up another
+    Unambiguous mistakes are mended: an @ or a % in a password, white space at the ends. Parameters that only set up another
     program's pool are left out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a row may hold, so that every worker can read it.
+"""The bounds of a row's values, so that every worker can read it.
 
 The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests hold them against these.
 """

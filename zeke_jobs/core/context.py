@@ -1,4 +1,4 @@
-"""What a handler sees of the engine: one object, passed as its second argument."""
+"""The handler's view of its job: one object, passed as its second argument."""
 
 from __future__ import annotations
 

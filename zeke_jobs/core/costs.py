@@ -1,4 +1,4 @@
-"""What a cost may be: an exact amount of one currency."""
+"""A job's cost: an exact amount of one currency."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CODE = re.compile("[A-Z]{3}")
 
 
 def check(amount: Decimal | int, currency: str) -> None:
-    """Refuse what is no cost.
+    """Refuse a value that is no cost.
 
     Raises:
         TypeError: the amount is neither a Decimal nor an int.
@@ -26,7 +26,7 @@ def check(amount: Decimal | int, currency: str) -> None:
 
 
 def mixed(known: str, given: str) -> ValueError:
-    """What a second currency is answered with: amounts of two cannot be added."""
+    """The error for a second currency: amounts of two cannot be added."""
     return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")
 
 

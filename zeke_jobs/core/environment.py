@@ -1,9 +1,14 @@
-"""The one place that reads environment variables. One that is set to nothing counts as not set."""
+"""The one place that reads environment variables. One that is set to nothing counts as not set.
+
+Each function here raises a ConfigurationError, with what would be accepted, where its variable has a value that is not.
+"""
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -40,11 +45,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def check() -> None:
-    """Read every variable once, so that a process that starts is refused before it does anything.
-
-    Raises:
-        ConfigurationError: one of them means nothing.
-    """
+    """Read every variable once, so that a process that starts is refused before it does anything."""
     for read in (log_format, log_level, heartbeat, installation, listen, metrics_address):
         read()
 
@@ -55,21 +56,13 @@ def lookup(name: str) -> str | None:
 
 
 def database_url_or_none() -> str | None:
-    """The address of the database as libpq reads it, or None where nobody named one.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is no address.
-    """
+    """The address of the database as libpq reads it, or None where nobody named one."""
     text = lookup(DATABASE_URL)
     return None if text is None else libpq(text)
 
 
 def database_url() -> str:
-    """The address of the database: ``postgresql://user:password@host/name``.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set, or no address.
-    """
+    """The address of the database: ``postgresql://user:password@host/name``."""
     url = database_url_or_none()
     if url is None:
         raise ConfigurationError(
@@ -91,29 +84,17 @@ def data_dir() -> Path:
 
 
 def log_format() -> LogFormat:
-    """How logs are written; ``auto``, the default, is for a reader on a terminal and JSON lines elsewhere.
-
-    Raises:
-        ConfigurationError: ``ZEKE_JOBS_LOG_FORMAT`` is something else.
-    """
+    """How logs are written; ``auto``, the default, is for a reader on a terminal and JSON lines elsewhere."""
     return cast("LogFormat", _one_of(LOG_FORMAT, get_args(LogFormat), "auto"))
 
 
 def log_level() -> str:
-    """The lowest level that is written, in lower case; ``info`` unless ``ZEKE_JOBS_LOG_LEVEL`` says otherwise.
-
-    Raises:
-        ConfigurationError: ``ZEKE_JOBS_LOG_LEVEL`` is not the name of a level.
-    """
+    """The lowest level that is written, in lower case; ``info`` unless ``ZEKE_JOBS_LOG_LEVEL`` says otherwise."""
     return _one_of(LOG_LEVEL, _LOG_LEVELS, "info")
 
 
 def heartbeat() -> float:
-    """Seconds between a process's proofs of life: 5, or ``ZEKE_JOBS_HEARTBEAT``. Four without one, and it is lost.
-
-    Raises:
-        ConfigurationError: it is no number of seconds from 0.1 to 60.
-    """
+    """Seconds between a process's proofs of life: 5, or ``ZEKE_JOBS_HEARTBEAT``. Four without one, and it is lost."""
     text = lookup(HEARTBEAT) or "5"
     try:
         seconds = float(text)
@@ -125,11 +106,7 @@ def heartbeat() -> float:
 
 
 def installation() -> str:
-    """Which installation this process belongs to: ``ZEKE_JOBS_ENVIRONMENT``, as in ``staging``; else ``default``.
-
-    Raises:
-        ConfigurationError: it is no lower-case name.
-    """
+    """Which installation this process belongs to: ``ZEKE_JOBS_ENVIRONMENT``, as in ``staging``; else ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
@@ -137,20 +114,12 @@ def installation() -> str:
 
 
 def listen() -> Listen:
-    """Whether to wait by LISTEN (``on``) or to look once a second (``off``); ``auto``, the default, finds out.
-
-    Raises:
-        ConfigurationError: ``ZEKE_JOBS_LISTEN`` is something else.
-    """
+    """Whether to wait by LISTEN (``on``) or to look once a second (``off``); ``auto``, the default, finds out."""
     return cast("Listen", _one_of(LISTEN, get_args(Listen), "auto"))
 
 
 def metrics_address() -> Address | None:
-    """Where a ``dramatiq`` command serves its workers' metrics: ``ZEKE_JOBS_METRICS``, as in ``127.0.0.1:9191``; else nowhere.
-
-    Raises:
-        ConfigurationError: it is no host and port.
-    """
+    """Where a ``dramatiq`` command serves its workers' metrics: ``ZEKE_JOBS_METRICS``, as in ``127.0.0.1:9191``; else nowhere."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 
@@ -160,12 +129,17 @@ def traces_endpoint() -> str | None:
     return lookup(OTEL_ENDPOINT)
 
 
-def address(name: str, text: str) -> Address:
-    """``HOST:PORT``, as said by ``name``; the host is a name, an address, or an IPv6 address in brackets.
+def author() -> str:
+    """The person at this machine, as a change by hand names them: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
-    Raises:
-        ConfigurationError: it is not.
-    """
+
+def address(name: str, text: str) -> Address:
+    """``HOST:PORT``, as said by ``name``; the host is a name, an address, or an IPv6 address in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""A job as its sender sees it: what a send answers, what a status shows."""
+"""A job as its sender sees it: the answer of a send, and the status."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Job:
         return self.status in ENDED
 
     def failure(self) -> str:
-        """In one line: what became of it and why."""
+        """In one line: its outcome, and why."""
         why = self.error_line()
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 

@@ -1,4 +1,4 @@
-"""Names and values in sentences: quoted, described, and the nearest of those that would be accepted."""
+"""Names and values in sentences: quoted, described, and the nearest accepted name."""
 
 from __future__ import annotations
 

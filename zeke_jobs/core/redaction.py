@@ -1,4 +1,4 @@
-"""Takes secrets out of what people read: logs, errors, messages. They get there in other people's exception texts."""
+"""Takes secrets out of logs, errors and messages. They get there through exception texts of other libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zeke_jobs.core.case import camel_case
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-#: Names of variables whose values are secret. What else comes from the environment, such as a URL, people need to read.
+#: Names of variables whose values are secret. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
 _SHORTEST = 6  # characters; a shorter secret is a common word, and its absence would give it away
 _SHORTEST_FIELD = 4

@@ -1,4 +1,4 @@
-"""How a command line that was given something wrong ends: in words, with status 2."""
+"""The end of a process with a wrong configuration: a message, and status 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUS = 2
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Say what is wrong, on standard error and not in the log: it is for the operator, as it was written.
+    """Print the error on standard error and not in the log: it is meant for the operator.
 
     Raises:
         SystemExit: always, with status 2.

@@ -1,4 +1,4 @@
-r"""Makes text of strangers fit for a terminal: what would command it, or pass for another line, becomes a visible escape."""
+r"""Makes strangers' text safe for a terminal: control characters become visible escapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def visible_but_colours(line: str) -> str:
-    """The same of a line that a process of ours wrote, which may colour it."""
+    """The same for a line of our own processes, whose colours stay."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 

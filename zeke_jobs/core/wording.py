@@ -1,4 +1,4 @@
-"""How times, spans and counts are said in sentences."""
+"""Times, spans and counts in sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zeke_jobs.core.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Where a count may be long, nobody counts further.
+#: Long counts stop here.
 MOST = 1_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _LONGEST = 300
@@ -63,7 +63,7 @@ def one_line(text: str) -> str:
 
 
 def progress(said: dict[str, Any] | None) -> str:
-    """What a handler said about how far it is: ``3 of 10 pages``."""
+    """A handler's progress: ``3 of 10 pages``."""
     if not said:
         return ""
     done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
@@ -72,7 +72,7 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def figure(said: Any) -> str:
-    """A number that somebody said; what is none, as it is."""
+    """A number as people read it; any other value as it is."""
     return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
 
 

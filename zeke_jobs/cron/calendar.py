@@ -1,4 +1,4 @@
-"""When a cron line fires: cronsim walks the calendar, the rules here say what a clock change does to it."""
+"""When a cron line fires: cronsim walks the calendar, and the rules here treat changes of the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the text of a cron line: five fields or an @name, strictly, with reasons for what it refuses."""
+"""Reads the text of a cron line: five fields or an @name, strictly, with a reason for each refusal."""
 
 from __future__ import annotations
 

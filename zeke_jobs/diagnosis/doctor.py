@@ -1,4 +1,4 @@
-"""Examines the whole: each check looks at one thing in one snapshot of the database, and says what is wrong and what to do."""
+"""Examines an installation: each check looks at one thing in one snapshot of the database, and names fault and remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORDER = list(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found, the worst first.
+    """All findings, the worst first.
 
     Attributes:
         findings: What is wrong.

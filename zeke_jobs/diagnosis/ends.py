@@ -1,249 +1,165 @@
-"""What is true of a job that runs or has ended, as values; each says itself in a sentence."""
+"""Why a job runs, or ended as it did, and what happened before: each function makes one reason."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import count, listed, one_line, place, since, span, when
-from zeke_jobs.diagnosis.reasons import Reason
+from zeke_jobs.core.wording import count, listed, one_line, place, progress, since, span, when
+from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, error_of, reason
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from zeke_jobs.diagnosis.facts import JobRow, SentRow, WorkerRow
 
-    from zeke_jobs.diagnosis.facts import SentRow
+_FINAL = frozenset({"Reject", "InvalidPayload"})
+_OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}
 
 
-@dataclass(frozen=True, slots=True)
-class Running(Reason):
+def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout: timedelta | None) -> Reason:
     """A worker runs it."""
-
-    kind: ClassVar[str] = "running"
-    host: str | None
-    pid: int | None
-    since: datetime
-    attempt: int
-    timeout: timedelta | None
-    heartbeat: datetime | None
-    progress: str
-    now: datetime
-
-    def _say(self) -> str:
-        said = [f"it runs on {place(self.host, self.pid)} {since(self.since, self.now)}, attempt {self.attempt}"]
-        if self.timeout is not None:
-            left = self.since + self.timeout - self.now
-            said.append(
-                f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(self.timeout)} is over"
-            )
-        if self.heartbeat is not None:
-            said.append(f"last heartbeat {span(self.now - self.heartbeat)} ago")
-        said.append(f"progress: {self.progress}" if self.progress else "it has said nothing about its progress")
-        return "; ".join(said)
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed(Reason):
-    """A worker has it; the handler has not been seen to start."""
-
-    kind: ClassVar[str] = "claimed"
-    host: str | None
-    pid: int | None
-    since: datetime
-    now: datetime
-
-    def _say(self) -> str:
-        return f"{place(self.host, self.pid)} claimed it {since(self.since, self.now)}; its handler is about to start"
+    host, pid = _process(worker)
+    heartbeat = worker.heartbeat_on if worker else None
+    how_far = progress(job.progress)
+    said = [f"it runs on {place(host, pid)} {since(started_on, job.now)}, attempt {job.attempt}"]
+    if timeout is not None:
+        left = started_on + timeout - job.now
+        said.append(f"timeout in {span(left)}" if left > timedelta(0) else f"its timeout of {span(timeout)} is over")
+    if heartbeat is not None:
+        said.append(f"last heartbeat {span(job.now - heartbeat)} ago")
+    said.append(f"progress: {how_far}" if how_far else "it has said nothing about its progress")
+    return reason(
+        "running",
+        "; ".join(said),
+        host=host,
+        pid=pid,
+        since=started_on,
+        attempt=job.attempt,
+        timeout=timeout,
+        heartbeat=heartbeat,
+        progress=how_far,
+        now=job.now,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class NotHeld(Claimed):
-    """A worker has it by the table, and not by its own word."""
+def claimed(job: JobRow, worker: WorkerRow | None, *, is_held: bool) -> Reason:
+    """A worker claimed it and has not started it. Unless ``is_held``, the worker itself does not know of it."""
+    host, pid = _process(worker)
+    claimed_on = job.claimed_on or job.now
+    figures = {"host": host, "pid": pid, "since": claimed_on, "now": job.now}
+    sentence = f"{place(host, pid)} claimed it {since(claimed_on, job.now)}"
+    if is_held:
+        return reason("claimed", f"{sentence}; its handler is about to start", **figures)
+    return reason(
+        "not-held",
+        f"{sentence}, lives, and has not started it: it does not hold it",
+        f"restart {place(host, pid)}: it hands back what it has by the table when it stops; and report it",
+        **figures,
+    )
 
-    kind: ClassVar[str] = "not-held"
 
-    def _say(self) -> str:
-        claimed = f"{place(self.host, self.pid)} claimed it {since(self.since, self.now)}"
-        return f"{claimed}, lives, and has not started it: it does not hold it"
-
-    def _advise(self) -> str:
-        return (
-            f"restart {place(self.host, self.pid)}: it hands back what it has by the table when it stops; and report it"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class HolderSilent(Reason):
+def holder_silent(worker: WorkerRow | None, now: datetime) -> Reason:
     """The worker that has it does not prove life any more."""
-
-    kind: ClassVar[str] = "holder-silent"
-    host: str | None
-    pid: int | None
-    heartbeat: datetime | None
-    lost_after: timedelta | None
-    now: datetime
-
-    def _say(self) -> str:
-        if self.heartbeat is None:
-            return "the worker that claimed it is not in the fleet; the others take its jobs back after a minute"
-        return (
-            f"{place(self.host, self.pid)} last proved life {span(self.now - self.heartbeat)} ago; "
-            f"after {span(self.lost_after or timedelta(0))} the other workers take its jobs back"
-        )
-
-    def _advise(self) -> str:
-        return "where no other worker is alive, start one: dramatiq zeke_jobs.actors"
+    host, pid = _process(worker)
+    heartbeat, lost_after = (worker.heartbeat_on, worker.lost_after) if worker else (None, None)
+    if worker is None:
+        sentence = "the worker that claimed it is not in the fleet; the others take its jobs back after a minute"
+    else:
+        silence = f"{place(host, pid)} last proved life {span(now - worker.heartbeat_on)} ago"
+        sentence = f"{silence}; after {span(worker.lost_after)} the other workers take its jobs back"
+    help_ = "where no other worker is alive, start one: dramatiq zeke_jobs.actors"
+    figures = {"host": host, "pid": pid, "heartbeat": heartbeat, "lost_after": lost_after, "now": now}
+    return reason("holder-silent", sentence, help_, **figures)
 
 
-@dataclass(frozen=True, slots=True)
-class BeingCancelled(Reason):
+def being_cancelled(job: JobRow, cancelled_on: datetime) -> Reason:
     """It runs, and is being stopped."""
-
-    kind: ClassVar[str] = "being-cancelled"
-    by: str | None
-    since: datetime
-    reason: str
-    now: datetime
-
-    def _say(self) -> str:
-        return f"it is being stopped: cancelled{_by(self.by)} {since(self.since, self.now)}{_because(self.reason)}"
+    why = job.cancel_reason or ""
+    sentence = f"it is being stopped: cancelled{_by(job)} {since(cancelled_on, job.now)}{_because(why)}"
+    return reason("being-cancelled", sentence, by=job.cancelled_by, since=cancelled_on, reason=why, now=job.now)
 
 
-@dataclass(frozen=True, slots=True)
-class Completed(Reason):
+def completed(job: JobRow) -> Reason:
     """It is done."""
-
-    kind: ClassVar[str] = "completed"
-    on: datetime
-    attempt: int
-    waited: timedelta | None
-    took: timedelta | None
-
-    def _say(self) -> str:
-        waited = "" if self.waited is None else f"; it waited {span(self.waited)}"
-        took = "" if self.took is None else f" and ran {span(self.took)}"
-        return f"it completed on {when(self.on)} at attempt {self.attempt}{waited}{took}"
+    on = job.completed_on or job.now
+    waited = job.started_on - max(job.run_at, job.created_on) if job.started_on else None
+    took = job.completed_on - job.started_on if job.completed_on and job.started_on else None
+    said = f"it completed on {when(on)} at attempt {job.attempt}"
+    said += "" if waited is None else f"; it waited {span(waited)}"
+    said += "" if took is None else f" and ran {span(took)}"
+    return reason("completed", said, on=on, attempt=job.attempt, waited=waited, took=took)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed(Reason):
-    """It failed: out of retries, or without any because its handler or its payload left no hope."""
-
-    kind: ClassVar[str] = "failed"
-    job: UUID
-    on: datetime
-    attempts: int
-    is_final: bool
-    error: str
-
-    def _say(self) -> str:
-        why = "no retry could help" if self.is_final else "no retries left"
-        return f"it failed on {when(self.on)} at attempt {self.attempts} ({why}): {self.error}"
-
-    def _advise(self) -> str:
-        return f"zeke-jobs retry {self.job}"
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined(Reason):
-    """Too many workers died while they held it."""
-
-    kind: ClassVar[str] = "quarantined"
-    job: UUID
-    on: datetime
-    deaths: tuple[str, ...]
-
-    def _say(self) -> str:
-        return f"it is quarantined as failed since {when(self.on)}: {'; '.join(self.deaths)}"
-
-    def _advise(self) -> str:
-        return f"look for what ends the process (memory, a crash in C code); then zeke-jobs retry {self.job}"
+def failed(job: JobRow) -> Reason:
+    """It failed: its workers died, it is out of retries, or no retry could help."""
+    on = job.completed_on or job.now
+    if job.deaths >= QUARANTINE:
+        deaths = tuple(error_of(entry.get("error")) for entry in job.attempts if entry.get("outcome") == "died")
+        help_ = f"look for what ends the process (memory, a crash in C code); then zeke-jobs retry {job.id}"
+        sentence = f"it is quarantined as failed since {when(on)}: {'; '.join(deaths)}"
+        return reason("quarantined", sentence, help_, job=job.id, on=on, deaths=deaths)
+    is_final, error = (job.error or {}).get("type") in _FINAL, error_of(job.error)
+    why = "no retry could help" if is_final else "no retries left"
+    return reason(
+        "failed",
+        f"it failed on {when(on)} at attempt {job.attempt} ({why}): {error}",
+        f"zeke-jobs retry {job.id}",
+        job=job.id,
+        on=on,
+        attempts=job.attempt,
+        is_final=is_final,
+        error=error,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled(Reason):
-    """Somebody cancelled it."""
-
-    kind: ClassVar[str] = "cancelled"
-    job: UUID
-    by: str | None
-    on: datetime
-    reason: str
-
-    def _say(self) -> str:
-        return f"it was cancelled{_by(self.by)} on {when(self.on)}{_because(self.reason)}"
-
-    def _advise(self) -> str:
-        return f"to run it after all: zeke-jobs retry {self.job}"
+def cancelled(job: JobRow) -> Reason:
+    """Somebody cancelled it, or it did not start in time."""
+    on = job.cancelled_on or job.completed_on or job.now
+    why, again = job.cancel_reason or "", f"to run it after all: zeke-jobs retry {job.id}"
+    if job.expires_on is not None and why.startswith("expired: "):
+        waited = max(timedelta(0), job.expires_on - max(job.run_at, job.created_on))
+        sentence = f"it expired: it had to start by {when(job.expires_on)}, and had been due for {span(waited)} then"
+        return reason("expired", sentence, again, job=job.id, on=on, expires_on=job.expires_on, waited=waited)
+    sentence = f"it was cancelled{_by(job)} on {when(on)}{_because(why)}"
+    return reason("cancelled", sentence, again, job=job.id, by=job.cancelled_by, on=on, reason=why)
 
 
-@dataclass(frozen=True, slots=True)
-class Expired(Reason):
-    """It did not start in time."""
-
-    kind: ClassVar[str] = "expired"
-    job: UUID
-    on: datetime
-    expires_on: datetime
-    waited: timedelta
-
-    def _say(self) -> str:
-        return f"it expired: it had to start by {when(self.expires_on)}, and had been due for {span(self.waited)} then"
-
-    def _advise(self) -> str:
-        return f"to run it after all: zeke-jobs retry {self.job}"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted(Reason):
+def attempted(entry: dict[str, Any]) -> Reason:
     """One attempt that did not complete."""
-
-    kind: ClassVar[str] = "attempt"
-    number: int
-    outcome: str
-    started_on: datetime | None
-    took: timedelta | None
-    said: str
-
-    def _say(self) -> str:
-        began = f" on {when(self.started_on)}" if self.started_on else ""
-        took = f", after {span(self.took)}" if self.took is not None else ""
-        return f"attempt {self.number}{began}: {self.outcome}{took}{_because(self.said)}"
+    began, ended = (text and datetime.fromisoformat(text) for text in map(entry.get, ("started_on", "ended_on")))
+    took = ended - began if began and ended else None
+    number, outcome = int(entry.get("attempt", 0)), str(entry.get("outcome", "?"))
+    outcome = _OUTCOMES.get(outcome, outcome)
+    said = error_of(entry.get("error")) or str(entry.get("reason") or "")
+    sentence = f"attempt {number}{f' on {when(began)}' if began else ''}: {outcome}"
+    sentence += f"{'' if took is None else f', after {span(took)}'}{_because(said)}"
+    return reason("attempt", sentence, number=number, outcome=outcome, started_on=began, took=took, said=said)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin(Reason):
+def origin(job: JobRow) -> Reason:
     """Which job or which tick of a schedule sent it."""
-
-    kind: ClassVar[str] = "origin"
-    parent: str
-    parent_task: str | None
-    tick: datetime | None
-
-    def _say(self) -> str:
-        if self.tick is not None:
-            return f"its schedule sent it for the tick of {when(self.tick)}"
-        return f"{self.parent_task or 'a job that was purged'} {self.parent} sent it"
+    if job.scheduled_for is not None:
+        sentence = f"its schedule sent it for the tick of {when(job.scheduled_for)}"
+    else:
+        sentence = f"{job.parent_task or 'a job that was purged'} {job.parent} sent it"
+    return reason("origin", sentence, parent=str(job.parent or ""), parent_task=job.parent_task, tick=job.scheduled_for)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent(Reason):
+def sent(jobs: tuple[SentRow, ...]) -> Reason:
     """Which jobs it sent."""
-
-    kind: ClassVar[str] = "sent"
-    jobs: tuple[SentRow, ...]
-
-    def _say(self) -> str:
-        groups = [
-            f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {', '.join(map(str, one.first))}"
-            f"{', …' if one.jobs > len(one.first) else ''})"
-            for one in self.jobs
-        ]
-        return f"it sent {listed(groups)}"
+    groups = [
+        f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {', '.join(map(str, one.first))}"
+        f"{', …' if one.jobs > len(one.first) else ''})"
+        for one in jobs
+    ]
+    return reason("sent", f"it sent {listed(groups)}", jobs=jobs)
 
 
-def _by(name: str | None) -> str:
-    return f" by {name}" if name else ""
+def _process(worker: WorkerRow | None) -> tuple[str | None, int | None]:
+    return (worker.host, worker.pid) if worker else (None, None)
+
+
+def _by(job: JobRow) -> str:
+    return f" by {job.cancelled_by}" if job.cancelled_by else ""
 
 
 def _because(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""What bears on one job, read in one snapshot of the database."""
+"""The facts that explain one job, read in one snapshot of the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.diagnosis.keepers import Keeper
 
-_HOLDERS = 5  # jobs that are named of those that fill a limit
+_HOLDERS = 5  # of the jobs that fill a limit, so many are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """What the catalogue says of its task."""
+    """Its task, as the catalogue has it."""
 
     id: str
     queue: str
@@ -87,7 +87,7 @@ class PauseRow:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active job that takes a place. Without a host nobody knows its worker any more."""
+    """An active job that takes a slot. It has no host where its worker is gone."""
 
     id: UUID
     task: str
@@ -212,7 +212,7 @@ def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:
-    if job.deaths:  # it runs apart from the others, and waits for nobody of them
+    if job.deaths:  # it runs apart from other jobs, and does not wait for them
         return AheadRow()
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     row = SQL.one(conn, "why/ahead", **place, most=MOST + 1)

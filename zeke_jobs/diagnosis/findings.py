@@ -1,4 +1,4 @@
-"""What the doctor finds: one thing that is wrong, how bad it is, and what to do about it."""
+"""A finding of the doctor: one fault, its severity, and the remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Severity(StrEnum):
 
     CRITICAL = "critical"  # jobs do not run, or are about not to
     WARNING = "warning"  # it will get worse, or a promise is not kept
-    NOTICE = "notice"  # somebody may have meant it so
+    NOTICE = "notice"  # it may be intended
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From where on something is a finding.
+    """The values from which on a state is a finding.
 
     Attributes:
         skew: How far this machine's clock may be from the database's.
@@ -55,7 +55,7 @@ class Thresholds:
         shortest: Arrivals since the first one are counted as those of at least this time.
         least: So many arrivals, and so many completed jobs, are too few to tell a rate by.
         backlog_wait: A backlog whose oldest job waits less than this is no sign of a limit that cannot keep up.
-        kept: So long a job may keep all processes of a queue for itself until that is more than a notice.
+        kept: A job that keeps all processes of a queue for longer is a warning, not a notice.
     """
 
     skew: timedelta = timedelta(seconds=1)
@@ -76,7 +76,7 @@ def now_here() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined: a connection inside a snapshot, and what to measure it by."""
+    """The database under examination: a connection inside a snapshot, and the thresholds."""
 
     conn: Connection
     thresholds: Thresholds = Thresholds()

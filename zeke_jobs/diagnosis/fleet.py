@@ -1,4 +1,4 @@
-"""Who runs: the live processes, the revision that each runs by, and where one drifts from what is in force."""
+"""The live processes, the revision of each, and its drift from the revision in force."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOK = 0.05  # seconds
 
 @dataclass(frozen=True)
 class Member:
-    """A live process. Drift is what is not as it should be, in words; none, as a rule.
+    """A live process. Drift names each difference from the others, in words; usually there is none.
 
     Attributes:
         revision: What it runs by; a scheduler by what is in force, which it reads at each beat.
@@ -65,32 +65,29 @@ def look(conn: Connection) -> Fleet:
     number = latest.number if latest else 0
     rows = SQL.all(conn, "fleet/members")
     versions = {row["version"] for row in rows}
-    members = tuple(
-        Member(
-            id=row["id"],
-            kind=row["kind"],
-            host=row["host"],
-            pid=row["pid"],
-            version=row["version"],
-            # A scheduler reads what is in force at each beat; in its row is what it was at the last one.
-            revision=row["revision"] if row["kind"] == "worker" else number,
-            file_revision=row["file_revision"],
-            since=row["started_on"],
-            heartbeat=row["heartbeat_on"],
-            threads=row["threads"],
-            busy=row["busy"],
-            queues=tuple(row["queues"]),
-            silent=row["is_late"] or row["is_silent"],
-            refusal=row["refusal"],
-            drift=tuple(_drift(row, number, versions)),
-        )
-        for row in rows
-    )
+    members = tuple(_member(row, number, versions) for row in rows)
     return Fleet(number, members, tuple(row["queue"] for row in SQL.all(conn, "fleet/unserved")))
 
 
+def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
+    own = {
+        name: row[name]
+        for name in ("id", "kind", "host", "pid", "version", "file_revision", "threads", "busy", "refusal")
+    }
+    return Member(
+        **own,
+        # A scheduler reads what is in force at each beat; its row has the revision of the last one.
+        revision=row["revision"] if row["kind"] == "worker" else number,
+        since=row["started_on"],
+        heartbeat=row["heartbeat_on"],
+        queues=tuple(row["queues"]),
+        silent=row["is_late"] or row["is_silent"],
+        drift=tuple(_drift(row, number, versions)),
+    )
+
+
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member]:
-    """Wait until every worker that proves life runs by a revision, for so long at most; answers those that do not."""
+    """Wait until every live worker runs by a revision, at most so many seconds; answers the workers that do not."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]

@@ -1,4 +1,4 @@
-"""What the doctor asks of the processes: whether somebody schedules, somebody serves, and with enough threads."""
+"""The doctor's checks of the processes: a live scheduler, workers for each task, enough threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether one part of the system does its work: what a container's health check asks."""
+"""Whether one part of the system does its work, for a container's health check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that claim nothing else, since each of them runs a job that saw workers die, or makes itself empty for one."""
+"""Processes reserved for suspects (jobs during which workers died): they run one, or empty themselves for it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Keeper:
 
 
 def read(conn: Connection) -> tuple[Keeper, ...]:
-    """What keeps each of the live processes that claim nothing else."""
+    """The job that keeps each live process which claims nothing else."""
     return tuple(Keeper(**row) for row in SQL.all(conn, "doctor/keepers"))
 
 
@@ -59,7 +59,7 @@ def named(keepers: Sequence[Keeper], now: datetime) -> str:
 
 
 def advice(keepers: Sequence[Keeper]) -> str:
-    """What can be done about them."""
+    """The remedies."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (

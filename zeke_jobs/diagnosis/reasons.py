@@ -1,199 +1,247 @@
-"""The reasons why a queued job does not run yet, as values; each says itself in a sentence."""
+"""Why a queued job does not run yet: each function makes one reason, with its sentence and its figures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import count, listed, one_line, since, span, until, when
+from zeke_jobs.core.wording import count, listed, one_line, place, since, span, until, up_to_most, when
+from zeke_jobs.diagnosis import keepers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-    from uuid import UUID
+
+    from zeke_jobs.diagnosis.facts import AheadRow, GateRow, Holder, JobRow, PauseRow, TaskRow
+    from zeke_jobs.diagnosis.keepers import Keeper
+
+QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 
 
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is true of a job and tells why it is where it is.
+    """One thing that is true of a job and explains its state.
 
     Attributes:
         kind: Its name, for programs.
         sentence: The same for people, with the figures.
-        help: What to do about it, if anything.
+        help: What to do about it; empty where there is nothing.
+        figures: The figures again, for programs.
     """
 
-    kind: ClassVar[str]
-    __slots__ = ()
-
-    @property
-    def sentence(self) -> str:
-        """For people, with the figures."""
-        return self._say()
-
-    @property
-    def help(self) -> str:
-        """What to do about it; empty where there is nothing."""
-        return self._advise()
-
-    def _say(self) -> str:
-        raise NotImplementedError
-
-    def _advise(self) -> str:
-        return ""
+    kind: str
+    sentence: str
+    help: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownTask(Reason):
+def reason(kind: str, sentence: str, help_: str = "", /, **figures: Any) -> Reason:
+    """A reason with its figures."""
+    return Reason(kind, sentence, help_, figures)
+
+
+def error_of(error: dict[str, Any] | None) -> str:
+    """Type and message of an error, on one line."""
+    return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))
+
+
+def unknown_task(task: str) -> Reason:
     """No task of that name is in force."""
-
-    kind: ClassVar[str] = "unknown-task"
-    task: str
-
-    def _say(self) -> str:
-        return f"no task in force is called {self.task}, so nobody claims it"
-
-    def _advise(self) -> str:
-        return f"put {self.task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {self.task}=NEW"
+    help_ = f"put {task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {task}=NEW"
+    return reason("unknown-task", f"no task in force is called {task}, so nobody claims it", help_, task=task)
 
 
-@dataclass(frozen=True, slots=True)
-class Moving(Reason):
+def moving(task: TaskRow) -> Reason:
     """Its task has another name or queue by now."""
-
-    kind: ClassVar[str] = "moving"
-    task: str
-    queue: str
-
-    def _say(self) -> str:
-        return f"its task is now {self.task} in queue {self.queue}; it follows at the next heartbeat of a worker"
+    sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
+    return reason("moving", sentence, task=task.id, queue=task.queue)
 
 
-@dataclass(frozen=True, slots=True)
-class Paused(Reason):
-    """Somebody, or jobs.yaml, stopped its task, its queue or a limit."""
-
-    kind: ClassVar[str] = "paused"
-    target: str
-    by: str
-    since: datetime | None
-    reason: str
-    now: datetime
-
-    def _say(self) -> str:
-        began = f" {since(self.since, self.now)}" if self.since else ""
-        said = f": {one_line(self.reason)}" if self.reason else ""
-        return f"{self.target} is paused by {self.by}{began}{said}"
-
-    def _advise(self) -> str:
-        if self.by == "jobs.yaml":
-            return "take paused: true out of jobs.yaml and apply it"
-        return f"zeke-jobs resume {self.target}"
+def paused(pause: PauseRow, now: datetime) -> Reason:
+    """An operator, or jobs.yaml, paused its task, its queue or a limit."""
+    began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
+    why = f": {one_line(pause.reason)}" if pause.reason else ""
+    by_file = pause.paused_by == "jobs.yaml"
+    return reason(
+        "paused",
+        f"{pause.target} is paused by {pause.paused_by}{began}{why}",
+        "take paused: true out of jobs.yaml and apply it" if by_file else f"zeke-jobs resume {pause.target}",
+        target=pause.target,
+        by=pause.paused_by,
+        since=pause.paused_on,
+        reason=pause.reason,
+        now=now,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Unserved(Reason):
+def unserved(task: TaskRow, *, alive: int, consuming: int, stopping: int) -> Reason:
     """No live worker would claim it."""
-
-    kind: ClassVar[str] = "unserved"
-    task: str
-    queue: str
-    alive: int
-    consuming: int
-    stopping: int
-
-    def _say(self) -> str:
-        if not self.alive:
-            return "no worker is alive"
-        alive = f"{count(self.alive, 'worker process', 'worker processes')} alive"
-        if not self.consuming:
-            return f"{alive}, but none consumes queue {self.queue}"
-        if self.stopping == self.consuming:
-            return f"{alive}, but all that consume queue {self.queue} are stopping"
-        return f"{alive}, but none of those that consume queue {self.queue} has the task {self.task}"
-
-    def _advise(self) -> str:
-        if not self.alive or not self.consuming:
-            return f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {self.queue})"
-        return "wait for their successors" if self.stopping else "restart them with a jobs.yaml and code that have it"
+    workers = f"{count(alive, 'worker process', 'worker processes')} alive"
+    if not alive:
+        sentence = "no worker is alive"
+    elif not consuming:
+        sentence = f"{workers}, but none consumes queue {task.queue}"
+    elif stopping == consuming:
+        sentence = f"{workers}, but all that consume queue {task.queue} are stopping"
+    else:
+        sentence = f"{workers}, but none of those that consume queue {task.queue} has the task {task.id}"
+    if not consuming:
+        help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
+    else:
+        help_ = "wait for their successors" if stopping else "restart them with a jobs.yaml and code that have it"
+    figures = {"alive": alive, "consuming": consuming, "stopping": stopping}
+    return reason("unserved", sentence, help_, task=task.id, queue=task.queue, **figures)
 
 
-@dataclass(frozen=True, slots=True)
-class NotDue(Reason):
+def not_due(job: JobRow) -> Reason:
     """It was sent for later."""
-
-    kind: ClassVar[str] = "not-due"
-    until: datetime
-    now: datetime
-
-    def _say(self) -> str:
-        return f"it was sent for later: not before {when(self.until)} (in {span(self.until - self.now)})"
+    sentence = f"it was sent for later: not before {when(job.run_at)} (in {span(job.run_at - job.now)})"
+    return reason("not-due", sentence, until=job.run_at, now=job.now)
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred(Reason):
-    """Its handler, or a lease, put it off."""
-
-    kind: ClassVar[str] = "deferred"
-    until: datetime
-    reason: str
-    now: datetime
-
-    def _say(self) -> str:
-        return f"its handler deferred it {until(self.until, self.now)}: {one_line(self.reason)}"
+def deferred(job: JobRow) -> Reason:
+    """Its handler, or a lease, deferred it."""
+    why = job.waiting_for or ""
+    sentence = f"its handler deferred it {until(job.run_at, job.now)}: {one_line(why)}"
+    return reason("deferred", sentence, until=job.run_at, reason=why, now=job.now)
 
 
-@dataclass(frozen=True, slots=True)
-class WaitsForRetry(Reason):
+def waits_for_retry(job: JobRow, retries_left: int) -> Reason:
     """An attempt failed; the next one comes later."""
-
-    kind: ClassVar[str] = "waits-for-retry"
-    job: UUID
-    until: datetime
-    failed: int
-    retries_left: int
-    error: str
-    now: datetime
-
-    def _say(self) -> str:
-        left = count(self.retries_left, "retry", "retries")
-        return f"attempt {self.failed} failed ({self.error}); the next one waits {until(self.until, self.now)}, {left} left"
-
-    def _advise(self) -> str:
-        return f"to run it at once: zeke-jobs retry {self.job}"
+    error, left = error_of(job.error), count(retries_left, "retry", "retries")
+    return reason(
+        "waits-for-retry",
+        f"attempt {job.attempt} failed ({error}); the next one waits {until(job.run_at, job.now)}, {left} left",
+        f"to run it at once: zeke-jobs retry {job.id}",
+        job=job.id,
+        until=job.run_at,
+        failed=job.attempt,
+        retries_left=retries_left,
+        error=error,
+        now=job.now,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class StartsNext(Reason):
-    """Nothing stands in its way."""
-
-    kind: ClassVar[str] = "starts-next"
-
-    def _say(self) -> str:
-        return "nothing stands in its way: the next claim of a worker takes it"
+def starts_next() -> Reason:
+    """Nothing holds it back."""
+    return reason("starts-next", "nothing stands in its way: the next claim of a worker takes it")
 
 
-@dataclass(frozen=True, slots=True)
-class Expires(Reason):
+def expires(job: JobRow, on: datetime) -> Reason:
     """It is cancelled unless it starts in time."""
-
-    kind: ClassVar[str] = "expires"
-    on: datetime
-    now: datetime
-
-    def _say(self) -> str:
-        if self.on <= self.now:
-            return f"it had to start by {when(self.on)} and did not: the next heartbeat of a worker cancels it"
-        return f"it is cancelled unless it starts by {when(self.on)} (in {span(self.on - self.now)})"
+    if on <= job.now:
+        sentence = f"it had to start by {when(on)} and did not: the next heartbeat of a worker cancels it"
+    else:
+        sentence = f"it is cancelled unless it starts by {when(on)} (in {span(on - job.now)})"
+    return reason("expires", sentence, on=on, now=job.now)
 
 
-@dataclass(frozen=True, slots=True)
-class StandsForOthers(Reason):
+def stands_for_others(task: TaskRow) -> Reason:
     """Its task is ``unique``: sends of an equal job are answered with this one."""
+    fields, held = tuple(task.unique_fields or ()), task.unique_while or "queued"
+    how = {"queued": "while it is queued", "active": "until it has ended"}.get(held, "for a time")
+    same = f"the same {listed(fields)}" if fields else "the same payload"
+    sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
+    return reason("stands-for-others", sentence, fields=fields, held_while=held)
 
-    kind: ClassVar[str] = "stands-for-others"
-    fields: tuple[str, ...]
-    held_while: str
 
-    def _say(self) -> str:
-        how = {"queued": "while it is queued", "active": "until it has ended"}.get(self.held_while, "for a time")
-        same = f"the same {listed(self.fields)}" if self.fields else "the same payload"
-        return f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
+def at_limit(gate: GateRow, now: datetime) -> Reason:
+    """The limit of its task, or one that it shares, is full."""
+    full = f"{_whose(gate.name)} is at its limit, {gate.active} of {gate.concurrency} active"
+    return reason(
+        "at-limit",
+        f"{full}: {_named(gate.holders, gate.active, now)}",
+        gate=gate.name,
+        limit=gate.concurrency,
+        active=gate.active,
+        holders=gate.holders,
+        now=now,
+    )
+
+
+def at_rate(gate: GateRow, now: datetime) -> Reason:
+    """The rate of its task, or of a limit that it shares, is used up."""
+    assert gate.rate_period is not None
+    opens = f"; the next may start {until(gate.free_on, now).removeprefix('until ')}" if gate.free_on else ""
+    starts = f"{gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}"
+    return reason(
+        "at-rate",
+        f"{_whose(gate.name)} is at its rate, {starts}{opens}",
+        gate=gate.name,
+        count=gate.rate_count,
+        period=gate.rate_period,
+        used=gate.used,
+        until=gate.free_on,
+        now=now,
+    )
+
+
+def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
+    """The limit of its key is full."""
+    active = len(holders)
+    sentence = f"its key {job.key!r} is taken, {active} of {per_key} active: {_named(holders, active, job.now)}"
+    return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
+
+
+def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:
+    """Workers died while they held it, so it runs alone in a process, or with others that may have been the cause."""
+    died = "a worker died" if job.deaths == 1 else f"{job.deaths} workers died"
+    who = f"{listed(emptying)} makes itself empty for it" if emptying else "no worker makes itself empty yet"
+    where = "alone in a process"
+    if job.group_size > 1:
+        where = f"in a process with {count(job.group_size - 1, 'other suspect')} at most, and nothing else"
+    return reason(
+        "suspect",
+        f"{died} while running it, so it waits to run {where} ({who}); after {QUARANTINE} deaths it fails",
+        deaths=job.deaths,
+        group_size=job.group_size,
+        most=QUARANTINE,
+        emptying=emptying,
+    )
+
+
+def kept_by_suspect(queue: str, kept: tuple[Keeper, ...], now: datetime) -> Reason:
+    """All processes that could run it are reserved for suspects, and claim nothing else."""
+    who = "the one process" if len(kept) == 1 else f"each of the {len(kept)} processes"
+    sentence = f"{who} for queue {queue} claims nothing else: {keepers.named(kept, now)}"
+    return reason("kept-by-suspect", sentence, keepers.advice(kept), queue=queue, keepers=kept, now=now)
+
+
+def ahead(row: AheadRow) -> Reason:
+    """Other due jobs are claimed first."""
+    words = {
+        "of its task with a higher priority": row.higher,
+        "of its task that became due earlier": row.earlier,
+        "of other tasks in its queue with a higher priority": row.others,
+    }
+    parts = [f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number]
+    sentence = f"before it go {listed(parts)}"
+    return reason("ahead", sentence, higher=row.higher, earlier=row.earlier, others=row.others)
+
+
+def workers_busy(queue: str, *, threads: int, busy: int, processes: int, kept: int) -> Reason:
+    """All threads that could run it have a job, in the processes that are not reserved for suspects."""
+    where = "the one process" if processes == 1 else f"the {processes} processes"
+    beside = f"; kept by suspects: {count(kept, 'more process', 'more processes')}" if kept else ""
+    return reason(
+        "workers-busy",
+        f"all {threads} threads of {where} for queue {queue} are busy ({busy} jobs claimed){beside}",
+        "more threads or processes: dramatiq zeke_jobs.actors --processes N --threads M",
+        queue=queue,
+        threads=threads,
+        busy=busy,
+        processes=processes,
+        kept=kept,
+    )
+
+
+def _whose(gate: str) -> str:
+    kind, _, name = gate.partition("/")
+    return f"its task {name}" if kind == "task" else f"the shared limit {name}"
+
+
+def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:
+    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
+    if active > len(named):
+        named.append(f"{active - len(named)} more")
+    return "; ".join(named)

@@ -1,4 +1,4 @@
-"""What the doctor asks of the server: its clock, its vacuum, its transactions, its connections."""
+"""The doctor's checks of the server: clock, vacuum, settings, transactions, connections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: Connections of a worker process beside one for each thread.
 _SPARE = 4
-#: Pages of 8 KiB: half of what every server has that nobody set up.
+#: Pages of 8 KiB: half of PostgreSQL's default.
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
-#: Programs whose connections are counted by what they may come to need.
+#: Programs whose connections are counted by their maximum, not by their present number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
 
@@ -28,7 +28,7 @@ def _skew(patient: Patient) -> Iterator[Finding]:
     theirs = clock(patient.conn)
     after = patient.clock()
     ahead = theirs - (before + (after - before) / 2)
-    # What the way to the server took may be all on one side of its answer.
+    # The time on the network may have been spent on one side of the answer alone.
     if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         yield Finding(
@@ -138,7 +138,7 @@ def _sight(patient: Patient) -> Iterator[Finding]:
 
 def _connections(patient: Patient) -> Iterator[Finding]:
     if is_pooled(patient.conn):
-        return  # the pooler bounds them, and makes who comes later wait
+        return  # the pooler bounds them, and later clients wait
     row = SQL.one(patient.conn, "doctor/connections", ours=_OURS)
     assert row is not None
     needed = row["threads"] + _SPARE * row["workers"] + row["schedulers"]

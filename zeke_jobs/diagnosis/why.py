@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config.models import Task
-from zeke_jobs.core.wording import one_line, progress
-from zeke_jobs.diagnosis import ends, facts, reasons, room
+from zeke_jobs.diagnosis import ends, facts, reasons
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, JobRow, WorkerRow
+    from zeke_jobs.diagnosis.facts import Facts, WorkerRow
     from zeke_jobs.diagnosis.reasons import Reason
-
-QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
-_FINAL = frozenset({"Reject", "InvalidPayload"})
-_OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "deferred": "deferred"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,7 @@ class Explanation:
         status: Its status.
         reasons: What explains it, the decisive first; never empty. All that hold a queued job back are there, for it
             starts only when the last of them is gone.
-        history: What happened before: who sent it, its attempts, what it sent.
+        history: What happened before: the sender, its attempts, the jobs it sent.
         about: The values of its task's keys that are shown with a job, by key.
     """
 
@@ -67,11 +62,11 @@ def explain(known: Facts) -> Explanation:
         case "active":
             found = _active(known)
         case "completed":
-            found = [_completed(job)]
+            found = [ends.completed(job)]
         case "failed":
-            found = [_failed(job)]
+            found = [ends.failed(job)]
         case _:
-            found = [_cancelled(job)]
+            found = [ends.cancelled(job)]
     about = Task.shown(known.task.definition) if known.task else {}
     about = {key: value for key, value in about.items() if value}
     return Explanation(job.id, job.task, job.status, tuple(found), tuple(_history(known)), about)
@@ -80,162 +75,106 @@ def explain(known: Facts) -> Explanation:
 def _queued(known: Facts) -> list[Reason]:
     job, task = known.job, known.task
     if task is None:
-        return [reasons.UnknownTask(job.task), *_also(known)]
+        return [reasons.unknown_task(job.task), *_also(known)]
     found: list[Reason] = []
     if (task.id, task.queue) != (job.task, job.queue):
-        found.append(reasons.Moving(task.id, task.queue))
-    found += [reasons.Paused(p.target, p.paused_by, p.paused_on, p.reason, job.now) for p in known.pauses]
+        found.append(reasons.moving(task))
+    found += [reasons.paused(pause, job.now) for pause in known.pauses]
     if job.run_at > job.now:
         found.append(_later(known))
-    found += _unserved(known)
+    alive = [one for one in known.workers if _lives(one, job.now)]
+    consuming = [one for one in alive if one.consumes]
+    serving = [one for one in consuming if one.knows and not one.stopping]
+    if not serving:
+        stopping = sum(one.stopping for one in consuming)
+        found.append(reasons.unserved(task, alive=len(alive), consuming=len(consuming), stopping=stopping))
     found += _limits(known)
     if job.deaths:
         taken = {keeper.worker for keeper in known.keepers if keeper.runs}
-        emptying = tuple(f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken)
-        found.append(room.Suspect(job.deaths, job.group_size, QUARANTINE, emptying))
+        emptying = [f"{one.host}:{one.pid}" for one in known.workers if one.alone and one.id not in taken]
+        found.append(reasons.suspect(job, emptying))
     if job.run_at <= job.now:
-        found += _queue_before(known)
-    also = _also(known)
+        found += _queue_before(known, serving)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
     if not found and not is_over:
-        found.append(reasons.StartsNext())
-    return [*found, *also]
+        found.append(reasons.starts_next())
+    return [*found, *_also(known)]
 
 
 def _later(known: Facts) -> Reason:
     job = known.job
     if job.waiting_for is not None:
-        return reasons.Deferred(job.run_at, job.waiting_for, job.now)
+        return reasons.deferred(job)
     if job.attempt > job.attempt_base and job.error is not None:
-        left = max(0, (known.task.retry_limit if known.task else 0) - (job.attempt - job.attempt_base) + 1)
-        return reasons.WaitsForRetry(job.id, job.run_at, job.attempt, left, _error(job.error), job.now)
-    return reasons.NotDue(job.run_at, job.now)
-
-
-def _unserved(known: Facts) -> list[Reason]:
-    assert known.task is not None
-    alive = [one for one in known.workers if _lives(one, known.job.now)]
-    consuming = [one for one in alive if one.consumes]
-    stopping = sum(one.stopping for one in consuming)
-    if any(one.knows and not one.stopping for one in consuming):
-        return []
-    return [reasons.Unserved(known.task.id, known.task.queue, len(alive), len(consuming), stopping)]
+        limit = known.task.retry_limit if known.task else 0
+        return reasons.waits_for_retry(job, max(0, limit - (job.attempt - job.attempt_base) + 1))
+    return reasons.not_due(job)
 
 
 def _limits(known: Facts) -> list[Reason]:
-    job, task = known.job, known.task
-    assert task is not None
+    job, per_key = known.job, known.task.per_key if known.task else None
     found: list[Reason] = []
     for gate in known.gates:
         if gate.concurrency is not None and gate.active >= gate.concurrency:
-            found.append(room.AtLimit(gate.name, gate.concurrency, gate.active, gate.holders, job.now))
-        if gate.rate_count is not None and gate.rate_period is not None and (gate.used or 0) >= gate.rate_count:
-            rate = (gate.name, gate.rate_count, gate.rate_period, gate.used or 0)
-            found.append(room.AtRate(*rate, gate.free_on, job.now))
-    if task.per_key is not None and job.key is not None and len(known.key_holders) >= task.per_key:
-        found.append(room.KeyTaken(job.key, task.per_key, known.key_holders, job.now))
+            found.append(reasons.at_limit(gate, job.now))
+        if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
+            found.append(reasons.at_rate(gate, job.now))
+    if per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
+        found.append(reasons.key_taken(job, per_key, known.key_holders))
     return found
 
 
-def _queue_before(known: Facts) -> list[Reason]:
+def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
     job = known.job
     found: list[Reason] = []
-    serving = [one for one in known.workers if one.consumes and one.knows and not one.stopping and _lives(one, job.now)]
     # A process that makes itself empty may do so for this very job.
     keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or not job.deaths}
     kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
     free = [one for one in serving if one.id not in keepers]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
     if kept and not free:
-        found.append(room.KeptBySuspect(job.queue, kept, job.now))
+        found.append(reasons.kept_by_suspect(job.queue, kept, job.now))
     elif free and busy >= threads:
-        found.append(room.WorkersBusy(job.queue, threads, busy, len(free), len(kept)))
+        figures = {"threads": threads, "busy": busy, "processes": len(free), "kept": len(kept)}
+        found.append(reasons.workers_busy(job.queue, **figures))
     if any((known.ahead.higher, known.ahead.earlier, known.ahead.others)):
-        found.append(room.Ahead(known.ahead.higher, known.ahead.earlier, known.ahead.others))
+        found.append(reasons.ahead(known.ahead))
     return found
 
 
 def _also(known: Facts) -> list[Reason]:
-    """What does not hold it back but belongs to the answer."""
+    """Facts that do not hold it back but belong to the answer."""
     job, task = known.job, known.task
     found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:
-        found.append(reasons.Expires(job.expires_on, job.now))
+        found.append(reasons.expires(job, job.expires_on))
     if job.is_unique and task is not None:
-        found.append(reasons.StandsForOthers(tuple(task.unique_fields or ()), task.unique_while or "queued"))
+        found.append(reasons.stands_for_others(task))
     return found
 
 
 def _active(known: Facts) -> list[Reason]:
     job = known.job
     worker = next((one for one in known.workers if one.id == job.worker), None)
-    host, pid = (worker.host, worker.pid) if worker else (None, None)
     found: list[Reason] = []
     if job.cancelled_on is not None:
-        found.append(ends.BeingCancelled(job.cancelled_by, job.cancelled_on, job.cancel_reason or "", job.now))
+        found.append(ends.being_cancelled(job, job.cancelled_on))
     if worker is None or not _lives(worker, job.now, patience=0.5):
-        heartbeat, lost_after = (worker.heartbeat_on, worker.lost_after) if worker else (None, None)
-        found.append(ends.HolderSilent(host, pid, heartbeat, lost_after, job.now))
-    if job.started_on is None:
-        claimed_on = job.claimed_on or job.now
-        knew = worker is None or claimed_on >= worker.heartbeat_on - worker.lost_after
-        kind = ends.Claimed if found or knew else ends.NotHeld
-        return [*found, kind(host, pid, claimed_on, job.now)]
-    timeout = known.task.timeout if known.task else None
-    heartbeat = worker.heartbeat_on if worker else None
-    said = progress(job.progress)
-    return [*found, ends.Running(host, pid, job.started_on, job.attempt, timeout, heartbeat, said, job.now)]
-
-
-def _completed(job: JobRow) -> Reason:
-    waited = job.started_on - max(job.run_at, job.created_on) if job.started_on else None
-    took = job.completed_on - job.started_on if job.completed_on and job.started_on else None
-    return ends.Completed(job.completed_on or job.now, job.attempt, waited, took)
-
-
-def _failed(job: JobRow) -> Reason:
-    on = job.completed_on or job.now
-    if job.deaths >= QUARANTINE:
-        died = [_error(entry.get("error")) for entry in job.attempts if entry.get("outcome") == "died"]
-        return ends.Quarantined(job.id, on, tuple(died))
-    return ends.Failed(job.id, on, job.attempt, (job.error or {}).get("type") in _FINAL, _error(job.error))
-
-
-def _cancelled(job: JobRow) -> Reason:
-    on = job.cancelled_on or job.completed_on or job.now
-    if job.expires_on is not None and (job.cancel_reason or "").startswith("expired: "):
-        return ends.Expired(
-            job.id, on, job.expires_on, max(timedelta(0), job.expires_on - max(job.run_at, job.created_on))
-        )
-    return ends.Cancelled(job.id, job.cancelled_by, on, job.cancel_reason or "")
+        found.append(ends.holder_silent(worker, job.now))
+    if job.started_on is not None:
+        timeout = known.task.timeout if known.task else None
+        return [*found, ends.running(job, job.started_on, worker, timeout)]
+    # Whether the worker's newest heartbeat is too young to speak of this claim.
+    is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
+    return [*found, ends.claimed(job, worker, is_held=bool(found) or is_new)]
 
 
 def _history(known: Facts) -> list[Reason]:
     job = known.job
-    found: list[Reason] = []
-    if job.parent is not None or job.scheduled_for is not None:
-        found.append(ends.Origin(str(job.parent or ""), job.parent_task, job.scheduled_for))
-    found += [_attempt(entry) for entry in job.attempts]
-    if known.sent:
-        found.append(ends.Sent(known.sent))
-    return found
-
-
-def _attempt(entry: dict[str, Any]) -> Reason:
-    began, ended = (_moment(entry.get(name)) for name in ("started_on", "ended_on"))
-    outcome = str(entry.get("outcome", "?"))
-    said = _error(entry.get("error")) or str(entry.get("reason") or "")
-    took = ended - began if began and ended else None
-    return ends.Attempted(int(entry.get("attempt", 0)), _OUTCOMES.get(outcome, outcome), began, took, said)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    found = [ends.origin(job)] if job.parent is not None or job.scheduled_for is not None else []
+    found += map(ends.attempted, job.attempts)
+    return [*found, ends.sent(known.sent)] if known.sent else found
 
 
 def _lives(worker: WorkerRow, now: datetime, *, patience: float = 1.0) -> bool:
     return now - worker.heartbeat_on <= worker.lost_after * patience
-
-
-def _error(error: dict[str, Any] | None) -> str:
-    return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))

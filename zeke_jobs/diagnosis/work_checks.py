@@ -1,4 +1,4 @@
-"""What the doctor asks of the jobs: whether their tasks exist, whether their limits keep up, whether they wait too long."""
+"""The doctor's checks of the jobs: known tasks, limits that keep up, and waits within max_wait."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def folder() -> Path:
 
 
 def prepare() -> Path:
-    """Make the folder, closed to other users, and remove those that commands left behind which are gone."""
+    """Make the folder, closed to other users, and remove the folders of commands that have ended."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not _lives(int(other.name.rpartition("-")[2])):
@@ -57,7 +57,7 @@ def run() -> int:
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
-        """A line for each scrape would tell nobody anything."""
+        """No line for each scrape."""
 
 
 def _lives(pid: int) -> bool:

@@ -10,16 +10,20 @@ Kind = Literal["gauge", "counter", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric. Names carry the unit: seconds, jobs; a counter's ends in ``_total``."""
+    """One metric. Names carry the unit: seconds, jobs; a counter's ends in ``_total``.
+
+    ``column`` is the column of the statement of its labels that its values stand in; a NULL is no value.
+    """
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
+    column: str = ""
 
 
-def _gauge(name: str, labels: tuple[str, ...], meaning: str) -> Family:
-    return Family(f"zeke_jobs_{name}", "gauge", labels, meaning)
+def _gauge(name: str, labels: tuple[str, ...], meaning: str, column: str = "") -> Family:
+    return Family(f"zeke_jobs_{name}", "gauge", labels, meaning, column)
 
 
 _TASK = ("task", "queue")
@@ -31,32 +35,39 @@ READ_SECONDS = _gauge("read_seconds", (), "How long reading the database took.")
 DATABASE: tuple[Family, ...] = (
     UP,
     READ_SECONDS,
-    _gauge("queued", _TASK, "Queued jobs, due or not."),
-    _gauge("active", _TASK, "Active jobs."),
-    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit."),
-    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
-    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
+    _gauge("queued", _TASK, "Queued jobs, due or not.", "queued"),
+    _gauge("active", _TASK, "Active jobs.", "active"),
+    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit.", "active_limit"),
+    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does.", "oldest_wait"),
+    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none.", "max_wait"),
     _gauge(
         "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent where there is none."
     ),
-    _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
-    _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
-    _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute."),
-    _gauge("failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000."),
+    _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused.", "paused"),
+    _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute.", "done_per_minute"),
+    _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute.", "failed_per_minute"),
+    _gauge(
+        "failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000.", "failed"
+    ),
     _gauge(
         "handler_seconds",
         (*_TASK, "quantile"),
         "What handlers took, of the newest 500 completed jobs of the last hour.",
     ),
-    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task."),
-    _gauge("serving_threads", _TASK, "Their threads."),
+    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task.", "processes"),
+    _gauge("serving_threads", _TASK, "Their threads.", "threads"),
     _gauge(
         "cost_last_day", ("task", "currency"), "What jobs said that they cost: ended within a day, or not ended yet."
     ),
-    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME."),
-    _gauge("limit_concurrency", ("limit",), "How many may be active under it; absent where it has only a rate."),
-    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent where it has none."),
-    _gauge("limit_rate", ("limit",), "How many may start within that period; absent where it has none."),
+    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME.", "active"),
+    _gauge(
+        "limit_concurrency",
+        ("limit",),
+        "How many may be active under it; absent where it has only a rate.",
+        "concurrency",
+    ),
+    _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent where it has none.", "used"),
+    _gauge("limit_rate", ("limit",), "How many may start within that period; absent where it has none.", "rate_count"),
     _gauge("schedule_lag_seconds", ("task",), "How long the next tick is overdue; 0 when it is not, or is paused."),
     _gauge(
         "scheduler_silence_seconds",

@@ -1,4 +1,4 @@
-"""What jsonschema finds, in the words of people: "expected X, got Y"."""
+"""The faults that jsonschema finds, in plain words: "expected X, got Y"."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterato
 
 def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fault]:
     if error.context and not _is_choice_of_types(error):
-        # Of several models the one in which the check came furthest is the one that was meant.
+        # Of several models the sender meant the one in which the check came furthest.
         yield from _faults_of(max(error.context, key=_progress), sensitive)
         return
     place = _place(error)

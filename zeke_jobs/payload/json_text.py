@@ -35,7 +35,7 @@ class UnfitForJson(ValueError):
 
 
 def encode(value: Any) -> str:
-    """The JSON text of ``value``; UUIDs, times, enums and pydantic models become what JSON has for them.
+    """The JSON text of ``value``; UUIDs, times, enums and pydantic models become their JSON forms.
 
     Raises:
         UnfitForJson: something in it has no place in JSON or in jsonb, or it is out of bounds.

@@ -21,7 +21,7 @@ _DEEPEST = 4  # models and lists inside each other; one that holds itself would 
 
 
 def quick_test(schema: Mapping[str, Any]) -> Test | None:
-    """A test that is true only for payloads that fit ``schema``; None where the schema says more than such a test knows."""
+    """A test that only payloads which fit ``schema`` pass; None where the schema has rules that such a test does not know."""
     return _object(schema, schema.get("$defs", {}), 0)
 
 

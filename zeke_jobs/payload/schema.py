@@ -20,7 +20,7 @@ _DEEPEST = 16  # how many references and branches one place of a schema may pass
 
 @dataclass
 class _Shape:
-    """What a schema says about the fields and the items at one place, seen through ``$ref`` and all its branches."""
+    """The fields and the items that a schema allows at one place, with ``$ref`` and all branches resolved."""
 
     fields: dict[str, Any]
     items: Any = None

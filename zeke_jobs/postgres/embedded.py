@@ -60,7 +60,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
     with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # One that is starting is waited for, and so is what a server leaves behind that was killed.
+        # Wait for a server that is starting, and for the remains of one that was killed.
         patience = (
             f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
         )
@@ -152,7 +152,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         told = log.tell()
         fcntl.flock(alive, fcntl.LOCK_EX)
         server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
-        # The shell makes it nobody's child, so that nobody has to wait for it.
+        # Started by a shell that ends at once, the server has no parent that must wait for it.
         shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
         server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
     return told

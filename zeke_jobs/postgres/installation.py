@@ -1,4 +1,7 @@
-"""A database belongs to one installation, named by its environment; another that is pointed at it is refused."""
+"""Which databases this process accepts: of a server that this code runs on, and of its own installation.
+
+A database belongs to one installation, named by its environment; another that is pointed at it is refused.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from zeke_jobs.postgres.queries import SQL
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+#: Major versions that the tests run on or between. Later ones are let through.
+OLDEST, NEWEST_TESTED = 15, 18
+_ENCODING = "UTF8"
 _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 
@@ -20,13 +26,13 @@ def claim(conn: Connection) -> None:
     Raises:
         ConfigurationError: it belongs to another one.
     """
-    if _owner(conn) is None:  # who may not write this table comes later than who may
+    if _owner(conn) is None:  # the first process may write this table; later ones need not
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)
 
 
 def verify(conn: Connection) -> None:
-    """Refuse to go on with the database of another installation. One that was never migrated belongs to nobody.
+    """Refuse to go on with the database of another installation. A database that was never migrated has no owner.
 
     Raises:
         ConfigurationError: it belongs to another one.
@@ -37,6 +43,30 @@ def verify(conn: Connection) -> None:
             f"expected the database of environment {ours!r}, got that of {owner!r}\n"
             f"  help: {environment.DATABASE_URL} or {environment.ENVIRONMENT} is not what it should be; "
             f"a copy that is to be ours from now on is handed over by: {_HAND_OVER % ours}"
+        )
+
+
+def verify_server(conn: Connection) -> None:
+    """Refuse a server that is too old or takes no writes, and a database that cannot hold every text. Asks the server nothing.
+
+    Raises:
+        ConfigurationError: it names the version, the encoding or the standby.
+    """
+    major = conn.info.server_version // 10_000
+    if major < OLDEST:
+        raise ConfigurationError(
+            f"expected PostgreSQL {OLDEST} or later ({OLDEST} to {NEWEST_TESTED} are tested), got PostgreSQL {major}"
+        )
+    encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not say
+    if encoding != _ENCODING:
+        raise ConfigurationError(
+            f"expected a database with the encoding {_ENCODING}, got {encoding}\n"
+            f"  help: CREATE DATABASE name ENCODING '{_ENCODING}' TEMPLATE template0"
+        )
+    if conn.info.parameter_status("in_hot_standby") == "on":
+        raise ConfigurationError(
+            "expected a server that takes writes, got a hot standby\n"
+            "  help: name the primary, or all hosts with target_session_attrs=read-write"
         )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres import installation, server
+from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -76,7 +76,7 @@ def of_package(package: str) -> list[Migration]:
 
 
 def _from_where_it_is(packages: Iterable[str], applied: Mapping[tuple[str, str], str]) -> list[Migration]:
-    """All migrations, in the form that suits what was applied: a database of 0.1.0 has most of the tables.
+    """All migrations, in the form that suits the database: one of 0.1.0 has most of the tables already.
 
     Raises:
         MigrationError: it was made by a state of the code between two versions.
@@ -104,7 +104,7 @@ def code() -> Migration:
 
 
 def _dramatiq_pg() -> Migration:
-    """dramatiq-pg's own table, from its own file, so that its producers and tools find what they know."""
+    """dramatiq-pg's own table, from its own file, so that its producers and tools work unchanged."""
     from dramatiq_pg.schema import generate_init_sql
 
     # The schema is there by now; to ask for it again needs a right on the database, also where it exists.
@@ -135,7 +135,7 @@ def _read(package: str, folder: str, name: str) -> Migration:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply what is missing, each file in a transaction of its own, and return what was applied.
+    """Apply the missing files, each in a transaction of its own, and return them.
 
     Other processes that migrate at the same time wait, and find it done. Works through PgBouncer too.
 
@@ -144,7 +144,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
         ConfigurationError: the database belongs to another installation, or is one that this code does not run on; nothing was
             applied.
     """
-    server.verify(conn)
+    installation.verify_server(conn)
     installation.verify(conn)
     with _words("the schema zeke_jobs"):
         SQL.run(conn, "migration/table")
@@ -155,14 +155,14 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 @contextmanager
 def _lock(conn: Connection) -> Iterator[None]:
-    """One migration at a time in a database, until the transaction ends. Who may only read the table cannot take this lock."""
+    """One migration at a time in a database, until the transaction ends. A reader of the table cannot take this lock."""
     with transaction(conn):
         SQL.run(conn, "migration/lock")
         yield
 
 
 def _apply(conn: Connection, migration: Migration) -> bool:
-    """Apply one file; False when somebody else just has."""
+    """Apply one file; False when another process has applied it meanwhile."""
     with _words(f"{migration.package}/{migration.name}"):
         if not migration.in_transaction:
             return _apply_outside(conn, migration)
@@ -177,7 +177,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 @contextmanager
 def _words(what: str) -> Iterator[None]:
-    """Turn what the server refuses into an error that names the file, and the right that is missing."""
+    """Turn an error of the server into one that names the file, and the missing right."""
     try:
         yield
     except psycopg2.Error as error:
@@ -239,7 +239,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) ->
 
 
 def _objects(conn: Connection, migration: Migration) -> set[str]:
-    """What there is outside of our schema; of our own files nothing is told, for the schema goes as a whole."""
+    """The objects outside of our schema; none for our own files, because an uninstall drops the schema as a whole."""
     if migration.package == OURS:
         return set()
     return {row["object"] for row in SQL.all(conn, "migration/objects")}
@@ -258,7 +258,7 @@ def _record(conn: Connection, migration: Migration, before: set[str]) -> None:
 
 
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """What ``migrate`` would apply.
+    """The files that ``migrate`` would apply.
 
     Raises:
         MigrationError: an applied file was edited since.
@@ -276,7 +276,7 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
         MigrationError: with the command to run.
         ConfigurationError: the server or the database is one that this code does not run on.
     """
-    server.verify(conn)
+    installation.verify_server(conn)
     if todo := pending(conn, packages):
         names = ", ".join(f"{m.package}/{m.name}" for m in todo)
         raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate")

@@ -97,12 +97,12 @@ def _make(folder: Path, mode: int | None) -> None:
 
 
 def _nothing_can_be_written(folder: Path) -> bool:
-    """Whether it is missing and cannot be made. One that is there is somebody's, who is asked before another takes its place."""
+    """Whether it is missing and cannot be made. An existing folder has an owner, and is not replaced by another place."""
     return not state_folder.is_there(folder) and not os.access(state_folder.above(folder), os.W_OK | os.X_OK)
 
 
 def _closed(folder: Path, user: int) -> Path | None:
-    """The outermost of ``folder`` and all above it that ``user`` may not enter; what does not exist yet will be open."""
+    """The outermost of ``folder`` and all above it that ``user`` may not enter; folders that do not exist yet will be open."""
     for one in reversed((folder, *folder.parents)):
         if state_folder.is_there(one):
             found = one.stat()

@@ -1,4 +1,4 @@
-"""Connections to Postgres: how one looks, and a pool that waits instead of failing."""
+"""Connections to Postgres: how one is opened, transactions, and a pool that waits instead of failing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from psycopg2.extras import register_uuid
 
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.address import libpq
-from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres.session import Session
+from zeke_jobs.postgres.session import KEEPALIVE, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,74 +26,14 @@ if TYPE_CHECKING:
 #: What psycopg2 raises when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
 
-# Classes of SQLSTATE that tell of the server's state and not of a statement: no transaction that may write, resources, operators,
-# the system, faults inside. psycopg2 makes no OperationalError of the first and the last.
+# Classes of SQLSTATE about the server and not a statement: read-only transaction, resources, operators, system, internal errors.
+# psycopg2 makes no OperationalError of the first and the last.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
 
 _LOOK = 0.5  # seconds between two looks whether a connection is still worth waiting for
 
-_KEEPALIVE: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
-}
-
-# Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
-# session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
-# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements
-# lose JIT only: its author may count on the rest. Through a pooler, functions and looks set what they need.
-_GREETING = """
-SELECT
-  CASE pg_backend_pid() WHEN %(pid)s THEN (
-    SELECT coalesce(json_object_agg(s.name, set_config(s.name, coalesce(w.value, s.boot_val), false)), '{}')
-    FROM pg_settings AS s
-    LEFT JOIN unnest(%(names)s, %(values)s) AS w (name, value) ON w.name = s.name
-    WHERE s.context = 'user' AND s.setting <> coalesce(w.value, s.boot_val) AND (
-      w.name IS NOT NULL
-      OR s.name ~ '^(enable_|min_parallel_|plan_cache_mode$)|_cost$'
-        AND current_setting('application_name') <> 'zeke-jobs handler'))
-  END,
-  set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false),
-  current_setting('default_transaction_isolation')
-"""
-_SETTINGS = {
-    "default_transaction_isolation": "read committed",
-    "default_transaction_read_only": "off",
-    "jit": "off",
-    # A claim that waits for its turn is no statement that went astray, and a job has a timeout of its own.
-    **dict.fromkeys(
-        (
-            "statement_timeout",
-            "lock_timeout",
-            "transaction_timeout",
-            "idle_in_transaction_session_timeout",
-            "idle_session_timeout",
-        ),
-        "0",
-    ),
-    # The server, too, shall notice within seconds that our host is gone, and end what we had open; by default it takes hours.
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
-# What DISCARD ALL does, but for one: it also throws away plans, which are then made anew.
-_RESET = """
-CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-DISCARD TEMP; DISCARD SEQUENCES; SELECT set_config(w.name, w.value, false) FROM unnest(%(names)s, %(values)s) AS w (name, value)
-"""
-# Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
-_WRONG_ISOLATION = """\
-expected transactions to be read committed by default where a pooler stands in between, got {isolation}
-  help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
-and let the pooler reconnect"""
-
-
-# What makes an address wrong, in the words of libpq, PostgreSQL and PgBouncer: without a connection psycopg2 gives no SQLSTATE.
+# Errors that mean a wrong address, in the words of libpq, PostgreSQL and PgBouncer: without a connection there is no SQLSTATE.
 # A name server that does not answer ("Temporary failure in name resolution") is none of it: that passes.
 _WRONG_ADDRESS = {
     # Of several hosts another one may exist, and be away.
@@ -152,7 +91,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
         AddressError: there is no such host, user or database, or the password is another.
         psycopg2.OperationalError: the server cannot be reached.
     """
-    options = {**_KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
+    options = {**KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
     address = libpq(url) if url else environment.database_url()
     try:
         conn: Session = psycopg2.connect(address, connection_factory=Session, cursor_factory=Cursor, **options)
@@ -161,15 +100,7 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
-    with conn.cursor() as cursor:
-        cursor.execute(
-            _GREETING, {"pid": conn.info.backend_pid, "names": list(_SETTINGS), "values": list(_SETTINGS.values())}
-        )
-        row = cursor.fetchone()
-    if row is not None and row[-1] != "read committed":
-        conn.close()
-        raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
-    conn.remember(row[0] if row else None)
+    conn.greet()
     return conn
 
 
@@ -179,28 +110,6 @@ def _refused(reason: str) -> OperationalError:
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
     return OperationalError(reason)
-
-
-def renew(conn: Connection) -> None:
-    """Make an idle connection as good as new for the next one who uses it, whatever was set on it; or close it.
-
-    One round trip. Through a pooler nothing is reset: what was set there is not ours any more.
-    """
-    if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
-        return
-    if not isinstance(conn, Session) or not conn.is_as_made():
-        conn.close()
-        return
-    if conn.settings is None:
-        return
-    names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
-    try:
-        with conn.cursor() as cursor:
-            cursor.execute(_RESET, {"names": list(names), "values": list(values)})
-    except BaseException as error:
-        conn.close()  # half of it may have been reset
-        if not isinstance(error, psycopg2.Error):
-            raise
 
 
 def is_pooled(conn: Connection) -> bool:
@@ -229,7 +138,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # When the server is gone it rolls back by itself; the body's own exception is what matters.
+            # A server that is gone rolls back by itself; the body's own exception matters.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute("ROLLBACK")
         raise
@@ -238,16 +147,16 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def _has_news(conn: Connection) -> bool:
-    """Whether an idle connection has something to read: as a rule the goodbye of a server that went, or its end."""
+    """Whether an idle connection has something to read: as a rule the server has closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
 class Pool:
-    """At most ``max_size`` connections; who comes later waits (psycopg2's own pool raises at once, which loses jobs).
+    """At most ``max_size`` connections, opened when needed; ``trim`` closes idle ones.
 
-    Connections are opened when needed. ``trim`` closes those that nobody used for a while.
+    A later caller waits for one. (psycopg2's own pool raises at once, which loses jobs.)
     """
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
@@ -291,10 +200,8 @@ class Pool:
         return connect(self.url, application_name=self.application_name)
 
     def _give_back(self, conn: Connection) -> None:
-        if conn.closed:
-            return
         # An interrupted block may have left a transaction or a half-read result behind.
-        if conn.info.transaction_status != TRANSACTION_STATUS_IDLE or self._closed:
+        if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             conn.close()
             return
         with self._lock:
@@ -327,7 +234,7 @@ class Pool:
         self._closed = True
         self.drop_idle()
 
-    # What dramatiq_pg's own code asks of a pool (its result backend and its command line).
+    # The interface that dramatiq_pg's own code needs (its result backend and its command line).
     def getconn(self, *_: Any) -> Connection:
         """Take a connection out; ``putconn`` must follow."""
         self._wait()

@@ -61,7 +61,7 @@ class Queries:
             return [dict(zip(names, row, strict=True)) for row in found]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows as tuples, in the order of its columns: for those that run very often."""
+        """Run a statement and return its rows as tuples, in the order of its columns: for frequent statements."""
         with conn.cursor() as cursor:
             cursor.execute(self.text(name), params)
             return cursor.fetchall()

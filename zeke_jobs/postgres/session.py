@@ -1,4 +1,4 @@
-"""A connection of our own: what was set on it, and how another thread ends what it does."""
+"""A connection of our own: its settings, how it is made as good as new, and how another thread ends its statement."""
 
 from __future__ import annotations
 
@@ -7,13 +7,75 @@ import os
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg2
 from psycopg2 import InterfaceError, _psycopg
-from psycopg2.extensions import connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection
+
+from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
+}
+
+# Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
+# session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
+# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements
+# lose JIT only: its author may count on the rest. Through a pooler, each function makes its own settings.
+_GREETING = """
+SELECT
+  CASE pg_backend_pid() WHEN %(pid)s THEN (
+    SELECT coalesce(json_object_agg(s.name, set_config(s.name, coalesce(w.value, s.boot_val), false)), '{}')
+    FROM pg_settings AS s
+    LEFT JOIN unnest(%(names)s, %(values)s) AS w (name, value) ON w.name = s.name
+    WHERE s.context = 'user' AND s.setting <> coalesce(w.value, s.boot_val) AND (
+      w.name IS NOT NULL
+      OR s.name ~ '^(enable_|min_parallel_|plan_cache_mode$)|_cost$'
+        AND current_setting('application_name') <> 'zeke-jobs handler'))
+  END,
+  set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false),
+  current_setting('default_transaction_isolation')
+"""
+_SETTINGS = {
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "jit": "off",
+    # A claim that waits for its turn is no statement that went astray, and a job has a timeout of its own.
+    **dict.fromkeys(
+        (
+            "statement_timeout",
+            "lock_timeout",
+            "transaction_timeout",
+            "idle_in_transaction_session_timeout",
+            "idle_session_timeout",
+        ),
+        "0",
+    ),
+    # The server, too, must notice within seconds that our host is gone, and end its transactions; the default is hours.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+# As DISCARD ALL, which would also throw away cached plans.
+_RESET = """
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+DISCARD TEMP; DISCARD SEQUENCES; SELECT set_config(w.name, w.value, false) FROM unnest(%(names)s, %(values)s) AS w (name, value)
+"""
+# Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
+_WRONG_ISOLATION = """\
+expected transactions to be read committed by default where a pooler stands in between, got {isolation}
+  help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
+and let the pooler reconnect"""
 
 _PATIENCE = 2.0  # seconds in which a server that lives takes a cancellation
 _LIBPQ = ctypes.CDLL(_psycopg.__file__)  # the one that psycopg2 uses
@@ -33,14 +95,26 @@ class Session(connection):
 
     settings: Mapping[str, str] | None
 
-    def remember(self, settings: Mapping[str, str] | None) -> None:
-        """This is how it was made."""
-        self.settings = settings
+    def greet(self) -> None:
+        """Make the settings of every connection of ours, in one round trip.
+
+        Raises:
+            ConfigurationError: transactions have another isolation level, and a pooler in between lets nobody set it.
+        """
+        settings = {"names": list(_SETTINGS), "values": list(_SETTINGS.values())}
+        with self.cursor() as cursor:
+            cursor.execute(_GREETING, {"pid": self.info.backend_pid, **settings})
+            row = cursor.fetchone()
+        assert row is not None
+        if row[-1] != "read committed":
+            self.close()
+            raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
+        self.settings = row[0]
         self._made = self._face()
         self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
 
     def is_as_made(self) -> bool:
-        """Whether nobody has changed what psycopg2 makes of it, which no statement puts right."""
+        """Whether psycopg2's settings of it are unchanged; no statement could restore them."""
         return self._face() == self._made
 
     def cancel(self) -> None:
@@ -75,3 +149,25 @@ class _Cancellation:
 
     def __del__(self) -> None:
         _LIBPQ.PQfreeCancel(self._pointer)
+
+
+def renew(conn: connection) -> None:
+    """Make an idle connection as good as new for the next one who uses it, whatever was set on it; or close it.
+
+    One round trip. Through a pooler nothing is reset: what was set there is not ours any more.
+    """
+    if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        return
+    if not isinstance(conn, Session) or not conn.is_as_made():
+        conn.close()
+        return
+    if conn.settings is None:
+        return
+    names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(_RESET, {"names": list(names), "values": list(values)})
+    except BaseException as error:
+        conn.close()  # half of it may have been reset
+        if not isinstance(error, psycopg2.Error):
+            raise

@@ -48,7 +48,7 @@ def base(*, plain: bool = False) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file, as far as we may see: what we may not look into counts as empty."""
+    """Whether there is such a file; a folder that we may not read counts as empty."""
     return os.access(path, os.F_OK)
 
 

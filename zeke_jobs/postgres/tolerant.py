@@ -1,4 +1,4 @@
-"""Shows a value that Python cannot read as nearly as it can, because one row must not hide all others from a reader."""
+"""Replaces a value that Python cannot read by the nearest one it can: one bad row must not hide all others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tolerate(cursor: Cursor) -> None:
 
 
 def value_of(text: str) -> Any:
-    """What a JSON text says; one that cannot be read as an object that says why."""
+    """The value of a JSON text; for an unreadable one, an object with the reason."""
     if is_too_deep(text):
         return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
     try:

@@ -1,4 +1,4 @@
-"""Removes what migrations made: our schema, our views for pg-boss's readers, and by name what other packages made."""
+"""Removes the objects that migrations made: our schema, our pg-boss views, and those of packages that are named."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ END $$"""
 
 
 class StillNeeded(ZekeJobsError):
-    """Something that is not to be removed needs what is: a live process, somebody's view. Nothing was removed."""
+    """A live process, or another object such as a view, needs an object that would be removed. Nothing was removed."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What an uninstall removes, and what it leaves.
+    """The objects that an uninstall removes, and those it leaves.
 
     Attributes:
         database: Name of the database.
@@ -52,7 +52,7 @@ class Removal:
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
-    """What ``uninstall`` would remove.
+    """The objects that ``uninstall`` would remove.
 
     Args:
         conn: An autocommit connection.
@@ -105,7 +105,7 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
             raise StillNeeded(f"expected nothing else to need what is to be removed, got {', '.join(needing)}")
         with conn.cursor() as cursor:
             cursor.execute("DROP SCHEMA zeke_jobs CASCADE")
-            # What is written down about changes goes too: this one is in the server's log.
+            # The audit trail goes too, so the server's log keeps this last change.
             cursor.execute(_LOG)
     return [row["object"] for row in dependents]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Config
 
-__all__ = ["InForce", "author", "file_revision", "latest_number", "load_latest", "sync"]
+__all__ = ["InForce", "file_revision", "latest_number", "load_latest", "sync"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
         Contended: workers got in the way again and again.
     """
-    return applying.in_turn(conn, lambda: _sync(conn, config, by or author(), message))
+    return applying.in_turn(conn, lambda: _sync(conn, config, by or environment.author(), message))
 
 
 def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
@@ -81,12 +79,3 @@ def file_revision(conn: Connection, known: int | None) -> int | None:
     except ConfigurationError:
         return known
     return store.number_of(conn, digest_of(text)) or known
-
-
-def author() -> str:
-    """Who changes things here: ``user@host``."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"

@@ -1,4 +1,4 @@
-"""What periodiq drives: one beat a minute. What is due is decided by the database's clock and tables, not by periodiq."""
+"""The scheduler's beat, once a minute, driven by periodiq. The database's clock and tables decide which ticks are due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends what is due: reads the schedules in force, decides their ticks, writes tick and job in one transaction."""
+"""Sends the jobs of due ticks: reads the schedules in force, decides their ticks, writes tick and job in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-#: Two beats and a half: so long nobody may be heard of before it is said.
+#: After two and a half beats without any scheduler, a warning is shown.
 SILENT_AFTER = timedelta(seconds=150)
 _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
@@ -94,17 +94,8 @@ def silence(conn: Connection) -> timedelta | None:
 
 
 def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
-    """Write down what became of a tick."""
-    SQL.run(
-        conn,
-        "schedule/record",
-        task=tick.task,
-        scheduled_for=tick.scheduled_for,
-        outcome=tick.outcome,
-        reason=tick.reason,
-        origin=origin,
-        job=tick.job,
-    )
+    """Record the outcome of a tick."""
+    SQL.run(conn, "schedule/record", origin=origin, **vars(tick))
 
 
 def send(
@@ -129,7 +120,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
     """Send the job of a tick, not to start before ``start``; the answer says why where there is none."""
     sent = send(conn, timetable, tick.scheduled_for, start)
     own = SQL.one(conn, "schedule/job", task=tick.task, tick=tick.scheduled_for)
-    if own is not None:  # just sent, or sent for this tick by somebody else
+    if own is not None:  # sent just now, or by another scheduler
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 
@@ -171,7 +162,7 @@ def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
     held = lock(conn, schedule)
     timetable, decided_to = held.timetable, held.decided_to
     if decided_to - now > _CLOCK_PUT_BACK:
-        decided_to = now  # what was decided by the old clock is written down, and not decided again
+        decided_to = now  # ticks that were decided by the old clock are on record, and not decided again
     ticks = due(timetable, decided_to, now)
     done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
@@ -230,8 +221,7 @@ def _log(decided: list[Tick], now: datetime) -> None:
     for tick in decided:
         if tick.outcome == "sent":
             late = (now - tick.scheduled_for).total_seconds()
-            log.info(
-                "sent", task=tick.task, job_id=str(tick.job), scheduled_for=str(tick.scheduled_for), late=round(late, 1)
-            )
+            more: dict[str, Any] = {"job_id": str(tick.job), "late": round(late, 1)}
         else:
-            log.info("skipped", task=tick.task, scheduled_for=str(tick.scheduled_for), reason=tick.reason)
+            more = {"reason": tick.reason}
+        log.info(tick.outcome, task=tick.task, scheduled_for=str(tick.scheduled_for), **more)

@@ -1,4 +1,4 @@
-"""What becomes of the ticks of a schedule: pure rules, without a clock and without a database."""
+"""The outcome of each tick of a schedule: pure rules, without a clock and without a database."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Outcome = Literal["sent", "skipped"]
 ON_TIME = timedelta(minutes=2)
 #: periodiq wakes just before the minute (59.9 s), so a beat looks this far ahead.
 GRACE = timedelta(seconds=1)
-#: At most this many skipped ticks are written down at once, the newest; after a long absence nobody reads more.
+#: At most this many skipped ticks are written down at once, the newest; enough after a long absence.
 MOST_SKIPPED = 1000
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """What jobs.yaml says about when jobs of a task are sent.
+    """The schedule of a task, as jobs.yaml has it.
 
     Attributes:
         task: Canonical id of the task.
@@ -59,7 +59,7 @@ class Timetable:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and what became of it.
+    """One tick and its outcome.
 
     ``job`` is the job that was sent, or the one because of which none was.
     """
@@ -89,7 +89,7 @@ def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datet
 def decide(
     timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Unfinished | None = None
 ) -> list[Tick]:
-    """What becomes of each due tick, in their order.
+    """The outcome of each due tick, in their order.
 
     Several at once mean that nobody looked for a while. ``missed`` decides about those older than ``ON_TIME``, then
     ``overlap`` about what is left. Under ``missed: all`` every one of them is sent, for that is what it asks.

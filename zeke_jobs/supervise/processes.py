@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: Seconds that a worker needs to hand back what still runs and to say goodbye, also where the database keeps it waiting.
+#: Seconds that a worker needs to hand its jobs back and to leave the fleet, also with a slow database.
 LAST_WORDS = 20.0
 _SHORTEST = 1.0  # seconds for jobs; as long as a claim that is under way may take to come back
 #: Written before our log is set up, in a form of its own.

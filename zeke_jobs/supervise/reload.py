@@ -1,21 +1,64 @@
-"""Restart what runs when code or jobs.yaml change, but only after the new state was checked."""
+"""Restarts the commands when code or jobs.yaml change, but only after the new state was checked."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.supervise.processes import program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zeke_jobs.supervise.supervisor import Supervisor
-    from zeke_jobs.supervise.watch import Watch
 
 _LOOK = 0.5  # seconds between two looks at the files
+_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
+_SUFFIXES = (".py", ".sql", ".yaml", ".yml", ".md", ".txt", ".j2")
+
+
+class Watch:
+    """Remembers the files below ``roots`` and their times.
+
+    Args:
+        roots: Folders of code (read deeply; hidden folders and caches are left out) and single files.
+    """
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = tuple(roots)
+        self._seen = self._look()
+
+    def changed(self) -> list[Path]:
+        """Files that were written, made or removed since the last call, sorted."""
+        now = self._look()
+        before, self._seen = self._seen, now
+        return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+
+    def _look(self) -> dict[Path, tuple[int, int]]:
+        found = {}
+        for root in self._roots:
+            for path in _files(root):
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue  # removed between the listing and the look
+                found[path] = (status.st_mtime_ns, status.st_size)
+        return found
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+        return
+    for folder, folders, names in os.walk(root):  # Path.walk came with Python 3.12
+        folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
+        for name in names:
+            if name.endswith(_SUFFIXES):
+                yield Path(folder, name)
 
 
 class Reloader:
@@ -68,13 +111,13 @@ class Reloader:
             self._check.terminate()
 
     def step(self) -> None:
-        """Look once, and do what is due."""
+        """Look once; check and restart when there is a change."""
         changed = self._watch.changed() if self._watch else []
         if not changed and not self._asked.is_set():
             return
         self._asked.clear()
         self._log.info("checking", changed=[path.name for path in changed[:5]])
-        self._supervisor.hold()  # what is being restarted would read the change before it is checked
+        self._supervisor.hold()  # a command that starts now would read the unchecked change
         if all(self._passes(check) for check in self._checks):
             self._log.info("restarting")
             self._supervisor.reload()

@@ -26,7 +26,7 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Command:
-    """A command to keep running. ``name`` is the prefix of its lines, ``ignore`` matches those that nobody wants."""
+    """A command to keep running. ``name`` is the prefix of its lines; lines that match ``ignore`` are dropped."""
 
     name: str
     argv: Sequence[str]
@@ -54,7 +54,7 @@ class _Child:
 class Supervisor:
     """Runs ``commands`` until it is told to stop.
 
-    A child that dies is started again after ``pause``, and what it left in its process group is ended. On
+    A child that dies is started again after ``pause``, and the rest of its process group is ended. On
     ``stop`` each child's main process gets SIGTERM, and SIGKILL after ``grace`` seconds. Its group gets no
     SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now". Where
     ``run`` itself fails, all are killed.
@@ -99,7 +99,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """Do what is due now: heed requests, reap, start, kill. False when all is over."""
+        """One step: obey requests, reap, start, kill. False when everything has ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:
@@ -108,12 +108,8 @@ class Supervisor:
                 if child.start_at is not None and child.start_at <= now and not (self._stopping or self._held):
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
-                early = self._stops > 1
-                event = (
-                    "killed before its grace time was over: asked to stop again"
-                    if early
-                    else "killed after its grace time"
-                )
+                early = "killed before its grace time was over: asked to stop again"
+                event = early if self._stops > 1 else "killed after its grace time"
                 self._log.warning(event, command=child.command.name)
                 _signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
@@ -148,7 +144,7 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
-            self.wait_for_change = True  # who has reloaded once can do it again
+            self.wait_for_change = True  # an operator who reloads once can do so again
             for child in self._children:
                 child.deaths, child.start_at = 0, now
                 self._terminate(child, now)
@@ -185,9 +181,7 @@ class Supervisor:
         with process.stdout as lines:
             for line in lines:
                 if command.ignore is None or not command.ignore.search(line):
-                    with suppress(
-                        OSError
-                    ):  # who reads our output has gone; the command would stand still if we did not read
+                    with suppress(OSError):  # our reader has gone; the command would block if we stopped reading
                         self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
@@ -235,7 +229,7 @@ class Supervisor:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to what lives in a process group; False when nothing does."""
+    """Send a signal to a process group; False when no process of it is left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

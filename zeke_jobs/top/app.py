@@ -1,4 +1,4 @@
-"""The loop of ``zeke-jobs top``: keys in, pictures out."""
+"""The loop of ``zeke-jobs top``: keys in, pictures out, and confirmed commands out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg2
 from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
+from zeke_jobs import client
+from zeke_jobs.control import pausing
+from zeke_jobs.core.environment import author
 from zeke_jobs.core.terminal import visible
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.top import actions, board, keys
+from zeke_jobs.top import board, keys
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.screen import draw
 from zeke_jobs.top.view import View, press
@@ -23,8 +29,11 @@ from zeke_jobs.top.view import View, press
 if TYPE_CHECKING:
     from types import FrameType
 
+    from psycopg2.extensions import connection as Connection
+
     from zeke_jobs.core.console import Console
     from zeke_jobs.top.board import Board
+    from zeke_jobs.top.view import Command
 
 _TICK = 0.2  # seconds until a new board or another size of the terminal is shown
 
@@ -66,7 +75,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
     view = View()
     shown: object = None
     while not view.quits:
-        # By itself rich would believe COLUMNS and LINES, which nobody changes when the terminal's size does.
+        # By default rich reads COLUMNS and LINES, which do not follow the terminal's size.
         console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
         current = (feed.newest, feed.trouble, view, console.size)
         if current != shown:
@@ -78,7 +87,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
                 continue
             view, command = press(view, key, feed.newest)
             if command is not None:
-                view = replace(view, said=actions.perform(url, command))
+                view = replace(view, said=perform(url, command))
                 feed.refresh()
             feed.look_at(view.task, view.opened)
 
@@ -93,3 +102,27 @@ def _current(feed: Feed, view: View, console: Console) -> Group | Text:
 def _picture(read: Board, view: View, console: Console) -> Group:
     width, height = console.size
     return Group(*draw(read, view, width, height))
+
+
+def perform(url: str, command: Command) -> str:
+    """Carry a command out; answers the result, or the refusal, in one line."""
+    try:
+        with closing(connect(url, application_name="zeke-jobs top")) as conn:
+            installation.verify(conn)
+            return _perform(conn, command)
+    except (ZekeJobsError, psycopg2.Error) as error:
+        return f"{command.verb} {command.target}: {' '.join(str(error).split())}"
+
+
+def _perform(conn: Connection, command: Command) -> str:
+    match command.verb:
+        case "pause":
+            done = pausing.pause(conn, command.target, by=author(), reason="from top")
+            return f"{command.target} {'is paused' if done else 'was paused already'}"
+        case "resume":
+            done = pausing.resume(conn, command.target, by=author())
+            return f"{command.target} {'is resumed' if done else 'was not paused by anybody'}"
+        case "cancel":
+            return f"{command.target}: {client.cancel(command.target, 'from top', by=author(), connection=conn).note}"
+        case "retry":
+            return f"{command.target}: {client.retry(command.target, by=author(), connection=conn).note}"

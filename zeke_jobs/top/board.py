@@ -1,4 +1,4 @@
-"""What the screen shows, read in one snapshot of the database."""
+"""The data of the screen, read in one snapshot of the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COUNTED = 1_000  # queued jobs of a task; above it the count is left to ``depths``
 _SAMPLE = 200  # ended jobs of a task that its pace is told by
-_ROWS = 100  # jobs of a list; nobody reads more
+_ROWS = 100  # jobs of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class WorkerLine:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All of one moment. ``waiting`` are jobs of ``waiting_of``; ``opened`` is the job that somebody looks at."""
+    """The state at one moment. ``waiting`` are jobs of the task ``waiting_of``; ``opened`` explains the opened job."""
 
     now: datetime
     environment: str | None

@@ -27,7 +27,7 @@ _SOONEST = 5.0  # seconds
 
 
 class Feed:
-    """The newest board. ``look_at`` says whose waiting jobs and which job it should hold.
+    """The newest board. ``look_at`` names the task whose waiting jobs it holds, and the job that it explains.
 
     Attributes:
         newest: The last board that was read; None before the first.

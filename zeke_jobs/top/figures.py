@@ -49,7 +49,7 @@ def day_and_clock(moment: datetime | None, now: datetime) -> str:
 
 
 def progress(said: dict[str, Any] | None) -> str:
-    """How far a job is: a bar where it knows how far it is to go, and what it says."""
+    """A job's progress: a bar where the total is known, and its note."""
     if not said:
         return ""
     done, total, note = said.get("done"), said.get("total"), said.get("note") or ""

@@ -59,7 +59,7 @@ def read(file: int, seconds: float) -> list[str]:
 
 
 def split(data: bytes) -> list[str]:
-    """Name the keys in what a terminal sent at once; sequences that mean nothing here are left out."""
+    """Name the keys in the bytes of a terminal; sequences without a meaning here are left out."""
     names = []
     while data:
         size = _length(data)

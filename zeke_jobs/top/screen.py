@@ -1,4 +1,4 @@
-"""Lays a board and a view out on so many columns and lines."""
+"""Lays a board and a view out on a screen of a given size."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _panes(board: Board, view: View, width: int, height: int) -> list[Text]:
 
 
 def _stack(names: list[str], board: Board, view: View, width: int, height: int) -> list[Text]:
-    """Panes below each other: each gets what it needs, as far as its share of the height allows."""
+    """Panes below each other: each gets the lines it needs, at most its share of the height."""
     needs = {name: max(1, len(by_name(name).rows(board))) + 2 for name in names}
     left, weights = height, sum(_ROWS[name] for name in names)
     heights: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What is selected, asked and opened on the screen, and what a key does to it. Pure: keys in, another view out."""
+"""The state of the screen (selection, question, opened job), and the effect of each key on it. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one person sees.
+    """The state of one person's screen.
 
     Attributes:
         pane: Which pane has the keys.
@@ -57,7 +57,7 @@ class View:
 
 
 def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
-    """What a key makes of the view, and the command that it confirmed."""
+    """The view after a key, and the command that the key confirmed."""
     if view.asking is not None:
         if key in ("y", "Y"):
             return replace(view, asking=None, said=""), view.asking
@@ -129,7 +129,7 @@ def _move(view: View, key: str, board: Board) -> View:
 
 
 def selected_key(view: View, board: Board) -> str | None:
-    """What the pane with the keys has selected; None where it is empty."""
+    """The selected row of the active pane; None where the pane is empty."""
     keys = [row.key for row in panes.by_name(view.pane).rows(board)]
     return keys[place(view, view.pane, keys)] if keys else None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.bench import ours, server
 from tests.bench.result import Row
 from zeke_jobs import config
-from zeke_jobs.metrics import reading
+from zeke_jobs.metrics import exporter
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import board
 
@@ -29,7 +29,7 @@ _LONGEST = 250.0  # milliseconds; top refreshes once a second
 
 def metrics(bench: Bench) -> list[Row]:
     """As an exporter does it: with a connection of its own."""
-    return _measure(bench, METRICS, "read all metrics", lambda url, _: reading.read(url))
+    return _measure(bench, METRICS, "read all metrics", lambda url, _: exporter.read(url))
 
 
 def top(bench: Bench) -> list[Row]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.backtest import headline
+from zeke_jobs.backtest import comparing
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 
@@ -115,7 +115,7 @@ def test_a_busy_key_is_not_what_runs_out_in_the_busiest_hour(story: Story, capsy
 def test_a_plan_says_what_the_change_would_have_done(
     story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(headline, "ENOUGH_JOBS", 20)
+    monkeypatch.setattr(comparing, "ENOUGH_JOBS", 20)
     story.use("  a: {handler: 'H:echo', concurrency: 2}")
     file = tmp_path / "jobs.yaml"
     file.write_text(story.config.text.replace("concurrency: 2", "concurrency: 1"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import backtest, bells_of, fleet_of
+from zeke_jobs.backtest.comparing import backtest, fleet_of, wake_ups_of
 from zeke_jobs.backtest.confidence import Confidence
 from zeke_jobs.backtest.history import Facts, Recording
 from zeke_jobs.backtest.recording import Oddities
@@ -84,7 +84,7 @@ def test_more_at_once_than_there_are_threads_is_told() -> None:
 
 
 def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> None:
-    assert fleet_of(recording())[0] == Fleet(1, 8, bells=(0.003,) * 300)
+    assert fleet_of(recording())[0] == Fleet(1, 8, wake_ups=(0.003,) * 300)
     nobody = recording(facts={"threads": 0, "processes": 0})
     nobody.workload.sent[1] = 1.0
     fleet, how = fleet_of(nobody)
@@ -94,4 +94,4 @@ def test_who_worked_is_taken_from_who_works_now_or_from_what_ran_at_once() -> No
 def test_the_bell_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> None:
     found = recording(waited=0.004).workload
     found.waited[::2] = [5.0] * 150
-    assert set(bells_of(found)) == {0.004}
+    assert set(wake_ups_of(found)) == {0.004}

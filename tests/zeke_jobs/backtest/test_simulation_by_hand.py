@@ -263,7 +263,7 @@ def test_an_idle_worker_takes_the_time_of_the_bell_and_a_busy_one_does_not() -> 
     day = Day()
     day.job("a", 0, 10, start=0.001)
     day.job("a", 0, 10, start=0.001)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, bells=(0.5,))).tasks["a"]
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, wake_ups=(0.5,))).tasks["a"]
     assert shown.wait_p50 == pytest.approx((0.501 + 10.501) / 2)
 
 

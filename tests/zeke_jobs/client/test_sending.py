@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from contextlib import closing
@@ -626,3 +627,19 @@ def test_many_notice_a_changed_catalogue(make_task: Callable[..., None]) -> None
     make_task("anything", Analyze, revision=2)
     with pytest.raises(InvalidPayload):
         zeke_jobs.send_many("anything", [{"a": 1}])
+
+
+@pytest.mark.parametrize(
+    ("send", "said", "message"),
+    [
+        (zeke_jobs.send, {"dely": 3}, "got 'dely'; did you mean 'delay'?"),
+        (zeke_jobs.statement, {"dely": 3}, "got 'dely'; did you mean 'delay'?"),
+        (zeke_jobs.send_many, {"idempotency_key": "a"}, "got 'idempotency_key'; options: delay, expires"),
+    ],
+)
+def test_an_unknown_option_is_refused_before_the_database_is_asked(
+    send: Callable[..., object], said: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(TypeError, match=re.escape(f"expected an option of send, {message}")):
+        send("plain", {}, **said)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from zeke_jobs.cli.configuration import check
-from zeke_jobs.cli.configuration.schema import as_text
+from zeke_jobs.cli.configuration.check import schema_text
 from zeke_jobs.config import load_text
 from zeke_jobs.config.json_schema import COMMENT, VERSION, check_comment, json_schema
 
@@ -20,7 +20,7 @@ EARLIER = Path(__file__).parent / "samples" / "version_2.yaml"
 
 def test_the_committed_schema_is_what_the_models_make() -> None:
     kept = (ROOT / "docs" / "jobs.schema.json").read_text(encoding="utf-8")
-    assert kept == as_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
+    assert kept == schema_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
 
 
 def test_a_key_more_is_no_new_version_and_every_key_of_this_version_is_accepted_still() -> None:
@@ -54,7 +54,7 @@ def test_an_editor_marks_what_the_checks_refuse(tasks: object) -> None:
 def test_every_key_has_a_text_to_hover_over() -> None:
     silent = [
         f"{name}.{key}"
-        for name, model in json.loads(as_text())["$defs"].items()
+        for name, model in json.loads(schema_text())["$defs"].items()
         for key, value in model.get("properties", {}).items()
         if "description" not in value
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.zeke_jobs.diagnosis.conftest import Scene, database, scene
-from zeke_jobs.metrics.reading import read
+from zeke_jobs.metrics.exporter import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from zeke_jobs.metrics.families import ALL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zeke_jobs.metrics.reading import Sample
+    from zeke_jobs.metrics.exporter import Sample
 
 PROMTOOL = shutil.which("promtool")
 RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"

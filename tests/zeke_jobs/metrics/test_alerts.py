@@ -13,7 +13,7 @@ import yaml
 from tests.zeke_jobs.metrics import promtool
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
 from zeke_jobs.cli.root import app
-from zeke_jobs.metrics.reading import Sample, read
+from zeke_jobs.metrics.exporter import Sample, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from zeke_jobs import client
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import audit, pausing
+from zeke_jobs.core.environment import author
 from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.revisions import boot
-from zeke_jobs.revisions.boot import author
-from zeke_jobs.top import actions
+from zeke_jobs.top import app as top_app
 from zeke_jobs.top.view import Command
 from zeke_jobs.worker.life import retention
 
@@ -105,7 +105,7 @@ def test_the_keys_of_top_are_written_down_too(conn: Connection, database: str) -
     job = str(zeke_jobs.send("echo", {"n": 1}).id)
     url = as_member(database, roles.OPERATOR)
     for verb, target in (("pause", "task/echo"), ("resume", "task/echo"), ("cancel", job), ("retry", job)):
-        actions.perform(url, Command(verb, target))  # type: ignore[arg-type]
+        top_app.perform(url, Command(verb, target))  # type: ignore[arg-type]
     found = audit.listed(conn, who=OPERATOR)
     assert [(one.action, one.said_by) for one in found] == [
         (verb, author()) for verb in ("retry", "cancel", "resume", "pause")

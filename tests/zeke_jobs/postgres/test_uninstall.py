@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.cli.operation import uninstall as command
+from zeke_jobs.cli.operation import migrate as command
 from zeke_jobs.cli.run import run
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate, uninstall

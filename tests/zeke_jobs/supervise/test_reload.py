@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from zeke_jobs.supervise import reload
-from zeke_jobs.supervise.reload import Reloader
-from zeke_jobs.supervise.watch import Watch
+from zeke_jobs.supervise.reload import Reloader, Watch
 
 
 class Running:

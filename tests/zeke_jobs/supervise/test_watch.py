@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from zeke_jobs.supervise.watch import Watch
+from zeke_jobs.supervise.reload import Watch
 
 
 @pytest.fixture

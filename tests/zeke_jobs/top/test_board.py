@@ -17,7 +17,8 @@ from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.top import actions, board
+from zeke_jobs.top import app as top_app
+from zeke_jobs.top import board
 from zeke_jobs.top.feed import Feed
 from zeke_jobs.top.view import Command
 
@@ -191,18 +192,18 @@ def test_the_feed_says_that_the_database_is_away_and_comes_back(scene: Scene, da
 def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(scene: Scene, database: str) -> None:
     scene.use(TASKS, TOP)
     (job,) = scene.add("plain")
-    assert actions.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
+    assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
     (pause,) = pausing.paused(scene.conn)
     assert (pause.target, pause.reason, "@" in pause.paused_by) == ("task/plain", "from top", True)
-    assert actions.perform(database, Command("pause", "task/plain")) == "task/plain was paused already"
-    assert actions.perform(database, Command("resume", "task/plain")) == "task/plain is resumed"
-    assert actions.perform(database, Command("pause", "schedule/pull")) == "schedule/pull is paused"
-    assert actions.perform(database, Command("resume", "schedule/pull")) == "schedule/pull is resumed"
-    assert actions.perform(database, Command("cancel", str(job))) == f"{job}: cancelled before it started"
+    assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain was paused already"
+    assert top_app.perform(database, Command("resume", "task/plain")) == "task/plain is resumed"
+    assert top_app.perform(database, Command("pause", "schedule/pull")) == "schedule/pull is paused"
+    assert top_app.perform(database, Command("resume", "schedule/pull")) == "schedule/pull is resumed"
+    assert top_app.perform(database, Command("cancel", str(job))) == f"{job}: cancelled before it started"
     assert scene.row(job)["cancelled_by"] == pause.paused_by
-    assert actions.perform(database, Command("retry", str(job))).endswith("queued again, with a fresh retry limit")
-    assert "expected task/NAME" in actions.perform(database, Command("pause", "task/nope"))
-    assert "cancel" in actions.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
+    assert top_app.perform(database, Command("retry", str(job))).endswith("queued again, with a fresh retry limit")
+    assert "expected task/NAME" in top_app.perform(database, Command("pause", "task/nope"))
+    assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
 
 
 def test_one_picture_is_printed_without_a_terminal(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.zeke_jobs.top import pictures
 from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
 from zeke_jobs.diagnosis import ends, reasons
+from zeke_jobs.diagnosis.facts import PauseRow
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES
@@ -108,8 +109,8 @@ def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
         job(1),
         "analyze-story",
         "created",
-        (reasons.Paused("task/analyze-story", "ann@desk", BOARD.now, "the model is down", BOARD.now),),
-        tuple(ends.Attempted(n, "failed", None, None, "no route " * 30) for n in range(20)),
+        (reasons.paused(PauseRow("task/analyze-story", "ann@desk", BOARD.now, "the model is down"), BOARD.now),),
+        tuple(ends.attempted({"attempt": n, "outcome": "failed", "reason": "no route " * 30}) for n in range(20)),
     )
     board = replace(BOARD, opened=found)
     lines = shown(View(opened=job(1)), board)

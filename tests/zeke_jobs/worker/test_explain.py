@@ -62,6 +62,9 @@ def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
     ]
 
 
+NO_FILTER = {"task": None, "statuses": None, "parent": None, "newer": None, "older": None, "limit": 20}
+
+
 def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any]:
     return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, id=big.known(where), **params)
 
@@ -152,7 +155,7 @@ CASES = [
         "queue_tick",
         lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
     ),
-    Case("status", "queue_pkey", by_id("job/one", QUEUED), in_any_session=False),
+    Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
     Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
     Case(
         "retry",
@@ -171,7 +174,7 @@ CASES = [
     Case(
         "the newest jobs",
         "queue_created",
-        run("job/list", task=None, statuses=None, parent=None, newer=None, older=None, limit=20),
+        run("job/list", id=None, **NO_FILTER),
         in_any_session=False,
     ),
     Case("how long each task waits", "queue_ready", run("schedule/late"), in_any_session=False),

@@ -19,8 +19,8 @@ from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.control import pausing
 from zeke_jobs.diagnosis import doctor, why
 from zeke_jobs.errors import ConfigurationError, MigrationError
-from zeke_jobs.metrics import reading
-from zeke_jobs.postgres import embedded, migrate, server
+from zeke_jobs.metrics import exporter
+from zeke_jobs.postgres import embedded, installation, migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
@@ -141,7 +141,7 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
             for hours in (0, 24)
             for one in dispatch.beat(conn, now=NOON + hours * day / 24)
         ],
-        "metrics": sorted({sample.name for sample in reading.read(url)}),
+        "metrics": sorted({sample.name for sample in exporter.read(url)}),
         "config": revision.config().tasks["single"],
         "doctor": [one.id for one in doctor.examine(url).findings if one.severity == "critical"],
     }
@@ -219,7 +219,7 @@ def test_an_old_server_and_a_standby_are_refused_by_name(version: int, standby: 
     said = {"server_encoding": "UTF8", "in_hot_standby": standby}
     conn: Any = SimpleNamespace(info=SimpleNamespace(server_version=version, parameter_status=said.get))
     with pytest.raises(ConfigurationError, match=words):
-        server.verify(conn)
+        installation.verify_server(conn)
 
 
 @pytest.mark.parametrize("schemas", [(), ("zeke_jobs",), ("zeke_jobs", "pgboss")])

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotation)
-from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.configuration.plan import Cancel, Drain, File, Rename, as_data, connection, load, orders, show
-from zeke_jobs.cli.output import console, escape, print_json
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.configuration.check import File, find_modules_here
+from zeke_jobs.cli.configuration.plan import Cancel, Drain, Rename, as_data, load, orders, show
+from zeke_jobs.cli.output import console, escape, print_json, tell
+from zeke_jobs.cli.run import FAILED
+from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -31,15 +33,13 @@ def apply(
 ) -> None:
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
     from zeke_jobs.revisions import applying
-    from zeke_jobs.revisions.boot import author
 
     wanted = load(file)
-    with connection("apply", writes=True) as conn:
+    with database.connection("apply", writes=True) as conn:
         said = orders(drain, cancel, rename)
         if not as_json:
             show(conn, applying.plan(conn, wanted, orders=said, by=author()))
-        done = applying.apply(conn, wanted, by=author(), message=message, orders=said)
-        report(conn, done, as_json=as_json)
+        report(conn, applying.apply(conn, wanted, by=author(), message=message, orders=said), as_json=as_json)
 
 
 def rollback(
@@ -53,15 +53,13 @@ def rollback(
     """Put an older revision in force again, with what was set by hand then; it becomes a new revision."""
     from zeke_jobs.config import load_text
     from zeke_jobs.revisions import applying, store
-    from zeke_jobs.revisions.boot import author
     from zeke_jobs.revisions.timed_overrides import lasting
 
     find_modules_here()
-    with connection("rollback", writes=True) as conn:
+    with database.connection("rollback", writes=True) as conn:
         old = store.find(conn, revision)
         wanted = load_text(old.source, f"revision {revision}")
-        said = orders(drain, cancel, rename)
-        overrides = lasting(old.overrides)
+        said, overrides = orders(drain, cancel, rename), lasting(old.overrides)
         if not as_json:
             show(conn, applying.plan(conn, wanted, orders=said, overrides=overrides, by=author()), of_file=False)
         done = applying.apply(
@@ -77,11 +75,10 @@ def rollback(
 
 
 def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
-    """Say what is in force now, and who does not follow. Exit 1 where a worker's code does not fit."""
+    """Say what is in force now, and which workers do not follow. Exit 1 where a worker's code does not fit."""
     from zeke_jobs.diagnosis import fleet
 
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
-    refusing = [one for one in behind if one.refusal]
     if as_json:
         print_json({"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.plan)})
     elif not done.is_new:
@@ -91,7 +88,6 @@ def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
         followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
         console().print(f"revision {done.revision} is in force{followed}")
         for one in behind:
-            said = f"{one.host} (pid {one.pid}): {'; '.join(one.drift)}"
-            console().print(f"[yellow]{escape(said)}[/]", soft_wrap=True)
-    if refusing:
-        raise typer.Exit(1)
+            tell(f"[yellow]{escape(f'{one.host} (pid {one.pid}): ' + '; '.join(one.drift))}[/]")
+    if any(one.refusal for one in behind):
+        raise typer.Exit(FAILED)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from zeke_jobs.cli import options
+from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.configuration.plan import connection
 from zeke_jobs.cli.output import print_json, when
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +28,29 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config
     from zeke_jobs.revisions.store import Revision
 
-_USUAL = timedelta(days=1)
+
+class Workers(NamedTuple):
+    """Worker processes, and the threads of each."""
+
+    processes: int
+    threads: int
+
+
+def read_load(text: str) -> float:
+    """Read ``3x`` or ``0.5x``."""
+    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)x?", text)
+    if match is None or not float(match[1]):
+        raise UsageError(f"expected a load such as 3x or 0.5x, got {text!r}")
+    return float(match[1])
+
+
+def read_workers(text: str) -> Workers:
+    """Read ``2x8``."""
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
+    if match is None:
+        raise UsageError(f"expected workers as PROCESSESxTHREADS, such as 2x8, got {text!r}")
+    return Workers(int(match[1]), int(match[2]))
+
 
 File = Annotated[
     Path | None,
@@ -42,25 +63,24 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Try a value, such as my-task.concurrency=3; may be given again."),
 ]
 Begin = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="Take the jobs from then on; by default of the last day.")
-]
-End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Take the jobs until then; by default now.")]
-Workers = Annotated[
-    str | None,
+    datetime | None,
     typer.Option(
-        metavar="PxT", help="P processes of T threads each, such as 2x8; by default those that run, with --spec 1x8."
+        "--from", parser=options.moment, metavar="TIME", help="Take the jobs from then on; by default of the last day."
     ),
 ]
-Spec = Annotated[
-    Path | None,
+End = Annotated[
+    datetime | None,
+    typer.Option("--to", parser=options.moment, metavar="TIME", help="Take the jobs until then; by default now."),
+]
+WorkersOption = Annotated[
+    Workers | None,
     typer.Option(
-        "--spec", metavar="FILE", help="A load that this file describes, instead of recorded jobs; needs no database."
+        "--workers",
+        parser=read_workers,
+        metavar="PxT",
+        help="P processes of T threads each, such as 2x8; by default those that run, with --spec 1x8.",
     ),
 ]
-Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
-]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of what is left to chance; the same seed, the same answer.")]
 
 
 def backtest(
@@ -68,22 +88,33 @@ def backtest(
     assignments: Assignments = None,
     begin: Begin = None,
     end: End = None,
-    workers: Workers = None,
+    workers: WorkersOption = None,
     load: Annotated[str, typer.Option(metavar="Nx", help="Send N times as much.")] = "1x",
-    spec: Spec = None,
-    plot: Plot = None,
-    seed: Seed = 0,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A load that this file describes, instead of recorded jobs; needs no database."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw queues and waits over time, as .png, .svg or .pdf.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of what is left to chance; the same seed, the same answer.")
+    ] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: as it was, and as it would have been under the change."""
     from zeke_jobs.backtest import plot as plotting
+    from zeke_jobs.backtest.simulation import Fleet
     from zeke_jobs.cli.configuration import backtest_report
 
     find_modules_here()
     if plot is not None:
         plotting.check(plot)
+    fleet = Fleet(*workers) if workers else None
+    asked = Asked(file, assignments or [], begin, end, fleet, read_load(load), seed)
     with backtest_report.Progress() as progress:
-        asked = Asked(file, tuple(assignments or ()), begin, end, read_workers(workers), read_load(load), seed)
         answer = _of_spec(spec, asked, progress) if spec else _of_history(asked, progress)
     if plot is not None:
         plotting.draw(answer, plot)
@@ -93,14 +124,13 @@ def backtest(
         backtest_report.show(answer)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the options say."""
+class Asked(NamedTuple):
+    """The options of a backtest."""
 
     file: Path | None
-    assignments: tuple[str, ...]
-    begin: str | None
-    end: str | None
+    assignments: Sequence[str]
+    begin: datetime | None
+    end: datetime | None
     workers: Fleet | None
     load: float
     seed: int
@@ -109,7 +139,7 @@ class Asked:
 def _of_history(asked: Asked, progress: Progress) -> Backtest:
     from zeke_jobs.backtest.comparing import Proposal, backtest
 
-    with connection("backtest") as conn:
+    with database.connection("backtest") as conn:
         revision = latest(conn)
         in_force = revision.config(handlers=False)
         proposed = proposal_of(revision, asked.file, asked.assignments)
@@ -129,11 +159,7 @@ def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
     if asked.end is not None:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     base = config.load(asked.file or environment.config_path(), handlers=False)
-    begin = (
-        options.moment(asked.begin)
-        if asked.begin
-        else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    )
+    begin = asked.begin or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     proposal = None
     if asked.assignments or asked.load != 1.0:
         proposal = Proposal(with_values(base, str(asked.file or "jobs.yaml"), (), asked.assignments), load=asked.load)
@@ -142,12 +168,7 @@ def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
 
 
 def latest(conn: Connection) -> Revision:
-    """The revision in force.
-
-    Raises:
-        ConfigurationError: nothing was ever in force.
-    """
-    from zeke_jobs.errors import ConfigurationError
+    """The revision in force; refuses where there is none."""
     from zeke_jobs.revisions import store
 
     found = store.latest(conn)
@@ -159,11 +180,7 @@ def latest(conn: Connection) -> Revision:
 
 
 def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str]) -> Config:
-    """The configuration to try: a file as `apply` would put it in force, or what is in force, with values set beside it.
-
-    Raises:
-        ConfigurationError: the file, or a value, is refused.
-    """
+    """The configuration to try: a file as `apply` would put it in force, or what is in force, with values set beside it."""
     from zeke_jobs import config
     from zeke_jobs.revisions import overrides
 
@@ -174,11 +191,7 @@ def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str
 
 
 def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
-    """A configuration with values set beside its text.
-
-    Raises:
-        ConfigurationError: a value is refused.
-    """
+    """A configuration with values set beside its text."""
     from zeke_jobs import config
     from zeke_jobs.cli.configuration.set import read_assignment
 
@@ -190,22 +203,16 @@ def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Seq
 def recorded(
     conn: Connection,
     in_force: Config,
-    begin: str | None,
-    end: str | None,
+    begin: datetime | None,
+    end: datetime | None,
     *,
-    seed: int,
+    seed: int = 0,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> Recording:
-    """The jobs of a time.
-
-    Raises:
-        UsageError: the time is empty, or no job was sent in it.
-    """
+    """The jobs of a time; refuses a time that is empty, or without jobs."""
     from zeke_jobs.backtest import history
 
-    first, last = history.period(
-        conn, options.moment(begin) if begin else None, options.moment(end) if end else None, usual=_USUAL
-    )
+    first, last = history.period(conn, begin, end, usual=timedelta(days=1))
     if first >= last:
         raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
     found = history.read(conn, in_force, first, last, seed=seed, progress=progress)
@@ -215,31 +222,3 @@ def recorded(
             "  help: name another time with --from and --to, or describe a load with --spec"
         )
     return found
-
-
-def read_load(text: str) -> float:
-    """Read ``3x`` or ``0.5x``.
-
-    Raises:
-        UsageError: it is none.
-    """
-    match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)x?", text)
-    if match is None or not float(match[1]):
-        raise UsageError(f"expected a load such as 3x or 0.5x, got {text!r}")
-    return float(match[1])
-
-
-def read_workers(text: str | None) -> Fleet | None:
-    """Read ``2x8``.
-
-    Raises:
-        UsageError: it is none.
-    """
-    from zeke_jobs.backtest.simulation import Fleet
-
-    if text is None:
-        return None
-    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
-    if match is None:
-        raise UsageError(f"expected workers as PROCESSESxTHREADS, such as 2x8, got {text!r}")
-    return Fleet(int(match[1]), int(match[2]))

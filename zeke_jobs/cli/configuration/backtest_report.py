@@ -1,4 +1,4 @@
-"""How a backtest looks: a table of tasks, what limited what, and how far to trust it."""
+"""How a backtest is shown: a table of tasks, a table of limits, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from zeke_jobs.cli.output import Console, console, escape, plain, table, when
+from zeke_jobs.cli.output import Console, console, escape, plain, table, tell, when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from rich.table import Table
 
     from zeke_jobs.backtest.comparing import Backtest
-    from zeke_jobs.backtest.figures import Figures, LimitFigures, TaskFigures
+    from zeke_jobs.backtest.figures import Figures
+
+    Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
 
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
-_LEAST_HELD = 0.5  # seconds; shorter is how claims come about
+_LEAST_HELD = 0.5  # seconds; a shorter hold is the normal course of a claim
 
 
 class Progress(AbstractContextManager["Progress"]):
@@ -73,32 +78,25 @@ def as_data(answer: Backtest) -> dict[str, Any]:
 
 def show(answer: Backtest) -> None:
     """A backtest for people."""
-    out = console()
     today, proposed = answer.today.figures, answer.proposed.figures if answer.proposed else None
-    out.print(
+    tell(
         f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
-        f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else ""),
-        soft_wrap=True,
+        f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else "")
     )
-    out.print(_tasks(today, proposed))
-    _show_limits(out, today, proposed)
+    console().print(_tasks(today, proposed))
+    console().print(_limits(today, proposed))
     for line in headline(answer):
-        out.print(line, soft_wrap=True)
-    show_confidence(out, answer)
-
-
-def show_confidence(out: Console, answer: Backtest) -> None:
-    """How far to trust it, and why."""
+        tell(line)
     level = answer.confidence.level
-    out.print(f"confidence: [{_COLOURS[level]}]{level}[/]")
+    tell(f"confidence: [{_COLOURS[level]}]{level}[/]")
     for finding in answer.confidence.findings:
-        out.print(f"    {escape(finding.text)}", soft_wrap=True)
+        tell(f"    {escape(finding.text)}")
     for note in answer.notes:
-        out.print(f"note: {escape(note)}", soft_wrap=True)
+        tell(f"note: {escape(note)}")
 
 
 def headline(answer: Backtest) -> list[str]:
-    """What a proposal changes most, in a few lines; empty without one."""
+    """The largest effects of a proposal, in a few lines; empty without one."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today.figures, answer.proposed.figures
@@ -109,12 +107,10 @@ def headline(answer: Backtest) -> list[str]:
             continue
         off = after.wait_p95 - before.wait_p95
         if abs(off) > max(0.05, 0.1 * before.wait_p95):
-            changed.append(
-                (abs(off), f"{escape(name)}: p95 of the wait {_step(before.wait_p95, after.wait_p95, span)}")
-            )
-    lines = [text for _, text in sorted(changed, reverse=True)[:5]] or [
-        "no task would wait noticeably longer or shorter"
-    ]
+            step = _step(before.wait_p95, after.wait_p95, span)
+            changed.append((abs(off), f"{escape(name)}: p95 of the wait {step}"))
+    lines = [text for _, text in sorted(changed, reverse=True)[:5]]
+    lines = lines or ["no task would wait noticeably longer or shorter"]
     if today.breaches or proposed.breaches:
         lines.append(f"jobs that wait longer than max_wait: {_step(today.breaches, proposed.breaches, str)}")
     if today.cost is not None and proposed.cost is not None:
@@ -122,65 +118,6 @@ def headline(answer: Backtest) -> list[str]:
     if left := sum(task.left for task in proposed.tasks.values()):
         lines.append(f"[red]{left} jobs would not have ended[/] by the end of the simulation")
     return lines
-
-
-def _tasks(today: Figures, proposed: Figures | None) -> Any:
-    numbers = ("jobs", "wait p50", "p95", "p99", "queue peak", "busy", "too late", "failed", "cost")
-    has_cost = today.cost is not None
-    shown = table("task", *(numbers if has_cost else numbers[:-1]), right=numbers)
-    for name in dict.fromkeys([*today.tasks, *(proposed.tasks if proposed else ())]):
-        before = today.tasks.get(name)
-        after = proposed.tasks.get(name) if proposed else before
-
-        def cell(
-            read: Callable[[TaskFigures], Any],
-            form: Callable[[Any], str],
-            before: TaskFigures | None = before,
-            after: TaskFigures | None = after,
-        ) -> str:
-            return _step(read(before) if before else None, read(after) if after else None, form)
-
-        cells = [
-            cell(lambda one: one.jobs, "{:,}".format),
-            cell(lambda one: one.wait_p50, span),
-            cell(lambda one: one.wait_p95, span),
-            cell(lambda one: one.wait_p99, span),
-            cell(lambda one: one.queue_peak, "{:,}".format),
-            cell(lambda one: one.utilisation, "{:.0%}".format),
-            cell(lambda one: one.breaches, "{:,}".format),
-            cell(lambda one: one.failed, "{:,}".format),
-        ]
-        if has_cost:
-            cells.append(cell(lambda one: one.cost, "{:.2f}".format))
-        shown.add_row(escape(name), *cells)
-    return shown
-
-
-def _show_limits(out: Console, today: Figures, proposed: Figures | None) -> None:
-    numbers = ("at once", "busy", "held jobs back for")
-    shown = table("what limits", *numbers, "which tasks", right=numbers)
-    after_all = proposed.limits if proposed else today.limits
-    for name in dict.fromkeys([*today.limits, *after_all]):
-        before, after = today.limits.get(name), after_all.get(name)
-        if name != "threads" and not any(one and one.held > _LEAST_HELD for one in (before, after)):
-            continue
-
-        def cell(
-            read: Callable[[LimitFigures], Any],
-            form: Callable[[Any], str],
-            before: LimitFigures | None = before,
-            after: LimitFigures | None = after,
-        ) -> str:
-            return _step(read(before) if before else None, read(after) if after else None, form)
-
-        shown.add_row(
-            escape(name),
-            cell(lambda one: one.limit, str),
-            cell(lambda one: one.utilisation, "{:.0%}".format),
-            cell(lambda one: one.held, span),
-            escape(", ".join((after or before).tasks[:3])) if after or before else "",  # type: ignore[union-attr]
-        )
-    out.print(shown)
 
 
 def span(seconds: float) -> str:
@@ -191,6 +128,50 @@ def span(seconds: float) -> str:
         if seconds < 120 * worth or unit == "h":
             break
     return f"{seconds / worth:.1f} {unit}"
+
+
+#: Title of a column, the figure in it, and how that is written.
+_OF_TASKS: Columns = {
+    "jobs": ("jobs", "{:,}".format),
+    "wait p50": ("wait_p50", span),
+    "p95": ("wait_p95", span),
+    "p99": ("wait_p99", span),
+    "queue peak": ("queue_peak", "{:,}".format),
+    "busy": ("utilisation", "{:.0%}".format),
+    "too late": ("breaches", "{:,}".format),
+    "failed": ("failed", "{:,}".format),
+    "cost": ("cost", "{:.2f}".format),
+}
+_OF_LIMITS: Columns = {
+    "at once": ("limit", str),
+    "busy": ("utilisation", "{:.0%}".format),
+    "held jobs back for": ("held", span),
+}
+
+
+def _tasks(today: Figures, proposed: Figures | None) -> Table:
+    columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
+    shown = table("task", *columns, right=tuple(columns))
+    for name in dict.fromkeys([*today.tasks, *(proposed.tasks if proposed else ())]):
+        before = today.tasks.get(name)
+        after = proposed.tasks.get(name) if proposed else before
+        shown.add_row(escape(name), *_cells(columns, before, after))
+    return shown
+
+
+def _limits(today: Figures, proposed: Figures | None) -> Table:
+    shown = table("what limits", *_OF_LIMITS, "which tasks", right=tuple(_OF_LIMITS))
+    after_all = proposed.limits if proposed else today.limits
+    for name in dict.fromkeys([*today.limits, *after_all]):
+        both = before, after = today.limits.get(name), after_all.get(name)
+        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both):
+            tasks = next(one for one in (after, before) if one).tasks
+            shown.add_row(escape(name), *_cells(_OF_LIMITS, before, after), escape(", ".join(tasks[:3])))
+    return shown
+
+
+def _cells(columns: Columns, before: object, after: object) -> list[str]:
+    return [_step(getattr(before, name, None), getattr(after, name, None), form) for name, form in columns.values()]
 
 
 def _step(before: Any, after: Any, form: Callable[[Any], str]) -> str:

@@ -1,11 +1,12 @@
-"""How a plan looks: a diff in words, for people."""
+"""A plan as people read it: a diff in words."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.cli.output import escape, when
+from zeke_jobs.cli.output import counted, escape, when
 from zeke_jobs.config.models import Limit, Task
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.revisions import values
@@ -39,7 +40,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def change_lines(changes: Iterable[Change]) -> Iterator[str]:
-    """Changes, gathered under the task, limit or service that they are of."""
+    """Changes, grouped by task, limit or service."""
     last = None
     for change in changes:
         subject = f"{change.kind} {change.name}".strip()
@@ -57,14 +58,11 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> str:
-    """What a plan comes to, in one line."""
+    """A plan in one line."""
     if plan.changes:
         subjects = {(change.kind, change.name) for change in plan.changes}
-        parts = [
-            f"{count} {kind}{'' if count == 1 else 's'}"
-            for kind in ("task", "limit", "service")
-            if (count := sum(one == kind for one, _ in subjects))
-        ]
+        kinds = Counter(kind for kind, _ in subjects)
+        parts = [counted(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
         return f"{', '.join(parts) or 'the file'} would change"
     if plan.notes:
         return "only what is set by hand would change"
@@ -128,7 +126,7 @@ def _others(some: list[Any], than: list[Any]) -> list[Any]:
 
 
 def _own(change: Change) -> Iterator[tuple[str, Any]]:
-    """What an added one says for itself, beside what it would be without."""
+    """The keys of an added task or limit that differ from the defaults."""
     usual: values.Flat = {}
     if change.kind == "task":
         usual = values.flat(Task(id=change.name))
@@ -161,7 +159,5 @@ def _by_hand(plan: Plan) -> Iterator[str]:
         yield f"    {override_line(override)}"
     for change in plan.overridden:
         if change.key:
-            label = (
-                f"{change.name}.{change.key}" if change.kind == "task" else f"{change.kind}s.{change.name}.{change.key}"
-            )
+            label = f"{'' if change.kind == 'task' else f'{change.kind}s.'}{change.name}.{change.key}"
             yield f"    {escape(label)}: the file says {shown(change.before)}, in force {shown(change.after)}"

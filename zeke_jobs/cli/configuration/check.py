@@ -1,14 +1,17 @@
-"""``zeke-jobs check``: all that is wrong with jobs.yaml, or what it sets up."""
+"""``zeke-jobs check`` and ``schema``: all that is wrong with jobs.yaml, or what it sets up; the schema it is checked by."""
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.cli.output import console, escape, say, table
+import typer
+
+from zeke_jobs.cli.output import console, counted, escape, listing, say, tell
 from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
     from zeke_jobs.config import Config, Schedule, Task
 
 _FIRES = 3
+
+File = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False),
+]
+
+
+def check(file: File = None) -> None:
+    """Check jobs.yaml: exit 0 when it is fine, 2 with every fault and its place when not."""
+    raise typer.Exit(run(file))
 
 
 def run(path: Path | None) -> int:
@@ -32,15 +45,40 @@ def run(path: Path | None) -> int:
     from zeke_jobs.config.json_schema import check_comment
 
     find_modules_here()
+    path = path or environment.config_path()
     try:
-        checked = config.load(path or environment.config_path())
+        checked = config.load(path)
     except ConfigurationError as error:
         return complain(str(error), WRONG_USE)
-    if outdated := check_comment(checked.text, str(path or environment.config_path())):
+    if outdated := check_comment(checked.text, str(path)):
         say(summary(outdated), is_trouble=True)
         return WRONG_USE
-    _summarize(checked, path or environment.config_path(), datetime.now(UTC))
+    _summarize(checked, path, datetime.now(UTC))
     return 0
+
+
+def schema(
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write it there, and say what to name in jobs.yaml.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""
+    from zeke_jobs.config.json_schema import COMMENT, VERSION
+
+    text = schema_text()
+    if write is None:
+        say(text, end="")
+        return
+    write.write_text(text, encoding="utf-8")
+    tell(f"{escape(str(write))} written; the first line of jobs.yaml names it:")
+    console().print(COMMENT.format(path=write, version=VERSION), soft_wrap=True, markup=False)
+
+
+def schema_text() -> str:
+    """The schema as the file that is kept in git."""
+    from zeke_jobs.config.json_schema import json_schema
+
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def find_modules_here() -> None:
@@ -51,29 +89,25 @@ def find_modules_here() -> None:
 
 
 def _summarize(config: Config, path: Path, now: datetime) -> None:
-    out = console()
-    rows = table("task", "queue", "limit", "uses", "timeout", "retries", "cron")
-    for task in config.tasks.values():
-        rows.add_row(*map(escape, _row(task)))
-    out.print(rows)
-    for task in config.tasks.values():
-        if task.cron is not None:
-            out.print(f"\n{escape(task.id)}: {escape(fires(task.cron, now))}", soft_wrap=True)
-    out.print(f"\n{escape(str(path))} is fine: {_counted(config)}", soft_wrap=True)
-
-
-def _row(task: Task) -> tuple[str, ...]:
     from zeke_jobs.core.durations import format_duration
 
-    return (
-        task.id + (" (paused)" if task.paused else ""),
-        task.queue,
-        _limit(task),
-        ", ".join(task.uses),
-        format_duration(task.timeout),
-        str(task.retry.limit),
-        task.cron.at if task.cron else "",
-    )
+    columns = {
+        "task": lambda task: task.id + (" (paused)" if task.paused else ""),
+        "queue": lambda task: task.queue,
+        "limit": _limit,
+        "uses": lambda task: ", ".join(task.uses),
+        "timeout": lambda task: format_duration(task.timeout),
+        "retries": lambda task: task.retry.limit,
+        "cron": lambda task: task.cron and task.cron.at,
+    }
+    tasks = list(config.tasks.values())
+    listing(tasks, columns, empty="")
+    for task in tasks:
+        if task.cron is not None:
+            tell(f"\n{escape(task.id)}: {escape(fires(task.cron, now))}")
+    crons = sum(task.cron is not None for task in tasks)
+    has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
+    tell(f"\n{escape(str(path))} is fine: {', '.join(counted(number, noun) for noun, number in has.items())}")
 
 
 def _limit(task: Task) -> str:
@@ -101,14 +135,3 @@ def fires(schedule: Schedule, now: datetime) -> str:
         ticks.append(following.astimezone(zone).strftime("%a %Y-%m-%d %H:%M"))
         last = following
     return f"next at {', '.join(ticks)} ({schedule.timezone})"
-
-
-def _counted(config: Config) -> str:
-    crons = sum(task.cron is not None for task in config.tasks.values())
-    parts = (
-        (len(config.tasks), "task"),
-        (crons, "schedule"),
-        (len(config.limits), "shared limit"),
-        (len(config.services), "service"),
-    )
-    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts)

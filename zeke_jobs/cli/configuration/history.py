@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeke_jobs.cli import options  # noqa: TC001 (typer reads the annotations)
+from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
-from zeke_jobs.cli.configuration.plan import connection
-from zeke_jobs.cli.output import console, escape, print_json, say, table, took, when
+from zeke_jobs.cli.output import console, listing, print_json, say, tell, took, when
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.errors import ConfigurationError
 
@@ -32,29 +31,28 @@ def history(
     """List the revisions: when, who, why, and what was set by hand."""
     from zeke_jobs.revisions import store
 
-    with connection("history") as conn:
+    with database.connection("history") as conn:
         found = store.listed(conn, limit)
     if as_json:
         print_json([_data(one) for one in found])
         return
-    shown = table("rev", "since", "by", "how", "why", "set by hand", right=("rev",))
-    for one in found:
-        shown.add_row(
-            str(one.number),
-            when(one.applied_on),
-            escape(one.applied_by),
-            one.origin,
-            escape(one.message),
-            escape(", ".join(override.label for override in one.overrides)),
-        )
-    console().print(shown if found else "nothing was ever in force: the first worker that starts puts its jobs.yaml")
+    columns = {
+        "rev": lambda one: one.number,
+        "since": lambda one: when(one.applied_on),
+        "by": lambda one: one.applied_by,
+        "how": lambda one: one.origin,
+        "why": lambda one: one.message,
+        "set by hand": lambda one: ", ".join(override.label for override in one.overrides),
+    }
+    empty = "nothing was ever in force: the first worker that starts puts its jobs.yaml"
+    listing(found, columns, right=("rev",), empty=empty)
 
 
 def show(number: Number, as_json: options.Json = False) -> None:
     """Show a revision: its jobs.yaml as it was, and what was set beside it."""
     from zeke_jobs.revisions import store
 
-    with connection("show") as conn:
+    with database.connection("show") as conn:
         one = store.find(conn, number)
     if as_json:
         print_json({**_data(one), "source": one.source})
@@ -75,7 +73,7 @@ def diff(
     """Show what changed from one revision to another, in effect; with --text, in the file."""
     from zeke_jobs.revisions import diff, store
 
-    with connection("diff") as conn:
+    with database.connection("diff") as conn:
         first, second = store.find(conn, number), _other(conn, other)
     if text:
         _print_text(first, second)
@@ -85,7 +83,7 @@ def diff(
         print_json({"from": first.number, "to": second.number, "changes": found})
         return
     for line in changes.change_lines(found):
-        console().print(line, soft_wrap=True)
+        tell(line)
     if not found:
         differs = "; their texts differ" if first.digest != second.digest else ""
         console().print(f"revisions {first.number} and {second.number} are the same in effect{differs}")
@@ -96,7 +94,7 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
     from zeke_jobs.postgres.queries import SQL
     from zeke_jobs.revisions import store
 
-    with connection("compare") as conn:
+    with database.connection("compare") as conn:
         store.find(conn, number)
         second = _other(conn, other).number
         rows = [
@@ -104,23 +102,22 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
             for one in (number, second)
             for row in SQL.all(conn, "revision/outcomes", number=one)
         ]
-    if as_json:
-        print_json(rows)
-        return
-    rows.sort(key=lambda row: (row["task"], row["revision"] != number))
-    numbers = ("rev", "jobs", "per hour", "wait p50", "wait p95", "takes p50", "takes p95", "failed", "cost")
-    shown = table("task", *numbers, right=numbers)
-    for row in rows:
-        shown.add_row(
-            escape(row["task"]),
-            str(row["revision"]),
-            str(row["jobs"]),
-            f"{row['per_hour']:.1f}",
-            *(took(row[name]) for name in ("wait_p50", "wait_p95", "takes_p50", "takes_p95")),
-            f"{row['failed'] / row['jobs']:.1%}",
-            escape(_cost(row)),
-        )
-    console().print(shown if rows else f"no job ended that started under revision {number} or {second}")
+    if not as_json:
+        rows.sort(key=lambda row: (row["task"], row["revision"] != number))
+    columns = {
+        "task": lambda row: row["task"],
+        "rev": lambda row: row["revision"],
+        "jobs": lambda row: row["jobs"],
+        "per hour": lambda row: f"{row['per_hour']:.1f}",
+        "wait p50": lambda row: took(row["wait_p50"]),
+        "wait p95": lambda row: took(row["wait_p95"]),
+        "takes p50": lambda row: took(row["takes_p50"]),
+        "takes p95": lambda row: took(row["takes_p95"]),
+        "failed": lambda row: f"{row['failed'] / row['jobs']:.1%}",
+        "cost": _cost,
+    }
+    empty = f"no job ended that started under revision {number} or {second}"
+    listing(rows, columns, right=tuple(columns)[1:], empty=empty, as_json=as_json)
 
 
 def _cost(row: dict[str, Any]) -> str:
@@ -164,12 +161,7 @@ def _data(one: Revision) -> dict[str, Any]:
 def _print_text(first: Revision, second: Revision) -> None:
     from difflib import unified_diff
 
-    lines = unified_diff(
-        first.source.splitlines(),
-        second.source.splitlines(),
-        f"revision {first.number}",
-        f"revision {second.number}",
-        lineterm="",
-    )
-    for line in lines:
+    before, after = first.source.splitlines(), second.source.splitlines()
+    names = (f"revision {first.number}", f"revision {second.number}")
+    for line in unified_diff(before, after, *names, lineterm=""):
         say(visible(line))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes, replay
-from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.output import console, escape, plain, print_json, when
+from zeke_jobs.cli.configuration.check import File, find_modules_here
+from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import PENDING, UsageError
 from zeke_jobs.core import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
 
@@ -24,10 +22,6 @@ if TYPE_CHECKING:
     from zeke_jobs.revisions.affected_jobs import Orders
     from zeke_jobs.revisions.diff import Plan
 
-File = Annotated[
-    Path | None,
-    typer.Argument(metavar="FILE", help="By default jobs.yaml, or what ZEKE_JOBS_CONFIG names.", show_default=False),
-]
 Drain = Annotated[
     list[str] | None,
     typer.Option(metavar="TASK", help="A removed task runs until its jobs have ended, and takes no new ones."),
@@ -41,11 +35,10 @@ def plan(
 ) -> None:
     """Show what a jobs.yaml would change against what is in force. Exit 0: nothing, 4: something, 2: it is refused."""
     from zeke_jobs.revisions import applying
-    from zeke_jobs.revisions.boot import author
 
     wanted = load(file)
-    with connection("plan") as conn:
-        found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=author())
+    with database.connection("plan") as conn:
+        found = applying.plan(conn, wanted, orders=orders(drain, cancel, rename), by=environment.author())
         if as_json:
             print_json({**as_data(found), "backtest": replay.as_data(conn, wanted, found)})
         else:
@@ -63,25 +56,8 @@ def load(file: Path | None) -> Config:
     return config.load(file or environment.config_path())
 
 
-@contextmanager
-def connection(command: str, *, writes: bool = False) -> Iterator[Connection]:
-    """A connection to the database that a command works on.
-
-    Raises:
-        ConfigurationError: there is none, or it is to be written and belongs to another installation.
-        MigrationError: the schema is not what this code expects.
-    """
-    from zeke_jobs.postgres import migrate
-    from zeke_jobs.postgres.pool import connect
-
-    url = database.choose_to_write() if writes else database.choose()
-    with closing(connect(url, application_name=f"zeke-jobs {command}")) as conn:
-        migrate.verify(conn, [])
-        yield conn
-
-
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
-    """What was said about the jobs of removed tasks."""
+    """The options about the jobs of removed tasks."""
     from zeke_jobs.revisions.affected_jobs import Orders
 
     names: dict[str, str] = {}
@@ -105,24 +81,19 @@ def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
     """A plan for people; with ``of_file``, also whether its file was in force before."""
     from zeke_jobs.revisions import store
 
-    out = console()
     latest = store.latest(conn)
     if latest is None:
-        out.print("nothing was ever in force; all of the file is new")
+        tell("nothing was ever in force; all of the file is new")
     else:
-        why = f": {latest.message}" if latest.message else ""
-        out.print(
-            f"in force: revision {latest.number}, since {when(latest.applied_on)}, by {escape(latest.applied_by)}"
-            f"{escape(why)}",
-            soft_wrap=True,
-        )
+        why = escape(f": {latest.message}" if latest.message else "")
+        applied = f"since {when(latest.applied_on)}, by {escape(latest.applied_by)}"
+        tell(f"in force: revision {latest.number}, {applied}{why}")
     if of_file and found.file_revision is not None and found.file_revision != found.revision:
-        out.print(
-            f"this file is that of revision {found.file_revision}: booting with it changes nothing, applying it does",
-            soft_wrap=True,
-        )
+        tell(f"this file is that of revision {found.file_revision}: booting with it changes nothing, applying it does")
     for line in changes.plan_lines(found):
-        out.print(line, soft_wrap=True)
-    out.print(changes.summary(found))
+        tell(line)
+    console().print(changes.summary(found))
     if found.stranded:
-        out.print("[red]apply refuses this[/] unless --drain, --cancel or --rename says what becomes of these jobs")
+        console().print(
+            "[red]apply refuses this[/] unless --drain, --cancel or --rename says what becomes of these jobs"
+        )

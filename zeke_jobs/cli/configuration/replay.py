@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.cli.output import console, escape, when
+from zeke_jobs.cli.configuration import backtest_report
+from zeke_jobs.cli.output import escape, tell, when
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -16,26 +17,20 @@ if TYPE_CHECKING:
 
 def show(conn: Connection, wanted: Config, plan: Plan) -> None:
     """The headline for people; nothing where the change has no effect on jobs."""
-    from zeke_jobs.cli.configuration import backtest_report
-
     answer = _answer(conn, wanted, plan)
-    out = console()
     if isinstance(answer, str):
-        out.print(f"backtest: {escape(answer)}", soft_wrap=True)
+        tell(f"backtest: {escape(answer)}")
     elif answer is not None:
-        out.print(
+        tell(
             f"backtest of {answer.jobs:,} jobs since {when(answer.begin)}, confidence {answer.confidence.level}"
-            " (zeke-jobs backtest shows all)",
-            soft_wrap=True,
+            " (zeke-jobs backtest shows all)"
         )
         for line in backtest_report.headline(answer):
-            out.print(f"    {line}", soft_wrap=True)
+            tell(f"    {line}")
 
 
 def as_data(conn: Connection, wanted: Config, plan: Plan) -> dict[str, Any] | None:
     """The same for scripts: the whole backtest, or why there is none."""
-    from zeke_jobs.cli.configuration import backtest_report
-
     answer = _answer(conn, wanted, plan)
     if answer is None:
         return None
@@ -44,7 +39,7 @@ def as_data(conn: Connection, wanted: Config, plan: Plan) -> dict[str, Any] | No
 
 def _answer(conn: Connection, wanted: Config, plan: Plan) -> Backtest | str | None:
     from zeke_jobs import config
-    from zeke_jobs.backtest import headline
+    from zeke_jobs.backtest.comparing import of_newest
     from zeke_jobs.errors import ConfigurationError
     from zeke_jobs.revisions import store
 
@@ -57,4 +52,4 @@ def _answer(conn: Connection, wanted: Config, plan: Plan) -> Backtest | str | No
         return "what is in force is not read any more by this code"
     edits = [one.edit for one in plan.overrides]
     after = config.load_text(wanted.text, "jobs.yaml", handlers=False, edits=edits)
-    return headline.of_newest(conn, before, after)
+    return of_newest(conn, before, after)

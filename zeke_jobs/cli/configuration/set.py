@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeke_jobs.cli import options
+from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import changes
 from zeke_jobs.cli.configuration.apply import report
 from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.configuration.plan import connection
-from zeke_jobs.cli.output import console
+from zeke_jobs.cli.output import tell
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.environment import author
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,13 +42,12 @@ def set_(
 ) -> None:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
     from zeke_jobs.revisions import applying
-    from zeke_jobs.revisions.boot import author
     from zeke_jobs.scheduler import dispatch
 
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()
-    with connection("set", writes=True) as conn:
+    with database.connection("set", writes=True) as conn:
 
         def change(file: Config, overrides: Sequence[Override]) -> list[Override]:
             if clear:
@@ -58,7 +57,7 @@ def set_(
         done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
             for line in changes.plan_lines(done.plan):
-                console().print(line, soft_wrap=True)
+                tell(line)
         report(conn, done, as_json=as_json)
 
 
@@ -71,7 +70,6 @@ def _set(
     now: datetime,
 ) -> list[Override]:
     from zeke_jobs.revisions import overrides as by_hand
-    from zeke_jobs.revisions.boot import author
     from zeke_jobs.revisions.store import Override
 
     until = None if for_ is None else now + _time(for_)

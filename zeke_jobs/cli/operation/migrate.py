@@ -1,20 +1,20 @@
-"""``zeke-jobs migrate``: bring the database's schema to what this code expects."""
+"""``zeke-jobs migrate``, ``roles`` and ``uninstall``: the database's schema, the rights to it, and its removal."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.output import console, escape, print_json
-from zeke_jobs.cli.run import PENDING
+from zeke_jobs.cli.output import console, escape, print_json, say
+from zeke_jobs.cli.run import FAILED, PENDING
 from zeke_jobs.core import environment
+from zeke_jobs.core.terminal import visible
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from zeke_jobs.postgres.uninstall import Removal
 
 
 def migrate(
@@ -25,11 +25,10 @@ def migrate(
 ) -> None:
     """Apply the migrations that are missing: those of zeke_jobs, then those of the packages that jobs.yaml names."""
     from zeke_jobs.postgres import migrate as migrations
-    from zeke_jobs.postgres.pool import connect
 
     find_modules_here()
-    packages = _packages(environment.config_path())
-    with closing(connect(database.choose(), application_name="zeke-jobs migrate")) as conn:
+    packages = _packages()
+    with database.connection("migrate", is_migrated=False) as conn:
         found = migrations.pending(conn, packages) if check else migrations.migrate(conn, packages)
     names = [f"{migration.package}/{migration.name}" for migration in found]
     if as_json:
@@ -42,11 +41,74 @@ def migrate(
         raise typer.Exit(PENDING)
 
 
-def _packages(path: Path) -> list[str]:
+def _packages() -> list[str]:
     """The packages with migrations that jobs.yaml names; none where nobody named a file and the folder has none."""
     from zeke_jobs import config
 
+    path = environment.config_path()
     if environment.lookup(environment.CONFIG) is None and not path.exists():
         return []
     # Handlers may not be importable before their tables exist.
     return list(config.load(path, handlers=False).migrations)
+
+
+def roles(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Run the statements, as the owner of the schema who may create roles.")
+    ] = False,
+) -> None:
+    """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with what each needs."""
+    from psycopg2.errors import InsufficientPrivilege
+
+    from zeke_jobs.errors import ZekeJobsError
+    from zeke_jobs.postgres import roles as made
+
+    if not apply:
+        say(made.script(), end="")
+        return
+    with database.connection("roles", writes=True, is_migrated=False) as conn:
+        try:
+            made.grant(conn)
+        except InsufficientPrivilege as error:
+            raise ZekeJobsError(
+                f"expected a user who owns the schema and may create roles, got: {str(error).strip()}\n"
+                "  help: let such a user run it: zeke-jobs roles | psql"
+            ) from error
+    console().print("granted:", made.CLIENT, made.WORKER, made.OPERATOR, made.READER)
+
+
+def uninstall(
+    package: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PACKAGE", help="Also what this package's migrations made, as in actors.store."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
+    from zeke_jobs.postgres import uninstall as removing
+
+    with database.connection("uninstall", writes=True, is_migrated=False) as conn:
+        removal = removing.plan(conn, package or ())
+        _show(removal)
+        if not yes and typer.prompt(f"type {visible(removal.database)} to remove all this") != removal.database:
+            say("nothing was removed", is_trouble=True)
+            raise typer.Exit(FAILED)
+        for default in removing.uninstall(conn, removal):
+            console().print(f"gone with the functions of zeke_jobs: {escape(default)}")
+    console().print(f"removed from {escape(removal.database)}")
+
+
+def _show(removal: Removal) -> None:
+    out = console()
+    owner = escape(removal.environment or "unnamed")
+    out.print(f"to be removed from database {escape(removal.database)} (environment {owner}):")
+    out.print(f"  schema zeke_jobs with {removal.jobs} jobs, {removal.unfinished} of them unfinished")
+    for view in removal.views:
+        out.print(f"  view {escape(view)}")
+    for one in removal.made:
+        if not one.startswith("index "):  # they go with their tables
+            out.print(f"  {escape(one)}")
+    for name, objects in removal.left.items():
+        tables = [one.removeprefix("table ") for one in objects if one.startswith("table ")]
+        if tables:
+            out.print(f"stays, unless --package {escape(name)}: {escape(', '.join(tables))}")

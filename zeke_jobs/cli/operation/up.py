@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
-_OWN = ("up", "database")  # whose lines are no trouble
+_OWN = ("up", "database")  # lines of these are no errors
 _READY = "Worker process is ready"
 
 
@@ -40,9 +40,8 @@ def up(
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise.processes import LAST_WORDS, system
-    from zeke_jobs.supervise.reload import Reloader
+    from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor
-    from zeke_jobs.supervise.watch import Watch
 
     logs.configure()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the supervisor listens: clean up, as on Ctrl-C
@@ -77,7 +76,7 @@ def up(
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, whole: with the command's name before it, or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log in JSON; what they write in another form is what went wrong.
+        # Workers and scheduler log in JSON; a line in another form is an error message.
         logger = logs.get_logger(name)
         if line.strip():
             (logger.info if name in _OWN else logger.error)(line)
@@ -104,11 +103,9 @@ def _say_where(data_dir: Path) -> None:
     from zeke_jobs.postgres.own_server import place, why_elsewhere
 
     folder = place(data_dir)
-    why = (
-        ""
-        if folder == data_dir.absolute()
-        else f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
-    )
+    why = ""
+    if folder != data_dir.absolute():
+        why = f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
     write_line("database", f"starting; its data is in {folder}{why}")
 
 

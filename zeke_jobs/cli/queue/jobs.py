@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, console, escape, plain, print_json, styled, table, took, when
-from zeke_jobs.cli.run import UsageError
+from zeke_jobs.cli.output import age, console, escape, listing, plain, print_json, styled, tell, took, when
+from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core import costs
 from zeke_jobs.core.wording import progress
 
 if TYPE_CHECKING:
-    from zeke_jobs.cli.output import Console
     from zeke_jobs.client import Job
 
 _LINE = 100
@@ -25,7 +26,7 @@ _NARROW = 80  # columns of a line about an attempt
 def status(
     job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)],
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end first; exit 1 unless it completed.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait at most so long, such as 30s.")] = None,
+    timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
     """Show a job: what it is, how far, its attempts and the jobs that it sent."""
@@ -33,23 +34,20 @@ def status(
     from zeke_jobs.errors import JobFailed
 
     database.choose()
-    try:
-        if wait or timeout is not None:
-            client.wait(job_id, None if timeout is None else options.duration(timeout))
+    waits = wait or timeout is not None
+    with usage(), suppress(JobFailed):
+        if waits:
+            client.wait(job_id, timeout)
+    with usage():
         job = client.status(job_id)
-    except JobFailed as error:
-        job = error.job
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     children = client.jobs(parent=job.id, limit=50)
     if as_json:
-        print_json(
-            {**plain(job), "children": [{"id": c.id, "task_id": c.task_id, "status": c.status} for c in children]}
-        )
+        sent = [{"id": one.id, "task_id": one.task_id, "status": one.status} for one in children]
+        print_json({**plain(job), "children": sent})
     else:
         _show(job, children)
-    if (wait or timeout is not None) and job.status != "completed":
-        raise typer.Exit(1)
+    if waits and job.status != "completed":
+        raise typer.Exit(FAILED)
 
 
 def jobs(
@@ -59,10 +57,12 @@ def jobs(
     ] = None,
     parent: Annotated[str | None, typer.Option(metavar="ID", help="Only what this job sent.")] = None,
     newer: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only sent within this time, such as 1h.")
+        timedelta | None,
+        typer.Option(parser=options.duration, metavar="DURATION", help="Only sent within this time, such as 1h."),
     ] = None,
     older: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only sent longer ago than this, such as 10m.")
+        timedelta | None,
+        typer.Option(parser=options.duration, metavar="DURATION", help="Only sent longer ago than this, such as 10m."),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
     as_json: options.Json = False,
@@ -71,30 +71,21 @@ def jobs(
     from zeke_jobs import client
 
     database.choose()
-    try:
-        found = client.jobs(
-            task=task,
-            status=status or None,
-            parent=parent,
-            newer=None if newer is None else options.duration(newer),
-            older=None if older is None else options.duration(older),
-            limit=limit,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if as_json:
-        print_json(found)
-        return
-    # Most tasks say nothing of costs; then the column would only take room.
-    costly = ("cost",) if any(job.cost is not None for job in found) else ()
-    rows = table(
-        "id", "task", "status", "sent", "took", "retries", *costly, "note", right=("sent", "took", "retries", "cost")
-    )
-    for job in found:
-        retries, cost = str(job.retry_count or ""), (escape(_cost(job)),) if costly else ()
-        facts = (age(job.created_on), _took(job), retries, *cost, escape(_note(job)))
-        rows.add_row(str(job.id), escape(job.task_id), styled(job.status), *facts)
-    console().print(rows if found else "no such jobs")
+    with usage():
+        found = client.jobs(task=task, status=status or None, parent=parent, newer=newer, older=older, limit=limit)
+    columns = {
+        "id": lambda job: job.id,
+        "task": lambda job: job.task_id,
+        "status": lambda job: styled(job.status),
+        "sent": lambda job: age(job.created_on),
+        "took": _took,
+        "retries": lambda job: job.retry_count or "",
+        "cost": _cost,
+        "note": _note,
+    }
+    if all(job.cost is None for job in found):
+        del columns["cost"]  # most tasks say nothing of costs
+    listing(found, columns, right=("sent", "took", "retries", "cost"), empty="no such jobs", as_json=as_json)
 
 
 def _cost(job: Job) -> str:
@@ -128,7 +119,6 @@ def _cut(text: str) -> str:
 
 
 def _show(job: Job, children: list[Job]) -> None:
-    out = console()
     facts = {
         "task": escape(job.task_id),
         "status": styled(job.status) + (f" · {escape(_note(job))}" if _note(job) else ""),
@@ -144,19 +134,17 @@ def _show(job: Job, children: list[Job]) -> None:
         "data": escape(json.dumps(job.data, ensure_ascii=False)),
         "output": "" if job.status != "completed" else escape(json.dumps(job.output, ensure_ascii=False)),
     }
-    out.print(f"[bold]{job.id}[/]")
+    tell(f"[bold]{job.id}[/]")
     for name, value in facts.items():
         if value:
-            out.print(f"  {name:<9} {value}", soft_wrap=True)
-    _show_attempts(out, job)
+            tell(f"  {name:<9} {value}")
+    _show_attempts(job)
     for child in children:
-        out.print(
-            f"  {'sent' if child is children[0] else '':<9} {child.id} {escape(child.task_id)} {styled(child.status)}",
-            soft_wrap=True,
-        )
+        head = f"  {'sent' if child is children[0] else '':<9}"
+        tell(f"{head} {child.id} {escape(child.task_id)} {styled(child.status)}")
 
 
-def _show_attempts(out: Console, job: Job) -> None:
+def _show_attempts(job: Job) -> None:
     """Each attempt with its end; the last one too, which has no entry when it completed or still runs."""
     shown = [(entry.get("attempt", "?"), _utc(entry.get("ended_on")), *_outcome(entry)) for entry in job.attempts]
     if job.status == "completed":
@@ -166,14 +154,10 @@ def _show_attempts(out: Console, job: Job) -> None:
     width = max((len(outcome) for _, _, outcome, _ in shown), default=0)
     for number, moment, outcome, why in shown:
         head = f"  {f'attempt {number}':<9} {moment:<23}  "
-        lines = wrap(
-            f"{head}{outcome:<{width}}  {' '.join(why.split())}".rstrip(),
-            _NARROW,
-            subsequent_indent=" " * (len(head) + width + 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        out.print("\n".join(lines), soft_wrap=True, markup=False)
+        text = f"{head}{outcome:<{width}}  {' '.join(why.split())}".rstrip()
+        indent = " " * (len(head) + width + 2)
+        lines = wrap(text, _NARROW, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        console().print("\n".join(lines), soft_wrap=True, markup=False)
 
 
 def _utc(text: str | None) -> str:

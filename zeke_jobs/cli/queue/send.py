@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
 from typing import Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, escape, print_json, say
-from zeke_jobs.cli.run import UsageError
+from zeke_jobs.cli.output import escape, print_json, say, tell
+from zeke_jobs.cli.run import UsageError, usage
 
 
 def send(
@@ -24,10 +25,12 @@ def send(
         ),
     ] = None,
     delay: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Not before this time from now, such as 5m.")
+        timedelta | None,
+        typer.Option(parser=options.duration, metavar="DURATION", help="Not before this time from now, such as 5m."),
     ] = None,
     run_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z.")
+        datetime | None,
+        typer.Option(parser=options.moment, metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z."),
     ] = None,
     priority: Annotated[int | None, typer.Option(metavar="N", help="Higher runs first.")] = None,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="What the per-key limit counts by.")] = None,
@@ -35,45 +38,46 @@ def send(
         list[str] | None, typer.Option(metavar="FIELD", help="No second queued job with the same value of this field.")
     ] = None,
     expires: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Cancelled if not started within this time, such as 1h.")
+        timedelta | None,
+        typer.Option(
+            parser=options.duration, metavar="DURATION", help="Cancelled if not started within this time, such as 1h."
+        ),
     ] = None,
     id: Annotated[str | None, typer.Option(metavar="UUID", help="The job's id, a UUID.")] = None,  # noqa: A002 (the option's name)
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="A second send with it makes no job.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait at most so long.")] = None,
+    timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
     """Send a job."""
     from zeke_jobs import client
 
     database.choose_to_write()
-    try:
+    with usage():
         sent = client.send(
             task,
             _read(task, payload or []),
-            delay=None if delay is None else options.duration(delay),
-            run_at=None if run_at is None else options.moment(run_at),
+            delay=delay,
+            run_at=run_at,
             priority=priority,
             key=key,
             unique=unique or None,
-            expires=None if expires is None else options.duration(expires),
+            expires=expires,
             id=id,
             idempotency_key=idempotency_key,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     if wait or timeout is not None:
         if not as_json:
             say(f"sent {sent.id}, waiting", is_trouble=True)
-        print_json(client.wait(sent.id, None if timeout is None else options.duration(timeout)))
+        print_json(client.wait(sent.id, timeout))
     elif as_json:
         print_json(sent)
     elif sent.duplicate:
-        console().print(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}", soft_wrap=True)
+        tell(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}")
     else:
-        console().print(f"{sent.id} sent: {escape(sent.task_id)}", soft_wrap=True)
+        tell(f"{sent.id} sent: {escape(sent.task_id)}")
 
 
 def _read(task: str, words: list[str]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""``zeke-jobs tasks``: what can be sent, and how much of it there is."""
+"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and how much of each is in use."""
 
 from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, escape, print_json, spelled, table
+from zeke_jobs.cli.output import coloured, listing, spelled
 from zeke_jobs.core.durations import format_duration
 
 
@@ -19,25 +20,29 @@ def tasks(as_json: options.Json = False) -> None:
 
     database.choose()
     found = [_task(row) for row in drivers.run_again(lambda run: run(SQL.text("job/counts"), {}))]
-    if as_json:
-        print_json(found)
-        return
+    columns = {
+        "task": lambda task: task["id"],
+        "queued": lambda task: task["queued"] or "",
+        "active": lambda task: task["active"] or "",
+        "limit": lambda task: ", ".join(str(task[name]) for name in ("limit", "rate") if task[name]),
+        "completed": lambda task: task["completed"] or "",
+        "failed": lambda task: task["failed"] or "",
+        "waits": lambda task: _waits(task["oldest_wait"]),
+        "cron": lambda task: task["cron"],
+        **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
+        "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
+    }
     numbers = ("queued", "active", "limit", "completed", "failed", "waits")
-    shown = [key for key in Task.shown({}) if any(task[key] for task in found)]
-    rows = table("task", *numbers, "cron", *shown, "", right=numbers)
-    for task in found:
-        waits = "" if task["oldest_wait"] is None else format_duration(timedelta(seconds=int(task["oldest_wait"])))
-        rows.add_row(
-            escape(task["id"]),
-            *(str(task[name] or "") for name in ("queued", "active")),
-            ", ".join(str(task[name]) for name in ("limit", "rate") if task[name]),
-            *(str(task[name] or "") for name in ("completed", "failed")),
-            waits,
-            escape(task["cron"] or ""),
-            *(escape(spelled(task[key] or "")) for key in shown),
-            "[yellow]paused[/]" if task["paused"] else "",
-        )
-    console().print(rows if found else "no tasks: the first worker that starts fills the catalogue from jobs.yaml")
+    empty = "no tasks: the first worker that starts fills the catalogue from jobs.yaml"
+    listing(found, columns, right=numbers, empty=empty, as_json=as_json)
+
+
+def _spelled(key: str, task: dict[str, Any]) -> str:
+    return spelled(task[key] or "")
+
+
+def _waits(seconds: float | None) -> str:
+    return "" if seconds is None else format_duration(timedelta(seconds=int(seconds)))
 
 
 def _task(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -63,3 +68,29 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "oldest_wait": waits,
         **Task.shown(written),
     }
+
+
+def limits(as_json: options.Json = False) -> None:
+    """List the shared limits in force: how many jobs are active under each, how many may be, and the tasks that share it."""
+    from zeke_jobs.postgres.queries import SQL
+
+    with database.connection("limits", is_migrated=False) as conn:
+        found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
+    columns = {
+        "limit": lambda one: one["name"],
+        "active": lambda one: one["active"] or "",
+        "at most": lambda one: one["concurrency"] or "",
+        "started": lambda one: one["started"] or "",
+        "rate": lambda one: one["rate"],
+        "tasks": lambda one: ", ".join(one["tasks"]),
+        "": lambda one: coloured("yellow", "paused" if one["paused"] else ""),
+    }
+    empty = "no task shares a limit: jobs.yaml in force has no limits"
+    listing(found, columns, right=("active", "at most", "started"), empty=empty, as_json=as_json)
+
+
+def _limit(row: dict[str, Any]) -> dict[str, Any]:
+    from zeke_jobs.config import Rate
+
+    count, period = row.pop("rate_count"), row.pop("rate_period")
+    return {**row, "rate": str(Rate(count=count, period=period)) if count is not None else None}

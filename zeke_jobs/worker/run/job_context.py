@@ -13,8 +13,9 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.pool import DISCONNECTED, renew, transaction
+from zeke_jobs.postgres.pool import DISCONNECTED, transaction
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.session import renew
 from zeke_jobs.worker.run import leases
 
 if TYPE_CHECKING:

@@ -1,2 +1,2 @@
--- Forget what was changed by hand 400 days ago.
+-- Delete audit entries older than 400 days.
 SELECT zeke_jobs.forget_audit()

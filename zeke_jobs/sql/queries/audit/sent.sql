@@ -1,2 +1,2 @@
--- Write down that a person had a schedule send jobs.
+-- Record that a person had a schedule send jobs.
 SELECT zeke_jobs.note_sent(%(action)s, %(task)s, %(by)s, %(reason)s, %(jobs)s::uuid[])

@@ -1,4 +1,4 @@
--- Dead rows of our tables that are written often, and whether anybody removes them.
+-- Dead rows of our busy tables, and whether autovacuum removes them.
 SELECT
   s.relname AS name,
   s.n_live_tup AS live,

@@ -1,4 +1,4 @@
--- Transactions that have been open for long: what they can still see cannot be removed, and claims must step over it.
+-- Transactions that have been open for long: rows that they may still see cannot be removed, and claims must step over them.
 SELECT
   a.pid,
   a.application_name AS program,

@@ -1,3 +1,3 @@
--- Whose database this is.
+-- The installation that owns this database.
 SELECT name
 FROM zeke_jobs.installation

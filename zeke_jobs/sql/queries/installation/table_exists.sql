@@ -1,3 +1,3 @@
--- Whether this database can say whose it is.
+-- Whether this database can name its owner.
 SELECT 1 AS found
 WHERE to_regclass('zeke_jobs.installation') IS NOT NULL

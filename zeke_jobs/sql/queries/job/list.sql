@@ -1,4 +1,4 @@
--- The newest jobs that pass every filter that was set.
+-- One job by its id, or the newest jobs that pass every filter that was set.
 SELECT
   j.id::text,
   j.state::text,
@@ -26,7 +26,8 @@ SELECT
   j.cost::text,
   j.currency
 FROM zeke_jobs.job AS j
-WHERE (CAST(%(task)s AS text) IS NULL
+WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
+  AND (CAST(%(task)s AS text) IS NULL
     OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t))
   AND (CAST(%(statuses)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(statuses)s AS text[])))
   AND (CAST(%(parent)s AS uuid) IS NULL OR j.parent = CAST(%(parent)s AS uuid))

@@ -1,4 +1,4 @@
--- What is known of a job whose row was removed.
+-- The history line of a job whose row was removed.
 SELECT
   h.name,
   h.state::text,

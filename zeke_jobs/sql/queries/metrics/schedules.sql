@@ -1,4 +1,4 @@
--- What is exported of schedules.
+-- Exported figures of schedules.
 SELECT
   s.task,
   extract(epoch FROM s.lag)::double precision AS lag,

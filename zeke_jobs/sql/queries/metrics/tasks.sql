@@ -1,4 +1,4 @@
--- What is exported of each task.
+-- Exported figures of each task.
 SELECT
   d.task,
   d.queue,

@@ -1,2 +1,2 @@
--- One process at a time migrates. Nobody may take this lock who may only read the table.
+-- One process at a time migrates. A role that may only read the table cannot take this lock.
 LOCK TABLE zeke_jobs.migration IN SHARE UPDATE EXCLUSIVE MODE

@@ -1,4 +1,4 @@
--- Remember that a migration was applied, and what it made.
+-- Record a migration as applied, with the objects that it made.
 INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, made)
 VALUES (%(package)s, %(name)s, %(checksum)s, %(breaking)s, %(made)s::text[])
 ON CONFLICT (package, name) DO UPDATE SET checksum = excluded.checksum, applied_on = clock_timestamp()

@@ -1,4 +1,4 @@
--- Where applied migrations are recorded; also makes the schema that all else lives in.
+-- The table of applied migrations; also makes the schema of everything else.
 DO $$
 BEGIN
   WHILE to_regclass('zeke_jobs.migration') IS NULL LOOP

@@ -1,4 +1,4 @@
--- All that can be paused, as pauses name it, and the names that mean the same.
+-- All targets that can be paused, by the name of their pause, with their aliases.
 SELECT 'task/' || t.id AS target, t.aliases
 FROM zeke_jobs.task AS t
 UNION ALL

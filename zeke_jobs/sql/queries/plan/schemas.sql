@@ -1,3 +1,3 @@
--- What the catalogue knows of payloads.
+-- The payload schemas of the catalogue.
 SELECT id, payload_schema
 FROM zeke_jobs.task

@@ -1,4 +1,4 @@
--- Forget the oldest of what was purged ninety days ago.
+-- Delete the oldest history lines of jobs that were purged ninety days ago.
 DELETE FROM zeke_jobs.history AS h
 WHERE h.id = ANY (ARRAY(
   SELECT o.id

@@ -1,2 +1,2 @@
--- Make the limits what jobs.yaml says.
+-- Bring the limits into line with jobs.yaml.
 SELECT zeke_jobs.write_limits(%(gates)s::jsonb)

@@ -1,4 +1,4 @@
--- What a sender must know of the task that a name or an alias means.
+-- The task that a name or an alias means, as a sender needs it.
 SELECT
   t.id,
   t.revision,

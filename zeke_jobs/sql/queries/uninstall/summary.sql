@@ -1,4 +1,4 @@
--- What an uninstall is about: the database, whose it is, its jobs, and the processes that live.
+-- The subject of an uninstall: the database, its installation, its jobs, and its live processes.
 SELECT
   current_database() AS database,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

@@ -1,4 +1,4 @@
--- All that the row of a job says about why it waits, runs or ended; sensitive fields are masked.
+-- The facts in a job's row that explain why it waits, runs or ended; sensitive fields are masked.
 SELECT
   zeke_jobs.now() AS now,
   j.id,

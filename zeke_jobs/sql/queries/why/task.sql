@@ -1,4 +1,4 @@
--- What the catalogue says of a task that bears on when its jobs run.
+-- The facts of the catalogue that decide when a task's jobs run.
 SELECT
   t.id,
   t.queue,

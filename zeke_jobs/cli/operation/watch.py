@@ -1,15 +1,31 @@
-"""``zeke-jobs metrics``: what the database holds, for Prometheus."""
+"""``zeke-jobs top`` and ``metrics``: the state of everything, for a person at a terminal and for Prometheus."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Annotated
 
 import typer
 
 from zeke_jobs.cli import database
-from zeke_jobs.cli.output import say
-from zeke_jobs.cli.run import FAILED
+from zeke_jobs.cli.output import console, say
+from zeke_jobs.cli.run import FAILED, UsageError
+
+
+def top(
+    once: Annotated[bool, typer.Option("--once", help="Print one picture and end; needs no terminal.")] = False,
+) -> None:
+    """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
+    from zeke_jobs.top import app
+
+    url = database.choose()
+    if once:
+        app.once(url, console())
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("expected a terminal, got none; zeke-jobs top --once prints one picture")
+    app.watch(url, console())
 
 
 def metrics(

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from zeke_jobs.control import pausing
+from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.families import DATABASE
-from zeke_jobs.metrics.reading import Sample, read
 from zeke_jobs.postgres import roles
 
 if TYPE_CHECKING:

@@ -1,0 +1,93 @@
+"""``zeke-jobs doctor``, ``fleet`` and ``health``: whether the whole, each process, or one part does its work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import age, coloured, console, escape, listing, plain, print_json, say, tell
+from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.core.terminal import visible
+
+if TYPE_CHECKING:
+    from zeke_jobs.diagnosis.doctor import Report
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Examine database, workers, scheduler and jobs. Exit 0 when all is well (notices aside), 1 when something is wrong."""
+    from zeke_jobs.diagnosis.doctor import examine
+
+    report = examine(database.choose())
+    if as_json:
+        print_json({"healthy": report.is_healthy, **plain(report)})
+    else:
+        _show(report)
+    if not report.is_healthy:
+        raise typer.Exit(FAILED)
+
+
+def _show(report: Report) -> None:
+    from zeke_jobs.diagnosis.doctor import CHECKS
+
+    for one in report.findings:
+        tell(f"[{_STYLES[one.severity]}]{one.severity:<8}[/] {one.id}: {escape(one.sentence)}")
+        tell(f"         [green]{escape(one.help)}[/]")
+    for check in CHECKS:
+        if check.name in report.fine:
+            tell(f"[dim]fine     {check.name}: {check.fine}[/]")
+    for name in report.skipped:
+        tell(f"[dim]skipped  {name}[/]")
+
+
+def fleet(as_json: options.Json = False) -> None:
+    """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
+    from zeke_jobs.diagnosis import fleet as whole
+
+    with database.connection("fleet") as conn:
+        found = whole.look(conn)
+    if as_json:
+        print_json(found)
+        return
+    columns = {
+        "": lambda one: one.kind,
+        "host": lambda one: one.host,
+        "pid": lambda one: one.pid,
+        "version": lambda one: one.version,
+        "rev": lambda one: one.revision,
+        "file": lambda one: one.file_revision or "",
+        "since": lambda one: age(one.since),
+        "beat": lambda one: age(one.heartbeat),
+        "busy": lambda one: f"{one.busy}/{one.threads}" if one.kind == "worker" else "",
+        "queues": lambda one: ", ".join(one.queues),
+        "drift": lambda one: coloured("yellow", "; ".join(one.drift)),
+    }
+    nobody = "nobody runs; start workers with dramatiq zeke_jobs.actors, a scheduler with periodiq zeke_jobs.actors"
+    listing(found.members, columns, right=("pid", "rev", "file", "busy"), empty=nobody)
+    console().print(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
+    for queue in found.unserved:
+        console().print(f"[yellow]no worker consumes queue {escape(queue)}[/]")
+
+
+def health(
+    part: Annotated[str, typer.Argument(metavar="PART", help="worker, scheduler, or an address http://…")],
+    contains: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the address must answer.", show_default=False)
+    ] = "",
+    host: Annotated[str, typer.Option(help="Ask for this host's processes.", show_default="this one's")] = "",
+) -> None:
+    """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
+    from zeke_jobs.diagnosis import health as checking
+
+    if part in ("worker", "scheduler"):
+        found = checking.of_processes(database.choose(), part, host or None)
+    elif part.startswith(("http://", "https://")):
+        found = checking.of_address(part, contains)
+    else:
+        raise UsageError(f"expected worker, scheduler or an address http://…, got {part!r}")
+    say(visible(found.sentence))
+    if not found.is_fine:
+        raise typer.Exit(FAILED)
