@@ -288,7 +288,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], OUT jobs zeke_jobs.claimed[], OUT held_back text[], OUT lacks_thread boolean, OUT full_gates text[], OUT opens_on timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -341,67 +341,18 @@ DECLARE
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
   v_limited boolean;
   v_long boolean;
-  v_lacks_thread boolean := false;
   v_candidate zeke_jobs.candidate;
-  v_held_back text := '';
+  v_held_back text[] := '{}';
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
-  PERFORM set_config('synchronous_commit', 'off', true), set_config('zeke_jobs.held_back', '', true),
-    set_config('zeke_jobs.full', '', true), set_config('zeke_jobs.opens', '', true);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  jobs := '{}';
+  held_back := '{}';
+  lacks_thread := false;
+  full_gates := '{}';
 
-  -- 1. Which (task, priority) have something due? Probes of the index only, no locks.
-  WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (v_cursor -> t.id ->> 0)::integer AS cursor,
-      (v_cursor -> t.id ->> 1)::timestamptz AS after_run_at, (v_cursor -> t.id ->> 2)::bigint AS after_seq
-    FROM zeke_jobs.task AS t
-    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
-      SELECT 1 FROM zeke_jobs.pause AS p
-      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
-  ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
-    UNION ALL
-    -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
-      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1)
-      ELSE coalesce((
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
-          AND q.priority < l.priority
-        ORDER BY q.priority DESC LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
-          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-        LIMIT 1), (
-        SELECT q.priority FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
-        ORDER BY q.priority DESC LIMIT 1)) END
-    FROM level AS l
-    WHERE l.priority IS NOT NULL
-  ),
-  begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
-      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
-      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
-    FROM level AS l
-    WHERE l.priority < 2147483648
-  )
-  SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
-    (SELECT array_agg(s.id) FROM served AS s)
-  INTO v_all, v_searched
-  FROM begun AS l
-  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
-  CROSS JOIN LATERAL (
-    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
-      AND q.priority = l.priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
-      AND (l.per_key IS NULL OR q.key IS NOT NULL)
-    ORDER BY q.run_at, q.seq LIMIT 1
-  ) AS f;
+  -- 1. Find what is due.
+  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
   IF v_all IS NULL THEN
     IF v_cursor IS NOT NULL THEN
       PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
@@ -410,18 +361,7 @@ BEGIN
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    -- What is sent just now may not be committed yet.
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors || jsonb_build_object(p_queue, jsonb_build_object(
-      'until', CASE
-        WHEN v_cursor IS NULL THEN v_now + least(greatest(interval '50 ms', 30 * v_took), interval '10 seconds')
-        ELSE v_until END,
-      'at', (
-        SELECT jsonb_object_agg(t.id, CASE
-          WHEN c.after_run_at < v_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
-          ELSE jsonb_build_array(coalesce(c.priority, t.priority), v_now - interval '100 ms', 0) END ORDER BY c.priority)
-        FROM zeke_jobs.task AS t LEFT JOIN unnest(v_all) AS c ON c.task = t.id
-        -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
-        WHERE t.id = ANY (v_searched) AND (c.task IS NOT NULL OR v_cursor IS NOT NULL)))))::text, false);
+    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
   END IF;
 
   -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
@@ -433,8 +373,8 @@ BEGIN
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
-    RETURN QUERY
-      SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
+    SELECT c.* INTO jobs, held_back, lacks_thread, full_gates, opens_on
+    FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
   -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
@@ -555,15 +495,16 @@ BEGIN
       ),
       updated AS (
         UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead, turn = nextval('zeke_jobs.turn'),
-          behind = CASE WHEN q.task = ANY (p_short) THEN CASE WHEN v_ahead THEN p_behind * 3 / 2 ELSE p_behind END END,
+        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
           claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        WHERE q.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p) || v_places) AND q.state = 'queued'
+        -- In this order, and not in that of the places.
+        FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
+        WHERE q.ctid = p.place AND q.state = 'queued'
         RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
           q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
       )
       SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
-      RETURN QUERY SELECT (r).* FROM unnest(v_rows) AS r;
+      jobs := jobs || v_rows;
       v_left := v_left - coalesce(cardinality(v_rows), 0);
 
       -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
@@ -585,7 +526,7 @@ BEGIN
         END IF;
         IF v_taken < v_quotas[v_at] THEN
           IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task || ','; -- by its keys, perhaps
+            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
           END IF;
           v_open := array_remove(v_open, v_one);
         END IF;
@@ -602,21 +543,19 @@ BEGIN
           AND q.priority = v_candidate.priority AND q.run_at <= v_now
           AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
       THEN
-        v_held_back := v_held_back || v_candidate.task || ',';
-        v_lacks_thread := v_lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
+        v_held_back := v_held_back || v_candidate.task;
+        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
           SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
           WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
       END IF;
     END LOOP;
     v_from := v_to + 1;
   END LOOP;
-  PERFORM set_config('zeke_jobs.full', coalesce((
-    SELECT string_agg(x.name, ',') FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-    ''), true);
-  PERFORM set_config(
-    'zeke_jobs.held_back',
-    CASE WHEN v_left > 0 THEN v_held_back ELSE '' END || CASE WHEN v_lacks_thread THEN '*' ELSE '' END,
-    true);
+  full_gates := ARRAY(
+    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
+  IF v_left > 0 THEN
+    held_back := v_held_back;
+  END IF;
   IF v_cursor IS NOT NULL AND v_left = p_want THEN
     PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
   END IF;
@@ -627,12 +566,12 @@ BEGIN
     INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
     SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
     WHERE x.room IS NOT NULL AND x.used > 0;
-    IF v_held_back <> '' AND v_left > 0 THEN
-      PERFORM set_config('zeke_jobs.opens', coalesce(zeke_jobs.rate_opens(
-        string_to_array(v_held_back, ','),
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.rate_opens(
+        held_back,
         ARRAY(
           SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on)::text, ''), true);
+        v_counted_on);
     END IF;
   END IF;
 END
@@ -662,7 +601,7 @@ BEGIN
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
     JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
-    ORDER BY q.run_at
+    ORDER BY q.run_at, q.seq
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
@@ -677,7 +616,7 @@ BEGIN
     v_now := zeke_jobs.now();
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false, turn = nextval('zeke_jobs.turn'), behind = NULL,
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
         claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
@@ -734,7 +673,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint, p_behind integer DEFAULT NULL::integer) RETURNS SETOF zeke_jobs.claimed
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS TABLE(lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamp with time zone, on_clock timestamp with time zone, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid, scheduled_for timestamp with time zone, claimed_on timestamp with time zone, expires_on timestamp with time zone, ahead boolean, sensitive text[])
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -744,10 +683,10 @@ CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_clai
     SET max_parallel_workers_per_gather TO '0'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+#variable_conflict use_column
 DECLARE
   v_ours uuid[] := '{}';
-  v_claimed integer;
-  v_held_back text;
+  v_found record;
   v_began timestamptz;
 BEGIN
   IF cardinality(p_kept_of) > 0 THEN
@@ -755,36 +694,27 @@ BEGIN
   END IF;
   IF cardinality(p_ids) > 0 THEN
     v_ours := ARRAY(SELECT zeke_jobs.complete(p_worker, p_ids, p_claims, p_after, p_results, false, p_took));
-    IF cardinality(v_ours) < cardinality(p_ids) THEN
-      RETURN QUERY
-        SELECT d.id, 0::bigint, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-          NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, false, NULL::text[]
-        FROM unnest(p_ids) AS d (id)
-        WHERE d.id <> ALL (v_ours);
-    END IF;
   END IF;
   v_began := zeke_jobs.now();
-  RETURN QUERY
-    SELECT * FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most, p_behind);
-  GET DIAGNOSTICS v_claimed = ROW_COUNT;
+  SELECT c.* INTO v_found
+  FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     -- Whose limits are not full again: somebody else may have what is left.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ string_to_array(current_setting('zeke_jobs.full'), ',')) IS NOT TRUE
+    WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
     HAVING count(*) > 0;
   ELSIF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);
   END IF;
-  v_held_back := current_setting('zeke_jobs.held_back');
-  IF v_held_back <> '' OR (p_ask AND v_claimed < p_want) THEN
-    RETURN QUERY
-      SELECT NULL::uuid, NULL::bigint, NULL::text, v_held_back, NULL::integer, NULL::integer, NULL::integer, NULL::integer, NULL::uuid,
-        least(
-          nullif(current_setting('zeke_jobs.opens'), '')::timestamptz,
-          CASE WHEN p_ask AND v_claimed < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END),
-        zeke_jobs.now(), NULL::timestamptz, false, NULL::text[];
-  END IF;
+  lost := ARRAY(SELECT d.id FROM unnest(p_ids) AS d (id) WHERE d.id <> ALL (v_ours));
+  held_back := v_found.held_back;
+  lacks_thread := v_found.lacks_thread;
+  looks_on := least(
+    v_found.opens_on, CASE WHEN p_ask AND cardinality(v_found.jobs) < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END);
+  on_clock := zeke_jobs.now();
+  RETURN NEXT;
+  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, j.* FROM unnest(v_found.jobs) AS j;
 END
 $$;
 
@@ -885,6 +815,13 @@ BEGIN
     v_run_at := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
     v_expires := zeke_jobs.moment(p_options, 'expires', v_now, NULL);
     v_tick := zeke_jobs.moment(p_options, 'scheduled_for', v_now, NULL);
+    -- A job that takes a tick before the scheduler does would stand in for the schedule.
+    IF v_tick IS NOT NULL AND NOT has_function_privilege(
+      session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
+    THEN
+      RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
+        session_user USING ERRCODE = 'insufficient_privilege';
+    END IF;
   END IF;
   IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
@@ -1112,6 +1049,65 @@ BEGIN
   )
   SELECT count(*) INTO v_count FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   RETURN v_count;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.find_due(p_queue text, p_tasks text[], p_now timestamp with time zone, p_places jsonb, OUT due zeke_jobs.candidate[], OUT searched text[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  WITH RECURSIVE served AS (
+    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+      (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
+    FROM zeke_jobs.task AS t
+    WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
+      SELECT 1 FROM zeke_jobs.pause AS p
+      WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
+  ),
+  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+    UNION ALL
+    -- The next one below.
+    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+      WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1)
+      ELSE coalesce((
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority > l.cursor
+          AND q.priority < l.priority
+        ORDER BY q.priority DESC LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.cursor
+          AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+        LIMIT 1), (
+        SELECT q.priority FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.cursor
+        ORDER BY q.priority DESC LIMIT 1)) END
+    FROM level AS l
+    WHERE l.priority IS NOT NULL
+  ),
+  begun AS (
+    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+      CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
+      CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
+    FROM level AS l
+    WHERE l.priority < 2147483648
+  )
+  SELECT array_agg(
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (SELECT array_agg(s.id) FROM served AS s)
+  INTO due, searched
+  FROM begun AS l
+  -- The first one: where to begin to pick, so that dead entries are stepped over once and not twice.
+  CROSS JOIN LATERAL (
+    SELECT q.run_at, q.seq FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task
+      AND q.priority = l.priority AND q.run_at <= p_now AND (q.run_at, q.seq) > (l.after_run_at, l.after_seq)
+      AND (l.per_key IS NULL OR q.key IS NOT NULL)
+    ORDER BY q.run_at, q.seq LIMIT 1
+  ) AS f;
 END
 $$;
 
@@ -1489,8 +1485,6 @@ CREATE TABLE zeke_jobs.queue (
     claim bigint DEFAULT 0 NOT NULL,
     worker uuid,
     ahead boolean DEFAULT false NOT NULL,
-    turn bigint,
-    behind integer,
     attempt integer DEFAULT 0 NOT NULL,
     attempt_base integer DEFAULT 0 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
@@ -1544,10 +1538,6 @@ COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never rese
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'Who holds the claim; NULL whenever the job is not active.';
 
 COMMENT ON COLUMN zeke_jobs.queue.ahead IS 'Claimed ahead of its limit: starts in its worker in the slot of a job that ends there. Always false where it is not active.';
-
-COMMENT ON COLUMN zeke_jobs.queue.turn IS 'Grows from claim to claim: a worker starts the jobs of a queue in this order, and those of a task that it claimed ahead of a limit.';
-
-COMMENT ON COLUMN zeke_jobs.queue.behind IS 'Starts only while its worker has fewer jobs of an earlier turn whose ends are not written; NULL: at once.';
 
 COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral.';
 
@@ -1679,6 +1669,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 THEN
@@ -2316,8 +2307,28 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.remember_places(p_queue text, p_due zeke_jobs.candidate[], p_searched text[], p_now timestamp with time zone, p_took interval, p_cursors jsonb, p_places jsonb, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- What is sent just now may not be committed yet.
+  PERFORM set_config('zeke_jobs.cursors', (p_cursors || jsonb_build_object(p_queue, jsonb_build_object(
+    'until', CASE
+      WHEN p_places IS NULL THEN p_now + least(greatest(interval '50 ms', 30 * p_took), interval '10 seconds')
+      ELSE p_until END,
+    'at', (
+      SELECT jsonb_object_agg(t.id, CASE
+        WHEN c.after_run_at < p_now - interval '100 ms' THEN jsonb_build_array(c.priority, c.after_run_at, c.after_seq)
+        ELSE jsonb_build_array(coalesce(c.priority, t.priority), p_now - interval '100 ms', 0) END ORDER BY c.priority)
+      FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
+      -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
+      WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_shape jsonb;
@@ -2396,43 +2407,36 @@ BEGIN
   );
   RETURN QUERY
     WITH held AS (
-      SELECT q.message_id, q.worker, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
-        q.started_on IS NOT NULL OR q.behind IS NULL OR q.behind >= row_number() OVER (
-          PARTITION BY q.worker, q.queue_name, CASE WHEN q.ahead THEN q.task END ORDER BY q.turn) AS started
+      SELECT q.message_id, q.deaths > 0 AND q.group_size > 1 AS among_suspects,
+        count(*) OVER (PARTITION BY q.worker)::integer AS suspects
       FROM zeke_jobs.queue AS q
       WHERE q.state = 'consumed' AND q.worker = ANY (v_lost || v_rowless)
     ),
-    judged AS (
-      SELECT h.message_id, h.started, h.among_suspects, count(*) FILTER (WHERE h.started) OVER (PARTITION BY h.worker)::integer AS suspects
-      FROM held AS h
-    ),
     lost AS (
-      SELECT q.message_id, j.started, j.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
-        NOT j.among_suspects AS counts,
+      SELECT q.message_id, h.suspects, w.host, w.pid, w.heartbeat_on, c.deaths, c.attempt, c.attempt_base,
+        NOT h.among_suspects AS counts,
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
-          WHEN NOT j.started THEN 'returned'
           WHEN c.deaths >= 3 THEN 'quarantined'
           WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
-      FROM judged AS j
-      JOIN zeke_jobs.queue AS q ON q.message_id = j.message_id
+      FROM held AS h
+      JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
       CROSS JOIN LATERAL (
-        SELECT q.deaths + (j.started AND NOT j.among_suspects)::integer AS deaths,
-          q.attempt + (j.started AND q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (j.started AND j.among_suspects)::integer AS attempt_base) AS c
+        SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
       UPDATE zeke_jobs.queue AS q
-      SET state = CASE WHEN l.outcome IN ('rescued', 'returned') THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
+      SET state = CASE WHEN l.outcome = 'rescued' THEN 'queued' ELSE 'rejected' END::zeke_jobs.state,
         worker = NULL, ahead = false, mtime = v_now, attempt = l.attempt, attempt_base = l.attempt_base, deaths = l.deaths,
-        group_size = CASE WHEN l.started THEN (l.suspects + 1) / 2 ELSE q.group_size END,
-        completed_on = CASE WHEN l.outcome NOT IN ('rescued', 'returned') THEN v_now END,
-        attempts = CASE WHEN NOT l.started THEN q.attempts ELSE q.attempts || jsonb_strip_nulls(jsonb_build_object(
+        group_size = (l.suspects + 1) / 2,
+        completed_on = CASE WHEN l.outcome <> 'rescued' THEN v_now END,
+        attempts = q.attempts || jsonb_strip_nulls(jsonb_build_object(
           'attempt', l.attempt, 'outcome', 'died', 'worker', q.worker, 'revision', q.revision,
           -- Of one that waited for a slot it is not known whether it had started.
           'started_on', CASE WHEN NOT q.waits THEN coalesce(q.started_on, q.claimed_on) END, 'ended_on', v_now,
@@ -2445,14 +2449,14 @@ BEGIN
                 WHEN NOT l.counts THEN 'it ran several suspects, so this death counts for none of them'
                 WHEN l.suspects > 1 THEN format('death %s of this job, one of %s that may have been the cause', l.deaths, l.suspects)
                 ELSE format('death %s of this job', l.deaths) END,
-              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END)))) END
+              CASE l.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))))
       FROM lost AS l
       WHERE q.message_id = l.message_id
       RETURNING q.message_id, q.task, q.deaths, l.outcome, q.awaited
     ),
     announced AS (
       SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e
-      WHERE e.awaited AND e.outcome NOT IN ('rescued', 'returned')
+      WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
@@ -2541,11 +2545,11 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.ring(p_queue text, p_ringer uuid DEFAULT NULL::uuid) RETURNS void
+CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle) AND w.id IS DISTINCT FROM p_ringer) THEN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)) THEN
     PERFORM pg_notify('zeke_jobs.' || p_queue, '');
   END IF;
 END
@@ -2574,26 +2578,9 @@ CREATE FUNCTION zeke_jobs.ring_for_new() RETURNS trigger
     AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}') THEN
-    PERFORM CASE WHEN n.count = 1 THEN zeke_jobs.ring_one(n.queue_name, n.task) ELSE zeke_jobs.ring(n.queue_name) END
-    FROM (SELECT queue_name, count(*), min(task) AS task FROM new_rows GROUP BY queue_name) AS n;
+    PERFORM zeke_jobs.ring(n.queue_name) FROM (SELECT DISTINCT queue_name FROM new_rows) AS n;
   END IF;
   RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION zeke_jobs.ring_one(p_queue text, p_task text) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  v_worker uuid;
-BEGIN
-  SELECT w.id INTO v_worker FROM zeke_jobs.worker AS w
-  WHERE p_queue = ANY (w.idle)
-  ORDER BY w.stopping, p_task = ANY (w.tasks) DESC, random()
-  LIMIT 1;
-  IF FOUND THEN
-    PERFORM pg_notify('zeke_jobs.' || p_queue, v_worker::text);
-  END IF;
 END
 $$;
 
@@ -2695,6 +2682,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $_$
 DECLARE
   v_shape jsonb := '{}';
@@ -2761,7 +2749,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
-    ORDER BY q.run_at
+    ORDER BY q.run_at, q.seq
     LIMIT 64;
 END
 $$;
@@ -2960,6 +2948,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_secrets text[];
@@ -2974,6 +2963,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.unquoted(p_value text, p_message jsonb, p_fields text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 BEGIN
   IF coalesce(cardinality(p_fields), 0) = 0 OR p_value IS NULL THEN
@@ -2985,6 +2975,7 @@ $$;
 
 CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET jit TO 'off'
     AS $$
 DECLARE
   v_text text;
@@ -3823,15 +3814,6 @@ CREATE VIEW zeke_jobs.task_wait AS
                   WHERE (p_1.task = t.id))) AS paused) p);
 
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
-
-CREATE SEQUENCE zeke_jobs.turn
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE zeke_jobs.turn IS 'The order of claims (zeke_jobs.queue.turn).';
 
 CREATE TABLE zeke_jobs.unique_holder (
     unique_key text NOT NULL,
