@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import gzip
 import json
-import re
-from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,39 +12,8 @@ from actors.engine.contract import EngineError
 from actors.engine.pages import html_to_text, read_page
 from tests.actors.scripted_site import page, paragraphs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "articles"
 URL = "https://news.example/a-story"
 BODY = paragraphs("the new scheduler")
-
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of articles is not beside the repository")
-
-
-def four_grams(text: str) -> Counter[tuple[str, ...]]:
-    tokens = re.findall(r"\w+", text)
-    return Counter(tuple(tokens[at : at + 4]) for at in range(max(1, len(tokens) - 3)))
-
-
-@needs_corpus
-@pytest.mark.quality
-def test_the_articles_of_the_corpus_are_extracted_at_f1_of_at_least_970(
-    figure: Callable[[str, float, float], None],
-) -> None:
-    truth = json.loads((CORPUS / "ground-truth.json").read_text())
-    precision = recall = 0.0
-    for name, marked in truth.items():
-        body = gzip.decompress((CORPUS / "html" / f"{name}.html.gz").read_bytes())
-        found = four_grams(read_page(body, marked["url"], "text/html").text or "")
-        wanted = four_grams(marked["articleBody"])
-        hits = sum((found & wanted).values())
-        precision += hits / sum(found.values())
-        recall += hits / sum(wanted.values())
-    precision, recall = precision / len(truth), recall / len(truth)
-    f1 = 2 * precision * recall / (precision + recall)
-    print(f"precision {precision:.3f}, recall {recall:.3f}")
-    figure("full text of the article benchmark, F1", f1, 0.970)
 
 
 def test_an_article_comes_without_navigation_and_footer() -> None:
