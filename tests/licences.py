@@ -14,7 +14,7 @@ HEAD = """\
 All that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` bring along, with what the authors say; both distributions are under the MIT
 licence. Written by `python -m tests.licences`; a test compares it with what is installed.
 
-Nothing here asks more of an application that uses it than to pass the licence on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
+Nothing here asks more of an application that uses it than to pass the licence on. chardet, dramatiq, periodiq and psycopg2 are under the LGPL: they are used as
 they are published, and may be replaced by the user's own versions. Other extras: `local` adds wordllama (MIT), `otel`
 OpenTelemetry (Apache-2.0), `plot` matplotlib (a licence like that of Python), `dev` pytest (MIT), each with what it needs, all permissive; `psycopg`
 adds psycopg 3 (LGPL, as psycopg2).
@@ -27,10 +27,12 @@ _MEANT = {
     "mit license": "MIT",
     "the bsd 2-clause license": "BSD-2-Clause",
     "bsd license": "BSD-3-Clause",
+    "bsd": "BSD-3-Clause",  # cssselect, whose text has three clauses
     "apache 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
     "isc license": "ISC",
     "isc license (iscl)": "ISC",
+    "lgpl": "LGPL-2.1-or-later",  # chardet, whose classifier says v2 or later
     "lgpl with exceptions": "LGPL-3.0-or-later",
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }

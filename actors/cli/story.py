@@ -56,6 +56,8 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
     out.print(
         f"{row['characters'] or 0} characters from {origin}, language {row['language'] or 'unknown'}", markup=False
     )
+    if row["text_choice"]:
+        out.print(visible(row["text_choice"]), markup=False)
     out.print(f"id {row['id']}", markup=False)
     citations = row["citations"] or {}
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")

@@ -171,6 +171,7 @@ class ContentItem(ContractModel):
         content_hash: Hash of ``text`` as the Engine computes it.
         canonical_url: What the page calls its own address.
         text_origin: Where ``text`` came from.
+        text_choice: By which way of reading it was found, and why this one was taken.
         obstacle: What stood before the text, where something did: ``paywall`` or ``consent``.
     """
 
@@ -190,6 +191,7 @@ class ContentItem(ContractModel):
     content_hash: _Word | None = None
     canonical_url: _Address = None
     text_origin: TextOrigin | None = None
+    text_choice: _Word | None = None
     obstacle: Literal["paywall", "consent"] | None = None
 
 

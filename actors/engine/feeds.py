@@ -1,16 +1,16 @@
-"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, RSS 1.0, Atom, podcasts, YouTube's own."""
+"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, RSS 1.0, Atom, JSON Feed, podcasts, YouTube's own."""
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import io
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from actors.engine import json_feed
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import (
     EARLIEST,
@@ -21,15 +21,16 @@ from actors.engine.contract import (
     EngineError,
     short_identity,
 )
+from actors.engine.dates import read_date
 from actors.engine.feed_bytes import prepared
+from actors.engine.feed_markup import fragment_of, title_of
 from actors.engine.text import clean, of_the_web, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST_MARKUP = 20_000
 _MOST_TAGS = 20
-_TAG = re.compile(r"<[^<>]*>")
+_AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -38,48 +39,55 @@ def read_feed(
 ) -> ContentSource:
     """Read a feed of any form, well formed or not.
 
-    Every item has an id that stays the same from one reading to the next: its guid, else its link, else its title and
-    date; an id that is empty or repeated within the feed counts as none. A publication in the future becomes ``now``;
-    ``metadata.updated`` stays as the feed says it. Unreadable dates are None.
+    Every item has an id that stays the same from one reading to the next: its guid, else its link, else its recording's
+    address, else its title and date; an id that is empty or repeated within the feed counts as none. A publication in the
+    future becomes ``now``; ``metadata.updated`` stays as the feed says it. Unreadable dates are None.
 
     Raises:
         EngineError: ``not_a_feed``, ``too_large``.
     """
-    from feedparser.api import parse
-
     now = now or datetime.now(UTC)
-    # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
-    headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # A file object: given text, feedparser would take it for an address and fetch it.
-    file = io.BytesIO(prepared(body, url))
-    try:
-        parsed = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
-    except Exception as error:  # of any type: its parsers were not written for hostile bytes
-        reason = one_line(f"{type(error).__name__}: {error}", 200)
-        raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
+    parsed = json_feed.parse(body, url) if json_feed.is_json(body) else _parse_xml(body, url, content_type)
     feed: dict[str, Any] = parsed.get("feed", {})
+    version = str(parsed.get("version") or "")
+    typed = version.startswith(("atom", "json"))
     entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
-    if not parsed.get("version") and not entries:
+    if not version and not entries:
         raise EngineError(
             "not_a_feed", f"{url} is no feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
         )
-    items = _identified([_item(entry, url, now) for entry in entries])
+    items = _identified([_item(entry, url, now, typed=typed) for entry in entries])
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
     return ContentSource(
         id=url,
-        name=one_line(_plain(_get(feed, "title"))),
-        description=one_line(_plain(_get(feed, "subtitle")), 2000),
+        name=one_line(title_of(feed, "title", typed=typed)),
+        description=one_line(title_of(feed, "subtitle", typed=typed), 2000),
         url=url,
         source_type="youtube" if _is_youtube(url) else "podcast" if podcast else "rss",
         metadata={
             "link": _get(feed, "link")[:LONGEST_ADDRESS],
             "language": _get(feed, "language")[:100],
-            "format": parsed.get("version", ""),
+            "format": version,
             "ttlMinutes": _ttl(feed),
         },
         last_checked=now,
         items=items,
     )
+
+
+def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
+    from feedparser.api import parse
+
+    # Not told the feed's address: it would make guids relative to it, and new ones when the feed moves.
+    headers = {"content-type": of_the_web(content_type)} if content_type else {}
+    # A file object: given text, feedparser would take it for an address and fetch it.
+    file = io.BytesIO(prepared(body, url))
+    try:
+        parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # of any type: its parsers were not written for hostile bytes
+        reason = one_line(f"{type(error).__name__}: {error}", 200)
+        raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
+    return parsed
 
 
 def _get(entry: dict[str, Any], key: str) -> str:
@@ -88,13 +96,15 @@ def _get(entry: dict[str, Any], key: str) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
-def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
+def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -> ContentItem:
     link = _link(entry, feed_url)
     audio, duration = _audio(entry)
     video = _get(entry, "yt_videoid")[:100]
-    content = max((_get(part, "value") for part in dict.get(entry, "content") or []), key=len, default="")
-    updated = _moment(dict.get(entry, "updated_parsed"))
-    published = _moment(dict.get(entry, "published_parsed")) or updated
+    content = max(
+        (fragment_of(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
+    )
+    updated = _moment(_get(entry, "updated"))
+    published = _moment(_get(entry, "published")) or updated
     metadata = {
         "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
@@ -105,8 +115,8 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime) -> ContentItem:
     author = one_line(_get(entry, "author"), 200)
     return ContentItem(
         id=_get(entry, "id").strip(),
-        title=one_line(_plain(_get(entry, "title"))),
-        description=_get(entry, "summary")[:LONGEST_FRAGMENT].strip(),
+        title=one_line(title_of(entry, "title", typed=typed)),
+        description=fragment_of(entry, "summary", typed=typed)[:LONGEST_FRAGMENT].strip(),
         url=link,
         source_type="youtube" if video else "podcast" if audio else "rss",
         content_type="video" if video else "audio" if audio else "article",
@@ -151,13 +161,18 @@ def _is_web(url: str) -> bool:
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
     """Give each item its identity and drop what is wholly the same as an item before it."""
     ids = Counter(item.id for item in items)
-    links = Counter(item.url for item in items if not item.id or ids[item.id] > 1)
+    unnamed = [item for item in items if not item.id or ids[item.id] > 1]
+    links = Counter(item.url for item in unnamed)
+    files = Counter(item.metadata.get("enclosure", "") for item in unnamed)
     found: dict[str, ContentItem] = {}
     for item in items:
+        file = item.metadata.get("enclosure", "")
         if item.id and ids[item.id] == 1:
             identity = item.id
         elif item.url and links[item.url] == 1:
             identity = item.url
+        elif file and files[file] == 1:
+            identity = file
         else:
             date = item.published_at.isoformat() if item.published_at else ""
             parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
@@ -167,19 +182,23 @@ def _identified(items: list[ContentItem]) -> list[ContentItem]:
     return list(found.values())
 
 
-def _moment(parsed: Any) -> datetime | None:
-    try:
-        value = EARLIEST + timedelta(seconds=calendar.timegm(parsed))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if value >= EARLIEST else None
+def _moment(date: str) -> datetime | None:
+    value = read_date(date)
+    return value if value is not None and value >= EARLIEST else None
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
-        if _get(part, "rel") == "enclosure" and _get(part, "type").startswith("audio/") and _is_web(_get(part, "href")):
-            return _get(part, "href"), _seconds(_get(entry, "itunes_duration"))
+        address = _get(part, "href")
+        if _get(part, "rel") == "enclosure" and _is_web(address) and _is_audio(address, _get(part, "type")):
+            return address, _seconds(_get(entry, "itunes_duration"))
     return "", None
+
+
+def _is_audio(address: str, media_type: str) -> bool:
+    """By its type; by its extension where the type says no more than that it is a file."""
+    kind = media_type.partition("/")[0].strip().lower()
+    return kind == "audio" or (kind in {"", "application"} and bool(_AUDIO.search(urlsplit(address).path)))
 
 
 def _seconds(text: str) -> float | None:
@@ -199,10 +218,6 @@ def _ttl(feed: dict[str, Any]) -> int | None:
     frequency = _get(feed, "sy_updatefrequency").strip()
     times = int(frequency) if re.fullmatch(r"[1-9]\d{0,3}", frequency, re.ASCII) else 1
     return period // times if period else None
-
-
-def _plain(markup: str) -> str:
-    return _TAG.sub("", markup[:_LONGEST_MARKUP]) if "<" in markup else markup
 
 
 def _is_youtube(url: str) -> bool:

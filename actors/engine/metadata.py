@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from actors.engine.bylines import author, published
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import EARLIEST
 from actors.engine.text import clean, one_line
+from actors.engine.titles import page_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lxml.html import HtmlElement
 
@@ -56,19 +60,25 @@ class Metadata:
 def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. Nothing in it makes this raise."""
     metas = _metas(tree)
-    article = next(_articles(tree), {})
+    data = list(_data(tree))
+    article = next((one for one in data if _is_article(one)), {})
+    site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
+    said = (
+        metas.get("og:title"),
+        html.unescape(_text(article.get("headline"))),
+        metas.get("twitter:title"),
+        _title(tree),
+    )
     return Metadata(
-        title=one_line(metas.get("og:title") or _text(article.get("headline")) or _title(tree)),
+        title=one_line(page_title([one_line(one) for one in said if one], _headings(tree), site, url)),
         description=one_line(
             metas.get("og:description") or metas.get("description") or _text(article.get("description")), 2000
         ),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
-        published_at=moment(
-            metas.get("article:published_time") or _text(article.get("datePublished")) or metas.get("date", "")
-        ),
-        author=one_line(_name(article.get("author")) or metas.get("author", ""), 200),
-        site=one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200),
+        published_at=_bounded(published(tree, metas, article, data, url)),
+        author=one_line(author(tree, metas, article, site), 200),
+        site=site,
         is_free=_boolean(article.get("isAccessibleForFree")),
         body=clean(_text(article.get("articleBody"))),
     )
@@ -127,7 +137,23 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
     return None
 
 
-def _articles(tree: HtmlElement) -> Iterator[dict[str, Any]]:
+def _headings(tree: HtmlElement) -> list[str]:
+    return [text for heading in islice(tree.iter("h1"), _MOST_BLOCKS) if (text := one_line(heading.text_content()))]
+
+
+def _bounded(moment: datetime | None) -> datetime | None:
+    """One in the future is now; one before 1970 is none."""
+    return min(moment, datetime.now(UTC)) if moment is not None and moment >= EARLIEST else None
+
+
+def _is_article(data: Mapping[str, Any]) -> bool:
+    kinds = data.get("@type")
+    return any(
+        kind in _ARTICLE_TYPES for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)
+    )
+
+
+def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:
     scripts = tree.xpath("//script[@type='application/ld+json']")
     for script in scripts[:_MOST_BLOCKS] if isinstance(scripts, list) else []:
         try:
@@ -144,10 +170,7 @@ def _of_type(data: Any, depth: int) -> Iterator[dict[str, Any]]:
         for part in data[:_MOST_BLOCKS]:
             yield from _of_type(part, depth + 1)
     elif isinstance(data, dict):
-        kinds = data.get("@type")
-        kinds = kinds if isinstance(kinds, list) else [kinds]
-        if any(kind in _ARTICLE_TYPES for kind in kinds if isinstance(kind, str)):
-            yield data
+        yield data
         for key in ("@graph", "mainEntity", "mainEntityOfPage"):
             yield from _of_type(data.get(key), depth + 1)
 

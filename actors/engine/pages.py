@@ -9,16 +9,15 @@ from urllib.parse import urlsplit
 
 from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
+from actors.engine.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.metadata import Metadata, read
+from actors.engine.plain import plain_text
 from actors.engine.text import clean, decode, one_line
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
     Obstacle = Literal["paywall", "consent"]
-
-SHORT = 200
-"""Characters below which an extraction counts as failed and other ways are tried."""
 
 _TEASER = 1200  # a page that says it is not free and shows less than this shows a teaser
 _MOST_ELEMENTS = 60_000
@@ -49,15 +48,14 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
         title = one_line(text.split("\n", 1)[0], 200)
         return _item(url, Metadata(title=title), text, text)
     check_attributes(markup, url)
-    tree = _parse(markup)
+    tree = parse_page(markup)
     about = read(tree, url)
-    text, markdown = extract(tree, url)
+    article = read_article(tree, url, about.body.strip())
+    obstacle = _obstacle(url, about, article.text, tree)
     origin: Literal["page", "structured"] = "page"
-    if len(text) < SHORT and len(about.body) > len(text):
-        text = markdown = about.body.strip()
-    if text and text.split() == about.body.split():
+    if article.text and article.text.split() == about.body.split():
         origin = "structured"
-    return _item(url, about, text, markdown, obstacle=_obstacle(url, about, text, tree), origin=origin)
+    return _item(url, about, article.text, article.markdown, obstacle=obstacle, origin=origin, choice=article.reason)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
@@ -66,43 +64,22 @@ def html_to_text(fragment: str) -> tuple[str, str]:
         text = clean(fragment).strip()
         return text, text
     try:
-        tree = _parse(f"<html><body><article>{fragment}</article></body></html>")
+        tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
         return "", ""
-    text, markdown = extract(tree, None, careful=False)
-    whole = clean(" ".join(_all_text(tree).split()))
+    text, marked = by_trafilatura(tree, None)
     # An extractor that is made for pages drops much of a short fragment.
-    if len(text) * 2 < len(whole):
-        for block in tree.iter("p", "div", "li", "br", "pre", "h1", "h2", "h3", "h4", "blockquote", "tr"):
-            block.tail = f"\n{block.tail or ''}"
-        text = markdown = _tidy(clean(_all_text(tree)))
-    return text, markdown
+    if len(text) * 2 < len(" ".join(_all_text(tree).split())):
+        return plain_text(tree), plain_text(tree, marked=True)
+    return text, marked()
 
 
-def extract(tree: HtmlElement, url: str | None, *, careful: bool = True) -> tuple[str, str]:
-    """The article's text and markdown. ``careful`` prefers leaving text out over taking navigation in."""
-    import trafilatura
-    from trafilatura.xml import xmltotxt
+def parse_page(markup: str) -> HtmlElement:
+    """The page as a tree.
 
-    text = markdown = ""
-    for precision in (True, False) if careful else (False,):
-        document = trafilatura.bare_extraction(
-            tree,
-            url=url,
-            output_format="markdown",
-            include_comments=False,
-            include_formatting=True,
-            favor_precision=precision,
-        )
-        if document is not None and not isinstance(document, dict):
-            text = _tidy(clean(xmltotxt(document.body, False)))
-            markdown = clean(xmltotxt(document.body, True)).strip()
-        if len(text) >= SHORT:
-            break
-    return text, markdown
-
-
-def _parse(markup: str) -> HtmlElement:
+    Raises:
+        EngineError: ``no_text``, ``too_large``.
+    """
     from trafilatura import load_html
 
     tree: HtmlElement | None = load_html(markup.replace("\x00", "")) if markup.strip() else None
@@ -115,11 +92,6 @@ def _parse(markup: str) -> HtmlElement:
 
 def _all_text(tree: HtmlElement) -> str:
     return str(tree.xpath("string()"))
-
-
-def _tidy(text: str) -> str:
-    lines = (line.rstrip() for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def _obstacle(url: str, about: Metadata, text: str, tree: HtmlElement) -> Obstacle | None:
@@ -143,6 +115,7 @@ def _item(
     *,
     obstacle: Obstacle | None = None,
     origin: Literal["page", "structured"] = "page",
+    choice: str | None = None,
 ) -> ContentItem:
     return ContentItem(
         id=url,
@@ -160,5 +133,6 @@ def _item(
         content_hash=hashlib.sha256(text.encode()).hexdigest() if text else None,
         canonical_url=about.canonical,
         text_origin=origin,
+        text_choice=choice,
         obstacle=obstacle,
     )

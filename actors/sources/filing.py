@@ -179,5 +179,6 @@ def _content(item: Item, text: Text) -> Content:
         canonical_url=_believed(item, text),
         final_url=text.url,
         author=text.author,
+        text_choice=text.choice,
         duration_seconds=round(text.duration) if text.duration else None,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from actors.engine.agreement import Said
 from actors.engine.contract import EngineError, plausible_duration
+from actors.engine.full_text import CUT
 from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
 from actors.store.outcomes import Outcome
@@ -28,6 +30,7 @@ class Text:
 
     Attributes:
         origin: page, structured, feed, description or upload.
+        choice: By which way of reading it was found, and why this one was taken.
         url: Where the page was found; ``canonical`` what it calls itself.
     """
 
@@ -41,6 +44,7 @@ class Text:
     author: str | None = None
     published_at: datetime | None = None
     duration: float | None = None
+    choice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
 def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Text | Missing:
     text = clean(page.text or "").strip()
     if len(text) >= least and page.obstacle is None:
-        return Text(
+        found = Text(
             text=text,
             markdown=clean(page.markdown or text),
             origin=page.text_origin or "page",
@@ -94,7 +98,9 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
             author=(page.author.name if page.author else "") or item.metadata.get("author"),
             published_at=item.published_at or page.published_at,
             duration=page.duration or _number(item.metadata.get("duration")),
+            choice=page.text_choice,
         )
+        return _uncut(found, told)
     if told is not None:
         return told
     if page.content_type == "video" and len(page.description.strip()) >= least:
@@ -107,6 +113,14 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
     if not text:
         return Missing(Outcome.NO_TEXT, f"no article was found on {page.url or item.url}")
     return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {page.url or item.url}, {least} are needed")
+
+
+def _uncut(page: Text, told: Text | None) -> Text:
+    """The page's text, unless it looks cut beside the feed's: then the feed's, with what the page says beyond its text."""
+    if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
+        return page
+    why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
+    return replace(page, text=told.text, markdown=told.markdown, origin=told.origin, choice=why)
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:

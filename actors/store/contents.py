@@ -19,6 +19,7 @@ class Content:
     Attributes:
         text_hash: Hash of the normalised text.
         text_origin: page, structured, feed, description or upload.
+        text_choice: By which way of reading it was found, and why this one was taken.
         canonical_url: The address that stands for the page; ``final_url`` is where it was fetched from.
     """
 
@@ -31,6 +32,7 @@ class Content:
     canonical_url: str | None = None
     final_url: str | None = None
     author: str | None = None
+    text_choice: str | None = None
     duration_seconds: int | None = None
 
 
@@ -75,5 +77,6 @@ def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
         final_url=content.final_url,
         author=content.author,
         text_origin=content.text_origin,
+        text_choice=content.text_choice,
     )
     return UUID(str(row["id"]))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import feedparser.api  # noqa: F401 (imported once, before readers are forked)
+import readability  # noqa: F401 (the same)
 import trafilatura  # noqa: F401 (the same)
 
 from actors.engine.contract import EngineError

@@ -20,6 +20,7 @@ SELECT
   c.extracted_at,
   length(c.text_body) AS characters,
   d.text_origin,
+  d.text_choice,
   d.author,
   d.revision,
   o.why_it_matters,

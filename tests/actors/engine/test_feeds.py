@@ -114,14 +114,17 @@ def test_an_identity_of_any_length_fits_an_index() -> None:
     assert len(ids[0]) < 100
 
 
-@pytest.mark.parametrize("date", ["yesterday", "0000-00-00", "Mon, 99 Foo 20222 25:61:61", "-1"])
+@pytest.mark.parametrize(
+    "date",
+    ["yesterday", "0000-00-00", "Mon, 99 Foo 20222 25:61:61", "-1", "99999999999999", "2026-13-45T99:99"],
+)
 def test_an_unreadable_date_is_none(date: str) -> None:
     # The earlier version raised.
     body = rss(("g", "t", "https://a.example/1"), extra=f"<pubDate>{date}</pubDate>")
     assert [item.published_at for item in read_feed(body.encode(), URL, now=NOW).items or []] == [None]
 
 
-@pytest.mark.parametrize("date", ["99999999999999", "2026-13-45T99:99", "Fri, 20 Nov 2099 10:00:00 GMT"])
+@pytest.mark.parametrize("date", ["2099-11-20", "Fri, 20 Nov 2099 10:00:00 GMT"])
 def test_a_date_in_the_future_becomes_now(date: str) -> None:
     body = rss(("g", "t", "https://a.example/1"), extra=f"<pubDate>{date}</pubDate>")
     assert [item.published_at for item in read_feed(body.encode(), URL, now=NOW).items or []] == [NOW]

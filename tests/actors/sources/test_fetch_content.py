@@ -211,6 +211,23 @@ def test_the_feeds_own_content_stands_in_for_a_page_behind_a_wall(
     ) == [("/forbidden", "description"), ("/pay", "feed")]
 
 
+def test_a_page_that_looks_cut_beside_its_feed_gives_way_to_the_feed(
+    pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID]
+) -> None:
+    site.pages["/cut"] = Answer(page("Cut", paragraphs("the beginning", 3)))
+    site.pages["/whole"] = Answer(page("Whole", paragraphs("all of it", 12)))
+    add_item(f"{site.url}/cut", title="cut", metadata={"content": paragraphs("the beginning", 12)})
+    add_item(f"{site.url}/whole", title="whole", metadata={"content": paragraphs("all of it", 10)})
+    pipeline.run("fetch-content", raw_item_ids=[row[0] for row in pipeline.query("SELECT id FROM raw_items")])
+    (cut, whole) = pipeline.query(
+        "SELECT text_origin, text_choice FROM stories JOIN content_details USING (content_id) ORDER BY title"
+    )
+    assert cut[0] == "feed"
+    assert cut[1].startswith("feed: the page's text looks cut, with ")
+    assert whole[0] == "page"
+    assert "agree with it most" in whole[1]
+
+
 def test_a_crash_between_storing_and_sending_stores_nothing(
     pipeline: Pipeline, site: ScriptedSite, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, listing, spelled
 from zeke_jobs.core.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def tasks(as_json: options.Json = False) -> None:
@@ -20,7 +23,7 @@ def tasks(as_json: options.Json = False) -> None:
 
     database.choose()
     found = [_task(row) for row in drivers.run_again(lambda run: run(SQL.text("job/counts"), {}))]
-    columns = {
+    columns: dict[str, Callable[[dict[str, Any]], object]] = {
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
         "active": lambda task: task["active"] or "",

@@ -1,0 +1,164 @@
+"""Dates as feeds and pages write them: in many languages, with zones by number or name. One that is unreadable is None."""
+# ruff: noqa: RUF001 (months and marks in their own scripts)
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+
+_LONGEST = 120
+_NOON = 12
+
+# The beginnings of each month's names, without accents, of languages that write dates in feeds: of most of Europe's,
+# Turkish, Indonesian and Arabic. A beginning that two languages use for two months is not here.
+_MONTHS = (
+    "jan gen ene ian oca янв січ ιαν sty led tammi يناير كانون الثاني",
+    "feb fev fev şub sub фев лют φεβ lut uno helmi فبراير",
+    "mar maa mrt mrz мар бер μαρ bre maalis مارس",
+    "apr abr avr nis апр кві απρ kwi dub huhti ápr أبريل ابريل",
+    "may mai maj mag mei мая май тра μαι maio kve touko مايو",
+    "jun juin giu iun haz июн чер ιουν cze cerv kesa يونيو",
+    "jul juil lug iul tem июл лип ιουλ lip cervenc heina يوليو",
+    "aug ago aou agu agt agost авг сер αυγ sie srp elo أغسطس اغسطس",
+    "sep set eyl сен вер σεπ wrz zar syys szept سبتمبر",
+    "oct okt out ott eki окт жов οκτ paz rij loka أكتوبر اكتوبر",
+    "nov noi noe kas ноя лис νοε lis marras نوفمبر",
+    "dec dez des dic dek ara дек гру δεκ gru pro joulu ديسمبر",
+)
+_MINUTES = {
+    "ut utc gmt z wet": 0,
+    "west bst cet met mez wat": 60,
+    "cest mest mesz eet sast cat": 120,
+    "eest msk eat trt": 180,
+    "pkt": 300,
+    "ist": 330,
+    "ict wib": 420,
+    "hkt sgt awst pht": 480,
+    "jst kst": 540,
+    "acst": 570,
+    "aest": 600,
+    "acdt": 630,
+    "aedt": 660,
+    "nzst": 720,
+    "nzdt": 780,
+    "nst": -210,
+    "ndt": -150,
+    "art brt adt": -180,
+    "ast edt": -240,
+    "est cdt": -300,
+    "cst mdt": -360,
+    "mst pdt": -420,
+    "pst akdt": -480,
+    "akst": -540,
+    "hst": -600,
+}
+_ZONES = {name: minutes for names, minutes in _MINUTES.items() for name in names.split()}
+
+_CLOCK = (
+    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
+    r"(?:[:h.時时点시]\s*(?P<minute>\d{2})(?:[:.分분]\s*(?P<second>\d{2})(?:[.,]\d+)?)?[분分초秒]?)\s*(?P<half>[ap]\.?m\b\.?)?"
+    r"(?:\s*uhr)?)"
+)
+_ZONE = r"(?:\s*(?P<zone>(?P<name>[a-z]{1,5})?(?:\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?)?)(?:\s*\([^()]*\))?)?"
+_WEEKDAY = r"(?:[^\W\d_]{1,15}(?:-feira)?(?:[.,]+\s?|\s),?\s?)?"
+_WORD = r"(?P<month>[^\W\d_]{3,12}(?:\s?الثاني)?)"
+_ORDINAL = r"(?:st|nd|rd|th|er|o)?\.?"
+_SHORT_YEAR = r"[.,]*[\s-]*(?:del?\s+)?(?P<year>\d{4}|\d\d)(?!\d)(?:\s?г\.?)?"
+_YEAR = r"(?P<year>\d{4})"
+_DAY = r"(?P<day>\d{1,2})"
+_FORMS = tuple(
+    re.compile(pattern, re.ASCII if ascii_only else 0)
+    for pattern, ascii_only in (
+        (rf"{_YEAR}-(?P<number>\d\d?)-{_DAY}(?:{_CLOCK}{_ZONE})?z?", True),
+        (rf"{_YEAR}/(?P<number>\d\d?)/{_DAY}(?:{_CLOCK}{_ZONE})?", True),
+        (rf"{_YEAR}(?P<number>\d\d){_DAY}(?:t?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{_ZONE})?", True),
+        (rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}", False),
+        (
+            rf"{_YEAR}\s*[年년]\s*(?P<number>\d\d?)\s*[月월]\s*{_DAY}\s*[日일]?\s*(?:[(（]?[^\W\d_]{{1,3}}[)）])?(?:{_CLOCK}{_ZONE})?",
+            False,
+        ),
+        (rf"{_YEAR}\.\s?(?P<number>\d\d?)\.\s?{_DAY}\.?(?:{_CLOCK}{_ZONE})?", False),
+    )
+)
+
+
+def read_date(text: str) -> datetime | None:
+    """The moment in UTC that a text names, and nothing but it; a date without a zone counts as UTC.
+
+    None where the text may mean two days, as 3/4/2020 does, or names a zone that is unknown.
+    """
+    text = _plain(text)
+    for form in _FORMS:
+        if (match := form.fullmatch(text)) is not None:
+            found = match.groupdict()
+            if (moment := _moment(found)) is not None:
+                return moment
+    return None
+
+
+def _plain(text: str) -> str:
+    """Lower case, without accents, one space between words."""
+    letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
+    bare = "".join(one for one in letters if not unicodedata.combining(one))
+    return unicodedata.normalize("NFC", " ".join(bare.split()))
+
+
+def _moment(found: dict[str, str | None]) -> datetime | None:
+    try:
+        year = int(found["year"] or "")
+        if len(found["year"] or "") == 2:  # RFC 2822, section 4.3
+            year += 2000 if year < 50 else 1900
+        day, month = _day_and_month(found)
+        hour = int(found.get("hour") or 0)
+        half, noon = found.get("half") or "", found.get("noon") or ""
+        if half or noon:
+            hour = hour % _NOON + (_NOON if half.startswith("p") or noon in {"오후", "下午"} else 0)
+        days, hour = divmod(hour, 24) if hour == 24 else (0, hour)
+        second = min(int(found.get("second") or 0), 59)
+        moment = datetime(year, month, day, hour, int(found.get("minute") or 0), second, tzinfo=_zone(found))
+        return (moment + timedelta(days=days)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
+    if found.get("one"):
+        one, other = int(found["one"] or ""), int(found["other"] or "")
+        if one <= _NOON and other <= _NOON and one != other:
+            raise ValueError("the day and the month cannot be told apart")
+        return max(one, other), min(one, other)
+    number = found.get("number")
+    return int(found["day"] or ""), int(number) if number else _month(found["month"] or "")
+
+
+def _month(word: str) -> int:
+    best = max(
+        (len(start), number)
+        for number, starts in enumerate(_STARTS, 1)
+        for start in ("", *starts)
+        if word.startswith(start)
+    )
+    if not best[0]:
+        raise ValueError(f"{word} is no month's name")
+    return best[1]
+
+
+def _zone(found: dict[str, str | None]) -> timezone:
+    minutes = 0
+    name = found.get("name")
+    if name:
+        if name not in _ZONES:
+            raise ValueError(f"{name} is no zone that is known")
+        minutes = 0 if found.get("sign") else _ZONES[name]
+    if sign := found.get("sign"):
+        offset = int(found.get("hours") or 0) * 60 + int(found.get("minutes") or 0)
+        minutes += offset if sign == "+" else -offset
+    return timezone(timedelta(minutes=minutes))
+
+
+_STARTS = tuple(tuple(_plain(start) for start in names.split()) for names in _MONTHS)

@@ -1,0 +1,144 @@
+"""The article of a page is read in several ways, and one reading is chosen by stated rules.
+
+1. Of the readings of 200 characters and more, that one is taken with which the others agree most.
+2. A reading that looks cut is never taken: another one that has twice as many words, and holds most of it, takes its place.
+3. If no reading has 200 characters, the longest is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from actors.engine.agreement import Said
+from actors.engine.plain import plain_text, tidy
+from actors.engine.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lxml.html import HtmlElement
+
+    Way = Literal["precise", "balanced", "generous", "readability", "structured"]
+
+SHORT = 200
+"""Characters below which a reading counts as failed."""
+
+CUT = 2.0
+"""A text looks cut if another one has so many times its words."""
+
+_HELD = 0.6  # of its runs of words are in the longer one, so that both are the same article's
+_ENOUGH = 2.0  # seconds of CPU after which a page is read in no other way: its reader has ten for all of them
+_MOST_ELEMENTS = 20_000  # of a page for readability, whose time grows faster than the page
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A page's text, read in one way.
+
+    Attributes:
+        marked: Makes its markdown.
+    """
+
+    way: Way
+    text: str
+    marked: Callable[[], str]
+    said: Said = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "said", Said(self.text))
+
+
+@dataclass(frozen=True)
+class Article:
+    """The text that was chosen, and why."""
+
+    text: str
+    markdown: str
+    reason: str
+
+
+def read_article(tree: HtmlElement, url: str | None, structured: str) -> Article:
+    """Read the article of a parsed page. ``structured`` is the text that the page's own data have, or empty."""
+    chosen, reason = choose(list(readings(tree, url, structured)))
+    if chosen is None:
+        return Article("", "", reason)
+    return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}")
+
+
+def choose(found: list[Reading]) -> tuple[Reading | None, str]:
+    """The reading that is taken, and the reason in words."""
+    whole = [one for one in found if len(one.text) >= SHORT]
+    if not whole:
+        longest = max(found, key=lambda one: len(one.text), default=None)
+        return (
+            (longest, "the longest of short readings") if longest and longest.text else (None, "no reading has a text")
+        )
+    judges = [one for one in whole if one.way != "structured"] or whole
+    judges.sort(key=lambda one: one.way != "precise")  # where two have the same support, it takes in less
+    support = {one.way: round(sum(one.said.agreement(other.said) for other in judges), 2) for one in judges}
+    chosen = max(judges, key=lambda one: support[one.way])
+    reason = f"the others agree with it most ({len(judges)} readings)"
+    for other in whole:
+        if looks_cut(chosen.said, other.said):
+            share = other.said.size / chosen.said.size
+            reason = f"{chosen.way} looks cut: it has {share:.1f} times the words and holds it"
+            chosen = other
+    return chosen, reason
+
+
+def looks_cut(text: Said, other: Said) -> bool:
+    """Whether the other one has far more words and is the same article's."""
+    return other.size > CUT * text.size and other.holds(text) >= _HELD
+
+
+def readings(tree: HtmlElement, url: str | None, structured: str) -> Iterator[Reading]:
+    """Every reading of the page that is to be had within its time."""
+    begin = time.process_time()
+    ways: tuple[tuple[Way, dict[str, bool]], ...] = (
+        ("balanced", {}),
+        ("precise", {"favor_precision": True}),
+        ("generous", {"favor_recall": True}),
+    )
+    for way, options in ways:
+        yield _by_trafilatura(tree, url, way, options)
+        if time.process_time() - begin > _ENOUGH:
+            break
+    else:
+        if sum(1 for _ in tree.iter()) <= _MOST_ELEMENTS:
+            yield from _by_readability(tree)
+    if structured:
+        text = tidy(structured)
+        yield Reading("structured", text, lambda: text)
+
+
+def _by_trafilatura(tree: HtmlElement, url: str | None, way: Way, options: dict[str, bool]) -> Reading:
+    text, marked = by_trafilatura(tree, url, **options)
+    return Reading(way, text, marked)
+
+
+def by_trafilatura(tree: HtmlElement, url: str | None, **options: Any) -> tuple[str, Callable[[], str]]:
+    """The text as trafilatura finds it, without comments, and its markdown once it is wanted."""
+    import trafilatura
+    from trafilatura.xml import xmltotxt
+
+    document = trafilatura.bare_extraction(
+        tree, url=url, output_format="markdown", include_comments=False, include_formatting=True, **options
+    )
+    if document is None or isinstance(document, dict):
+        return "", str
+    return tidy(clean(xmltotxt(document.body, False))), lambda: clean(xmltotxt(document.body, True)).strip()
+
+
+def _by_readability(tree: HtmlElement) -> Iterator[Reading]:
+    from readability.readability import Document, Unparseable
+    from trafilatura import load_html
+
+    try:
+        article = load_html(Document(deepcopy(tree)).summary())  # type: ignore[no-untyped-call]
+    except (Unparseable, ValueError):  # it finds no article, or fails on this page
+        return
+    if article is not None:
+        yield Reading("readability", plain_text(article), lambda: plain_text(article, marked=True))

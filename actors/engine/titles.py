@@ -1,0 +1,76 @@
+"""The title of a page: the heading that its declared titles mean, else what it declares without the site's name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SEPARATOR = re.compile(r"\s+(?:[|·•»«\u203a\u2013\u2014-]|::|//|>>)\s+|\s*\|\s*")
+_WORD = re.compile(r"\w+")
+_ALIKE = 0.4  # of the words of the shorter one; chosen on the choosing half of WCXB
+_LEAST = 2  # words of a heading that need not be the declared title itself
+_LEAST_OF_A_SITE = 4  # letters of a name that may be a part of another one
+
+
+def page_title(declared: Sequence[str], headings: Sequence[str], site: str, url: str) -> str:
+    """Choose the title.
+
+    Args:
+        declared: What the page declares, the best first: Open Graph, structured data, its ``title`` element.
+        headings: Its headings of the first level.
+        site: The site's name, as far as the page says it.
+        url: The page's address, whose host names the site too.
+    """
+    bare = [_without_site(title, site, url) for title in declared if title]
+    best, alike = "", 0.0
+    for heading in headings:
+        shown = _without_site(heading, site, url)
+        words = _words(shown)
+        if not words or _letters(shown) == _letters(site):
+            continue
+        if len(words) < _LEAST and _letters(shown) not in map(_letters, bare):
+            continue
+        shared = max(
+            (len(words & other) / min(len(words), len(other)) for one in bare if (other := _words(one))), default=0.0
+        )
+        if shared > alike:
+            best, alike = shown, shared
+    if alike >= _ALIKE:
+        return best
+    return next(iter(bare), None) or next(iter(headings), "")
+
+
+def _without_site(title: str, site: str, url: str) -> str:
+    """``The story | The Site`` and ``The Site: The story`` without the site's name."""
+    host = (urlsplit(url).hostname or "").removeprefix("www.").rpartition(".")[0]
+    names = [name for name in (_letters(site), _letters(host)) if name]
+    while (match := next(iter(_SEPARATOR.finditer(title)), None)) is not None:
+        *_, last = _SEPARATOR.finditer(title)
+        if _names_site(title[last.end() :], names):
+            title = title[: last.start()]
+        elif _names_site(title[: match.start()], names):
+            title = title[match.end() :]
+        else:
+            break
+    return title.strip()
+
+
+def _names_site(part: str, names: list[str]) -> bool:
+    own = _letters(part)
+    return bool(own) and any(
+        own == name or (len(own) >= _LEAST_OF_A_SITE and own in name) or (len(name) >= _LEAST_OF_A_SITE and name in own)
+        for name in names
+    )
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _letters(text: str) -> str:
+    return "".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))

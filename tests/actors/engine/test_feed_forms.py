@@ -1,0 +1,162 @@
+"""Feeds as they are: JSON Feed, titles by their declared type, identities and recordings of sloppy podcasts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from actors.engine.contract import ContentItem, EngineError
+from actors.engine.feeds import read_feed
+from tests.actors.scripted_site import rss
+
+URL = "https://feeds.example/news"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def only(body: str) -> ContentItem:
+    (item,) = read_feed(body.encode(), URL, now=NOW).items or []
+    return item
+
+
+def atom(entry: str) -> str:
+    return f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry><id>1</id>{entry}</entry></feed>'
+
+
+def podcast(item: str) -> str:
+    return f"<rss version='2.0'><channel><title>Talk</title><item>{item}</item></channel></rss>"
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ('<title type="html">AT&amp;amp;T</title>', "AT&T"),
+        ('<title type="html">A &lt;b&gt;bold&lt;/b&gt; move, 1 &amp;lt; 2</title>', "A bold move, 1 < 2"),
+        ('<title type="text">Vec&lt;T&gt; and &amp;amp;</title>', "Vec<T> and &amp;"),
+        ("<title>Vec&lt;b&gt;</title>", "Vec<b>"),
+        (
+            '<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">One <em>two</em> &lt; three</div></title>',
+            "One two < three",
+        ),
+    ],
+)
+def test_a_title_of_atom_is_read_by_its_declared_type(title: str, shown: str) -> None:
+    assert only(atom(title)).title == shown
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Costs &amp;#x0024;5", "Costs $5"),
+        ("AT&amp;amp;T", "AT&T"),
+        ("Vec&lt;T&gt; is here", "Vec<T> is here"),
+        ("<![CDATA[A <i>slanted</i> title &amp; more]]>", "A slanted title & more"),
+    ],
+)
+def test_a_title_of_rss_loses_tags_of_html_and_references_alone(title: str, shown: str) -> None:
+    assert only(rss(("1", title, "https://a.example/1"))).title == shown
+
+
+def test_a_summary_that_is_plain_text_keeps_its_brackets() -> None:
+    item = only(atom('<title>t</title><summary type="text">a &lt;T&gt; b</summary>'))
+    assert item.description == "a &lt;T&gt; b"
+
+
+@pytest.mark.parametrize("version", ["1", "1.1"])
+def test_a_json_feed_is_read(version: str) -> None:
+    people = {"authors": [{"name": "Ada"}, {"name": "Bob"}]} if version == "1.1" else {"author": {"name": "Ada"}}
+    feed = {
+        "version": f"https://jsonfeed.org/version/{version}",
+        "title": "A feed of JSON",
+        "home_page_url": "https://a.example/",
+        "language": "en",
+        "items": [
+            {
+                "id": 17,
+                "url": "/seventeen",
+                "title": "Vec<T> & more",
+                "content_html": "<p>Whole.</p>",
+                "summary": "1 < 2",
+                "date_published": "2026-11-19T10:00:00+05:30",
+                "tags": ["one"],
+                **people,
+            },
+            {"id": "x", "external_url": "https://b.example/", "content_text": "a <b> c", "date_published": "soon"},
+            {
+                "id": "p",
+                "attachments": [
+                    {"url": "https://a.example/1", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5},
+                ],
+            },
+            "no item",
+        ],
+    }
+    source = read_feed(json.dumps(feed).encode(), URL, content_type="application/feed+json", now=NOW)
+    first, second, third = source.items or []
+    assert (source.name, source.source_type, source.metadata["link"]) == ("A feed of JSON", "rss", "https://a.example/")
+    assert (first.id, first.url, first.title) == ("17", "https://feeds.example/seventeen", "Vec<T> & more")
+    assert (first.metadata["content"], first.description) == ("<p>Whole.</p>", "1 &lt; 2")
+    assert first.published_at == datetime(2026, 11, 19, 4, 30, tzinfo=UTC)
+    assert first.metadata["tags"] == ["one"]
+    assert first.author is not None
+    assert first.author.name == ("Ada, Bob" if version == "1.1" else "Ada")
+    assert (second.id, second.url, second.published_at) == ("x", "https://b.example/", None)
+    assert second.metadata["content"] == "a &lt;b&gt; c"
+    assert (third.content_type, third.duration, third.metadata["enclosure"]) == ("audio", 61, "https://a.example/1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"version": "https://jsonfeed.org/version/1.1"}',
+        b'{"version": "https://jsonfeed.org/version/1.1", "items": {}}',
+        b'{"version": 1, "items": []}',
+        b'{"version": "https://jsonfeed.org/version/1.1", "items": [',
+        b"{" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+def test_json_that_is_no_feed_is_refused(body: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        read_feed(body, URL)
+    assert caught.value.code == "not_a_feed"
+
+
+def test_fields_of_any_type_harm_no_json_feed() -> None:
+    odd: dict[str, object] = {name: [1, {"a": None}] for name in ("title", "url", "id", "summary", "date_published")}
+    odd |= {"authors": "Ada", "tags": {"a": 1}, "attachments": [None, {"url": 5, "duration_in_seconds": True}]}
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": 7, "items": [odd, {}, None]})
+    assert all(item.id for item in read_feed(body.encode(), URL, now=NOW).items or [])
+
+
+@pytest.mark.parametrize("path", ["one.mp3", "one.M4A", "one.opus?token=1", "a/b.ogg"])
+@pytest.mark.parametrize("kind", ["", "type='application/octet-stream'"])
+def test_a_recording_without_a_type_is_known_by_its_extension(path: str, kind: str) -> None:
+    item = only(podcast(f"<title>One</title><enclosure url='https://a.example/{path}' {kind}/>"))
+    assert (item.content_type, item.metadata["enclosure"]) == ("audio", f"https://a.example/{path}")
+
+
+@pytest.mark.parametrize(
+    "enclosure", ["url='https://a.example/one.pdf'", "url='https://a.example/a.mp3' type='video/mp4'"]
+)
+def test_another_file_is_no_recording(enclosure: str) -> None:
+    assert only(podcast(f"<title>One</title><enclosure {enclosure}/>")).content_type == "article"
+
+
+def test_an_episode_without_guid_and_link_keeps_its_identity_when_its_title_changes() -> None:
+    before, after = (
+        only(podcast(f"<title>{title}</title><enclosure url='https://a.example/1.mp3' type='audio/mpeg'/>"))
+        for title in ("One", "One, corrected")
+    )
+    assert before.id == after.id == "https://a.example/1.mp3"
+
+
+def test_episodes_that_share_the_link_of_their_show_are_told_apart_by_their_recordings() -> None:
+    items = "".join(
+        f"<item><title>t</title><link>https://a.example/</link><enclosure url='https://a.example/{n}.mp3'/></item>"
+        for n in (1, 2)
+    )
+    body = f"<rss version='2.0'><channel><title>Talk</title>{items}</channel></rss>"
+    ids = [item.id for item in read_feed(body.encode(), URL, now=NOW).items or []]
+    assert ids == ["https://a.example/1.mp3", "https://a.example/2.mp3"]

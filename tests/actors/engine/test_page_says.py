@@ -1,0 +1,92 @@
+"""Titles, dates and authors as pages say them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.engine.pages import read_page
+from actors.engine.titles import page_title
+from tests.actors.scripted_site import paragraphs
+
+if TYPE_CHECKING:
+    from actors.engine.contract import ContentItem
+
+URL = "https://www.daily-news.example/a-story"
+
+
+def read(head: str = "", body: str = "", url: str = URL) -> ContentItem:
+    html = f"<html><head>{head}</head><body><article>{body}{paragraphs('the queue')}</article></body></html>"
+    return read_page(html.encode(), url)
+
+
+def linked(**data: object) -> str:
+    return f'<script type="application/ld+json">{json.dumps({"@type": "NewsArticle", **data})}</script>'
+
+
+@pytest.mark.parametrize(
+    ("declared", "headings", "site"),
+    [
+        ("A story of queues | Daily News", [], "Daily News"),
+        ("Daily News: more » A story of queues", ["A story of queues"], "Daily News"),
+        ("A story of queues - Daily News - daily-news.example", [], "Daily News"),
+        ("A story of queues — DailyNews", [], ""),
+        ("Queues, a story of", ["Daily News", "A story of queues"], "Daily News"),
+        ("", ["A story of queues"], ""),
+    ],
+)
+def test_a_title_comes_without_the_site(declared: str, headings: list[str], site: str) -> None:
+    assert page_title([declared], headings, site, URL) == "A story of queues"
+
+
+def test_a_heading_that_has_nothing_to_do_with_the_declared_title_is_none() -> None:
+    assert page_title(["A story of queues"], ["Your cart is empty", "Blog"], "", URL) == "A story of queues"
+    assert page_title(["Rust - a language"], [], "Daily News", URL) == "Rust - a language"
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (linked(datePublished="2026-11-01T10:00:00+02:00"), ""),
+        ('<meta name="parsely-pub-date" content="2026-11-01T08:00:00Z">', ""),
+        ("", '<time itemprop="datePublished" datetime="2026-11-01T08:00:00Z">Sunday</time>'),
+        ("", '<p>Updated <time>today</time></p><time class="published">1 November 2026, 8:00 am</time>'),
+    ],
+)
+def test_a_date_is_read_wherever_the_page_says_it(head: str, body: str) -> None:
+    assert read(head, body).published_at == datetime(2026, 11, 1, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("body", ["<span>1. November 2026</span>", "<p>Posted on: Nov 1, 2026</p>"])
+def test_a_date_that_stands_alone_in_the_text_is_the_pages(body: str) -> None:
+    assert read(body=body).published_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert read(body=f"{body}<p>2 November 2026</p>").published_at is None
+
+
+def test_the_address_may_name_the_day() -> None:
+    assert read(url="https://a.example/2026/11/01/story").published_at == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_dates_that_contradict_each_other_by_days_are_none() -> None:
+    head = linked(datePublished="2020-01-01")
+    assert read(head, '<time datetime="2026-11-01">1 November</time>').published_at is None
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (linked(author={"@type": "Person", "name": "Ada Lovelace"}), "Ada Lovelace"),
+        (linked(author=[{"@type": "Organization", "name": "Acme"}, {"name": "Ada &amp; Bob"}]), "Ada & Bob"),
+        ('<meta name="author" content="By Ada Lovelace">', "Ada Lovelace"),
+        ('<meta property="article:author" content="https://social.example/ada">', None),
+        (linked(author={"@type": "Organization", "name": "Acme"}), None),
+        ('<meta property="og:site_name" content="Acme"><meta name="author" content="ACME">', None),
+        ('<meta name="author" content="Acme Staff">', None),
+    ],
+)
+def test_a_company_and_the_address_of_a_profile_are_no_author(head: str, name: str | None) -> None:
+    author = read(head).author
+    assert (author.name if author else None) == name
