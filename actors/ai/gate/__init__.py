@@ -9,13 +9,15 @@ from actors.ai.gate import form, implied, names, statements
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import Evidence, evidence, script, tongues
 from actors.ai.gate.numbers import numbers
-from actors.ai.gate.quotations import is_in, quoted
+from actors.ai.gate.quotations import quoted, stands_in
 from actors.ai.sentences import sentences
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Story
 
-__all__ = ["fault"]
+__all__ = ["fault", "is_in"]
+
+_LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt"}
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
@@ -31,6 +33,13 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
     return None
 
 
+def is_in(language: str, story: Story) -> bool:
+    """Whether a story is written in a language that is named in English or by its code, as far as its small words tell."""
+    counted = tongues(evidence(story).text)
+    code = _LANGUAGES.get(language.lower(), language.lower())
+    return max(counted, key=counted.__getitem__) == code
+
+
 def _invented(sentence: str, story: Evidence, *, is_translated: bool) -> str | None:
     figures = _figures(sentence, story)
     if figures or is_translated:
@@ -38,7 +47,7 @@ def _invented(sentence: str, story: Evidence, *, is_translated: bool) -> str | N
     if not _speaks_like(sentence, story):
         return "it is not in the story's language"
     for quote in quoted(sentence):
-        if not is_in(quote, story.normal):
+        if not stands_in(quote, story.normal):
             return f"the story has no such quotation: {quote[:100]}"
     name = names.unknown(sentence, story, is_german=_is_german(story))
     if name:

@@ -33,6 +33,8 @@ ORDER = re.compile(
 )
 """Marks a sentence that is written for a model, and no news."""
 
+_MOST_CHARS = 60_000
+_MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _IRREGULAR_PAIRS = """
@@ -132,14 +134,16 @@ class Evidence:
 def evidence(story: Story) -> Evidence:
     """The story as evidence. Behind an order to a model, the rest of its paragraph does not count either."""
     found, orders = [story.title, story.source], []
-    for block in blocks(_TAG.sub(" ", story.document)):
+    for block in blocks(_TAG.sub(" ", story.document[:_MOST_CHARS])):
+        if len(found) > _MOST_SENTENCES:
+            break
         text = marker(block)
         for sentence in sentences(text):
             if ORDER.search(sentence.text):
                 orders.append(text[sentence.start :])
                 break
             found.append(plain(sentence.text))
-    told = (unicodedata.normalize("NFKC", text) for text in found if text)
+    told = (unicodedata.normalize("NFKC", text) for text in found[:_MOST_SENTENCES] if text)
     return Evidence(tuple(told), "\n".join(orders), story.language)
 
 
@@ -152,7 +156,9 @@ def key(word: str) -> str:
     """What forms of a word have in common: its first letters without an ending."""
     lower = _IRREGULAR.get(word.lower(), word.lower())
     if len(lower) > 4 and lower.isalpha():
-        lower = re.sub(r"(?:ings?|ed|es|s|e)$", "", lower) or lower
+        lower = re.sub(r"(?:ings?|ed|es|s|e)$", "", lower)
+    elif len(lower) == 4 and lower.endswith("s"):
+        lower = lower[:3]
     return lower[:5] if lower.isalpha() else lower
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LOOSE = 0.12  # how far "about", "nearly" and "more than" reach
 _SHARE = 1.5  # how far "less than one percent" reaches
+_MOST = 16  # numbers of a sentence that are put together
 _SHARED_OUT = re.compile(r"\b(?:each|per|je|jeder?|jeweils|chacune?|cada|half|average)\b|每|各|半", re.IGNORECASE)
 _LISTED = re.compile(
     r"(?:[\w'’-]+(?: [\w'’-]+){0,3}, )+[\w'’-]+(?: [\w'’-]+){0,3},? (?:and|or|und|oder|et|ou"
@@ -95,7 +96,7 @@ def _made_of(numbers: Sequence[Number]) -> Iterator[Reading]:
     """What follows from the numbers of one sentence."""
     for one in numbers:
         yield from ((100 - value, "%") for value, unit in one.readings if unit == "%")
-    for one, other in permutations(numbers, 2):
+    for one, other in permutations(numbers[:_MOST], 2):
         for value, unit in one.readings:
             for second, second_unit in other.readings:
                 if unit == second_unit and unit != "%" and second:

@@ -43,7 +43,7 @@ def quoted(text: str) -> list[str]:
     return ["".join(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
 
 
-def is_in(quote: str, form: str) -> bool:
+def stands_in(quote: str, form: str) -> bool:
     """Whether a quotation stands in a text of the normal form; pieces on both sides of an ellipsis count by themselves."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)

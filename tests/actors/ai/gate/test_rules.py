@@ -106,6 +106,27 @@ def test_a_quotation_is_found_whatever_its_marks(document: str) -> None:
     assert normal(document[slice(*span)]).strip(".") == normal(document).strip(".")
 
 
+@given(st.text(max_size=100), st.text(min_size=1, max_size=50), st.text(max_size=100))
+def test_a_verbatim_quotation_is_always_found(before: str, quote: str, after: str) -> None:
+    span = place(before + quote + after, quote)
+    assert span is not None or not normal(quote).strip(" .,;:")
+
+
+@pytest.mark.parametrize(
+    ("quote", "is_found"),
+    [
+        ("is not  enough", True),
+        ("is\nnot enough", True),
+        ("IS NOT", True),
+        ("“is not”", True),
+        ("is not quite", False),
+        (" ", False),
+    ],
+)
+def test_a_quotation_may_differ_in_spaces_marks_and_capitals_only(quote: str, is_found: bool) -> None:
+    assert (place("A token is **not** enough.", quote) is not None) is is_found
+
+
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_passes_or_has_a_fault(text: str, document: str) -> None:
     fault(text, document)
