@@ -17,6 +17,8 @@ from actors.store.ai_calls import ledger
 from actors.store.authorship import mark
 from zeke_jobs import Context, Reject
 
+NO_REASON = "no sentence of the story gives a reason"
+
 if TYPE_CHECKING:
     from actors.ai.protocol import Analysis, Analyst
     from actors.store.authorship import Author
@@ -120,6 +122,7 @@ def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
         "breakdown": dict(analysis.breakdown),
         "quotes": [{"text": plain(c.text), "start": c.start, "end": c.end} for c in analysis.citations],
     }
+    cited["why"] = None if analysis.why_it_matters else NO_REASON
     if written is not None:
         cited["analysis"] = {**made_by, "written": written}
     return cited

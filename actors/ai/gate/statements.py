@@ -96,6 +96,7 @@ _CLAIM = re.compile(
     r"[^.]{0,60}\b(?:claim|claims|claimed|claiming|say|says|show|shows|allege|alleges|purport\w*)\b",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"\W*(?:the |viral )?(?:claims?|behauptung|afirmación|affirmation|rumou?r)\W*:", re.IGNORECASE)
 _REFUTED = re.compile(
     r"\b(?:false|fake|untrue|misleading|fabricated|altered|no evidence|baseless|hoax|debunk\w*|rumou?rs?"
     r"|allegedly|supposed\w*|claims?|claimed|"
@@ -181,6 +182,8 @@ def told_as_fact(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a sentence that tells a claim which the story, a fact-check, refutes."""
     if not any(_CHECK.search(text) for text in story.sentences[:8]):
         return None
+    if _LABEL.match(sentence):
+        return "it tells as a fact what the story calls a claim"
     claims = [its for text, its in zip(story.sentences, story.keys_of, strict=True) if _CLAIM.search(text)]
     said = keys(sentence)
     if _REFUTED.search(sentence) or not any(said and len(said & claim) >= 0.6 * len(said) for claim in claims):
