@@ -177,7 +177,7 @@ def _newest_python() -> str | None:
 
 @nox.session(default=False)
 def quality(session: nox.Session) -> None:
-    """How good full text, likeness, embeddings and highlights are, as a table: nox -s quality."""
+    """How good full text, likeness, embeddings, highlights and the gate are, as a table: nox -s quality [-- -rP for all lists]."""
     install(session, "--editable", ".[local,otel]", *DEV)
     session.run("pytest", "-q", "-m", "quality", *session.posargs)
 

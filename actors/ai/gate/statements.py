@@ -108,7 +108,7 @@ _REFUTED = re.compile(
 
 def unsupported(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a sentence of which the story has too few words."""
-    said = {each for each in keys(sentence) if not each[0].isdigit()}
+    said = {each for each in keys(sentence) if not each[0].isdigit() or each in story.keys}
     share = len(said & story.keys) / len(said) if said else 1.0
     return None if share >= SUPPORT else "it says things of which the story has no word"
 
