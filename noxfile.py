@@ -212,9 +212,9 @@ def _newest_python() -> str | None:
 
 @nox.session(default=False)
 def quality(session: nox.Session) -> None:
-    """How good full text, likeness, embeddings and highlights are, as a table: nox -s quality."""
+    """How good full text, likeness, embeddings, highlights and the gate are, with lists and a table: nox -s quality."""
     install(session, *ALL)
-    session.run("pytest", "-q", "-m", "quality", *session.posargs)
+    session.run("pytest", "-q", "-rP", "-m", "quality", *session.posargs)
 
 
 @nox.session(default=False)

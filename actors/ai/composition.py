@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from actors.ai.ranking import LEANS
 from actors.ai.sentences import sentences
+from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,8 @@ _ELEVATOR = 900
 """Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
 
 _TELLING_WORDS = 8  # shorter sentences lead up to something
+
+_TOLD = 0.34  # the share of a headline's words that a sentence must have to stand for it
 
 Placed = tuple[int, str]
 
@@ -31,14 +35,17 @@ def in_three_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, 
 
 def joined(parts: Sequence[str], limit: int) -> str | None:
     """The sentences as one text; None when it is longer than ``limit`` or reads as more or fewer sentences."""
-    text = " ".join(parts)
+    text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _one(title: str, ranked: Sequence[Placed]) -> str | None:
-    telling = [each for each in ranked if len(each[1].split()) >= _TELLING_WORDS]
+    """A sentence that says what the headline says, and more; else the headline, which stands by itself as few sentences do."""
+    telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
+    named = set(terms(title))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
-        if len(text) <= ONE_LINER and len(sentences(text)) == 1:
+        tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
+        if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and not LEANS.match(text):
             return text
     return shorten(title, ONE_LINER) or None
 
@@ -57,8 +64,8 @@ def _two(headline: str, ranked: Sequence[Placed]) -> str | None:
 
 
 def _elevator(headline: str, ranked: Sequence[Placed]) -> str | None:
-    for count in (4, 3):
-        for chosen in combinations(ranked, count):
+    for size in (4, 3):
+        for chosen in combinations(ranked, size):
             text = joined([part for _, part in sorted(chosen)], _ELEVATOR)
             if text:
                 return text

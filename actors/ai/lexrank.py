@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from actors.ai.words import content_words
+from actors.ai.words import terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def vectors(texts: Sequence[str]) -> list[Vector]:
 @lru_cache(maxsize=512)
 def _counts(text: str) -> Counter[str]:
     """The words of a sentence; a document's sentences are asked for several times, as wholes and as candidates."""
-    return Counter(content_words(text))
+    return Counter(terms(text))
 
 
 def similarity(left: Vector, right: Vector) -> float:

@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.composition import in_three_lengths
+from actors.ai.gate import statements
+from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
-from actors.ai.ranking import REASON, Ranked, best, ranked
-from actors.ai.words import content_words
+from actors.ai.ranking import GIVES_REASON, LEANS, Ranked, best, ranked
+from actors.ai.words import terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,14 +20,13 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-1")
+MADE_BY = Provenance(provider="local", model="extractive-2")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
-_REASON_BONUS = 2.5
 _REASON_LEAD = 0.3
 """Why a story matters stands rarely in its first sentence; what happened does."""
 
@@ -45,12 +46,17 @@ class LocalAnalyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """One or two sentences of the story that give reasons, verbatim, and the chili formula's score."""
+        """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
+
+        The first sentence says what happened; where no other one gives a reason, nothing is said.
+        """
         pool = [
-            item for item in ranked(story.document, _REASON_LEAD) if item.is_statement and len(item.text) <= _WHY_CHARS
+            item
+            for item in _shown(story, _REASON_LEAD)[1:]
+            if GIVES_REASON.search(item.text) and not LEANS.match(item.text) and len(item.text) <= _WHY_CHARS
         ]
         chosen: list[Ranked] = []
-        for item in best(pool, 2, bonus=_reason):
+        for item in best(pool, 2):
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _WHY_CHARS:
                 chosen.append(item)
         chosen.sort(key=lambda item: item.start)
@@ -66,15 +72,14 @@ class LocalAnalyst:
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Whole sentences of the story in three lengths."""
-        order = best([item for item in ranked(story.document) if item.is_statement], 8, bonus=_about(story.title))
+        order = best(_shown(story), 8, bonus=_about(story.title))
         one, two, elevator = in_three_lengths(story.title, [(item.start, item.text) for item in order])
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
         """Up to three whole sentences of at most 600 characters together, in the story's order."""
         chosen: list[Ranked] = []
-        pool = [item for item in ranked(story.document) if item.is_statement]
-        for item in best(pool, 3, bonus=_about(story.title)):
+        for item in best(_shown(story), 3, bonus=_about(story.title)):
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
                 chosen.append(item)
         chosen.sort(key=lambda item: item.start)
@@ -97,16 +102,24 @@ def lead(story: Story) -> str:
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
+def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
+    """The story's sentences that may be shown, in order: in its own script, and no claim that a fact-check refutes."""
+    known = evidence(story)
+    return [
+        item
+        for item in ranked(story.document, lead)
+        if item.is_statement
+        and script(item.text) == script(known.text)
+        and statements.told_as_fact(item.text, known) is None
+    ]
+
+
 def _about(title: str) -> Callable[[Ranked], float]:
     """A sentence that says the headline's words says what the story is about: up to twice as much again."""
-    named = set(content_words(title))
+    named = set(terms(title))
 
     def bonus(item: Ranked) -> float:
-        said = set(content_words(item.text))
+        said = set(terms(item.text))
         return 1 + _TITLE_BONUS * len(named & said) / math.sqrt(len(named) * len(said)) if named and said else 1.0
 
     return bonus
-
-
-def _reason(item: Ranked) -> float:
-    return _REASON_BONUS if REASON.search(item.text) else 1.0

@@ -17,7 +17,6 @@ VERSIONS = {"analyze": 1, "brief": 1, "summarize": 1}
 """The version of each prompt that is in force. A changed text is a new file and a new number here."""
 
 _CUT = "\n[the story goes on]"
-_GAP = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\u00ad]+")
 _WORD = re.compile(r"\w+")
 _STRETCH = 8  # words in a row; fewer come about by chance
 _KEPT_CONTROLS = "\n\t"
@@ -85,33 +84,3 @@ def _stretches() -> frozenset[tuple[str, ...]]:
         words = _WORD.findall(prompt(operation).text.lower())
         found |= {tuple(words[at : at + _STRETCH]) for at in range(len(words) - _STRETCH + 1)}
     return frozenset(found)
-
-
-def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Where ``quote`` stands in ``document``, white space and invisible characters aside; None where it does not.
-
-    Both are compared with one space for each gap, so that the search is the string's own, and takes time for the document's
-    length once, whatever is quoted.
-    """
-    words = visible(quote).split()
-    if not words:
-        return None
-    start = document.find(quote)
-    if start >= 0:
-        return start, start + len(quote)
-    wanted = " ".join(words)
-    start = _GAP.sub(" ", document).find(wanted)
-    if start < 0:
-        return None
-    # Each gap behind which a place stands moves it by what the gap has more than one character.
-    offset, moved = 0, start
-    end = start + len(wanted)
-    for gap in _GAP.finditer(document):
-        at = gap.start() - offset
-        if at >= end:
-            break
-        more = len(gap.group()) - 1
-        if at < start:
-            moved += more
-        offset += more
-    return moved, end + offset

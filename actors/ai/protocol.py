@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from zeke_jobs import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
+Made = TypeVar("Made")
 AnalysisState = Literal["extractive", "completed"]
 
 
@@ -68,7 +71,7 @@ class Analysis:
     """Why a story matters.
 
     Attributes:
-        why_it_matters: One to three sentences, or None when the document has no whole sentence.
+        why_it_matters: One to three sentences, or None when no sentence of the document gives a reason.
         chili: From 0 (nothing new) to 5 (drop everything).
         state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
         made_by: Where it comes from.
@@ -157,6 +160,28 @@ class CallEnd:
     latency_ms: int | None = None
 
 
+class Unfounded(Reject):
+    """A model said, asked twice, what the story does not say: nothing of it may be shown.
+
+    Attributes:
+        said: Its last answer.
+        instead: What the local provider makes of the story, labelled as such.
+    """
+
+    def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
+        super().__init__(reason)
+        self.said = said
+        self.instead = instead
+
+
+def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
+    """What a provider answers; where that is unfounded, what the local one says instead, and the exception for the end."""
+    try:
+        return ask(), None
+    except Unfounded as refused:
+        return refused.instead, refused
+
+
 class Ledger(Protocol):
     """Where a provider that costs money reserves, settles and remembers its calls; one for each job."""
 
@@ -178,7 +203,8 @@ class Analyst(Protocol):
     """The AI step.
 
     Every method may raise ``Retry`` or ``Defer`` (the provider asked to wait, a budget is spent) and
-    ``Reject`` (it refused, or the settings are wrong); none ever returns invented text in place of an answer.
+    ``Reject`` (it refused, or the settings are wrong, or it said what the story does not: ``Unfounded``); none ever returns
+    invented text in place of an answer.
     """
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from actors.ai.gate import form
 from actors.ai.lexrank import choose, links, rank, vectors
 from actors.ai.markdown import blocks, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,14 @@ _REASONS = (
     "the (?:lesson|reason|result|cause|fix|catch|trick|trade-?off|problem|point)|root cause",
     "instead of|rather than|what matters|the more",
 )
+GIVES_REASON = re.compile(
+    "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
+)
+"""Marks a sentence that says why or what follows, in some twenty languages."""
+LEANS = re.compile(
+    r"(?:He|She|They|It|This|That|These|Those|Such|Both|His|Her|Their|Its|However|Meanwhile|Instead|Also|Then|There|Here|Er|Sie|Il|Elle)\b"
+)
+"""Marks a sentence that begins with a word for something before it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
 REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
 """Marks a sentence that gives a reason or a lesson (English)."""
@@ -41,6 +52,7 @@ class Ranked:
         heading: The heading that it stands under.
         score: Its share of what the document says.
         unit: Its word vector.
+        is_spoken: Whether it stands inside a quotation that began before it: it does not say whose words it is.
 
     """
 
@@ -51,12 +63,13 @@ class Ranked:
     heading: str
     score: float
     unit: Vector
+    is_spoken: bool = False
 
     @property
     def is_statement(self) -> bool:
-        """A whole sentence of at least six words that is not a question and does not lean on the one before (English)."""
-        whole = is_whole(self.text) and len(self.text.split()) >= _MIN_WORDS
-        return whole and not self.text.endswith("?") and not _LEANING.match(self.text)
+        """Whether it may be shown: a whole sentence of at least six words, of good form, no question, that stands by itself."""
+        whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
+        return whole and not self.is_spoken and not _LEANING.match(self.text) and form.fault(self.text) is None
 
 
 @lru_cache(maxsize=48)
@@ -68,21 +81,30 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """
     placed, units, shares = _linked(document)
     return tuple(
-        Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit)
-        for (sentence, text, heading), unit, score in zip(placed, units, rank(shares, lead), strict=True)
+        Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit, is_spoken)
+        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, rank(shares, lead), strict=True)
     )
 
 
 @lru_cache(maxsize=16)
-def _linked(document: str) -> tuple[list[tuple[Sentence, str, str]], list[Vector], list[Links]]:
+def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[Links]]:
     placed = [
-        (sentence, plain(sentence.text), block.heading)
+        (sentence, plain(sentence.text), block.heading, _is_open(block.text[: sentence.start - block.start]))
         for block in blocks(document)
         if block.kind == "paragraph"
         for sentence in sentences(block.text, block.start)
     ][:_MAX_SENTENCES]
-    units = vectors([text for _, text, _ in placed])
+    units = vectors([text for _, text, _, _ in placed])
     return placed, units, links(units)
+
+
+def _is_open(before: str) -> bool:
+    """Whether a quotation is open behind a text."""
+    marks = before.rfind("\u201c"), before.rfind("\u201e"), before.rfind("\u00ab"), before.rfind("\u300c")
+    ends = before.rfind("\u201d"), before.rfind("\u00bb"), before.rfind("\u300d")
+    is_german = marks[1] >= 0
+    opened = max(marks[1:]) if is_german else max(marks)
+    return (opened > max(ends) and not (is_german and before.rfind("\u201c") > opened)) or before.count('"') % 2 == 1
 
 
 def best(

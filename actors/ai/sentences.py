@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from actors.ai.words import count
+
 # Never the end of a sentence; before a capitalised name; before a number.
 _ALWAYS_LIST = "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u"
 _NAMES_LIST = "Mr Mrs Ms Dr Prof Sr St Gov Gen Rep Sen Sgt Capt Jan Feb Aug Sept Oct Nov Dec"
@@ -23,6 +25,9 @@ _END = re.compile(
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_ORDINAL = re.compile(  # what follows the stop of a German ordinal, as in "31. März"
+    r"\s(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert|Geburtstag|Weltkrieg)\b"
+)
 _LONGEST_WORD = 20  # no abbreviation is longer
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
@@ -64,7 +69,7 @@ def is_whole(sentence: str) -> bool:
     """Whether this reads as a full sentence: begins like one, ends like one, and has at least four words."""
     bare = sentence.strip().rstrip(_CLOSERS)
     first = next((char for char in sentence if char.isalnum()), "")
-    return bare.endswith(_STOPS) and not first.islower() and len(bare.split()) >= 4
+    return bare.endswith(_STOPS) and not first.islower() and count(bare) >= 4
 
 
 def _ends(text: str) -> list[int]:
@@ -78,7 +83,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     if following is None:
         return True
     first = following.group(1).lstrip(_OPENERS)[:1]
-    if first.islower():
+    if first.islower() or (text[match.start() - 1 : match.start()].isdigit() and _ORDINAL.match(text, match.end())):
         return False
     before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_WORD) : match.start()])
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):

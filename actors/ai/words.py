@@ -8,6 +8,7 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_DENSE = re.compile(r"[\u3001-\u3011\uff01-\uff60\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 
 _STOP_LIST = """
@@ -38,14 +39,29 @@ def is_unspaced(text: str) -> bool:
     return _UNSPACED.search(text) is not None
 
 
+def is_dense(text: str) -> bool:
+    """Whether a text is Chinese or Japanese, by its last letter: there no space stands between sentences."""
+    return bool(_DENSE.match(text.rstrip()[-1:]))
+
+
 def normalise(text: str) -> str:
     """The form in which two texts are the same insight: words in order, joined by one space."""
     return " ".join(words(text))
 
 
 def count(text: str) -> int:
-    """How many words a reader reads: runs of characters between white space."""
-    return len(text.split())
+    """How many words a reader reads: runs of characters between white space, and two characters of Chinese or Japanese."""
+    dense = len(_DENSE.findall(text))
+    return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
+
+
+def terms(text: str) -> list[str]:
+    """The words by which sentences are compared: those that carry meaning, or pairs of characters where none are spaced."""
+    found: list[str] = []
+    for word in content_words(text):
+        dense = _DENSE.search(word) and len(word) > 2
+        found += [word[at : at + 2] for at in range(len(word) - 1)] if dense else [word]
+    return found
 
 
 @lru_cache(maxsize=16_384)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.ai.markdown import prose
+from actors.ai.protocol import answered
 from actors.ai.words import count
 from actors.briefs.digest import write_digest
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
@@ -42,6 +43,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
     """
     if payload.story_id is None:
         with ctx.transaction() as tx:
@@ -62,14 +64,18 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
         return {"outcome": kept}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate")
-    brief = enforce(analyst.brief(text.for_ai(), books))
+    brief, unfounded = answered(lambda: analyst.brief(text.for_ai(), books))
+    brief = enforce(brief)
     saved = time_saved_seconds(_reading_seconds(text, ctx.settings), brief, ctx.settings.words_per_minute)
     with ctx.transaction() as tx:
         locked = overlays.lock(tx, text.id)
         if locked is None:
             raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
         output = _store(payload.reason, story_id, locked, brief, saved, tx)
-        ctx.complete(output)
+        if unfounded is None:
+            ctx.complete(output)
+    if unfounded is not None:
+        raise unfounded
     return output
 
 

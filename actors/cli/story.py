@@ -61,8 +61,8 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
     out.print(f"id {row['id']}", markup=False)
     citations = row["citations"] or {}
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
-    if row["why_it_matters"]:
-        out.print(row["why_it_matters"], markup=False)
+    if why := row["why_it_matters"] or (row["citations"] or {}).get("why"):
+        out.print(why, markup=False)
     breakdown = citations.get("breakdown") or {}
     parts = [f"{name} {breakdown[name]:g}" for name in _CHILI_PARTS if name in breakdown]
     if parts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.ai.local import lead
 from actors.ai.markdown import plain
+from actors.ai.protocol import answered
 from actors.insights import events
 from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.insights.sketch import sketch
@@ -15,6 +16,8 @@ from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.authorship import mark
 from zeke_jobs import Context, Reject
+
+NO_REASON = "no sentence of the story gives a reason"
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analysis, Analyst
@@ -31,6 +34,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
     """
     text = texts.read(ctx.db, payload.story_id)
     if text is None:
@@ -45,7 +49,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
     books = ledger(ctx, text.id, is_fresh=payload.trigger == "manual")
     story = text.for_ai(clusters.sources(ctx.db, text.id))
-    analysis = _verified(analyst.analyze(story, books), text.document)
+    analysis, unfounded = answered(lambda: analyst.analyze(story, books))
+    analysis = _verified(analysis, text.document)
     made = analyst.embed(story, books)
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
@@ -78,7 +83,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             "chili": analysis.chili,
             "same_event": len(same_event),
         }
-        ctx.complete(output)
+        if unfounded is None:
+            ctx.complete(output)
+    if unfounded is not None:
+        raise unfounded
     return output
 
 
@@ -114,6 +122,7 @@ def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
         "breakdown": dict(analysis.breakdown),
         "quotes": [{"text": plain(c.text), "start": c.start, "end": c.end} for c in analysis.citations],
     }
+    cited["why"] = None if analysis.why_it_matters else NO_REASON
     if written is not None:
         cited["analysis"] = {**made_by, "written": written}
     return cited

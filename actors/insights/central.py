@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.ai import words
 from actors.ai.ranking import REASON, Ranked, best, ranked
 from actors.insights import cues
 from actors.insights.candidates import Candidate
@@ -30,7 +31,7 @@ def central_candidates(
         for item in ranked(document, lead)
         if (item.start, item.end) not in spans
         and item.is_statement
-        and len(item.text.split()) >= _MIN_WORDS
+        and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
     ]
     return [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.ai.gate import form
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
 
@@ -56,8 +58,8 @@ def _with_speech(parts: list[Sentence], block: Block) -> list[Sentence]:
 
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
-    whole = is_whole(text) or (is_item and len(text.split()) >= 4)
-    if not whole or len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
+    whole = is_whole(text) or (is_item and count(text) >= 4)
+    if not whole or form.fault(text) is not None or len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
@@ -87,5 +89,5 @@ def _is_speech(text: str, spoken: str) -> bool:
 
 def _quotation(block: Block) -> Iterator[Candidate]:
     text = plain(marker(block))
-    if len(text.split()) >= 8:
+    if count(text) >= 8 and form.fault(text) is None:
         yield Candidate("quote", text, block.text, block.start, block.end, block.heading, weight=1.5)

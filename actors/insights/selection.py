@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from actors.ai.gate import statements
+from actors.ai.gate.evidence import evidence
 from actors.ai.lexrank import similarity, vectors
 from actors.ai.markdown import blocks
+from actors.ai.protocol import Story
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
@@ -59,8 +63,10 @@ def highlights(document: str, settings: Selection) -> list[Candidate]:
     claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
     kept = _best([*code, *claims], settings)
     taken = [(candidate.start, candidate.end) for candidate in claims]
+    known = evidence(Story(UUID(int=0), "", document))
     central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead)
-    kept = _without_repetition([*kept, *central], settings.repetition, settings.total)
+    told = [each for each in [*kept, *central] if statements.told_as_fact(each.summary, known) is None]
+    kept = _without_repetition(told, settings.repetition, settings.total)
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
 

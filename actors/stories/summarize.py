@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from actors.ai.protocol import answered
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
@@ -22,6 +23,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     Raises:
         Reject: there is no such story, or it has no text.
         Retry, Defer: the provider asked to wait.
+        Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
     """
     text = texts.read(ctx.db, payload.story_id)
     overlay = overlays.read(ctx.db, payload.story_id)
@@ -33,8 +35,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         return {"outcome": kept}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.mode == "force")
-    summary = analyst.summarize(text.for_ai(), books)
-    if summary.text is None:
+    summary, unfounded = answered(lambda: analyst.summarize(text.for_ai(), books))
+    if summary.text is None and unfounded is None:
         return {"outcome": "no_sentences"}
     made_by = {
         "provider": summary.made_by.provider,
@@ -47,12 +49,15 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         if locked is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
         kept = _kept(locked.summary_author, payload.mode)
-        if kept is None:
+        if kept is None and summary.text is not None:
             changed = texts.save_summary(tx, text.id, summary.text, seen=locked.summary)
             noted = overlays.note_summary(tx, text.id, summary.text, made_by)
             kept = "written" if changed or noted else "unchanged"
-        output = {"outcome": kept}
-        ctx.complete(output)
+        output = {"outcome": kept or "no_sentences"}
+        if unfounded is None:
+            ctx.complete(output)
+    if unfounded is not None:
+        raise unfounded
     return output
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.ai.gate.quotations import place
 from actors.ai.lexrank import similarity
 from actors.ai.markdown import blocks
-from actors.ai.prompting import place
 from actors.ai.sentences import sentences
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError

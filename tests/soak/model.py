@@ -77,7 +77,8 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     if _KEYS["analyze"] in properties:
         return {"why_it_matters": sentences[0], "chili": 3, "confidence": 0.8, "quotes": [first, "never said"]}
     if _KEYS["brief"] in properties:
-        return {"one_liner": first, "two_liner": f"{first}. It is so.", "elevator": f"{first}. It is so. Nobody asked."}
+        one, two, three = (sentences * 3)[:3]
+        return {"one_liner": first, "two_liner": f"{one} {two}", "elevator": f"{one} {two} {three}"}
     return {"summary": " ".join(sentences)}
 
 

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel
 
+from actors.ai import gate
+from actors.ai.gate.quotations import place
+from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, read, strict_schema, unpacked
 from actors.ai.openai.client import CallFailed, Client, Reply
-from actors.ai.prompting import Prompt, fenced, material, new_nonce, place, prompt, repeats_instructions, visible
-from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary
+from actors.ai.openai.wire import WIRES, tokens
+from actors.ai.prompting import fenced, material, new_nonce, prompt, repeats_instructions, visible
+from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
 from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from actors.ai.openai.settings import OpenAISettings
+    from actors.ai.openai.wire import Turn
     from actors.ai.protocol import Analyst, Ledger, Story
 
 DIMENSIONS = 1536
@@ -27,6 +32,10 @@ _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNOREC
 _EMBEDDED_CHARS = 4000
 _MOST_TOKENS = 100_000_000
 _LONGEST_NAME = 200  # of a model
+_OWN_LANGUAGE = "the language of the story"
+_AGAIN = (
+    "This answer is not taken. Answer again, in the same form, with nothing that the story does not say. The fault:"
+)
 _OVERHEAD_TOKENS = 64  # what a provider adds around messages
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -43,6 +52,7 @@ class OpenAIAnalyst:
     def __init__(self, settings: OpenAISettings, local: Analyst) -> None:
         self._settings = settings
         self._client = Client(settings)
+        self._wire = WIRES[settings.kind]
         self._local = local
         # A model's opinion does not follow from how many tell of the event; what the local formula gave before does.
         self.rescore = local.rescore
@@ -52,11 +62,11 @@ class OpenAIAnalyst:
         self._client.close()
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters; quotes that it does not contain are dropped."""
-        answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger))
+        """Ask why the story matters; quotations that it does not contain are dropped, and one at least must stand in it."""
+        answer, made_by = self._ask("analyze", AnalysisAnswer, story, _needed(ledger), self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
-            why_it_matters=answer.why_it_matters,
+            why_it_matters=plain(answer.why_it_matters),
             chili=answer.chili,
             state="completed",
             made_by=made_by,
@@ -67,13 +77,13 @@ class OpenAIAnalyst:
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
         """Ask for three lengths; the caller enforces their limits."""
-        answer, made_by = self._ask("brief", BriefAnswer, story, _needed(ledger))
-        return Brief(answer.one_liner, answer.two_liner, answer.elevator, made_by)
+        answer, made_by = self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief)
+        return Brief(plain(answer.one_liner), plain(answer.two_liner), plain(answer.elevator), made_by)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
         """Ask for a paragraph."""
-        answer, made_by = self._ask("summarize", SummaryAnswer, story, _needed(ledger))
-        return Summary(answer.summary, made_by)
+        answer, made_by = self._ask("summarize", SummaryAnswer, story, _needed(ledger), self._local.summarize)
+        return Summary(plain(answer.summary), made_by)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """The provider's vector of title and beginning, padded to 1536; the local one where no model is configured."""
@@ -105,53 +115,105 @@ class OpenAIAnalyst:
             )
         return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
 
-    def _ask(self, operation: str, form: type[Form], story: Story, books: Ledger) -> tuple[Form, Provenance]:
+    def _ask(
+        self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
+    ) -> tuple[Form, Provenance]:
+        """A model's answer that passes the gate; one that does not is asked for once more, with its fault named.
+
+        Raises:
+            Unfounded: the second answer does not pass either; it brings what ``local`` says instead.
+        """
         settings, instructions = self._settings, prompt(operation)
         text = material(story, settings.max_input_chars)
         schema = strict_schema(form)
         params = {
-            "max_tokens": settings.max_output_tokens,
+            "max_tokens": settings.output_tokens,
             "temperature": settings.temperature,
+            "effort": settings.reasoning_effort,
+            "more": settings.extra_body,
             "as": settings.answer_format,
         }
         key = _key(instructions.text, settings.model, settings.language, params, schema, text)
-        if settings.cache and (known := books.remembered(key)) is not None:
-            self._note_cached(books, operation, settings.model, instructions.name)
-            return form.model_validate(known["answer"]), Provenance("openai", known["model"], instructions.name)
-        body = self._body(instructions, text, schema, operation)
-
-        def check(got: Mapping[str, Any]) -> Form:
-            return _answer(form, got, story, is_loose=settings.answer_format == "text")
+        known = books.remembered(key) if settings.cache else None
+        if known is not None:
+            answer = form.model_validate(known["answer"])
+            if self._fault(answer, story) is None:
+                self._note_cached(books, operation, settings.model, instructions.name)
+                return answer, Provenance("openai", known["model"], instructions.name)
+        turns = [("user", fenced(text, nonce := new_nonce()))]
+        system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
 
         def keep(found: Form, answered: str) -> tuple[str, Any]:
             return key, {"answer": found.model_dump(), "model": answered}
 
-        model, answer = self._call(
-            books, operation, settings.model, instructions.name, "/chat/completions", body, check, keep
-        )
-        return answer, Provenance("openai", model, instructions.name)
+        def ask() -> tuple[Form, Provenance]:
+            model, found = self._call(
+                books,
+                operation,
+                settings.model,
+                instructions.name,
+                self._wire.path,
+                self._body(system, turns, schema, operation),
+                lambda got: self._answer(form, got, story),
+                keep,
+            )
+            return found, Provenance("openai", model, instructions.name)
 
-    def _body(self, instructions: Prompt, text: str, schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
-        settings, nonce = self._settings, new_nonce()
-        system = instructions.system(language=settings.language, nonce=nonce)
-        if settings.answer_format != "json_schema":
+        try:
+            return ask()
+        except Unfounded as first:
+            turns += [("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")]
+        try:
+            return ask()
+        except Unfounded as second:
+            raise Unfounded(second.reason, second.said, local(story)) from second
+
+    def _body(self, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
+        if self._settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-        body: dict[str, Any] = {
-            "model": settings.model,
-            "messages": [
-                {"role": "system", "content": system},
-                {"role": "user", "content": fenced(text, nonce)},
-            ],
-            settings.output_limit: settings.max_output_tokens,
-        }
-        if settings.temperature is not None:
-            body["temperature"] = settings.temperature
-        if settings.answer_format == "json_schema":
-            wanted = {"name": operation, "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        elif settings.answer_format == "json_object":
-            body["response_format"] = {"type": "json_object"}
-        return body
+        return self._wire.body(self._settings, system, turns, operation, schema) | self._settings.extra_body
+
+    def _answer(self, form: type[Form], got: Mapping[str, Any], story: Story) -> Form:
+        try:
+            said = self._wire.said(got)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            reason = (
+                f"the model's answer is not one of kind {self._settings.kind}: it has no choices, output or content"
+            )
+            raise CallFailed("invalid", Retry(reason=reason), is_charged=True) from error
+        if said.ending == "refused":
+            why = visible((said.refusal or "its content filter stopped the answer")[:300])
+            raise CallFailed("refused", Reject(f"the model refused: {why}"), is_charged=True)
+        if said.ending == "length":
+            verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
+            raise CallFailed("truncated", verdict, is_charged=True)
+        try:
+            answer = read(form, *said.texts)
+        except ValueError as error:
+            reason = f"the model's answer is not as asked: {error}"
+            raise CallFailed("invalid", Retry(reason=reason), is_charged=True) from error
+        answer = answer.model_copy(update={name: _visible(value) for name, value in answer})
+        fault = self._fault(answer, story)
+        if fault is not None:
+            raise CallFailed("invalid", Unfounded(fault, answer.model_dump_json()), is_charged=True)
+        return answer
+
+    def _fault(self, answer: BaseModel, story: Story) -> str | None:
+        """Why an answer must not be shown."""
+        language = self._settings.language
+        is_translated = language is not None and not gate.is_in(language, story)
+        for value in (value for _, value in answer if isinstance(value, str)):
+            if repeats_instructions(value):
+                return "the model repeated its instructions"
+            for address in _ADDRESS.findall(value):
+                if address not in story.document:
+                    return f"the model named an address that the story does not: {address[:100]}"
+            fault = gate.fault(plain(value), story, is_translated=is_translated)
+            if fault:
+                return fault
+        if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
+            return "no quotation of the answer stands in the story"
+        return None
 
     def _call(
         self,
@@ -172,7 +234,7 @@ class OpenAIAnalyst:
         # A token is at least one byte, so that this is never too little.
         payload = json.dumps(body, ensure_ascii=False).encode()
         most_input = len(payload) + _OVERHEAD_TOKENS
-        most_output = self._settings.max_output_tokens if prompt_name else 0
+        most_output = self._settings.output_tokens if prompt_name else 0
         most = self._settings.cost(model, most_input, most_output)
         call = books.reserve(CallStart(operation, model, prompt_name, most, self._settings.daily_budget))
         try:
@@ -190,10 +252,8 @@ class OpenAIAnalyst:
         return end[0], answer
 
     def _end(self, model: str, reply: Reply) -> tuple[str, int | None, int | None, float | None, bool, int]:
-        usage = reply.body.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
         answered = visible(str(reply.body.get("model") or ""))[:_LONGEST_NAME] or model
-        tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+        tokens_in, tokens_out = tokens(reply.body.get("usage"))
         if not (_is_count(tokens_in) and _is_count(tokens_out)):
             return answered, None, None, None, True, reply.latency_ms
         return (
@@ -209,40 +269,6 @@ class OpenAIAnalyst:
     def _note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
         call = books.reserve(CallStart(operation, model, prompt_name, 0.0, None))
         books.settle(call, CallEnd("cached", model=model, cost=0.0))
-
-
-def _answer(form: type[Form], got: Mapping[str, Any], story: Story, *, is_loose: bool) -> Form:
-    try:
-        choice = got["choices"][0]
-        message, reason = dict(choice["message"]), choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise CallFailed("invalid", Retry(reason="the model's answer has no choices"), is_charged=True) from error
-    if message.get("refusal") or reason == "content_filter":
-        said = visible(str(message.get("refusal") or "its content filter stopped the answer")[:300])
-        raise CallFailed("refused", Reject(f"the model refused: {said}"), is_charged=True)
-    if reason == "length":
-        verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
-        raise CallFailed("truncated", verdict, is_charged=True)
-    try:
-        answer = read(form, str(message.get("content") or ""), is_loose=is_loose)
-    except ValueError as error:
-        raise CallFailed(
-            "invalid", Retry(reason=f"the model's answer is not as asked: {error}"), is_charged=True
-        ) from error
-    return _clean(answer, story)
-
-
-def _clean(answer: Form, story: Story) -> Form:
-    """The answer without invisible characters; one that names an address which the story does not is not taken."""
-    values = {name: _visible(value) for name, value in answer}
-    for value in (value for value in values.values() if isinstance(value, str)):
-        if repeats_instructions(value):
-            raise CallFailed("invalid", Retry(reason="the model repeated its instructions"), is_charged=True)
-        for address in _ADDRESS.findall(value):
-            if address not in story.document:
-                reason = f"the model named an address that the story does not: {address[:100]}"
-                raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
-    return answer.model_copy(update=values)
 
 
 def _visible(value: Any) -> Any:

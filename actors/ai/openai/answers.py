@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from array import array
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class AnalysisAnswer(BaseModel):
@@ -42,6 +46,10 @@ class SummaryAnswer(BaseModel):
 
 Form = TypeVar("Form", bound=BaseModel)
 
+_THOUGHTS = re.compile(r"^(?:(?!<think>)[^{])*?</think(?:ing)?>|<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_TRIES = 30
+_DECODER = json.JSONDecoder()
+
 _UNSUPPORTED = {
     "title",
     "minLength",
@@ -66,21 +74,39 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-def read(form: type[Form], content: str, *, is_loose: bool) -> Form:
-    """The answer in ``content``; where ``is_loose``, the JSON object may stand in prose or a code fence.
+def read(form: type[Form], *texts: str) -> Form:
+    """The answer in the first of ``texts`` that has one: a JSON object, by itself, in prose, in a fence or behind thoughts.
 
     Raises:
-        ValueError: it does not have the form; the message says where.
+        ValueError: none has the form; the message says where.
     """
-    text = content[content.find("{") : content.rfind("}") + 1] if is_loose else content
-    try:
-        return form.model_validate(_whole_numbers(json.loads(text)))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the answer"
-        raise ValueError(f"{where}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"no JSON object: {error}") from error
+    fault = ValueError("no JSON object")
+    for text in texts:
+        for found in _objects(_THOUGHTS.sub("", text)):
+            try:
+                return form.model_validate(_whole_numbers(found))
+            except ValidationError as error:
+                first = error.errors(include_input=False, include_url=False)[0]
+                where = ".".join(map(str, first["loc"])) or "the answer"
+                fault = ValueError(f"{where}: {first['msg']}")
+            except RecursionError as error:
+                fault = ValueError(f"no JSON object: {error}")
+    raise fault
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text, in order; at most so many places are tried."""
+    at = text.find("{")
+    for _ in range(_TRIES):
+        if at < 0:
+            return
+        try:
+            found, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            yield found
+        at = text.find("{", end)
 
 
 def packed(vector: list[float]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
 from actors.retry_after import bounded, retry_after
 from zeke_jobs import Defer, Reject, Retry
@@ -71,8 +72,10 @@ class Client:
         self._timeout = settings.timeout.total_seconds()
         self._base = settings.base_url
         self._headers = [(b"Accept-Encoding", b"identity"), (b"Content-Type", b"application/json")]
-        if settings.api_key is not None:
-            self._headers.append((b"Authorization", f"Bearer {settings.api_key.get_secret_value()}".encode()))
+        given = {} if settings.api_key is None else WIRES[settings.kind].headers(settings.api_key.get_secret_value())
+        given |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
+        self._headers += [(name.encode(), value.encode()) for name, value in given.items()]
+        self._query = settings.query
         self._timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)}
         tls = httpx.create_ssl_context(trust_env=False) if self._base.startswith("https://") else None
         self._pool = httpcore.ConnectionPool(
@@ -120,7 +123,8 @@ class Client:
         return Reply(parsed, round((time.monotonic() - started) * 1000))
 
     def _address_of(self, path: str) -> tuple[httpcore.URL, bytes]:
-        url = httpx.URL(self._base + path)
+        base = httpx.URL(self._base)
+        url = base.copy_with(path=base.path.rstrip("/") + path).copy_merge_params(self._query)
         parts = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         return parts, url.netloc
 

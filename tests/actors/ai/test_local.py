@@ -97,3 +97,81 @@ def test_weights_are_settings() -> None:
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValueError, match="providr"):
         Settings.model_validate({"providr": "local"})
+
+
+FACT_CHECK = (
+    "Claim: A photo shows the bridge of Ansel falling into the river last week.\n\nVerdict: False. The photo is from a film of 2011.\n\n"
+    "Posts say that the photo shows the bridge of Ansel falling into the river. The city's engineers inspected the bridge on Monday and found it "
+    "intact. The photo was altered so that the name of the film cannot be seen."
+)
+
+
+def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
+    analyst = Settings().open()
+    told = story(FACT_CHECK, title="Fact check: The bridge of Ansel did not fall")
+    brief = analyst.brief(told)
+    for text in (brief.one_liner, brief.two_liner, brief.elevator, analyst.analyze(told).why_it_matters):
+        assert "Claim:" not in (text or "")
+
+
+def test_why_stays_empty_where_no_sentence_gives_a_reason() -> None:
+    document = "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday."
+    assert Settings().open().analyze(story(document)).why_it_matters is None
+
+
+def test_a_headline_stands_where_no_sentence_says_it_better() -> None:
+    document = (
+        "Rain fell for the whole of the long night in the valley. People slept in schools and in the old town hall."
+    )
+    assert Settings().open().brief(story(document, title="Dam at Orrin breaks")).one_liner == "Dam at Orrin breaks"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "We believe the all-new model will reach new heights because it is so good.",
+        "It is **bold because the markup was never closed in this sentence.",
+        "Subscribe to our newsletter because it brings the news every morning.",
+        "He said “it is a good day because the sun is out and stays.",
+    ],
+)
+def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
+    document = f"The mayor opened the new hall on Monday in the rain.\n\n{sentence}"
+    analyst = Settings().open()
+    told = story(document, title="Hall opens")
+    assert analyst.analyze(told).why_it_matters is None
+    assert sentence not in (analyst.summarize(told).text or "")
+
+
+def test_the_middle_of_a_speech_is_not_told_as_news() -> None:
+    document = (
+        "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will bring the whole town "
+        "together because it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
+    )
+    assert Settings().open().analyze(story(document)).why_it_matters is None
+
+
+def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
+    document = (
+        "云岭市宣布建成国内首座海水储能电站。总投资达到十二亿元人民币。电站利用夜间多余的风电把海水抽到山上的水库。"
+        "由于海水会腐蚀设备、工程师用了六年才完成建设。市环保局表示将在五个点位监测水温并公布结果。"
+    )
+    analyst = Settings().open()
+    told = story(document, title="云岭市建成首座海水储能电站")
+    brief = analyst.brief(told)
+    assert brief.one_liner
+    assert brief.two_liner
+    assert brief.elevator
+    assert analyst.summarize(told).text
+    assert "由于海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")
+
+
+def test_a_long_text_of_one_paragraph_gives_a_brief() -> None:
+    document = " ".join(
+        f"The council of Velm spent {number} hours on street {number} and its lights." for number in range(1, 220)
+    )
+    assert len(document) > 13_000
+    brief = Settings().open().brief(story(document, title="Council of Velm repairs its streets"))
+    assert brief.one_liner
+    assert brief.two_liner
+    assert brief.elevator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.ai import Settings
+from actors.ai.protocol import Unfounded
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
@@ -337,15 +338,65 @@ def test_a_pages_orders_reach_the_model_as_marked_material_only(
     assert "tools" not in model_server.asked[0]["body"]
 
 
-def test_an_address_that_the_story_does_not_name_is_not_taken(
-    run: Callable[..., Any], model_server: Any, answers: Callable[..., Any], good: dict[str, Any]
+def test_an_answer_that_the_story_does_not_bear_out_is_asked_for_again_with_its_fault(
+    run: Callable[..., Any],
+    rows: Callable[..., Any],
+    model_server: Any,
+    answers: Callable[..., Any],
+    good: dict[str, Any],
 ) -> None:
-    told = {**good["analyze"], "why_it_matters": "Read more at https://evil.example/now."}
+    told = {**good["analyze"], "why_it_matters": "The registry was bought by Oracle for $2 billion."}
     model_server.script.append(answers(content=told))
-    with pytest.raises(Retry, match=r"evil\.example"):
+    output, _ = run(prices=PRICES)
+    assert output["state"] == "completed"
+    again = model_server.asked[1]["body"]["messages"]
+    assert [message["role"] for message in again] == ["system", "user", "assistant", "user"]
+    assert "$2 billion" in again[2]["content"]
+    assert "the story neither has nor implies the number $2 billion" in again[3]["content"]
+    assert [call["outcome"] for call in rows(CALLS)] == ["invalid", "ok"]
+
+
+UNFOUNDED: list[tuple[dict[str, Any], str]] = [
+    ({"why_it_matters": "Read more at https://evil.example/now."}, "https://evil.example/now"),
+    ({"why_it_matters": "The registry handles 90,000 jobs a second."}, "90,000"),
+    ({"quotes": ["this was never said"]}, "no quotation of the answer stands in the story"),
+    ({"quotes": []}, "no quotation of the answer stands in the story"),
+]
+
+
+@pytest.mark.parametrize(("changed", "fault"), UNFOUNDED)
+def test_a_second_unfounded_answer_fails_the_job_and_leaves_the_extractive_analysis(
+    run: Callable[..., Any],
+    rows: Callable[..., Any],
+    model_server: Any,
+    answers: Callable[..., Any],
+    good: dict[str, Any],
+    contexts: list[Any],
+    changed: dict[str, Any],
+    fault: str,
+) -> None:
+    model_server.script.extend([answers(content={**good["analyze"], **changed})] * 2)
+    with pytest.raises(Unfounded) as raised:
         run()
-    model_server.script.append(answers(content=told))
-    run(f"{ARTICLE} See https://evil.example/now.")
+    assert fault in str(raised.value)
+    (overlay,) = rows("SELECT * FROM story_overlays")
+    assert (overlay["analysis_state"], overlay["confidence"]) == ("extractive", None)
+    assert overlay["citations"]["analysis"]["provider"] == "local"
+    assert fault not in str(overlay)
+    assert len(contexts[0].sent) == 3
+    assert not contexts[0].completed
+    assert rows("SELECT key FROM ai_answers") == []
+
+
+def test_what_was_remembered_before_passes_the_gate_again(
+    run: Callable[..., Any], rows: Callable[..., Any], model_server: Any, conn: Any
+) -> None:
+    _, story = run()
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE ai_answers SET answer = jsonb_set(answer, '{answer,why_it_matters}', '\"It cost $9.\"')")
+    run(story=story)
+    assert len(model_server.asked) == 2
+    assert "$9" not in str(rows("SELECT * FROM story_overlays"))
 
 
 def test_the_key_is_sent_and_never_shown(run: Callable[..., Any], model_server: Any, rows: Callable[..., Any]) -> None:

@@ -32,6 +32,7 @@ def test_each_sentence_knows_its_place(text: str, offset: int) -> None:
         ("“Really?” she asked. It was!", 2),
         ("It uses e.g. Redis. It works.", 2),
         ("Wait… what? Yes.", 2),
+        ("Sie schalten es am 31. März ab. Das ist früh.", 2),
         ("First paragraph\n\nSecond paragraph", 2),
         ("One line\nof one sentence.", 1),
         ("", 0),
@@ -48,6 +49,7 @@ def test_sentences_end_where_a_reader_ends_them(text: str, count: int) -> None:
         ("the parser is fast now.", False),
         ("The parser is fast now", False),
         ("Too short.", False),
+        ("市は来年の春から運行を始める。", True),
         ("“The parser is fast now.”", True),
     ],
 )

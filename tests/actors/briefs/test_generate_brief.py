@@ -50,7 +50,7 @@ def run(handler_context: Any) -> Callable[..., dict[str, Any]]:
 def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(
     add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    output = run(add_story(ARTICLE))
+    output = run(add_story(ARTICLE, title="Registry signs packages"))
     (overlay,) = rows(OVERLAY)
     assert output["outcome"] == "written"
     assert output["missing"] == []

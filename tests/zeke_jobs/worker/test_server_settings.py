@@ -134,7 +134,7 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
         "ends": ends,
         "duplicate": (again.duplicate, again.id == sent[4].id),
         "later": (seen.run_at - seen.created_on, seen.expires_on - seen.created_on, seen.status),
-        "why": [type(reason).__name__ for reason in explained.reasons],
+        "why": [reason.kind for reason in explained.reasons],
         "pauses": [(one.target, one.paused_by, one.reason) for one in pausing.paused(conn)],
         "ticks": [
             (one.task, one.outcome, one.scheduled_for)

@@ -1,0 +1,190 @@
+"""A story as evidence: its sentences, words, numbers and dates, without sentences that give orders to a model."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from actors.ai.gate.dates import Dates, dates
+from actors.ai.gate.numbers import Number, numbers
+from actors.ai.gate.quotations import normal
+from actors.ai.markdown import blocks, marker, plain
+from actors.ai.sentences import sentences
+from actors.ai.words import STOP_WORDS
+
+if TYPE_CHECKING:
+    from actors.ai.protocol import Story
+
+_TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
+_TOLD = r"(?:instructions?|rules|prompts?|guidelines|text above|the above|anweisungen|regeln|instrucciones|consignes)"
+ORDER = re.compile(
+    rf"\b(?:ignore|disregard|forget|override|ignoriere|ignora|ignorez)\b[^.!?]{{0,60}}\b{_TOLD}\b"
+    r"|^\W*(?:system|assistant|user)\s*(?:note|prompt|message)?\s*:"
+    r"|\b(?:notes?|messages?|instructions?|attention) (?:to|for) (?:all |any |the )?(?:AIs?|LLMs?"
+    r"|language models?|(?:AI )?summari[sz]ers?|"
+    r"(?:AI )?assistants?|chatbots?|crawlers?)\b"
+    r"|\b(?:as|you are|i am|i'm) (?:now )?an? (?:AI|large language|language) (?:language )?(?:model|assistant)\b"
+    r"|\b(?:reply|respond|answer) (?:only )?with\b|\brate (?:this|the) (?:story|article|page)\b",
+    re.IGNORECASE,
+)
+"""Marks a sentence that is written for a model, and no news."""
+
+_MOST_CHARS = 60_000
+_MOST_SENTENCES = 2_000
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_IRREGULAR_PAIRS = """
+    fell fall fallen fall rose rise risen rise grew grow grown grow bought buy sold sell lost lose won win
+    found find paid pay made make
+    came come went go gone go said say told tell wrote write written write began begin broke break broken break
+    left leave took take
+    taken take gave give given give kept keep held hold led lead met meet sent send spent spend ran run saw see
+    seen see knew know
+    known know thought think brought bring built build felt feel got get hid hide hidden hide chose choose
+    chosen choose drew draw
+    drove drive ate eat shut shut stood stand struck strike taught teach threw throw understood understand wore
+    wear dealt deal meant mean
+    died die dying die children child people person men man women woman
+"""
+_PAIRS = _IRREGULAR_PAIRS.split()
+_IRREGULAR = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
+_SMALL_OF = {
+    "de": """der die das und ist ein eine einer eines einem einen den dem des nicht mit von für auf bei aus
+    nach zum zur im am an sich sie
+    er es wird werden wurde wurden hat haben als auch noch oder wie bis um wer will soll sollen kann können
+    dürfen nur mehr vom zu man ihr
+    ihre sein""",
+    "fr": """le la les un une des du et est à au aux en de que qui pour par dans sur ne pas plus il elle on se
+    son sa ses ce cette avec a
+    ont sont""",
+    "es": "el los las la una y es en de que del por para con se su sus no lo al más ha han son ser como a",
+    "it": "il che di non per una della del con si la e le i è sono ha",
+    "pt": "o a os as um uma de que não do da em para com por se dos das no na é foi são",
+}
+_SMALL_MORE = """
+    together total over within without still yet however according among every already around cannot don't someone somebody
+    anybody everybody nobody
+    none nothing neither nor since whoever would although though while whether much even get gets got told tells
+"""
+_SMALL_WORDS = {"en": STOP_WORDS, **{name: frozenset(listed.split()) for name, listed in _SMALL_OF.items()}}
+SMALL = frozenset(_SMALL_MORE.split()).union(*_SMALL_WORDS.values())
+"""Words that carry no fact, of six languages."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an answer about a story is held to.
+
+    Attributes:
+        sentences: The story's, headline and source among them.
+        orders: What it has of orders to a model.
+        language: Its language code, or None.
+    """
+
+    sentences: tuple[str, ...]
+    orders: str
+    language: str | None
+
+    @cached_property
+    def text(self) -> str:
+        """All of it as one text."""
+        return "\n".join(self.sentences)
+
+    @cached_property
+    def normal(self) -> str:
+        """All of it in the form in which quotations are compared."""
+        return normal(self.text)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its words, as they are written but for their case."""
+        return frozenset(word.lower() for word in tokens(self.text))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of its words; of a language without spaces, its pairs of characters."""
+        return frozenset().union(*self.keys_of)
+
+    @cached_property
+    def keys_of(self) -> tuple[frozenset[str], ...]:
+        """The keys of each sentence."""
+        return tuple(keys(sentence) for sentence in self.sentences)
+
+    @cached_property
+    def dates(self) -> Dates:
+        """Its dates."""
+        return dates(self.text)
+
+    @cached_property
+    def numbers(self) -> tuple[list[Number], ...]:
+        """The numbers of each sentence, without dates."""
+        return tuple(numbers(dates(sentence).rest) for sentence in self.sentences)
+
+    @cached_property
+    def is_unspaced(self) -> bool:
+        """Whether it is written without spaces between words."""
+        return is_unspaced(self.text)
+
+
+@lru_cache(maxsize=16)
+def evidence(story: Story) -> Evidence:
+    """The story as evidence. Behind an order to a model, the rest of its paragraph does not count either."""
+    found, orders = [story.title, story.source], []
+    for block in blocks(_TAG.sub(" ", story.document[:_MOST_CHARS])):
+        if len(found) > _MOST_SENTENCES:
+            break
+        text = marker(block)
+        for sentence in sentences(text):
+            if ORDER.search(sentence.text):
+                orders.append(text[sentence.start :])
+                break
+            found.append(plain(sentence.text))
+    told = (unicodedata.normalize("NFKC", text) for text in found[:_MOST_SENTENCES] if text)
+    return Evidence(tuple(told), "\n".join(orders), story.language)
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text as they are written, without 's."""
+    return [re.sub(r"['\u2019]s$", "", word) for word in _TOKEN.findall(text)]
+
+
+def key(word: str) -> str:
+    """What forms of a word have in common: its first letters without an ending."""
+    lower = _IRREGULAR.get(word.lower(), word.lower())
+    if len(lower) > 4 and lower.isalpha():
+        lower = re.sub(r"(?:ings?|ed|es|s|e)$", "", lower)
+    elif len(lower) == 4 and lower.endswith("s"):
+        lower = lower[:3]
+    return lower[:5] if lower.isalpha() else lower
+
+
+def keys(text: str) -> frozenset[str]:
+    """The keys of the words that carry facts; pairs of characters where words are not spaced."""
+    if is_unspaced(text):
+        bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles carry no fact
+        return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
+    return frozenset(
+        key(word) for word in tokens(text) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit())
+    )
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether most letters of a text are of Chinese or Japanese."""
+    return 2 * len(UNSPACED.findall(text)) > sum(char.isalpha() for char in text)
+
+
+def tongues(text: str) -> dict[str, int]:
+    """How many small words of each language a text has."""
+    said = [word.lower() for word in tokens(text[:20_000])]
+    return {name: sum(word in small for word in said) for name, small in _SMALL_WORDS.items()}
+
+
+def script(text: str) -> str:
+    """The script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty without letters."""
+    names = (unicodedata.name(char, "").split(" ")[0] for char in text[:2000] if char.isalpha())
+    counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)
+    return counted.most_common(1)[0][0] if counted else ""

@@ -1,0 +1,72 @@
+"""Quotations: found in a story whatever its quotation marks, dashes, spaces, capitals and markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_LINK = re.compile(r"\]\([^()\s]{0,2000}(?:\s[^()]{0,200})?\)")
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
+_DROPPED = frozenset(
+    "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u300c\u300d\u300e\u300f*_\\[]"
+)
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_ELLIPSIS = re.compile(r"\s*(?:\[?(?:\u2026|\.\.\.)\]?)\s*")
+_QUOTED = re.compile(
+    r"\u201c([^\u201c\u201d]+)\u201d|\u201e([^\u201e\u201c\u201d]+)[\u201c\u201d]|\u00ab([^\u00ab\u00bb]+)\u00bb"
+    r"|\u300c([^\u300c\u300d]+)\u300d|\u300e([^\u300e\u300f]+)\u300f|\"([^\"]+)\""
+    r"|(?<!\w)\u2018([^\u2018\u2019]+)\u2019(?!\w)|(?<!\w)'([^']+)'(?!\w)"
+)
+
+
+def normal(text: str) -> str:
+    """The form in which two texts are the same words: no markup, no quotation marks, one space, one dash, small letters."""
+    return _mapped(text)[0].strip()
+
+
+def place(document: str, quote: str) -> tuple[int, int] | None:
+    """Where ``quote`` stands in ``document``, compared in the normal form; None where it does not."""
+    wanted = normal(quote).strip(" .,;:")
+    if not wanted:
+        return None
+    exact = document.find(quote)
+    if exact >= 0:
+        return exact, exact + len(quote)
+    form, places = _mapped(document)
+    start = form.find(wanted)
+    return None if start < 0 else (places[start], places[start + len(wanted) - 1] + 1)
+
+
+def quoted(text: str) -> list[str]:
+    """What stands between quotation marks in ``text``."""
+    return ["".join(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
+
+
+def stands_in(quote: str, form: str) -> bool:
+    """Whether a quotation stands in a text of the normal form; pieces on both sides of an ellipsis count by themselves."""
+    pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
+    return all(piece in form for piece in pieces)
+
+
+@lru_cache(maxsize=16)
+def _mapped(text: str) -> tuple[str, list[int]]:
+    """The normal form, and where each of its characters stands in ``text``."""
+    skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
+    form: list[str] = []
+    places: list[int] = []
+    for at, char in enumerate(text):
+        if at in skipped or char in _DROPPED:
+            continue
+        if char.isspace():
+            if form and form[-1] != " ":
+                form.append(" ")
+                places.append(at)
+        elif char.isascii():
+            form.append(char.lower())
+            places.append(at)
+        elif unicodedata.category(char) not in _HIDDEN:
+            for part in unicodedata.normalize("NFKC", char).translate(_DASHES).casefold():
+                form.append(part)
+                places.append(at)
+    return "".join(form), places

@@ -1,0 +1,182 @@
+"""What is asked of each kind of provider, and where its answer stands: chat completions, Responses, Anthropic's messages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.ai.openai.settings import OpenAISettings
+
+Turn = tuple[str, str]
+"""Who says it (``user`` or ``assistant``), and the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an answer holds.
+
+    Attributes:
+        texts: Where the answer may stand, the likeliest first: the content, then what the model thought aloud.
+        ending: ``stop``, ``length`` or ``refused``.
+        refusal: What the model says of its refusal.
+    """
+
+    texts: tuple[str, ...]
+    ending: str = "stop"
+    refusal: str = ""
+
+
+class Wire(Protocol):
+    """One kind of provider."""
+
+    path: str
+
+    def headers(self, key: str) -> dict[str, str]:
+        """How the key is sent."""
+
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        """The question."""
+
+    def said(self, answer: Mapping[str, Any]) -> Said:
+        """What the answer says.
+
+        Raises:
+            KeyError, IndexError, TypeError, ValueError, AttributeError: it is not of this kind.
+        """
+
+
+class Chat:
+    """``POST /chat/completions``, which OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others speak."""
+
+    path = "/chat/completions"
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "messages": [{"role": "system", "content": system}, *_messages(turns)],
+            settings.output_limit: settings.output_tokens,
+        }
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        if settings.reasoning_effort is not None:
+            body["reasoning_effort"] = settings.reasoning_effort
+        if settings.answer_format == "json_schema":
+            wanted = {"name": name, "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        elif settings.answer_format == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    def said(self, answer: Mapping[str, Any]) -> Said:
+        choice = answer["choices"][0]
+        message, reason = dict(choice["message"]), choice.get("finish_reason")
+        if message.get("refusal") or reason == "content_filter":
+            return Said((), "refused", str(message.get("refusal") or ""))
+        thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        return Said((_text(message.get("content")), _text(thought)), "length" if reason == "length" else "stop")
+
+
+class Responses:
+    """``POST /responses``, OpenAI's later interface."""
+
+    path = "/responses"
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "instructions": system,
+            "input": _messages(turns),
+            "max_output_tokens": settings.output_tokens,
+            "store": False,
+        }
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        if settings.reasoning_effort is not None:
+            body["reasoning"] = {"effort": settings.reasoning_effort}
+        if settings.answer_format == "json_schema":
+            body["text"] = {"format": {"type": "json_schema", "name": name, "strict": True, "schema": schema}}
+        elif settings.answer_format == "json_object":
+            body["text"] = {"format": {"type": "json_object"}}
+        return body
+
+    def said(self, answer: Mapping[str, Any]) -> Said:
+        parts = [part for item in answer["output"] if item.get("type") == "message" for part in item["content"]]
+        reason = (answer.get("incomplete_details") or {}).get("reason")
+        refusals = [str(part.get("refusal")) for part in parts if part.get("type") == "refusal"]
+        if refusals or reason == "content_filter":
+            return Said((), "refused", "".join(refusals))
+        text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
+        return Said((text,), "length" if reason == "max_output_tokens" else "stop")
+
+
+class Anthropic:
+    """``POST /messages``, which Anthropic and compatible servers speak."""
+
+    path = "/messages"
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"x-api-key": key, "anthropic-version": "2023-06-01"}
+
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "system": system,
+            "messages": _messages(turns),
+            "max_tokens": settings.output_tokens,
+        }
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        wanted: dict[str, Any] = {}
+        if settings.answer_format == "json_schema":
+            wanted["format"] = {"type": "json_schema", "schema": schema}
+        if settings.reasoning_effort is not None:
+            wanted["effort"] = settings.reasoning_effort
+        return {**body, "output_config": wanted} if wanted else body
+
+    def said(self, answer: Mapping[str, Any]) -> Said:
+        reason = answer.get("stop_reason")
+        if reason == "refusal":
+            return Said((), "refused")
+        texts = [str(part["text"]) for part in answer["content"] if part.get("type") == "text"]
+        inputs = [json.dumps(part["input"]) for part in answer["content"] if part.get("type") == "tool_use"]
+        return Said(("".join(texts), *inputs), "length" if reason == "max_tokens" else "stop")
+
+
+WIRES: dict[str, Wire] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
+
+
+def tokens(usage: Any) -> tuple[Any, Any]:
+    """How many tokens an answer counts for question and answer, by whichever names."""
+    if not isinstance(usage, dict):
+        return None, None
+    asked = usage.get("prompt_tokens", usage.get("input_tokens"))
+    return asked, usage.get("completion_tokens", usage.get("output_tokens", 0))
+
+
+def _messages(turns: Sequence[Turn]) -> list[dict[str, str]]:
+    return [{"role": who, "content": text} for who, text in turns]
+
+
+def _text(content: Any) -> str:
+    """A content, which may come in parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"})
+    return str(content or "")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ai import gate
+from actors.ai.gate import form
+from actors.ai.gate.dates import dates
+from actors.ai.gate.numbers import numbers
+from actors.ai.gate.quotations import normal, place
+from actors.ai.protocol import Story
+
+STORY = (
+    "Ida Brandt said on 3 May 2025 that Orbis paid $2,000,000,000 for 12,345 machines. Orbis had 200 staff in 2020 and has 300 now. "
+    "The new plant, a mill and a dock opened. Of the machines 40 percent are old. “We never look back,” she added."
+)
+
+
+def fault(text: str, document: str = STORY, title: str = "Orbis buys machines") -> str | None:
+    return gate.fault(text, Story(uuid.UUID(int=1), title, document))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["$2 billion", "US$2bn", "2,000,000,000 dollars", "$2.0bn", "2 Milliarden Dollar", "USD 2 billion", "20億ドル"],
+)
+def test_an_amount_is_the_same_however_it_is_written(text: str) -> None:
+    (number,) = numbers(text)
+    assert (2e9, "USD") in number.readings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Orbis paid 2 billion dollars for the machines.",
+        "Orbis bought some 12,300 machines.",
+        "Orbis bought more than 12,000 machines.",
+        "Orbis has 100 more staff than in 2020.",
+        "The staff of Orbis grew by 50 percent.",
+        "At Orbis 60 % of the machines are not old.",
+        "Orbis opened three things: a plant, a mill and a dock.",
+        "Together Orbis had 500 staff in both years.",
+    ],
+)
+def test_what_a_story_implies_may_be_said(text: str) -> None:
+    assert fault(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Orbis paid 2 billion euros for the machines.", "2 billion euros"),
+        ("Orbis paid $3 billion for the machines.", "$3 billion"),
+        ("Orbis bought 12,945 machines.", "12,945"),
+        ("Ida Brandt said so on 4 May 2025.", "4 May"),
+        ("Ida Brandt said so in June.", "June"),
+        ("Orbis paid for the machines in 2023.", "2023"),
+        ("The machines of Orbis come from Tessaro.", "Tessaro"),
+        ("Ida Brandt said that Orbis has 30 percent old machines.", "30 percent"),
+        ("“We always look back,” Ida Brandt added.", "We always look back"),
+        ("Orbis bought machines because demand from hospitals grew.", "demand from hospitals"),
+    ],
+)
+def test_a_fault_names_what_the_story_does_not_have(text: str, named: str) -> None:
+    found = fault(text)
+    assert found is not None
+    assert named in found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_good"),
+    [
+        ("The court ruled on Monday.", True),
+        ("It was “open for a day.", False),
+        ('It was "open for a day.', False),
+        ("„Es war gut“, sagte er.", True),
+        ("He (the mayor left.", False),
+        ("It is **new and fast.", False),
+        ("See [the notes](https://a.example).", False),
+        ("Sign up for our newsletter to get the news.", False),
+        ("We use cookies to improve your experience.", False),
+        ("Photo: Ada Lens/Getty Images.", False),
+        ("We believe the new model will reach new heights.", False),
+        ("“We believe in it,” said the mayor.", True),
+        ("As an AI language model, I cannot say.", False),
+    ],
+)
+def test_a_sentence_that_is_shown_has_a_form(text: str, is_good: bool) -> None:
+    assert (form.fault(text) is None) is is_good
+
+
+def test_a_translation_is_held_to_numbers_dates_and_money() -> None:
+    story = Story(uuid.UUID(int=1), "Orbis buys machines", STORY)
+    assert gate.fault("Orbis kaufte 12.345 Maschinen für zwei Milliarden Dollar.", story, is_translated=True) is None
+    assert gate.fault("Orbis kaufte 12.945 Maschinen.", story, is_translated=True) is not None
+    assert "language" in (gate.fault("Das ist die neue und nicht die alte Fabrik der Firma Orbis.", story) or "")
+
+
+@pytest.mark.parametrize("document", ["a *b* “c” — d", "A link [to it](https://x.example/a_b) here.", "\uff57ide “x”"])
+def test_a_quotation_is_found_whatever_its_marks(document: str) -> None:
+    span = place(document, normal(document))
+    assert span is not None
+    assert normal(document[slice(*span)]).strip(".") == normal(document).strip(".")
+
+
+@given(st.text(max_size=100), st.text(min_size=1, max_size=50), st.text(max_size=100))
+def test_a_verbatim_quotation_is_always_found(before: str, quote: str, after: str) -> None:
+    span = place(before + quote + after, quote)
+    assert span is not None or not normal(quote).strip(" .,;:")
+
+
+@pytest.mark.parametrize(
+    ("quote", "is_found"),
+    [
+        ("is not  enough", True),
+        ("is\nnot enough", True),
+        ("IS NOT", True),
+        ("“is not”", True),
+        ("is not quite", False),
+        (" ", False),
+    ],
+)
+def test_a_quotation_may_differ_in_spaces_marks_and_capitals_only(quote: str, is_found: bool) -> None:
+    assert (place("A token is **not** enough.", quote) is not None) is is_found
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_text_passes_or_has_a_fault(text: str, document: str) -> None:
+    fault(text, document)
+    dates(text)
+    numbers(text)

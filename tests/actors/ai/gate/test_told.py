@@ -1,0 +1,56 @@
+"""How many forged answers are refused and honest ones kept; both lists are printed by ``nox -s quality``."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.ai import gate
+from actors.ai.protocol import Story
+from tests.actors.ai.gate.told import FOLDER, KINDS, Told, stories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FROZEN = "e39ba40de676017e9ed9baf5c27f97550765c78dcb8152f4125613229eba29e2"
+HALVES = ["open", "frozen"]
+
+
+def test_the_frozen_half_is_as_it_was_before_the_rules_were_written() -> None:
+    assert hashlib.sha256((FOLDER / "frozen.txt").read_bytes()).hexdigest() == FROZEN
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_each_half_has_ten_forged_answers_of_each_kind_and_a_hundred_honest_ones(half: str) -> None:
+    told = stories(half)
+    assert Counter(kind for story in told for kind, _ in story.forged) == dict.fromkeys(KINDS, 10)
+    assert sum(len(story.honest) for story in told) == 100
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("half", HALVES)
+def test_forged_answers_are_refused_and_honest_ones_kept(
+    half: str, figure: Callable[[str, float, float], None]
+) -> None:
+    forged, twisted, honest = [], [], []
+    for told in stories(half):
+        forged += [(kind, text, _fault(told, text)) for kind, text in told.forged]
+        twisted += [(kind, text, _fault(told, text)) for kind, text in told.twisted]
+        honest += [("honest", text, _fault(told, text)) for text in told.honest]
+    for kind, text, fault in [*forged, *twisted, *honest]:
+        reason = (fault or "").rpartition("\u201d: ")[2]
+        print(f"\n  {'refused' if fault else 'kept':7} {kind:13} {text}  {reason}", end="")
+    refused, kept = sum(bool(fault) for _, _, fault in forged), sum(not fault for _, _, fault in honest)
+    caught = sum(bool(fault) for _, _, fault in twisted)
+    print(f"\n{half}: {refused} of {len(forged)} forged refused, {kept} of {len(honest)} honest kept")
+    print(f"of facts put together wrongly, {caught} of {len(twisted)} refused")
+    figure(f"forged answers, {half} half, refused", refused / len(forged), 0.99)
+    figure(f"honest answers, {half} half, kept", kept / len(honest), 0.97)
+
+
+def _fault(told: Told, text: str) -> str | None:
+    return gate.fault(text, Story(uuid.UUID(int=1), told.title, told.text))

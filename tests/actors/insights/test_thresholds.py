@@ -1,0 +1,62 @@
+"""Thresholds of same event: chosen on one half of the judged headlines, reported on the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.ai.hashing import MODEL_VERSION, cosine, embed
+from actors.insights.events import knows, threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADLINES = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "headlines"
+EQUAL = 3.0  # from this judgement of people on, two headlines tell of one event
+
+
+def halves() -> tuple[list[tuple[float, str, str]], list[tuple[float, str, str]]]:
+    """Pairs of headlines in the order of their texts: every second for choosing, the others for reporting."""
+    lines = [line for file in sorted(HEADLINES.glob("*.tsv")) for line in file.read_text(encoding="utf-8").splitlines()]
+    parts = [line.split("\t") for line in lines]
+    pairs = sorted(
+        (a, b, float(judged)) for judged, a, b, *_ in (row for row in parts if len(row) > 2 and row[0].strip())
+    )
+    told = [(judged, a, b) for a, b, judged in pairs]
+    return told[0::2], told[1::2]
+
+
+def precision(pairs: list[tuple[float, str, str]], embed_text: Callable[[str], list[float]], least: float) -> float:
+    hits = [judged for judged, a, b in pairs if cosine(embed_text(a), embed_text(b)) >= least]
+    return sum(judged >= EQUAL for judged in hits) / len(hits)
+
+
+@pytest.mark.quality
+@pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
+def test_wordllama_is_as_precise_as_hashed_words(figure: Callable[[str, float, float], None]) -> None:
+    pytest.importorskip("wordllama", reason="the extra local is not installed")
+    from actors.ai.static import load
+
+    model, version = load()
+    choosing, reporting = halves()
+    hashed = [precision(half, embed, threshold(MODEL_VERSION)) for half in (choosing, reporting)]
+    ours = [precision(half, model, threshold(version)) for half in (choosing, reporting)]
+    assert precision(choosing, model, threshold(version) - 0.02) < hashed[0] <= ours[0], "no lower threshold does"
+    figure("same event by headlines, hashed words, reporting half, precision", hashed[1], 0.79)
+    figure("same event by headlines, wordllama, reporting half, precision", ours[1], 0.8)
+
+
+def test_scripts_that_a_model_does_not_know_are_not_compared_by_it() -> None:
+    assert not knows("wordllama-0.4.0@256", "서울시는 내년부터 새로운 버스를 운행한다.")
+    assert knows("wordllama-0.4.0@256", "The city buys buses.")
+    assert knows(MODEL_VERSION, "서울시는 내년부터 새로운 버스를 운행한다.")
+
+
+def test_a_model_without_a_threshold_of_its_own_has_the_common_one() -> None:
+    assert (threshold("hashed-words-1"), threshold("wordllama-0.4.0@256"), threshold("text-embedding-3@1536")) == (
+        0.6,
+        0.8,
+        0.6,
+    )
