@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
@@ -15,9 +16,10 @@ from actors.ai.sentences import Sentence, is_whole, sentences
 from actors.ai.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from actors.ai.lexrank import Links, Vector
+    from actors.ai.markdown import Block
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
@@ -88,23 +90,36 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 
 @lru_cache(maxsize=16)
 def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[Links]]:
-    placed = [
-        (sentence, plain(sentence.text), block.heading, _is_open(block.text[: sentence.start - block.start]))
+    every = (
+        (sentence, plain(sentence.text), block.heading, is_spoken)
         for block in blocks(document)
         if block.kind == "paragraph"
-        for sentence in sentences(block.text, block.start)
-    ][:_MAX_SENTENCES]
+        for sentence, is_spoken in _spoken(block)
+    )
+    placed = list(islice(every, _MAX_SENTENCES))
     units = vectors([text for _, text, _, _ in placed])
     return placed, units, links(units)
 
 
-def _is_open(before: str) -> bool:
-    """Whether a quotation is open behind a text."""
-    marks = before.rfind("\u201c"), before.rfind("\u201e"), before.rfind("\u00ab"), before.rfind("\u300c")
-    ends = before.rfind("\u201d"), before.rfind("\u00bb"), before.rfind("\u300d")
-    is_german = marks[1] >= 0
-    opened = max(marks[1:]) if is_german else max(marks)
-    return (opened > max(ends) and not (is_german and before.rfind("\u201c") > opened)) or before.count('"') % 2 == 1
+def _spoken(block: Block) -> Iterator[tuple[Sentence, bool]]:
+    """The sentences of a paragraph, and whether a quotation is open before each."""
+    last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last place of each mark
+    straight = read = 0
+    for sentence in sentences(block.text, block.start):
+        start = sentence.start - block.start
+        for mark, place in last.items():
+            last[mark] = max(place, block.text.rfind(mark, read, start))
+        straight += block.text.count('"', read, start)
+        read = start
+        yield sentence, straight % 2 == 1 or _is_open(last)
+
+
+def _is_open(last: dict[str, int]) -> bool:
+    """Whether the last opening mark stands behind every closing one. German closes with the mark that opens in English."""
+    is_german = last["\u201e"] >= 0
+    opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
+    closed = max(last[mark] for mark in "\u201d\u00bb\u300d")
+    return opened > closed and not (is_german and last["\u201c"] > opened)
 
 
 def best(

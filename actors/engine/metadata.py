@@ -10,11 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from actors.engine.bylines import author, published
+from actors.engine.article.bylines import author, published
+from actors.engine.article.titles import page_title
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import EARLIEST
 from actors.engine.text import clean, one_line
-from actors.engine.titles import page_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,11 +7,11 @@ import re
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
+from actors.engine.article.plain import plain_text
 from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
-from actors.engine.full_text import SHORT, by_trafilatura, read_article
 from actors.engine.metadata import Metadata, read
-from actors.engine.plain import plain_text
 from actors.engine.text import clean, decode, one_line
 
 if TYPE_CHECKING:

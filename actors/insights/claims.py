@@ -42,24 +42,30 @@ def _sentences(block: Block) -> Iterator[Candidate]:
             yield Candidate(kind, text, sentence.text, sentence.start, sentence.end, block.heading, weight=weight)
 
 
-def _with_speech(parts: list[Sentence], block: Block) -> list[Sentence]:
-    """The sentences, with what one person says in several of them in one piece."""
-    merged: list[Sentence] = []
+def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
+    """The sentences, with the speech of one person in one piece even where it has several sentences."""
+    start = end = unclosed = 0
+    is_speech = False
     for part in parts:
-        before = merged[-1] if merged else None
-        is_open = before is not None and before.text.count(_OPENING) > before.text.count(_CLOSING)
-        goes_on = before is not None and before.text.startswith(_OPENING) and part.text.startswith(_OPENING)
-        if before is not None and (is_open or goes_on):
-            text = block.text[before.start - block.start : part.end - block.start]
-            merged[-1] = Sentence(before.start, part.end, text)
+        goes_on = is_speech and part.text.startswith(_OPENING)
+        if end and (unclosed > 0 or goes_on):
+            added = block.text[end - block.start : part.end - block.start]
         else:
-            merged.append(part)
-    return merged
+            if end:
+                yield Sentence(start, end, block.text[start - block.start : end - block.start])
+            start, unclosed, added = part.start, 0, part.text
+            is_speech = part.text.startswith(_OPENING)
+        unclosed += added.count(_OPENING) - added.count(_CLOSING)
+        end = part.end
+    if end:
+        yield Sentence(start, end, block.text[start - block.start : end - block.start])
 
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
+    if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
+        return None
     whole = is_whole(text) or (is_item and count(text) >= 4)
-    if not whole or form.fault(text) is not None or len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
+    if not whole or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):

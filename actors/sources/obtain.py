@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from actors.engine.agreement import Said
+from actors.engine.article.agreement import Said
+from actors.engine.article.full_text import CUT
 from actors.engine.contract import EngineError, plausible_duration
-from actors.engine.full_text import CUT
 from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
 from actors.store.outcomes import Outcome

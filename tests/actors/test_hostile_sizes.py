@@ -110,6 +110,11 @@ def test_a_quote_of_thousands_of_words_that_almost_stands_there() -> None:
     assert growth(quoted, lambda given: place(*given), 400) < LINEAR
 
 
+@pytest.mark.parametrize("said", ["“It is so,” said Bob. ", "“It is so, said Bob. "])
+def test_speech_that_never_ends(said: str) -> None:
+    assert len(highlights(said * (4 * MANY // len(said)), Selection())) <= 6
+
+
 @pytest.mark.parametrize("name", ["punycode", "idna", "utf-7", "unicode-escape"])
 def test_a_page_in_an_encoding_that_is_none_of_the_web(name: str) -> None:
     content_type = f"text/html; charset={name}"

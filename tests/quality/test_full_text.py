@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.engine.full_text import readings
+from actors.engine.article.full_text import readings
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page, read_page
 from actors.engine.text import decode

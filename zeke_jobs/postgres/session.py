@@ -31,13 +31,15 @@ KEEPALIVE: dict[str, Any] = {
 # session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
 # Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements
 # lose JIT only: its author may count on the rest. Through a pooler, each function makes its own settings.
+# JIT and the timeout go first: where JIT compiles every statement, the second one would take longer than many a timeout allows.
 _GREETING = """
+SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
   CASE pg_backend_pid() WHEN %(pid)s THEN (
     SELECT coalesce(json_object_agg(s.name, set_config(s.name, coalesce(w.value, s.boot_val), false)), '{}')
     FROM pg_settings AS s
     LEFT JOIN unnest(%(names)s, %(values)s) AS w (name, value) ON w.name = s.name
-    WHERE s.context = 'user' AND s.setting <> coalesce(w.value, s.boot_val) AND (
+    WHERE s.context = 'user' AND s.reset_val <> coalesce(w.value, s.boot_val) AND (
       w.name IS NOT NULL
       OR s.name ~ '^(enable_|min_parallel_|plan_cache_mode$)|_cost$'
         AND current_setting('application_name') <> 'zeke-jobs handler'))

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.engine import full_text
-from actors.engine.agreement import Said
-from actors.engine.full_text import Reading, choose
+from actors.engine.article import full_text
+from actors.engine.article.agreement import Said
+from actors.engine.article.full_text import Reading, choose
+from actors.engine.article.plain import plain_text
 from actors.engine.pages import html_to_text, parse_page, read_page
-from actors.engine.plain import plain_text
 from tests.actors.scripted_site import page, paragraphs
 
 if TYPE_CHECKING:
-    from actors.engine.full_text import Way
+    from actors.engine.article.full_text import Way
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.engine.article.titles import page_title
 from actors.engine.pages import read_page
-from actors.engine.titles import page_title
 from tests.actors.scripted_site import paragraphs
 
 if TYPE_CHECKING:

@@ -419,7 +419,8 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
     both = schema | {("pgboss", "schema USAGE")}
     written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
     expected = {
-        roles.CLIENT: schema | {(name, "SELECT") for name in ("zeke_jobs.job", "zeke_jobs.finished")},
+        roles.CLIENT: schema
+        | {(name, "SELECT") for name in ("zeke_jobs.job", "zeke_jobs.finished", "zeke_jobs.installation")},
         roles.READER: both | {(name, "SELECT") for name in views},
         roles.OPERATOR: both | {(name, "SELECT") for name in ours | views},
         roles.WORKER: schema

@@ -12,8 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from actors.engine.agreement import Said
-from actors.engine.plain import plain_text, tidy
+from actors.engine.article.agreement import Said
+from actors.engine.article.plain import plain_text, tidy
 from actors.engine.text import clean
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a page says: several readings of its text and the choice among them, its title, authors and date."""
