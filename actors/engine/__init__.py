@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
-from actors.engine.settings import Settings
+from typing import TYPE_CHECKING
+
+from actors.engine.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from actors.engine.contract import Engine
 
 __all__ = ["Settings"]
+
+
+class Settings(EngineSettings):
+    """``services.engine`` of jobs.yaml: its settings, and the choice between the two implementations."""
+
+    def open(self) -> Engine:
+        """Make the engine. Nothing is fetched yet."""
+        if self.kind == "http":
+            from actors.engine.client import HttpEngine
+
+            assert self.url is not None
+            token = self.token.get_secret_value() if self.token else None
+            return HttpEngine(self.url, token, self.timeout.total_seconds(), self.max_entries)
+        from actors.engine.local import LocalEngine
+
+        return LocalEngine(self)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from actors.engine import Settings
 from actors.engine.server import PORT, EngineServer
-from actors.engine.settings import Settings
 from zeke_jobs.core.environment import lookup
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from actors.engine.connect import Resolver
-    from actors.engine.settings import Settings
+    from actors.engine.settings import EngineSettings
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
@@ -35,7 +35,7 @@ class LocalEngine:
         resolver: Name → addresses, the system's where None.
     """
 
-    def __init__(self, settings: Settings, resolver: Resolver | None = None) -> None:
+    def __init__(self, settings: EngineSettings, resolver: Resolver | None = None) -> None:
         self._settings = settings
         self._fetcher = Fetcher(settings.user_agent, tuple(settings.allow_networks))
         if resolver is not None:

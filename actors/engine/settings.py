@@ -1,21 +1,18 @@
-"""The Engine's settings in jobs.yaml, and the choice between the two implementations."""
+"""The Engine's settings in jobs.yaml."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from zeke_jobs import Duration, parse_duration
 
-if TYPE_CHECKING:
-    from actors.engine.contract import Engine
-
 _DEFAULT_AGENT = "zeke-jobs/0.1"
 
 
-class Settings(BaseModel):
+class EngineSettings(BaseModel):
     """``services.engine.settings`` of jobs.yaml.
 
     Attributes:
@@ -61,15 +58,3 @@ class Settings(BaseModel):
     def user_agent(self) -> str:
         """What the local engine calls itself."""
         return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT
-
-    def open(self) -> Engine:
-        """Make the engine. Nothing is fetched yet."""
-        if self.kind == "http":
-            from actors.engine.client import HttpEngine
-
-            assert self.url is not None
-            token = self.token.get_secret_value() if self.token else None
-            return HttpEngine(self.url, token, self.timeout.total_seconds(), self.max_entries)
-        from actors.engine.local import LocalEngine
-
-        return LocalEngine(self)

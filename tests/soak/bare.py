@@ -10,9 +10,9 @@ import sys
 import time
 from contextlib import suppress
 
+from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
-from actors.engine.settings import Settings
 from tests.soak import engine, site
 from tests.soak.news import News
 

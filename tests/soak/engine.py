@@ -8,10 +8,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
-from actors.engine.settings import Settings
 
 if TYPE_CHECKING:
     from actors.engine.contract import Engine
