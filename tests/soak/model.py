@@ -71,7 +71,8 @@ class Model:
 def _said(body: dict[str, Any]) -> dict[str, Any]:
     """Sentences of the story, as the schema asks for them."""
     _, _, story = body["messages"][1]["content"].partition("\n\n")
-    sentences = [sentence.strip() + "." for sentence in story.split("\n")[0].split(". ") if sentence.strip(" .")][:3]
+    paragraph = next(line for line in story.split("\n") if line.strip() and not line.startswith("#"))
+    sentences = [sentence.strip() + "." for sentence in paragraph.split(". ") if sentence.strip(" .")][:3]
     first = " ".join(sentences[0].split()[:12])
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if _KEYS["analyze"] in properties:
