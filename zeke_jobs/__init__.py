@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from zeke_jobs import errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
+    from zeke_jobs.client import batch as batch
+    from zeke_jobs.client import batch_status as batch_status
     from zeke_jobs.client import cancel as cancel
+    from zeke_jobs.client import cancel_batch as cancel_batch
     from zeke_jobs.client import retry as retry
+    from zeke_jobs.client import retry_batch as retry_batch
     from zeke_jobs.client import send as send
     from zeke_jobs.client import send_many as send_many
     from zeke_jobs.client import statement as statement
@@ -41,9 +45,13 @@ _HOMES = {
     "Reject": "errors",
     "Retry": "errors",
     "Sent": "client",
+    "batch": "client",
+    "batch_status": "client",
     "cancel": "client",
+    "cancel_batch": "client",
     "parse_duration": "core.durations",
     "retry": "client",
+    "retry_batch": "client",
     "send": "client",
     "send_many": "client",
     "statement": "client",

@@ -65,6 +65,14 @@ class QueueFull(ZekeJobsError):
     """The task has ``max_queued`` jobs waiting. Nothing was written."""
 
 
+class BatchClosed(ZekeJobsError):
+    """A batch of this id is there, was closed, and takes no more jobs. Nothing was written."""
+
+
+class BatchNotFound(ZekeJobsError):
+    """There is no batch of this id."""
+
+
 class JobNotFound(ZekeJobsError):
     """No job has this id, and none is known to have had it."""
 

@@ -71,6 +71,16 @@ class Keep(Keys):
     cancelled: Duration = key(timedelta(days=7), "Jobs that were cancelled.", "cancelled: 7d")
 
 
+class PerSend(Keys):
+    """Most that one send may ask for in place of what the task says; without a bound, anything."""
+
+    called = "per_send"
+
+    retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Most retries.", "retry: 10")
+    timeout: PositiveDuration | None = key(None, "Longest timeout.", "timeout: 1h")
+    keep: PositiveDuration | None = key(None, "Longest that the finished job stays.", "keep: 90d")
+
+
 class Unique(Keys):
     """Which second job is not made."""
 
@@ -139,6 +149,7 @@ class TaskKeys(Defaults):
     cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
     settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
     unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
+    per_send: PerSend = key(PerSend(), "Most that a send may ask for.", "per_send: {retry: 10, timeout: 1h}")
     sensitive: Many[FieldPath] = key((), "Payload fields that are never shown.", "sensitive: [email, user.phone]")
     paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
 

@@ -34,6 +34,7 @@ class Job:
         waiting_for: Why the handler deferred the job.
         cancelled_on: When it was cancelled; while the job is active, it is being stopped.
         cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.
+        batch: The batch that it belongs to.
         currency: What the cost is counted in, such as ``USD``.
     """
 
@@ -62,6 +63,7 @@ class Job:
     cancel_reason: str | None
     cost: Decimal | None
     currency: str | None
+    batch: str | None = None
 
     @property
     def has_ended(self) -> bool:

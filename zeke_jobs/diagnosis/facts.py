@@ -44,6 +44,7 @@ class JobRow:
     waiting_for: str | None
     key: str | None
     is_unique: bool
+    own_key: str | None
     parent: UUID | None
     parent_task: str | None
     scheduled_for: datetime | None
@@ -58,6 +59,8 @@ class JobRow:
     cancelled_on: datetime | None
     cancelled_by: str | None
     cancel_reason: str | None
+    retry_limit: int
+    timeout: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,6 @@ class TaskRow:
     queue: str
     gates: list[str]
     per_key: int | None
-    retry_limit: int
     timeout: timedelta | None
     definition: dict[str, Any]
     unique_fields: list[str] | None

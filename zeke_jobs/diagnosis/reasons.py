@@ -145,6 +145,12 @@ def stands_for_others(task: TaskRow) -> Reason:
     return reason("stands-for-others", sentence, fields=fields, held_while=held)
 
 
+def stands_for_key(own_key: str) -> Reason:
+    """Its send named a ``unique_key``."""
+    sentence = f"it is unique by unique_key {own_key!r}: a send of the task with the same one is answered with this job"
+    return reason("stands-for-others", sentence, unique_key=own_key)
+
+
 def at_limit(gate: GateRow, now: datetime) -> Reason:
     """The limit of its task, or one that it shares, is full."""
     full = f"{_whose(gate.name)} is at its limit, {gate.active} of {gate.concurrency} active"

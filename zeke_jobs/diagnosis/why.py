@@ -106,8 +106,7 @@ def _later(known: Facts) -> Reason:
     if job.waiting_for is not None:
         return reasons.deferred(job)
     if job.attempt > job.attempt_base and job.error is not None:
-        limit = known.task.retry_limit if known.task else 0
-        return reasons.waits_for_retry(job, max(0, limit - (job.attempt - job.attempt_base) + 1))
+        return reasons.waits_for_retry(job, max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1))
     return reasons.not_due(job)
 
 
@@ -148,7 +147,9 @@ def _also(known: Facts) -> list[Reason]:
     found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:
         found.append(reasons.expires(job, job.expires_on))
-    if job.is_unique and task is not None:
+    if job.own_key is not None:
+        found.append(reasons.stands_for_key(job.own_key))
+    elif job.is_unique and task is not None:
         found.append(reasons.stands_for_others(task))
     return found
 
@@ -162,7 +163,7 @@ def _active(known: Facts) -> list[Reason]:
     if worker is None or not _lives(worker, job.now, patience=0.5):
         found.append(ends.holder_silent(worker, job.now))
     if job.started_on is not None:
-        timeout = known.task.timeout if known.task else None
+        timeout = job.timeout or (known.task.timeout if known.task else None)
         return [*found, ends.running(job, job.started_on, worker, timeout)]
     # Whether the worker's newest heartbeat is too young to speak of this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after

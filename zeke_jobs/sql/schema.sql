@@ -72,6 +72,74 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET jit TO 'off'
+    SET max_parallel_workers_per_gather TO '0'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_one record;
+  v_part zeke_jobs.batch_part;
+  v_was boolean;
+  v_is boolean;
+  v_batches text[] := '{}';
+  v_changes integer[] := '{}';
+  v_cancels text[] := '{}';
+  v_at integer;
+BEGIN
+  -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
+  FOR v_one IN
+    WITH mine AS (
+      DELETE FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id()
+      RETURNING c.batch, c.part, c.open, c.unfinished, c.completed, c.failed, c.cancelled, c.cancels
+    )
+    SELECT m.batch, m.part, sum(m.open)::integer AS open, sum(m.unfinished)::integer AS unfinished, sum(m.completed)::integer AS completed,
+      sum(m.failed)::integer AS failed, sum(m.cancelled)::integer AS cancelled, bool_or(m.cancels) AS cancels,
+      (SELECT b.after_failure = 'hold' FROM zeke_jobs.batch AS b WHERE b.id = m.batch) AS holds
+    FROM mine AS m
+    GROUP BY m.batch, m.part
+    ORDER BY m.batch, m.part
+  LOOP
+    CONTINUE WHEN v_one.holds IS NULL; -- the batch was removed, with its end long past
+    INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled)
+    VALUES (v_one.batch, v_one.part, v_one.open, v_one.unfinished, v_one.completed, v_one.failed, v_one.cancelled)
+    ON CONFLICT (batch, part) DO UPDATE
+    SET open = p.open + excluded.open, unfinished = p.unfinished + excluded.unfinished, completed = p.completed + excluded.completed,
+      failed = p.failed + excluded.failed, cancelled = p.cancelled + excluded.cancelled
+    RETURNING p.* INTO v_part;
+    v_is := v_part.open + v_part.unfinished + CASE WHEN v_one.holds THEN v_part.failed ELSE 0 END > 0;
+    v_was := v_part.open - v_one.open + v_part.unfinished - v_one.unfinished
+      + CASE WHEN v_one.holds THEN v_part.failed - v_one.failed ELSE 0 END > 0;
+    v_at := array_position(v_batches, v_one.batch);
+    IF v_at IS NULL THEN
+      v_batches := v_batches || v_one.batch;
+      v_changes := v_changes || 0;
+      v_at := cardinality(v_batches);
+    END IF;
+    v_changes[v_at] := v_changes[v_at] + v_is::integer - v_was::integer;
+    v_cancels := v_cancels || CASE WHEN v_one.cancels THEN ARRAY[v_one.batch] END;
+  END LOOP;
+  FOR v_one IN SELECT b.id, b.change FROM unnest(v_batches, v_changes) AS b (id, change) ORDER BY b.id LOOP
+    -- Nothing of it began or ended here as a whole: others hold the end up.
+    CONTINUE WHEN v_one.change = 0 AND v_one.id <> ALL (v_cancels) AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_one.id AND b.parts > 0);
+    UPDATE zeke_jobs.batch AS b
+    SET parts = b.parts + v_one.change,
+      cancelled_on = CASE WHEN v_one.id = ANY (v_cancels) AND b.ended_on IS NULL THEN coalesce(b.cancelled_on, zeke_jobs.now()) ELSE b.cancelled_on END
+    WHERE b.id = v_one.id
+    RETURNING b.parts = 0 AND b.ended_on IS NULL INTO v_is;
+    IF v_is THEN
+      PERFORM zeke_jobs.end_batch(v_one.id);
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
@@ -182,32 +250,11 @@ CREATE FUNCTION zeke_jobs.cancel(p_id uuid, p_reason text, p_by text, OUT state 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
-DECLARE
-  v_job record;
 BEGIN
-  UPDATE zeke_jobs.queue AS q
-  SET
-    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
-    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
-    cancel_reason = coalesce(q.cancel_reason, p_reason),
-    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
-    mtime = zeke_jobs.now(),
-    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
-  RETURNING q.state, q.awaited, q.started_on INTO v_job;
-  IF NOT FOUND THEN
-    RETURN;
+  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_unnoted(p_id, p_reason, p_by) AS c;
+  IF cancel.state IS NOT NULL THEN
+    PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
   END IF;
-  IF v_job.state = 'consumed' THEN
-    -- The worker that runs it also looks by itself, once a second.
-    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
-  ELSIF v_job.awaited THEN
-    PERFORM pg_notify('zeke_jobs.done', p_id::text);
-  END IF;
-  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
-  cancel.state := v_job.state;
-  cancel.has_started := v_job.started_on IS NOT NULL;
 END
 $$;
 
@@ -237,6 +284,62 @@ BEGIN
   )
   SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_jobs uuid[];
+BEGIN
+  PERFORM zeke_jobs.close_batch(p_batch);
+  v_jobs := ARRAY(
+    SELECT c.id FROM (
+      SELECT q.message_id AS id FROM zeke_jobs.queue AS q
+      WHERE q.batch = p_batch AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+        SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+      ORDER BY q.message_id) AS c
+    CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(c.id, p_reason, p_by) AS x
+    WHERE x.state IS NOT NULL);
+  INSERT INTO zeke_jobs.batch_change (batch, part, cancels) SELECT b.id, 0, true FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
+  PERFORM zeke_jobs.note('cancel', 'batch/' || p_batch, p_by, p_reason, v_jobs);
+  RETURN QUERY SELECT unnest(v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_unnoted(p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+    cancel_reason = coalesce(q.cancel_reason, p_reason),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() ELSE q.completed_on END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = p_id AND (
+    q.state IN ('queued', 'consumed')
+    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF v_job.state = 'consumed' THEN
+    -- The worker that runs it also looks by itself, once a second.
+    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
+  ELSIF v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  cancel_unnoted.state := v_job.state;
+  cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
 END
 $$;
 
@@ -635,6 +738,21 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  -- Waits for senders that are just adding to it.
+  DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (close_batch.id, 0, -1);
+  RETURN true;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_ring boolean DEFAULT true, p_took double precision[] DEFAULT NULL::double precision[]) RETURNS SETOF uuid
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -718,6 +836,33 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_was text := CASE WHEN TG_OP <> 'INSERT' THEN CASE
+    WHEN OLD.state IN ('queued', 'consumed') THEN 'unfinished' WHEN OLD.state = 'done' THEN 'completed'
+    WHEN OLD.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
+  v_is text := CASE WHEN TG_OP <> 'DELETE' THEN CASE
+    WHEN NEW.state IN ('queued', 'consumed') THEN 'unfinished' WHEN NEW.state = 'done' THEN 'completed'
+    WHEN NEW.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
+  v_id uuid := coalesce(NEW.message_id, OLD.message_id);
+BEGIN
+  -- A job that ended, and is purged, goes on counting.
+  IF v_was IS DISTINCT FROM v_is AND NOT (TG_OP = 'DELETE' AND v_was <> 'unfinished') THEN
+    INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled)
+    VALUES (
+      coalesce(NEW.batch, OLD.batch), uuid_hash(v_id) & 15,
+      (v_is IS NOT DISTINCT FROM 'unfinished')::integer - (v_was IS NOT DISTINCT FROM 'unfinished')::integer,
+      (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
+      (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
+      (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -738,6 +883,28 @@ CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETUR
     UNION ALL
     (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
   ) AS queued
+$$;
+
+CREATE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_batch zeke_jobs.batch;
+  v_sent record;
+BEGIN
+  UPDATE zeke_jobs.batch AS b SET ended_on = zeke_jobs.now() WHERE b.id = p_batch RETURNING b.* INTO v_batch;
+  IF v_batch.task IS NULL OR v_batch.cancelled_on IS NOT NULL OR v_batch.then_job IS NOT NULL THEN
+    RETURN;
+  END IF;
+  BEGIN
+    -- One job more than max_queued: it was promised when the batch was made.
+    SELECT e.outcome, e.job_id INTO v_sent
+    FROM zeke_jobs.enqueue(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{"beyond_max_queued": true}') AS e;
+  EXCEPTION WHEN invalid_parameter_value THEN
+    SELECT SQLERRM AS outcome, NULL::uuid AS job_id INTO v_sent;
+  END;
+  UPDATE zeke_jobs.batch AS b SET then_job = v_sent.job_id, then_outcome = v_sent.outcome WHERE b.id = p_batch;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
@@ -808,6 +975,10 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    outcome := 'beyond';
+    RETURN;
+  END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
   -- Most sends name no time: a call for each that they could name would be a tenth of the send.
@@ -823,15 +994,24 @@ BEGIN
         session_user USING ERRCODE = 'insufficient_privilege';
     END IF;
   END IF;
-  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+  IF v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key'] THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
-    IF v_fields IS NOT NULL THEN
+    IF p_options ->> 'unique_key' IS NOT NULL THEN
+      -- A text of the caller's own; no value of fields looks like it.
+      v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
+      v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
+    ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- What a batch sends at its end was promised before.
+  IF v_task.max_queued IS NOT NULL AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0) THEN
     v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
   LOOP
     v_took := false;
@@ -855,7 +1035,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive)
+        scheduled_for, revision, sensitive, keep, batch)
       VALUES (
         v_id,
         v_task.queue,
@@ -870,7 +1050,9 @@ BEGIN
         v_parent,
         v_tick,
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-        nullif(v_task.sensitive, '{}'))
+        nullif(v_task.sensitive, '{}'),
+        zeke_jobs.length_of(p_options -> 'keep'),
+        p_options ->> 'batch')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -951,12 +1133,20 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    RETURN QUERY SELECT 0::bigint, 'beyond', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) THEN
+    RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
   IF v_fields IS NOT NULL THEN
@@ -976,7 +1166,7 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch)
   SELECT
     j.id,
     v_task.queue,
@@ -989,7 +1179,9 @@ BEGIN
     v_now,
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-    nullif(v_task.sensitive, '{}')
+    nullif(v_task.sensitive, '{}'),
+    zeke_jobs.length_of(p_options -> 'keep'),
+    p_options ->> 'batch'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -1012,7 +1204,25 @@ BEGIN
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
+      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
+        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key'),
+        'first_job', CASE WHEN p_options ? 'batch' THEN coalesce(p_options ->> 'first_job', p_ids[1]::text) END))) AS e;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_first_job uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_batch text := p_options ->> 'batch';
+  v_first uuid := coalesce((p_options ->> 'first_job')::uuid, p_first_job);
+BEGIN
+  IF zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then' THEN
+    RETURN true;
+  END IF;
+  RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
+    -- The others of the same send, and one that is repeated because its answer was lost.
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
 
@@ -1507,6 +1717,9 @@ CREATE TABLE zeke_jobs.queue (
     cost numeric,
     currency text,
     cancelled_by text,
+    keep interval,
+    purge_on timestamp with time zone,
+    batch text,
     CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
@@ -1575,6 +1788,12 @@ COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as I
 
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_by IS 'Who cancelled it, where that was said.';
 
+COMMENT ON COLUMN zeke_jobs.queue.keep IS 'How long the send wants it kept after its end; NULL: as its task says.';
+
+COMMENT ON COLUMN zeke_jobs.queue.purge_on IS 'When a job that ended is removed, where its send said how long it is kept.';
+
+COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
+
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -1584,6 +1803,15 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
       (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
     ELSE (p_job).created_on + p_period > zeke_jobs.now()
   END
+$$;
+
+CREATE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (b.most ->> 'retry')::integer, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (b.most ->> 'timeout')::interval, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (b.most ->> 'keep')::interval, false)
+  FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
 $$;
 
 CREATE TABLE zeke_jobs.lease (
@@ -1627,6 +1855,13 @@ CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision inte
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
+CREATE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
+    ELSE (p_option #>> '{}')::interval END
+$$;
+
 CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1642,6 +1877,47 @@ CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone tex
   VALUES (p_task, p_cron, p_timezone, p_decided_to)
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to
+$$;
+
+CREATE FUNCTION zeke_jobs.make_batch(p_batch text, p_then jsonb, p_after_failure text, p_open boolean, p_first_job uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task;
+  v_payload jsonb;
+  v_fault text;
+BEGIN
+  IF p_batch = '' OR octet_length(p_batch) > 1024 THEN
+    RAISE EXCEPTION 'expected the id of a batch of 1 to 1024 bytes, got %', octet_length(p_batch) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_after_failure NOT IN ('send', 'hold') THEN
+    RAISE EXCEPTION 'expected after_failure send or hold, got %', p_after_failure USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_then ->> 'task' IS NOT NULL THEN
+    v_task := zeke_jobs.find_task(p_then ->> 'task');
+    IF v_task.id IS NULL THEN
+      RAISE EXCEPTION 'expected the name of a task to send at the end of the batch, got %', quote_literal(p_then ->> 'task')
+        USING ERRCODE = 'undefined_object';
+    END IF;
+    v_payload := zeke_jobs.rename_keys(coalesce(p_then -> 'payload', '{}'), v_task.payload_schema, v_task.payload_schema, false);
+    v_fault := coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema));
+    IF v_fault IS NOT NULL THEN
+      RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+  END IF;
+  INSERT INTO zeke_jobs.batch (id, task, payload, after_failure, first_job)
+  VALUES (p_batch, v_task.id, v_payload, p_after_failure, p_first_job)
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF p_open THEN
+    INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
+  END IF;
+  -- Also where it gets no job: then it ends with this transaction.
+  INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
+  RETURN true;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
@@ -1702,8 +1978,20 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch'] THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
+$$;
+
+CREATE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT jsonb_strip_nulls(jsonb_build_object(
+    'traceparent', p_options -> 'traceparent',
+    'batch', p_options -> 'batch',
+    'retry', (
+      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
 CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamp with time zone, p_default timestamp with time zone) RETURNS timestamp with time zone
@@ -1854,6 +2142,18 @@ CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestam
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
 $$;
 
+CREATE FUNCTION zeke_jobs.open_batch(id text, then_task text DEFAULT NULL::text, then_payload jsonb DEFAULT '{}'::jsonb, after_failure text DEFAULT 'send'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure) THEN
+    RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(open_batch.id)
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1885,13 +2185,17 @@ CREATE FUNCTION zeke_jobs.overdue() RETURNS TABLE(task text, status zeke_jobs.jo
   ) AS b
   WHERE p.task IS NOT NULL AND CASE s.status
     WHEN 'completed' THEN EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     WHEN 'failed' THEN EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     ELSE EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before
+        AND q.keep IS NULL) END
+  UNION ALL
+  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
 $$;
 
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
@@ -2122,25 +2426,31 @@ DECLARE
 BEGIN
   -- What a crash of the server undoes is purged again.
   PERFORM set_config('synchronous_commit', 'off', true);
-  IF p_status = 'completed' THEN
+  IF p_task IS NULL THEN
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
+      ORDER BY q.purge_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  ELSIF p_status = 'completed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'failed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;
@@ -2149,14 +2459,16 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
+      q.unique_key, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+        v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
       completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
     SELECT
-      g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
+      g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
       zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
     FROM gone AS g
@@ -2174,10 +2486,13 @@ BEGIN
     -- A sender that is just taking the key over is not waited for.
     FOR UPDATE OF u SKIP LOCKED
   ),
+  steps AS (
+    DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
+  ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
-  SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+  SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
 END
 $$;
 
@@ -2418,16 +2733,17 @@ BEGIN
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
           WHEN c.deaths >= 3 THEN 'quarantined'
-          WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
+          WHEN c.attempt - c.attempt_base > coalesce(r.most, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
       FROM held AS h
       JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
+      CROSS JOIN LATERAL (SELECT coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit) AS most) AS r
       CROSS JOIN LATERAL (
         SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND r.most > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
@@ -2545,6 +2861,38 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_cancelled boolean;
+  v_jobs uuid[];
+BEGIN
+  SELECT b.cancelled_on IS NOT NULL INTO v_cancelled FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
+  v_jobs := ARRAY(
+    SELECT r.id FROM (
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.batch = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
+      ORDER BY q.message_id) AS f
+    CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
+  IF v_cancelled AND cardinality(v_jobs) > 0 THEN
+    -- Its counters first, as every commit locks them.
+    SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
+    UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
+    SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;
+  END IF;
+  RETURN QUERY SELECT unnest(v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
+    WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
+$$;
+
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2637,8 +2985,8 @@ CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, opt
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
-    'traceparent', 'unique'];
+    'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
+    'timeout', 'traceparent', 'unique', 'unique_key'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -2671,12 +3019,27 @@ BEGIN
     WHEN 'full' THEN
       RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
         USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'closed' THEN
+      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(send.options ->> 'batch')
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+    WHEN 'beyond' THEN
+      RAISE EXCEPTION 'expected retry, timeout and keep within per_send of %, got %', v_task.id, send.options
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'It allows: ' || (v_task.definition ->> 'per_send');
     WHEN 'taken' THEN
       RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
         USING ERRCODE = 'unique_violation';
     ELSE
       RETURN v_sent.job_id;
   END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.set_purge() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.purge_on := NEW.completed_on + NEW.keep;
+  RETURN NEW;
 END
 $$;
 
@@ -2818,11 +3181,32 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- A member's own end is what the batch waits for: its fence, and no lock, keeps the batch from ending before.
+  IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND q.batch = p_batch AND q.state IN ('queued', 'consumed')) THEN
+    RETURN true;
+  END IF;
+  PERFORM 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = p_batch FOR SHARE;
+  RETURN FOUND;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
+$$;
+
+CREATE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true, NULL)
+    OR zeke_jobs.takes_jobs(p_batch, NULL)
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
@@ -2859,20 +3243,24 @@ BEGIN
   END IF;
   v_rest := p_message - 'kwargs';
   RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_options(jsonb_strip_nulls(jsonb_build_object(
+      'traceparent', coalesce(p_message #> '{options,traceparent}', 'null'), 'retry', p_message #> '{options,retry}',
+      'timeout', p_message #> '{options,timeout}'))),
     zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT CASE
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+      OR octet_length(p_options ->> 'unique_key') > 1024
+      THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] THEN zeke_jobs.unfit_wishes(p_options)
   END
 $$;
 
@@ -2894,6 +3282,36 @@ BEGIN
     RETURN format('expected at most 1 MiB, got %s bytes', v_size);
   END IF;
   RETURN zeke_jobs.unfit_json(p_payload, v_size);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_retry jsonb := zeke_jobs.retry_rule(p_options -> 'retry');
+  v_wrong text;
+BEGIN
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(v_retry) AS k (name) WHERE k.name NOT IN ('limit', 'delay', 'max_delay') LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
+  END IF;
+  IF (v_retry ->> 'limit')::numeric NOT BETWEEN 0 AND 1000 OR (v_retry ->> 'limit')::numeric % 1 <> 0 THEN
+    RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
+  END IF;
+  v_wrong := (
+    SELECT w.name FROM (VALUES
+      ('retry.delay', v_retry -> 'delay', interval '0'), ('retry.max_delay', v_retry -> 'max_delay', interval '0'),
+      ('timeout', p_options -> 'timeout', interval '1 millisecond'), ('keep', p_options -> 'keep', interval '0')
+    ) AS w (name, given, least)
+    WHERE zeke_jobs.length_of(w.given) NOT BETWEEN w.least AND interval '36525 days' LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected %s of 0 seconds to 100 years, got another length', v_wrong);
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+  RETURN format('expected retry as a number or an object, timeout and keep as seconds or intervals, got %s',
+    p_options - (SELECT array_agg(k.name) FROM jsonb_object_keys(p_options) AS k (name) WHERE k.name NOT IN ('retry', 'timeout', 'keep')));
 END
 $$;
 
@@ -2972,6 +3390,17 @@ BEGIN
   RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.with_counts(p_payload jsonb, p_batch text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $_$
+  SELECT coalesce(jsonb_object_agg(f.name, CASE
+    WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
+    ELSE f.value END), '{}')
+  FROM jsonb_each(p_payload) AS f (name, value)
+  LEFT JOIN (
+    SELECT b.id, b.jobs, b.completed, b.failed, b.cancelled FROM zeke_jobs.batch_state AS b WHERE b.id = p_batch) AS s ON true
+$_$;
 
 CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3147,7 +3576,7 @@ CREATE VIEW zeke_jobs.job AS
             ELSE NULL::jsonb
         END, q.message, s.fields) AS error,
     GREATEST((q.attempt - 1), 0) AS retry_count,
-    COALESCE(t.retry_limit, 0) AS retry_limit,
+    COALESCE(((q.message #>> '{options,retry,limit}'::text[]))::integer, t.retry_limit, 0) AS retry_limit,
     q.attempt,
     zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
     q.deaths,
@@ -3168,7 +3597,8 @@ CREATE VIEW zeke_jobs.job AS
     q.cancelled_on,
     zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
     q.cost,
-    q.currency
+    q.currency,
+    q.batch
    FROM ((zeke_jobs.queue q
      LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
      CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
@@ -3443,6 +3873,102 @@ ALTER TABLE zeke_jobs.audit ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE zeke_jobs.batch (
+    id text NOT NULL,
+    task text,
+    payload jsonb,
+    after_failure text DEFAULT 'send'::text NOT NULL,
+    parts integer DEFAULT 0 NOT NULL,
+    first_job uuid,
+    created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    cancelled_on timestamp with time zone,
+    ended_on timestamp with time zone,
+    then_job uuid,
+    then_outcome text,
+    CONSTRAINT batch_after_failure CHECK ((after_failure = ANY (ARRAY['send'::text, 'hold'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ended, one job is sent, in the transaction of that end.';
+
+COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
+
+COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
+
+COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+
+COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
+
+CREATE UNLOGGED TABLE zeke_jobs.batch_change (
+    xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    batch text NOT NULL,
+    part smallint NOT NULL,
+    open integer DEFAULT 0 NOT NULL,
+    unfinished integer DEFAULT 0 NOT NULL,
+    completed integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    cancelled integer DEFAULT 0 NOT NULL,
+    cancels boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.batch_change IS 'What the running transactions change in the counters of batches: added up at each commit, so that no counter is locked before. Empty but for them.';
+
+COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
+
+CREATE TABLE zeke_jobs.batch_open (
+    batch text NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.batch_open IS 'Batches that were opened and are not closed: they take jobs of any sender, and do not end.';
+
+CREATE TABLE zeke_jobs.batch_part (
+    batch text NOT NULL,
+    part smallint NOT NULL,
+    open integer NOT NULL,
+    unfinished integer NOT NULL,
+    completed integer NOT NULL,
+    failed integer NOT NULL,
+    cancelled integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
+
+COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
+
+CREATE VIEW zeke_jobs.batch_state AS
+ SELECT b.id,
+        CASE
+            WHEN (b.cancelled_on IS NOT NULL) THEN 'cancelled'::text
+            WHEN (b.ended_on IS NOT NULL) THEN 'ended'::text
+            WHEN (EXISTS ( SELECT 1
+               FROM zeke_jobs.batch_open o
+              WHERE (o.batch = b.id))) THEN 'open'::text
+            WHEN ((p.unfinished = 0) AND (p.failed > 0)) THEN 'held'::text
+            ELSE 'running'::text
+        END AS state,
+    (((p.unfinished + p.completed) + p.failed) + p.cancelled) AS jobs,
+    p.unfinished,
+    p.completed,
+    p.failed,
+    p.cancelled,
+    b.after_failure,
+    b.task AS then_task,
+    b.then_job,
+    b.then_outcome,
+    b.created_on,
+    b.ended_on,
+    b.cancelled_on
+   FROM (zeke_jobs.batch b
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(c.unfinished), (0)::bigint) AS unfinished,
+            COALESCE(sum(c.completed), (0)::bigint) AS completed,
+            COALESCE(sum(c.failed), (0)::bigint) AS failed,
+            COALESCE(sum(c.cancelled), (0)::bigint) AS cancelled
+           FROM zeke_jobs.batch_part c
+          WHERE (c.batch = b.id)) p);
+
+COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
+
 CREATE TABLE zeke_jobs.breach (
     task text NOT NULL,
     since timestamp with time zone NOT NULL,
@@ -3578,6 +4104,23 @@ CREATE TABLE zeke_jobs.installation (
 );
 
 COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
+
+CREATE TABLE zeke_jobs.step (
+    job uuid NOT NULL,
+    name text NOT NULL,
+    result jsonb NOT NULL,
+    kept_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.step IS 'Results of steps (ctx.step), kept as long as the row of their job.';
+
+CREATE VIEW zeke_jobs.job_step AS
+ SELECT job,
+    name,
+    kept_on
+   FROM zeke_jobs.step s;
+
+COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
 
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
@@ -3826,6 +4369,15 @@ COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. 
 ALTER TABLE ONLY zeke_jobs.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY zeke_jobs.batch_open
+    ADD CONSTRAINT batch_open_pkey PRIMARY KEY (batch);
+
+ALTER TABLE ONLY zeke_jobs.batch_part
+    ADD CONSTRAINT batch_part_pkey PRIMARY KEY (batch, part);
+
+ALTER TABLE ONLY zeke_jobs.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
@@ -3871,6 +4423,9 @@ ALTER TABLE ONLY zeke_jobs.schedule_beat
 ALTER TABLE ONLY zeke_jobs.schedule_state
     ADD CONSTRAINT schedule_state_pkey PRIMARY KEY (task);
 
+ALTER TABLE ONLY zeke_jobs.step
+    ADD CONSTRAINT step_pkey PRIMARY KEY (job, name);
+
 ALTER TABLE ONLY zeke_jobs.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 
@@ -3885,6 +4440,8 @@ ALTER TABLE ONLY zeke_jobs.worker
 
 CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
+CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
+
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
 
 CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
@@ -3892,6 +4449,8 @@ CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
 CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
 
 CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (state = 'consumed'::zeke_jobs.state);
+
+CREATE INDEX queue_batch ON zeke_jobs.queue USING btree (batch) WHERE (batch IS NOT NULL);
 
 CREATE INDEX queue_cancelled ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
 
@@ -3911,6 +4470,8 @@ CREATE UNIQUE INDEX queue_idempotency ON zeke_jobs.queue USING btree (task, idem
 
 CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent IS NOT NULL);
 
+CREATE INDEX queue_purge ON zeke_jobs.queue USING btree (purge_on) WHERE (purge_on IS NOT NULL);
+
 CREATE INDEX queue_ready ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0));
 
 CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, key, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths < 1) AND (key IS NOT NULL));
@@ -3929,9 +4490,19 @@ CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH 
 
 CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
+CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_batch_delete AFTER DELETE ON zeke_jobs.queue FOR EACH ROW WHEN (((old.batch IS NOT NULL) AND (old.state = ANY (ARRAY['queued'::zeke_jobs.state, 'consumed'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
+CREATE TRIGGER queue_batch_insert AFTER INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.batch IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
+CREATE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on ON zeke_jobs.queue FOR EACH ROW WHEN (((old.batch IS NOT NULL) AND ((old.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) OR (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))))) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
+CREATE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue FOR EACH ROW WHEN ((new.keep IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.set_purge();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
@@ -3942,6 +4513,9 @@ CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN
 CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
 
 CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
+
+ALTER TABLE ONLY zeke_jobs.batch_part
+    ADD CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_worker FOREIGN KEY (worker) REFERENCES zeke_jobs.worker(id) ON DELETE CASCADE;

@@ -14,22 +14,29 @@ from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from zeke_jobs.client import Changed
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)]
+Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")]
 
 
 def cancel(
-    ids: Ids,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)] = None,
+    batch: Batch = None,
     reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
     from zeke_jobs import client
 
+    if bool(ids) == (batch is not None):
+        raise UsageError(f"expected ids, or --batch, got {'both' if ids else 'neither'}")
     database.choose_to_write()
-    _each(ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
+    if batch is not None:
+        _whole(client.cancel_batch, batch, "cancelled, or being stopped", reason=reason, as_json=as_json)
+        return
+    _each(ids or [], lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
 
 
 def retry(
@@ -40,6 +47,7 @@ def retry(
         timedelta | None,
         typer.Option(parser=options.duration, metavar="DURATION", help="All that ended within this time, such as 1h."),
     ] = None,
+    batch: Batch = None,
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many, the oldest first.", min=1)] = 1000,
     as_json: options.Json = False,
 ) -> None:
@@ -50,9 +58,15 @@ def retry(
     from zeke_jobs import client
 
     by_filter = any(said is not None for said in (task, status, newer))
-    if bool(ids) == by_filter:
-        raise UsageError("expected ids, or a filter (--task, --status, --newer), got " + ("both" if ids else "neither"))
+    if [bool(ids), by_filter, batch is not None].count(True) != 1:
+        raise UsageError(
+            "expected ids, a filter (--task, --status, --newer) or --batch, got "
+            + ("more than one" if ids or by_filter else "none")
+        )
     database.choose_to_write()
+    if batch is not None:
+        _whole(client.retry_batch, batch, "queued again", as_json=as_json)
+        return
     if ids:
         _each(ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
         return
@@ -64,6 +78,17 @@ def retry(
     else:
         console().print(f"{counted(len(retried), 'job')} {'is' if len(retried) == 1 else 'are'} queued again")
     if not retried:
+        raise typer.Exit(FAILED)
+
+
+def _whole(change: Callable[..., list[UUID]], batch: str, what: str, *, as_json: bool, **said: str | None) -> None:
+    with usage():
+        changed = change(batch, by=author(), **said)
+    if as_json:
+        print_json([str(job_id) for job_id in changed])
+    else:
+        console().print(f"{counted(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {what}")
+    if not changed:
         raise typer.Exit(FAILED)
 
 

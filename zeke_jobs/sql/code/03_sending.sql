@@ -35,16 +35,89 @@ BEGIN
 END
 $$;
 
+-- A length of time among the options: a number is seconds, a string is an interval.
+CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
+    ELSE (p_option #>> '{}')::interval END
+$$;
+
+-- The retries that a send asks for, as an object.
+CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
+    WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
+$$;
+
+-- What is wrong with the options that stand in for what the task says: retry is a number of retries, or an object of limit, delay and max_delay.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_retry jsonb := zeke_jobs.retry_rule(p_options -> 'retry');
+  v_wrong text;
+BEGIN
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(v_retry) AS k (name) WHERE k.name NOT IN ('limit', 'delay', 'max_delay') LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
+  END IF;
+  IF (v_retry ->> 'limit')::numeric NOT BETWEEN 0 AND 1000 OR (v_retry ->> 'limit')::numeric % 1 <> 0 THEN
+    RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
+  END IF;
+  v_wrong := (
+    SELECT w.name FROM (VALUES
+      ('retry.delay', v_retry -> 'delay', interval '0'), ('retry.max_delay', v_retry -> 'max_delay', interval '0'),
+      ('timeout', p_options -> 'timeout', interval '1 millisecond'), ('keep', p_options -> 'keep', interval '0')
+    ) AS w (name, given, least)
+    WHERE zeke_jobs.length_of(w.given) NOT BETWEEN w.least AND interval '36525 days' LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected %s of 0 seconds to 100 years, got another length', v_wrong);
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+  RETURN format('expected retry as a number or an object, timeout and keep as seconds or intervals, got %s',
+    p_options - (SELECT array_agg(k.name) FROM jsonb_object_keys(p_options) AS k (name) WHERE k.name NOT IN ('retry', 'timeout', 'keep')));
+END
+$$;
+
 -- What no options of a send may be; NULL when they may be.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT CASE
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+      OR octet_length(p_options ->> 'unique_key') > 1024
+      THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] THEN zeke_jobs.unfit_wishes(p_options)
   END
+$$;
+
+-- Whether a send asks for more than its task allows (per_send).
+CREATE OR REPLACE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (b.most ->> 'retry')::integer, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (b.most ->> 'timeout')::interval, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (b.most ->> 'keep')::interval, false)
+  FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
+$$;
+
+-- What of a send's options goes into the message, for the worker: the trace context of the sender, the batch, retries, a timeout in
+-- seconds.
+CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT jsonb_strip_nulls(jsonb_build_object(
+    'traceparent', p_options -> 'traceparent',
+    'batch', p_options -> 'batch',
+    'retry', (
+      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
 -- What no dramatiq message of another program may be; NULL when a worker can read it.
@@ -71,7 +144,9 @@ BEGIN
   END IF;
   v_rest := p_message - 'kwargs';
   RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_options(jsonb_strip_nulls(jsonb_build_object(
+      'traceparent', coalesce(p_message #> '{options,traceparent}', 'null'), 'retry', p_message #> '{options,retry}',
+      'timeout', p_message #> '{options,timeout}'))),
     zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
@@ -231,7 +306,7 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
+-- The dramatiq message of a job. PostgreSQL writes
 -- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
@@ -239,7 +314,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch'] THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -289,7 +364,8 @@ $$;
 
 -- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
 -- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
--- has another revision than the payload was checked against), taken (the id belongs to a job of another task).
+-- has another revision than the payload was checked against), taken (the id belongs to a job of another task), beyond (it asks for more
+-- than the task's per_send), closed (the batch takes no more jobs).
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -337,6 +413,10 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    outcome := 'beyond';
+    RETURN;
+  END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
   -- Most sends name no time: a call for each that they could name would be a tenth of the send.
@@ -352,15 +432,24 @@ BEGIN
         session_user USING ERRCODE = 'insufficient_privilege';
     END IF;
   END IF;
-  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+  IF v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key'] THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
-    IF v_fields IS NOT NULL THEN
+    IF p_options ->> 'unique_key' IS NOT NULL THEN
+      -- A text of the caller's own; no value of fields looks like it.
+      v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
+      v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
+    ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- What a batch sends at its end was promised before.
+  IF v_task.max_queued IS NOT NULL AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0) THEN
     v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
   LOOP
     v_took := false;
@@ -384,7 +473,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive)
+        scheduled_for, revision, sensitive, keep, batch)
       VALUES (
         v_id,
         v_task.queue,
@@ -399,7 +488,9 @@ BEGIN
         v_parent,
         v_tick,
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-        nullif(v_task.sensitive, '{}'))
+        nullif(v_task.sensitive, '{}'),
+        zeke_jobs.length_of(p_options -> 'keep'),
+        p_options ->> 'batch')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -478,12 +569,20 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    RETURN QUERY SELECT 0::bigint, 'beyond', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) THEN
+    RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
   IF v_fields IS NOT NULL THEN
@@ -503,7 +602,7 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch)
   SELECT
     j.id,
     v_task.queue,
@@ -516,7 +615,9 @@ BEGIN
     v_now,
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-    nullif(v_task.sensitive, '{}')
+    nullif(v_task.sensitive, '{}'),
+    zeke_jobs.length_of(p_options -> 'keep'),
+    p_options ->> 'batch'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -539,7 +640,9 @@ BEGIN
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
+      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
+        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key'),
+        'first_job', CASE WHEN p_options ? 'batch' THEN coalesce(p_options ->> 'first_job', p_ids[1]::text) END))) AS e;
 END
 $$;
 
@@ -582,8 +685,8 @@ SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
-    'traceparent', 'unique'];
+    'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
+    'timeout', 'traceparent', 'unique', 'unique_key'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -616,6 +719,12 @@ BEGIN
     WHEN 'full' THEN
       RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
         USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'closed' THEN
+      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(send.options ->> 'batch')
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+    WHEN 'beyond' THEN
+      RAISE EXCEPTION 'expected retry, timeout and keep within per_send of %, got %', v_task.id, send.options
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'It allows: ' || (v_task.definition ->> 'per_send');
     WHEN 'taken' THEN
       RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
         USING ERRCODE = 'unique_violation';

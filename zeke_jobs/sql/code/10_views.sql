@@ -21,7 +21,7 @@ SELECT
       LIMIT 1)
   END, q.message, s.fields) AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
-  coalesce(t.retry_limit, 0) AS retry_limit,
+  coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit, 0) AS retry_limit,
   q.attempt,
   zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
   q.deaths,
@@ -42,7 +42,8 @@ SELECT
   q.cancelled_on,
   zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
   q.cost,
-  q.currency
+  q.currency,
+  q.batch
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
@@ -51,6 +52,10 @@ CROSS JOIN LATERAL (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
 ) AS s;
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
+
+CREATE OR REPLACE VIEW zeke_jobs.job_step AS
+SELECT s.job, s.name, s.kept_on FROM zeke_jobs.step AS s;
+COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT

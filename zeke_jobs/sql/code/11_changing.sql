@@ -47,12 +47,11 @@ BEGIN
 END
 $$;
 
--- Cancel a queued job at once; mark an active one, which its worker then stops. Answers the state of its row; NULL where there is
--- nothing to cancel.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
+-- Cancel a queued job at once; mark an active one, which its worker then stops. A failed one is cancelled where it holds others up: the end
+-- of its batch. Answers the state of its row; NULL where there is nothing to cancel.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_unnoted(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -63,10 +62,13 @@ BEGIN
     cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
     cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
     cancel_reason = coalesce(q.cancel_reason, p_reason),
-    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() ELSE q.completed_on END,
     mtime = zeke_jobs.now(),
     state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
+  WHERE q.message_id = p_id AND (
+    q.state IN ('queued', 'consumed')
+    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
   RETURNING q.state, q.awaited, q.started_on INTO v_job;
   IF NOT FOUND THEN
     RETURN;
@@ -77,9 +79,22 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
-  cancel.state := v_job.state;
-  cancel.has_started := v_job.started_on IS NOT NULL;
+  cancel_unnoted.state := v_job.state;
+  cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
+END
+$$;
+
+-- The same, written down with the login.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
+  p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_unnoted(p_id, p_reason, p_by) AS c;
+  IF cancel.state IS NOT NULL THEN
+    PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
+  END IF;
 END
 $$;
 

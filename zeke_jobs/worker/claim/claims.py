@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from zeke_jobs.worker.finish.outcome import Outcome
@@ -76,6 +76,9 @@ class Claim:
         marked: The database was told that it has started.
         long: It counts as one that may take long.
         sensitive: The fields that its task called sensitive when it was sent.
+        retry: Parts of the retry policy that its send named, in seconds where they are lengths.
+        timeout: Seconds that its send gave an attempt; None: as its task says.
+        batch: The batch that it belongs to.
         fault: Why its row cannot be read: its handler never starts.
     """
 
@@ -100,6 +103,9 @@ class Claim:
     stage: Stage = Stage.CLAIMED
     marked: bool = False
     long: bool = False
+    retry: Mapping[str, float] = field(default_factory=dict)
+    timeout: float | None = None
+    batch: str | None = None
     fault: InvalidPayload | None = None
 
     def move(self, to: Stage) -> None:
@@ -128,10 +134,22 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-def _read(
-    message: str, scheduled_for: str | None
-) -> tuple[list[Any], dict[str, Any], int, str | None, datetime | None]:
-    """What another program may have written of a row: args, kwargs, timestamp, trace context, and the tick that it is for.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What another program may have written of a row."""
+
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    timestamp: int = 0
+    traceparent: str | None = None
+    tick: datetime | None = None
+    retry: dict[str, float] = field(default_factory=dict)
+    timeout: float | None = None
+    batch: str | None = None
+
+
+def _read(message: str, scheduled_for: str | None) -> _Read:
+    """Read it.
 
     Raises:
         ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
@@ -144,7 +162,14 @@ def _read(
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
     tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
-    return args, kwargs, int(fields.get("message_timestamp") or 0), options.get("traceparent"), tick
+    read = _Read(args, kwargs, int(fields.get("message_timestamp") or 0), options.get("traceparent"), tick)
+    if not options.keys() & {"retry", "timeout", "batch"}:
+        return read
+    retry = {part: float(value) for part, value in (options.get("retry") or {}).items()}
+    timeout = options.get("timeout")
+    return replace(
+        read, retry=retry, timeout=None if timeout is None else float(timeout), batch=options.get("batch")
+    )
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
@@ -165,25 +190,25 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         sensitive, scheduled_for, claimed_on, is_ahead = rest
         fault = None
         try:
-            args, kwargs, timestamp, traceparent, tick = _read(message, scheduled_for)
+            read = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
-            args, kwargs, timestamp, traceparent, tick = [], {}, 0, None, None
+            read = _Read()
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
                 queue_name=queue,
                 actor_name=task,
-                args=tuple(args),
-                kwargs=kwargs,
+                args=tuple(read.args),
+                kwargs=read.kwargs,
                 options={},
                 message_id=str(message_id),
-                message_timestamp=timestamp,
+                message_timestamp=read.timestamp,
             )
         )
         self.outcome: Outcome | None = None
-        self.traceparent = traceparent
+        self.traceparent = read.traceparent
         self.claim = Claim(
             id=message_id,
             number=number,
@@ -193,12 +218,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             deaths=deaths,
             revision=revision or 0,
             parent=parent,
-            scheduled_for=tick,
+            scheduled_for=read.tick,
             claimed_on=claimed_on,
             asked=asked,
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
+            retry=read.retry,
+            timeout=read.timeout,
+            batch=read.batch,
             fault=fault,
         )
 

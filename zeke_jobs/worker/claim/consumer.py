@@ -274,7 +274,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # a moment too late. It counts as a start: what never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
-            outcome = of_exception(error, process.policy(claim.task), retries=retries)
+            outcome = of_exception(error, process.policy(claim), retries=retries)
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()

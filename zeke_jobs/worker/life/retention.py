@@ -22,6 +22,7 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
         return 0
     SQL.run(conn, "lease/forget")
     SQL.run(conn, "audit/forget")
+    SQL.run(conn, "batch/forget")
     count = purge(conn, stop)
     if count:
         get_logger("zeke_jobs.retention").info("purged", count=count)

@@ -94,7 +94,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return self._end(claim, runnable, args, payload)
 
     def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
-        policy = runnable.task.retry
+        policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
             return self._call(claim, runnable, _validated(claim, runnable, args, payload))
@@ -113,7 +113,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
         assert self.worker is not None
         pid = os.getpid()
-        with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
+        timeout = claim.timeout or runnable.task.timeout.total_seconds()
+        with self._interrupts.running(claim.id, timeout) as running:
             context = JobContext(
                 claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
             )
