@@ -47,6 +47,13 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         yield url
 
 
+def stop_abandoned(data_dir: Path) -> None:
+    """Stop the server of a command that was killed, unless another command has it by now."""
+    server = server_folder(data_dir)
+    with suppress(ZekeJobsError), _alone(server, data_dir, "the end of a command that was killed"):
+        embedded.stop(server)
+
+
 def place(data_dir: Path) -> Path:
     """Where the files of ``data_dir`` are: there, or in a place of this user's own with a name derived from it.
 
