@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LOOK = 0.1  # seconds between two looks at processes that are ending
 
@@ -24,11 +26,11 @@ class Guardian:
 
     Args:
         grace: Seconds from SIGTERM to SIGKILL.
-        data_dir: Folder of the embedded server to stop at the end, unless another command has taken it over; None for none.
+        then: A command to run when they have ended, such as one that stops their server.
     """
 
-    def __init__(self, grace: float, data_dir: Path | None = None) -> None:
-        watch = [sys.executable, "-m", __name__, str(grace), *([str(data_dir.absolute())] if data_dir else [])]
+    def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
+        watch = [sys.executable, "-m", __name__, str(grace), *then]
         self._process = subprocess.Popen(  # noqa: S603 (this module)
             watch, stdin=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -53,24 +55,24 @@ class Guardian:
         return self._process.stdin
 
 
-def watch(pipe: IO[str], grace: float, data_dir: Path | None) -> None:
-    """Read process numbers until the pipe closes; then end those processes, and the server."""
+def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
+    """Read process numbers until the pipe closes; then end those processes, and run the last command."""
     pids: list[int] = []
     for line in pipe:
         if line == "dismissed\n":
             return
         pids = json.loads(line)
     _end(pids, grace)
-    if data_dir is not None:
-        from zeke_jobs.postgres.own_server import stop_abandoned
-
-        stop_abandoned(data_dir)
+    if then:
+        subprocess.run(then, check=False)  # noqa: S603 (our own command)
 
 
 def _end(pids: list[int], grace: float) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)  # Dramatiq's main process passes it on; a group's second SIGTERM would mean "now"
+            os.kill(
+                pid, signal.SIGTERM
+            )  # Dramatiq's main process passes it on; a group's second SIGTERM would mean "now"
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < end:
         time.sleep(_LOOK)
@@ -93,4 +95,4 @@ if __name__ == "__main__":
     # Ctrl-C, a closed terminal and a service's stop reach the supervisor, which ends its commands by itself.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    watch(sys.stdin, float(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    watch(sys.stdin, float(sys.argv[1]), sys.argv[2:])

@@ -25,7 +25,9 @@ CONFIGURATION = 2
 _TICK = 0.2  # seconds between two looks at the children
 _HEALTHY = 30.0  # seconds after which a start counts as a success, and the backoff begins anew
 _LONGEST_PAUSE = 30.0
-_ONE_SIGNAL = 0.5  # seconds within which two signals are one: timeout(1) and some services send it to us and to our group
+_ONE_SIGNAL = (
+    0.5  # seconds within which two signals are one: timeout(1) and some services send it to us and to our group
+)
 
 
 @dataclass(frozen=True)

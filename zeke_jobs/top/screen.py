@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from zeke_jobs.core.terminal import visible
-from zeke_jobs.core.wording import span
+from zeke_jobs.core.wording import span, traceback_lines
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top import figures
 from zeke_jobs.top.panes import PANES, Column, Pane, by_name
@@ -183,10 +183,14 @@ def _job(found: Explanation | None, view: View, width: int, height: int) -> list
     if found is None:
         return [Text("one moment …", style="dim")]
     lines = [Text(f"{visible(found.task)} {found.id} {found.status}", style="bold"), Text()]
+    told: dict[str, Any] = {}
     for reason in (*found.reasons, *found.history):
         style = "" if reason in found.reasons else "dim"
         lines += [Text(line, style=style) for line in _wrapped(reason.sentence, width, 2)]
         lines += [Text(line, style="green") for line in _wrapped(reason.help, width, 6)]
+        traceback = "\n".join(reason.figures.get("traceback", ()))
+        for line in traceback_lines(traceback, told, reason.figures.get("number")):
+            lines.append(Text(f"      {visible(line)}", style="red"))
     first = min(view.scroll, max(0, len(lines) - height + 1))
     return lines[first:]
 

@@ -66,7 +66,7 @@ def test_what_a_killed_owner_had_started_ends_in_good_order(pids: list[int]) -> 
 
 def test_what_does_not_end_within_its_grace_is_killed(pids: list[int]) -> None:
     with owner(0.3, STUBBORN) as process:
-        pids.append(int(sorted(lines(process, 2))[0]))
+        pids.append(int(min(lines(process, 2))))
         process.kill()
         assert ended(pids[0])
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _OWN = ("up", "database")  # lines of these are no errors
+_STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between two looks for a signal
 _READY = "Worker process is ready"
 
@@ -58,7 +59,8 @@ def up(
     if url is None:
         server_programs.binaries()  # without them, nothing starts
     with ExitStack() as stack:
-        guardian = Guardian(grace + LAST_WORDS, environment.data_dir() if url is None else None)
+        at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
+        guardian = Guardian(grace + LAST_WORDS, at_end)
         stack.callback(guardian.dismiss)
         if url is None:
             _say_where(environment.data_dir())
@@ -156,7 +158,9 @@ def _say_others(conn: Connection) -> None:
     if not others:
         return
     listed = ", ".join(f"{one.kind} {one.pid}{'' if one.host == here else f' on {one.host}'}" for one in others)
-    write_line("up", f"not alone: this database already has {listed}; they share the jobs, and Ctrl-C here does not end them")
+    write_line(
+        "up", f"not alone: this database already has {listed}; they share the jobs, and Ctrl-C here does not end them"
+    )
     if ours := [str(one.pid) for one in others if one.host == here]:
         write_line("up", f"to end those on this machine: stop the command that started them, or kill {' '.join(ours)}")
 
