@@ -25,9 +25,11 @@ _ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "
 _KEYS = "1-7 pane  ↑↓ move  ⏎ open  p pause  r resume  c cancel  t retry  ? help  q quit"
 _KEYS_OF_JOB = "↑↓ scroll  c cancel  t retry  escape back"
 _HELP = """
-1 to 7, tab     a pane: tasks, running, waiting, failed, schedules, limits, workers
+1 to 7, tab     a pane: tasks, running, waiting, failed, schedules, limits,
+                workers
 ↑ ↓ page home   a row; the waiting jobs are those of the task chosen last
-enter           a task: its waiting jobs; a job: why it is where it is
+enter           a task: its waiting jobs; a job: why it is where it is, with the
+                traceback of each attempt
 p, r            pause, resume: the task, the schedule or the limit of the row
 c               cancel the job
 t               run a failed job again, or one that waits for a retry at once

@@ -507,7 +507,7 @@ def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
     assert any(name.startswith("actors.store/") for name in waiting.json["pending"])
     applied = cli("migrate")
     assert applied.status == 0
-    assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date\n")
+    assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date with zeke_jobs\n")
     assert cli("migrate", "--check").status == 0
     assert cli("migrate", "--json").json == {"applied": []}
 

@@ -67,7 +67,8 @@ def up(
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
             _say_how_to_look(url)
         _heeding_signals(lambda: _migrate(url, checked.migrations))
-        env = {**os.environ, environment.DATABASE_URL: url}
+        reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
+        env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
         running = Supervisor(
             system(env, processes=processes, threads=threads, grace=grace + LAST_WORDS, on_terminal=on_terminal),
