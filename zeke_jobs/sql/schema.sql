@@ -2304,6 +2304,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET jit TO 'off'
@@ -3630,6 +3639,19 @@ CREATE TABLE zeke_jobs.installation (
 
 COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
 
+CREATE TABLE zeke_jobs.job_log (
+    job uuid NOT NULL,
+    claim bigint NOT NULL,
+    attempt integer NOT NULL,
+    lines text NOT NULL,
+    dropped integer NOT NULL,
+    written_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.job_log IS 'The last lines that each attempt of a job logged, by the number of its claim.';
+
+COMMENT ON COLUMN zeke_jobs.job_log.dropped IS 'How many earlier lines were not kept.';
+
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
     key_cursor text NOT NULL
@@ -3889,6 +3911,9 @@ ALTER TABLE ONLY zeke_jobs.history
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY zeke_jobs.job_log
+    ADD CONSTRAINT job_log_pkey PRIMARY KEY (job, claim);
+
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task);
 
@@ -3983,6 +4008,8 @@ CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -318,3 +319,23 @@ def strange(payload: Strange, ctx: Context) -> Any:
         case "complete":
             ctx.complete(payload.x)
     return payload.x
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+class Word(Payload):
+    """A secret."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    """Logs its secret."""
+    ctx.logger.info("the word is " + payload.word)
