@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client import batch_status as batch_status
     from zeke_jobs.client import cancel as cancel
     from zeke_jobs.client import cancel_batch as cancel_batch
+    from zeke_jobs.client import emit as emit
     from zeke_jobs.client import retry as retry
     from zeke_jobs.client import retry_batch as retry_batch
     from zeke_jobs.client import send as send
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
+    from zeke_jobs.errors import WaitFor as WaitFor
     from zeke_jobs.payload.model import Payload as Payload
     from zeke_jobs.postgres.pool import transaction as transaction
     from zeke_jobs.postgres.queries import Queries as Queries
@@ -45,10 +47,12 @@ _HOMES = {
     "Reject": "errors",
     "Retry": "errors",
     "Sent": "client",
+    "WaitFor": "errors",
     "batch": "client",
     "batch_status": "client",
     "cancel": "client",
     "cancel_batch": "client",
+    "emit": "client",
     "parse_duration": "core.durations",
     "retry": "client",
     "retry_batch": "client",

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from zeke_jobs.core import costs
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
+from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.payload import json_text
@@ -66,6 +67,8 @@ class FakeContext(Context[Any]):
         scheduled_for: datetime | None = None,
         batch_id: str | None = None,
         steps: Mapping[str, Any] | None = None,
+        events: Mapping[str, Any] | None = None,
+        timed_out: Iterable[str] = (),
         taken_leases: Iterable[str] = (),
     ) -> None:
         self.job_id = job_id or uuid4()
@@ -90,6 +93,8 @@ class FakeContext(Context[Any]):
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
+        self._events = dict(events or {})
+        self._timed_out = frozenset(timed_out)
         self._taken_leases = frozenset(taken_leases)
 
     @property
@@ -140,6 +145,12 @@ class FakeContext(Context[Any]):
     def _keep_step(self, name: str, result: str) -> str:
         self.steps[name] = json.loads(result)
         return result
+
+    def event(self, name: str) -> Event | None:
+        """The event that the test gave; one that it named in ``timed_out`` did not come."""
+        if name in self._timed_out:
+            return Event(name, timed_out=True)
+        return Event(name, self._events[name]) if name in self._events else None
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Remember the batch in ``batches``; its sends are in ``sent``, with the option ``batch``."""

@@ -75,7 +75,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         events.rescore(tx, text.id, analyst, told_by)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
-        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})
+        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
         ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
         output = {
             "outcome": kept or ("analyzed" if changed else "unchanged"),

@@ -112,7 +112,7 @@ def _read(
         items.decide_all(tx, (found[entry.id][0] for entry in backlog), Outcome.BACKLOG, "older than the first fetch")
         queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
         items.queue(tx, [one for one, _ in queued])
-        send_fetches(ctx, queued, size=settings.batch)
+        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id)
         polling = rhythm.after_success(
             current.polling,
             etag=answer.etag,

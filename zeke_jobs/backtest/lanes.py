@@ -64,6 +64,8 @@ class Lane:
         gone: Jobs that left unstarted and are still in a heap, not at its head.
         open: Keys that have a due job and room, in turns, by the priority of that job.
         places: At which priority each of them stands there.
+        line: Where jobs run in strict order: the jobs of each key that have not ended, the oldest first, and the entries of those
+            that are due and wait for the one before.
         due: How many jobs are due.
         high: The most that were since it was last set.
         turns: How many it got in a claim, at the priority that is looked at.
@@ -73,15 +75,37 @@ class Lane:
     """
 
     __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "keys", "open", "paused", "per_key", "places",
-        "queue", "since", "span", "task", "turns",
+        "active",
+        "cause",
+        "due",
+        "gates",
+        "gone",
+        "heap",
+        "held",
+        "high",
+        "holds",
+        "keys",
+        "line",
+        "open",
+        "paused",
+        "per_key",
+        "places",
+        "queue",
+        "since",
+        "span",
+        "strict",
+        "task",
+        "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
         self.task = task.id
         self.queue = task.queue
         self.gates = gates
-        self.per_key = task.concurrency.per_key
+        self.per_key = task.per_key
+        self.strict = task.order is not None
+        self.holds = task.after_failure == "hold"
+        self.line: dict[Key, dict[int, Waiting | None]] = {}
         self.paused = paused
         self.heap: list[Waiting] = []
         self.gone: set[int] = set()

@@ -233,14 +233,15 @@ class Simulation:
         self.board.end(lane, job, self.workload.key[job])
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
-            self._over(lane, job)
+            self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))
             return
         delay, is_retry = again
         self._tried[job] = (tried + 1, retries + is_retry)
         self.tally.again(lane, job, is_retry=is_retry)
         self._queue(lane, job, now + delay, now)
 
-    def _over(self, lane: Lane, job: int) -> None:
+    def _over(self, lane: Lane, job: int, *, failed: bool = False) -> None:
+        self.board.leave(lane, job, self.workload.key[job], failed=failed)
         if self.workload.tick[job]:
             self._unfinished_ticks[lane.task] -= 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zeke_jobs.client.batches import batch, batch_status, batches, cancel_batch, retry_batch
 from zeke_jobs.client.changing import Changed, cancel, retry
+from zeke_jobs.client.events import emit
 from zeke_jobs.client.reading import jobs, status, steps, wait
 from zeke_jobs.client.sending import Statement, send, send_many, statement
 from zeke_jobs.core.batch import Batch, BatchStatus
@@ -24,6 +25,7 @@ __all__ = [
     "batches",
     "cancel",
     "cancel_batch",
+    "emit",
     "jobs",
     "retry",
     "retry_batch",

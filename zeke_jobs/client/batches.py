@@ -38,7 +38,9 @@ def batch(
     after_failure: AfterFailure = "send",
     connection: Any = None,
 ) -> Batch:
-    """Open a batch, so that several sends, of several tasks, can add to it: ``with batch("import-42", then=…) as b: b.send(…)``.
+    """Open a batch, so that several sends, of several tasks, can add to it.
+
+    In use: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
 
     An open one may be opened again. In one call ``send_many(…, batch=…, then=…)`` does the same for jobs of one task.
 
@@ -61,7 +63,9 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
     def run_with(run: Runner) -> None:
         said = sending.batch_options({"batch": batch_id, "then": then, "after_failure": after_failure}, run)
-        task, payload = (said["then"]["task"], sending.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
+        task, payload = (
+            (said["then"]["task"], sending.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
+        )
         params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
         ((opened,),) = run(SQL.text("batch/open"), params)
         if not opened:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
 MOST_RETRIES = 1000
 _WHILE = ("queued", "active", "period")
+_ON_DUPLICATE = ("ignore", "replace", "postpone")
+
 
 def new_id() -> UUID:
     """A UUID of version 7: in order of time, so that inserts keep to one edge of the primary key."""
@@ -204,11 +206,19 @@ def _unique(value: bool | str | Sequence[str] | UniqueRule, task: KnownTask) -> 
 
 
 def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
-    if unknown := set(rule) - {"fields", "while", "period"}:
-        raise ValueError(f"expected unique with fields, while and period, got {', '.join(sorted(unknown))}")
+    if unknown := set(rule) - {"fields", "while", "period", "on_duplicate", "at_most"}:
+        raise ValueError(
+            f"expected unique with fields, while, period, on_duplicate and at_most, got {', '.join(sorted(unknown))}"
+        )
     if rule.get("while", "queued") not in _WHILE:
         raise ValueError(f"expected unique while queued or active, got {rule['while']!r}")
-    said: dict[str, Any] = {"fields": _fields(rule.get("fields", ()), task)}
+    said: dict[str, Any] = {"fields": _fields(rule["fields"], task)} if "fields" in rule else {}
+    if "on_duplicate" in rule:
+        if rule["on_duplicate"] not in _ON_DUPLICATE:
+            raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {rule['on_duplicate']!r}")
+        said["on_duplicate"] = rule["on_duplicate"]
+    if "at_most" in rule:
+        said["at_most"] = _seconds("at_most", rule["at_most"])
     if "while" in rule:
         said["while"] = rule["while"]
     if "period" in rule:

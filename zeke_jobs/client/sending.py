@@ -50,9 +50,10 @@ def send(
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for what the task says or else the whole payload, ``False`` for none; or a mapping of ``fields``
             with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
-            first was sent). A running job may send its own successor.
-        unique_key: A text of the caller's own in place of fields: make no second job of the task with it while the first is queued
-            or running, or as ``unique`` says.
+            first was sent). A running job may send its own successor. With ``on_duplicate`` a later send ``replace``s payload and
+            run time of the queued job, or ``postpone``s it, ``at_most`` so far from the first send.
+        unique_key: A text of the caller's own in place of fields: make no second job of the task with it while the first is
+            queued or running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
         timeout: Longest that an attempt may run, in place of the task's; a timedelta, or seconds.
         keep: How long the job is kept after its end, however it ended; a timedelta, or seconds.
@@ -196,7 +197,7 @@ def batch_options(said: Mapping[str, Any], run: Runner) -> dict[str, Any]:
 
     Raises:
         UnknownTask, InvalidPayload: of ``then``.
-        TypeError, ValueError: ``then`` is no pair of a task and a payload, or ``then`` or ``after_failure`` stands without a batch.
+        TypeError, ValueError: ``then`` is no pair of a task and a payload, or one of them stands without a batch.
     """
     checked = dict(said)
     if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:
@@ -213,7 +214,11 @@ def batch_options(said: Mapping[str, Any], run: Runner) -> dict[str, Any]:
     known = KNOWN_TASKS.find(run, task)
     if not isinstance(payload, Mapping):
         return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
-    places = {name: value["$batch"] for name, value in payload.items() if isinstance(value, Mapping) and value.keys() == {"$batch"}}
+    places = {
+        name: value["$batch"]
+        for name, value in payload.items()
+        if isinstance(value, Mapping) and value.keys() == {"$batch"}
+    }
     if unknown := set(places.values()) - {"id", *COUNTS}:
         raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
     filled = {**payload, **{name: said["batch"] if what == "id" else 0 for name, what in places.items()}}
@@ -233,12 +238,20 @@ def _sent(
     if outcome == "closed":
         raise BatchClosed(f"expected a batch that is new or open, got {batch!r}, which was closed")
     if outcome == "beyond":
-        raise ValueError(f"expected retry, timeout and keep within what per_send of {known.id} in jobs.yaml allows, got more")
+        raise ValueError(
+            f"expected retry, timeout and keep within what per_send of {known.id} in jobs.yaml allows, got more"
+        )
     if outcome == "taken":
         raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
     job_id = UUID(found)
     # Meeting one's own id means that a first try had got through before its connection died.
-    return Sent(job_id, status, known.id, duplicate=outcome == "duplicate" and job_id != own)
+    return Sent(
+        job_id,
+        status,
+        known.id,
+        duplicate=outcome in ("duplicate", "replaced") and job_id != own,
+        replaced=outcome == "replaced",
+    )
 
 
 def _accepted(known: KnownTask, index: int, payload: Any) -> str:

@@ -16,6 +16,7 @@ from zeke_jobs.config.entries import (
     AliasText,
     Count,
     FieldPath,
+    LogLines,
     Many,
     Name,
     PackageText,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
 While = Literal["queued", "active", "period"]
+OnDuplicate = Literal["ignore", "replace", "postpone"]
+AfterFailure = Literal["hold", "skip"]
 
 
 class Concurrency(Keys):
@@ -95,6 +98,15 @@ class Unique(Keys):
         alias="while",
     )
     period: PositiveDuration | None = key(None, "For `while: period`: how long after it was sent.", "period: 1h")
+    on_duplicate: OnDuplicate = key(
+        "ignore",
+        "For a later send while the first job is queued: make no job (`ignore`), give the first one its payload and run time "
+        "(`replace`), or do so and move it further, never nearer (`postpone`).",
+        "on_duplicate: replace",
+    )
+    at_most: PositiveDuration | None = key(
+        None, "How far from its first send a job may be moved by later ones.", "at_most: 5m"
+    )
 
 
 class Schedule(Keys):
@@ -132,6 +144,9 @@ class Defaults(Keys):
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
     )
+    log_lines: LogLines = key(
+        50, "How many of the last lines that an attempt logged are kept with its job.", "log_lines: 0"
+    )
 
 
 class TaskKeys(Defaults):
@@ -146,6 +161,16 @@ class TaskKeys(Defaults):
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
     rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
+    order: Literal["strict"] | None = key(
+        None,
+        "`strict`: of the jobs that share a `key` only the oldest may run, also while it waits for a retry.",
+        "order: strict",
+    )
+    after_failure: AfterFailure = key(
+        "hold",
+        "For `order: strict`: whether a failed job holds its key until it is retried or cancelled, or the next one runs.",
+        "after_failure: skip",
+    )
     cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
     settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
     unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
@@ -158,6 +183,11 @@ class Task(TaskKeys):
     """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     id: str
+
+    @property
+    def per_key(self) -> int | None:
+        """Most active jobs that share a key: one where they run in strict order."""
+        return 1 if self.order else self.concurrency.per_key
 
     @property
     def definition(self) -> dict[str, Any]:

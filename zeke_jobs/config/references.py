@@ -145,12 +145,25 @@ class _Checks:
         if limit is not None and per_key is not None and per_key > limit:
             fault = f"expected per_key to be at most limit, got {per_key} and {limit}"
             self._document.refuse((*path, "per_key"), fault)
+        if task.order and per_key not in (None, 1):
+            fault = f"expected per_key: 1 together with order: strict, got {per_key}"
+            self._document.refuse(
+                (*path, "per_key"), fault, "leave it out: strict order runs one job of a key at a time"
+            )
         if self._value(path) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"
             self._document.refuse(path, "expected limit or per_key in concurrency, got neither", help_)
 
     def _unique(self, path: Path, task: Task) -> None:
         unique = task.unique
+        if unique is not None and unique.on_duplicate != "ignore" and unique.while_ != "queued":
+            fault = (
+                f"expected on_duplicate: {unique.on_duplicate} together with while: queued, got while: {unique.while_}"
+            )
+            self._document.refuse((*path, "on_duplicate"), fault, "a job that runs or has run keeps its payload")
+        if unique is not None and unique.at_most is not None and unique.on_duplicate == "ignore":
+            fault = "expected at_most together with on_duplicate: replace or postpone, got neither"
+            self._document.refuse((*path, "at_most"), fault)
         if unique is None or (unique.while_ == "period") == (unique.period is not None):
             return
         if unique.period is not None:

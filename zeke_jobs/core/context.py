@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from typing_extensions import ParamSpec, TypeVar
 
+from zeke_jobs.errors import WaitFor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from zeke_jobs.core.batch import AfterFailure, Batch, Then
+    from zeke_jobs.core.event import Event
     from zeke_jobs.core.job import Sent
     from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 
@@ -76,8 +79,10 @@ class Context(ABC, Generic[S]):
         payload: Mapping[str, Any] | None = None,
         **options: Unpack[OneJobOptions],
     ) -> Sent:
-        """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``. Inside ``transaction()`` it
-        commits with the writes."""
+        """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``.
+
+        Inside ``transaction()`` it commits with the writes.
+        """
 
     @abstractmethod
     def send_many(
@@ -97,15 +102,33 @@ class Context(ABC, Generic[S]):
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """Call the function, and keep its result: a later attempt of this job gets the result and does not call it again.
 
-        ``text = ctx.step("fetch", fetch, url)``; of an async function ``await ctx.step(…)``. Inside ``transaction()`` the result is
-        kept when that commits. It is any JSON value up to 1 MiB, and goes with the job. What is answered has been through JSON
-        the first time too: a tuple is a list.
+        ``text = ctx.step("fetch", fetch, url)``; of an async function ``await ctx.step(…)``. Inside ``transaction()`` the
+        result is kept when that commits. It is any JSON value up to 1 MiB, and goes with the job. What is answered has been
+        through JSON the first time too: a tuple is a list.
 
         Raises:
             ValueError: the name was used in this run already.
             UnfitForJson: the result is no JSON value, or larger.
             ClaimLost: this process no longer holds the job; nothing was kept.
         """
+
+    @abstractmethod
+    def event(self, name: str) -> Event | None:
+        """What became of this job's wait for an event: its data, or that it did not come in time; None before that."""
+
+    def wait_for(self, name: str, timeout: timedelta | float) -> Event:
+        """The event, or the word that it did not come within ``timeout``; until then the job waits and holds nothing.
+
+        The handler is left by ``WaitFor``, and runs again from the top when the event comes: do what must not be done twice
+        in ``step``.
+
+        Raises:
+            WaitFor: neither has happened yet.
+        """
+        found = self.event(name)
+        if found is None:
+            raise WaitFor(name, timeout)
+        return found
 
     @abstractmethod
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)

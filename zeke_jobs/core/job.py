@@ -90,6 +90,7 @@ class Sent:
         id: The job's id: for ``status``, ``wait``, ``cancel``.
         status: ``created``; for a duplicate, the status of the first job at that moment.
         task_id: Canonical id of the task, whatever name it was sent by.
+        replaced: The earlier job has this send's payload and run time now.
         duplicate: No job was made: the id, the idempotency key or the unique fields stand for this earlier job.
     """
 
@@ -97,3 +98,4 @@ class Sent:
     status: str
     task_id: str
     duplicate: bool = False
+    replaced: bool = False

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 UniqueRule = TypedDict(
     "UniqueRule",
-    {"fields": "Sequence[str]", "while": str, "period": "timedelta | float"},
+    {
+        "fields": "Sequence[str]",
+        "while": str,
+        "period": "timedelta | float",
+        "on_duplicate": str,
+        "at_most": "timedelta | float",
+    },
     total=False,
 )
-"""``{"fields": ["story_id"], "while": "queued" | "active"}`` or ``{"fields": […], "period": timedelta(hours=1)}``."""
+"""``{"fields": ["story_id"], "while": "queued" | "active"}`` or ``{"fields": […], "period": timedelta(hours=1)}``,
+or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timedelta(minutes=5)}``."""
 
 
 class RetryRule(TypedDict, total=False):

@@ -42,6 +42,7 @@ class JobRow:
     output: Any
     progress: dict[str, Any] | None
     waiting_for: str | None
+    awaits_event: bool
     key: str | None
     is_unique: bool
     own_key: str | None
@@ -139,6 +140,17 @@ class AheadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BeforeRow:
+    """The job that is first in the line of its key, where they run in strict order; ``since`` is when it ended, or was sent."""
+
+    id: UUID
+    task: str
+    status: str
+    run_at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SentRow:
     """Jobs that it sent, of one task and status; the first three by id."""
 
@@ -157,6 +169,7 @@ class Facts:
     pauses: tuple[PauseRow, ...] = ()
     gates: tuple[GateRow, ...] = ()
     key_holders: tuple[Holder, ...] = ()
+    before: BeforeRow | None = None
     ahead: AheadRow = AheadRow()
     workers: tuple[WorkerRow, ...] = ()
     keepers: tuple[Keeper, ...] = ()
@@ -192,6 +205,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why/pauses", task=task.id)),
         gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, most=_HOLDERS)),
         key_holders=_of_key(conn, job, task),
+        before=_before(conn, job),
         ahead=_ahead(conn, job),
         workers=workers,
         keepers=keepers.read(conn),
@@ -211,6 +225,11 @@ def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
     if task.per_key is None or job.key is None:
         return ()
     return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))
+
+
+def _before(conn: Connection, job: JobRow) -> BeforeRow | None:
+    row = SQL.one(conn, "why/before", id=job.id)
+    return None if row is None else BeforeRow(**row)
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:

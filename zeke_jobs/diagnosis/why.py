@@ -103,6 +103,8 @@ def _queued(known: Facts) -> list[Reason]:
 
 def _later(known: Facts) -> Reason:
     job = known.job
+    if job.awaits_event:
+        return reasons.waits_for_event(job)
     if job.waiting_for is not None:
         return reasons.deferred(job)
     if job.attempt > job.attempt_base and job.error is not None:
@@ -118,7 +120,9 @@ def _limits(known: Facts) -> list[Reason]:
             found.append(reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
             found.append(reasons.at_rate(gate, job.now))
-    if per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
+    if known.before is not None:
+        found.append(reasons.after(job, known.before))
+    elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
         found.append(reasons.key_taken(job, per_key, known.key_holders))
     return found
 

@@ -56,7 +56,7 @@ def gates(config: Config) -> list[dict[str, Any]]:
             **_rate(task.rate),
         }
         for task in config.tasks.values()
-        if task.concurrency.limit is not None or task.concurrency.per_key is not None or task.rate is not None
+        if task.concurrency.limit is not None or task.per_key is not None or task.rate is not None
     )
     return found
 
@@ -79,7 +79,8 @@ def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
         **definition,  # a key becomes a column where zeke_jobs.write_tasks names it
         "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
-        "per_key": task.concurrency.per_key,
+        "per_key": task.per_key,
+        "order_hold": task.after_failure == "hold" if task.order else None,
         "gates": sorted(passed),
         "retry_limit": task.retry.limit,
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,

@@ -26,6 +26,7 @@ _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
     "full": "full: max_queued jobs of the task are waiting",
     "duplicate": "unique: an earlier job stands for this one",
+    "replaced": "unique: an earlier job that is queued has this payload now",
     "unknown": "unknown: the task left jobs.yaml at this moment",
 }
 

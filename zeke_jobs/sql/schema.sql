@@ -42,6 +42,14 @@ CREATE TYPE zeke_jobs.job_status AS ENUM (
     'failed'
 );
 
+CREATE TYPE zeke_jobs.room AS (
+	gate text,
+	share integer,
+	room integer,
+	is_rate boolean,
+	used integer
+);
+
 CREATE TYPE zeke_jobs.state AS ENUM (
     'queued',
     'consumed',
@@ -163,6 +171,7 @@ BEGIN
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
+    NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
     NEW.run_at := zeke_jobs.readable(
@@ -326,9 +335,9 @@ BEGIN
     state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
   WHERE q.message_id = p_id AND (
     q.state IN ('queued', 'consumed')
-    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
-      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
-  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND (q.order_hold OR EXISTS (
+      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL)))
+  RETURNING q.state, q.awaited, q.started_on, q.task, q.queue_name, q.order_hold INTO v_job;
   IF NOT FOUND THEN
     RETURN;
   END IF;
@@ -337,6 +346,10 @@ BEGIN
     PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
+    -- The next job of its key may run.
+    PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   END IF;
   cancel_unnoted.state := v_job.state;
   cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
@@ -404,48 +417,29 @@ CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_w
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_all zeke_jobs.candidate[];
-  v_gate_names text[];
-  v_workers bigint;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
-  v_gate_rooms integer[];
-  v_rate_rooms integer[];
-  v_true_rooms integer[]; -- of concurrency and rate, without this worker's share
-  v_gate_used integer[];
+  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_places jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
+  v_until timestamptz := (v_places -> p_queue ->> 'until')::timestamptz;
+  -- Not for longer than ten seconds, whatever the clock does.
+  v_place jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_places -> p_queue -> 'at' END;
+  v_due zeke_jobs.candidate[];
+  v_searched text[];
+  v_took interval;
+  v_rooms zeke_jobs.room[] := '{}';
+  v_counted_on timestamptz;
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
+  v_more integer[] := p_more;
   v_from integer := 1;
   v_to integer;
   v_open integer[];
-  v_ready integer[];
-  v_next integer[];
-  v_tasks text[];
-  v_quotas integer[];
-  v_share integer;
-  v_rest integer;
-  v_quota integer;
-  v_taken integer;
-  v_places tid[];
+  v_round record;
   v_rows zeke_jobs.claimed[];
-  v_more integer[] := p_more;
-  v_ahead boolean;
-  v_one integer;
-  v_gate text;
+  v_one zeke_jobs.candidate;
+  v_taken integer;
   v_at integer;
-  v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
-  v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than ten seconds, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_cursors -> p_queue -> 'at' END;
-  v_counted_on timestamptz;
-  v_searched text[];
-  v_took interval;
-  v_afters timestamptz[];
-  v_after_seqs bigint[];
-  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
-  v_limited boolean;
-  v_long boolean;
-  v_candidate zeke_jobs.candidate;
-  v_held_back text[] := '{}';
+  v_held record;
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -454,25 +448,22 @@ BEGIN
   lacks_thread := false;
   full_gates := '{}';
 
-  -- 1. Find what is due.
-  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
-  IF v_all IS NULL THEN
-    IF v_cursor IS NOT NULL THEN
-      PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+  SELECT f.due, f.searched INTO v_due, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_place) AS f;
+  IF v_due IS NULL THEN
+    IF v_place IS NOT NULL THEN
+      PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
     END IF;
     RETURN;
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
+    PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
-  PERFORM 1 FROM zeke_jobs.gate AS g
-  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
-  ORDER BY g.name
-  FOR NO KEY UPDATE;
-  v_limited := FOUND;
+  IF zeke_jobs.lock_gates(v_due) THEN
+    v_counted_on := zeke_jobs.now();
+    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
+  END IF;
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
@@ -480,202 +471,65 @@ BEGIN
     FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
-  -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
-  IF v_limited THEN
-    v_workers := (
-      SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
-      WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
-    v_counted_on := zeke_jobs.now();
-    SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(a.room, r.room, CASE
-        WHEN p_free IS NULL THEN NULL
-        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
-        WHEN g.concurrency IS NOT NULL THEN greatest(
-          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END) ORDER BY g.name),
-      array_agg(r.room ORDER BY g.name), array_agg(least(a.room, r.room) ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_true_rooms, v_gate_used
-    FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
-    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
-    -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
-    v_now := zeke_jobs.now();
-  END IF;
 
-  -- 4. Level by level. Within a level, equal shares among the tasks that may run; what one of them cannot use goes to the others in
-  -- the next round.
-  WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
+  -- Priority by priority; within one in rounds: what a task cannot use of its share goes to the others in the next round.
+  WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
-    WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
+    WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
-      v_ready := ARRAY(
-        SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-        WHERE (p_short IS NULL OR v_free > 0 OR v_all[o.i].task = ANY (p_short)) AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-          WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
-        ORDER BY o.n);
-      v_ahead := cardinality(v_ready) = 0;
-      IF v_ahead THEN
-        -- Nothing of this level has room any more; ahead of their limits, then, where these are full, and neither over-full nor shared.
-        v_ready := ARRAY(
-          SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-          WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
-            SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-            WHERE g.name NOT LIKE 'task/%' OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL
-              OR v_true_rooms[array_position(v_gate_names, g.name)] <> v_gate_used[array_position(v_gate_names, g.name)])
-          ORDER BY o.n);
-      END IF;
-      EXIT WHEN cardinality(v_ready) = 0;
-      v_share := v_left / cardinality(v_ready);
-      v_rest := v_left % cardinality(v_ready);
-      v_tasks := '{}';
-      v_quotas := '{}';
-      v_afters := '{}';
-      v_after_seqs := '{}';
-      v_places := '{}';
-      v_next := '{}';
-      FOR v_turn IN 1 .. cardinality(v_ready) LOOP
-        v_one := v_ready[v_turn];
-        v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
-        IF v_ahead THEN
-          v_at := array_position(p_short, v_all[v_one].task);
-          v_quota := least(v_quota, v_more[v_at]);
-          v_more[v_at] := v_more[v_at] - v_quota;
-        ELSIF v_all[v_one].task <> ALL (p_short) THEN
-          v_quota := least(v_quota, ceil(v_free::numeric / (
-            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          -- A shared limit is divided among those that still have their turn.
-          v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
-              v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
-                SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
-            ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
-        END LOOP;
-        CONTINUE WHEN v_quota <= 0;
-        v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
-        -- Reserve now, so that the next task of a shared limit sees what is left.
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free - v_quota;
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_at := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
-        END LOOP;
-        v_next := v_next || v_one;
-        v_quotas := v_quotas || v_quota;
-        v_afters := v_afters || v_all[v_one].after_run_at;
-        v_after_seqs := v_after_seqs || v_all[v_one].after_seq;
-        IF v_all[v_one].per_key IS NULL THEN
-          v_tasks := v_tasks || v_all[v_one].task;
-        ELSE
-          v_tasks := v_tasks || ''::text;
-          v_places := v_places || zeke_jobs.pick_by_key(
-            p_queue, v_all[v_one].task, v_all[v_one].priority, v_all[v_one].after_run_at, v_all[v_one].after_seq, v_quota,
-            v_all[v_one].per_key, v_now);
-        END IF;
-      END LOOP;
-      IF cardinality(v_places) > 0 THEN
-        -- The same for what was counted by key.
-        v_now := zeke_jobs.now();
-      END IF;
-
-      WITH picked AS MATERIALIZED (
-        SELECT r.place
-        FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
-        CROSS JOIN LATERAL (
-          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
-            AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
-          ORDER BY q.run_at, q.seq LIMIT x.quota
-          FOR UPDATE SKIP LOCKED
-        ) AS r
-      ),
-      updated AS (
-        UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
-          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        -- In this order, and not in that of the places.
-        FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
-        WHERE q.ctid = p.place AND q.state = 'queued'
-        RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
-      )
-      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
+      EXIT WHEN cardinality(v_round.chosen) = 0;
+      v_rows := zeke_jobs.mark(
+        zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now), p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;
-      v_left := v_left - coalesce(cardinality(v_rows), 0);
-
-      -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
-      FOR v_at IN 1 .. cardinality(v_next) LOOP
-        v_one := v_next[v_at];
-        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free + v_quotas[v_at] - v_taken;
+      v_left := v_left - cardinality(v_rows);
+      FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
+        v_one := v_due[v_round.chosen[v_turn]];
+        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        IF v_one.task <> ALL (p_short) THEN
+          v_free := v_free - v_taken;
         END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_share := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
-          v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
-        END LOOP;
-        v_share := array_position(p_short, v_all[v_one].task);
-        IF v_more[v_share] IS NOT NULL THEN
-          v_more[v_share] := least(
-            p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
+        IF NOT v_round.ahead THEN
+          FOR v_at IN 1 .. cardinality(v_rooms) LOOP
+            IF v_rooms[v_at].gate = ANY (v_one.gates) THEN
+              v_rooms[v_at].share := v_rooms[v_at].share - v_taken;
+              v_rooms[v_at].used := v_rooms[v_at].used + v_taken;
+            END IF;
+          END LOOP;
         END IF;
-        IF v_taken < v_quotas[v_at] THEN
-          IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
+        v_at := array_position(p_short, v_one.task);
+        IF v_more[v_at] IS NOT NULL THEN
+          v_more[v_at] := least(p_most[v_at], v_more[v_at] + CASE WHEN v_round.ahead THEN -v_taken ELSE p_per_slot[v_at] * v_taken END);
+        END IF;
+        -- It got less than its share, and so has no more that can run.
+        IF v_taken < v_round.quotas[v_turn] THEN
+          v_open := array_remove(v_open, v_round.chosen[v_turn]);
+          IF v_one.per_key IS NOT NULL THEN
+            held_back := held_back || v_one.task; -- by its keys, perhaps
           END IF;
-          v_open := array_remove(v_open, v_one);
         END IF;
       END LOOP;
     END LOOP;
-    -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
-    FOREACH v_one IN ARRAY v_open LOOP
-      v_candidate := v_all[v_one];
-      v_long := p_short IS NOT NULL AND v_candidate.task <> ALL (p_short);
-      CONTINUE WHEN v_left = 0 AND NOT (v_long AND v_free <= 0);
-      IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
-        SELECT 1 FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
-          AND q.priority = v_candidate.priority AND q.run_at <= v_now
-          AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
-      THEN
-        v_held_back := v_held_back || v_candidate.task;
-        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
-          WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
-      END IF;
-    END LOOP;
+    IF cardinality(v_open) > 0 THEN
+      v_held := zeke_jobs.find_held_back(p_queue, v_due, v_open, v_rooms, v_left, v_free, p_short, v_now);
+      held_back := held_back || v_held.tasks;
+      lacks_thread := lacks_thread OR v_held.lacks_thread;
+    END IF;
     v_from := v_to + 1;
   END LOOP;
-  full_gates := ARRAY(
-    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
-  IF v_left > 0 THEN
-    held_back := v_held_back;
-  END IF;
-  IF v_cursor IS NOT NULL AND v_left = p_want THEN
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
-  END IF;
 
-  IF cardinality(array_remove(v_rate_rooms, NULL)) > 0 THEN
-    DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
-    WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
-    INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
-    WHERE x.room IS NOT NULL AND x.used > 0;
-    IF cardinality(held_back) > 0 THEN
-      opens_on := zeke_jobs.rate_opens(
-        held_back,
-        ARRAY(
-          SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on);
-    END IF;
+  IF v_left = 0 THEN
+    held_back := '{}';
+  END IF;
+  IF v_place IS NOT NULL AND v_left = p_want THEN
+    PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
+  END IF;
+  full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
+  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_rate) THEN
+    opens_on := zeke_jobs.note_rates(v_rooms, held_back, v_counted_on);
   END IF;
 END
 $$;
@@ -724,6 +578,7 @@ BEGIN
       WHERE q.message_id = (
         SELECT c.message_id FROM zeke_jobs.queue AS c
         WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+          AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
         FOR UPDATE SKIP LOCKED)
       RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
         q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
@@ -863,6 +718,59 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.count_rooms(p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_workers bigint := (
+    SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
+    WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+BEGIN
+  RETURN ARRAY(
+    SELECT (g.name, least(a.room, r.room, CASE
+        WHEN p_free IS NULL THEN NULL
+        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END), least(a.room, r.room), r.room IS NOT NULL, 0)::zeke_jobs.room
+    FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
+    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, p_now) END AS room OFFSET 0) AS r
+    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+    ORDER BY g.name);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET jit TO 'off'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $$
+DECLARE
+  v_queues text[];
+BEGIN
+  PERFORM zeke_jobs.lock_event(NEW.name);
+  WITH given AS (
+    UPDATE zeke_jobs.wait AS w SET data = NEW.data, came_on = zeke_jobs.now()
+    WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now()
+    RETURNING w.job
+  ),
+  woken AS (
+    UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now()
+    FROM given AS g
+    WHERE q.message_id = g.job AND q.state = 'queued' AND q.waiting_for = 'event ' || NEW.name
+    RETURNING q.queue_name
+  )
+  SELECT array_agg(DISTINCT w.queue_name) INTO v_queues FROM woken AS w;
+  PERFORM zeke_jobs.ring(r.queue) FROM unnest(v_queues) AS r (queue);
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -883,6 +791,85 @@ CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETUR
     UNION ALL
     (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
   ) AS queued
+$$;
+
+CREATE TABLE zeke_jobs.task (
+    id text NOT NULL,
+    aliases text[] DEFAULT '{}'::text[] NOT NULL,
+    queue text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    definition jsonb NOT NULL,
+    payload_schema jsonb,
+    priority integer DEFAULT 0 NOT NULL,
+    per_key integer,
+    gates text[] DEFAULT '{}'::text[] NOT NULL,
+    retry_limit integer DEFAULT 0 NOT NULL,
+    max_queued integer,
+    unique_fields text[],
+    unique_while text,
+    unique_period interval,
+    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
+    cron jsonb,
+    paused boolean DEFAULT false NOT NULL,
+    revision integer NOT NULL,
+    keyed_on timestamp with time zone,
+    keys_due timestamp with time zone,
+    order_hold boolean,
+    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
+);
+
+COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
+
+COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
+
+COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this task must pass.';
+
+COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
+
+COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
+
+COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
+
+COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
+
+COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
+
+CREATE FUNCTION zeke_jobs.duplicate_rule(p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  IF jsonb_typeof(p_option) <> 'object' THEN
+    p_option := NULL;
+  END IF;
+  on_duplicate := coalesce(p_option ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
+  at_most := coalesce(
+    zeke_jobs.length_of(nullif(p_option -> 'at_most', 'null')), (p_task.definition #>> '{unique,at_most}')::interval);
+  IF on_duplicate NOT IN ('ignore', 'replace', 'postpone') THEN
+    RAISE EXCEPTION 'expected on_duplicate ignore, replace or postpone, got %', on_duplicate USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null'::jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_unfit text := zeke_jobs.unfit_json(emit.data, octet_length(emit.data::text));
+BEGIN
+  IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
+    RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF emit.data IS NULL OR octet_length(emit.data::text) > 2097152 THEN
+    v_unfit := 'expected data of at most 2 MiB of JSON, got ' || CASE WHEN emit.data IS NULL THEN 'NULL' ELSE 'more' END;
+  END IF;
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO zeke_jobs.event AS e (name, data) VALUES (emit.name, emit.data)
+  ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
@@ -954,10 +941,12 @@ DECLARE
   v_full boolean := false;
   v_unfit text;
   v_first record;
+  v_rule record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
+    v_task.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -1004,6 +993,11 @@ BEGIN
     ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
+    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
+    IF v_rule.on_duplicate <> 'ignore' AND v_while <> 'queued' THEN
+      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
+        v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
   -- What a batch sends at its end was promised before.
   IF v_task.max_queued IS NOT NULL AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0) THEN
@@ -1029,13 +1023,21 @@ BEGIN
           UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
+        ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+          -- A claim may come first: then the job holds its key no longer.
+          CONTINUE WHEN NOT zeke_jobs.take_place(
+            v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
+          outcome := 'replaced';
+          job_id := v_holder;
+          status := (SELECT zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder);
+          RETURN;
         END IF;
       END IF;
     END IF;
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch)
+        scheduled_for, revision, sensitive, keep, batch, order_hold)
       VALUES (
         v_id,
         v_task.queue,
@@ -1052,7 +1054,8 @@ BEGIN
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
         nullif(v_task.sensitive, '{}'),
         zeke_jobs.length_of(p_options -> 'keep'),
-        p_options ->> 'batch')
+        p_options ->> 'batch',
+        v_task.order_hold)
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -1166,7 +1169,8 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
+    order_hold)
   SELECT
     j.id,
     v_task.queue,
@@ -1181,7 +1185,8 @@ BEGIN
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
     nullif(v_task.sensitive, '{}'),
     zeke_jobs.length_of(p_options -> 'keep'),
-    p_options ->> 'batch'
+    p_options ->> 'batch',
+    v_task.order_hold
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -1321,43 +1326,32 @@ BEGIN
 END
 $$;
 
-CREATE TABLE zeke_jobs.task (
-    id text NOT NULL,
-    aliases text[] DEFAULT '{}'::text[] NOT NULL,
-    queue text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    definition jsonb NOT NULL,
-    payload_schema jsonb,
-    priority integer DEFAULT 0 NOT NULL,
-    per_key integer,
-    gates text[] DEFAULT '{}'::text[] NOT NULL,
-    retry_limit integer DEFAULT 0 NOT NULL,
-    max_queued integer,
-    unique_fields text[],
-    unique_while text,
-    unique_period interval,
-    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
-    cron jsonb,
-    paused boolean DEFAULT false NOT NULL,
-    revision integer NOT NULL,
-    keyed_on timestamp with time zone,
-    keys_due timestamp with time zone,
-    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
-);
-
-COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
-
-COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
-
-COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this task must pass.';
-
-COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
-
-COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
-
-COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
-
-COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
+CREATE FUNCTION zeke_jobs.find_held_back(p_queue text, p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_now timestamp with time zone, OUT tasks text[], OUT lacks_thread boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_at integer;
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+BEGIN
+  tasks := '{}';
+  lacks_thread := false;
+  FOREACH v_at IN ARRAY p_open LOOP
+    v_one := p_due[v_at];
+    v_long := p_short IS NOT NULL AND v_one.task <> ALL (p_short);
+    CONTINUE WHEN p_left = 0 AND NOT (v_long AND p_free <= 0);
+    IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq))
+    THEN
+      tasks := tasks || v_one.task;
+      lacks_thread := lacks_thread OR v_long AND p_free <= 0 AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
+    END IF;
+  END LOOP;
+END
+$$;
 
 CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
     LANGUAGE sql STABLE
@@ -1429,6 +1423,18 @@ BEGIN
   END IF;
   PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (
+    SELECT q.ctid FROM zeke_jobs.queue AS q
+    WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
+      AND q.task = p_task AND q.key = p_key
+    ORDER BY q.seq LIMIT 1);
 END
 $$;
 
@@ -1582,15 +1588,16 @@ DECLARE
   v_total integer := 0;
 BEGIN
   FOR v_task IN
-    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    SELECT t.id, t.queue, t.keyed_on, t.order_hold FROM zeke_jobs.task AS t
     WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
     FOR UPDATE SKIP LOCKED
   LOOP
     UPDATE zeke_jobs.queue AS q
-    SET key = q.message_id::text
+    SET key = coalesce(q.key, q.message_id::text), order_hold = v_task.order_hold
     WHERE q.message_id = ANY (ARRAY(
       SELECT l.message_id FROM zeke_jobs.queue AS l
-      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id
+        AND (l.key IS NULL OR l.order_hold IS DISTINCT FROM v_task.order_hold)
       FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     v_total := v_total + v_count;
@@ -1603,6 +1610,20 @@ BEGIN
     END IF;
   END LOOP;
   RETURN v_total;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.give_order() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET order_hold = NEW.order_hold
+  WHERE q.task = NEW.id AND q.state <> 'done' AND q.order_hold IS DISTINCT FROM NEW.order_hold;
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id AND NEW.per_key IS NOT NULL;
+  RETURN NULL;
 END
 $$;
 
@@ -1720,6 +1741,7 @@ CREATE TABLE zeke_jobs.queue (
     keep interval,
     purge_on timestamp with time zone,
     batch text,
+    order_hold boolean,
     CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
@@ -1793,6 +1815,8 @@ COMMENT ON COLUMN zeke_jobs.queue.keep IS 'How long the send wants it kept after
 COMMENT ON COLUMN zeke_jobs.queue.purge_on IS 'When a job that ended is removed, where its send said how long it is kept.';
 
 COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
+
+COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it stands in the line of its key.';
 
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1869,6 +1893,24 @@ CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
+CREATE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
+$$;
+
+CREATE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
+  RETURN FOUND;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone) RETURNS TABLE(cron text, timezone text, decided_to timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1917,6 +1959,27 @@ BEGIN
   -- Also where it gets no job: then it ends with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
   RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.mark(p_places tid[], p_worker uuid, p_ahead boolean, p_revision integer) RETURNS zeke_jobs.claimed[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_jobs zeke_jobs.claimed[];
+BEGIN
+  WITH updated AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = p_ahead,
+      claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(p_revision, q.revision)
+    FROM unnest(p_places) AS p (place)
+    WHERE q.ctid = p.place AND q.state = 'queued'
+    RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+      q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
+  )
+  SELECT coalesce(array_agg(u.one), '{}') INTO v_jobs FROM updated AS u;
+  RETURN v_jobs;
 END
 $$;
 
@@ -2092,6 +2155,22 @@ BEGIN
     SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
     UNION ALL
     SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note_rates(p_rooms zeke_jobs.room[], p_held_back text[], p_counted_on timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
+  WHERE g.name = u.gate AND g.name IN (SELECT r.gate FROM unnest(p_rooms) AS r)
+    AND u.used_on <= v_now - g.rate_period - interval '1 second';
+  INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+  SELECT r.gate, v_now, r.used FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.used > 0;
+  RETURN CASE WHEN cardinality(p_held_back) > 0 THEN zeke_jobs.rate_opens(
+    p_held_back, ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.room <= r.used), p_counted_on) END;
 END
 $$;
 
@@ -2322,6 +2401,36 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamp with time zone) RETURNS tid[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_one zeke_jobs.candidate;
+  v_places tid[] := ARRAY(
+    SELECT r.place
+    FROM unnest(p_chosen, p_quotas) AS x (i, quota)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_due[x.i].task
+        AND q.priority = p_due[x.i].priority AND q.run_at <= p_now
+        AND (q.run_at, q.seq) > (p_due[x.i].after_run_at, p_due[x.i].after_seq)
+        AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      ORDER BY q.run_at, q.seq LIMIT x.quota
+      FOR UPDATE SKIP LOCKED
+    ) AS r
+    WHERE p_due[x.i].per_key IS NULL);
+BEGIN
+  FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
+    v_one := p_due[p_chosen[v_turn]];
+    IF v_one.per_key IS NOT NULL THEN
+      v_places := v_places || zeke_jobs.pick_by_key(
+        p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
+    END IF;
+  END LOOP;
+  RETURN v_places;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_priority integer, p_after_run_at timestamp with time zone, p_after_seq bigint, p_quota integer, p_per_key integer, p_now timestamp with time zone) RETURNS tid[]
     LANGUAGE plpgsql
     AS $$
@@ -2346,8 +2455,11 @@ DECLARE
   v_served text[] := '{}';
   v_wrapped boolean := false;
   v_room integer;
-  v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
+  v_names text[];
+  v_strict boolean;
+  v_first tid;
 BEGIN
+  SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
     -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
     SELECT q.key INTO v_start
@@ -2364,7 +2476,14 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
-      IF v_room > 0 THEN
+      IF v_room > 0 AND v_strict THEN
+        v_first := zeke_jobs.first_in_line(p_task, v_key);
+        v_found := ARRAY(
+          SELECT q.ctid FROM zeke_jobs.queue AS q
+          WHERE q.ctid = v_first AND q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+            AND q.priority = p_priority AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          FOR UPDATE SKIP LOCKED);
+      ELSIF v_room > 0 THEN
         v_found := ARRAY(
           SELECT q.ctid FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
@@ -2372,6 +2491,8 @@ BEGIN
           ORDER BY q.run_at, q.seq
           LIMIT least(v_room, p_quota - cardinality(v_picked))
           FOR UPDATE SKIP LOCKED);
+      END IF;
+      IF v_room > 0 THEN
         v_picked := v_picked || v_found;
         IF cardinality(v_found) > 0 THEN
           v_served := v_served || v_key;
@@ -2488,6 +2609,9 @@ BEGIN
   ),
   steps AS (
     DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
+  ),
+  waits AS (
+    DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
   ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
@@ -2638,6 +2762,15 @@ BEGIN
       FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
       -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
       WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
 END
 $$;
 
@@ -3080,6 +3213,79 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION zeke_jobs.share_out(p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_more integer[], OUT chosen integer[], OUT quotas integer[], OUT ahead boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_gates text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r);
+  v_shares integer[] := ARRAY(SELECT r.share FROM unnest(p_rooms) AS r);
+  v_free integer := p_free;
+  v_share integer;
+  v_rest integer;
+  v_quota integer;
+  v_ready integer[];
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+  v_gate text;
+  v_room integer;
+BEGIN
+  chosen := '{}';
+  quotas := '{}';
+  v_ready := ARRAY(
+    SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+    WHERE (p_short IS NULL OR v_free > 0 OR p_due[o.i].task = ANY (p_short)) AND NOT EXISTS (
+      SELECT 1 FROM unnest(p_due[o.i].gates) AS g (name) WHERE v_shares[array_position(v_gates, g.name)] <= 0)
+    ORDER BY o.n);
+  ahead := cardinality(v_ready) = 0;
+  IF ahead THEN
+    v_ready := ARRAY(
+      SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+      WHERE p_more[array_position(p_short, p_due[o.i].task)] > 0 AND p_due[o.i].per_key IS NULL AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r
+        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_rate OR r.room <> r.used))
+      ORDER BY o.n);
+    IF cardinality(v_ready) = 0 THEN
+      RETURN;
+    END IF;
+  END IF;
+  v_share := p_left / cardinality(v_ready);
+  v_rest := p_left % cardinality(v_ready);
+  FOR v_turn IN 1 .. cardinality(v_ready) LOOP
+    v_one := p_due[v_ready[v_turn]];
+    v_long := v_one.task <> ALL (p_short);
+    v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
+    IF ahead THEN
+      v_quota := least(v_quota, p_more[array_position(p_short, v_one.task)]);
+    ELSE
+      IF v_long THEN
+        v_quota := least(v_quota, ceil(v_free::numeric / (
+          SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE p_due[o.i].task <> ALL (p_short))));
+      END IF;
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_room := v_shares[array_position(v_gates, v_gate)];
+        -- A shared limit is divided among those that still have their turn.
+        v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
+          ELSE v_room END);
+      END LOOP;
+    END IF;
+    CONTINUE WHEN v_quota <= 0;
+    v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
+    -- The next task of a shared limit sees what is left.
+    IF v_long THEN
+      v_free := v_free - v_quota;
+    END IF;
+    IF NOT ahead THEN
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_shares[array_position(v_gates, v_gate)] := v_shares[array_position(v_gates, v_gate)] - v_quota;
+      END LOOP;
+    END IF;
+    chosen := chosen || v_ready[v_turn];
+    quotas := quotas || v_quota;
+  END LOOP;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS TABLE(message_id uuid, group_size integer)
     LANGUAGE plpgsql ROWS 64
     SET enable_seqscan TO 'off'
@@ -3112,6 +3318,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
+      AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;
 END
@@ -3178,6 +3385,39 @@ BEGIN
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamp with time zone, p_run_at timestamp with time zone, p_expires timestamp with time zone, p_how text, p_at_most interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_was text := current_setting('zeke_jobs.gathering', true);
+  v_queue text;
+BEGIN
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  UPDATE zeke_jobs.queue AS q
+  SET message = zeke_jobs.message(
+      p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
+    run_at = greatest(
+      CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
+      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
+    priority = coalesce((p_options ->> 'priority')::integer, q.priority),
+    expires_on = coalesce(p_expires, q.expires_on),
+    keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    sensitive = nullif(p_task.sensitive, '{}'),
+    mtime = p_now
+  WHERE q.message_id = p_job AND q.state = 'queued'
+  RETURNING q.queue_name INTO v_queue;
+  PERFORM set_config('zeke_jobs.gathering', coalesce(v_was, ''), true);
+  IF v_queue IS NULL THEN
+    RETURN false;
+  END IF;
+  DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
+  DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
+  -- A claim passed it over while this held its row.
+  PERFORM zeke_jobs.ring(v_queue);
+  RETURN true;
 END
 $$;
 
@@ -3391,6 +3631,32 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.wait_for(p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer, p_took double precision) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_wait zeke_jobs.wait;
+BEGIN
+  -- Before the job's row, as an event locks them.
+  PERFORM zeke_jobs.lock_event(p_event);
+  PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO zeke_jobs.wait AS w (job, event, until, data, came_on)
+  SELECT p_id, p_event, v_now + make_interval(secs => p_delay), e.data, CASE WHEN e.name IS NOT NULL THEN v_now END
+  FROM (SELECT 1) AS one LEFT JOIN zeke_jobs.event AS e ON e.name = p_event
+  ON CONFLICT ON CONSTRAINT wait_pkey DO UPDATE
+  SET until = CASE WHEN w.until > v_now THEN w.until ELSE excluded.until END,
+    data = coalesce(w.data, excluded.data), came_on = coalesce(w.came_on, excluded.came_on)
+  RETURNING w.* INTO v_wait;
+  RETURN zeke_jobs.finish(
+    p_worker, p_id, p_claim, 'deferred', p_after, NULL, CASE WHEN v_wait.came_on IS NULL THEN v_wait.until ELSE v_now END,
+    'event ' || p_event, NULL, p_revision, p_took);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.with_counts(p_payload jsonb, p_batch text) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $_$
@@ -3462,24 +3728,24 @@ CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS
     AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
-    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
     unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
-    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
     paused = excluded.paused, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
-      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
       excluded.cron, excluded.paused);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
@@ -3979,6 +4245,14 @@ COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer t
 
 COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
 
+CREATE TABLE zeke_jobs.event (
+    name text NOT NULL,
+    data jsonb NOT NULL,
+    emitted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.event IS 'Events of the last thirty days, for jobs that come to wait for them later.';
+
 CREATE VIEW zeke_jobs.finished AS
  SELECT q.message_id AS id,
     q.task AS name,
@@ -4104,6 +4378,19 @@ CREATE TABLE zeke_jobs.installation (
 );
 
 COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
+
+CREATE TABLE zeke_jobs.job_log (
+    job uuid NOT NULL,
+    claim bigint NOT NULL,
+    attempt integer NOT NULL,
+    lines text NOT NULL,
+    dropped integer NOT NULL,
+    written_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.job_log IS 'The last lines that each attempt of a job logged, by the number of its claim.';
+
+COMMENT ON COLUMN zeke_jobs.job_log.dropped IS 'How many earlier lines were not kept.';
 
 CREATE TABLE zeke_jobs.step (
     job uuid NOT NULL,
@@ -4366,6 +4653,20 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
 
+CREATE TABLE zeke_jobs.wait (
+    job uuid NOT NULL,
+    event text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    data jsonb,
+    came_on timestamp with time zone
+);
+
+COMMENT ON TABLE zeke_jobs.wait IS 'For which events jobs wait or have waited, kept as long as the row of their job.';
+
+COMMENT ON COLUMN zeke_jobs.wait.until IS 'When the job goes on without the event.';
+
+COMMENT ON COLUMN zeke_jobs.wait.data IS 'What came with the event.';
+
 ALTER TABLE ONLY zeke_jobs.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (number);
 
@@ -4381,6 +4682,9 @@ ALTER TABLE ONLY zeke_jobs.batch
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
+ALTER TABLE ONLY zeke_jobs.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY zeke_jobs.gate
     ADD CONSTRAINT gate_pkey PRIMARY KEY (name);
 
@@ -4389,6 +4693,9 @@ ALTER TABLE ONLY zeke_jobs.history
 
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY zeke_jobs.job_log
+    ADD CONSTRAINT job_log_pkey PRIMARY KEY (job, claim);
 
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task);
@@ -4435,12 +4742,17 @@ ALTER TABLE ONLY zeke_jobs.tick
 ALTER TABLE ONLY zeke_jobs.unique_holder
     ADD CONSTRAINT unique_holder_pkey PRIMARY KEY (unique_key);
 
+ALTER TABLE ONLY zeke_jobs.wait
+    ADD CONSTRAINT wait_pkey PRIMARY KEY (job, event);
+
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
 CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
 CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
+
+CREATE INDEX event_emitted ON zeke_jobs.event USING btree (emitted_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
 
@@ -4468,6 +4780,8 @@ CREATE INDEX queue_failed ON zeke_jobs.queue USING btree (task, completed_on) WH
 
 CREATE UNIQUE INDEX queue_idempotency ON zeke_jobs.queue USING btree (task, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+CREATE INDEX queue_line ON zeke_jobs.queue USING btree (task, key, seq) WHERE ((order_hold IS NOT NULL) AND ((state = ANY (ARRAY['queued'::zeke_jobs.state, 'consumed'::zeke_jobs.state])) OR (order_hold AND (state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NULL))));
+
 CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent IS NOT NULL);
 
 CREATE INDEX queue_purge ON zeke_jobs.queue USING btree (purge_on) WHERE (purge_on IS NOT NULL);
@@ -4486,11 +4800,15 @@ CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
 
 CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
 
+CREATE INDEX wait_event ON zeke_jobs.wait USING btree (event) WHERE (came_on IS NULL);
+
 CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
 CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
 CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+
+CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
@@ -4504,6 +4822,8 @@ CREATE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on ON zeke_jo
 
 CREATE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue FOR EACH ROW WHEN ((new.keep IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.set_purge();
 
+CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
+
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
 CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
@@ -4511,6 +4831,10 @@ CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW
 CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN ((new.per_key IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.give_keys();
 
 CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
+
+CREATE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN ((new.order_hold IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.give_order();
+
+CREATE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN ((new.order_hold IS DISTINCT FROM old.order_hold)) EXECUTE FUNCTION zeke_jobs.give_order();
 
 CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import zeke_jobs
-from zeke_jobs.config.models import Retry
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
@@ -22,6 +21,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled,
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config, Retry, Task
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
     from zeke_jobs.worker.finish.outcome import Outcome
     from zeke_jobs.worker.life.proof import ProofOfLife
@@ -59,7 +59,10 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
+        self.job_log = JobLog(self.pool)
+        self.executor = Executor(
+            runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool, job_log=self.job_log
+        )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
         self.bells = Bells()
         self.queues: tuple[str, ...] = ()

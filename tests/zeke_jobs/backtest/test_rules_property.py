@@ -37,8 +37,10 @@ TASKS = """
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
   full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
+  lined: {handler: 'H:echo', order: strict, retry: {limit: 1}}
+  skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
-NAMES = ("free", "one", "pooled", "both", "keyed", "wide", "rated", "aside", "full", "still")
+NAMES = ("free", "one", "pooled", "both", "keyed", "wide", "rated", "aside", "full", "still", "lined", "skipped")
 
 
 def history(chance: Random) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         (["send", "pull", "--id", "7"], "expected id as a UUID, got '7'"),
         (["send"], "error: missing argument"),
         (["send", "pull", "--dealy", "1s"], "error: no such option"),
-        (["status", "7"], "expected id as a UUID, got '7'"),
+        (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
         (["jobs", "--status", "done"], "expected a status (created, retry"),
         (["retry"], "expected ids, or a filter (--task, --status, --newer), got neither"),
         (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
@@ -507,7 +507,7 @@ def test_migrate_applies_what_is_missing_and_check_says_what_would_be(
     assert any(name.startswith("actors.store/") for name in waiting.json["pending"])
     applied = cli("migrate")
     assert applied.status == 0
-    assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date\n")
+    assert applied.out.endswith(f"{len(waiting.json['pending'])} applied; the database is up to date with zeke_jobs\n")
     assert cli("migrate", "--check").status == 0
     assert cli("migrate", "--json").json == {"applied": []}
 

@@ -30,7 +30,9 @@ PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
 BESIDE = {"cron": {"at": "@daily"}}
+BESIDE_LEAVES = {("unique", "period"): {"while": "period"}, ("unique", "at_most"): {"on_duplicate": "replace"}}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
+OTHERS += ("strict", "skip", "replace")
 OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu")
 
 
@@ -51,7 +53,7 @@ def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
         stanza[path[0]] = dict(BESIDE[path[0]])
     if value is not None:
         owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
-        owner |= {path[-1]: value, **({"while": "period"} if path == ("unique", "period") else {})}
+        owner |= {path[-1]: value, **BESIDE_LEAVES.get(path, {})}
     text = yaml.safe_dump({"version": 1, "limits": {"ai": {"concurrency": 1}}, "tasks": {"greet": stanza}})
     return check(text, "jobs.yaml", handlers=False)[0]
 

@@ -110,7 +110,15 @@ class Life:
         none = dict.fromkeys(("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said"))
         ends: dict[str, list[Any]] = {"ids": [], "claims": [], "after": [], "took": [], "results": []}
         _, *rows = SQL.rows(
-            conn, "job/complete_and_claim", worker=worker, tasks=tasks, want=1, queue="default", ask=False, **none, **ends
+            conn,
+            "job/complete_and_claim",
+            worker=worker,
+            tasks=tasks,
+            want=1,
+            queue="default",
+            ask=False,
+            **none,
+            **ends,
         )
         found = [row[5:] for row in rows] or SQL.rows(
             conn, "job/claim_alone", worker=worker, queue="default", tasks=tasks, want=1

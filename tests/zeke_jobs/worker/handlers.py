@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -377,3 +378,32 @@ async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
     if ctx.attempt < payload.n:
         raise ValueError("after both")
     return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+class Word(Payload):
+    """A secret."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    """Logs its secret."""
+    ctx.logger.info("the word is " + payload.word)
+
+
+def record(payload: Number, ctx: Context) -> None:
+    CALLS.append(payload.n)
+
+
+def await_event(payload: Number, ctx: Context) -> dict[str, Any]:
+    event = ctx.wait_for(f"callback/{payload.n}", timedelta(hours=1))
+    return {"data": event.data, "timed_out": event.timed_out, "attempt": ctx.attempt}

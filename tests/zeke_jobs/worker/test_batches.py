@@ -53,7 +53,9 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def reports(jobs: Jobs) -> list[dict[str, Any]]:
-    return [row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report' ORDER BY created_on")]
+    return [
+        row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report' ORDER BY created_on")
+    ]
 
 
 def finish_all(jobs: Jobs, outcome: str = "completed", task: str = "a") -> None:
@@ -246,7 +248,9 @@ def test_a_retry_of_a_batch_takes_the_failed_ones_only(jobs: Jobs) -> None:
     assert reports(jobs) == [{"n": 2, "story_id": "b"}]
 
 
-def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(jobs: Jobs, other_conn: Connection) -> None:
+def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
+    jobs: Jobs, other_conn: Connection
+) -> None:
     zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
     worker = jobs.worker()
     one, other = jobs.claim(worker, 2)
@@ -311,7 +315,9 @@ def test_many_workers_that_end_jobs_of_many_batches_at_once_send_each_end_once(j
     for thread in threads:
         thread.join(60)
     assert failed == []
-    assert sorted((one["story_id"], one["n"]) for one in reports(jobs)) == sorted((f"b{n}", n * 2 + 1) for n in range(30))
+    assert sorted((one["story_id"], one["n"]) for one in reports(jobs)) == sorted(
+        (f"b{n}", n * 2 + 1) for n in range(30)
+    )
 
 
 def test_handlers_make_batches_and_add_to_their_own(jobs: Jobs, running: Running) -> None:

@@ -71,7 +71,9 @@ def test_a_send_keeps_its_job_for_longer_or_shorter_however_it_ends(jobs: Jobs) 
         set_clock(jobs.conn, NOON + passed)
         retention.purge(jobs.conn)
         assert {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")} == left
-    states = jobs.rows("SELECT id, state::text FROM zeke_jobs.history WHERE id = ANY (%s::uuid[])", [str(failed), str(short)])
+    states = jobs.rows(
+        "SELECT id, state::text FROM zeke_jobs.history WHERE id = ANY (%s::uuid[])", [str(failed), str(short)]
+    )
     assert {row["id"]: row["state"] for row in states} == {failed: "failed", short: "completed"}
 
 
@@ -107,7 +109,9 @@ def test_a_unique_key_may_hold_only_while_queued(jobs: Jobs) -> None:
     assert not zeke_jobs.send("a", unique_key="k", unique={"while": "queued"}).duplicate
 
 
-@pytest.mark.parametrize("option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}])
+@pytest.mark.parametrize(
+    "option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}]
+)
 def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
     jobs.use(TASKS)
     for send in (lambda: zeke_jobs.send("bounded", **option), lambda: zeke_jobs.send_many("bounded", [{}], **option)):
@@ -148,7 +152,9 @@ def test_sql_refuses_it_too(jobs: Jobs, options: str) -> None:
 
 def test_sql_takes_intervals(jobs: Jobs) -> None:
     jobs.use(TASKS)
-    (job,) = jobs.add("a", options='{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}')
+    (job,) = jobs.add(
+        "a", options='{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}'
+    )
     row = jobs.row(job)
     assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
     assert row["keep"] == timedelta(days=90)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, counted, print_json, tell
 from zeke_jobs.cli.run import FAILED, UsageError, usage
 from zeke_jobs.core.environment import author
@@ -22,7 +22,7 @@ Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this 
 
 
 def cancel(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)] = None,
+    job_ids: ids.SomeIds = None,
     batch: Batch = None,
     reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
     as_json: options.Json = False,
@@ -30,17 +30,17 @@ def cancel(
     """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
     from zeke_jobs import client
 
-    if bool(ids) == (batch is not None):
-        raise UsageError(f"expected ids, or --batch, got {'both' if ids else 'neither'}")
+    if bool(job_ids) == (batch is not None):
+        raise UsageError(f"expected ids, or --batch, got {'both' if job_ids else 'neither'}")
     database.choose_to_write()
     if batch is not None:
         _whole(client.cancel_batch, batch, "cancelled, or being stopped", reason=reason, as_json=as_json)
         return
-    _each(ids or [], lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
+    _each(job_ids or [], lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
 
 
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)] = None,
+    job_ids: ids.SomeIds = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")] = None,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")] = None,
     newer: Annotated[
@@ -58,17 +58,17 @@ def retry(
     from zeke_jobs import client
 
     by_filter = any(said is not None for said in (task, status, newer))
-    if [bool(ids), by_filter, batch is not None].count(True) != 1:
+    if [bool(job_ids), by_filter, batch is not None].count(True) != 1:
         raise UsageError(
             "expected ids, a filter (--task, --status, --newer) or --batch, got "
-            + ("more than one" if ids or by_filter else "none")
+            + ("more than one" if job_ids or by_filter else "none")
         )
     database.choose_to_write()
     if batch is not None:
         _whole(client.retry_batch, batch, "queued again", as_json=as_json)
         return
-    if ids:
-        _each(ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
+    if job_ids:
+        _each(job_ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
         return
     with usage():
         chosen = cast("Literal['failed', 'cancelled']", status or "failed")
@@ -92,9 +92,8 @@ def _whole(change: Callable[..., list[UUID]], batch: str, what: str, *, as_json:
         raise typer.Exit(FAILED)
 
 
-def _each(ids: list[str], change: Callable[[str], Changed], *, as_json: bool) -> None:
-    with usage():
-        done = [change(job_id) for job_id in ids]
+def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
+    done = [change(job_id) for job_id in ids.find_all(job_ids)]
     if as_json:
         print_json(done)
     else:

@@ -177,6 +177,7 @@ BEGIN
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
+    NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
     NEW.run_at := zeke_jobs.readable(
@@ -216,6 +217,27 @@ CREATE OR REPLACE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
 CREATE OR REPLACE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
   FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
 
+-- The jobs of a task whose order changed stand in line from now on, or no longer.
+CREATE OR REPLACE FUNCTION zeke_jobs.give_order() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET order_hold = NEW.order_hold
+  WHERE q.task = NEW.id AND q.state <> 'done' AND q.order_hold IS DISTINCT FROM NEW.order_hold;
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id AND NEW.per_key IS NOT NULL;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.order_hold IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_order();
+
+CREATE OR REPLACE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.order_hold IS DISTINCT FROM OLD.order_hold) EXECUTE FUNCTION zeke_jobs.give_order();
+
 -- Look, where that is due: one process at a time, past jobs that somebody holds. Answers how many jobs got a key.
 CREATE OR REPLACE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
 LANGUAGE plpgsql VOLATILE
@@ -229,15 +251,16 @@ DECLARE
   v_total integer := 0;
 BEGIN
   FOR v_task IN
-    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    SELECT t.id, t.queue, t.keyed_on, t.order_hold FROM zeke_jobs.task AS t
     WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
     FOR UPDATE SKIP LOCKED
   LOOP
     UPDATE zeke_jobs.queue AS q
-    SET key = q.message_id::text
+    SET key = coalesce(q.key, q.message_id::text), order_hold = v_task.order_hold
     WHERE q.message_id = ANY (ARRAY(
       SELECT l.message_id FROM zeke_jobs.queue AS l
-      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id
+        AND (l.key IS NULL OR l.order_hold IS DISTINCT FROM v_task.order_hold)
       FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     v_total := v_total + v_count;
@@ -306,6 +329,25 @@ BEGIN
 END
 $$;
 
+-- What a send does that meets a queued job with its unique key: ignore, so that it makes no job; replace, so that it takes that job's place;
+-- or postpone, so that it does so and moves the job further; not further than at_most after the first send. Its own words, else the task's.
+CREATE OR REPLACE FUNCTION zeke_jobs.duplicate_rule(
+  p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF jsonb_typeof(p_option) <> 'object' THEN
+    p_option := NULL;
+  END IF;
+  on_duplicate := coalesce(p_option ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
+  at_most := coalesce(
+    zeke_jobs.length_of(nullif(p_option -> 'at_most', 'null')), (p_task.definition #>> '{unique,at_most}')::interval);
+  IF on_duplicate NOT IN ('ignore', 'replace', 'postpone') THEN
+    RAISE EXCEPTION 'expected on_duplicate ignore, replace or postpone, got %', on_duplicate USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
 -- The dramatiq message of a job. PostgreSQL writes
 -- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
@@ -362,10 +404,47 @@ AS $$
   END
 $$;
 
+-- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry waits as long as before at
+-- least, and forgets its steps and the events that it waited for, which belong to the former payload. False: it is queued no more.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
+  p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamptz, p_run_at timestamptz, p_expires timestamptz,
+  p_how text, p_at_most interval) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_was text := current_setting('zeke_jobs.gathering', true);
+  v_queue text;
+BEGIN
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  UPDATE zeke_jobs.queue AS q
+  SET message = zeke_jobs.message(
+      p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
+    run_at = greatest(
+      CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
+      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
+    priority = coalesce((p_options ->> 'priority')::integer, q.priority),
+    expires_on = coalesce(p_expires, q.expires_on),
+    keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    sensitive = nullif(p_task.sensitive, '{}'),
+    mtime = p_now
+  WHERE q.message_id = p_job AND q.state = 'queued'
+  RETURNING q.queue_name INTO v_queue;
+  PERFORM set_config('zeke_jobs.gathering', coalesce(v_was, ''), true);
+  IF v_queue IS NULL THEN
+    RETURN false;
+  END IF;
+  DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
+  DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
+  -- A claim passed it over while this held its row.
+  PERFORM zeke_jobs.ring(v_queue);
+  RETURN true;
+END
+$$;
+
 -- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
 -- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
 -- has another revision than the payload was checked against), taken (the id belongs to a job of another task), beyond (it asks for more
--- than the task's per_send), closed (the batch takes no more jobs).
+-- than the task's per_send), closed (the batch takes no more jobs), replaced (job_id is the queued job that has its payload now).
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -392,10 +471,12 @@ DECLARE
   v_full boolean := false;
   v_unfit text;
   v_first record;
+  v_rule record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
+    v_task.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -442,6 +523,11 @@ BEGIN
     ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
+    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
+    IF v_rule.on_duplicate <> 'ignore' AND v_while <> 'queued' THEN
+      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
+        v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
   -- What a batch sends at its end was promised before.
   IF v_task.max_queued IS NOT NULL AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0) THEN
@@ -467,13 +553,21 @@ BEGIN
           UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
+        ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+          -- A claim may come first: then the job holds its key no longer.
+          CONTINUE WHEN NOT zeke_jobs.take_place(
+            v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
+          outcome := 'replaced';
+          job_id := v_holder;
+          status := (SELECT zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder);
+          RETURN;
         END IF;
       END IF;
     END IF;
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch)
+        scheduled_for, revision, sensitive, keep, batch, order_hold)
       VALUES (
         v_id,
         v_task.queue,
@@ -490,7 +584,8 @@ BEGIN
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
         nullif(v_task.sensitive, '{}'),
         zeke_jobs.length_of(p_options -> 'keep'),
-        p_options ->> 'batch')
+        p_options ->> 'batch',
+        v_task.order_hold)
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -602,7 +697,8 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
+    order_hold)
   SELECT
     j.id,
     v_task.queue,
@@ -617,7 +713,8 @@ BEGIN
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
     nullif(v_task.sensitive, '{}'),
     zeke_jobs.length_of(p_options -> 'keep'),
-    p_options ->> 'batch'
+    p_options ->> 'batch',
+    v_task.order_hold
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id

@@ -145,9 +145,25 @@ BEGIN
   steps AS (
     DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
   ),
+  waits AS (
+    DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
+  ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
   SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
 END
 $$;
+
+-- The log of a job goes with the job, whoever removes it.
+CREATE OR REPLACE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue
+REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();

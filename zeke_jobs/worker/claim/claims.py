@@ -167,9 +167,7 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
         return read
     retry = {part: float(value) for part, value in (options.get("retry") or {}).items()}
     timeout = options.get("timeout")
-    return replace(
-        read, retry=retry, timeout=None if timeout is None else float(timeout), batch=options.get("batch")
-    )
+    return replace(read, retry=retry, timeout=None if timeout is None else float(timeout), batch=options.get("batch"))
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact
-from zeke_jobs.errors import Defer, InvalidPayload, Reject
+from zeke_jobs.errors import Defer, InvalidPayload, Reject, WaitFor
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, TimedOut
@@ -34,9 +34,12 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it."""
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it.
 
-    how: Literal["retry", "deferred", "returned", "failed", "cancelled"]
+    Of one that waits for an event, ``reason`` is its name.
+    """
+
+    how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
     delay: float | None = None
     until: datetime | None = None
     reason: str | None = None
@@ -88,6 +91,9 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
             if isinstance(error.until, datetime):
                 return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
             return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+        case WaitFor():
+            seconds = bounds.delay("timeout", error.timeout).total_seconds()
+            return Ended("waiting", delay=seconds, reason=error.event)
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import hiding
-from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import tracing
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
     from zeke_jobs.worker.run.interrupts import Running
+    from zeke_jobs.worker.run.job_log import JobLog
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
+
+
+#: The handler says with these what becomes of its job; where it says so explains nothing.
+_TOLD = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -48,6 +53,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         begin: Callable[[Claim], Outcome | None],
         *,
         aside: Pool,
+        job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
@@ -55,6 +61,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._aside = aside
         self._interrupts = interrupts
         self._begin = begin
+        self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
 
@@ -97,7 +104,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
-            return self._call(claim, runnable, _validated(claim, runnable, args, payload))
+            with self._job_log.keeping(claim, runnable.task.log_lines):
+                return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
@@ -107,7 +115,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return RETURNED
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._say(claim, outcome, retries, limit_of(error, policy))
+            self._say(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
             return outcome
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
@@ -140,9 +148,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             # Running it again would repeat its effects and bring the same.
             raise Reject(f"the output cannot be stored: {error}") from error
 
-    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
+    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
+        if outcome.how in ("failed", "retry") and not is_told:
+            log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
             log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
         elif outcome.how == "retry":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Unpack
@@ -10,6 +11,7 @@ from zeke_jobs.client import batches, sending
 from zeke_jobs.core import costs
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
+from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
@@ -204,6 +206,13 @@ class JobContext(Context[Any]):
             raise ClaimLost(f"job {self.job_id} is no longer ours; the result of step {name} was not kept")
         kept: str = row["result"]
         return kept
+
+    def event(self, name: str) -> Event | None:
+        """See ``Context.event``."""
+        row = SQL.one(self._connection(), "event/of_job", id=self.job_id, event=check_name(name))
+        if row is None:
+            return None
+        return Event(name, json.loads(row["data"] or "null"), row["timed_out"])
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """See ``Context.batch``."""

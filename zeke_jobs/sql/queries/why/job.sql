@@ -15,6 +15,7 @@ SELECT
   j.output,
   j.progress,
   j.waiting_for,
+  EXISTS (SELECT 1 FROM zeke_jobs.wait AS w WHERE w.job = j.id AND w.came_on IS NULL AND w.until = j.start_after) AS awaits_event,
   j.key,
   j.unique_key IS NOT NULL AS is_unique,
   CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) END AS own_key,
