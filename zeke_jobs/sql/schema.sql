@@ -830,7 +830,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -1702,7 +1703,9 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -2825,6 +2828,35 @@ CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;
 
+CREATE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -2873,6 +2905,9 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -3932,6 +3967,8 @@ CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN (((new.state = 'rejected'::zeke_jobs.state) AND (old.state <> 'rejected'::zeke_jobs.state) AND (new.cancelled_on IS NULL))) EXECUTE FUNCTION zeke_jobs.tell_failure();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 

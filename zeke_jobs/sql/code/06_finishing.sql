@@ -214,6 +214,42 @@ BEGIN
 END
 $$;
 
+-- A job has failed for good, whoever says so: send the job of the task that its task's on_failed names, in the same transaction. None for
+-- a job that was itself sent so, or two tasks that name each other would never come to an end. What does not fit is left out: the job
+-- must end.
+CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue
+  FOR EACH ROW WHEN (NEW.state = 'rejected' AND OLD.state <> 'rejected' AND NEW.cancelled_on IS NULL)
+  EXECUTE FUNCTION zeke_jobs.tell_failure();
+
 -- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
 -- p_result the job is completed, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.hold(
