@@ -64,10 +64,9 @@ def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool 
         TypeError: it is no connection that is known here.
         ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set.
     """
-    if stand_in is not None:
-        return run(stand_in)
-    if connection is not None:
-        return run(foreign(connection))
+    own = None if connection is None else foreign(connection)
+    if (runner := stand_in or own) is not None:
+        return run(runner)
     pool = pool or own_pool()
     try:
         return _run_on(pool, run)

@@ -55,7 +55,7 @@ def prepare(url: str, config: Config) -> None:
 
 
 class JobRunner:
-    """The fixture ``run_jobs``. A handler is called as in a worker, but its timeout is not kept, and no middleware hears of it."""
+    """The fixture ``run_jobs``. A handler is called as in a worker, without its timeout, and no middleware hears of it."""
 
     def __init__(self, config: Config, url: str) -> None:
         self._runtime = Runtime(config)
@@ -132,13 +132,14 @@ class _Run:
 
     def all_due(self) -> bool:
         """Run what is due; whether there was anything."""
-        return any([self._one(queue) for queue in self._queues])
+        return any(self._one(queue) for queue in self._queues)
 
     def wait(self) -> bool:
         """Move the clock on to the next job; False where there is none."""
         with self._conn.cursor() as cursor:
             cursor.execute(
-                "SELECT min(run_at), zeke_jobs.now() FROM zeke_jobs.queue WHERE state = 'queued' AND task = ANY (%s)", (self._tasks,)
+                "SELECT min(run_at), zeke_jobs.now() FROM zeke_jobs.queue WHERE state = 'queued' AND task = ANY (%s)",
+                (self._tasks,),
             )
             due, now = cursor.fetchone() or (None, None)
             if due is None or due <= now:

@@ -44,11 +44,16 @@ class SentJobs(list[SentCall]):
         known = KnownTask(task, 1, PayloadSchema({"type": "object"}, frozenset()))
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
-        found = [one for one in self.of(task) if wanted.items() <= one.payload.items() and asked.items() <= one.options.items()]
+        found = [
+            one
+            for one in self.of(task)
+            if wanted.items() <= one.payload.items() and asked.items() <= one.options.items()
+        ]
         if len(found) != 1:
             sent = "".join(f"\n  {one.task} {one.payload} {one.options or ''}".rstrip() for one in self) or " nothing"
             raise AssertionError(
-                f"expected one job of {task} with {wanted} {asked or ''}".rstrip() + f", got {len(found)}; sent was{sent}"
+                f"expected one job of {task} with {wanted} {asked or ''}".rstrip()
+                + f", got {len(found)}; sent was{sent}"
             )
         return found[0]
 
@@ -72,7 +77,9 @@ class SentJobs(list[SentCall]):
                     key = params["keys"][at] if params["keys"] else None
                     self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
                 return []
-        raise NotImplementedError("expected send or send_many while sent_jobs stands in for the database, got another call")
+        raise NotImplementedError(
+            "expected send or send_many while sent_jobs stands in for the database, got another call"
+        )
 
     def _note(self, task: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
         self.append(SentCall(task, payload, {name: value for name, value in options.items() if name not in _OURS}))

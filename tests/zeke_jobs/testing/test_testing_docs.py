@@ -8,11 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 import pytest
 
 from tests.zeke_jobs.testing.blocks import blocks
-
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "testing.md"
@@ -39,7 +37,11 @@ urlpatterns = [path("orders/<int:order>", buy)]
 
 
 def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "DATABASE_URL", "PYTEST"))}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ZEKE_JOBS", "DATABASE_URL", "PYTEST"))
+    }
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments],
         cwd=folder, env={**ours, **env}, capture_output=True, text=True, check=False,
@@ -180,5 +182,3 @@ def test_a_fake_context_says_what_it_was_not_given() -> None:
         ctx.service("ai")
     with pytest.raises(RuntimeError, match=r"expected FakeContext\(db=…\)"):
         _ = ctx.db
-
-

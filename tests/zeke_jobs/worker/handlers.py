@@ -349,15 +349,15 @@ with warnings.catch_warnings():
     from dramatiq.rate_limits.backends import StubBackend
 
 _MUTEX = ConcurrentRateLimiter(StubBackend(), "one-by-one", limit=1)
-_inside = 0
+_INSIDE: list[int] = []
 
 
 def one_by_one(payload: Number, ctx: Context) -> int:
-    global _inside
     with _MUTEX.acquire():
-        _inside += 1
+        _INSIDE.append(payload.n)
         time.sleep(0.3)
-        most, _inside = _inside, _inside - 1
+        most = len(_INSIDE)
+        _INSIDE.remove(payload.n)
         return most
 
 
@@ -376,3 +376,13 @@ class Strict(Payload):
 
 
 def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def slowly(payload: Number, ctx: Context) -> int:
+    time.sleep(0.3)  # its sender is waiting by then
+    return payload.n
+
+
+def large(payload: Number, ctx: Context) -> str:
+    time.sleep(0.5)
+    return "x" * 8000

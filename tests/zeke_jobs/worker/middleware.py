@@ -33,14 +33,23 @@ class Recorder(Middleware):
     def after_nack(self, broker: Any, message: Any) -> None:
         HEARD.append(("rejected", message.failed))
 
-    def _note(hook: str) -> Any:  # type: ignore[misc]
-        return lambda self, broker, *rest: self.only == "process" and HEARD.append(("process", hook))
 
-    for _hook in (
-        "before_worker_boot after_worker_boot before_worker_shutdown after_worker_shutdown after_worker_thread_boot "
-        "before_worker_thread_shutdown after_consumer_thread_boot before_consumer_thread_shutdown after_process_boot"
-    ).split():
-        locals()[_hook] = _note(_hook)
+def _noting(hook: str) -> Any:
+    return lambda self, broker, *rest: self.only == "process" and HEARD.append(("process", hook))
+
+
+for _hook in (
+    *(
+        "after_process_boot",
+        "before_worker_boot",
+        "after_worker_boot",
+        "before_worker_shutdown",
+        "after_worker_shutdown",
+    ),
+    *("after_worker_thread_boot", "before_worker_thread_shutdown"),
+    *("after_consumer_thread_boot", "before_consumer_thread_shutdown"),
+):
+    setattr(Recorder, _hook, _noting(_hook))
 
 
 class Skips(Middleware):

@@ -145,8 +145,8 @@ def _read(
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
     tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
-    # By these dramatiq would hold the message back, or compare an exception with a text.
-    options = {name: value for name, value in options.items() if name not in ("eta", "throws")}
+    # By the first two dramatiq would hold the message back, and compare an exception with a text; the third is for the database.
+    options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
     return args, kwargs, options, int(fields.get("message_timestamp") or 0), tick
 
 
