@@ -156,7 +156,7 @@ for version in OTHER_PYTHONS:
     nox.session(python=version, name=f"tests-{version}")(_tests_on)
 
 
-#: What a new Python may break first, and can be tried in a minute: reading of files and annotations, and workers with their threads.
+#: What a new Python may break first, and can be tried in a minute: what reads files and annotations, and workers' threads.
 ON_THE_NEWEST = (
     *(f"tests/zeke_jobs/{part}" for part in ("config", "core", "cron", "payload", "client")),
     *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("running", "middleware", "interrupts")),

@@ -168,7 +168,7 @@ class _Run:
             self._executor.run(*message.args, **message.kwargs)
         except SkipMessage:
             pass
-        except BaseException as raised:  # it has become the job's outcome
+        except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
             error = raised
         outcome = message.outcome
         if outcome is not None and not isinstance(outcome, Settled):

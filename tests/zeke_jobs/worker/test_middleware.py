@@ -204,6 +204,32 @@ def test_current_message_knows_the_job(running: Running) -> None:
         assert zeke_jobs.wait(job.id, timeout=20) == {"id": str(job.id), "n": 3}
 
 
+def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+        monkeypatch.setenv(name, "")  # so that it is as before, after the test
+    with running(TASKS, "middleware: ['dramatiq.middleware:Prometheus']") as broker:
+        metrics = broker.middleware[-1]
+        metrics.after_process_boot(broker)  # as dramatiq's command does
+        outcome("echo")
+        failure("fail")
+        eventually(lambda: not broker.process.held.all())
+    counted = {
+        (sample.name, sample.labels["actor_name"]): sample.value
+        for name in ("total_messages", "total_errored_messages", "total_rejected_messages", "inprogress_messages")
+        for family in getattr(metrics, name).collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+    assert counted == {
+        ("dramatiq_messages_total", "echo"): 1,
+        ("dramatiq_messages_total", "fail"): 2,
+        ("dramatiq_message_errors_total", "fail"): 2,
+        ("dramatiq_message_rejects_total", "fail"): 1,
+        ("dramatiq_messages_inprogress", "echo"): 0,
+        ("dramatiq_messages_inprogress", "fail"): 0,
+    }
+
+
 def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Running, jobs: Jobs) -> None:
     with running("\n  one-by-one: {handler: 'H:one_by_one', retry: {limit: 0}}", threads=2):
         ids = [job.id for job in zeke_jobs.send_many("one-by-one", [{"n": 1}, {"n": 2}])]
