@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import sentry_sdk
 from dramatiq.middleware import Middleware
-from sentry_sdk.integrations.logging import ignore_logger
 
 from zeke_jobs.core.redaction import hiding, redact
 
@@ -21,11 +19,15 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
     """
 
     def __init__(self) -> None:
+        from sentry_sdk.integrations.logging import ignore_logger
+
         # It says in a line how an attempt ended; Sentry would make a second event of that.
         ignore_logger("zeke_jobs.executor")
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
         """Tag all that is reported while this job runs."""
+        import sentry_sdk
+
         if sentry_sdk.get_client().get_integration("dramatiq") is None:
             return
         scope, claim = sentry_sdk.get_current_scope(), message.claim

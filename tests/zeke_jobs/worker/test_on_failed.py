@@ -42,7 +42,7 @@ def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(runn
         eventually(lambda: reports(jobs)[0]["state"] == "done")
     [report] = reports(jobs)
     told = report["told"]
-    assert (told["job_id"], told["task"], told["payload"]) == (str(failed.id), "fail", {"n": 3, "story_id": ""})
+    assert (told["job_id"], told["task"], told["payload"]) == (str(failed.id), "fail", {"n": 3})
     assert (told["error"]["type"], told["error"]["message"]) == ("ValueError", "no luck with 3")
     assert report["parent"] == failed.id
     assert report["result"] == {"type": "ValueError", "n": 3}
@@ -170,13 +170,13 @@ def test_the_file_may_say_it_for_all_tasks() -> None:
 
 def test_a_name_that_no_task_has_is_refused_at_its_place() -> None:
     said = refused("\n  echo: {handler: 'H:echo', on_failed: reprot}\n  report: {handler: 'H:report'}")
-    assert "jobs.yaml:5:39: error: expected the name of a task, got 'reprot'" in said
+    assert "jobs.yaml:5:70: error: expected the name of a task, got 'reprot'" in said
     assert "did you mean 'report'?" in said
 
 
 @pytest.mark.parametrize(
     ("top", "tasks", "place"),
-    [("", "\n  echo: {handler: 'H:echo', on_failed: strict}", "5:39"), ("defaults: {on_failed: strict}", "", "2:23")],
+    [("", "\n  echo: {handler: 'H:echo', on_failed: strict}", "5:70"), ("defaults: {on_failed: strict}", "", "2:23")],
 )
 def test_a_task_that_does_not_take_a_failed_job_is_refused_at_its_place(top: str, tasks: str, place: str) -> None:
     said = refused(f"{tasks}\n  strict: {{handler: 'H:strict'}}", top)
