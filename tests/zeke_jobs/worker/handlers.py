@@ -338,4 +338,4 @@ class Word(Payload):
 
 def whisper(payload: Word, ctx: Context) -> None:
     """Logs its secret."""
-    ctx.logger.info("the word is " + payload.word)
+    ctx.logger.info(payload.word)
