@@ -126,7 +126,10 @@ class _Checks:
             self._field(task, model, [name], (*base, "unique", at) if is_short else path)
         if task.cron is not None and task.cron.at:
             path = (*base, "cron", "payload")
-            self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}")
+            needed = [name for name, field in model.model_fields.items() if field.is_required()]
+            payload = ", ".join(f"{name}: …" for name in needed)
+            help_ = f'say what each tick sends: cron: {{at: "{task.cron.at}", payload: {{{payload}}}}}'
+            self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
         # As jobs are stored: under Python's names.
@@ -152,14 +155,14 @@ class _Checks:
             )
         return filled
 
-    def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str) -> None:
+    def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str, *, missing: str = "") -> None:
         for path, mapping in mappings(filled.value):
             if (owner := only_model_at(model, path)) is not None:
                 self._known_keys(mapping, owner, (*base, *path), name)
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
-            note(error, Subject(model, base, name, filled.secrets), self._document)
+            note(error, Subject(model, base, name, filled.secrets, missing), self._document)
         except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
             self._document.refuse(
                 base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"

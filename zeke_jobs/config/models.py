@@ -16,6 +16,7 @@ from zeke_jobs.config.entries import (
     AliasText,
     Count,
     FieldPath,
+    LogLines,
     Many,
     Name,
     PackageText,
@@ -124,6 +125,9 @@ class Defaults(Keys):
     )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
+    )
+    log_lines: LogLines = key(
+        50, "How many of the last lines that an attempt logged are kept with its job.", "log_lines: 0"
     )
 
 

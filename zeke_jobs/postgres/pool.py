@@ -81,10 +81,17 @@ def is_away(error: BaseException) -> bool:
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
 
-def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:
+def connect(
+    url: str | None = None, *, application_name: str = "zeke-jobs", opening: set[Session] | None = None
+) -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
     A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
+
+    Args:
+        url: The server's address.
+        application_name: As the server shows it.
+        opening: Holds the connection while its settings are made, so that another thread can cut it.
 
     Raises:
         ConfigurationError: no ``url`` and no ``DATABASE_URL``, or one that is no address; or the database's default is another
@@ -101,7 +108,12 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
-    conn.greet()
+    opening = set() if opening is None else opening
+    opening.add(conn)
+    try:
+        conn.greet()
+    finally:
+        opening.discard(conn)
     return conn
 
 
@@ -167,6 +179,7 @@ class Pool:
         self.max_size = max_size
         self.application_name = application_name
         self._idle: list[tuple[float, Connection]] = []
+        self._opening: set[Session] = set()
         self._slots = threading.BoundedSemaphore(max_size)
         self._lock = threading.Lock()
         self._closed = False
@@ -200,7 +213,7 @@ class Pool:
                 if not conn.closed and not _has_news(conn):
                     return conn
                 conn.close()
-        return connect(self.url, application_name=self.application_name)
+        return connect(self.url, application_name=self.application_name, opening=self._opening)
 
     def _give_back(self, conn: Connection) -> None:
         # An interrupted block may have left a transaction or a half-read result behind.
@@ -224,6 +237,11 @@ class Pool:
         """Allow another number of connections. Only before the pool is in use."""
         self.max_size = max_size
         self._slots = threading.BoundedSemaphore(max_size)
+
+    def cut_opening(self) -> None:
+        """Cut connections that are being opened: each caller gets an OperationalError, however silent the server is."""
+        for conn in list(self._opening):
+            conn.cut()
 
     def drop_idle(self) -> None:
         """Close all idle connections, as after a disconnection, when the others are probably dead too."""

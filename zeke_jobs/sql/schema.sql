@@ -42,6 +42,14 @@ CREATE TYPE zeke_jobs.job_status AS ENUM (
     'failed'
 );
 
+CREATE TYPE zeke_jobs.room AS (
+	gate text,
+	share integer,
+	room integer,
+	is_rate boolean,
+	used integer
+);
+
 CREATE TYPE zeke_jobs.state AS ENUM (
     'queued',
     'consumed',
@@ -100,10 +108,8 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := NEW.message || jsonb_build_object(
-    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
-    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
-  NEW.awaited := true; -- perhaps: nobody asks
+  NEW.message := (NEW.message #- '{options,eta}')
+    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -303,48 +309,29 @@ CREATE FUNCTION zeke_jobs.claim(p_worker uuid, p_queue text, p_tasks text[], p_w
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_all zeke_jobs.candidate[];
-  v_gate_names text[];
-  v_workers bigint;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
-  v_gate_rooms integer[];
-  v_rate_rooms integer[];
-  v_true_rooms integer[]; -- of concurrency and rate, without this worker's share
-  v_gate_used integer[];
+  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_places jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
+  v_until timestamptz := (v_places -> p_queue ->> 'until')::timestamptz;
+  -- Not for longer than ten seconds, whatever the clock does.
+  v_place jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_places -> p_queue -> 'at' END;
+  v_due zeke_jobs.candidate[];
+  v_searched text[];
+  v_took interval;
+  v_rooms zeke_jobs.room[] := '{}';
+  v_counted_on timestamptz;
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
+  v_more integer[] := p_more;
   v_from integer := 1;
   v_to integer;
   v_open integer[];
-  v_ready integer[];
-  v_next integer[];
-  v_tasks text[];
-  v_quotas integer[];
-  v_share integer;
-  v_rest integer;
-  v_quota integer;
-  v_taken integer;
-  v_places tid[];
+  v_round record;
   v_rows zeke_jobs.claimed[];
-  v_more integer[] := p_more;
-  v_ahead boolean;
-  v_one integer;
-  v_gate text;
+  v_one zeke_jobs.candidate;
+  v_taken integer;
   v_at integer;
-  v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
-  v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than ten seconds, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_cursors -> p_queue -> 'at' END;
-  v_counted_on timestamptz;
-  v_searched text[];
-  v_took interval;
-  v_afters timestamptz[];
-  v_after_seqs bigint[];
-  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
-  v_limited boolean;
-  v_long boolean;
-  v_candidate zeke_jobs.candidate;
-  v_held_back text[] := '{}';
+  v_held record;
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -353,25 +340,22 @@ BEGIN
   lacks_thread := false;
   full_gates := '{}';
 
-  -- 1. Find what is due.
-  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
-  IF v_all IS NULL THEN
-    IF v_cursor IS NOT NULL THEN
-      PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+  SELECT f.due, f.searched INTO v_due, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_place) AS f;
+  IF v_due IS NULL THEN
+    IF v_place IS NOT NULL THEN
+      PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
     END IF;
     RETURN;
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
+    PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
-  PERFORM 1 FROM zeke_jobs.gate AS g
-  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
-  ORDER BY g.name
-  FOR NO KEY UPDATE;
-  v_limited := FOUND;
+  IF zeke_jobs.lock_gates(v_due) THEN
+    v_counted_on := zeke_jobs.now();
+    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
+  END IF;
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
@@ -379,202 +363,65 @@ BEGIN
     FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
-  -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
-  IF v_limited THEN
-    v_workers := (
-      SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
-      WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
-    v_counted_on := zeke_jobs.now();
-    SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(a.room, r.room, CASE
-        WHEN p_free IS NULL THEN NULL
-        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
-        WHEN g.concurrency IS NOT NULL THEN greatest(
-          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END) ORDER BY g.name),
-      array_agg(r.room ORDER BY g.name), array_agg(least(a.room, r.room) ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_true_rooms, v_gate_used
-    FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
-    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
-    -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
-    v_now := zeke_jobs.now();
-  END IF;
 
-  -- 4. Level by level. Within a level, equal shares among the tasks that may run; what one of them cannot use goes to the others in
-  -- the next round.
-  WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
+  -- Priority by priority; within one in rounds: what a task cannot use of its share goes to the others in the next round.
+  WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
-    WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
+    WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
-      v_ready := ARRAY(
-        SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-        WHERE (p_short IS NULL OR v_free > 0 OR v_all[o.i].task = ANY (p_short)) AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-          WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
-        ORDER BY o.n);
-      v_ahead := cardinality(v_ready) = 0;
-      IF v_ahead THEN
-        -- Nothing of this level has room any more; ahead of their limits, then, where these are full, and neither over-full nor shared.
-        v_ready := ARRAY(
-          SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-          WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
-            SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-            WHERE g.name NOT LIKE 'task/%' OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL
-              OR v_true_rooms[array_position(v_gate_names, g.name)] <> v_gate_used[array_position(v_gate_names, g.name)])
-          ORDER BY o.n);
-      END IF;
-      EXIT WHEN cardinality(v_ready) = 0;
-      v_share := v_left / cardinality(v_ready);
-      v_rest := v_left % cardinality(v_ready);
-      v_tasks := '{}';
-      v_quotas := '{}';
-      v_afters := '{}';
-      v_after_seqs := '{}';
-      v_places := '{}';
-      v_next := '{}';
-      FOR v_turn IN 1 .. cardinality(v_ready) LOOP
-        v_one := v_ready[v_turn];
-        v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
-        IF v_ahead THEN
-          v_at := array_position(p_short, v_all[v_one].task);
-          v_quota := least(v_quota, v_more[v_at]);
-          v_more[v_at] := v_more[v_at] - v_quota;
-        ELSIF v_all[v_one].task <> ALL (p_short) THEN
-          v_quota := least(v_quota, ceil(v_free::numeric / (
-            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          -- A shared limit is divided among those that still have their turn.
-          v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
-              v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
-                SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
-            ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
-        END LOOP;
-        CONTINUE WHEN v_quota <= 0;
-        v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
-        -- Reserve now, so that the next task of a shared limit sees what is left.
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free - v_quota;
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_at := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
-        END LOOP;
-        v_next := v_next || v_one;
-        v_quotas := v_quotas || v_quota;
-        v_afters := v_afters || v_all[v_one].after_run_at;
-        v_after_seqs := v_after_seqs || v_all[v_one].after_seq;
-        IF v_all[v_one].per_key IS NULL THEN
-          v_tasks := v_tasks || v_all[v_one].task;
-        ELSE
-          v_tasks := v_tasks || ''::text;
-          v_places := v_places || zeke_jobs.pick_by_key(
-            p_queue, v_all[v_one].task, v_all[v_one].priority, v_all[v_one].after_run_at, v_all[v_one].after_seq, v_quota,
-            v_all[v_one].per_key, v_now);
-        END IF;
-      END LOOP;
-      IF cardinality(v_places) > 0 THEN
-        -- The same for what was counted by key.
-        v_now := zeke_jobs.now();
-      END IF;
-
-      WITH picked AS MATERIALIZED (
-        SELECT r.place
-        FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
-        CROSS JOIN LATERAL (
-          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
-            AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
-          ORDER BY q.run_at, q.seq LIMIT x.quota
-          FOR UPDATE SKIP LOCKED
-        ) AS r
-      ),
-      updated AS (
-        UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
-          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        -- In this order, and not in that of the places.
-        FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
-        WHERE q.ctid = p.place AND q.state = 'queued'
-        RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
-      )
-      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
+      EXIT WHEN cardinality(v_round.chosen) = 0;
+      v_rows := zeke_jobs.mark(
+        zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now), p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;
-      v_left := v_left - coalesce(cardinality(v_rows), 0);
-
-      -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
-      FOR v_at IN 1 .. cardinality(v_next) LOOP
-        v_one := v_next[v_at];
-        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free + v_quotas[v_at] - v_taken;
+      v_left := v_left - cardinality(v_rows);
+      FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
+        v_one := v_due[v_round.chosen[v_turn]];
+        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        IF v_one.task <> ALL (p_short) THEN
+          v_free := v_free - v_taken;
         END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_share := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
-          v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
-        END LOOP;
-        v_share := array_position(p_short, v_all[v_one].task);
-        IF v_more[v_share] IS NOT NULL THEN
-          v_more[v_share] := least(
-            p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
+        IF NOT v_round.ahead THEN
+          FOR v_at IN 1 .. cardinality(v_rooms) LOOP
+            IF v_rooms[v_at].gate = ANY (v_one.gates) THEN
+              v_rooms[v_at].share := v_rooms[v_at].share - v_taken;
+              v_rooms[v_at].used := v_rooms[v_at].used + v_taken;
+            END IF;
+          END LOOP;
         END IF;
-        IF v_taken < v_quotas[v_at] THEN
-          IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
+        v_at := array_position(p_short, v_one.task);
+        IF v_more[v_at] IS NOT NULL THEN
+          v_more[v_at] := least(p_most[v_at], v_more[v_at] + CASE WHEN v_round.ahead THEN -v_taken ELSE p_per_slot[v_at] * v_taken END);
+        END IF;
+        -- It got less than its share, and so has no more that can run.
+        IF v_taken < v_round.quotas[v_turn] THEN
+          v_open := array_remove(v_open, v_round.chosen[v_turn]);
+          IF v_one.per_key IS NOT NULL THEN
+            held_back := held_back || v_one.task; -- by its keys, perhaps
           END IF;
-          v_open := array_remove(v_open, v_one);
         END IF;
       END LOOP;
     END LOOP;
-    -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
-    FOREACH v_one IN ARRAY v_open LOOP
-      v_candidate := v_all[v_one];
-      v_long := p_short IS NOT NULL AND v_candidate.task <> ALL (p_short);
-      CONTINUE WHEN v_left = 0 AND NOT (v_long AND v_free <= 0);
-      IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
-        SELECT 1 FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
-          AND q.priority = v_candidate.priority AND q.run_at <= v_now
-          AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
-      THEN
-        v_held_back := v_held_back || v_candidate.task;
-        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
-          WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
-      END IF;
-    END LOOP;
+    IF cardinality(v_open) > 0 THEN
+      v_held := zeke_jobs.find_held_back(p_queue, v_due, v_open, v_rooms, v_left, v_free, p_short, v_now);
+      held_back := held_back || v_held.tasks;
+      lacks_thread := lacks_thread OR v_held.lacks_thread;
+    END IF;
     v_from := v_to + 1;
   END LOOP;
-  full_gates := ARRAY(
-    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
-  IF v_left > 0 THEN
-    held_back := v_held_back;
-  END IF;
-  IF v_cursor IS NOT NULL AND v_left = p_want THEN
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
-  END IF;
 
-  IF cardinality(array_remove(v_rate_rooms, NULL)) > 0 THEN
-    DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
-    WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
-    INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
-    WHERE x.room IS NOT NULL AND x.used > 0;
-    IF cardinality(held_back) > 0 THEN
-      opens_on := zeke_jobs.rate_opens(
-        held_back,
-        ARRAY(
-          SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on);
-    END IF;
+  IF v_left = 0 THEN
+    held_back := '{}';
+  END IF;
+  IF v_place IS NOT NULL AND v_left = p_want THEN
+    PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
+  END IF;
+  full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
+  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_rate) THEN
+    opens_on := zeke_jobs.note_rates(v_rooms, held_back, v_counted_on);
   END IF;
 END
 $$;
@@ -720,6 +567,29 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.count_rooms(p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_workers bigint := (
+    SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
+    WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+BEGIN
+  RETURN ARRAY(
+    SELECT (g.name, least(a.room, r.room, CASE
+        WHEN p_free IS NULL THEN NULL
+        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END), least(a.room, r.room), r.room IS NOT NULL, 0)::zeke_jobs.room
+    FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
+    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, p_now) END AS room OFFSET 0) AS r
+    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+    ORDER BY g.name);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -832,8 +702,7 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  -- That a job has failed is told whatever waits.
-  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
+  IF v_task.max_queued IS NOT NULL THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -1111,6 +980,33 @@ BEGIN
       AND (l.per_key IS NULL OR q.key IS NOT NULL)
     ORDER BY q.run_at, q.seq LIMIT 1
   ) AS f;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.find_held_back(p_queue text, p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_now timestamp with time zone, OUT tasks text[], OUT lacks_thread boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_at integer;
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+BEGIN
+  tasks := '{}';
+  lacks_thread := false;
+  FOREACH v_at IN ARRAY p_open LOOP
+    v_one := p_due[v_at];
+    v_long := p_short IS NOT NULL AND v_one.task <> ALL (p_short);
+    CONTINUE WHEN p_left = 0 AND NOT (v_long AND p_free <= 0);
+    IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq))
+    THEN
+      tasks := tasks || v_one.task;
+      lacks_thread := lacks_thread OR v_long AND p_free <= 0 AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
+    END IF;
+  END LOOP;
 END
 $$;
 
@@ -1637,6 +1533,18 @@ CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
+CREATE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
+  RETURN FOUND;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamp with time zone) RETURNS TABLE(cron text, timezone text, decided_to timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1645,6 +1553,27 @@ CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone tex
   VALUES (p_task, p_cron, p_timezone, p_decided_to)
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to
+$$;
+
+CREATE FUNCTION zeke_jobs.mark(p_places tid[], p_worker uuid, p_ahead boolean, p_revision integer) RETURNS zeke_jobs.claimed[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_jobs zeke_jobs.claimed[];
+BEGIN
+  WITH updated AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = p_ahead,
+      claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(p_revision, q.revision)
+    FROM unnest(p_places) AS p (place)
+    WHERE q.ctid = p.place AND q.state = 'queued'
+    RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+      q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
+  )
+  SELECT coalesce(array_agg(u.one), '{}') INTO v_jobs FROM updated AS u;
+  RETURN v_jobs;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
@@ -1705,9 +1634,7 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
-      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
-      ELSE '{}' END,
+    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -1809,6 +1736,22 @@ BEGIN
     SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
     UNION ALL
     SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note_rates(p_rooms zeke_jobs.room[], p_held_back text[], p_counted_on timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
+  WHERE g.name = u.gate AND g.name IN (SELECT r.gate FROM unnest(p_rooms) AS r)
+    AND u.used_on <= v_now - g.rate_period - interval '1 second';
+  INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
+  SELECT r.gate, v_now, r.used FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.used > 0;
+  RETURN CASE WHEN cardinality(p_held_back) > 0 THEN zeke_jobs.rate_opens(
+    p_held_back, ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.room <= r.used), p_counted_on) END;
 END
 $$;
 
@@ -2020,6 +1963,36 @@ BEGIN
     END IF;
   END IF;
   RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamp with time zone) RETURNS tid[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_one zeke_jobs.candidate;
+  v_places tid[] := ARRAY(
+    SELECT r.place
+    FROM unnest(p_chosen, p_quotas) AS x (i, quota)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_due[x.i].task
+        AND q.priority = p_due[x.i].priority AND q.run_at <= p_now
+        AND (q.run_at, q.seq) > (p_due[x.i].after_run_at, p_due[x.i].after_seq)
+        AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      ORDER BY q.run_at, q.seq LIMIT x.quota
+      FOR UPDATE SKIP LOCKED
+    ) AS r
+    WHERE p_due[x.i].per_key IS NULL);
+BEGIN
+  FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
+    v_one := p_due[p_chosen[v_turn]];
+    IF v_one.per_key IS NOT NULL THEN
+      v_places := v_places || zeke_jobs.pick_by_key(
+        p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
+    END IF;
+  END LOOP;
+  RETURN v_places;
 END
 $$;
 
@@ -2328,6 +2301,15 @@ BEGIN
       FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
       -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
       WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
 END
 $$;
 
@@ -2722,6 +2704,79 @@ BEGIN
 END
 $_$;
 
+CREATE FUNCTION zeke_jobs.share_out(p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_more integer[], OUT chosen integer[], OUT quotas integer[], OUT ahead boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_gates text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r);
+  v_shares integer[] := ARRAY(SELECT r.share FROM unnest(p_rooms) AS r);
+  v_free integer := p_free;
+  v_share integer;
+  v_rest integer;
+  v_quota integer;
+  v_ready integer[];
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+  v_gate text;
+  v_room integer;
+BEGIN
+  chosen := '{}';
+  quotas := '{}';
+  v_ready := ARRAY(
+    SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+    WHERE (p_short IS NULL OR v_free > 0 OR p_due[o.i].task = ANY (p_short)) AND NOT EXISTS (
+      SELECT 1 FROM unnest(p_due[o.i].gates) AS g (name) WHERE v_shares[array_position(v_gates, g.name)] <= 0)
+    ORDER BY o.n);
+  ahead := cardinality(v_ready) = 0;
+  IF ahead THEN
+    v_ready := ARRAY(
+      SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+      WHERE p_more[array_position(p_short, p_due[o.i].task)] > 0 AND p_due[o.i].per_key IS NULL AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r
+        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_rate OR r.room <> r.used))
+      ORDER BY o.n);
+    IF cardinality(v_ready) = 0 THEN
+      RETURN;
+    END IF;
+  END IF;
+  v_share := p_left / cardinality(v_ready);
+  v_rest := p_left % cardinality(v_ready);
+  FOR v_turn IN 1 .. cardinality(v_ready) LOOP
+    v_one := p_due[v_ready[v_turn]];
+    v_long := v_one.task <> ALL (p_short);
+    v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
+    IF ahead THEN
+      v_quota := least(v_quota, p_more[array_position(p_short, v_one.task)]);
+    ELSE
+      IF v_long THEN
+        v_quota := least(v_quota, ceil(v_free::numeric / (
+          SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE p_due[o.i].task <> ALL (p_short))));
+      END IF;
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_room := v_shares[array_position(v_gates, v_gate)];
+        -- A shared limit is divided among those that still have their turn.
+        v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
+          ELSE v_room END);
+      END LOOP;
+    END IF;
+    CONTINUE WHEN v_quota <= 0;
+    v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
+    -- The next task of a shared limit sees what is left.
+    IF v_long THEN
+      v_free := v_free - v_quota;
+    END IF;
+    IF NOT ahead THEN
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_shares[array_position(v_gates, v_gate)] := v_shares[array_position(v_gates, v_gate)] - v_quota;
+      END LOOP;
+    END IF;
+    chosen := chosen || v_ready[v_turn];
+    quotas := quotas || v_quota;
+  END LOOP;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.startable_suspects(p_queues text[], p_tasks text[], p_now timestamp with time zone) RETURNS TABLE(message_id uuid, group_size integer)
     LANGUAGE plpgsql ROWS 64
     SET enable_seqscan TO 'off'
@@ -2830,58 +2885,6 @@ CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;
 
-CREATE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
-  v_payload jsonb;
-  v_sent uuid;
-BEGIN
-  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
-    RETURN NULL;
-  END IF;
-  v_payload := jsonb_build_object(
-    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
-    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
-  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
-    v_payload := v_payload || '{"payload": null}';
-  END IF;
-  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
-    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
-  UPDATE zeke_jobs.queue AS q
-  SET sensitive = nullif(ARRAY(
-    SELECT DISTINCT f.name
-    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
-    ORDER BY f.name), '{}')
-  WHERE q.message_id = v_sent;
-  RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  v_result jsonb := NEW.result;
-  v_error jsonb := NEW.attempts #> '{-1,error}';
-BEGIN
-  IF NEW.message #>> '{options,producer}' IS DISTINCT FROM 'dramatiq-pg' THEN
-    RETURN NULL;
-  END IF;
-  IF NEW.state = 'rejected' THEN
-    v_result := jsonb_build_object('__t', 'dramatiq.results.Result', 'exn', jsonb_build_object(
-      'type', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'type' END, 'cancelled'),
-      'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
-    UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
-  END IF;
-  IF octet_length(v_result::text) < 8000 THEN
-    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
-  END IF;
-  RETURN NULL;
-END
-$$;
-
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -2930,9 +2933,6 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
-    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
-      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
-    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -3639,6 +3639,19 @@ CREATE TABLE zeke_jobs.installation (
 
 COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
 
+CREATE TABLE zeke_jobs.job_log (
+    job uuid NOT NULL,
+    claim bigint NOT NULL,
+    attempt integer NOT NULL,
+    lines text NOT NULL,
+    dropped integer NOT NULL,
+    written_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.job_log IS 'The last lines that each attempt of a job logged, by the number of its claim.';
+
+COMMENT ON COLUMN zeke_jobs.job_log.dropped IS 'How many earlier lines were not kept.';
+
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
     key_cursor text NOT NULL
@@ -3898,6 +3911,9 @@ ALTER TABLE ONLY zeke_jobs.history
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY zeke_jobs.job_log
+    ADD CONSTRAINT job_log_pkey PRIMARY KEY (job, claim);
+
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task);
 
@@ -3993,9 +4009,7 @@ CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW 
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
 
-CREATE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN ((new.awaited AND (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) AND (old.state <> ALL (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.tell_producer();
-
-CREATE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN (((new.state = 'rejected'::zeke_jobs.state) AND (old.state <> 'rejected'::zeke_jobs.state) AND (new.cancelled_on IS NULL))) EXECUTE FUNCTION zeke_jobs.tell_failure();
+CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 

@@ -26,6 +26,7 @@ from zeke_jobs.worker.finish.outcome import Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
 from zeke_jobs.worker.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class _Run:
         self._runtime, self._conn, self._raises = runtime, conn, raises
         self._clock: str | None = None  # how it was before it was moved
         self._id = uuid4()
-        self._executor = Executor(runtime, pool, Interrupts(), _start, aside=pool)
+        self._executor = Executor(runtime, pool, Interrupts(), _start, aside=pool, job_log=JobLog(pool))
         self._writer = EndingWriter()
         self._executor.worker = self._writer.worker = self._id
         row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}

@@ -22,6 +22,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled,
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,7 +60,10 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
+        self.job_log = JobLog(self.pool)
+        self.executor = Executor(
+            runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool, job_log=self.job_log
+        )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
         self.bells = Bells()
         self.queues: tuple[str, ...] = ()

@@ -70,10 +70,14 @@ class Stop:
             self._log.warning("ended what handlers had started and left behind", processes=left)
 
     def _end_looks(self, worker: Any) -> None:
-        time.sleep(_TO_LOOK)
-        for thread in list(worker.consumers.values()):
-            if thread.consumer is not None:
-                threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
+        # Again and again: a look may still be on its way to the server when the first round comes.
+        threads = list(worker.consumers.values())
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(_TO_LOOK)
+            self._process.pool.cut_opening()
+            for thread in threads:
+                if thread.is_alive() and thread.consumer is not None:
+                    threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
 
     def _end_jobs(self) -> None:
         process = self._process

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
+from zeke_jobs.cli.output import listing
 
 if TYPE_CHECKING:
     import pytest
@@ -104,3 +105,12 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "insights-dedupe": "dedupe-insights",
         "story-update-status": "stories-update-status",
     }
+
+
+def test_in_a_pipe_no_cell_of_a_table_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "stories-" + "-".join(["update"] * 12)
+    file = tmp_path / "jobs.yaml"
+    file.write_text(f"version: 1\ntasks:\n  {name}: {{handler: 'json:dumps'}}\n")
+    loaded = config.load(file, handlers=False)
+    listing(list(loaded.tasks.values()), {"task": lambda task: task.id, "queue": lambda task: task.queue})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]

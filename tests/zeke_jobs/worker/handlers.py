@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -386,3 +387,23 @@ def slowly(payload: Number, ctx: Context) -> int:
 def large(payload: Number, ctx: Context) -> str:
     time.sleep(0.5)
     return "x" * 8000
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+class Word(Payload):
+    """A secret."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    """Logs its secret."""
+    ctx.logger.info(payload.word)

@@ -93,7 +93,11 @@ def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces:
     assert {span.status.status_code for span in attempts} == {StatusCode.ERROR}
     [event] = attempts[-1].events
     said = dict(event.attributes or {})
-    assert (event.name, said["exception.type"], said["exception.message"]) == ("exception", "ValueError", "no luck with 0")
+    assert (event.name, said["exception.type"], said["exception.message"]) == (
+        "exception",
+        "ValueError",
+        "no luck with 0",
+    )
     assert "in fail\n" in str(said["exception.stacktrace"])
 
 

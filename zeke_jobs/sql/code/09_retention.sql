@@ -121,3 +121,16 @@ BEGIN
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
 $$;
+
+-- The log of a job goes with the job, whoever removes it.
+CREATE OR REPLACE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue
+REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();

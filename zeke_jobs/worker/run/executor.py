@@ -15,7 +15,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import hiding, redact
-from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
+    from zeke_jobs.worker.run.job_log import JobLog
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
@@ -41,6 +42,10 @@ class _Ran(NamedTuple):
     outcome: Outcome
     result: Any = None
     error: BaseException | None = None
+
+
+#: The handler says with these what becomes of its job; where it says so explains nothing.
+_TOLD = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -58,6 +63,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         begin: Callable[[Claim], Outcome | None],
         *,
         aside: Pool,
+        job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
@@ -65,6 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._aside = aside
         self._interrupts = interrupts
         self._begin = begin
+        self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
         logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_news)
@@ -137,7 +144,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = runnable.task.retry
         retries = claim.attempt - claim.attempt_base
         try:
-            return self._call(claim, runnable, _validated(claim, runnable, args, payload))
+            with self._job_log.keeping(claim, runnable.task.log_lines):
+                return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
@@ -147,7 +155,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return _Ran(RETURNED, error=error)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._say(claim, outcome, retries, limit_of(error, policy))
+            self._say(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
             return _Ran(outcome, error=error)
 
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
@@ -180,9 +188,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             # Running it again would repeat its effects and bring the same.
             raise Reject(f"the output cannot be stored: {error}") from error
 
-    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
+    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
+        if outcome.how in ("failed", "retry") and not is_told:
+            log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
             log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
         elif outcome.how == "retry":
