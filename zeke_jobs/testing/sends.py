@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.client import drivers
 from zeke_jobs.client.drivers import Runner
 from zeke_jobs.client.options import options as checked
-from zeke_jobs.client.task_cache import KnownTask
+from zeke_jobs.client.task_cache import KNOWN_TASKS
 from zeke_jobs.config.handlers import resolve
-from zeke_jobs.payload.schema import PayloadSchema
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing.context import SentCall
 
@@ -39,9 +38,10 @@ class SentJobs(list[SentCall]):
         """Find the one job that was sent to a task with these fields among its payload and these options, as ``send`` takes them.
 
         Raises:
+            UnknownTask, ValueError, TypeError: as ``send``, for a task or an option that nobody can have used.
             AssertionError: none was, or several were; the message lists what was sent.
         """
-        known = KnownTask(task, 1, PayloadSchema({"type": "object"}, frozenset()))
+        known = KNOWN_TASKS.find(Runner(id(self), self._execute), task)
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
         found = [

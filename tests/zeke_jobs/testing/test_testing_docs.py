@@ -109,6 +109,10 @@ def test_many_and_keys(sent_jobs):
         ({"order": 1}, {"priority": 3, "key": "a"}), ({"order": 2}, {"priority": 3})]
     with pytest.raises(AssertionError, match="got 2; sent was\\n  send-invoice {'order': 1}"):
         sent_jobs.assert_sent("send-invoice")
+    zeke_jobs.send("send-mail", {"to": "a", "text": "b"}, unique=["to"], expires=60)
+    sent_jobs.assert_sent("send-mail", {"to": "a"}, unique="to", expires=60)
+    with pytest.raises(UnknownTask):
+        sent_jobs.assert_sent("send-mial")
     with pytest.raises(AssertionError, match="order.: 3.*got 0"):
         sent_jobs.assert_sent("send-invoice", {"order": 3})
 
