@@ -1,4 +1,4 @@
-"""One claimed job in this process: what was claimed, and at which stage it is."""
+"""One claimed job in this process, and its stage."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             args, kwargs, timestamp, traceparent, tick = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
+            # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             args, kwargs, timestamp, traceparent, tick = [], {}, 0, None, None
         super().__init__(
@@ -202,7 +202,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             fault=fault,
         )
 
-    # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
+    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many a job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
 
 
-#: The handler says with these what becomes of its job; where it says so explains nothing.
+#: A handler decides with these how its job goes on; their traceback explains nothing.
 _TOLD = (Reject, Retry, InvalidPayload)
 
 
@@ -67,7 +67,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """``periodic`` is what periodiq looks for."""
+        """Periodiq looks for ``periodic``."""
         return {"periodic"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -168,7 +168,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_child(error: BaseException | None) -> NoReturn:
-    """A child that the handler forked has come back from it. It is no worker, and what it holds is the worker's."""
+    """A child that the handler forked has come back from it. It is no worker, and everything it holds is the worker's."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
