@@ -827,7 +827,7 @@ BEGIN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -1721,7 +1721,7 @@ CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, m
     AS $$
 #variable_conflict use_column
 BEGIN
-  -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
+  -- Two schedulers beat at the same second: the second one waits here, and then sees the rows of the first one.
   PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
@@ -2103,7 +2103,7 @@ DECLARE
   v_places tid[];
   v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
-  -- What a crash of the server undoes is purged again.
+  -- If a crash of the server undoes a purge, it is simply repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_status = 'completed' THEN
     v_places := ARRAY(
@@ -2557,7 +2557,7 @@ BEGIN
       SELECT DISTINCT o.queue
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- What was claimed before a rename ended under the former name.
+      -- A job that was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
       WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;
@@ -2876,7 +2876,7 @@ CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for who is just doing the same.
+    -- Waits for another session that does the same now.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;
@@ -3138,7 +3138,7 @@ BEGIN
   SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
   WHERE (g.concurrency, g.rate_count, g.rate_period)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
-  -- What passed the limit of a task under a former name counts for the new one.
+  -- Starts under a task's former name count for its new one.
   UPDATE zeke_jobs.rate_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])

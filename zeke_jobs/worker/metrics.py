@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes: Dramatiq's own metrics, told what our outcomes mean, and ours beside them."""
+"""Counts attempts in worker processes: Dramatiq's own metrics, in terms of our outcomes, and some of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One claimed job in this process: what was claimed, and at which stage it is."""
+"""One claimed job in this process, and its stage."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             args, kwargs, options, timestamp, tick = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
+            # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             args, kwargs, options, timestamp, tick = [], {}, {}, 0, None
         if attempt > attempt_base:
@@ -216,7 +216,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         """The message for people, as error trackers show it: its sensitive fields are masked."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
-    # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
+    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many a job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

@@ -1,4 +1,4 @@
-"""How an attempt ends: from what the handler did or raised to one value that the settler writes."""
+"""How an attempt ends: one value, made of the handler's result or exception, which the settler writes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
     """What becomes of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An exception that does not say what it should, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
+    An exception that is not complete, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
     the job with those words: without an end it would be run again and again.
     """
     try:

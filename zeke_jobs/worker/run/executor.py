@@ -44,7 +44,7 @@ class _Ran(NamedTuple):
     error: BaseException | None = None
 
 
-#: The handler says with these what becomes of its job; where it says so explains nothing.
+#: A handler decides with these how its job goes on; their traceback explains nothing.
 _TOLD = (Reject, Retry, InvalidPayload)
 
 
@@ -221,7 +221,7 @@ def _because(message: JobMessage) -> str:
 
 
 def _end_child(error: BaseException | None) -> NoReturn:
-    """A child that the handler forked has come back from it. It is no worker, and what it holds is the worker's."""
+    """A child that the handler forked has come back from it. It is no worker, and everything it holds is the worker's."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
