@@ -108,7 +108,7 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
 
 
 def test_in_a_pipe_no_cell_of_a_table_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = "stories-" + "-".join(["update"] * 30)
+    name = "stories-" + "-".join(["update"] * 12)
     file = tmp_path / "jobs.yaml"
     file.write_text(f"version: 1\ntasks:\n  {name}: {{handler: 'json:dumps'}}\n")
     loaded = config.load(file, handlers=False)

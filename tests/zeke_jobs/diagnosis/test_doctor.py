@@ -477,10 +477,11 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
 
 
 def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from zeke_jobs.testing import release_clock
 
+    monkeypatch.chdir(tmp_path)  # where no jobs.yaml is
     release_clock(scene.conn)
     scene.use(PLAIN)
     assert run(app, "zeke-jobs", ["doctor"]) == 1

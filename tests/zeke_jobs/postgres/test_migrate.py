@@ -37,9 +37,11 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
         migrate.verify(conn)
 
 
-def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(conn: Connection) -> None:
-    with pytest.raises(MigrationError) as refused:
-        migrate.verify(conn, ["actors.store"])
+def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database: Callable[..., str]) -> None:
+    with closing(connect(new_database())) as conn:
+        migrate.migrate(conn)
+        with pytest.raises(MigrationError) as refused:
+            migrate.verify(conn, ["actors.store"])
     assert str(refused.value).endswith(
         "run: zeke-jobs migrate, in a folder whose jobs.yaml has the line migrations: [actors.store]"
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Running = Callable[..., AbstractContextManager[JobBroker]]
 
-TASK = "talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: {most}}}"
+TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: {most}}}"
 
 
 @pytest.fixture
@@ -73,12 +73,12 @@ def test_none_are_kept_where_the_task_wants_none(running: Running, conn: Connect
 
 def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Connection, log: io.StringIO) -> None:
     del log
-    with running("whisper: {handler: 'H:whisper', sensitive: [word]}"):
+    with running("  whisper: {handler: 'H:whisper', sensitive: [word]}"):
         job = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
         zeke_jobs.wait(job, timeout=20)
         eventually(lambda: bool(kept(conn, job)))
     (found,) = kept(conn, job)
-    assert "the word is ***" in found["lines"]
+    assert "[info] ***" in found["lines"]
     assert "sesame-123" not in found["lines"]
 
 

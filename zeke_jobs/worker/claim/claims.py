@@ -1,10 +1,10 @@
-"""One claimed job in this process: what was claimed, and at which stage it is."""
+"""One claimed job in this process, and its stage."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 from zeke_jobs.core.bounds import DEEPEST
+from zeke_jobs.core.redaction import masked
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
@@ -140,8 +141,8 @@ class _Read:
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     timestamp: int = 0
-    traceparent: str | None = None
     tick: datetime | None = None
     retry: dict[str, float] = field(default_factory=dict)
     timeout: float | None = None
@@ -162,19 +163,28 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
     tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
-    read = _Read(args, kwargs, int(fields.get("message_timestamp") or 0), options.get("traceparent"), tick)
-    if not options.keys() & {"retry", "timeout", "batch"}:
-        return read
-    retry = {part: float(value) for part, value in (options.get("retry") or {}).items()}
-    timeout = options.get("timeout")
-    return replace(read, retry=retry, timeout=None if timeout is None else float(timeout), batch=options.get("batch"))
+    retry = {part: float(value) for part, value in (options.pop("retry", None) or {}).items()}
+    timeout = options.pop("timeout", None)
+    batch = options.pop("batch", None)
+    # By the first two dramatiq would hold the message back, and compare an exception with a text; the third is for the database.
+    options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
+    return _Read(
+        args,
+        kwargs,
+        options,
+        int(fields.get("message_timestamp") or 0),
+        tick,
+        retry=retry,
+        timeout=None if timeout is None else float(timeout),
+        batch=batch,
+    )
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
 
-    ``traceparent`` is the trace context of whoever sent the job. Of a row that cannot be read, ``claim.fault`` says why. Its
-    message is empty, so that the job goes the way of all others, to its end.
+    ``traceparent`` is the trace context of whoever sent the job; ``sensitive`` are the fields that are never shown. Of a row that
+    cannot be read, ``claim.fault`` says why. Its message is empty, so that the job goes the way of all others, to its end.
 
     Args:
         row: A job of ``job_complete_and_claim``.
@@ -190,9 +200,11 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             read = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
+            # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read = _Read()
+        if attempt > attempt_base:
+            read.options["retries"] = attempt - attempt_base  # as dramatiq's own retries note it
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
@@ -200,13 +212,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
                 actor_name=task,
                 args=tuple(read.args),
                 kwargs=read.kwargs,
-                options={},
+                options=read.options,
                 message_id=str(message_id),
                 message_timestamp=read.timestamp,
             )
         )
         self.outcome: Outcome | None = None
-        self.traceparent = read.traceparent
+        self.traceparent: Any = read.options.get("traceparent")
+        self.sensitive: frozenset[str] = frozenset(sensitive or ())
         self.claim = Claim(
             id=message_id,
             number=number,
@@ -228,7 +241,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             fault=fault,
         )
 
-    # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
+    def __str__(self) -> str:
+        """The job, without its payload: dramatiq and middleware log it."""
+        return f"{self.claim.task}({self.claim.id})"
+
+    def asdict(self) -> dict[str, Any]:
+        """The message for people, as error trackers show it: its sensitive fields are masked."""
+        return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
+
+    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many a job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
