@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zeke_jobs import errors
+    from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
     from zeke_jobs.client import batch as batch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client import emit as emit
     from zeke_jobs.client import retry as retry
     from zeke_jobs.client import retry_batch as retry_batch
+    from zeke_jobs.client import schedules as schedules
     from zeke_jobs.client import send as send
     from zeke_jobs.client import send_many as send_many
     from zeke_jobs.client import statement as statement
@@ -66,12 +67,14 @@ _HOMES = {
     "wait": "client",
 }
 
-__all__ = ["__version__", "errors", *_HOMES]  # noqa: PLE0604 (the keys are strings)
+_MODULES = {"errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
+
+__all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are strings)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("zeke_jobs.errors")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'zeke_jobs' has no attribute {name!r}")

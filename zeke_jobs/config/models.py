@@ -130,6 +130,17 @@ class Schedule(Keys):
     paused: bool = key(False, "Send nothing.", "paused: true")
 
 
+class NamedSchedule(Schedule):
+    """One of several schedules of a task."""
+
+    called = "a named cron"
+    required = ("name", "at")
+    short_form = None
+
+    name: Name = key("", "Its name; with the task's it is the name of the schedule: `TASK/NAME`.", "name: nightly")
+    job_key: str | None = key(None, "The `key` of its jobs.", "key: team-7", alias="key")
+
+
 class Defaults(Keys):
     """What tasks have that say nothing else."""
 
@@ -174,7 +185,9 @@ class TaskKeys(Defaults):
         "For `order: strict`: whether a failed job holds its key until it is retried or cancelled, or the next one runs.",
         "after_failure: skip",
     )
-    cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
+    cron: Schedule | Many[NamedSchedule] | None = key(
+        None, "When jobs are sent by themselves: a line, a mapping, or a list of named mappings.", 'cron: "*/5 * * * *"'
+    )
     settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
     unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
     per_send: PerSend = key(PerSend(), "Most that a send may ask for.", "per_send: {retry: 10, timeout: 1h}")
@@ -186,6 +199,13 @@ class Task(TaskKeys):
     """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     id: str
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """Its schedules by the names that their ticks have."""
+        if isinstance(self.cron, tuple):
+            return {f"{self.id}/{one.name}": one for one in self.cron}
+        return {} if self.cron is None else {self.id: self.cron}
 
     @property
     def per_key(self) -> int | None:

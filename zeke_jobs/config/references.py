@@ -14,7 +14,7 @@ from zeke_jobs.core.quoting import quote, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zeke_jobs.config.models import Config, Defaults, Schedule, Task
+    from zeke_jobs.config.models import Config, Defaults, NamedSchedule, Schedule, Task
     from zeke_jobs.config.places import Document, Path
 
 
@@ -129,7 +129,9 @@ class _Checks:
         self._retry(path, task)
         self._concurrency((*path, "concurrency"), task)
         self._unique((*path, "unique"), task)
-        if task.cron is not None:
+        if isinstance(task.cron, tuple):
+            self._named_crons(task.cron, (*path, "cron"))
+        elif task.cron is not None:
             self._cron(task.cron, (*path, "cron"))
 
     def _on_failed(self, path: Path, of: Defaults) -> None:
@@ -185,6 +187,18 @@ class _Checks:
             self._document.refuse((*path, "period"), fault, "write while: period, or remove period")
         elif not self._has((*path, "period")):
             self._document.refuse(path, "expected the key 'period' in unique, got none", "for example period: 1h")
+
+    def _named_crons(self, schedules: tuple[NamedSchedule, ...], path: Path) -> None:
+        seen = set[str]()
+        for at, one in enumerate(schedules):
+            self._cron(one, (*path, at))
+            if not one.name and isinstance(self._value((*path, at)), dict):
+                self._document.refuse_key(
+                    (*path, at), "expected the key 'name' in a named cron, got none", "for example name: nightly"
+                )
+            elif one.name in seen:
+                self._document.refuse((*path, at, "name"), f"expected each name once, got {quote(one.name)} again")
+            seen.add(one.name)
 
     def _cron(self, schedule: Schedule, path: Path) -> None:
         from zeke_jobs.cron.calendar import CronError, parse

@@ -86,16 +86,22 @@ def _row(config: Config, task: Task, own: Collection[str]) -> dict[str, Any]:
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
         "unique_while": unique.while_ if unique else None,
         "unique_period": _seconds(unique.period if unique else None),
-        "cron": _cron(task.cron, handler) if task.cron else None,
+        "cron": _crons(task, handler),
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
+
+
+def _crons(task: Task, handler: handlers.Handler) -> Any:
+    if isinstance(task.cron, tuple):
+        return [{**_cron(one, handler), "name": one.name, "key": one.job_key} for one in task.cron]
+    return None if task.cron is None else _cron(task.cron, handler)
 
 
 def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
     # The payload is stored as every payload is: in snake_case, with what the file says and nothing else.
     payload = handler.payload_model.model_validate(cron.payload)
     return {
-        **cron.model_dump(mode="json"),
+        **cron.model_dump(mode="json", exclude={"name", "job_key"}),
         "window": cron.window.total_seconds(),
         "jitter": cron.jitter.total_seconds(),
         "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),

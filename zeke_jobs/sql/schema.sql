@@ -743,6 +743,20 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
+  RETURN true;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1041,7 +1055,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch, order_hold)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule)
       VALUES (
         v_id,
         v_task.queue,
@@ -1059,7 +1073,8 @@ BEGIN
         nullif(v_task.sensitive, '{}'),
         zeke_jobs.length_of(p_options -> 'keep'),
         p_options ->> 'batch',
-        v_task.order_hold)
+        v_task.order_hold,
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END)
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -1082,7 +1097,8 @@ BEGIN
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      FROM zeke_jobs.queue AS q
+      WHERE q.task = v_task.id AND q.scheduled_for = v_tick AND coalesce(q.schedule, '') = coalesce(p_options ->> 'schedule', '')
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)
@@ -1502,7 +1518,7 @@ BEGIN
             WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
           THEN q.idempotency_key END,
         scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
+            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for AND o.schedule IS NOT DISTINCT FROM q.schedule)
           THEN q.scheduled_for END
       WHERE q.message_id = ANY (v_ids)
       RETURNING q.message_id, q.unique_key
@@ -1746,6 +1762,7 @@ CREATE TABLE zeke_jobs.queue (
     purge_on timestamp with time zone,
     batch text,
     order_hold boolean,
+    schedule text,
     CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
@@ -1821,6 +1838,8 @@ COMMENT ON COLUMN zeke_jobs.queue.purge_on IS 'When a job that ended is removed,
 COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
 
 COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it stands in the line of its key.';
+
+COMMENT ON COLUMN zeke_jobs.queue.schedule IS 'The stored schedule whose tick it is for; NULL: its task''s own.';
 
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2585,18 +2604,18 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
       zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
     SELECT
       g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -2605,7 +2624,7 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
@@ -2656,6 +2675,52 @@ BEGIN
   RETURN v_number;
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.put_schedule(name text, task text, at text, timezone text DEFAULT 'UTC'::text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, options jsonb DEFAULT '{}'::jsonb, put_by text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
+  v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
+  v_payload jsonb;
+  v_options jsonb := c_options || put_schedule.options;
+  v_fault text;
+  v_cron jsonb;
+BEGIN
+  IF v_task.id IS NULL THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(put_schedule.task), 'NULL') USING ERRCODE = 'undefined_object';
+  END IF;
+  v_payload := zeke_jobs.rename_keys(put_schedule.payload, v_task.payload_schema, v_task.payload_schema, false);
+  v_fault := coalesce(
+    CASE WHEN put_schedule.name !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
+      THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
+    CASE WHEN put_schedule.at !~ '^(@[a-z]+|\S+(\s+\S+){4})$' THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
+    CASE WHEN NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE z.name = put_schedule.timezone)
+      THEN format('expected the name of a time zone, got %L', put_schedule.timezone) END,
+    (SELECT format('expected options among missed, window, overlap, jitter and paused, got %s', o.name)
+     FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
+    CASE WHEN v_options ->> 'missed' NOT IN ('latest', 'skip', 'all') OR v_options ->> 'overlap' NOT IN ('skip', 'allow')
+        OR jsonb_typeof(v_options -> 'window') <> 'number' OR jsonb_typeof(v_options -> 'jitter') <> 'number'
+        OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
+      THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter in seconds, got %s', put_schedule.options) END,
+    'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
+    zeke_jobs.unfit_options(jsonb_build_object('key', put_schedule.key)));
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone, 'payload', v_payload);
+  INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)
+  VALUES (put_schedule.name, v_task.id, v_cron, put_schedule.key, put_schedule.put_by)
+  ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
+  SET task = excluded.task, cron = excluded.cron, key = excluded.key, put_by = excluded.put_by, put_on = zeke_jobs.now()
+  WHERE (s.task, s.cron, s.key) IS DISTINCT FROM (excluded.task, excluded.cron, excluded.key);
+  IF FOUND THEN
+    PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL);
+  END IF;
+END
+$_$;
 
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
     LANGUAGE sql STABLE
@@ -3836,7 +3901,8 @@ CREATE TABLE zeke_jobs.history (
     seq bigint,
     claimed_on timestamp with time zone,
     expires_on timestamp with time zone,
-    attempts jsonb
+    attempts jsonb,
+    batch text
 );
 
 COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end of their retention.';
@@ -3854,6 +3920,8 @@ COMMENT ON COLUMN zeke_jobs.history.claimed_on IS 'When the last attempt was cla
 COMMENT ON COLUMN zeke_jobs.history.expires_on IS 'Cancelled if it had not started by then.';
 
 COMMENT ON COLUMN zeke_jobs.history.attempts IS 'Every attempt that did not complete: times, outcome, type of error; NULL is unknown.';
+
+COMMENT ON COLUMN zeke_jobs.history.batch IS 'The batch that it belonged to.';
 
 CREATE VIEW pgboss.archive AS
  SELECT h.id,
@@ -4058,6 +4126,73 @@ CREATE TABLE zeke_jobs.pause (
 
 COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
 
+CREATE TABLE zeke_jobs.stored_schedule (
+    name text NOT NULL,
+    task text NOT NULL,
+    cron jsonb NOT NULL,
+    key text,
+    put_by text,
+    put_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT stored_schedule_name CHECK (((name ~ '^[^/]+/.+'::text) AND (octet_length(name) <= 200)))
+);
+
+COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and those of jobs.yaml.';
+
+COMMENT ON COLUMN zeke_jobs.stored_schedule.cron IS 'As zeke_jobs.task.cron.';
+
+COMMENT ON COLUMN zeke_jobs.stored_schedule.put_on IS 'When it was put as it is now: no tick before that is sent.';
+
+CREATE VIEW zeke_jobs.planned AS
+ SELECT t.id AS schedule,
+    t.id AS task,
+    t.cron,
+    t.sensitive,
+    (t.id || t.aliases) AS names,
+    NULL::text AS key,
+    NULL::text AS put_by,
+    r.applied_on AS begun_on
+   FROM (zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+  WHERE (jsonb_typeof(t.cron) = 'object'::text)
+UNION ALL
+ SELECT ((t.id || '/'::text) || (c.value ->> 'name'::text)) AS schedule,
+    t.id AS task,
+    (c.value - '{name,key}'::text[]) AS cron,
+    t.sensitive,
+    ARRAY( SELECT ((n.name || '/'::text) || (c.value ->> 'name'::text))
+           FROM unnest((t.id || t.aliases)) n(name)) AS names,
+    (c.value ->> 'key'::text) AS key,
+    NULL::text AS put_by,
+    r.applied_on AS begun_on
+   FROM ((zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+     CROSS JOIN LATERAL jsonb_array_elements(
+        CASE jsonb_typeof(t.cron)
+            WHEN 'array'::text THEN t.cron
+            ELSE '[]'::jsonb
+        END) c(value))
+UNION ALL
+ SELECT s.name AS schedule,
+    t.id AS task,
+    s.cron,
+    t.sensitive,
+    ARRAY[s.name] AS names,
+    s.key,
+    COALESCE(s.put_by, 'a program'::text) AS put_by,
+    s.put_on AS begun_on
+   FROM (zeke_jobs.stored_schedule s
+     CROSS JOIN LATERAL zeke_jobs.find_task(s.task) t(id, aliases, queue, description, definition, payload_schema, priority, per_key, gates, retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision, keyed_on, keys_due, order_hold))
+  WHERE ((t.id IS NOT NULL) AND (NOT (EXISTS ( SELECT 1
+           FROM (zeke_jobs.task o
+             CROSS JOIN LATERAL jsonb_array_elements(
+                CASE jsonb_typeof(o.cron)
+                    WHEN 'array'::text THEN o.cron
+                    ELSE '[]'::jsonb
+                END) c(value))
+          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text)))))));
+
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
+
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
     cron text NOT NULL,
@@ -4092,7 +4227,7 @@ COMMENT ON COLUMN zeke_jobs.tick.origin IS 'Who decided: the schedule in time, o
 COMMENT ON COLUMN zeke_jobs.tick.job IS 'The job that was sent, or the one because of which none was.';
 
 CREATE VIEW zeke_jobs.schedule AS
- SELECT t.id AS task,
+ SELECT t.task,
     (t.cron ->> 'at'::text) AS cron,
     (t.cron ->> 'timezone'::text) AS timezone,
     zeke_jobs.masked((t.cron -> 'payload'::text), t.sensitive) AS payload,
@@ -4113,38 +4248,38 @@ CREATE VIEW zeke_jobs.schedule AS
     ((p.target IS NOT NULL) OR ((t.cron ->> 'paused'::text))::boolean) AS paused,
     COALESCE(p.paused_by,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN 'jobs.yaml'::text
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN COALESCE(t.put_by, 'jobs.yaml'::text)
             ELSE NULL::text
         END) AS paused_by,
     COALESCE(p.paused_on,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN r.applied_on
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN t.begun_on
             ELSE NULL::timestamp with time zone
         END) AS paused_on,
     p.reason AS pause_reason,
-    LEAST(s.created_on, r.applied_on) AS created_on,
-    COALESCE(r.applied_on, s.created_on) AS updated_on
-   FROM ((((((zeke_jobs.task t
-     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
-     LEFT JOIN zeke_jobs.schedule_state s ON ((s.task = t.id)))
-     LEFT JOIN zeke_jobs.pause p ON ((p.target = ('schedule/'::text || t.id))))
+    LEAST(s.created_on, t.begun_on) AS created_on,
+    COALESCE(t.begun_on, s.created_on) AS updated_on,
+    t.schedule,
+    t.key
+   FROM (((((zeke_jobs.planned t
+     LEFT JOIN zeke_jobs.schedule_state s ON ((s.task = t.schedule)))
+     LEFT JOIN zeke_jobs.pause p ON ((p.target = ('schedule/'::text || t.schedule))))
      LEFT JOIN LATERAL ( SELECT k.scheduled_for,
             k.outcome,
             k.reason,
             k.job
            FROM zeke_jobs.tick k
-          WHERE (k.task = t.id)
+          WHERE (k.task = t.schedule)
           ORDER BY k.scheduled_for DESC
          LIMIT 1) l ON (true))
      LEFT JOIN zeke_jobs.queue q ON ((q.message_id = l.job)))
-     LEFT JOIN zeke_jobs.history h ON ((h.id = l.job)))
-  WHERE (t.cron IS NOT NULL);
+     LEFT JOIN zeke_jobs.history h ON ((h.id = l.job)));
 
 COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
 
 CREATE VIEW pgboss.schedule AS
  SELECT s.task AS name,
-    ''::text AS key,
+    COALESCE(NULLIF(s.schedule, s.task), ''::text) AS key,
     s.cron,
     s.timezone,
     zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
@@ -4583,7 +4718,7 @@ ALTER TABLE zeke_jobs.revision ALTER COLUMN number ADD GENERATED ALWAYS AS IDENT
 );
 
 CREATE VIEW zeke_jobs.schedule_lag AS
- SELECT s.task,
+ SELECT s.schedule AS task,
     s.paused,
         CASE
             WHEN s.paused THEN '00:00:00'::interval
@@ -4794,6 +4929,9 @@ ALTER TABLE ONLY zeke_jobs.schedule_state
 ALTER TABLE ONLY zeke_jobs.step
     ADD CONSTRAINT step_pkey PRIMARY KEY (job, name);
 
+ALTER TABLE ONLY zeke_jobs.stored_schedule
+    ADD CONSTRAINT stored_schedule_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY zeke_jobs.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 
@@ -4853,7 +4991,7 @@ CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, k
 
 CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
 
-CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for) WHERE (scheduled_for IS NOT NULL);
+CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for, COALESCE(schedule, ''::text)) WHERE (scheduled_for IS NOT NULL);
 
 CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
 

@@ -84,7 +84,7 @@ class FailedLine:
 class ScheduleLine:
     """A schedule with its last and next tick."""
 
-    task: str
+    schedule: str
     cron: str
     timezone: str
     last_tick: datetime | None

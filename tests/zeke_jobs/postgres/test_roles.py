@@ -358,7 +358,7 @@ def test_roles_apply_grants_and_a_stranger_is_told_who_may(
 
 SENDING = {
     "known_task", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
-    "open_batch", "try_open_batch", "close_batch",
+    "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
 LOOKING = {"oldest_due", "depth", "pace"}
 CHANGING = {"cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent"}
@@ -372,7 +372,7 @@ FUNCTIONS = {
     roles.READER: LOOKING,
 }
 #: Triggers with the owner's rights: nobody calls them.
-TRIGGERED = {"count_in_batch", "add_up_batches"}
+TRIGGERED = {"count_in_batch", "add_up_batches", "deliver_event"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
 WRITING = {"INSERT", "UPDATE", "DELETE"}
 
@@ -430,6 +430,7 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
                 "zeke_jobs.finished",
                 "zeke_jobs.batch_state",
                 "zeke_jobs.job_step",
+                "zeke_jobs.schedule",
                 "zeke_jobs.installation",
             )
         },

@@ -62,7 +62,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
         "rate": str(Rate.model_validate(rate)) if rate else None,
-        "cron": json.loads(cron).get("at") if cron else None,
+        "cron": _lines(json.loads(cron)) if cron else None,
         "paused": paused,
         "queued": queued,
         "active": active,
@@ -97,3 +97,8 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
 
     count, period = row.pop("rate_count"), row.pop("rate_period")
     return {**row, "rate": str(Rate(count=count, period=period)) if count is not None else None}
+
+
+def _lines(cron: dict[str, Any] | list[dict[str, Any]]) -> str:
+    """The cron lines of a task's schedules."""
+    return ", ".join(str(one.get("at")) for one in (cron if isinstance(cron, list) else [cron]))

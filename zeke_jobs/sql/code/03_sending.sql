@@ -576,7 +576,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch, order_hold)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule)
       VALUES (
         v_id,
         v_task.queue,
@@ -594,7 +594,8 @@ BEGIN
         nullif(v_task.sensitive, '{}'),
         zeke_jobs.length_of(p_options -> 'keep'),
         p_options ->> 'batch',
-        v_task.order_hold)
+        v_task.order_hold,
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END)
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -617,7 +618,8 @@ BEGIN
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      FROM zeke_jobs.queue AS q
+      WHERE q.task = v_task.id AND q.scheduled_for = v_tick AND coalesce(q.schedule, '') = coalesce(p_options ->> 'schedule', '')
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)

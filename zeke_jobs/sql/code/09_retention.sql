@@ -115,18 +115,18 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
       zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
         v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
     SELECT
       g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -135,7 +135,7 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
