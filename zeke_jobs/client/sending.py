@@ -136,7 +136,7 @@ def send_many(
             sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=said.get("batch"))
         return sent
 
-    if not given and "batch" not in said:
+    if not given and said.get("batch") is None:
         return []
     with tracing.sending(task):
         return with_task(task, attempt, connection)

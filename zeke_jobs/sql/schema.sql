@@ -4951,6 +4951,8 @@ CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
 CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
 
+CREATE INDEX batch_unended ON zeke_jobs.batch USING btree (created_on) WHERE ((ended_on IS NULL) AND (cancelled_on IS NULL));
+
 CREATE INDEX event_emitted ON zeke_jobs.event USING btree (emitted_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);

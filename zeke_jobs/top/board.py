@@ -133,6 +133,7 @@ class Board:
     environment: str | None
     revision: int
     beat_on: datetime | None
+    batches: int = 0
     tasks: tuple[TaskLine, ...] = ()
     running: tuple[RunningLine, ...] = ()
     waiting_of: str = ""

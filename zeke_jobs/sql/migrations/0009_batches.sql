@@ -27,6 +27,9 @@ COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jo
 COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
 COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
 
+-- Serves top, which counts them.
+CREATE INDEX batch_unended ON zeke_jobs.batch (created_on) WHERE ended_on IS NULL AND cancelled_on IS NULL;
+
 -- A row of its own, so that senders that add to an open batch, and its close, never lock what an end of a job changes.
 CREATE TABLE zeke_jobs.batch_open (
   batch text NOT NULL,
