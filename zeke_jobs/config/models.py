@@ -120,6 +120,9 @@ class Defaults(Keys):
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
     max_queued: Count | None = key(None, "Most waiting jobs; sends above it are refused.", "max_queued: 10000")
+    on_failed: Annotated[AliasText | None, SHOWN] = key(
+        None, "Task that gets a job when one has failed for good.", "on_failed: report-failure"
+    )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
     )
@@ -201,6 +204,26 @@ class Service(BaseModel):
     settings: dict[str, Any] = {}
 
 
+class MiddlewareKeys(Keys):
+    """A middleware of Dramatiq's, of another package or of your own; all keys but `use` are its own settings."""
+
+    model_config = ConfigDict(extra="allow")
+    called = "a middleware"
+    required = ("use",)
+    short_form = ("use", str, "module:Class")
+
+    use: PathText = key("", "Its class.", "use: package.module:Class")
+
+
+class Middleware(BaseModel):
+    """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    use: str
+    settings: dict[str, Any] = {}
+
+
 class File(Keys):
     """The whole file, as it is written."""
 
@@ -211,6 +234,11 @@ class File(Keys):
     timezone: ZoneName = key("UTC", "Zone of crons that name none.", "timezone: Europe/Paris")
     services: dict[str, ServiceKeys] = key(
         {}, "What handlers talk to.", "services: {ai: {use: package.module:Settings}}", json_schema_extra=NAME_KEYS
+    )
+    middleware: Many[MiddlewareKeys] = key(
+        (),
+        "Dramatiq middleware of workers and scheduler, in order.",
+        "middleware: [dramatiq.middleware:CurrentMessage]",
     )
     limits: dict[str, LimitKeys] = key(
         {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
@@ -236,6 +264,7 @@ class Config(BaseModel):
     version: Literal[1] = 1
     timezone: str = "UTC"
     services: dict[str, Service] = {}
+    middleware: tuple[Middleware, ...] = ()
     limits: dict[str, Limit] = {}
     migrations: tuple[str, ...] = ()
     defaults: Defaults = Defaults()

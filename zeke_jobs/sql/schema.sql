@@ -108,8 +108,10 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := (NEW.message #- '{options,eta}')
-    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.message := NEW.message || jsonb_build_object(
+    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
+  NEW.awaited := true; -- perhaps: nobody asks
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -702,7 +704,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -1634,7 +1637,9 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -2885,6 +2890,58 @@ CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;
 
+CREATE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_result jsonb := NEW.result;
+  v_error jsonb := NEW.attempts #> '{-1,error}';
+BEGIN
+  IF NEW.message #>> '{options,producer}' IS DISTINCT FROM 'dramatiq-pg' THEN
+    RETURN NULL;
+  END IF;
+  IF NEW.state = 'rejected' THEN
+    v_result := jsonb_build_object('__t', 'dramatiq.results.Result', 'exn', jsonb_build_object(
+      'type', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'type' END, 'cancelled'),
+      'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
+    UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
+  END IF;
+  IF octet_length(v_result::text) < 8000 THEN
+    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -2933,6 +2990,9 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -4008,6 +4068,10 @@ CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN ((new.awaited AND (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) AND (old.state <> ALL (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.tell_producer();
+
+CREATE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN (((new.state = 'rejected'::zeke_jobs.state) AND (old.state <> 'rejected'::zeke_jobs.state) AND (new.cancelled_on IS NULL))) EXECUTE FUNCTION zeke_jobs.tell_failure();
 
 CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 

@@ -44,6 +44,9 @@ AS $$
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -107,8 +110,10 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := (NEW.message #- '{options,eta}')
-    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.message := NEW.message || jsonb_build_object(
+    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
+  NEW.awaited := true; -- perhaps: nobody asks
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -231,15 +236,17 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker. PostgreSQL writes
--- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
+-- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker, and what dramatiq's middleware put
+-- there. PostgreSQL writes the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -359,7 +366,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP

@@ -18,7 +18,7 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, failed_by_middleware, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class _Header(NamedTuple):
     lacks_thread: bool
     looks_on: str | None
     on_clock: datetime
+
+
+HEADER_COLUMNS = len(_Header._fields)
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
-            header, jobs = _Header(*rows[0][: len(_Header._fields)]), [row[len(_Header._fields) :] for row in rows[1:]]
+            header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             if completions:
                 process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
@@ -275,6 +278,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim.task), retries=retries)
+        if message.failed:
+            outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()

@@ -132,7 +132,8 @@ class Interrupts:
         except BaseException as error:
             # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
             if running.interrupt is not None:
-                raise running.interrupt from (None if isinstance(error, Interrupt) else error)
+                interrupt = running.interrupt.with_traceback(error.__traceback__)  # where the handler was
+                raise interrupt from (None if isinstance(error, Interrupt) else error)
             raise
 
     def stop(self, job: UUID, interrupt: Interrupt) -> bool:
