@@ -15,7 +15,7 @@ def test_a_run_of_all_replaces_the_page() -> None:
     text = merged("Old words.", [outcome("first", 1)], "A machine.", ORDER)
     assert text.startswith("A machine.\n\n| scenario |")
     assert "| `first` | — → — → — |  | 1 = 1 + 0 | 0, 0 (0 run again) | held |\n" in text
-    assert text.endswith("- `first`: something. What had to hold: nothing lost.")
+    assert text.endswith("- `first`: something. Required: nothing lost.")
 
 
 def test_a_run_of_some_keeps_the_rows_of_the_others() -> None:
