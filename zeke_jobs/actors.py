@@ -1,5 +1,12 @@
 """Entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: ``broker``, and an actor for each task."""
 
+import signal
+import sys
+from pathlib import PurePath
+
+if PurePath(sys.argv[0]).name == "periodiq":  # which has no handler of its own: a stop during the imports ends well, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
 from zeke_jobs.worker import entrypoint
 from zeke_jobs.worker.builder import attribute
 

@@ -61,7 +61,10 @@ def find(conn: Connection, name: str) -> InForce:
         several = [one["schedule"] for one in SQL.all(conn, "schedule/list") if one["task"] == row["id"]]
         if several:
             raise NoSchedule(f"expected one schedule of {row['id']}, got the task, which has {', '.join(several)}")
-        raise NoSchedule(f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml")
+        raise NoSchedule(
+            f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml\n"
+            "  help: zeke-jobs schedule lists the tasks that have one"
+        )
     return found
 
 
