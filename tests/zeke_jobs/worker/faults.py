@@ -77,12 +77,25 @@ class Life:
         """Work until nothing is due; where a connection breaks, the worker is lost, and another one comes."""
         for _ in range(50):
             try:
-                if not self._work():
+                if not self._work() and not self._left_behind():
                     return
             except psycopg2.OperationalError:
                 self.later(60)
                 SQL.all(self.conn, "worker/rescue")
         raise AssertionError("the queue was not drained by fifty workers")
+
+    def _left_behind(self) -> bool:
+        """Whether jobs wait for a retry, or are a lost worker's still, whose rows its connection had locked; then time passes."""
+        with self.conn.cursor() as cursor:
+            cursor.execute(
+                """SELECT count(*) FILTER (WHERE state = 'consumed'), count(*) FILTER (WHERE state = 'queued')
+                FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND waiting_for IS NULL"""
+            )
+            held, waiting = cursor.fetchone() or (0, 0)
+        if held or waiting:
+            self.later(61)
+            SQL.all(self.conn, "worker/rescue")
+        return bool(held or waiting)
 
     def later(self, seconds: float) -> None:
         """Let time pass."""
