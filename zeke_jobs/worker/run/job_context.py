@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,13 +12,13 @@ from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import DISCONNECTED, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.session import renew
 from zeke_jobs.worker.run import leases
+from zeke_jobs.worker.run.progress import Progress
 from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.run.interrupts import Running
     from zeke_jobs.worker.runtime import Runtime
 
-_PROGRESS_EVERY = 1.0  # seconds
 _WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried again
 
 
@@ -83,7 +81,7 @@ class JobContext(Context[Any]):
         self._inside = False
         self.output: Any = None  # what it completed with
         self._output: str | None = None
-        self._progress_due = 0.0
+        self._progress = Progress()
         self._steps = Steps(self._kept_steps, self._keep_step)
 
     @property
@@ -226,20 +224,10 @@ class JobContext(Context[Any]):
         return self._runtime.service(name)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """See ``Context.progress``.
-
-        Raises:
-            TypeError: ``done`` or ``total`` is no number.
-            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
-        """
-        now = time.monotonic()
-        if now < self._progress_due:
+        """See ``Context.progress``."""
+        state = self._progress.text(done, total, note)
+        if state is None:
             return
-        self._progress_due = now + _PROGRESS_EVERY
-        for name, figure in (("done", done), ("total", total)):
-            if not isinstance(figure, float | int) and not (figure is None and name == "total"):
-                raise TypeError(f"expected {name} as a number, got {figure!r}")
-        state = json_text.encode({"done": done, "total": total, "note": redact(str(note))})
         with self._aside.connection() as conn:
             # Not on ctx.db: people should see it before the handler's transaction commits.
             SQL.run(
