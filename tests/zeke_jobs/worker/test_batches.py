@@ -12,11 +12,12 @@ import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs
+from tests.zeke_jobs.worker.conftest import Jobs, load
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
+from zeke_jobs.testing.running import JobRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -372,3 +373,14 @@ def test_a_fake_context_remembers_batches() -> None:
         batch.send_many("a", [{}, {}])
     assert ctx.batches == {"of-one": (("report", {}), "send")}
     assert [call.options for call in ctx.sent] == [{"batch": "of-one"}] * 2
+
+
+def test_a_batch_ends_in_a_tests_own_transaction_too(jobs: Jobs, database: str) -> None:
+    runner = JobRunner(load(TASKS), database)
+    conn = psycopg2.connect(database)
+    zeke_jobs.send_many("a", [{}, {}], batch="b", then=END, connection=conn)
+    ended = runner(connection=conn)
+    assert [job.task_id for job in ended] == ["a", "a", "report"]
+    conn.rollback()
+    conn.close()
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []
