@@ -107,6 +107,12 @@ class GateRow:
     rate_period: timedelta | None
     used: int | None
     free_on: datetime | None
+    full_concurrency: int | None
+    closed_by: str | None
+    closed_until: datetime | None
+    closed_why: str | None
+    probe: UUID | None
+    meters: list[dict[str, Any]] | None
     holders: tuple[Holder, ...]
 
 

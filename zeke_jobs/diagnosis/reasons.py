@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.wording import count, listed, one_line, place, since, span, until, up_to_most, when
@@ -173,6 +174,39 @@ def at_rate(gate: GateRow, now: datetime) -> Reason:
         used=gate.used,
         until=gate.free_on,
         now=now,
+    )
+
+
+def closed(gate: GateRow, now: datetime) -> Reason:
+    """Its provider throttles, or its breaker is open."""
+    assert gate.closed_until is not None
+    by = gate.closed_by or "breaker"
+    how = {"throttled": "is throttled by its provider", "breaker": "is paused by its breaker"}[by]
+    opens = f"it opens {until(gate.closed_until, now).removeprefix('until ')}"
+    waits = "one job at a time probes" if gate.closed_until <= now else opens
+    return reason(
+        by,
+        f"{_whose(gate.name)} {how} ({gate.closed_why}); {waits}",
+        gate=gate.name,
+        until=gate.closed_until,
+        why=gate.closed_why,
+        probe=gate.probe,
+        now=now,
+    )
+
+
+def used_up(gate: GateRow, meter: dict[str, Any]) -> Reason:
+    """What jobs may use of a unit in a time, or cost a day, is used up."""
+    is_money = meter["zone"] is not None
+    within = "today" if is_money else f"within {span(timedelta(seconds=float(meter['seconds'])))}"
+    ends = f"; it begins anew at midnight in {meter['zone']}" if is_money else ""
+    return reason(
+        "budget-spent" if is_money else "units-used",
+        f"{_whose(gate.name)} has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,} {within}{ends}",
+        gate=gate.name,
+        unit=meter["unit"],
+        used=meter["used"],
+        amount=meter["amount"],
     )
 
 

@@ -115,6 +115,9 @@ def _limits(known: Facts) -> list[Reason]:
     job, per_key = known.job, known.task.per_key if known.task else None
     found: list[Reason] = []
     for gate in known.gates:
+        if gate.closed_by is not None:
+            found.append(reasons.closed(gate, job.now))
+        found += [reasons.used_up(gate, meter) for meter in gate.meters or () if _is_full(meter)]
         if gate.concurrency is not None and gate.active >= gate.concurrency:
             found.append(reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
@@ -122,6 +125,10 @@ def _limits(known: Facts) -> list[Reason]:
     if per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
         found.append(reasons.key_taken(job, per_key, known.key_holders))
     return found
+
+
+def _is_full(meter: dict[str, Any]) -> bool:
+    return meter["used"] is not None and meter["used"] >= meter["amount"]
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:

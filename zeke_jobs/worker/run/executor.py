@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import hiding
-from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Throttled
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import tracing
@@ -121,6 +121,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 result = runnable.handler.function(payload, context)
                 if runnable.handler.is_async:
                     result = _await(result, running)
+            except Throttled as throttled:
+                if not context.completed:
+                    _throttle(context, throttled)
+                raise
             except (Exception, Interrupt):
                 if not context.completed:
                     raise
@@ -155,6 +159,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
         else:
             log.info(outcome.how, reason=outcome.reason)
+
+
+def _throttle(context: JobContext, throttled: Throttled) -> None:
+    try:
+        context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
+    except ValueError as error:  # jobs.yaml has no such limit: this job waits, and no other one
+        context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
 
 
 def _end_child(error: BaseException | None) -> NoReturn:

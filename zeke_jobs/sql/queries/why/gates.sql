@@ -7,6 +7,12 @@ SELECT
   u.rate_period,
   u.used,
   u.free_on,
+  u.full_concurrency,
+  u.closed_by,
+  u.closed_until,
+  u.closed_why,
+  u.probe,
+  u.meters,
   (SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
    FROM (
      SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
