@@ -9,12 +9,13 @@ from zeke_jobs.config.models import Task
 from zeke_jobs.diagnosis import ends, facts, reasons
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, WorkerRow
+    from zeke_jobs.diagnosis.facts import Facts, GateRow, WorkerRow
     from zeke_jobs.diagnosis.reasons import Reason
 
 
@@ -115,9 +116,7 @@ def _limits(known: Facts) -> list[Reason]:
     job, per_key = known.job, known.task.per_key if known.task else None
     found: list[Reason] = []
     for gate in known.gates:
-        if gate.closed_by is not None:
-            found.append(reasons.closed(gate, job.now))
-        found += [reasons.used_up(gate, meter) for meter in gate.meters or () if _is_full(meter)]
+        found += _closed(gate, job.now)
         if gate.concurrency is not None and gate.active >= gate.concurrency:
             found.append(reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
@@ -127,8 +126,15 @@ def _limits(known: Facts) -> list[Reason]:
     return found
 
 
-def _is_full(meter: dict[str, Any]) -> bool:
-    return meter["used"] is not None and meter["used"] >= meter["amount"]
+def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
+    if gate.closed_by == "throttled":
+        yield reasons.throttled(gate, now)
+    elif gate.closed_by is not None:
+        yield reasons.breaker_open(gate, now)
+    for meter in gate.meters or ():
+        # What is left may be less than this job needs.
+        if meter["used"] is not None and meter["used"] + (meter["estimate"] or 0) > meter["amount"]:
+            yield reasons.units_used(gate, meter) if meter["zone"] is None else reasons.budget_spent(gate, meter)
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:

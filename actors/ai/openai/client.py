@@ -150,7 +150,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
     429 and 503 with a time to wait close the limit for all, and defer the job, which costs no attempt; without one, and with any
     other 5xx or 408, it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help. Behind a
-    5xx other than 503 the model may have worked, so that it is charged: a gateway that gave up says nothing of what it waited for.
+    5xx other than 503 the model may have worked, so that it is charged: a gateway that gave up does not say.
     """
     code, message = _error(body)
     wait = wait_seconds(headers)

@@ -102,7 +102,7 @@ def test_picked_jobs_are_marked_in_their_order(steps: Jobs) -> None:
         found = steps.rows(
             f"""
             SELECT m.message_id, m.claim FROM unnest(zeke_jobs.mark(
-              zeke_jobs.pick('default', ({DUE}), '{{1}}', '{{3}}', zeke_jobs.now()), %s, false, NULL)) AS m""",
+              (zeke_jobs.pick('default', ({DUE}), '{{1}}', '{{3}}', zeke_jobs.now())).places, %s, false, NULL)) AS m""",
             ["free"], worker,
         )  # fmt: skip
     assert [row["message_id"] for row in found] == ids[:3]
