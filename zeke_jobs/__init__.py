@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
     from zeke_jobs.errors import Throttled as Throttled
+    from zeke_jobs.payload.model import FailedJob as FailedJob
     from zeke_jobs.payload.model import Payload as Payload
     from zeke_jobs.postgres.pool import transaction as transaction
     from zeke_jobs.postgres.queries import Queries as Queries
@@ -36,6 +37,7 @@ _HOMES = {
     "Context": "core.context",
     "Defer": "errors",
     "Duration": "core.durations",
+    "FailedJob": "payload.model",
     "Job": "client",
     "Payload": "payload.model",
     "Queries": "postgres.queries",

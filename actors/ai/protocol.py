@@ -23,6 +23,7 @@ class Story:
         id: The story's id.
         title: Its headline, may be empty.
         document: Its full text, as Markdown where that is known.
+        description: How its page describes itself, may be empty.
         language: BCP 47 code such as ``en``, or None when unknown.
         source: Name of its source.
         authority: The source's authority, 0 to 1, or None when nobody set it.
@@ -34,6 +35,7 @@ class Story:
     id: UUID
     title: str
     document: str
+    description: str = ""
     language: str | None = None
     source: str = ""
     authority: float | None = None

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
-from zeke_jobs.client import tracing
+from zeke_jobs.client import carried, tracing
 from zeke_jobs.core import bounds
 from zeke_jobs.core.quoting import quote, suggest
 
@@ -84,6 +84,7 @@ def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
     checked = {name: _CHECKS[name](name, value) for name, value in given.items()}
     if "unique" in given:
         checked["unique"] = _unique(given["unique"], task)
+    checked |= carried.current()
     trace = tracing.current()
     return checked if trace is None else {**checked, "traceparent": trace}
 

@@ -39,11 +39,12 @@ class EntryError(ValueError):
 
 @dataclass(frozen=True)
 class Shape:
-    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one."""
+    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one, else ``otherwise`` helps."""
 
     pattern: str
     expected: str
     mend: Callable[[str], str]
+    otherwise: Callable[[str], str] = lambda _: ""
 
     def check(self, text: str) -> str:
         """The text itself.
@@ -55,7 +56,7 @@ class Shape:
         if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
             return text
         mended = self.mend(text)
-        help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else ""
+        help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else self.otherwise(text)
         raise EntryError(f"expected {self.expected}, got {quote(text)}", help_)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -75,7 +76,12 @@ def _dashed(text: str) -> str:
     return _joined("-", "a-z0-9")(words.lower())
 
 
+_IN_A_CLASS = re.compile(r":\w+\.\w|\.[A-Z]\w*\.\w")
+
+
 def _colon(text: str) -> str:
+    if _IN_A_CLASS.search(text):
+        return text  # no other way to write it would lead there
     return ":".join(text.replace(":", ".").rpartition(".")[::2])
 
 
@@ -88,7 +94,14 @@ NAME = Shape(_DASHES, "letters, digits, '_' and '-' as a name", _one_word)
 _ALIAS = Shape(r"[A-Za-z][A-Za-z0-9_.-]*", "letters, digits and '-', '_' or '.' as an alias", _one_word)
 _FIELD = Shape(rf"{_DASHES}(?:\.{_DASHES})*", "a field, or a path such as user.email", _dotted)
 _PACKAGE = Shape(rf"{_WORD}(?:\.{_WORD})*", "a Python package such as actors.store", _dotted)
-_PATH = Shape(rf"{_PACKAGE.pattern}:{_WORD}", "module:name", _colon)
+_PATH = Shape(
+    rf"{_PACKAGE.pattern}:{_WORD}",
+    "module:name, with a name at the top of its module",
+    _colon,
+    lambda text: (
+        "a method cannot be named; name a function at the top of the module" if _IN_A_CLASS.search(text) else ""
+    ),
+)
 
 
 class Rate(BaseModel):
@@ -235,6 +248,7 @@ Failures = Annotated[
 Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+LogLines = Annotated[int, Field(ge=0, le=1_000)]
 Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
 Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 Many = Annotated[tuple[T, ...], Strict(strict=False)]

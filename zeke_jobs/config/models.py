@@ -18,6 +18,7 @@ from zeke_jobs.config.entries import (
     BudgetText,
     Count,
     FieldPath,
+    LogLines,
     Many,
     Name,
     PackageText,
@@ -121,8 +122,14 @@ class Defaults(Keys):
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
     max_queued: Count | None = key(None, "Most waiting jobs; sends above it are refused.", "max_queued: 10000")
+    on_failed: Annotated[AliasText | None, SHOWN] = key(
+        None, "Task that gets a job when one has failed for good.", "on_failed: report-failure"
+    )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
+    )
+    log_lines: LogLines = key(
+        50, "How many of the last lines that an attempt logged are kept with its job.", "log_lines: 0"
     )
 
 
@@ -223,6 +230,26 @@ class Service(BaseModel):
     settings: dict[str, Any] = {}
 
 
+class MiddlewareKeys(Keys):
+    """A middleware of Dramatiq's, of another package or of your own; all keys but `use` are its own settings."""
+
+    model_config = ConfigDict(extra="allow")
+    called = "a middleware"
+    required = ("use",)
+    short_form = ("use", str, "module:Class")
+
+    use: PathText = key("", "Its class.", "use: package.module:Class")
+
+
+class Middleware(BaseModel):
+    """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    use: str
+    settings: dict[str, Any] = {}
+
+
 class File(Keys):
     """The whole file, as it is written."""
 
@@ -233,6 +260,11 @@ class File(Keys):
     timezone: ZoneName = key("UTC", "Zone of crons that name none.", "timezone: Europe/Paris")
     services: dict[str, ServiceKeys] = key(
         {}, "What handlers talk to.", "services: {ai: {use: package.module:Settings}}", json_schema_extra=NAME_KEYS
+    )
+    middleware: Many[MiddlewareKeys] = key(
+        (),
+        "Dramatiq middleware of workers and scheduler, in order.",
+        "middleware: [dramatiq.middleware:CurrentMessage]",
     )
     limits: dict[str, LimitKeys] = key(
         {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
@@ -258,6 +290,7 @@ class Config(BaseModel):
     version: Literal[1] = 1
     timezone: str = "UTC"
     services: dict[str, Service] = {}
+    middleware: tuple[Middleware, ...] = ()
     limits: dict[str, Limit] = {}
     migrations: tuple[str, ...] = ()
     defaults: Defaults = Defaults()

@@ -38,9 +38,12 @@ class _Checks:
         self._variables()
         for name in self._config.services:
             self._required(("services", name), "use", f"service {name}", "for example use: package.module:Settings")
+        for at in range(len(self._config.middleware)):
+            self._required(("middleware", at), "use", "a middleware", "for example use: package.module:Class")
         self._limits()
         self._names()
         self._retry(("defaults",), self._config.defaults)
+        self._on_failed(("defaults",), self._config.defaults)
         for task in self._config.tasks.values():
             self._task(task)
 
@@ -62,7 +65,10 @@ class _Checks:
         """The author's value at ``path``, of any type; None where there is none."""
         value = self._document.value
         for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, list) and isinstance(step, int):
+                value = value[step] if step < len(value) else None
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         return value
 
     def _has(self, path: Path) -> bool:
@@ -79,11 +85,11 @@ class _Checks:
 
     def _variables(self) -> None:
         for path, _ in references(self._document.value):
-            if path[0] != "services" and path[2:3] != ("settings",):
+            if path[0] not in ("services", "middleware") and path[2:3] != ("settings",):
                 self._document.refuse(
                     path,
                     "expected a value that is the same on every machine, got one from the environment",
-                    "${NAME} is filled in under services and under a task's settings only",
+                    "${NAME} is filled in under services, middleware and a task's settings only",
                 )
 
     def _limits(self) -> None:
@@ -166,6 +172,7 @@ class _Checks:
             if limit not in self._config.limits:
                 help_ = suggest(limit, self._config.limits, what="limits are") or "there is no limits: in this file"
                 self._document.refuse(at, f"expected the name of a limit, got {quote(limit)}", help_)
+        self._on_failed(path, task)
         for key in ("uses", "aliases", "sensitive"):
             self._once((*path, key))
         self._retry(path, task)
@@ -175,6 +182,13 @@ class _Checks:
         self._unique((*path, "unique"), task)
         if task.cron is not None:
             self._cron(task.cron, (*path, "cron"))
+
+    def _on_failed(self, path: Path, of: Defaults) -> None:
+        if of.on_failed is not None and self._has((*path, "on_failed")) and self._config.task(of.on_failed) is None:
+            fault = f"expected the name of a task, got {quote(of.on_failed)}"
+            self._document.refuse(
+                (*path, "on_failed"), fault, suggest(of.on_failed, self._config.tasks, what="tasks are")
+            )
 
     def _once(self, path: Path) -> None:
         seen: set[str] = set()

@@ -14,7 +14,7 @@ from zeke_jobs.core.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zeke_jobs.config.models import Config, Limit, Service, Task
+    from zeke_jobs.config.models import Config, Limit, Middleware, Service, Task
 
 Flat = dict[str, Any]
 #: Under these stands what handlers read: nothing in it means the same as being left out.
@@ -36,14 +36,15 @@ def flat(one: Task | Limit) -> Flat:
     }
 
 
-def service(one: Service) -> Flat:
-    """A service's values by dotted key, its own settings among them."""
+def service(one: Service | Middleware) -> Flat:
+    """The values of a service or a middleware by dotted key, its own settings among them."""
     return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
 
 
 def top(config: Config) -> Flat:
     """The values at the top of the file that no task carries."""
-    return {"migrations": list(config.migrations)} if config.migrations else {}
+    named = {"migrations": list(config.migrations), "middleware": [service(one) for one in config.middleware]}
+    return {key: value for key, value in named.items() if value}
 
 
 def same(one: Any, other: Any) -> bool:

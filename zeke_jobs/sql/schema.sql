@@ -87,8 +87,10 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := (NEW.message #- '{options,eta}')
-    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.message := NEW.message || jsonb_build_object(
+    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
+  NEW.awaited := true; -- perhaps: nobody asks
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -747,7 +749,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -871,7 +874,7 @@ BEGIN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -1776,7 +1779,9 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -1858,7 +1863,7 @@ CREATE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE(task text, event text, m
     AS $$
 #variable_conflict use_column
 BEGIN
-  -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
+  -- Two schedulers beat at the same second: the second one waits here, and then sees the rows of the first one.
   PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (
@@ -2278,7 +2283,7 @@ DECLARE
   v_places tid[];
   v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
-  -- What a crash of the server undoes is purged again.
+  -- If a crash of the server undoes a purge, it is simply repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_status = 'completed' THEN
     v_places := ARRAY(
@@ -2448,6 +2453,15 @@ BEGIN
       FROM zeke_jobs.task AS t LEFT JOIN unnest(p_due) AS c ON c.task = t.id
       -- Tasks of which nothing was found only where it is slow for all that: each costs two probes more.
       WHERE t.id = ANY (p_searched) AND (c.task IS NOT NULL OR p_places IS NOT NULL)))))::text, false);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
 END
 $$;
 
@@ -2700,7 +2714,7 @@ BEGIN
       SELECT DISTINCT o.queue
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- What was claimed before a rename ended under the former name.
+      -- A job that was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
       WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;
@@ -3129,7 +3143,7 @@ CREATE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for who is just doing the same.
+    -- Waits for another session that does the same now.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;
@@ -3151,6 +3165,58 @@ CREATE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
+$$;
+
+CREATE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_result jsonb := NEW.result;
+  v_error jsonb := NEW.attempts #> '{-1,error}';
+BEGIN
+  IF NEW.message #>> '{options,producer}' IS DISTINCT FROM 'dramatiq-pg' THEN
+    RETURN NULL;
+  END IF;
+  IF NEW.state = 'rejected' THEN
+    v_result := jsonb_build_object('__t', 'dramatiq.results.Result', 'exn', jsonb_build_object(
+      'type', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'type' END, 'cancelled'),
+      'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
+    UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
+  END IF;
+  IF octet_length(v_result::text) < 8000 THEN
+    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
+  END IF;
+  RETURN NULL;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamp with time zone
@@ -3261,6 +3327,9 @@ CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -3446,7 +3515,7 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- What passed the limit of a task under a former name counts for the new one; it counts for as long as the rate says now.
+  -- Starts under a task's former name count for its new one, for as long as the rate says now.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
@@ -4059,6 +4128,19 @@ CREATE TABLE zeke_jobs.installation (
 
 COMMENT ON TABLE zeke_jobs.installation IS 'The name of the environment that owns this database.';
 
+CREATE TABLE zeke_jobs.job_log (
+    job uuid NOT NULL,
+    claim bigint NOT NULL,
+    attempt integer NOT NULL,
+    lines text NOT NULL,
+    dropped integer NOT NULL,
+    written_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.job_log IS 'The last lines that each attempt of a job logged, by the number of its claim.';
+
+COMMENT ON COLUMN zeke_jobs.job_log.dropped IS 'How many earlier lines were not kept.';
+
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
     key_cursor text NOT NULL
@@ -4351,6 +4433,9 @@ ALTER TABLE ONLY zeke_jobs.history
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
 
+ALTER TABLE ONLY zeke_jobs.job_log
+    ADD CONSTRAINT job_log_pkey PRIMARY KEY (job, claim);
+
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_pkey PRIMARY KEY (worker, task);
 
@@ -4459,6 +4544,12 @@ CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
+
+CREATE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN ((new.awaited AND (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) AND (old.state <> ALL (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.tell_producer();
+
+CREATE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN (((new.state = 'rejected'::zeke_jobs.state) AND (old.state <> 'rejected'::zeke_jobs.state) AND (new.cancelled_on IS NULL))) EXECUTE FUNCTION zeke_jobs.tell_failure();
+
+CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 

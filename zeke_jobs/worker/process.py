@@ -1,4 +1,4 @@
-"""One worker process: what it holds, and how each claim in it ends. The same for consumers, threads, heartbeat and stop."""
+"""One worker process: its claims, and how each of them ends. Shared by consumers, threads, heartbeat and stop."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled,
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ TO_WRITE = 8.0  # seconds for the last outcomes of a process that ends
 
 
 class WorkerProcess:
-    """``HeldJobs`` owns what is held; this says how it ends, and wakes whoever waits for that.
+    """``HeldJobs`` owns the claims; this decides how each ends, and wakes the threads that wait for an end.
 
     Attributes:
         alone: It claims only jobs that must run apart from all others.
@@ -61,7 +62,10 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
+        self.job_log = JobLog(self.pool)
+        self.executor = Executor(
+            runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool, job_log=self.job_log
+        )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
         self.bells = Bells()
         self.queues: tuple[str, ...] = ()
@@ -114,7 +118,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """A claim has ended: who follows in its slot starts, and the settler writes the end if nobody has.
+        """A claim has ended: the next job starts in its slot, and the settler writes the end unless it is written.
 
         Args:
             claim: It was held here.
@@ -171,18 +175,18 @@ class WorkerProcess:
             claim.marked = True
 
     def give_back(self, unstarted: Iterable[Claim]) -> None:
-        """Let others have what waited for a slot and has ended without a start."""
+        """Give jobs back that waited here for a slot and have not started."""
         for claim in unstarted:
             self.settler.put(claim, RETURNED)
 
     def hand_back(self) -> bool:
-        """Let others have what waits here for a thread while a job takes long.
+        """Give jobs back that wait here for a thread while another job takes long.
 
         Returns:
             Whether one that was claimed ahead runs for so long that the database should know: it is shown as waiting.
         """
         late, before = self.held.late()
-        # Who waits so long for a slot waits for one that went to others, be it because the task is paused.
+        # A job that waits longer than this will get no slot here: another process has it, or the task is paused.
         self.give_back(self.held.late_for_slots(before))
         for claim in late:
             self.settle(claim, RETURNED, unstarted=True)

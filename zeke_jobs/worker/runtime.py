@@ -103,7 +103,7 @@ class Runtime:
             opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
         if opened is not None and opened[0] == stanza:
             return opened[1]
-        with opening:  # a lock for each service: only those wait who need this one
+        with opening:  # a lock for each service: only threads that need this one wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
@@ -112,7 +112,7 @@ class Runtime:
             return opened[1]
 
     def close(self) -> None:
-        """Close the services that have a ``close``; what one of them raises is logged."""
+        """Close the services that have a ``close``; an exception is logged."""
         with self._lock:
             opened, self._services = self._services, {}
         for name, (_, service) in opened.items():

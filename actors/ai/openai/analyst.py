@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel
 
-from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, read, strict_schema, unpacked
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, strict_schema, unpacked
+from actors.ai.openai.checks import checked, checked_vector, fault
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.wire import WIRES, tokens
-from actors.ai.prompting import fenced, material, new_nonce, prompt, repeats_instructions, visible
+from actors.ai.prompting import fenced, material, new_nonce, prompt, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
-from zeke_jobs import Reject, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from actors.ai.protocol import Analyst, Ledger, Story
 
 DIMENSIONS = 1536
-_ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
 _EMBEDDED_CHARS = 4000
 _MOST_TOKENS = 100_000_000
 _LONGEST_NAME = 200  # of a model
@@ -110,7 +106,7 @@ class OpenAIAnalyst:
                 None,
                 "/embeddings",
                 body,
-                lambda got: _vector(got, size),
+                lambda got: checked_vector(got, size),
                 lambda found, _: (key, packed(found)),
             )
         return Embedding(tuple(vector) + (0.0,) * (DIMENSIONS - size), version)
@@ -137,7 +133,7 @@ class OpenAIAnalyst:
         known = books.remembered(key) if settings.cache else None
         if known is not None:
             answer = form.model_validate(known["answer"])
-            if self._fault(answer, story) is None:
+            if fault(answer, story, settings.language) is None:
                 self._note_cached(books, operation, settings.model, instructions.name)
                 return answer, Provenance("openai", known["model"], instructions.name)
         turns = [("user", fenced(text, nonce := new_nonce()))]
@@ -154,7 +150,7 @@ class OpenAIAnalyst:
                 instructions.name,
                 self._wire.path,
                 self._body(system, turns, schema, operation),
-                lambda got: self._answer(form, got, story),
+                lambda got: checked(form, got, story, settings),
                 keep,
             )
             return found, Provenance("openai", model, instructions.name)
@@ -172,48 +168,6 @@ class OpenAIAnalyst:
         if self._settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
         return self._wire.body(self._settings, system, turns, operation, schema) | self._settings.extra_body
-
-    def _answer(self, form: type[Form], got: Mapping[str, Any], story: Story) -> Form:
-        try:
-            said = self._wire.said(got)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            reason = (
-                f"the model's answer is not one of kind {self._settings.kind}: it has no choices, output or content"
-            )
-            raise CallFailed("invalid", Retry(reason=reason), is_charged=True) from error
-        if said.ending == "refused":
-            why = visible((said.refusal or "its content filter stopped the answer")[:300])
-            raise CallFailed("refused", Reject(f"the model refused: {why}"), is_charged=True)
-        if said.ending == "length":
-            verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
-            raise CallFailed("truncated", verdict, is_charged=True)
-        try:
-            answer = read(form, *said.texts)
-        except ValueError as error:
-            reason = f"the model's answer is not as asked: {error}"
-            raise CallFailed("invalid", Retry(reason=reason), is_charged=True) from error
-        answer = answer.model_copy(update={name: _visible(value) for name, value in answer})
-        fault = self._fault(answer, story)
-        if fault is not None:
-            raise CallFailed("invalid", Unfounded(fault, answer.model_dump_json()), is_charged=True)
-        return answer
-
-    def _fault(self, answer: BaseModel, story: Story) -> str | None:
-        """Why an answer must not be shown."""
-        language = self._settings.language
-        is_translated = language is not None and not gate.is_in(language, story)
-        for value in (value for _, value in answer if isinstance(value, str)):
-            if repeats_instructions(value):
-                return "the model repeated its instructions"
-            for address in _ADDRESS.findall(value):
-                if address not in story.document:
-                    return f"the model named an address that the story does not: {address[:100]}"
-            fault = gate.fault(plain(value), story, is_translated=is_translated)
-            if fault:
-                return fault
-        if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
-            return "no quotation of the answer stands in the story"
-        return None
 
     def _call(
         self,
@@ -269,25 +223,6 @@ class OpenAIAnalyst:
     def _note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
         call = books.reserve(CallStart(operation, model, prompt_name, 0.0))
         books.settle(call, CallEnd("cached", model=model, cost=0.0))
-
-
-def _visible(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_visible(one) for one in value]
-    return visible(value).strip() if isinstance(value, str) else value
-
-
-def _vector(got: Mapping[str, Any], size: int) -> list[float]:
-    try:
-        vector = [float(number) for number in got["data"][0]["embedding"]]
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-        raise CallFailed("invalid", Retry(reason="the embedding answer has no vector"), is_charged=True) from error
-    if not all(map(math.isfinite, vector)):
-        raise CallFailed("invalid", Retry(reason="the embedding has numbers that are none"), is_charged=True)
-    if len(vector) != size:
-        reason = f"expected an embedding of {size} numbers, got {len(vector)}; set embedding_dimensions to what the model gives"
-        raise CallFailed("invalid", Reject(reason), is_charged=True)
-    return vector
 
 
 def _is_count(tokens: Any) -> TypeGuard[int]:

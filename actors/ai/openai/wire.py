@@ -51,32 +51,32 @@ class Wire(Protocol):
         """
 
 
-class Chat:
-    """``POST /chat/completions``, which OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others speak."""
-
-    path = "/chat/completions"
+class _OpenAI:
+    """What OpenAI's two interfaces share."""
 
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
+
+class Chat(_OpenAI):
+    """``POST /chat/completions``, which OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others speak."""
+
+    path = "/chat/completions"
+
     def body(
         self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
     ) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": settings.model,
-            "messages": [{"role": "system", "content": system}, *_messages(turns)],
-            settings.output_limit: settings.output_tokens,
-        }
-        if settings.temperature is not None:
-            body["temperature"] = settings.temperature
-        if settings.reasoning_effort is not None:
-            body["reasoning_effort"] = settings.reasoning_effort
-        if settings.answer_format == "json_schema":
-            wanted = {"name": name, "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        elif settings.answer_format == "json_object":
-            body["response_format"] = {"type": "json_object"}
-        return body
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+        return _given(
+            {
+                "model": settings.model,
+                "messages": [{"role": "system", "content": system}, *_messages(turns)],
+                settings.output_limit: settings.output_tokens,
+                "temperature": settings.temperature,
+                "reasoning_effort": settings.reasoning_effort,
+                "response_format": _form(settings, wanted),
+            }
+        )
 
     def said(self, answer: Mapping[str, Any]) -> Said:
         choice = answer["choices"][0]
@@ -87,33 +87,27 @@ class Chat:
         return Said((_text(message.get("content")), _text(thought)), "length" if reason == "length" else "stop")
 
 
-class Responses:
+class Responses(_OpenAI):
     """``POST /responses``, OpenAI's later interface."""
 
     path = "/responses"
 
-    def headers(self, key: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {key}"}
-
     def body(
         self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
     ) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": settings.model,
-            "instructions": system,
-            "input": _messages(turns),
-            "max_output_tokens": settings.output_tokens,
-            "store": False,
-        }
-        if settings.temperature is not None:
-            body["temperature"] = settings.temperature
-        if settings.reasoning_effort is not None:
-            body["reasoning"] = {"effort": settings.reasoning_effort}
-        if settings.answer_format == "json_schema":
-            body["text"] = {"format": {"type": "json_schema", "name": name, "strict": True, "schema": schema}}
-        elif settings.answer_format == "json_object":
-            body["text"] = {"format": {"type": "json_object"}}
-        return body
+        wanted = {"type": "json_schema", "name": name, "strict": True, "schema": schema}
+        return _given(
+            {
+                "model": settings.model,
+                "instructions": system,
+                "input": _messages(turns),
+                "max_output_tokens": settings.output_tokens,
+                "store": False,
+                "temperature": settings.temperature,
+                "reasoning": _given({"effort": settings.reasoning_effort}),
+                "text": _given({"format": _form(settings, wanted)}),
+            }
+        )
 
     def said(self, answer: Mapping[str, Any]) -> Said:
         parts = [part for item in answer["output"] if item.get("type") == "message" for part in item["content"]]
@@ -136,20 +130,17 @@ class Anthropic:
     def body(
         self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
     ) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": settings.model,
-            "system": system,
-            "messages": _messages(turns),
-            "max_tokens": settings.output_tokens,
-        }
-        if settings.temperature is not None:
-            body["temperature"] = settings.temperature
-        wanted: dict[str, Any] = {}
-        if settings.answer_format == "json_schema":
-            wanted["format"] = {"type": "json_schema", "schema": schema}
-        if settings.reasoning_effort is not None:
-            wanted["effort"] = settings.reasoning_effort
-        return {**body, "output_config": wanted} if wanted else body
+        wanted = {"type": "json_schema", "schema": schema} if settings.answer_format == "json_schema" else None
+        return _given(
+            {
+                "model": settings.model,
+                "system": system,
+                "messages": _messages(turns),
+                "max_tokens": settings.output_tokens,
+                "temperature": settings.temperature,
+                "output_config": _given({"format": wanted, "effort": settings.reasoning_effort}),
+            }
+        )
 
     def said(self, answer: Mapping[str, Any]) -> Said:
         reason = answer.get("stop_reason")
@@ -169,6 +160,16 @@ def tokens(usage: Any) -> tuple[Any, Any]:
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
     return asked, usage.get("completion_tokens", usage.get("output_tokens", 0))
+
+
+def _given(body: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not set."""
+    return {name: value for name, value in body.items() if value is not None and value != {}}
+
+
+def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any] | None:
+    """The form that an answer is asked to have."""
+    return {"json_schema": of_schema, "json_object": {"type": "json_object"}, "text": None}[settings.answer_format]
 
 
 def _messages(turns: Sequence[Turn]) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 -- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
 
--- What Python could not read, or not as it was sent; NULL when it is fine. bounds.py has the same depth. A number that is larger than
+-- The fault of a value that Python could not read as it was sent; NULL for none. bounds.py has the same depth. A number that is larger than
 -- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -13,7 +13,7 @@ AS $$
   END
 $$;
 
--- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
+-- The fault of a payload that no task accepts; NULL for none. The size is that of compact JSON, as Python's send counts it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -35,7 +35,7 @@ BEGIN
 END
 $$;
 
--- What no options of a send may be; NULL when they may be.
+-- The fault of a send's options; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -44,6 +44,9 @@ AS $$
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
@@ -79,7 +82,7 @@ BEGIN
 END
 $$;
 
--- What no dramatiq message of another program may be; NULL when a worker can read it.
+-- The fault of a dramatiq message that another program wrote; NULL when a worker can read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -139,8 +142,10 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := (NEW.message #- '{options,eta}')
-    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.message := NEW.message || jsonb_build_object(
+    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
+  NEW.awaited := true; -- perhaps: nobody asks
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -149,7 +154,7 @@ $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- What a stock producer's upsert needs, a rename must not have: its jobs keep their priority and their revision.
+-- Only for a stock producer's upsert: a rename keeps the priority and the revision of its jobs.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
 
@@ -221,7 +226,7 @@ AS $$
     p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
--- What a send asks of uniqueness: its own words first, else the task's. NULL is no uniqueness.
+-- The uniqueness of a send: its own option first, else the task's. NULL is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -263,15 +268,17 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
--- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
+-- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker, and what dramatiq's middleware put
+-- there. PostgreSQL writes the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -393,7 +400,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -479,7 +487,7 @@ BEGIN
 END
 $$;
 
--- Many jobs of one task in one statement. Answers only for those that were not created; ordinal counts from 1, 0 means all of them.
+-- Many jobs of one task in one statement. Answers a row for each job that was not created; ordinal counts from 1, 0 means all of them.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(
   p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
 RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
@@ -515,7 +523,7 @@ BEGIN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -581,7 +589,7 @@ BEGIN
 END
 $$;
 
--- What is wrong with a payload that already has its keys in snake_case: the first unknown or missing field, else NULL. Types are
+-- The fault of a payload with keys in snake_case: its first unknown or missing field, else NULL. Types are
 -- checked by Python's send, and by the worker.
 CREATE OR REPLACE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -663,7 +671,7 @@ BEGIN
 END
 $$;
 
--- What a sender must know of the task that a name or an alias means, and no more of it.
+-- The part of a task that senders need, found by its name or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record

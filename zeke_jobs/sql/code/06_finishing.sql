@@ -242,6 +242,71 @@ BEGIN
 END
 $$;
 
+-- A job has failed for good, whoever says so: send the job of the task that its task's on_failed names, in the same transaction. None for
+-- a job that was itself sent so, or two tasks that name each other would never come to an end. What does not fit is left out: the job
+-- must end.
+CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(NEW.task);
+  v_payload jsonb;
+  v_sent uuid;
+BEGIN
+  IF v_task.definition ->> 'on_failed' IS NULL OR NEW.message #> '{options,failure_of}' IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  v_payload := jsonb_build_object(
+    'job_id', NEW.message_id, 'task', NEW.task, 'error', coalesce(NEW.attempts #> '{-1,error}', '{}'),
+    'payload', coalesce(nullif(NEW.message -> 'kwargs', 'null'), '{}'));
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
+    v_payload := v_payload || '{"payload": null}';
+  END IF;
+  v_sent := (zeke_jobs.enqueue(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
+    'parent', NEW.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', NEW.message_id)))).job_id;
+  UPDATE zeke_jobs.queue AS q
+  SET sensitive = nullif(ARRAY(
+    SELECT DISTINCT f.name
+    FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(NEW.sensitive || v_task.sensitive) AS s (name))) AS f (name)
+    ORDER BY f.name), '{}')
+  WHERE q.message_id = v_sent;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue
+  FOR EACH ROW WHEN (NEW.state = 'rejected' AND OLD.state <> 'rejected' AND NEW.cancelled_on IS NULL)
+  EXECUTE FUNCTION zeke_jobs.tell_failure();
+
+-- A job that an unmodified dramatiq-pg producer sent has ended: tell it, in the words of its own result backend, whose get_result(block=True)
+-- takes the notification for the result. One of 8,000 bytes or more is no notification; it is there for get_result(block=False).
+CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  v_result jsonb := NEW.result;
+  v_error jsonb := NEW.attempts #> '{-1,error}';
+BEGIN
+  IF NEW.message #>> '{options,producer}' IS DISTINCT FROM 'dramatiq-pg' THEN
+    RETURN NULL;
+  END IF;
+  IF NEW.state = 'rejected' THEN
+    v_result := jsonb_build_object('__t', 'dramatiq.results.Result', 'exn', jsonb_build_object(
+      'type', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'type' END, 'cancelled'),
+      'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
+    UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
+  END IF;
+  IF octet_length(v_result::text) < 8000 THEN
+    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue
+  FOR EACH ROW WHEN (NEW.awaited AND NEW.state IN ('done', 'rejected') AND OLD.state NOT IN ('done', 'rejected'))
+  EXECUTE FUNCTION zeke_jobs.tell_producer();
+
 -- The fence of ctx.transaction(): still ours and not cancelled? Locks the row, so that nothing can change before the commit. With
 -- p_result the job is completed, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.hold(

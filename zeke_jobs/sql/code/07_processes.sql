@@ -1,4 +1,4 @@
--- Live processes: proof of life, lost processes, and what a heartbeat has to start.
+-- Live processes: proof of life, lost processes, and the chores that a heartbeat starts.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
 LANGUAGE plpgsql
@@ -155,7 +155,7 @@ BEGIN
 END
 $$;
 
--- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
+-- The chores that would find something to do, by name. A process asks this after each proof of life.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores() RETURNS text[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on

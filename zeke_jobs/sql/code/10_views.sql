@@ -1,4 +1,4 @@
--- What people, their dashboards and monitors read.
+-- Views for people, dashboards and monitors.
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
@@ -46,7 +46,7 @@ SELECT
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
-  -- What was sensitive when it was sent, and what is now: under the name that its task has by now, too.
+  -- The fields that were sensitive when it was sent, and those that are now, also after its task was renamed.
   SELECT nullif(q.sensitive || coalesce(t.sensitive, (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
 ) AS s;
@@ -325,7 +325,7 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 BEGIN
-  -- Two schedulers beat at the same second: the second one waits here, and then sees what the first one wrote.
+  -- Two schedulers beat at the same second: the second one waits here, and then sees the rows of the first one.
   PERFORM zeke_jobs.take_lock('breach');
   RETURN QUERY
     WITH late AS MATERIALIZED (

@@ -7,7 +7,7 @@ AS $$
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
--- Against slips of the owner too, who could take this trigger away.
+-- Also against slips of the owner, although the owner could remove this trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,7 @@ CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audi
 CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
--- What is older than its time; a worker's process calls it, and can choose neither.
+-- Remove entries that are older than the fixed time. Workers call it, and cannot choose the entries or the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -215,7 +215,7 @@ BEGIN
 END
 $$;
 
--- Make the limits what jobs.yaml says. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
+-- Make the limits equal to those of jobs.yaml. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
 -- rows of this table, if only none. One that waits obeys the new ones. A lowered limit lets running jobs finish.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -240,7 +240,7 @@ BEGIN
       g.breaker_within, g.breaker_pause)
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
-  -- What passed the limit of a task under a former name counts for the new one; it counts for as long as the rate says now.
+  -- Starts under a task's former name count for its new one, for as long as the rate says now.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
@@ -269,7 +269,7 @@ BEGIN
 END
 $$;
 
--- Make the tasks what jobs.yaml says; the revision of a task moves only when something of it changed. Jobs of a task that left the file
+-- Make the tasks equal to those of jobs.yaml; the revision of a task moves only when something of it changed. Jobs of a task that left the file
 -- stay, and wait for a task of that name.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -311,7 +311,7 @@ AS $$
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
--- Put a jobs.yaml, and what is set beside it, in force: its revision, its limits, its tasks, and what becomes of jobs. p_revision has
+-- Put a jobs.yaml with the values set beside it in force: revision, limits, tasks, and the fate of jobs. p_revision has
 -- digest, source, by, message, origin and overrides; p_cancel are tasks that leave and whose jobs are cancelled; p_priorities are
 -- tasks whose queued jobs follow them from one priority to another. Answers the number, without gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
@@ -347,7 +347,7 @@ BEGIN
 END
 $$;
 
--- Make sure of a schedule's state, and hold it until the transaction ends: whoever decides its ticks decides alone.
+-- Make sure of a schedule's state, and hold it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -370,7 +370,7 @@ AS $$
   WHERE s.task = p_task
 $$;
 
--- Write down what became of a tick. A backfill may send what was skipped.
+-- Record the outcome of a tick. A backfill may send a skipped one.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER

@@ -18,7 +18,7 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, failed_by_middleware, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class _Header(NamedTuple):
     lacks_thread: bool
     looks_on: str | None
     on_clock: datetime
+
+
+HEADER_COLUMNS = len(_Header._fields)
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _doubt(self) -> None:
-        # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
+        # After any error the database may have given us jobs that we do not know of, and may not know which slots we keep.
         self._process.proof.doubt()
         self._process.held.doubt_slots()
 
@@ -124,7 +127,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if self._looks and not self._owes_look:
             rang = process.bells.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
-            # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
+            # The job that woke us may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
         with process.held.look(process.room(), alone=alone) as want:
@@ -202,7 +205,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **kept.columns(),
             )
             self._say_what_turned(conn)
-            header, jobs = _Header(*rows[0][: len(_Header._fields)]), [row[len(_Header._fields) :] for row in rows[1:]]
+            header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             if completions:
                 process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
@@ -281,10 +284,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
-            # a moment too late. It counts as a start: what never counts would be tried for ever.
+            # a moment too late. It counts as a start, because a job that never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim.task), retries=retries)
+        if message.failed:
+            outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()
@@ -301,7 +306,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Hand back what was claimed and not started, as at a shutdown."""
+        """Hand back the jobs that were claimed and not started, as at a shutdown."""
         for message in messages:
             self._process.settle(message.claim, RETURNED, unstarted=True)
 
@@ -313,7 +318,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             conn.cancel()
 
     def close(self) -> None:
-        """Hand back what dramatiq did not take."""
+        """Hand back the messages that dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
         # The last one may have been lost between here and dramatiq's threads.

@@ -1,4 +1,4 @@
-"""The one owner of what a worker process holds: which job is at which stage, which threads are free, and who has which slot."""
+"""The only owner of a worker process's claims: the stage of each job, the free threads, and the slots."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class HeldJobs:
             return End(True, self._hand_on(claim, is_written=False, gives=gives))
 
     def written(self, claim: Claim) -> None:
-        """The database knows its end, or it is no longer ours: forget it, and wake whoever waits for room."""
+        """The database knows its end, or it is no longer ours: forget it, and wake a consumer that waits for room."""
         with self._changed:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
@@ -180,14 +180,14 @@ class HeldJobs:
             return self._slots.of_queue(queue)
 
     def lose_slots(self) -> list[Claim]:
-        """This process was taken for dead, and others have its slots: those that wait for one."""
+        """This process was taken for dead, and others have its slots: answers the jobs that wait for one."""
         with self._changed:
             return self._slots.lose(self._claims.values())
 
     # ── what the database is told of slots ──
 
     def write(self, claims: Iterable[Claim]) -> Kept:
-        """The ends of these are about to be written, and what this returns is to be written before them, or with them."""
+        """The ends of these claims are about to be written. The answer must be written before them, or with them."""
         with self._changed:
             return self._slots.write(claims)
 
@@ -258,7 +258,7 @@ class HeldJobs:
         return self._capacity.lost
 
     def free(self) -> int:
-        """Threads that have nothing to do; below zero by what was claimed ahead."""
+        """Threads without a job; below zero by the number of jobs claimed ahead."""
         return self._capacity.free()
 
     def waiting(self) -> int:

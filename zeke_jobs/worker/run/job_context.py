@@ -75,6 +75,7 @@ class JobContext(Context[Any]):
         self._conn: Connection | None = None
         self._is_lent = False  # the handler has had it, and may have set anything on it
         self._inside = False
+        self.output: Any = None  # what it completed with
         self._output: str | None = None
         self._progress_due = 0.0
 
@@ -140,6 +141,7 @@ class JobContext(Context[Any]):
             ClaimLost: this process no longer holds the job.
         """
         text = json_text.encode(output)
+        self.output = output
         if self._inside:
             self._output = text
             return

@@ -1,5 +1,7 @@
 """Forged and honest answers to stories of our own: ``open.txt`` for choosing rules, ``frozen.txt`` (written before them) for judging.
 
+``mixed-open.txt`` and ``mixed-frozen.txt`` hold the same for facts that are put together wrongly.
+
 A story begins with ``# `` and its headline. Behind its text, ``+ `` is an honest sentence about it, ``- kind: `` a forged one,
 and ``~ kind: `` a forged one that puts the story's own facts together wrongly, so that no single fact of it can be looked up.
 """
@@ -36,7 +38,7 @@ class Told:
 
 
 def stories(half: str) -> list[Told]:
-    """The stories of ``open`` or ``frozen``."""
+    """The stories of a half, as ``open`` or ``mixed-frozen``."""
     return [_story(part) for part in (FOLDER / f"{half}.txt").read_text(encoding="utf-8")[2:].split("\n\n# ")]
 
 

@@ -1,4 +1,4 @@
-"""For people who test their own handlers: a context without an engine, and a clock that stands where you put it."""
+"""A context without an engine: a handler is called with it, and a test looks at what the handler did."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FakeContext(Context[Any]):
         self.attempt = attempt
         self.revision = revision
         self.scheduled_for = scheduled_for
-        self.settings = settings
+        self._settings = settings
         self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
         self.sent: list[SentCall] = []
         self.output: Any = None
@@ -79,6 +79,13 @@ class FakeContext(Context[Any]):
         self.leased: list[str] = []
         self._services = dict(services or {})
         self._taken_leases = frozenset(taken_leases)
+
+    @property
+    def settings(self) -> Any:  # type: ignore[override]
+        """The settings that the test gave."""
+        if self._settings is None:
+            raise RuntimeError("expected FakeContext(settings=…) for a handler that uses ctx.settings, got none")
+        return self._settings
 
     @property
     def db(self) -> Connection:
@@ -122,6 +129,9 @@ class FakeContext(Context[Any]):
 
     def service(self, name: str) -> Any:
         """The service that the test gave."""
+        if name not in self._services:
+            given = ", ".join(self._services) or "none"
+            raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
         return self._services[name]
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -158,21 +168,3 @@ class FakeContext(Context[Any]):
             raise taken(name, "by another job", wait)
         self.leased.append(name)
         yield
-
-
-def set_clock(conn: Connection, moment: datetime) -> None:
-    """Make the database's clock stand at ``moment``, for all its sessions. For test databases only."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
-            (f"SELECT timestamptz '{moment.isoformat()}'",),
-        )
-
-
-def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
-            "LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
-        )

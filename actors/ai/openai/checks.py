@@ -1,0 +1,101 @@
+"""What an answer has to pass before anything of it is taken: its kind, its form, and the gate."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from actors.ai import gate
+from actors.ai.gate.quotations import place
+from actors.ai.markdown import plain
+from actors.ai.openai.answers import AnalysisAnswer, read
+from actors.ai.openai.client import CallFailed
+from actors.ai.openai.wire import WIRES
+from actors.ai.prompting import repeats_instructions, visible
+from actors.ai.protocol import Unfounded
+from zeke_jobs import Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.ai.openai.settings import OpenAISettings
+    from actors.ai.protocol import Story
+
+_ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def checked(form: type[Form], got: Mapping[str, Any], story: Story, settings: OpenAISettings) -> Form:
+    """The answer that a provider's reply holds.
+
+    Raises:
+        CallFailed: there is none that may be shown; it says what the job is to do.
+    """
+    try:
+        said = WIRES[settings.kind].said(got)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        reason = f"the model's answer is not one of kind {settings.kind}: it has no choices, output or content"
+        raise _invalid(Retry(reason=reason)) from error
+    if said.ending == "refused":
+        why = visible((said.refusal or "its content filter stopped the answer")[:300])
+        raise CallFailed("refused", Reject(f"the model refused: {why}"), is_charged=True)
+    if said.ending == "length":
+        verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
+        raise CallFailed("truncated", verdict, is_charged=True)
+    try:
+        answer = read(form, *said.texts)
+    except ValueError as error:
+        raise _invalid(Retry(reason=f"the model's answer is not as asked: {error}")) from error
+    answer = answer.model_copy(update={name: _visible(value) for name, value in answer})
+    wrong = fault(answer, story, settings.language)
+    if wrong is not None:
+        raise _invalid(Unfounded(wrong, answer.model_dump_json()))
+    return answer
+
+
+def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
+    """Why an answer must not be shown; None where it may. ``language`` is the one that was asked for, if any was."""
+    is_translated = language is not None and not gate.is_in(language, story)
+    for value in (value for _, value in answer if isinstance(value, str)):
+        if repeats_instructions(value):
+            return "the model repeated its instructions"
+        for address in _ADDRESS.findall(value):
+            if address not in story.document:
+                return f"the model named an address that the story does not: {address[:100]}"
+        if found := gate.fault(plain(value), story, is_translated=is_translated):
+            return found
+    if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
+        return "no quotation of the answer stands in the story"
+    return None
+
+
+def checked_vector(got: Mapping[str, Any], size: int) -> list[float]:
+    """The vector that a provider's reply holds.
+
+    Raises:
+        CallFailed: there is none of ``size`` finite numbers.
+    """
+    try:
+        vector = [float(number) for number in got["data"][0]["embedding"]]
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise _invalid(Retry(reason="the embedding answer has no vector")) from error
+    if not all(map(math.isfinite, vector)):
+        raise _invalid(Retry(reason="the embedding has numbers that are none"))
+    if len(vector) != size:
+        reason = f"expected an embedding of {size} numbers, got {len(vector)}; set embedding_dimensions to what the model gives"
+        raise _invalid(Reject(reason))
+    return vector
+
+
+def _invalid(verdict: Exception) -> CallFailed:
+    return CallFailed("invalid", verdict, is_charged=True)
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_visible(one) for one in value]
+    return visible(value).strip() if isinstance(value, str) else value
