@@ -93,7 +93,8 @@ def test_a_burst_is_the_count_of_a_window_in_proportion(written: str, count: int
 
 def test_a_limit_counts_units_by_their_own_names() -> None:
     limit = loaded(
-        "uses: [ai]\nunits: {tokens: 5, pages: 1}", "limits: {ai: {tokens: {rate: 90/m}, pages: {rate: 10/s, burst: 1}}}\n"
+        "uses: [ai]\nunits: {tokens: 5, pages: 1}",
+        "limits: {ai: {tokens: {rate: 90/m}, pages: {rate: 10/s, burst: 1}}}\n",
     ).limits["ai"]
     windows = {unit: one.window for unit, one in limit.units.items()}
     assert windows == {

@@ -79,7 +79,11 @@ def names_that_are_read() -> frozenset[str]:
     """Attributes that code outside ``config`` reads, and parts of a definition that SQL reads; ``keep.*`` for any part of ``keep``."""
     found: set[str] = set()
     for source in PACKAGE.rglob("*.py"):
-        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in ("handlers.py", "services.py", "limits.py"):
+        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in (
+            "handlers.py",
+            "services.py",
+            "limits.py",
+        ):
             tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
             found.update(node.attr for node in tree if isinstance(node, ast.Attribute))
     for source in (PACKAGE / "sql" / "code").glob("*.sql"):

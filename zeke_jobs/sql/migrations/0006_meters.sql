@@ -1,7 +1,6 @@
 -- zeke: breaking
 -- Limits beside concurrency: rates, rates per key, units and budgets take amounts from meters; providers and failures close a limit.
 
-DROP VIEW IF EXISTS zeke_jobs.gate_use;
 DROP TABLE zeke_jobs.rate_use;
 
 ALTER TABLE zeke_jobs.gate
@@ -112,3 +111,4 @@ DROP FUNCTION IF EXISTS zeke_jobs.finish(
 DROP FUNCTION IF EXISTS zeke_jobs.pick(text, zeke_jobs.candidate[], integer[], integer[], timestamptz);
 DROP FUNCTION IF EXISTS zeke_jobs.note_rates(zeke_jobs.room[], text[], timestamptz);
 DROP FUNCTION IF EXISTS zeke_jobs.rate_opens(text[], text[], timestamptz);
+DROP VIEW IF EXISTS zeke_jobs.gate_use;
