@@ -3346,7 +3346,8 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_most jsonb := zeke_jobs.units_of(p_task);
