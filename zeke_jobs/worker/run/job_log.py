@@ -94,6 +94,8 @@ class JobLog:
                     dropped=[dropped for _, (_, dropped) in read],
                 )
         except DISCONNECTED:
+            for _, captured in found:
+                captured.is_new = True
             with self._lock:
                 self._ended = [*ended, *self._ended][-_MOST:]
             raise
