@@ -41,6 +41,8 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
             "url": row["url"],
             "source": row["source"],
             "one_liner": row["one_liner"],
+            "why": row["why"],
+            "told_by": row["told_by"],
             "chili": float(row["chili"]),
             "sources": row["sources"],
             "relevance": float(row["relevance"]),

@@ -77,7 +77,7 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(
     status = check.run(None)
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
-    assert "13 tasks, 2 schedules" in out
+    assert "14 tasks, 3 schedules" in out
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
@@ -95,11 +95,13 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "score-relevance": 20,
         "dedupe-insights": 1,
         "story-summarize": 4,
+        "deliver-digest": 1,
         "stories-update-status": 1,
     }
     assert {name: task.cron.at for name, task in tasks.items() if task.cron} == {
         "ingest-pull": "*/5 * * * *",
         "ingest-pull-youtube": "0 */6 * * *",
+        "deliver-digest": "0 6 * * *",
     }
     assert {alias: name for name, task in tasks.items() for alias in task.aliases} == {
         "insights-dedupe": "dedupe-insights",
