@@ -11,7 +11,9 @@ SELECT
   s.cluster_id,
   src.id AS source_id,
   src.name AS source,
-  public.story_chili(o.citations, s.id, %(team)s::uuid) AS chili,
+  CASE WHEN o.citations ->> 'chili' IS NOT NULL THEN
+    least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(own.shift, everybody.shift, 0)))
+  END AS chili,
   coalesce(o.analysis_state, 'pending') AS analysis_state,
   o.why_it_matters,
   o.brief_one_liner AS one_liner,
@@ -24,6 +26,8 @@ LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_overlays AS o ON o.story_id = i.story_id
 LEFT JOIN public.story_clusters AS c ON c.id = s.cluster_id
 LEFT JOIN public.team_story_states AS t ON t.story_id = i.story_id AND t.team_id = %(team)s::uuid
+LEFT JOIN public.team_scores AS own ON own.story_id = s.id AND own.team_id = %(team)s::uuid
+LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND everybody.team_id = '00000000-0000-0000-0000-000000000000'
 WHERE (%(sources)s::uuid[] IS NULL OR i.source_id = ANY (%(sources)s::uuid[]))
   AND (%(since)s::timestamptz IS NULL OR i.happened_at >= %(since)s)
   AND (%(min_chili)s::numeric IS NULL OR i.story_id IN (
@@ -32,7 +36,9 @@ WHERE (%(sources)s::uuid[] IS NULL OR i.source_id = ANY (%(sources)s::uuid[]))
     WHERE hot.citations -> 'chili' >= to_jsonb(%(min_chili)s::numeric) AND jsonb_typeof(hot.citations -> 'chili') = 'number'
     UNION
     SELECT moved.story_id FROM public.team_scores AS moved WHERE moved.shift <> 0))
-  AND (%(min_chili)s::numeric IS NULL OR public.story_chili(o.citations, s.id, %(team)s::uuid) >= %(min_chili)s)
+  AND (%(min_chili)s::numeric IS NULL
+    OR o.citations ->> 'chili' IS NOT NULL
+    AND least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(own.shift, everybody.shift, 0))) >= %(min_chili)s)
   AND (%(analysis_state)s::text IS NULL OR coalesce(o.analysis_state, 'pending') = %(analysis_state)s)
   AND (%(leads)s IS NOT TRUE OR s.cluster_id IS NULL OR c.primary_story_id = s.id)
   AND CASE %(state)s::text
