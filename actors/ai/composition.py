@@ -24,13 +24,16 @@ _TOLD = 0.34  # the share of a headline's words that a sentence must have to sta
 Placed = tuple[int, str]
 
 
-def in_three_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, str | None, str | None]:
+def in_three_lengths(
+    title: str, ranked: Sequence[Placed], described: Sequence[str] = ()
+) -> tuple[str | None, str | None, str | None]:
     """One line, two sentences, and three or four, from sentences with their places, best first.
 
-    A part that the sentences cannot give stays None: nothing is made up to fill it.
+    ``described`` are sentences by which the page describes itself. A part that the sentences cannot give stays None: nothing is
+    made up to fill it.
     """
     headline = _as_sentence(title)
-    return _one(title, ranked), _two(headline, ranked), _elevator(headline, ranked)
+    return _one(title, ranked, described), _two(headline, ranked), _elevator(headline, ranked)
 
 
 def joined(parts: Sequence[str], limit: int) -> str | None:
@@ -39,15 +42,16 @@ def joined(parts: Sequence[str], limit: int) -> str | None:
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
-def _one(title: str, ranked: Sequence[Placed]) -> str | None:
-    """A sentence that says what the headline says, and more; else the headline, which stands by itself as few sentences do."""
+def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str | None:
+    """A sentence that says what the headline says, and more; else the page's description; else the headline."""
     telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
     named = set(terms(title))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
         if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and not LEANS.match(text):
             return text
-    return shorten(title, ONE_LINER) or None
+    short = (text for text in described if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS)
+    return next(short, None) or shorten(title, ONE_LINER) or None
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

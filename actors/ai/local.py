@@ -6,12 +6,14 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from actors.ai import gate
 from actors.ai.composition import in_three_lengths
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import GIVES_REASON, LEANS, Ranked, best, ranked
+from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-2")
+MADE_BY = Provenance(provider="local", model="extractive-3")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -73,7 +75,9 @@ class LocalAnalyst:
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Whole sentences of the story in three lengths."""
         order = best(_shown(story), 8, bonus=_about(story.title))
-        one, two, elevator = in_three_lengths(story.title, [(item.start, item.text) for item in order])
+        one, two, elevator = in_three_lengths(
+            story.title, [(item.start, item.text) for item in order], _described(story)
+        )
         return Brief(one, two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
@@ -111,6 +115,15 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
         if item.is_statement
         and script(item.text) == script(known.text)
         and statements.told_as_fact(item.text, known) is None
+    ]
+
+
+def _described(story: Story) -> list[str]:
+    """The sentences by which the story's page describes itself, as far as its text bears them out."""
+    return [
+        text
+        for text in (one.text for one in sentences(story.description))
+        if is_whole(text) and not text.endswith("...") and not LEANS.match(text) and gate.fault(text, story) is None
     ]
 
 

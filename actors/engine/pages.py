@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from actors.engine.article.full_text import SHORT, by_trafilatura, read_article
+from actors.engine.article.furniture import without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.attributes import check_attributes
 from actors.engine.contract import Author, ContentItem, EngineError
@@ -55,7 +56,10 @@ def read_page(body: bytes, url: str, content_type: str = "") -> ContentItem:
     origin: Literal["page", "structured"] = "page"
     if article.text and article.text.split() == about.body.split():
         origin = "structured"
-    return _item(url, about, article.text, article.markdown, obstacle=obstacle, origin=origin, choice=article.reason)
+    titles = [about.title, *(heading.text_content() for heading in tree.iter("h1"))]
+    links = [link.text_content() for link in tree.iter("a")]
+    text, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
+    return _item(url, about, text, marked, obstacle=obstacle, origin=origin, choice=article.reason)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:

@@ -180,5 +180,6 @@ def _content(item: Item, text: Text) -> Content:
         final_url=text.url,
         author=text.author,
         text_choice=text.choice,
+        description=text.description,
         duration_seconds=round(text.duration) if text.duration else None,
     )

@@ -31,6 +31,7 @@ class Text:
     Attributes:
         origin: page, structured, feed, description or upload.
         choice: By which way of reading it was found, and why this one was taken.
+        description: How the page describes itself.
         url: Where the page was found; ``canonical`` what it calls itself.
     """
 
@@ -45,6 +46,7 @@ class Text:
     published_at: datetime | None = None
     duration: float | None = None
     choice: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
             published_at=item.published_at or page.published_at,
             duration=page.duration or _number(item.metadata.get("duration")),
             choice=page.text_choice,
+            description=one_line(page.description) or None,
         )
         return _uncut(found, told)
     if told is not None:

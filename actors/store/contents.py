@@ -20,6 +20,7 @@ class Content:
         text_hash: Hash of the normalised text.
         text_origin: page, structured, feed, description or upload.
         text_choice: By which way of reading it was found, and why this one was taken.
+        description: How the page describes itself.
         canonical_url: The address that stands for the page; ``final_url`` is where it was fetched from.
     """
 
@@ -33,6 +34,7 @@ class Content:
     final_url: str | None = None
     author: str | None = None
     text_choice: str | None = None
+    description: str | None = None
     duration_seconds: int | None = None
 
 
@@ -78,5 +80,6 @@ def put(conn: Connection, item_id: UUID, content: Content) -> UUID:
         author=content.author,
         text_origin=content.text_origin,
         text_choice=content.text_choice,
+        description=content.description,
     )
     return UUID(str(row["id"]))

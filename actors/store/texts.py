@@ -25,6 +25,7 @@ class StoryText:
         summary: Its summary, if it has one.
         kind: article, video, podcast, pdf or tweet.
         document: Markdown where extraction gave it, else the plain text; may be empty.
+        description: How its page describes itself, may be empty.
         text_hash: Hash of the text, as extraction computed it.
         language: Language code of the text, or None.
         duration_seconds: Length of a video or podcast, or None.
@@ -40,6 +41,7 @@ class StoryText:
     summary: str | None
     kind: str
     document: str
+    description: str
     text_hash: str
     language: str | None
     duration_seconds: int | None
@@ -55,6 +57,7 @@ class StoryText:
             id=self.id,
             title=self.title,
             document=self.document,
+            description=self.description,
             language=self.language,
             source=self.source,
             authority=self.authority,
@@ -74,6 +77,7 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
         summary=row["summary"],
         kind=row["kind"],
         document=row["document"],
+        description=row["description"],
         text_hash=row["content_hash"],
         language=row["language_code"],
         duration_seconds=row["duration_seconds"],

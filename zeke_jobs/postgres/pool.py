@@ -31,6 +31,7 @@ DISCONNECTED = (OperationalError, InterfaceError)
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
 
+_SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE SAVEPOINT zeke_jobs")
 _LOOK = 0.5  # seconds between two looks whether a connection is still worth waiting for
 
 # Errors that mean a wrong address, in the words of libpq, PostgreSQL and PgBouncer: without a connection there is no SQLSTATE.
@@ -143,19 +144,21 @@ def can_listen(conn: Connection) -> bool:
 
 @contextmanager
 def transaction(conn: Connection) -> Iterator[Connection]:
-    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises."""
+    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises. Inside a transaction, a savepoint."""
+    is_inside = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
+    begin, back, end = _SAVEPOINT if is_inside else ("BEGIN", "ROLLBACK", "COMMIT")
     with conn.cursor() as cursor:
-        cursor.execute("BEGIN")
+        cursor.execute(begin)
     try:
         yield conn
     except BaseException:
         if not conn.closed:
             # A server that is gone rolls back by itself; the body's own exception matters.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
-                cursor.execute("ROLLBACK")
+                cursor.execute(back)
         raise
     with conn.cursor() as cursor:
-        cursor.execute("COMMIT")
+        cursor.execute(end)
 
 
 def _has_news(conn: Connection) -> bool:

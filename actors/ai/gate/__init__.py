@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from actors.ai.gate import form, implied, names, statements
+from actors.ai.gate import form, implied, names, pairs, statements
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import Evidence, evidence, script, tongues
 from actors.ai.gate.numbers import numbers
@@ -59,6 +59,10 @@ def _invented(sentence: str, story: Evidence, *, is_translated: bool) -> str | N
         statements.misattributed,
         statements.denied,
         statements.unsupported,
+        pairs.turned_round,
+        pairs.misquoted,
+        pairs.miscaused,
+        pairs.mispaired,
     )
     return next(filter(None, (check(sentence, story) for check in checks)), None)
 

@@ -126,7 +126,10 @@ def dates(text: str) -> Dates:
 
 
 def _is_month(text: str, match: re.Match[str]) -> bool:
-    before = re.search(r"\b(in|since|until|by|from|of|last|next|early|late|end of|mid)[ -]$", text[: match.start()])
+    before = re.search(
+        r"\b(in|since|until|by|from|of|last|next|early|late|end of|mid)[ -]$",
+        text[max(0, match.start() - 10) : match.start()],
+    )
     return match.group()[0].isupper() and before is not None
 
 

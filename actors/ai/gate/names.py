@@ -42,6 +42,7 @@ _FOLLOWS_A_NAME = re.compile(
     r"|wants|plans|made|makes|"
     r"leads|led|owns|took|takes|found|developed|built|wrote|writes|warned|warns|reported|reports)\b"
 )
+_LONGEST = 8  # letters of a name of initials
 _NEVER_FIRST = re.compile(r"(?:ly|ing|ed|s|tion|ment|ness|ity|age|ware|ance|ence)$")
 
 
@@ -122,4 +123,8 @@ def _initials(story: Evidence) -> frozenset[str]:
 def _runs(sentence: str) -> Iterator[str]:
     for run in re.findall(r"(?:[A-Z][\w'’-]*(?: (?:of|for|and|the) | ))+[A-Z][\w'’-]*", sentence):
         letters = "".join(word[0] for word in run.split() if word[0].isupper()).lower()
-        yield from (letters[start:end] for start in range(len(letters)) for end in range(start + 2, len(letters) + 1))
+        yield from (
+            letters[start:end]
+            for start in range(len(letters))
+            for end in range(start + 2, min(len(letters), start + _LONGEST) + 1)
+        )

@@ -70,6 +70,7 @@ _RANGE = re.compile(r"^\s?(?:to|and|or|bis|und|oder|à|et|y|a|-|\u2013|から|�
 _FRACTION = re.compile(
     rf"\b(?:(two|three|zwei|drei|deux|dos)[\s-])?({'|'.join(FRACTIONS)})s?\b|(半分|一半|半数)", re.IGNORECASE
 )
+_SHORT = 8  # characters before a number in which its article stands
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
 _PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la)\b|s\b")
 
@@ -114,7 +115,10 @@ def _shares(text: str) -> Iterator[Number]:
 
 def _is_part(text: str, match: re.Match[str]) -> bool:
     """Whether a third is one of three parts: "a third of", not "the third"."""
-    return bool(_PART_OF.match(text, match.end()) and re.search(r"\b(?:an?|one)\s$", text[: match.start()]))
+    return bool(
+        _PART_OF.match(text, match.end())
+        and re.search(r"\b(?:an?|one)\s$", text[max(0, match.start() - _SHORT) : match.start()])
+    )
 
 
 def _number(text: str, match: re.Match[str]) -> Number:

@@ -196,7 +196,7 @@ def _turned(clause: str, said: frozenset[str], story: Evidence) -> str | None:
     for word in _behind(clause, _DENIAL):
         rest = said - {word}
         alike = [text for text, its in pairs if word in its and len(rest & its) >= max(1, _LIKE * len(rest))]
-        if alike and not any(word in _behind(text, _DENIAL_OR_LIKE) for text in alike):
+        if alike and not any(word in _behind(text, _DENIAL_OR_LIKE) or _denies_the_same(text, rest) for text in alike):
             return f"it denies what the story says: {clause[:80]}"
     if _DENIAL_OR_LIKE.search(clause):
         return None
@@ -207,6 +207,11 @@ def _turned(clause: str, said: frozenset[str], story: Evidence) -> str | None:
             if not free:
                 return f"it says what the story denies: {clause[:80]}"
     return None
+
+
+def _denies_the_same(text: str, said: frozenset[str]) -> bool:
+    """Whether a clause of a story's sentence has a denial and all words of what an answer denies: "waited no longer"."""
+    return any(said <= keys(part) and _DENIAL.search(part) for part in filter(None, _CLAUSE.split(text)))
 
 
 def _behind(text: str, denial: re.Pattern[str]) -> Iterator[str]:

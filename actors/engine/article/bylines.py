@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,32 +13,20 @@ from actors.engine.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
+    from datetime import date
 
     from lxml.html import HtmlElement
 
-_DATE_METAS = (
-    "article:published_time",
-    "og:article:published_time",
-    "datepublished",
-    "date",
-    "pubdate",
-    "publishdate",
-    "publish-date",
-    "publish_date",
-    "published_time",
-    "article.published",
-    "article:published",
-    "dc.date",
-    "dc.date.issued",
-    "dcterms.date",
-    "dcterms.created",
-    "sailthru.date",
-    "parsely-pub-date",
-    "citation_publication_date",
-    "citation_date",
+_DATE_METAS = tuple(
+    re.compile(names)
+    for names in (
+        "articlepublishedtime",
+        ".*(?:datepublished|publisheddate|publishdate|publicationdate|pubdate|dateissued)",
+        "(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)|.*publishedtime",
+    )
 )
-_OF_ADDRESS = re.compile(r"/(20[012]\d)/([01]?\d)/([0-3]?\d)(?:/|-|$)")
+"""The names of metas that date the publication, by their letters, the surest first."""
+_OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
 _PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review", re.IGNORECASE)
 _BEFORE_A_DATE = re.compile(
@@ -48,6 +36,9 @@ _BEFORE_A_DATE = re.compile(
 _COMPANIES = frozenset({"Organization", "NewsMediaOrganization", "Corporation"})
 _LONGEST = 60
 _MOST_CHILDREN = 3
+_NO_TEXT = frozenset({"script", "style", "title"})
+_A_DAY = timedelta(days=1)
+_ABOVE, _BELOW = 15, 20  # elements from the heading; chosen on the choosing half of WCXB
 _PEOPLE = 10
 _BY = re.compile(r"^(?:by|von|par|por|di|door|av)[\s:]+", re.IGNORECASE)
 _NO_PERSON = re.compile(
@@ -64,48 +55,63 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The moment of publication by the first that names one; none where the page's only time element contradicts it by days.
+    """The moment of publication by the first that names one; none where the date that the page shows is another one.
 
-    ``other`` are structured data about other things than articles.
+    The page shows the date near its heading, or in its only time element. Where nothing names a moment, that is the date, or
+    else the only one of all that stand by themselves. ``other`` are structured data about other things than articles.
     """
     said = [_text(one.get("datePublished")) for one in (article, *other)]
-    declared = (said[0], *(metas.get(name, "") for name in _DATE_METAS), *said[1:])
     match = _OF_ADDRESS.search(urlsplit(url).path)
-    shown = _read(_times(tree))
-    found = next(iter([*_read(declared), *shown, *_read(["-".join(match.groups())] if match else [])]), None)
+    address = "-".join(filter(None, match.groups())) if match else ""
+    times = _read(_times(tree))
+    near, everywhere = _shown(tree)
+    found = next(iter([*_read([said[0], *_dated(metas), *said[1:]]), *times, *_read([address])]), None)
     if found is None:
-        alone = set(_shown(tree))
-        return alone.pop() if len(alone) == 1 else None
-    days = {moment.date() for moment in shown}
-    return None if len(days) == 1 and abs(days.pop() - found.date()) > timedelta(days=1) else found
+        return _only(near) or _only(everywhere)
+    shown = near or ({times[0].date()} if len({one.date() for one in times}) == 1 else set())
+    return None if shown and all(abs(day - found.date()) > _A_DAY for day in shown) else found
 
 
 def _read(texts: Iterable[str]) -> list[datetime]:
     return [moment for text in texts if text and (moment := read_date(text)) is not None]
 
 
+def _dated(metas: Mapping[str, str]) -> Iterator[str]:
+    named = {re.sub(r"[\W_]+", "", name): text for name, text in metas.items()}
+    for names in _DATE_METAS:
+        yield from (text for name, text in named.items() if names.fullmatch(name))
+
+
 def _times(tree: HtmlElement) -> Iterator[str]:
     """Of time elements, those that say that they are the publication's, then the first one of all."""
-    times = [time for time in tree.iter("time") if not _CHANGED.search(time.text_content()[:_LONGEST])]
+    times = [one for one in tree.iter("time") if not _CHANGED.search(one.text_content()[:_LONGEST])]
     of_publication = [one for one in times if one.get("itemprop") == "datePublished" or one.get("pubdate") is not None]
     by_class = [one for one in times if _PUBLISHED.search(one.get("class") or "")]
-    for time in (*of_publication, *by_class, *times[:1]):
-        yield time.get("datetime") or time.text_content()
+    for one in (*of_publication, *by_class, *times[:1]):
+        yield one.get("datetime") or one.text_content()
 
 
-def _shown(tree: HtmlElement) -> Iterator[datetime]:
-    """Dates that stand by themselves in the text. If there is one alone, it is the page's."""
-    for element in tree.iter():
-        if (
-            isinstance(element.tag, str)
-            and len(element) <= _MOST_CHILDREN
-            and element.tag not in {"script", "style", "title"}
-        ):
-            text = " ".join("".join(element.itertext()).split()) if element.text or len(element) else ""
+def _shown(tree: HtmlElement) -> tuple[set[date], set[date]]:
+    """The days that stand by themselves near the first heading, and those that do so anywhere."""
+    heading: int | None = None
+    days: list[tuple[int, date]] = []
+    for at, element in enumerate(tree.iter()):
+        if not isinstance(element.tag, str) or element.tag in _NO_TEXT:
+            continue
+        if heading is None and element.tag == "h1" and element.text_content().strip():
+            heading = at
+        if len(element) <= _MOST_CHILDREN and (element.text or len(element)):
+            text = " ".join("".join(element.itertext()).split())
             if len(text) <= _LONGEST and any(map(str.isdigit, text)):
                 moment = read_date(_BEFORE_A_DATE.sub("", text))
                 if moment is not None:
-                    yield moment.replace(hour=0, minute=0, second=0, microsecond=0)
+                    days.append((at, moment.date()))
+    near = {day for at, day in days if heading is not None and -_ABOVE <= at - heading <= _BELOW}
+    return near, {day for _, day in days}
+
+
+def _only(days: set[date]) -> datetime | None:
+    return datetime.combine(next(iter(days)), time.min, UTC) if len(days) == 1 else None
 
 
 def author(tree: HtmlElement, metas: Mapping[str, str], article: Mapping[str, Any], site: str) -> str:

@@ -8,6 +8,7 @@ SELECT
   s.published_at,
   coalesce(s.published_at, s.created_at) AS happened_at,
   coalesce(nullif(d.markdown, ''), c.text_body, '') AS document,
+  coalesce(d.description, '') AS description,
   c.language_code,
   c.content_hash,
   c.duration_seconds,

@@ -127,6 +127,26 @@ def test_a_headline_stands_where_no_sentence_says_it_better() -> None:
 
 
 @pytest.mark.parametrize(
+    ("description", "one_liner"),
+    [
+        ("The rain broke the dam of Orrin in the night.", "The rain broke the dam of Orrin in the night."),
+        ("The rain broke the dam of Orrin in the night...", "Dam at Orrin breaks"),
+        ("The rain broke forty dams of the valley in the night.", "Dam at Orrin breaks"),
+        ("Breaking news, sport, travel and weather from around the world.", "Dam at Orrin breaks"),
+        ("", "Dam at Orrin breaks"),
+    ],
+)
+def test_the_pages_description_stands_where_no_sentence_says_it_better_and_the_text_bears_it_out(
+    description: str, one_liner: str
+) -> None:
+    document = (
+        "Rain fell for the whole of the long night in the valley. People slept in schools and in the old town hall."
+    )
+    told = story(document, title="Dam at Orrin breaks", description=description)
+    assert Settings().open().brief(told).one_liner == one_liner
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "We believe the all-new model will reach new heights because it is so good.",

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from actors.demo import sample_site
 from actors.engine.article import full_text
 from actors.engine.article.agreement import Said
-from actors.engine.article.full_text import Reading, choose
+from actors.engine.article.full_text import SHORT, Reading, choose, looks_cut
+from actors.engine.article.furniture import without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.pages import html_to_text, parse_page, read_page
 from tests.actors.scripted_site import page, paragraphs
@@ -53,7 +59,28 @@ def test_a_reading_that_looks_cut_is_never_taken(whole: Way) -> None:
     cut = [reading(way, start) for way in ways if way != whole]
     way, reason = chosen(*cut, reading(whole, ARTICLE))
     assert way == whole
-    assert reason == "precise looks cut: it has 3.0 times the words and holds it"
+    assert reason == f"precise looks cut: {whole} has 3.0 times the words and holds it"
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(5, 40), st.booleans()), min_size=2, max_size=5))
+def test_whatever_the_readings_are_none_looks_cut_beside_another(pieces: list[tuple[int, int, bool]]) -> None:
+    sentences, others = ARTICLE.split(". "), TEASERS.split(". ")
+    ways: tuple[Way, ...] = ("precise", "balanced", "generous", "readability", "structured")
+    found = [
+        reading(way, ". ".join([*sentences[start : start + size], *(others[:size] if more else [])]))
+        for way, (start, size, more) in zip(ways, pieces, strict=False)
+    ]
+    taken, _ = choose(found)
+    assert taken is not None
+    assert not any(looks_cut(taken.said, one.said) for one in found if len(one.text) >= SHORT)
+
+
+@pytest.mark.parametrize("entry", [one for one in sample_site.entries() if not one.missing], ids=lambda one: one.slug)
+def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: sample_site.Entry) -> None:
+    html = sample_site.render("https://news.example", datetime(2026, 11, 25, tzinfo=UTC))[entry.path].body
+    written = files("actors.demo").joinpath(f"site/articles/{entry.slug}.html").read_text(encoding="utf-8")
+    truth = Said(plain_text(parse_page(f"<html><body>{written}</body></html>")))
+    assert Said(read_page(html, URL).text or "").holds(truth) > 0.75
 
 
 def test_a_longer_text_of_another_article_takes_no_place() -> None:
@@ -114,3 +141,51 @@ def test_html_that_is_all_content_becomes_markdown_with_nothing_left_out() -> No
     marked = plain_text(tree, marked=True)
     for part in ("## Head", "- First", "```\nx = 1\n  y = 2\n```", "tail"):
         assert part in marked
+
+
+STORY = (
+    "The council of Velm closed the bridge on Monday, because engineers had found forty cracks in its northern pillar.\n\n"
+    "It opens again in May, the mayor said, and until then the ferry carries people and bicycles without a fare.\n\nNobody was hurt."
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "{title}\n\n{story}",
+        "# {title}\n\n{story}",
+        "{story}\n\nSubscribe to our newsletter and get the news every morning.",
+        "{story}\n\n- Fire in the town hall\n- A new school for Velm",
+        "{story}\n\nDas könnte Sie interessieren: abonnieren Sie uns.\n\n----------\n\n© 2026 The Velm Post",
+    ],
+)
+def test_what_stands_above_and_below_an_article_is_left_out(more: str) -> None:
+    text = more.format(title="Velm closes its bridge", story=STORY)
+    links = ["Fire in the town hall", "A new school for Velm"]
+    assert without_furniture(text, ["Velm closes its bridge"], links, 20) == STORY
+
+
+def test_a_line_that_leads_to_another_article_is_left_out_but_not_one_of_code() -> None:
+    code = "```\nrelated: false\n```"
+    told = STORY.replace("\n\nNobody", f"\n\nRelated: A new school for Velm\n\n{code}\n\nNobody")
+    assert without_furniture(told, [], [], 20) == told.replace("Related: A new school for Velm\n", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Subscribe to the newsletter.",
+        STORY,
+        f"{STORY}\n\nThe newsletter that the mayor sends each week said so first, and then all of Velm knew of it.\n\nThat is all.",
+        f"{STORY}\n\n```\nx = 1\n```",
+    ],
+)
+def test_nothing_else_is_left_out(text: str) -> None:
+    assert without_furniture(text, ["Velm closes its bridge"], [], 20) == text
+
+
+def test_no_text_is_left_with_less_than_a_story_needs_nor_loses_a_third_below() -> None:
+    asks = "Sign up for the course, and follow us on the way."
+    text = f"{STORY}\n\n{asks}\n\n{asks}\n\n{asks}"
+    assert len(without_furniture(text, [], [], 20)) > 0.7 * len(text)
+    assert without_furniture(f"{STORY}\n\n{asks}", [], [], 10_000) == f"{STORY}\n\n{asks}"

@@ -52,6 +52,11 @@ def test_a_heading_that_has_nothing_to_do_with_the_declared_title_is_none() -> N
     [
         (linked(datePublished="2026-11-01T10:00:00+02:00"), ""),
         ('<meta name="parsely-pub-date" content="2026-11-01T08:00:00Z">', ""),
+        ('<meta name="w-published-date" content="2026-11-01T08:00:00Z">', ""),
+        (
+            '<meta property="article:modified_time" content="2026-12-01"><meta name="dc.date" content="2026-11-01T08:00Z">',
+            "",
+        ),
         ("", '<time itemprop="datePublished" datetime="2026-11-01T08:00:00Z">Sunday</time>'),
         ("", '<p>Updated <time>today</time></p><time class="published">1 November 2026, 8:00 am</time>'),
     ],
@@ -66,13 +71,22 @@ def test_a_date_that_stands_alone_in_the_text_is_the_pages(body: str) -> None:
     assert read(body=f"{body}<p>2 November 2026</p>").published_at is None
 
 
-def test_the_address_may_name_the_day() -> None:
-    assert read(url="https://a.example/2026/11/01/story").published_at == datetime(2026, 11, 1, tzinfo=UTC)
+def test_of_several_days_the_one_near_the_heading_is_the_pages() -> None:
+    teasers = "<p>filler</p>" * 30 + "<p>2 November 2026</p><p>3 November 2026</p>"
+    body = f"<h1>A heading</h1><p>1 November 2026</p>{teasers}"
+    assert read(body=body).published_at == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("path", ["2026/11/01/story", "blog/2026-11-01-story", "blog/2026-11-01"])
+def test_the_address_may_name_the_day(path: str) -> None:
+    assert read(url=f"https://a.example/{path}").published_at == datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_dates_that_contradict_each_other_by_days_are_none() -> None:
     head = linked(datePublished="2020-01-01")
     assert read(head, '<time datetime="2026-11-01">1 November</time>').published_at is None
+    assert read(head, "<h1>A heading</h1><p>1 November 2026</p>").published_at is None
+    assert read(head, "<h1>A heading</h1><p>1 January 2020</p><p>1 November 2026</p>").published_at is not None
 
 
 @pytest.mark.parametrize(

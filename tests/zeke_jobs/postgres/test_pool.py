@@ -239,7 +239,9 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
     assert [name for name, is_off in found.items() if not is_off] == []
 
 
-def test_a_connection_that_a_silent_server_never_greets_can_be_cut(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_a_silent_server_never_greets_can_be_cut(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = threading.Event()
 
     def greet(conn: Session) -> None:

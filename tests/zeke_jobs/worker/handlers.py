@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
 
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
-from zeke_jobs import Context, Defer, Payload, Reject, Retry
+from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry
 
 GATE = Event()
 CALLS: list[Any] = []
@@ -319,6 +323,70 @@ def strange(payload: Strange, ctx: Context) -> Any:
         case "complete":
             ctx.complete(payload.x)
     return payload.x
+
+
+def spin(payload: Number, ctx: Context) -> None:
+    while True:
+        pass
+
+
+class SignUp(Payload):
+    email: str
+    pin: int = 0
+
+
+def sign_up(payload: SignUp, ctx: Context) -> None:
+    local_part, _, _ = payload.email.partition("@")
+    raise ValueError(f"no mail to {payload.email}, {local_part}")
+
+
+def current_message(payload: Number, ctx: Context) -> dict[str, Any]:
+    message = CurrentMessage.get_current_message()
+    return {"id": message.message_id, "n": message.kwargs["n"]}
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that its backends for other servers are not installed
+    from dramatiq.rate_limits.backends import StubBackend
+
+_MUTEX = ConcurrentRateLimiter(StubBackend(), "one-by-one", limit=1)
+_INSIDE: list[int] = []
+
+
+def one_by_one(payload: Number, ctx: Context) -> int:
+    with _MUTEX.acquire():
+        _INSIDE.append(payload.n)
+        time.sleep(0.3)
+        most = len(_INSIDE)
+        _INSIDE.remove(payload.n)
+        return most
+
+
+def dramatiq_retry(payload: Number, ctx: Context) -> int:
+    if ctx.attempt == 1:
+        raise dramatiq.Retry("a moment", delay=10)
+    return ctx.attempt
+
+
+def report(payload: FailedJob, ctx: Context) -> dict[str, Any]:
+    return {"type": payload.error.get("type"), "n": (payload.payload or {}).get("n")}
+
+
+class Strict(Payload):
+    job_id: int
+
+
+def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def slowly(payload: Number, ctx: Context) -> int:
+    time.sleep(0.3)  # its sender is waiting by then
+    return payload.n
+
+
+def large(payload: Number, ctx: Context) -> str:
+    time.sleep(0.5)
+    return "x" * 8000
 
 
 def talk(payload: Payload, ctx: Context) -> None:

@@ -42,6 +42,7 @@ def up(
     reload: Annotated[bool, typer.Option("--reload", help="Restart when code or jobs.yaml change.")] = False,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
+    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor listens
     from zeke_jobs import config
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
@@ -50,7 +51,6 @@ def up(
     from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor
 
-    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor listens
     logs.configure()
     find_modules_here()
     path = environment.config_path().absolute()

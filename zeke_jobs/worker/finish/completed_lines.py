@@ -1,4 +1,4 @@
-"""For people who watch: a line for each job that completes, while they are few."""
+"""A log line for each completed job, for people who watch, while there are few."""
 
 from __future__ import annotations
 

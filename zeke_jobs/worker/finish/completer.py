@@ -140,7 +140,7 @@ class Settler:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write what waits and stop; gives up after ``timeout`` seconds, when other processes rescue the jobs."""
+        """Write the waiting outcomes and stop; give up after ``timeout`` seconds, when other processes rescue the jobs."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -195,7 +195,7 @@ class Settler:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """What to write now, and what to flush; None when closing and all is done."""
+        """The endings to write now, and those to flush; None when closing and all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()

@@ -40,7 +40,7 @@ class JobLog:
         self._thread.start()
 
     def close(self) -> None:
-        """Write what there is, and end the thread."""
+        """Write the waiting lines, and end the thread."""
         self._closing.set()
         self._thread.join(2.0)
 
@@ -68,7 +68,7 @@ class JobLog:
             try:
                 self._write()
             except DISCONNECTED:
-                pass  # the next time; what it drops meanwhile is bounded
+                pass  # the next time; meanwhile the oldest lines are dropped
             except Exception:  # noqa: BLE001 (lines are lost, jobs go on; it is logged each time)
                 self._log.exception("lines of jobs could not be kept")
 

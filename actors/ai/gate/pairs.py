@@ -1,0 +1,203 @@
+"""Whether a number and a cause belong to what a sentence gives them to, whose a quotation is, and which of two opposites is told.
+
+The story's facts may each stand in a sentence and still be put together wrongly: one thing's number, another's name.
+A story's clauses are compared: those that have a number, and rivals that have another one of its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from actors.ai.gate.dates import dates
+from actors.ai.gate.evidence import is_unspaced, keys
+from actors.ai.gate.names import speakers
+from actors.ai.gate.numbers import numbers
+from actors.ai.gate.quotations import normal, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.ai.gate.evidence import Evidence
+    from actors.ai.gate.numbers import Number
+
+_CLAUSE = re.compile(r"[;:]\s|,?\s(?:and|but|while|whereas|und|aber|während|et|mais|tandis que|y|pero|mientras)\s")
+_BECAUSE = re.compile(
+    r",?\s(because(?: of)?|due to|owing to|weil|wegen|aufgrund|parce qu[e']|à cause d[eu']|en raison d[eu']|porque|debido a)\s",
+    re.IGNORECASE,
+)
+_LIKE = 0.5  # the share of a sentence's words by which a sentence of the story is about the same
+_LEAST = 2  # words that a rival shares alone
+_OPPOSITES = [
+    (r"accept\w*|approv\w*|agreed to|welcom\w*", r"reject\w*|refus\w*|turned down"),
+    (
+        r"rose|rises?|risen|grew|grows?|increas\w*|climb\w*|went up",
+        r"fell|falls?|fallen|drop\w*|decreas\w*|declin\w*|went down",
+    ),
+    (r"confirm\w*", r"den(?:y|ies|ied)"),
+    (r"allow\w*|permit\w*|legal", r"ban(?:s|ned)?|forb\w+|prohibit\w*|illegal"),
+    (r"support\w*|back(?:s|ed)", r"oppos\w*"),
+    (r"w[io]ns?|won", r"los[te]\w*"),
+    (r"started|begins?|began|opened|opens", r"stopped|stops|ended|ends|closed|closes"),
+    (r"angenommen|erlaubt|genehmigt\w*|zugestimmt", r"abgelehnt|verboten|verbietet|untersagt"),
+    (r"stieg\w*|steig\w+|gestiegen|wuchs\w*", r"fiel\w*|fäll\w*|gefallen|sank\w*|sink\w*|gesunken"),
+    (r"accepté\w*|approuvé\w*|autoris\w+", r"refusé\w*|rejeté\w*|interdi\w+"),
+    (r"aceptó|aprobó|permit\w+|autoriz\w+", r"rechaz\w+|prohib\w+"),
+]
+_SIDES = [
+    tuple(re.compile(rf"\b(?:{side})\b", re.IGNORECASE) for side in sides)
+    for pair in _OPPOSITES
+    for sides in (pair, pair[::-1])
+]
+_VERSION = re.compile(r"\.\d")  # behind a number that is a piece of one
+_SHORT_QUOTE = 12  # characters; a single word may be anybody's
+_SMALL_FIRST = """
+    the a an in on at of for by with from last this that these each some about around
+    der die das im am le la les un une el los las en
+"""
+_OPENERS = frozenset(_SMALL_FIRST.split())
+
+Place = tuple[frozenset[str], frozenset[str]]
+"""The words and the names of a clause."""
+
+
+def mispaired(sentence: str, story: Evidence) -> str | None:
+    """What is wrong with a number that the story gives to something else."""
+    if is_unspaced(sentence):
+        return None
+    for clause in _clauses(sentence):
+        mine = numbers(dates(clause).rest)
+        said = _bare(clause)
+        for number in mine:
+            if _VERSION.match(clause, number.start + len(number.text)):
+                continue
+            own, rivals = _places(number, story)
+            if own and any(_is_of_another(clause, said, own, rival) for rival in rivals):
+                return f"the story gives {number.text.rstrip('.')} to something else"
+    return None
+
+
+def misquoted(sentence: str, story: Evidence) -> str | None:
+    """What is wrong with a quotation that is given to somebody, without a name, who does not stand near it in the story."""
+    for quote in quoted(sentence):
+        before, _, behind = sentence.partition(quote)
+        who = _speaker(before, behind)
+        said = keys(who)
+        form = normal(quote)
+        if not said or speakers(who) or len(form) < _SHORT_QUOTE:
+            continue
+        places = [at for at, text in enumerate(story.sentences) if form in normal(text)]
+        near = [story.keys_of[other] for at in places for other in range(max(0, at - 2), at + 1)]
+        if near and not any(said & its for its in near):
+            return f"the story does not give these words to {who.strip()}"
+    return None
+
+
+def miscaused(sentence: str, story: Evidence) -> str | None:
+    """What is wrong with a cause that the story names for something else."""
+    for effect, cause in _causes(sentence):
+        said, why = keys(effect), keys(cause)
+        told = [
+            (was, because) for was, because in _links(story) if why and len(why & keys(because)) >= _LIKE * len(why)
+        ]
+        if said and told and all(_is_other(effect, said, was) for was, _ in told):
+            return f"the story names this cause for something else: {cause[:80]}"
+    return None
+
+
+def turned_round(sentence: str, story: Evidence) -> str | None:
+    """What is wrong with a sentence that says the opposite of what the story says of the same."""
+    for side, other in _SIDES:
+        match = side.search(sentence)
+        if not match or other.search(sentence):
+            continue
+        said = keys(sentence) - keys(match.group())
+        alike = [
+            text
+            for text, its in zip(story.sentences, story.keys_of, strict=True)
+            if len(said) > 1 and len(said & its) >= max(2, _LIKE * len(said))
+        ]
+        if any(other.search(text) for text in alike) and not any(side.search(text) for text in alike):
+            return f"the story says the opposite of “{match.group()}”"
+    return None
+
+
+@lru_cache(maxsize=16)
+def _told(story: Evidence) -> tuple[tuple[frozenset[str], frozenset[str], tuple[Number, ...]], ...]:
+    """The words, names and numbers of each clause of the story that has a number."""
+    clauses = [clause for sentence in story.sentences for clause in _clauses(sentence)]
+    numbered = ((clause, tuple(numbers(dates(clause).rest))) for clause in clauses)
+    return tuple((_bare(clause), _names(clause), has) for clause, has in numbered if has)
+
+
+def _places(number: Number, story: Evidence) -> tuple[list[Place], list[Place]]:
+    """The clauses that have a number, and those that have another one of its kind alone; none where it is only implied."""
+    mine = max(number.readings)  # 1,400 is no 1.4 here
+    own, rivals = [], []
+    for words, names, has in _told(story):
+        if any(mine == max(one.readings) for one in has):
+            own.append((words, names))
+        elif any(_kinds(one) & _kinds(number) for one in has):
+            rivals.append((words, names))
+    return own, rivals
+
+
+def _kinds(number: Number) -> set[str]:
+    return {unit for _, unit in number.readings}
+
+
+def _is_of_another(clause: str, said: frozenset[str], own: list[Place], rival: Place) -> bool:
+    """Whether a clause says what the rival says, and nothing that only a clause with the number says."""
+    words, names = rival
+    mine = _names(clause)
+    of_own = max((len((said & its) - words), len((mine & their) - names)) for its, their in own)
+    alone = min((len((said & words) - its) for its, _ in own))
+    if alone >= _LEAST and of_own[0] == 0:
+        return True
+    named = all((mine & names) - their and their and not their & mine for _, their in own)
+    return named and of_own[0] < _LEAST + 1
+
+
+@lru_cache(maxsize=16)
+def _links(story: Evidence) -> tuple[tuple[str, str], ...]:
+    return tuple(link for sentence in story.sentences for link in _causes(sentence))
+
+
+def _causes(sentence: str) -> Iterator[tuple[str, str]]:
+    """What happened and why, of each clause that says so."""
+    for clause in _clauses(sentence):
+        effect, because, cause = _BECAUSE.split(clause, maxsplit=1) if _BECAUSE.search(clause) else (clause, "", "")
+        if because:
+            yield effect, cause
+
+
+def _is_other(effect: str, said: frozenset[str], told: str) -> bool:
+    """Whether what happened is not what the story tells: no word of it, or another name."""
+    mine, theirs = _names(effect), _names(told)
+    return not said & keys(told) or bool(mine and theirs and not mine & theirs)
+
+
+def _clauses(sentence: str) -> Iterator[str]:
+    return filter(None, map(str.strip, _CLAUSE.split(sentence)))
+
+
+def _bare(clause: str) -> frozenset[str]:
+    return frozenset(word for word in keys(clause) if not word[0].isdigit())
+
+
+def _names(clause: str) -> frozenset[str]:
+    first, _, rest = clause.partition(" ")
+    found = speakers(rest) + (speakers(first) if first[:1].isupper() and first.lower() not in _OPENERS else [])
+    return frozenset(name.lower() for name in found)
+
+
+def _speaker(before: str, behind: str) -> str:
+    """The words around a quotation that say whose it is: before “called it”, or behind the closing mark."""
+    after = re.match(r"[\"\u201d\u201c\u00bb,.\s]*(.{3,60}?)\s(?:said|says|sagte|erklärte|dijo|afirmó)\W*$", behind)
+    if after:
+        return after.group(1)
+    ahead = re.match(
+        r"\W*(.{3,60}?)\s(?:said|says|called|calls|wrote|told|sagte|nannte|nennt|dijo|calificó|qualifie)\b", before
+    )
+    return ahead.group(1) if ahead else ""

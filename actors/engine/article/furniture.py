@@ -1,0 +1,94 @@
+"""Lines of a text that belong to its page: the title above it, links to other articles, and what stands below each article."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+_LETTERS = re.compile(r"\w+")
+_ELSEWHERE = re.compile(
+    r"(?:related|read more|see also|read also|also read|recommended|lesen sie auch|mehr zum thema|à? ?lire aussi|lee también"
+    r"|lea también|leia (?:também|mais)|leggi anche|lees ook|(?:czytaj|zobacz) także|相关阅读|関連記事)\s*[:\uff1a]"
+    r"|(?:read more|learn more|advertisement|table of contents|story continues below.*)$",
+    re.IGNORECASE,
+)
+"""Begins a line that leads to another article, wherever it stands."""
+_BELOW = re.compile(
+    r"\bsubscribe (?:to|now|today|here)|\bnewsletters?\b|\bsign(?:ing)? up (?:for|to|here|now|today)"
+    r"|\bfollow (?:us|me|him|her|them|\S+)(?: \S+)? on\b|\blike us on\b|\bclick here\b|\ball rights reserved|©"
+    r"|\b(?:earn|gets?|receive) an? (?:affiliate )?(?:commission|share)|\baffiliate links?\b|\bleave a (?:comment|reply)"
+    r"|comments?$|\bhave a tip\b|\bmay be reached at\b|\bunsubscribe\b|\bthe views expressed\b"
+    r"|\babonnier|\babonnez-vous|\binscrivez-vous|\bsuscríbe|\bassine\b|\biscriviti\b|\bzapisz się\b|\balle rechte vorbehalten"
+    r"|\btous droits réservés|\btodos los derechos reservados|\btodos os direitos reservados",
+    re.IGNORECASE,
+)
+"""Marks a line that asks for something or states rights, as pages do below an article."""
+_LONGEST = 400  # characters of such a line
+_MOST = 0.3  # of a text's words may be dropped below it
+_MOST_ABOVE = 3
+
+
+def without_furniture(text: str, titles: Iterable[str], links: Collection[str], least: int) -> str:
+    """A text, or its markdown, without the lines that are its page's.
+
+    Args:
+        text: With a line for each block.
+        titles: The page's title and headings of the first level.
+        links: The texts of the page's links.
+        least: Characters that must be left; a text that would have fewer stays as it is.
+    """
+    names = {_letters(title) for title in titles} - {""}
+    shown = {_letters(link) for link in links}
+    lines = text.split("\n")
+    start = _below_titles(lines, names)
+    kept = _without_links_elsewhere(lines[start : _end(lines, start, shown)])
+    left = "\n".join(kept).strip()
+    return left if len(left) >= least else text
+
+
+def _below_titles(lines: list[str], names: set[str]) -> int:
+    start = found = 0
+    for at, line in enumerate(lines[:-1]):
+        if line.strip():
+            if _letters(line) not in names or found == _MOST_ABOVE:
+                break
+            found, start = found + 1, at + 1
+    return start
+
+
+def _end(lines: list[str], start: int, links: set[str]) -> int:
+    """Where what stands below the article begins."""
+    room = _MOST * sum(len(_LETTERS.findall(line)) for line in lines)
+    end = len(lines)
+    for at in range(len(lines) - 1, start, -1):
+        line = lines[at]
+        if not line.strip(" \t-*_="):
+            continue
+        own = _letters(line)
+        is_below = own in links if own else False
+        if not is_below and not (len(line) <= _LONGEST and _BELOW.search(line)):
+            break
+        room -= len(_LETTERS.findall(line))
+        if room < 0:
+            break
+        end = at
+    return end
+
+
+def _without_links_elsewhere(lines: list[str]) -> list[str]:
+    kept: list[str] = []
+    is_code = False
+    for line in lines:
+        bare = line.strip(" \t-*_#>")
+        is_code ^= bare.startswith("```")
+        if is_code or len(line) > _LONGEST or not _ELSEWHERE.match(bare):
+            kept.append(line)
+    return kept
+
+
+def _letters(text: str) -> str:
+    return "".join(_LETTERS.findall(unicodedata.normalize("NFKC", text).casefold()))
