@@ -7,8 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dramatiq.middleware import Prometheus
 
 import zeke_jobs
+from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
@@ -40,6 +42,7 @@ RECORDER = f"middleware: ['{M}:Recorder']"
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
     HEARD.clear()
     yield
     HEARD.clear()
@@ -208,7 +211,7 @@ def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, mon
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
         monkeypatch.setenv(name, "")  # so that it is as before, after the test
     with running(TASKS, "middleware: ['dramatiq.middleware:Prometheus']") as broker:
-        metrics = broker.middleware[-1]
+        [metrics] = [one for one in broker.middleware if type(one) is Prometheus]
         metrics.after_process_boot(broker)  # as dramatiq's command does
         outcome("echo")
         failure("fail")
