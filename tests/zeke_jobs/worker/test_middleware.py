@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
     from zeke_jobs.worker.broker import JobBroker
@@ -46,6 +48,10 @@ def fresh() -> Iterator[None]:
     HEARD.clear()
     yield
     HEARD.clear()
+
+
+def ended(job: UUID) -> bool:
+    return zeke_jobs.status(job).has_ended
 
 
 def heard(*kinds: str) -> list[Any]:
@@ -165,7 +171,7 @@ def test_what_it_raises_strands_neither_a_job_nor_a_thread(
         for _ in range(2):  # with one thread, the second needs the first one's
             sent = [zeke_jobs.send(task).id for task in ("echo", "fail")]
             for job in sent:
-                eventually(lambda job=job: zeke_jobs.status(job).has_ended)
+                eventually(partial(ended, job))
         eventually(lambda: not broker.process.held.all())
     before = hook == "before_process_message" and what != "error"
     assert zeke_jobs.status(sent[0]).status == ("failed" if before else "completed")
