@@ -52,6 +52,8 @@ def send(
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
         parent: The job that sends this one.
+        units: What it will use of the units that its limits count, such as ``{"tokens": 900}``; without it, what its task says
+            or has learned.
         scheduled_for: The tick that this job is for; there is one job per task and tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.

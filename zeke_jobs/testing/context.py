@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from zeke_jobs.core import costs
+from zeke_jobs.core import units as amounts
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
@@ -41,6 +42,8 @@ class FakeContext(Context[Any]):
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
         cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
+        units: What it said that it used, by unit.
+        throttles: Calls of ``throttled``: the limit, the seconds, the reason.
         leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
     """
 
@@ -70,6 +73,8 @@ class FakeContext(Context[Any]):
         self.progressed: list[tuple[float, float | None, str]] = []
         self.cost: Decimal | None = None
         self.currency: str | None = None
+        self.units: dict[str, float] = {}
+        self.throttles: list[tuple[str, float, str]] = []
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
@@ -139,6 +144,16 @@ class FakeContext(Context[Any]):
         if self.currency not in (None, currency):
             raise costs.mixed(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
+
+    def used(self, **units: float) -> None:
+        """Add up the amounts, under the rules of a real job."""
+        amounts.check(units)
+        for unit, amount in units.items():
+            self.units[unit] = self.units.get(unit, 0) + amount
+
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """Remember the limit and the seconds."""
+        self.throttles.append((limit, amounts.pause(retry_after), reason))
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

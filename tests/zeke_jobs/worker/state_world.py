@@ -45,7 +45,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.sql = Jobs(conn)
         self.sql.rows(
-            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.rate_use, zeke_jobs.key_cursor CASCADE"
+            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.meter_use, zeke_jobs.key_cursor CASCADE"
         )
         self.now: datetime = NOON
         set_clock(conn, self.now)
@@ -67,7 +67,7 @@ class World(RuleBasedStateMachine):
     def draw(self, data: st.DataObject, of: list[Any]) -> Any:
         return data.draw(st.sampled_from(of))
 
-    def rate_used(self) -> int:
+    def meter_used(self) -> int:
         return sum(at > self.now - RATE_PERIOD for at in self.rated)
 
     # ── senders and people ──

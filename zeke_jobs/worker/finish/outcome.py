@@ -37,13 +37,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it."""
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers."""
 
     how: Literal["retry", "deferred", "returned", "failed", "cancelled"]
     delay: float | None = None
     until: datetime | None = None
     reason: str | None = None
     error: dict[str, Any] | None = None
+    breaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,13 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
     if retries >= limit_of(error, policy):
-        return Ended("failed", reason=text_of(error) or None, error=describe(error))
+        return Ended("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = bounds.delay("delay", error.delay).total_seconds()
     elif isinstance(error, dramatiq.Retry) and error.delay is not None:
         delay = bounds.delay("delay", error.delay / 1000).total_seconds()
-    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
+    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
 def of_shutdown(policy: Retry, *, retries: int) -> Ended:
