@@ -39,6 +39,7 @@ SECTIONS = {
     "a limit": ["limits"],
     "a service": ["services"],
     "a unit": ["unit"],
+    "a middleware": ["middleware"],
 }
 
 

@@ -31,7 +31,7 @@ DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to a
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
 BESIDE = {"cron": {"at": "@daily"}, "rate": {"limit": "1/s"}}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
-OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3})
+OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
 
 
 def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
