@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import in_three_lengths
+from actors.ai.composition import in_three_lengths, stands_alone
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
@@ -56,6 +56,7 @@ class LocalAnalyst:
             item
             for item in _shown(story, _REASON_LEAD)[1:]
             if GIVES_REASON.search(item.text) and not LEANS.match(item.text) and len(item.text) <= _WHY_CHARS
+            if not item.text.startswith(("(", "\uff08"))
         ]
         chosen: list[Ranked] = []
         for item in best(pool, 2):
@@ -123,7 +124,7 @@ def _described(story: Story) -> list[str]:
     return [
         text
         for text in (one.text for one in sentences(story.description))
-        if is_whole(text) and not text.endswith("...") and not LEANS.match(text) and gate.fault(text, story) is None
+        if is_whole(text) and stands_alone(text) and gate.fault(text, story) is None
     ]
 
 

@@ -29,7 +29,7 @@ def test_the_file_is_accepted() -> None:
 def test_the_handler_closes_its_limit() -> None:
     code = next(block for block in blocks("python") if "Throttled" in block)
     found: dict[str, object] = {"__name__": "example"}
-    exec(code, found)  # noqa: S102
+    exec(code, found)
     with pytest.raises(Throttled) as raised:
         found["ask"](None, FakeContext())  # type: ignore[operator]
     assert (raised.value.limit, raised.value.retry_after) == ("ai", 12)
