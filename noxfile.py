@@ -156,6 +156,21 @@ for version in OTHER_PYTHONS:
     nox.session(python=version, name=f"tests-{version}")(_tests_on)
 
 
+#: What a new Python may break first, and can be tried in a minute: what reads files and annotations, and workers' threads.
+ON_THE_NEWEST = (
+    *(f"tests/zeke_jobs/{part}" for part in ("config", "core", "cron", "payload", "client")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("running", "middleware", "interrupts")),
+)
+
+
+@nox.session(default=False, python=OTHER_PYTHONS[-1])
+def newest(session: nox.Session) -> None:
+    """The newest Python, where it is installed: the quick tests, workers, and the demo, in two minutes."""
+    install(session, *ALL)
+    session.run("pytest", "--quiet", *PARALLEL[:2], *ON_THE_NEWEST)
+    run_servers(session, "actors.demo")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: its rules and its format."""
@@ -182,6 +197,7 @@ def docs(session: nox.Session) -> None:
     """Build the documentation as a site in site/, and refuse links that lead nowhere: nox -s docs [-- --serve]."""
     install(session, *OURS, *(requirement for requirement in DEV if requirement.startswith("mkdocs")))
     command = ["serve"] if "--serve" in session.posargs else ["build"]
+    session.run("python", "-m", "tests.readability")
     session.run("mkdocs", *command, "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
@@ -322,6 +338,13 @@ def audit(session: nox.Session) -> None:
     """Known vulnerabilities of all that constraints.txt names, where advisories can be reached."""
     session.install("--quiet", "pip-audit")
     session.run("python", "-m", "tests.advisories")
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """All that a release publishes, in dist/: built twice and equal, checked, installed, tried, with notes: nox -s release."""
+    install(session, *OURS, "psutil", *(r for r in DEV if r.startswith(("hatchling", "packaging"))))
+    session.run("python", "-m", "tests.release", "dist")
 
 
 @nox.session(default=False)

@@ -1,4 +1,4 @@
-"""Payloads of the thirteen tasks; light enough for an API to import."""
+"""Payloads of the tasks; light enough for an API to import."""
 
 from __future__ import annotations
 
@@ -39,10 +39,14 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read one source's feed and queue its new items."""
+    """ingest-source: read one source's feed and queue its new items.
+
+    ``backfill`` also queues so many of the items that were left out when the source was new, the newest first.
+    """
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
+    backfill: int = Field(default=0, ge=0, le=10_000)
 
 
 class UploadItem(BaseModel):
@@ -113,6 +117,17 @@ class GenerateBrief(Payload):
         return self
 
 
+class DeliverDigest(Payload):
+    """deliver-digest: write the digest of a day or week, and bring it to the receivers that the settings name.
+
+    It covers the period that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all.
+    """
+
+    period: Literal["day", "week"] = "day"
+    ends_on: date | None = None
+    team_id: UUID | None = None
+
+
 class ExtractHighlights(Payload):
     """extract-highlights: quotes, figures, code and changes worth keeping."""
 
@@ -159,8 +174,25 @@ class StorySummarize(Payload):
 
 
 class StoriesUpdateStatus(Payload):
-    """stories-update-status: move a story to unread, read or archived, for one team or all that follow it."""
+    """stories-update-status: move a story to unread, read or archived, for one team or all that follow it.
+
+    ``pinned`` stars it, or takes the star away, for one team.
+    """
+
+    # So that `send`, which knows only the schema, refuses what the check below would.
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
+    )
 
     story_id: UUID
     team_id: UUID | None = None
-    state: Literal["unread", "read", "archived"]
+    state: Literal["unread", "read", "archived"] | None = None
+    pinned: bool | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.state is None and self.pinned is None:
+            raise ValueError("expected state, pinned or both, got neither")
+        if self.pinned is not None and self.team_id is None:
+            raise ValueError("expected a teamId with pinned: a story is starred for one team")
+        return self

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 #: Each with the folder of its pyproject.toml.
@@ -64,18 +63,55 @@ def needed(*wanted: str) -> dict[str, str]:
     return found
 
 
-def files(name: str) -> Iterator[tuple[Path, Path]]:
-    """The files of an installed package, compiled ones too: where each is, and where it is below site-packages."""
+class Held(NamedTuple):
+    """What a package brings: pairs of where something is and where it is below site-packages, and the size of all, in bytes.
+
+    ``tops`` are whole folders where nobody else has files in them, so that a few links stand for thousands.
+    """
+
+    files: list[tuple[Path, Path]]
+    tops: list[tuple[Path, Path]]
+    size: int
+
+
+@cache
+def _owners() -> Counter[str]:
+    """How many installed packages have files below each name of site-packages."""
+    tops = ({file.parts[0] for file in one.files or ()} for one in importlib.metadata.distributions())
+    return Counter(top for each in tops for top in each)
+
+
+@cache
+def held(name: str) -> Held:
+    """The files of an installed package, compiled ones too."""
     distribution = importlib.metadata.distribution(name)
+    found, tops = [], {}
     for file in distribution.files or ():
         source = Path(str(distribution.locate_file(file)))
         if ".." in file.parts or file.suffix == ".pyc" or not source.exists():
             continue
-        yield source, Path(file)
+        found.append((source, Path(file)))
         if file.suffix == ".py":
             compiled = Path(importlib.util.cache_from_source(str(source)))
             if compiled.exists():
-                yield compiled, Path(file).parent / "__pycache__" / compiled.name
+                found.append((compiled, Path(file).parent / "__pycache__" / compiled.name))
+        top = Path(file.parts[0])
+        if _owners()[str(top)] == 1:
+            tops[top] = Path(str(distribution.locate_file(str(top))))
+    links = [(source, top) for top, source in tops.items()]
+    links += [(source, place) for source, place in found if Path(place.parts[0]) not in tops]
+    return Held(found, links, _size(found))
+
+
+def _unpacked(wheel: Path) -> Held:
+    """The same of a wheel that ``build_both`` unpacked."""
+    folder = wheel.with_suffix("")
+    found = [(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    return Held(found, [(path, path.relative_to(folder)) for path in folder.iterdir()], _size(found))
+
+
+def _size(found: list[tuple[Path, Path]]) -> int:
+    return sum(source.stat().st_size for source, _ in found)
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> float:
@@ -94,20 +130,17 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
     names = needed(*wanted)
+    size = 0
     for name in names:
-        for source, place in _unpacked(wheels[name]) if name in wheels else files(name):
+        brought = _unpacked(wheels[name]) if name in wheels else held(name)
+        size += brought.size
+        for source, place in brought.tops if copy is os.symlink else brought.files:
             (packages / place).parent.mkdir(parents=True, exist_ok=True)
             copy(source, packages / place)
     for name in names:
         for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):
             _write_script(venv, script.name, script.value)
-    return sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) / 1e6
-
-
-def _unpacked(wheel: Path) -> Iterator[tuple[Path, Path]]:
-    """The files of a wheel, compiled ones too: as ``files``."""
-    folder = wheel.with_suffix("")
-    return ((path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return size / 1e6
 
 
 def _write_script(venv: Path, name: str, target: str) -> None:

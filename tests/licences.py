@@ -11,6 +11,8 @@ PAGE = ROOT / "docs" / "licences.md"
 HEAD = """\
 # Licences
 
+After this page you know the licence of each package that an installation brings along.
+
 All that `pip install zeke-jobs`, its extra `embedded` and `zeke-news` bring along, with what the authors say; both distributions are under the MIT
 licence. Written by `python -m tests.licences`; a test compares it with what is installed.
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import typer.main
 
+from tests import pictures
 from zeke_jobs.cli.root import app
 from zeke_jobs.config.json_schema import json_schema
 
@@ -63,6 +64,18 @@ def test_each_page_is_in_the_site_and_in_its_navigation(site: Path) -> None:
     links = Page(site / "index.html").links
     assert [page for page in PAGES if not (site / f"{page}.html").is_file()] == []
     assert [page for page in PAGES if not links & {f"{page}.html", f"./{page}.html"}] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "index"])
+def test_a_page_begins_with_the_use_of_it(page: str) -> None:
+    _, _, text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("\n", 2)
+    assert text.startswith("After this page you "), text[:80]
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_the_pictures_are_what_is_drawn(name: str) -> None:
+    stored = (pictures.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    assert stored == pictures.PICTURES[name]().svg(), "run: python -m tests.pictures"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
+    from zeke_jobs.errors import Throttled as Throttled
+    from zeke_jobs.payload.model import FailedJob as FailedJob
     from zeke_jobs.payload.model import Payload as Payload
     from zeke_jobs.postgres.pool import transaction as transaction
     from zeke_jobs.postgres.queries import Queries as Queries
@@ -35,11 +37,13 @@ _HOMES = {
     "Context": "core.context",
     "Defer": "errors",
     "Duration": "core.durations",
+    "FailedJob": "payload.model",
     "Job": "client",
     "Payload": "payload.model",
     "Queries": "postgres.queries",
     "Reject": "errors",
     "Retry": "errors",
+    "Throttled": "errors",
     "Sent": "client",
     "cancel": "client",
     "parse_duration": "core.durations",

@@ -1,5 +1,13 @@
 """Entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: ``broker``, and an actor for each task."""
 
+import signal
+import sys
+from pathlib import PurePath
+
+# Periodiq has no signal handler of its own yet: a stop during the imports ends well, too.
+if PurePath(sys.argv[0]).name == "periodiq":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
 from zeke_jobs.worker import entrypoint
 from zeke_jobs.worker.builder import attribute
 

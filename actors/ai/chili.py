@@ -86,7 +86,8 @@ class Chili(BaseModel):
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)
-        return _rounded(value), {**parts, "found": found, "value": value}
+        shares = {name: round(weight / total, 3) for name, weight in weights.items()}
+        return _rounded(value), {**parts, "found": found, "value": value, "weights": shares}
 
 
 def _rounded(value: Any) -> int:

@@ -1,8 +1,8 @@
-"""generate-brief for a period: the top events of a day or a week with their one-liners."""
+"""The top events of a day or a week with their one-liners."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from actors.store import digests
@@ -10,31 +10,34 @@ from actors.store import digests
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-    from actors.schema import GenerateBrief
+    from actors.store.deliveries import Edition
 
 _DAYS = {"day": 1, "week": 7}
 
 
-def write_digest(payload: GenerateBrief, tx: Connection, limit: int) -> dict[str, Any]:
-    """Write the digest of the period that ends on the payload's day, by default yesterday: the last whole one.
+def last_day(conn: Connection) -> date:
+    """The last whole day: yesterday, in UTC."""
+    return digests.today(conn) - timedelta(days=1)
+
+
+def write_digest(edition: Edition, tx: Connection, limit: int) -> dict[str, Any]:
+    """Write the digest of a period.
 
     Args:
-        payload: One with a period.
+        edition: Which one.
         tx: Inside a transaction.
         limit: At most so many entries.
 
     Returns:
         The job's output.
     """
-    assert payload.period is not None
-    ends_on = payload.ends_on or digests.today(tx) - timedelta(days=1)
-    since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
-    entries = digests.top(tx, since=since, until=ends_on, team_id=payload.team_id, limit=limit)
-    changed = digests.save(tx, period=payload.period, ends_on=ends_on, team_id=payload.team_id, entries=entries)
+    since = edition.ends_on - timedelta(days=_DAYS[edition.period] - 1)
+    entries = digests.top(tx, since=since, until=edition.ends_on, team_id=edition.team_id, limit=limit)
+    changed = digests.save(tx, period=edition.period, ends_on=edition.ends_on, team_id=edition.team_id, entries=entries)
     outcome = "written" if changed else "unchanged"
     return {
         "outcome": outcome if entries else "no_stories",
-        "period": payload.period,
-        "ends_on": ends_on.isoformat(),
+        "period": edition.period,
+        "ends_on": edition.ends_on.isoformat(),
         "entries": len(entries),
     }

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.ai.markdown import prose
 from actors.ai.protocol import answered
 from actors.ai.words import count
-from actors.briefs.digest import write_digest
+from actors.briefs.digest import last_day, write_digest
 from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
+from actors.store.deliveries import Edition
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
         Unfounded: a model said twice what the story does not; what is stored is extractive, and labelled so.
     """
     if payload.story_id is None:
+        assert payload.period is not None
         with ctx.transaction() as tx:
-            output = write_digest(payload, tx, ctx.settings.digest_entries)
+            edition = Edition(payload.period, payload.ends_on or last_day(tx), payload.team_id)
+            output = write_digest(edition, tx, ctx.settings.digest_entries)
             ctx.complete(output)
         return output
     return _brief_story(payload, payload.story_id, ctx)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from actors.cli import costs, digest, sources, stories, story, why
+from actors.cli import costs, digest, feed, search, sources, states, stories, story, why
 from zeke_jobs.cli import run as running
 
 if TYPE_CHECKING:
@@ -21,9 +21,14 @@ app = typer.Typer(
 )
 app.add_typer(sources.app, name="sources", short_help="Add, list and switch sources; how well they are.")
 app.command("stories", short_help="List stories, the newest first.")(stories.stories)
+app.command("search", short_help="Look for words in all stories, the best first.")(search.search)
+app.command("read", short_help="Mark stories as read.")(states.read)
+app.command("star", short_help="Star stories.")(states.star)
+app.command("archive", short_help="Put stories away; lists leave them out.")(states.archive)
 app.command("story", short_help="Show one story in full.")(story.story)
 app.command("why", short_help="Say where an article is, and what it waits for.")(why.why)
 app.command("digest", short_help="Show the latest digest of a day or a week.")(digest.digest)
+app.command("feed", short_help="Write stories as Atom or JSON Feed.")(feed.feed)
 app.command("costs", short_help="Add up what the AI step cost.")(costs.costs)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from actors.cli.output import as_json, chili, console, database, escape, short, visible
+from actors.briefs import rendering
+from actors.cli.output import Json, as_json, database, say
 from actors.store import digests
 from actors.store.news import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class Period(StrEnum):
@@ -21,15 +25,25 @@ class Period(StrEnum):
     WEEK = "week"
 
 
+class Format(StrEnum):
+    """As what a digest is printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
 def digest(
     period: Annotated[Period, typer.Option(help="What it covers.")] = Period.DAY,
     ends_on: Annotated[
         str | None, typer.Option(metavar="DAY", help="Its last day, as 2026-11-25; the latest by default.")
     ] = None,
     team: Annotated[str | None, typer.Option(metavar="UUID", help="A team's; that for all by default.")] = None,
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    form: Annotated[Format, typer.Option("--format", help="As what to print it.")] = Format.TEXT,
+    is_json: Json = False,
 ) -> None:
-    """The latest digest that generate-brief wrote."""
+    """The latest digest that was written."""
     try:
         last, team_id = ends_on and date.fromisoformat(ends_on), team and UUID(team)
     except ValueError as error:
@@ -37,16 +51,19 @@ def digest(
     with database() as conn:
         found = digests.get(conn, period=period.value, team_id=team_id or None, ends_on=last or None)
     if found is None:
+        today = f'\'{{"period": "{period.value}", "ends_on": "{datetime.now(UTC).date()}"}}\''
         raise NotFound(
-            f'expected a digest, got none yet; make one: zeke-jobs send generate-brief \'{{"period": "{period.value}"}}\''
+            f"expected a digest, got none yet; deliver-digest writes one each morning\n"
+            f"  help: make that of today so far: zeke-jobs send deliver-digest {today}"
         )
-    if is_json:
+    if is_json or form is Format.JSON:
         as_json(found)
         return
-    out = console()
-    out.print(f"[bold]The {period.value} to {found['ends_on']}[/bold]  {len(found['entries'])} events")
-    for entry in found["entries"]:
-        sources = f", {entry['sources']} sources" if entry["sources"] > 1 else ""
-        head = f"\n{chili(entry['chili'])}  [bold]{escape(entry['title'] or '')}[/bold]  {short(entry['story_id'])}"
-        out.print(f"{head}  [dim]{escape(entry['source'] or '?')}{sources}[/dim]")
-        out.print(visible(f"   {entry['one_liner']}"), markup=False)
+    say(_RENDER[form](found), end="")
+
+
+_RENDER: dict[Format, Callable[[Mapping[str, Any]], str]] = {
+    Format.TEXT: rendering.text,
+    Format.MARKDOWN: rendering.markdown,
+    Format.HTML: rendering.html,
+}

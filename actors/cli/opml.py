@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext, suppress
 from pathlib import Path  # noqa: TC003 (typer reads the annotations)
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from actors.cli.output import as_json, console, database, say
-from actors.engine.opml import LARGEST, write_opml
+import zeke_jobs
+from actors.cli.adding import type_of
+from actors.cli.engine import in_force, open_engine
+from actors.cli.jobs import progress
+from actors.cli.output import Json, as_json, console, database, say, visible
+from actors.engine.canonical import site_of
+from actors.engine.contract import EngineError
+from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
-from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.errors import UnknownTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.engine.contract import ContentSource, Engine
+
+_AT_ONCE = 8
+"""Hosts that are asked at the same time, each for one feed."""
 
 
 def bring_in(
@@ -21,26 +38,96 @@ def bring_in(
     authority: Annotated[
         float | None, typer.Option(metavar="N", help="How far to trust these feeds, 0 to 1.", min=0, max=1)
     ] = None,
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Add them unread: where only the workers can reach them.")
+    ] = False,
+    is_json: Json = False,
 ) -> None:
-    """Add the feeds of an OPML file. Sources that exist already stay as they are."""
+    """Read each feed of an OPML file and add it with its folder. Sources that exist already stay as they are."""
     try:
         with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
             feeds = read_opml(source.read(LARGEST + 1))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from error
-    with database() as conn, transaction(conn):
-        added = sum(store.add(conn, "rss", url, name=name, authority=authority)[1] for name, url in feeds)
+    failed: list[dict[str, str]] = []
+    with database() as conn:
+        known = store.addresses(conn)
+        new = [feed for feed in feeds if feed.address not in known]
+        added = 0
+        with progress("reading feeds", len(new)) as step:
+            for feed, answer in _unread(new) if no_check else _read(open_engine(in_force(conn)), new):
+                if isinstance(answer, EngineError):
+                    failed.append({"url": feed.address, "name": feed.name, "code": answer.code, "why": str(answer)})
+                else:
+                    added += _add(conn, feed, answer, authority)
+                step()
+        if added:
+            _pull(conn)
+    there = len(feeds) - added - len(failed)
     if is_json:
-        as_json({"added": added, "already_there": len(feeds) - added})
+        as_json({"added": added, "already_there": there, "failed": failed})
         return
-    console().print(f"{added} added, {len(feeds) - added} already there")
+    console().print(f"{added} added, {there} already there" + (f", {len(failed)} could not be read:" if failed else ""))
+    for one in sorted(failed, key=lambda one: one["url"]):
+        console().print(visible(f"  {one['url']}  {one['why']}"), soft_wrap=True, markup=False)
+    if failed:
+        console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
+
+
+def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, None]]:
+    return ((feed, None) for feed in feeds)
+
+
+def _read(engine: Engine, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
+    """Each feed with what it is, or why it cannot be read, as they come; a host is asked for one at a time."""
+    hosts: dict[str, list[Listed]] = {}
+    for feed in feeds:
+        hosts.setdefault(site_of(feed.address), []).append(feed)
+
+    def of_host(mine: list[Listed]) -> list[tuple[Listed, ContentSource | EngineError]]:
+        return [(feed, _one(engine, feed)) for feed in mine]
+
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        for done in as_completed([pool.submit(of_host, mine) for mine in hosts.values()]):
+            yield from done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _one(engine: Engine, feed: Listed) -> ContentSource | EngineError:
+    try:
+        found = engine.fetch_source(feed.address)
+    except EngineError as error:
+        return error
+    return EngineError("gone", f"{feed.address} answers 410") if found.gone else found
+
+
+def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority: float | None) -> bool:
+    kind = "rss" if answer is None else type_of(answer)
+    url = (answer.moved_to if answer is not None else None) or feed.address
+    if store.at(conn, [url]) is not None:
+        return False
+    name = feed.name or (answer.name if answer is not None else "")
+    metadata: dict[str, Any] = {"folder": list(feed.folder)} if feed.folder else {}
+    return store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)[1]
+
+
+def _pull(conn: Connection) -> None:
+    """Let what was added be read now and not at the next tick."""
+    with suppress(UnknownTask):
+        for task in ("ingest-pull", "ingest-pull-youtube"):
+            zeke_jobs.send(task, {}, connection=conn)
 
 
 def export() -> None:
-    """Write the feeds that are on as OPML to standard output."""
+    """Write the feeds that are on as OPML, in their folders, to standard output."""
     with database() as conn:
         rows = store.listing(conn, active_only=True)
-    feeds = [(row["name"] or "", row["url"]) for row in rows if row["type"] in store.FEED_TYPES and row["url"]]
+    feeds = [
+        Listed(row["name"] or "", row["url"], store.folder_of(row))
+        for row in rows
+        if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
+    ]
     # In ASCII: a feed's name may contain control characters for terminals, which become character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -6,22 +6,49 @@ import json
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
+import typer
 from rich.text import Text
 
+from actors.store import news
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.output import Console, Rows, escape, say
+from zeke_jobs.core import environment
 from zeke_jobs.core.terminal import visible, visible_json
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Team = Annotated[
+    str | None,
+    typer.Option(metavar="UUID", help="For this team; ZEKE_NEWS_TEAM by default, else for you without one."),
+]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg2.extensions import connection as Connection
 
-__all__ = ["Console", "ago", "as_json", "chili", "console", "database", "escape", "say", "short", "table", "visible"]
+__all__ = [
+    "Console",
+    "Json",
+    "Team",
+    "ago",
+    "as_json",
+    "chili",
+    "console",
+    "database",
+    "escape",
+    "say",
+    "short",
+    "table",
+    "team_of",
+    "visible",
+]
+
+TEAM = "ZEKE_NEWS_TEAM"
 
 
 @contextmanager
@@ -35,6 +62,19 @@ def database() -> Iterator[Connection]:
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         migrate.verify(conn, ["actors.store"])
         yield conn
+
+
+def team_of(text: str | None) -> UUID:
+    """The team that was named, by the command or in the environment; else the one of whoever reads without a team.
+
+    Raises:
+        typer.BadParameter: it is no id.
+    """
+    text = text or environment.lookup(TEAM)
+    try:
+        return news.NOBODY if text is None else UUID(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}", param_hint="--team") from error
 
 
 def console() -> Console:

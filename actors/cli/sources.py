@@ -1,27 +1,26 @@
-"""``zeke-news sources``: add, list, switch on and off, health, import and export."""
+"""``zeke-news sources``: list, switch on and off, health; and the commands that other modules bring."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from actors.cli import opml
-from actors.cli.output import ago, as_json, console, database, escape, short, table, visible
+from actors.cli import adding, managing, opml
+from actors.cli.managing import Which, find
+from actors.cli.output import Json, ago, as_json, console, database, escape, short, table, visible
 from actors.store import news
 from actors.store import sources as store
-from actors.store.news import NotFound
 
-if TYPE_CHECKING:
-    from uuid import UUID
+app = typer.Typer(help="Sources: add, list, read, switch on and off, health.", invoke_without_command=True)
 
-    from psycopg2.extensions import connection as Connection
-
-app = typer.Typer(help="Sources: add, list, switch on and off, health.", invoke_without_command=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
-
+app.command("add", short_help="Find the feed of an address, and add it.")(adding.add)
+app.command("test", short_help="Find and read a feed; add nothing.")(adding.try_out)
+app.command("refresh", short_help="Read sources now, and wait.")(managing.refresh)
+app.command("backfill", short_help="Bring in items that were left out at first.")(managing.backfill)
+app.command("rename", short_help="Call a source by another name.")(managing.rename)
+app.command("remove", short_help="Remove a source with its stories.")(managing.remove)
+app.command("merge", short_help="Move a source's stories to another one.")(managing.merge)
 app.command("import", short_help="Add the feeds of an OPML file.")(opml.bring_in)
 app.command("export", short_help="Write the feeds that are on as OPML.")(opml.export)
 
@@ -48,43 +47,17 @@ def _list(*, is_json: bool, active: bool) -> None:
         as_json(rows)
         return
     if not rows:
-        console().print("no sources yet; add one: zeke-news sources add https://example.org/feed.xml", soft_wrap=True)
+        console().print("no sources yet; add one: zeke-news sources add https://example.org/", soft_wrap=True)
         return
     shown = [
-        (short(row["id"]), row["type"], row["name"] or row["url"], _health(row), _next(row), row["authority_score"])
-        for row in rows
+        (short(row["id"]), row["type"], _named(row), _health(row), _next(row), row["authority_score"]) for row in rows
     ]
     console().print(table(["id", "type", "source", "health", "next check", "authority"], shown))
 
 
-@app.command(short_help="Add a source.")
-def add(
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="A feed, or a YouTube channel (address, @handle page or UC… id).")
-    ],
-    kind: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="rss, podcast or youtube_channel; guessed by default.")
-    ] = "",
-    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it; else its feed says.")] = "",
-    authority: Annotated[
-        float | None, typer.Option(metavar="N", help="How far to trust it, 0 to 1.", min=0, max=1)
-    ] = None,
-    is_json: Json = False,
-) -> None:
-    """Add a source. It is read at the next pull, or at once: zeke-jobs send ingest-source."""
-    kind = kind or _guess(url)
-    if kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
-        expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
-        raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
-    if kind in store.FEED_TYPES and not url.lower().startswith(("http://", "https://")):
-        raise typer.BadParameter(f"expected an address that begins with https://, got {url!r}", param_hint="URL")
-    with database() as conn:
-        source_id, is_new = store.add(conn, kind, url, name=name, authority=authority)
-    if is_json:
-        as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
-        return
-    console().print(visible(f"{'added' if is_new else 'already there:'} {kind} {url}"), soft_wrap=True, markup=False)
-    console().print(f'read it now: zeke-jobs send ingest-source \'{{"source_id": "{source_id}"}}\'', soft_wrap=True)
+def _named(row: dict[str, Any]) -> str:
+    folder = "/".join(store.folder_of(row))
+    return f"{row['name'] or row['url']}{f'  [{folder}]' if folder else ''}"
 
 
 @app.command()
@@ -101,7 +74,7 @@ def on(source: Which, is_json: Json = False) -> None:
 
 def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
-        found = _find(conn, name)
+        found = find(conn, name)
         changed = store.switch(conn, found, on=on)
     if is_json:
         as_json({"id": found, "is_active": on, "changed": changed})
@@ -119,7 +92,7 @@ def health(
     with database() as conn:
         rows = store.listing(conn)
         if source:
-            wanted = _find(conn, source)
+            wanted = find(conn, source)
             rows = [row for row in rows if str(row["id"]) == str(wanted)]
         else:
             rows = [row for row in rows if not row["is_active"] or row["status"] not in {None, "ok"}]
@@ -153,13 +126,6 @@ def _print_health(row: dict[str, Any]) -> None:
         out.print(said, soft_wrap=True, markup=False)
 
 
-def _find(conn: Connection, name: str) -> UUID:
-    found = news.find_source(conn, name)
-    if found is None:
-        raise NotFound(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
-    return found
-
-
 def _health(row: dict[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
@@ -168,9 +134,3 @@ def _health(row: dict[str, Any]) -> str:
 
 def _next(row: dict[str, Any]) -> str:
     return ago(row["next_check_at"]) if row["is_active"] else ""
-
-
-def _guess(url: str) -> str:
-    lower = url.lower()
-    is_youtube = "youtube.com/" in lower or (url.startswith("UC") and len(url) == 24)
-    return "youtube_channel" if is_youtube else "rss"

@@ -1,53 +1,64 @@
-"""``zeke-news stories``: a list with filters."""
+"""``zeke-news stories``: a list with filters; and how a story of a list looks."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
+from rich.padding import Padding
+from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import ago, as_json, chili, console, database, short, table, visible
+from actors.cli.output import Json, Team, ago, as_json, chili, console, database, short, team_of, visible
 from actors.store import news
 from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.cli.output import Console
+
+_LINK = re.compile(r"https?://[!-~]{1,2000}")
 
 
 def stories(
     source: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")] = None,
-    search: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of title or summary.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")] = None,
     min_chili: Annotated[
         float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
     ] = None,
     state: Annotated[str | None, typer.Option(metavar="STATE", help="pending, extractive or completed.")] = None,
     leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
-    team: Annotated[
-        str | None, typer.Option(metavar="UUID", help="Only what is unread (see --team-state) for this team.")
-    ] = None,
-    team_state: Annotated[str, typer.Option(metavar="STATE", help="unread, read or archived; with --team.")] = "unread",
+    unread: Annotated[bool, typer.Option("--unread", help="Only what was not read.")] = False,
+    starred: Annotated[bool, typer.Option("--starred", help="Only what was starred.")] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="What was archived; otherwise it is left out.")] = False,
+    team: Team = None,
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 30,
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    is_json: Json = False,
 ) -> None:
-    """Stories, newest first."""
-    earliest = None if since is None else datetime.now(UTC) - _length(since)
-    team_id = None if team is None else _team(team)
+    """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
+    if unread and archived:
+        raise typer.BadParameter("expected one of --unread and --archived, got both", param_hint="--unread")
+    earliest = None if since is None else datetime.now(UTC) - length(since)
+    team_id = team_of(team)
     with database() as conn:
         rows = news.stories(
             conn,
             limit=limit,
-            source=source,
-            search=search,
+            sources=sources_of(conn, source),
             since=earliest,
             min_chili=min_chili,
-            state=state,
+            analysis_state=state,
             leads=leads,
             team=team_id,
-            team_state=team_state,
+            state="unread" if unread else "archived" if archived else None,
+            starred=starred,
         )
     if is_json:
         as_json(rows)
@@ -55,35 +66,39 @@ def stories(
     if not rows:
         console().print("no stories fit; zeke-news sources says whether the feeds deliver", soft_wrap=True)
         return
-    shown = [
-        (
-            short(row["id"]),
-            ago(row["published_at"] or row["created_at"]),
-            chili(row["chili"]),
-            row["source"],
-            Text(f"{visible(row['title'])}\n  {visible(row['one_liner'])}") if row["one_liner"] else row["title"],
-        )
-        for row in rows
-    ]
-    columns: list[str | tuple[str, dict[str, Any]]] = [
-        ("id", {"no_wrap": True}),
-        ("age", {"justify": "right", "no_wrap": True}),
-        ("chili", {"justify": "right"}),
-        ("source", {"max_width": 16}),
-        ("title and brief", {"overflow": "fold"}),
-    ]
-    console().print(table(columns, shown))
+    out = console()
+    for row in rows:
+        print_story(out, row, row["one_liner"])
 
 
-def _length(text: str) -> timedelta:
+def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
+    """Number, age, chili and source; then the title, a line about it, and the address, which is never broken."""
+    star = " *" if row.get("is_starred") else ""
+    head = f"{row['number']:>4}  {ago(row['published_at'] or row['created_at']):>3}  chili {chili(row['chili'])}  "
+    out.print(
+        visible(f"{head}{row['source'] or '?'}{star}  {short(row['id'])}"), style="dim", markup=False, soft_wrap=True
+    )
+    url = row["url"] or ""
+    style = Style(bold=row.get("state", "unread") == "unread", link=url if _LINK.fullmatch(url) else None)
+    out.print(Padding(Text(visible(row["title"] or "(no title)"), style), (0, 0, 0, 6), expand=False))
+    if said:
+        out.print(Padding(Text(visible(said)), (0, 0, 0, 6), expand=False))
+    if url:
+        out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
+
+
+def sources_of(conn: Connection, part: str | None) -> list[UUID] | None:
+    """The sources with this in their name or address; None where nothing is asked for."""
+    return None if part is None else news.sources_like(conn, part)
+
+
+def length(text: str) -> timedelta:
+    """How far back, as typed.
+
+    Raises:
+        typer.BadParameter: it is no duration.
+    """
     try:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error
-
-
-def _team(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}", param_hint="--team") from error

@@ -9,45 +9,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from actors.cli.output import ago, as_json, chili, console, database, escape, short, visible
-from actors.store import ai_calls, news
+from actors.cli.explained import chili_lines, relevance_for, relevance_line
+from actors.cli.output import Json, Team, ago, as_json, chili, console, database, escape, short, team_of, visible
+from actors.store import ai_calls, news, team_scores
 from actors.store.news import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from actors.cli.output import Console
 
-_CHILI_PARTS = ("authority", "keywords", "cluster", "freshness")
 _CODE_LINES = 12
-_PARTS = ("keyword", "kind", "authority", "freshness")
 
 
 def story(
-    story_id: Annotated[str, typer.Argument(help="Its id; the beginning is enough.", metavar="ID")],
-    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    story_id: Annotated[str, typer.Argument(help="Its number, or its id; the beginning is enough.", metavar="ID")],
+    team: Team = None,
+    is_json: Json = False,
 ) -> None:
-    """One story in full: analysis, brief, highlights with the breakdown of their scores, source, same event."""
+    """One story in full: analysis, brief and highlights, each score with its parts in words, source, same event."""
+    team_id = team_of(team)
     with database() as conn:
         found = news.find_story(conn, story_id)
         row = None if found is None else news.story(conn, found)
         if row is not None:
+            row["team_scores"] = team_scores.of_story(conn, row["id"])
             row["costs"] = ai_calls.costs(conn, by="task", since=date.min, story_id=found)
     if row is None:
-        raise NotFound(f"expected the id of a story, got {story_id!r}; see zeke-news stories")
+        raise NotFound(f"expected the number or id of a story, got {story_id!r}; see zeke-news stories")
     if is_json:
         as_json(row)
         return
     out = console()
-    _print_head(out, row)
+    _print_head(out, row, team_id)
     _print_brief(out, row)
-    _print_highlights(out, row["highlights"])
+    _print_highlights(out, row["highlights"], team_id)
     _print_event(out, row)
     if row["costs"]:
         out.print(f"\n[bold]Cost[/bold]  {_cost(row['costs'])}")
 
 
-def _print_head(out: Console, row: Mapping[str, Any]) -> None:
+def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     out.print(f"[bold]{escape(row['title'] or '(no title)')}[/bold]", soft_wrap=True)
     authority = "" if row["authority"] is None else f", authority {row['authority']}"
     out.print(visible(f"{row['source'] or '?'}{authority} · {row['kind']} · {_age(row)}"), markup=False)
@@ -63,10 +66,8 @@ def _print_head(out: Console, row: Mapping[str, Any]) -> None:
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
     if why := row["why_it_matters"] or (row["citations"] or {}).get("why"):
         out.print(why, markup=False)
-    breakdown = citations.get("breakdown") or {}
-    parts = [f"{name} {breakdown[name]:g}" for name in _CHILI_PARTS if name in breakdown]
-    if parts:
-        out.print(f"chili from {', '.join(parts)}", style="dim", markup=False)
+    for line in chili_lines(row, team, news.NOBODY):
+        out.print(visible(line), style="dim", markup=False)
 
 
 def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
@@ -85,19 +86,21 @@ def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
         out.print(row["summary"], markup=False)
 
 
-def _print_highlights(out: Console, highlights: list[Mapping[str, Any]]) -> None:
+def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: UUID) -> None:
     out.print(f"\n[bold]Highlights[/bold]  {len(highlights)}")
     grid = _grid()
-    for each in sorted(highlights, key=_score, reverse=True):
+    for score, why, each in sorted(
+        ((*_score(each, team), each) for each in highlights), key=lambda found: found[0] or 0, reverse=True
+    ):
         relevance = each["metadata"].get("relevance") or {}
         lines = [f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}"]
         if relevance:
-            parts = ", ".join(f"{name} {relevance['parts'][name]:g}" for name in _PARTS if name in relevance["parts"])
-            words = f" ({', '.join(relevance['keywords'])})" if relevance.get("keywords") else ""
-            lines.append(f"[dim]{escape(parts + words)}[/dim]")
+            lines.append(f"[dim]{escape(relevance_line(relevance, each['kind']))}[/dim]")
+        if why:
+            lines.append(f"[dim]{escape(why)}[/dim]")
         if each["kind"].startswith("code") and each["quote"]:
             lines += [f"  [cyan]{escape(line)}[/cyan]" for line in each["quote"].split("\n")[:_CODE_LINES]]
-        grid.add_row(f"{relevance['score']:.2f}" if relevance else "-", "\n".join(lines))
+        grid.add_row("-" if score is None else f"{score:.2f}", "\n".join(lines))
     out.print(grid)
 
 
@@ -128,8 +131,10 @@ def _cost(rows: list[Mapping[str, Any]]) -> str:
     return f"US$ {known:.4f} in {sum(row['calls'] for row in rows)} calls{more}"
 
 
-def _score(highlight: Mapping[str, Any]) -> float:
-    return float((highlight["metadata"].get("relevance") or {}).get("score", 0))
+def _score(highlight: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
+    """A highlight's relevance for a team, and why it is not everybody's."""
+    relevance = highlight["metadata"].get("relevance")
+    return relevance_for(relevance, team, news.NOBODY) if relevance else (None, "")
 
 
 def _age(row: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from actors.engine.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from actors.engine.contract import Engine
+    from actors.engine.contract import Finder
 
 __all__ = ["Settings"]
 
@@ -15,7 +15,7 @@ __all__ = ["Settings"]
 class Settings(EngineSettings):
     """``services.engine`` of jobs.yaml: its settings, and the choice between the two implementations."""
 
-    def open(self) -> Engine:
+    def open(self) -> Finder:
         """Make the engine. Nothing is fetched yet."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine

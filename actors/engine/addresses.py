@@ -42,7 +42,10 @@ def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
     if carried is not None:
         inner = refusal(str(carried), allowed)
         return None if inner is None else f"{address} carries {inner}"
-    return f"{address} is not a public address" if _is_refused(parsed) else None
+    if not _is_refused(parsed):
+        return None
+    network = "127.0.0.0/8" if str(parsed).startswith("127.") else f"{parsed}/{parsed.max_prefixlen}"
+    return f"{address} is not a public address; services.engine.allow_networks: [{network}] in jobs.yaml would allow it"
 
 
 def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 import httpx
 from pydantic import ValidationError
 
-from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Failure
+from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Failure, Found
 from actors.engine.decode import Decoder
+from actors.engine.discovery.addresses import typed
 from actors.retry_after import bounded, retry_after
 
 if TYPE_CHECKING:
@@ -84,6 +85,24 @@ class HttpEngine:
         body = {"url": url, "etag": etag, "lastModified": last_modified}
         source = self._ask("/source", {name: value for name, value in body.items() if value}, ContentSource)
         return source.model_copy(update={"items": source.items[: self._max_entries]}) if source.items else source
+
+    def discover(self, text: str) -> Found:
+        """Find the feeds behind what a person typed. An Engine that cannot is asked for the feed itself.
+
+        Raises:
+            EngineError: as for ``fetch_item``.
+        """
+        try:
+            return self._ask("/discover", {"url": text}, Found)
+        except EngineError as error:
+            if (
+                error.code != "not_found"
+            ):  # the product's Engine has no such path; for ours it is the page that is not there
+                raise
+        source = self.fetch_source(typed(text))
+        if source.items is None:
+            raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
+        return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
     def health(self) -> dict[str, Any]:
         """What the Engine says of itself and of its providers.

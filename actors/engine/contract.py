@@ -224,6 +224,12 @@ class ContentSource(ContractModel):
     gone: bool = False
 
 
+class Found(ContractModel):
+    """The feeds behind an address; each with the items that it lists now."""
+
+    feeds: list[ContentSource]
+
+
 class Engine(Protocol):
     """Fetches what strangers publish; what may go wrong out there is an ``EngineError``."""
 
@@ -239,4 +245,15 @@ class Engine(Protocol):
 
         Raises:
             EngineError: with the reason.
+        """
+
+
+class Finder(Engine, Protocol):
+    """An Engine that also finds feeds."""
+
+    def discover(self, text: str) -> Found:
+        """Find the feeds behind what a person typed: a feed, a page, a channel, a profile, a repository.
+
+        Raises:
+            EngineError: with the reason; nothing is found without one.
         """

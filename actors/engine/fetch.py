@@ -82,7 +82,7 @@ class Fetched:
 
 @dataclass
 class Fetcher:
-    """Fetches by GET under the rules of this module.
+    """Fetches by GET, and posts to webhooks, under the rules of this module.
 
     http and https only; addresses checked at the connection, also after each redirect; no proxies from the
     environment; gzip at most, inflated with a bound; a deadline that includes the body.
@@ -123,6 +123,19 @@ class Fetcher:
             target = parse(_join(target, answer.headers.get("location", "")))
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
+    def post(self, url: str, body: bytes, limits: Limits, headers: Mapping[str, str]) -> int:
+        """Send ``body`` to ``url`` by POST; the status of the answer, of which nothing else is read. No redirect is followed.
+
+        Raises:
+            EngineError: everything that may go wrong, and any answer but 2xx.
+        """
+        budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
+        target = parse(url)
+        backend = GuardedBackend(budget, self.allowed, self.resolver)
+        tls = self._tls if target.scheme == "https" else None
+        with httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool:
+            return self._one(pool, target, limits, headers, budget, body).status
+
     def _one(
         self,
         pool: httpcore.ConnectionPool,
@@ -130,23 +143,27 @@ class Fetcher:
         limits: Limits,
         headers: Mapping[str, str],
         budget: Budget,
+        posted: bytes | None = None,
     ) -> Fetched:
         left = budget.remaining()
         fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
         sent = {**headers, **fixed}
+        if posted is not None:
+            sent["Content-Length"] = str(len(posted))
         request = httpcore.Request(
-            "GET",
+            "GET" if posted is None else "POST",
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=[
                 (b"Host", url.netloc),
                 *((name.encode(), value.encode("latin-1", "ignore")) for name, value in sent.items()),
             ],
+            content=posted,
             extensions={"timeout": {"connect": left, "read": left, "write": left, "pool": left}},
         )
         try:
             response = pool.handle_request(request)
             try:
-                return _read(response, url, limits)
+                return _read(response, url, limits) if posted is None else _taken(response, url)
             finally:
                 response.close()
         except httpcore.TimeoutException as error:
@@ -203,6 +220,13 @@ def _read(response: httpcore.Response, url: httpx.URL, limits: Limits) -> Fetche
     for chunk in response.iter_stream():
         decoder.feed(chunk)
     return Fetched(str(url), status, headers, decoder.finish())
+
+
+def _taken(response: httpcore.Response, url: httpx.URL) -> Fetched:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    if not 200 <= response.status < 300:
+        raise _refused(response.status, url, headers)
+    return Fetched(str(url), response.status, headers, b"")
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from actors.engine import youtube
-from actors.engine.contract import ContentItem, ContentSource, EngineError, bounded_header
+from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
+from actors.engine.discovery.discover import Discovery
 from actors.engine.fetch import Fetched, Fetcher, Limits
-from actors.engine.reading import read_feed, read_page
+from actors.engine.reading import feed_links, read_feed, read_page
 from actors.engine.youtube_api import DataApi, channel_of
 from actors.retry_after import http_date
 
@@ -24,6 +25,7 @@ _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml"
 _FEED_TYPES = ("text/", "application/", "binary/octet-stream")
 _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
 _ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
+_ACCEPT_ANY = f"{_ACCEPT_FEED.removesuffix(',*/*;q=0.5')},text/html;q=0.7,*/*;q=0.5"
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
 
 
@@ -89,15 +91,8 @@ class LocalEngine:
                 pass  # no units left, or the API is down: the keyless feed says the newest fifteen
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
-        limits = Limits(
-            body_bytes=self._settings.feed_bytes,
-            raw_bytes=self._settings.feed_bytes + _HEADERS_AND_REDIRECTS,
-            seconds=self._settings.feed_timeout.total_seconds(),
-            redirects=self._settings.redirects,
-            content_types=_FEED_TYPES,
-        )
         try:
-            answer = self._fetcher.get(address, limits, headers)
+            answer = self._fetcher.get(address, self._feed_limits(), headers)
         except EngineError as error:
             if error.code == "gone":
                 return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
@@ -116,6 +111,28 @@ class LocalEngine:
         ttl = source.metadata.get("ttlMinutes")
         return source.model_copy(update={"next_check_at": _asked_to_wait(answer.headers, ttl, now), **served})
 
+    def discover(self, text: str) -> Found:
+        """Find the feeds behind what a person typed; see ``discovery.discover``.
+
+        Raises:
+            EngineError: with the reason.
+        """
+        now = datetime.now(UTC)
+        find = Discovery(
+            get=lambda url: self._fetcher.get(url, self._feed_limits(), {"Accept": _ACCEPT_ANY}),
+            read=lambda answer: self._read(answer, answer.url, now),
+            links=lambda page: feed_links(page.body, page.url, page.headers.get("content-type", "")),
+            fetch=self._there,
+        )
+        return Found(feeds=find.feeds(text))
+
+    def _there(self, url: str) -> ContentSource:
+        """A feed that is there, at the address that it has now."""
+        source = self.fetch_source(url)
+        if source.gone:
+            raise EngineError("gone", f"{url} answers 410")
+        return source.model_copy(update={"url": source.moved_to}) if source.moved_to else source
+
     def _read(self, answer: Fetched, url: str, now: datetime) -> ContentSource:
         return read_feed(
             answer.body,
@@ -123,6 +140,16 @@ class LocalEngine:
             content_type=answer.headers.get("content-type", ""),
             max_entries=self._settings.max_entries,
             now=now,
+        )
+
+    def _feed_limits(self) -> Limits:
+        settings = self._settings
+        return Limits(
+            body_bytes=settings.feed_bytes,
+            raw_bytes=settings.feed_bytes + _HEADERS_AND_REDIRECTS,
+            seconds=settings.feed_timeout.total_seconds(),
+            redirects=settings.redirects,
+            content_types=_FEED_TYPES,
         )
 
     def _limits(self, content_types: tuple[str, ...]) -> Limits:

@@ -1,8 +1,8 @@
-"""Lists of feeds as other readers write and read them: OPML 2.0."""
+"""Lists of feeds as other readers write and read them: OPML 2.0, with folders."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 LARGEST = 5_000_000
 """Bytes of the largest list that is read."""
 
+_DEEPEST = 8
+_LONGEST_FOLDER = 100
 
-def read_opml(data: bytes) -> list[tuple[str, str]]:
-    """The feeds of a list, each once, as (name, address), in the order in which they stand; folders are opened.
+
+class Listed(NamedTuple):
+    """A feed of a list; ``folder`` is the way to it, the outermost first."""
+
+    name: str
+    address: str
+    folder: tuple[str, ...] = ()
+
+
+def read_opml(data: bytes) -> list[Listed]:
+    """The feeds of a list, each once, in the order in which they stand, with the folder that names them first.
 
     What has no web address is left out.
 
@@ -27,21 +38,32 @@ def read_opml(data: bytes) -> list[tuple[str, str]]:
     """
     if len(data) > LARGEST:
         raise ValueError(f"expected a list of at most {LARGEST} bytes, got {len(data)}")
-    found: dict[str, str] = {}
+    found: dict[str, Listed] = {}
     roots: list[str] = []
+    folders: list[str] = []  # one for each outline that is open; empty for one without a name
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         roots.append(tag)
+        if tag.lower() != "outline":
+            return
         named = {name.lower(): value for name, value in attributes.items()}
         address = named.get("xmlurl", "").strip()
-        if tag.lower() == "outline" and address and _is_web(address):
-            found.setdefault(address, one_line(named.get("title") or named.get("text") or ""))
+        name = one_line(named.get("title") or named.get("text") or "")
+        if address and _is_web(address):
+            within = tuple(folder for folder in folders if folder)[:_DEEPEST]
+            found.setdefault(address, Listed(name, address, within))
+        folders.append("" if address else name[:_LONGEST_FOLDER])
+
+    def end(tag: str) -> None:
+        if tag.lower() == "outline":
+            folders.pop()
 
     def refuse(*_: object) -> None:
         raise ValueError("expected a list without entities of its own, got some")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
+    parser.EndElementHandler = end
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(data, True)
@@ -49,7 +71,7 @@ def read_opml(data: bytes) -> list[tuple[str, str]]:
         raise ValueError(f"expected OPML, got what is no XML: {error}") from error
     if roots[0].lower() != "opml":
         raise ValueError(f"expected OPML, got a document of {roots[0]!r}")
-    return [(name, address) for address, name in found.items()]
+    return list(found.values())
 
 
 def _is_web(address: str) -> bool:
@@ -60,13 +82,21 @@ def _is_web(address: str) -> bool:
     return True
 
 
-def write_opml(feeds: Iterable[tuple[str, str]], title: str = "Sources") -> bytes:
-    """A list of feeds, given as (name, address)."""
+def write_opml(feeds: Iterable[Listed], title: str = "Sources") -> bytes:
+    """A list of feeds in their folders."""
     root = ET.Element("opml", version="2.0")
     ET.SubElement(ET.SubElement(root, "head"), "title").text = clean(title)
-    body = ET.SubElement(root, "body")
-    for name, address in feeds:
-        text = clean(name or address)
-        ET.SubElement(body, "outline", type="rss", text=text, title=text, xmlUrl=clean(address))
+    outlines: dict[tuple[str, ...], ET.Element] = {(): ET.SubElement(root, "body")}
+    for feed in feeds:
+        text = clean(feed.name or feed.address)
+        inside = _folder(outlines, feed.folder)
+        ET.SubElement(inside, "outline", type="rss", text=text, title=text, xmlUrl=clean(feed.address))
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _folder(outlines: dict[tuple[str, ...], ET.Element], folder: tuple[str, ...]) -> ET.Element:
+    if folder not in outlines:
+        name = clean(folder[-1])
+        outlines[folder] = ET.SubElement(_folder(outlines, folder[:-1]), "outline", text=name, title=name)
+    return outlines[folder]

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, TypeVar
 
 from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError
+from actors.engine.opml import Listed
 from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
 
@@ -42,6 +43,16 @@ def read_feed(body: bytes, url: str, *, content_type: str, max_entries: int, now
     return _read(ContentSource, url, found)
 
 
+def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
+    """As ``discovery.links.feed_links``, by a reader.
+
+    Raises:
+        EngineError: as there; ``unreadable``.
+    """
+    found = json.loads(_readers.ask("links", body, about=url, url=url, content_type=content_type))
+    return [(title, address) for title, address in found]
+
+
 def _read(model: type[M], url: str, found: bytes) -> M:
     try:
         return model.model_validate_json(found)
@@ -64,13 +75,14 @@ def html_to_text(fragment: str) -> tuple[str, str]:
     return text, markdown
 
 
-def read_opml(data: bytes) -> list[tuple[str, str]]:
+def read_opml(data: bytes) -> list[Listed]:
     """As ``opml.read_opml``, by a reader.
 
     Raises:
         ValueError: as there, or the list cannot be read.
     """
     try:
-        return [(name, address) for name, address in json.loads(_readers.ask("opml", data, about="the list"))]
+        found = json.loads(_readers.ask("opml", data, about="the list"))
     except EngineError as error:
         raise ValueError(str(error)) from error
+    return [Listed(name, address, tuple(folder)) for name, address, folder in found]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from actors.engine.contract import EngineError
 
 if TYPE_CHECKING:
-    from actors.engine.contract import ContractModel, Engine
+    from actors.engine.contract import ContractModel, Finder
 
 PORT = 3010
 _LARGEST_REQUEST = 64 * 1024
@@ -20,7 +20,7 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 
 
 class EngineServer(ThreadingHTTPServer):
-    """``POST /ingest``, ``POST /source`` and ``GET /health`` over one engine.
+    """``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` over one engine.
 
     Args:
         engine: What answers.
@@ -34,7 +34,7 @@ class EngineServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, engine: Engine, host: str = "127.0.0.1", port: int = PORT, *, token: str | None = None, most: int = 32
+        self, engine: Finder, host: str = "127.0.0.1", port: int = PORT, *, token: str | None = None, most: int = 32
     ) -> None:
         self.engine = engine
         self.token = token
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self._answer(200, {"status": "ok", "providers": {"local": {"status": "ok"}}})
         else:
-            self._answer(404, {"error": f"expected /health, /ingest or /source, got {self.path[:100]}"})
+            self._answer(404, {"error": f"expected /health, /ingest, /source or /discover, got {self.path[:100]}"})
 
     def do_POST(self) -> None:
         body = self._body()
@@ -61,8 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not self._is_allowed():
             self._answer(401, {"error": "expected the Engine's bearer token"})
-        elif self.path not in {"/ingest", "/source"}:
-            self._answer(404, {"error": f"expected /ingest or /source, got {self.path[:100]}"})
+        elif self.path not in {"/ingest", "/source", "/discover"}:
+            self._answer(404, {"error": f"expected /ingest, /source or /discover, got {self.path[:100]}"})
         elif not isinstance(body.get("url"), str):
             self._answer(400, {"error": 'expected an object with "url"', "code": "invalid_url"})
         elif not self.server.free.acquire(blocking=False):
@@ -79,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             found: ContractModel
             if self.path == "/ingest":
                 found = engine.fetch_item(body["url"])
+            elif self.path == "/discover":
+                found = engine.discover(body["url"])
             else:
                 found = engine.fetch_source(body["url"], _text(body.get("etag")), _text(body.get("lastModified")))
         except EngineError as error:

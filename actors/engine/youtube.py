@@ -29,6 +29,14 @@ _OWN_CHANNEL = re.compile(
 )
 
 
+def is_youtube(url: str) -> bool:
+    """Whether an address is one of YouTube's pages or feeds."""
+    try:
+        return (urlsplit(url).hostname or "").lower() in _HOSTS
+    except ValueError:
+        return False
+
+
 def video_id(url: str) -> str | None:
     """The video that ``url`` shows, None where it shows none."""
     try:

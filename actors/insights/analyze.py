@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.ai.local import lead
 from actors.ai.markdown import plain
 from actors.ai.protocol import answered
-from actors.insights import events
+from actors.insights import events, interests
 from actors.insights.events import EventSettings  # noqa: TC001 (the handler is read by its annotations)
 from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
@@ -43,6 +43,9 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     if payload.trigger == "grown":
         with ctx.transaction() as tx:
             output = events.grow(tx, text.id, analyst)
+            if interests.apply(tx, text, ctx.settings.interests):
+                ctx.send("score-relevance", {"story_id": str(text.id)})
+                output["outcome"] = "rescored"
             ctx.complete(output)
         return output
     if not text.document.strip():
@@ -73,6 +76,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             citations=_citations(analysis, None if kept else mark(analysis.why_it_matters)),
         )
         events.rescore(tx, text.id, analyst, told_by)
+        interests.apply(tx, text, ctx.settings.interests)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.ai.gate.evidence import script
+from actors.insights.interests import Interests
 from actors.store import clusters, embeddings, event_terms, overlays
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class EventSettings(BaseModel):
         same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event; None for the one
             that fits the embedding model.
         same_event_hours: How far apart in time two stories of one event may be.
+        interests: What teams care for: it raises and lowers the chili that they see.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)
     same_event_hours: float = Field(default=72, ge=0)
+    interests: Interests = Field(default_factory=Interests)
 
 
 def threshold(model_version: str) -> float:

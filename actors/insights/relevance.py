@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
+from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance  # noqa: TC001 (the handler is read by its annotations)
-from actors.store import highlights, texts
+from actors.store import highlights, team_scores, texts
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from actors.store.highlights import Highlight
 
 
@@ -71,7 +74,8 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
         raise Reject(f"expected a story with id {payload.story_id}, got none")
     with ctx.transaction() as tx:
         ours = [each for each in highlights.of_story(tx, text.id) if each.origin == "system" and not each.is_withdrawn]
-        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings) for each in ours}
+        teams = team_scores.of_story(tx, text.id)
+        scored = {each.id: relevance(each, text.authority, text.age_days, ctx.settings, teams) for each in ours}
         changed = highlights.score(tx, scored)
         output = {
             "outcome": "scored" if changed else "unchanged" if scored else "no_highlights",
@@ -83,7 +87,11 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def relevance(
-    highlight: Highlight, authority: float | None, age_days: float, settings: RelevanceSettings
+    highlight: Highlight,
+    authority: float | None,
+    age_days: float,
+    settings: RelevanceSettings,
+    teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The score of one highlight from 0 to 1 with its parts, as it is stored in ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
@@ -96,8 +104,10 @@ def relevance(
     }
     weights = settings.weights.model_dump()
     score = sum(weights[name] * part for name, part in parts.items())
+    by_team = interests.relevance(score, words, teams)
     return {
         "score": round(score, 4),
+        **({"teams": by_team} if by_team else {}),
         "parts": {name: round(part, 4) for name, part in parts.items()},
         "weights": weights,
         "keywords": found,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.store.items import NewItem
-from zeke_jobs import Duration, parse_duration
+from zeke_jobs import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FirstFetch(BaseModel):
-    """What a new source brings: its newest ``items``, published ``within`` this long; not years of old ones.
+    """What a new source brings: its newest ``items``, whatever their age, or only those published ``within`` this long.
 
     An entry without a date counts as new.
     """
@@ -25,14 +25,15 @@ class FirstFetch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: int = Field(default=10, ge=0)
-    within: Duration = parse_duration("7d")
+    within: Duration | None = None
 
 
 def split_first(
     entries: Sequence[ContentItem], first: FirstFetch, now: datetime
 ) -> tuple[list[ContentItem], list[ContentItem]]:
     """Split a new source's entries into those that are brought in and its backlog."""
-    recent = [one for one in entries if one.published_at is None or one.published_at > now - first.within]
+    earliest = None if first.within is None else now - first.within
+    recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
     # Undated entries keep the feed's order, which is newest first.
     recent.sort(key=lambda one: one.published_at or now, reverse=True)
     wanted = {one.id for one in recent[: first.items]}

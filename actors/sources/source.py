@@ -60,7 +60,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     if payload.reason == "schedule" and not source.is_due:
         return _untouched(ctx, source, "not_due")
     try:
-        return _poll(ctx, source)
+        return _poll(ctx, source, payload.backfill)
     except Exception as error:
         # What the engine is told by an exception, and trouble of the database, is no fault of the source's.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
@@ -68,7 +68,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         raise
 
 
-def _poll(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
+def _poll(ctx: Context[SourceSettings], source: Source, backfill: int) -> dict[str, Any]:
     try:
         with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
             answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
@@ -79,7 +79,7 @@ def _poll(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
     if answer.items is None:
         reason = "the Engine gives no list of a feed's items"
         return _failed(ctx, source, EngineError("engine_failed", reason))
-    return _read(ctx, source, answer, answer.items)
+    return _read(ctx, source, answer, answer.items, backfill)
 
 
 def _done(ctx: Context[SourceSettings], result: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> di
 
 
 def _read(
-    ctx: Context[SourceSettings], source: Source, answer: ContentSource, entries: list[ContentItem]
+    ctx: Context[SourceSettings], source: Source, answer: ContentSource, entries: list[ContentItem], backfill: int
 ) -> dict[str, Any]:
     settings = ctx.settings
     rhythm = settings.rhythm
@@ -110,7 +110,8 @@ def _read(
         wanted, backlog = split_first(fresh, settings.first_fetch, source.now) if is_first else (fresh, [])
         edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
         items.decide_all(tx, (found[entry.id][0] for entry in backlog), Outcome.BACKLOG, "older than the first fetch")
-        queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
+        again = items.backfill(tx, source.id, backfill) if backfill else []
+        queued = [*((found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)), *again]
         items.queue(tx, [one for one, _ in queued])
         send_fetches(ctx, queued, size=settings.batch)
         polling = rhythm.after_success(
@@ -132,6 +133,7 @@ def _read(
             "new": len(wanted),
             "edited": len(edited),
             "backlog": len(backlog),
+            **({"backfilled": len(again), "backlog_left": items.backlog(tx, source.id)} if backfill else {}),
         }
         ctx.complete(result)
     return result

@@ -221,6 +221,19 @@ def sweep(conn: Connection, *, lost_after: timedelta, most: int, most_times: int
     return again, abandoned
 
 
+def backfill(conn: Connection, source_id: UUID, most: int) -> list[tuple[UUID, str | None]]:
+    """The newest items that were left out when the source was new, at most so many, with their addresses; held."""
+    rows = SQL.all(conn, "items_backfill", source_id=str(source_id), most=most)
+    return [(UUID(str(row["id"])), row["url"]) for row in rows]
+
+
+def backlog(conn: Connection, source_id: UUID) -> int:
+    """How many items of a source were left out when it was new."""
+    row = SQL.one(conn, "items_backlog", source_id=str(source_id))
+    assert row is not None
+    return int(row["items"])
+
+
 def outcomes(conn: Connection, source_id: UUID | None = None) -> dict[str, int]:
     """How many items ended how."""
     rows = SQL.all(conn, "items_outcomes", source_id=str(source_id) if source_id else None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from actors.store.by_index import by_index
 from actors.store.statements import SQL
 from zeke_jobs.errors import ZekeJobsError
 
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_LEFT_OUT: dict[str | None, list[str]] = {
+    None: ["archived"],
+    "unread": ["read", "archived"],
+    "read": [],
+    "archived": [],
+}
+"""The states that a list leaves out."""
+
+_FEW = 5000
+"""A filter that passes no more stories than this is looked up first; stories that pass others are met on the way."""
+
+_HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
+
 
 class NotFound(ZekeJobsError):
     """Nothing answers to this name."""
@@ -25,64 +40,132 @@ class NotUnique(ZekeJobsError):
     """More than one thing answers to this name."""
 
 
+NOBODY = UUID(int=0)
+"""The team of whoever reads without one: the person at the command line."""
+
+
 def stories(
     conn: Connection,
     *,
     limit: int = 30,
-    source: str | None = None,
-    search: str | None = None,
+    sources: Sequence[UUID] | None = None,
     since: datetime | None = None,
     min_chili: float | None = None,
-    state: str | None = None,
+    analysis_state: str | None = None,
     leads: bool = False,
-    team: UUID | None = None,
-    team_state: str = "unread",
+    team: UUID = NOBODY,
+    state: Literal["unread", "read", "archived"] | None = None,
+    starred: bool = False,
 ) -> list[Row]:
-    """Stories, newest first.
+    """Stories, newest first, with the ``state`` that they have for a team and whether it starred them.
 
     Args:
         conn: A connection.
         limit: At most so many.
-        source: Part of the source's name or address.
-        search: Part of title or summary.
+        sources: Only of these.
         since: Published (or found) then or later.
         min_chili: At least this hot.
-        state: pending, extractive or completed.
+        analysis_state: pending, extractive or completed.
         leads: Of a cluster, only the story that leads it.
-        team: Only stories that are in ``team_state`` for this team; without a row a story is unread.
-        team_state: unread, read or archived.
+        team: Whose states count; without a row a story is unread.
+        state: Only stories in this state; None for all but archived ones.
+        starred: Only stories that the team starred.
     """
-    return SQL.all(
-        conn,
-        "news_stories",
-        limit=limit,
-        source=source,
-        search=search,
-        since=since,
-        min_chili=min_chili,
-        state=state,
-        leads=leads,
-        team=None if team is None else str(team),
-        team_state=team_state,
-    )
+    with by_index(conn):
+        return SQL.all(
+            conn,
+            "news_stories",
+            limit=limit,
+            sources=None if sources is None else [str(one) for one in sources],
+            since=since,
+            min_chili=min_chili,
+            ids=_few(conn, team, state, starred=starred, min_chili=min_chili),
+            analysis_state=analysis_state,
+            leads=leads,
+            team=str(team),
+            left_out=_LEFT_OUT[state],
+        )
 
 
-def find_story(conn: Connection, prefix: str) -> UUID | None:
-    """The story whose id begins with ``prefix``.
+def _few(
+    conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
+) -> list[str] | None:
+    """The ids to which a filter that few stories pass comes down; None where no filter is of that kind."""
+    if starred or state in {"read", "archived"}:
+        marked = None if state == "unread" else state
+        rows = SQL.all(conn, "news_marked", team=str(team), state=marked, starred=starred)
+    elif min_chili is not None:
+        rows = SQL.all(conn, "news_hot", min_chili=min_chili, most=_FEW + 1)
+    else:
+        return None
+    ids = [str(row["story_id"]) for row in rows]
+    return None if len(ids) > _FEW and not starred and state is None else ids
+
+
+def sources_like(conn: Connection, part: str) -> list[UUID]:
+    """The sources whose name or address has this in it."""
+    return [UUID(str(row["id"])) for row in SQL.all(conn, "news_sources_like", part=part)]
+
+
+def search(
+    conn: Connection,
+    words: str,
+    *,
+    sources: Sequence[UUID] | None = None,
+    since: datetime | None = None,
+    limit: int = 20,
+    ranked: int = 5000,
+) -> list[Row]:
+    """Stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
+
+    Of more than ``ranked`` matches the newest are ranked; ``compared`` says how many were.
+
+    Raises:
+        NotFound: there is nothing in ``words`` to look for.
+    """
+    words = words.replace("\x00", " ")
+    with by_index(conn):
+        known = SQL.one(conn, "news_search_words", words=words)
+        assert known is not None
+        if known["has_stories"] and not known["has_words"]:
+            raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
+        wanted = None if sources is None else [str(one) for one in sources]
+        return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+
+
+def find_story(conn: Connection, name: str) -> UUID | None:
+    """The story of this number, or whose id begins like this. Eight digits and more are the beginning of an id first.
 
     Raises:
         NotUnique: there is more than one.
     """
-    return _only(SQL.all(conn, "news_find_story", prefix=_literal(prefix)), f"stories begin with {prefix!r}")
+    text = name.strip().lower().removeprefix("#")
+    found = None
+    if not text.isdigit() or len(text) >= 8:
+        found = _only(_ids_like(conn, text), f"stories begin with {name!r}")
+    if found is None and text.isascii() and text.isdigit() and len(text) < 19:
+        found = _only(SQL.all(conn, "news_story_numbered", number=int(text)), f"stories are number {name}")
+    return found
+
+
+def _ids_like(conn: Connection, text: str) -> list[Row]:
+    digits = text.replace("-", "")
+    if not _HEXADECIMAL.fullmatch(digits):
+        return []
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    rows = SQL.all(conn, "news_find_story", first=str(first), last=str(last))
+    return [row for row in rows if str(row["id"]).startswith(text) or len(digits) == len(text)]
 
 
 def find_source(conn: Connection, name: str) -> UUID | None:
-    """The source whose id begins with ``name``, or that has this address or name.
+    """The source whose id begins with ``name``, or that has this address or name; else the only one that has it in one of them.
 
     Raises:
         NotUnique: there is more than one.
     """
     rows = SQL.all(conn, "news_find_source", prefix=_literal(name), name=name)
+    if not rows and name.strip():
+        rows = SQL.all(conn, "news_sources_like", part=name)
     return _only(rows, f"sources answer to {name!r}")
 
 
@@ -125,6 +208,17 @@ def jobs_about(
 ) -> list[Row]:
     """The latest jobs about these stories, items, sources or addresses; unfinished ones first."""
     return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=limit)
+
+
+def jobs_named(conn: Connection, ids: Sequence[str]) -> list[Row]:
+    """How far some jobs are; ``is_later`` where one waits for longer than anybody watches."""
+    return SQL.all(conn, "news_jobs_named", ids=list(ids))
+
+
+def has_worker(conn: Connection) -> bool:
+    """Whether a process lives that does jobs."""
+    row = SQL.one(conn, "news_has_worker")
+    return row is not None and bool(row["has_worker"])
 
 
 def _only(rows: list[Row], what: str) -> UUID | None:

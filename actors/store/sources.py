@@ -14,7 +14,7 @@ from actors.store.hosts import LONGEST_REST
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from psycopg2.extensions import connection as Connection
 
@@ -115,6 +115,16 @@ def add(
     return source_id, added > 0
 
 
+def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
+    """The source that is read at one of these addresses, of whatever type; None where there is none."""
+    return SQL.one(conn, "source_by_address", urls=list(urls))
+
+
+def queued(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Let pulls leave these sources alone: they are sent for reading in this transaction."""
+    SQL.run(conn, "sources_queue", ids=[str(one) for one in ids])
+
+
 def manual(conn: Connection, page: str) -> UUID:
     """The manual source of the site that ``page`` belongs to, made when it is first needed."""
     site = site_of(page)
@@ -124,6 +134,17 @@ def manual(conn: Connection, page: str) -> UUID:
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
     """All sources with health and next check, oldest first."""
     return SQL.all(conn, "source_list", active_only=active_only)
+
+
+def addresses(conn: Connection) -> set[str]:
+    """The addresses of all sources that are read."""
+    return {row["url"] for row in SQL.all(conn, "source_addresses")}
+
+
+def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folder of a listed source, the outermost first; empty where it is in none."""
+    folder = row["folder"]
+    return tuple(str(step) for step in folder) if isinstance(folder, list) else ()
 
 
 def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:

@@ -20,6 +20,12 @@ def set_for_team(conn: Connection, story_id: UUID, team_id: UUID, state: State) 
     return SQL.one(conn, "team_state_set", story_id=str(story_id), team_id=str(team_id), state=state) is not None
 
 
+def pin(conn: Connection, story_id: UUID, team_id: UUID, *, pinned: bool) -> bool:
+    """Star a story for a team, or take the star away; whether that changed anything."""
+    values = {"story_id": str(story_id), "team_id": str(team_id), "pinned": pinned}
+    return SQL.one(conn, "team_pin", **values) is not None
+
+
 def followers(conn: Connection, story_id: UUID) -> list[UUID]:
     """The teams that follow a source of the story.
 

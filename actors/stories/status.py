@@ -15,6 +15,8 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
     With a team: the state changes for this team. Without: for every team that follows one of the story's
     sources moves forward only; what it archived stays archived, what it read does not become unread.
 
+    ``pinned`` changes the team's star, and nothing else.
+
     Raises:
         Reject: there is no such story.
     """
@@ -23,8 +25,12 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
             raise Reject(f"expected a story with id {payload.story_id}, got none")
         if payload.team_id is not None:
             teams = 1
-            changed = int(team_states.set_for_team(tx, payload.story_id, payload.team_id, payload.state))
+            given = (payload.story_id, payload.team_id)
+            moved = payload.state is not None and team_states.set_for_team(tx, *given, payload.state)
+            pinned = payload.pinned is not None and team_states.pin(tx, *given, pinned=payload.pinned)
+            changed = int(moved or pinned)
         else:
+            assert payload.state is not None
             following = team_states.followers(tx, payload.story_id)
             teams = len(following)
             changed = team_states.advance(tx, payload.story_id, following, payload.state)

@@ -113,7 +113,7 @@ def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
     page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
     assert main(["refuse", "--quick", "--json", str(tmp_path / "found.json"), "--page", str(page)]) == 1
     assert "| `refuse` | 10 → — → 9 |" in page.read_text()
-    assert "- `refuse`: much. What had to hold: NOT: nothing lost." in page.read_text()
+    assert "- `refuse`: much. Required: NOT: nothing lost." in page.read_text()
     assert json.loads((tmp_path / "found.json").read_text())["scenarios"][0]["verdict"] == "BROKEN"
     assert "BROKEN" in capsys.readouterr().out
     assert outcome.cells(Outcome("stall", "", skipped="it needs root"))[-1] == "skipped: it needs root"

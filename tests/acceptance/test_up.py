@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -119,6 +120,38 @@ def test_a_second_one_in_the_same_folder_is_refused_and_the_first_goes_on(up: Up
     assert second.returncode == 1
     assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second.stderr
     assert greet(up, "Ada") == "Hello, Ada"
+
+
+def test_what_it_started_ends_when_it_is_killed(up: Up) -> None:
+    up.start()
+    up.wait_for("Worker process is ready")
+    up.process.kill()
+    up.process.wait(10)
+    eventually(lambda: up.left() == [], 30)
+
+
+def test_one_that_is_not_alone_says_who_is_there_and_how_to_end_them(up: Up, conn: Connection) -> None:
+    up.env["DATABASE_URL"] = os.environ["DATABASE_URL"]
+    up.start()
+    up.wait_for("Worker process is ready")
+    (main,) = (p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline()))
+    worker = next(p.pid for p in main.children() if "dramatiq" in " ".join(p.cmdline()))
+    second = Up(up.folder)
+    second.env = up.env
+    second.start()
+    second.wait_for("Ctrl-C stops everything")
+    assert second.stop() == 0
+    assert f"not alone: this database already has worker {worker}" in second.text
+    assert re.search(rf"or kill {worker}( \d+)?$", second.text, re.MULTILINE)
+
+
+def test_one_signal_that_comes_twice_at_once_is_one(up: Up) -> None:
+    """timeout(1) sends its signal to the command, and then to the command's group."""
+    up.start()
+    up.wait_for("Worker process is ready")
+    up.process.terminate()
+    assert up.stop(signal.SIGTERM) == 0
+    assert "killed before its grace time was over" not in up.text
 
 
 def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:

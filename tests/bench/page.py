@@ -39,11 +39,18 @@ def _put_side_by_side(path: Path, heading: str, found: Mapping[str, Sequence[Row
     head, *rows = (line for line in side_by_side(found).splitlines() if line)
     mine = [f"`{measure}`" for measure in dict.fromkeys(row.measure for each in found.values() for row in each)]
     kept = [line for line in old if line.startswith("| `") and not any(line.startswith(f"| {name}:") for name in mine)]
-    words = [line for line in old if line and not line.startswith("|") and not all(name in line for name in mine)]
+    words = [left for line in old if line.startswith("`") and (left := _without(line, mine))]
     if head not in old:
         kept, words = [], []
     words.append(f"{', '.join(mine)}: {heading}")
     put_between(path, BEGIN_SERVERS, END_SERVERS, "\n\n".join([*words, "\n".join([head, *rows[:1], *kept, *rows[1:]])]))
+
+
+def _without(line: str, measures: Sequence[str]) -> str:
+    """A line that says in which run measures were taken, without those that were taken anew; empty where none is left."""
+    names, _, heading = line.partition(": ")
+    left = [name for name in names.split(", ") if name not in measures]
+    return f"{', '.join(left)}: {heading}" if left else ""
 
 
 def put_between(path: Path, begin: str, end: str, text: str) -> None:

@@ -83,6 +83,7 @@ def test_two_servers_stand_side_by_side_and_more_than_one_is_faster(tmp_path: Pa
     assert "| `top`: look | 1 s | 1 s | 1.00 |\n" in text
     assert "`top`: Earlier\n" in text
     assert "`send`, `latency`: Heading\n" in text
+    assert "Before that" not in text
     assert text.count("`send`: ours") == 1
     assert "| `send`: ours | 1,000 jobs/s | 800 jobs/s | 0.80 |\n" in text
     assert "| `latency`: p50 | 2 ms | 4 ms | 0.50, **missed** |\n" in text

@@ -153,7 +153,7 @@ def merged(text: str, outcomes: Sequence[Outcome], about: str, order: Sequence[s
     for outcome in outcomes:
         name, broke, rates, recovery, account, lost, twice, verdict, held = cells(outcome)
         rows[name] = f"| `{name}` | {rates} | {recovery} | {account} | {lost}, {twice} | {verdict} |"
-        words[name] = " ".join(f"- `{name}`: {broke}. What had to hold: {held}.".split())
+        words[name] = " ".join(f"- `{name}`: {broke}. Required: {held}.".split())
     shown = [name for name in order if name in rows]
     heading = [f"\n{line}" if line.startswith("`") else line for line in heading]
     return "\n".join([*heading, "", *_HEAD, *(rows[name] for name in shown), "", *(words[name] for name in shown)])

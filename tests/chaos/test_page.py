@@ -15,7 +15,7 @@ def test_a_run_of_all_replaces_the_page() -> None:
     text = merged("Old words.", [outcome("first", 1)], "A machine.", ORDER)
     assert text.startswith("A machine.\n\n| scenario |")
     assert "| `first` | — → — → — |  | 1 = 1 + 0 | 0, 0 (0 run again) | held |\n" in text
-    assert text.endswith("- `first`: something. What had to hold: nothing lost.")
+    assert text.endswith("- `first`: something. Required: nothing lost.")
 
 
 def test_a_run_of_some_keeps_the_rows_of_the_others() -> None:
@@ -30,4 +30,4 @@ def test_a_run_of_some_keeps_the_rows_of_the_others() -> None:
     ]
     assert all(f"{n} = {n} + 0" in page for n in (1, 4, 5))
     assert "2 = 2" not in page
-    assert page.count("What had to hold") == 3
+    assert page.count("Required: ") == 3

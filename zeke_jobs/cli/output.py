@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "when"]
 
-_WIDE = 200  # columns of a file or a pipe, which have no edge
+_WIDE = 200  # columns of text in a file or a pipe
+_EDGELESS = 4_000  # columns of a table there: no cell is broken into lines
 
 T = TypeVar("T")
 _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
@@ -72,7 +73,7 @@ def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
         made.add_column(
             title,
             justify="right" if title in right else "left",
-            no_wrap=title in ("id", *right),
+            no_wrap=title in ("id", "task", *right),
             overflow="fold",
         )
     return made
@@ -104,7 +105,8 @@ def listing(
         shown.add_row(
             *(cell if isinstance(cell, Markup) else "" if cell is None else escape(str(cell)) for cell in cells)
         )
-    console().print(shown if found else empty)
+    out = console() if sys.stdout.isatty() else Console(highlight=False, emoji=False, width=_EDGELESS)
+    out.print(shown if found else empty)
 
 
 def print_json(value: Any) -> None:

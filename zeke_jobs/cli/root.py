@@ -9,7 +9,7 @@ import typer
 from zeke_jobs.cli.configuration import apply, backtest, capacity, check, history, init, plan
 from zeke_jobs.cli.configuration import set as by_hand
 from zeke_jobs.cli.operation import audit, examine, migrate, reload, up, watch
-from zeke_jobs.cli.queue import change, jobs, pause, schedule, send, tasks, why
+from zeke_jobs.cli.queue import change, jobs, logs, pause, schedule, send, tasks, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,6 +58,7 @@ _COMMANDS = (
     (reload.reload, "Check jobs.yaml, then restart the workers by SIGHUP."),
     (send.send, "Send a job."),
     (jobs.status, "Show a job in full."),
+    (logs.logs, "Show what a job's attempts logged."),
     (watch.top, "Watch everything on a full screen."),
     (examine.doctor, "Examine the whole, and say what to do."),
     (examine.health, "Say whether one part works, for containers."),

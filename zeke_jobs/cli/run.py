@@ -93,7 +93,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
 def _database_says(error: Exception) -> str:
     if isinstance(error, InsufficientPrivilege):
         return complaint(error)
-    return f"expected a database that answers, got: {str(error).strip()}"
+    help_ = "help: is the server running, and does DATABASE_URL name it?"
+    return f"expected a database that answers, got: {str(error).strip()}\n  {help_}"
 
 
 def _not_migrated() -> str:

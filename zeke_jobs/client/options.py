@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
-from zeke_jobs.client import tracing
+from zeke_jobs.client import carried, tracing
 from zeke_jobs.core import bounds
 from zeke_jobs.core.quoting import quote, suggest
 
@@ -45,6 +46,7 @@ class SendOptions(TypedDict, total=False):
     unique: bool | str | Sequence[str] | UniqueRule | None
     expires: datetime | timedelta | float | None
     parent: UUID | str | None
+    units: Mapping[str, float] | None
 
 
 class OneSendOptions(SendOptions, total=False):
@@ -82,6 +84,7 @@ def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
     checked = {name: _CHECKS[name](name, value) for name, value in given.items()}
     if "unique" in given:
         checked["unique"] = _unique(given["unique"], task)
+    checked |= carried.current()
     trace = tracing.current()
     return checked if trace is None else {**checked, "traceparent": trace}
 
@@ -145,6 +148,16 @@ def _expires(name: str, value: datetime | timedelta | float) -> str | float:
     return _moment(name, value) if isinstance(value, datetime) else _seconds(name, value)
 
 
+def _units(name: str, value: Mapping[str, float]) -> dict[str, float]:
+    found = dict(value)
+    for unit, amount in found.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal):
+            raise TypeError(f"expected {name} as numbers by unit, got {unit}={amount!r}")
+        if not 0 <= amount < 2**53:
+            raise ValueError(f"expected {name} of at least 0, got {unit}={amount!r}")
+    return {unit: amount if isinstance(amount, int) else float(amount) for unit, amount in found.items()}
+
+
 def _priority(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expected {name} as an integer, got {value!r}")
@@ -168,6 +181,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "key": _key,
     "unique": lambda _name, value: value,
     "expires": _expires,
+    "units": _units,
     "parent": lambda name, value: str(as_id(name, value)),
     "id": lambda name, value: str(as_id(name, value)),
     "idempotency_key": _key,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, all_keys, lost_step, mappings, only_model_at
 from zeke_jobs.config.handlers import resolve_path
+from zeke_jobs.config.middleware import resolve_middleware, settings_model
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import Substitution, substitute
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.config.wording import unknown_key
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
+from zeke_jobs.payload.model import FailedJob
 
 if TYPE_CHECKING:
-    from zeke_jobs.config.models import Config, Service, Task
+    from zeke_jobs.config.models import Config, Middleware, Service, Task
     from zeke_jobs.config.places import Document, Path
 
 
@@ -28,6 +31,8 @@ def check_code(document: Document, config: Config) -> None:
         checks.migrations(package, ("migrations", place))
     for service in config.services.values():
         checks.service(service)
+    for at, middleware in enumerate(config.middleware):
+        checks.middleware(middleware, ("middleware", at))
     for task in config.tasks.values():
         checks.task(task)
 
@@ -56,6 +61,17 @@ class _Checks:
             return
         self._fits(filled, model, base, f"service {service.name}")
 
+    def middleware(self, middleware: Middleware, base: Path) -> None:
+        filled = self._fill(middleware.settings, base)
+        if not middleware.use:
+            return
+        try:
+            model = settings_model(resolve_middleware(middleware.use))
+        except EntryError as error:
+            self._document.refuse((*base, "use"), *error.args)
+            return
+        self._fits(filled, model, base, f"the settings of {model.__name__}")
+
     def task(self, task: Task) -> None:
         base: Path = ("tasks", task.id)
         settings = (*base, "settings")
@@ -73,6 +89,32 @@ class _Checks:
             fault = f"expected no settings, got some for {task.handler}, which takes none"
             self._document.refuse_key(settings, fault, "a handler that takes settings has ctx: Context[MySettings]")
         self._payload(task, handler.payload_model, base)
+        for teller in self._tellers(task):
+            self._is_told(task, handler.payload_model, teller)
+
+    def _tellers(self, task: Task) -> list[Path]:
+        """Where the file says that the task gets a job when another one has failed."""
+        value = self._document.value
+        stanzas: dict[Path, Any] = {("tasks", name): one for name, one in value["tasks"].items()}
+        stanzas[("defaults",)] = value.get("defaults")
+        return [
+            (*path, "on_failed")
+            for path, stanza in stanzas.items()
+            if isinstance(stanza, dict) and stanza.get("on_failed") in (task.id, *task.aliases)
+        ]
+
+    def _is_told(self, task: Task, model: type[BaseModel], path: Path) -> None:
+        payloads: tuple[dict[str, Any] | None, ...] = ({}, None)
+        for payload in payloads:
+            told = FailedJob(job_id=UUID(int=0), task="a-task", error={"type": "ValueError"}, payload=payload)
+            try:
+                model.model_validate(told.model_dump(mode="json"))
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                place = ".".join(map(str, first["loc"]))
+                fault = f"expected {task.id} to take what is known of a failed job, got {place}: {first['msg']}"
+                self._document.refuse(path, fault, "zeke_jobs.FailedJob is a payload model with these fields")
+                return
 
     def _payload(self, task: Task, model: type[BaseModel], base: Path) -> None:
         for at, name in enumerate(task.sensitive):
@@ -83,7 +125,10 @@ class _Checks:
             self._field(task, model, [name], (*base, "unique", at) if is_short else path)
         if task.cron is not None and task.cron.at:
             path = (*base, "cron", "payload")
-            self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}")
+            needed = [name for name, field in model.model_fields.items() if field.is_required()]
+            payload = ", ".join(f"{name}: …" for name in needed)
+            help_ = f'say what each tick sends: cron: {{at: "{task.cron.at}", payload: {{{payload}}}}}'
+            self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
         # As jobs are stored: under Python's names.
@@ -109,14 +154,14 @@ class _Checks:
             )
         return filled
 
-    def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str) -> None:
+    def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str, *, missing: str = "") -> None:
         for path, mapping in mappings(filled.value):
             if (owner := only_model_at(model, path)) is not None:
                 self._known_keys(mapping, owner, (*base, *path), name)
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
-            note(error, Subject(model, base, name, filled.secrets), self._document)
+            note(error, Subject(model, base, name, filled.secrets, missing), self._document)
         except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
             self._document.refuse(
                 base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"

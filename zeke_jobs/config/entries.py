@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable  # noqa: TC003 (pydantic reads the annotation)
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -26,6 +27,8 @@ LONGEST_NAME = 100
 HIGHEST_PRIORITY = 100
 
 _RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
+_BUDGET = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
+_SHARE = r"([0-9]{1,2})\s*%"
 _NOT_PORTABLE = {"localtime", "posixrules", "Factory"}
 T = TypeVar("T")
 
@@ -36,11 +39,12 @@ class EntryError(ValueError):
 
 @dataclass(frozen=True)
 class Shape:
-    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one."""
+    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one, else ``otherwise`` helps."""
 
     pattern: str
     expected: str
     mend: Callable[[str], str]
+    otherwise: Callable[[str], str] = lambda _: ""
 
     def check(self, text: str) -> str:
         """The text itself.
@@ -52,7 +56,7 @@ class Shape:
         if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
             return text
         mended = self.mend(text)
-        help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else ""
+        help_ = f"did you mean {quote(mended)}?" if whole.fullmatch(mended) and mended != text else self.otherwise(text)
         raise EntryError(f"expected {self.expected}, got {quote(text)}", help_)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -72,7 +76,12 @@ def _dashed(text: str) -> str:
     return _joined("-", "a-z0-9")(words.lower())
 
 
+_IN_A_CLASS = re.compile(r":\w+\.\w|\.[A-Z]\w*\.\w")
+
+
 def _colon(text: str) -> str:
+    if _IN_A_CLASS.search(text):
+        return text  # no other way to write it would lead there
     return ":".join(text.replace(":", ".").rpartition(".")[::2])
 
 
@@ -85,7 +94,14 @@ NAME = Shape(_DASHES, "letters, digits, '_' and '-' as a name", _one_word)
 _ALIAS = Shape(r"[A-Za-z][A-Za-z0-9_.-]*", "letters, digits and '-', '_' or '.' as an alias", _one_word)
 _FIELD = Shape(rf"{_DASHES}(?:\.{_DASHES})*", "a field, or a path such as user.email", _dotted)
 _PACKAGE = Shape(rf"{_WORD}(?:\.{_WORD})*", "a Python package such as actors.store", _dotted)
-_PATH = Shape(rf"{_PACKAGE.pattern}:{_WORD}", "module:name", _colon)
+_PATH = Shape(
+    rf"{_PACKAGE.pattern}:{_WORD}",
+    "module:name, with a name at the top of its module",
+    _colon,
+    lambda text: (
+        "a method cannot be named; name a function at the top of the module" if _IN_A_CLASS.search(text) else ""
+    ),
+)
 
 
 class Rate(BaseModel):
@@ -116,6 +132,56 @@ def parse_rate(text: Any) -> Rate:
     if match is None or int(match[1]) == 0:
         raise EntryError(f"{expected}, got {quote(text)}", "a count of at least 1, a slash, and s, m, h or d")
     return Rate(count=int(match[1]), period=UNITS[match[2]])
+
+
+class Budget(BaseModel):
+    """At most ``amount`` of a currency a day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}/d"
+
+
+def parse_budget(text: Any) -> Budget:
+    """Read ``5.00 USD/d``: an amount, a currency, a slash and d.
+
+    Raises:
+        EntryError: it is not one.
+    """
+    if isinstance(text, Budget):
+        return text
+    expected = "expected a budget such as 5.00 USD/d"
+    if not isinstance(text, str):
+        raise EntryError(f"{expected}, got {describe(text)}", "")
+    match = re.fullmatch(_BUDGET, text, re.ASCII)
+    if match is None or Decimal(match[1]) == 0:
+        raise EntryError(
+            f"{expected}, got {quote(text)}", "an amount above 0, three capital letters (ISO 4217), and /d"
+        )
+    return Budget(amount=Decimal(match[1]), currency=match[2])
+
+
+def parse_failures(value: Any) -> Any:
+    """Read a count of failures, or ``50%``: a share of all ends.
+
+    Raises:
+        EntryError: it is neither.
+    """
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value > 0
+        and (value < 1 or value == int(value))
+    ):
+        return value
+    match = re.fullmatch(_SHARE, value, re.ASCII) if isinstance(value, str) else None
+    if match is None or not 0 < int(match[1]) < 100:
+        raise EntryError(f"expected a count of failures, or a share such as 50%, got {describe(value)}", "")
+    return int(match[1]) / 100
 
 
 def check_task_id(text: str) -> str:
@@ -171,8 +237,18 @@ PackageText = Annotated[str, _PACKAGE]
 PathText = Annotated[str, _PATH]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+BudgetText = Annotated[
+    Budget, BeforeValidator(parse_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})
+]
+Failures = Annotated[
+    int | float,
+    BeforeValidator(parse_failures),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SHARE}$"}]}),
+]
+Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+LogLines = Annotated[int, Field(ge=0, le=1_000)]
 Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
 Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 Many = Annotated[tuple[T, ...], Strict(strict=False)]

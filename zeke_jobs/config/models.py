@@ -8,25 +8,28 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
     TASK_KEYS,
     AliasText,
+    Amount,
+    BudgetText,
     Count,
     FieldPath,
+    LogLines,
     Many,
     Name,
     PackageText,
     PathText,
     PositiveDuration,
     Priority,
-    RateText,
     Slots,
     ZoneName,
 )
-from zeke_jobs.config.keys import SHOWN, Keys, key, no_default
+from zeke_jobs.config.keys import SHOWN, Keys, key, no_default, unit_keys
+from zeke_jobs.config.limits import Breaker, LimitRate, TaskRate, Throttle, UnitRate
 from zeke_jobs.core.durations import Duration
 
 if TYPE_CHECKING:
@@ -119,8 +122,14 @@ class Defaults(Keys):
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
     max_queued: Count | None = key(None, "Most waiting jobs; sends above it are refused.", "max_queued: 10000")
+    on_failed: Annotated[AliasText | None, SHOWN] = key(
+        None, "Task that gets a job when one has failed for good.", "on_failed: report-failure"
+    )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
         None, "Longest a due job should wait; breaches are shown.", "max_wait: 2m"
+    )
+    log_lines: LogLines = key(
+        50, "How many of the last lines that an attempt logged are kept with its job.", "log_lines: 0"
     )
 
 
@@ -134,7 +143,11 @@ class TaskKeys(Defaults):
     description: str = key("", "What it does, for people.")
     aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
-    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    rate: TaskRate | None = key(None, "How many jobs may start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
+    units: dict[Name, Amount] = key(
+        {}, "What a job uses of the units of its limits: an estimate.", "units: {tokens: 1500}"
+    )
+    budget: BudgetText | None = key(None, "What its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
     settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
@@ -164,11 +177,31 @@ class LimitKeys(Keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
+    model_config = ConfigDict(json_schema_extra=unit_keys)
+    spread = "units"
 
     description: str = key("", "What it protects, for people.")
     concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
-    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    rate: LimitRate | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    units: dict[Name, UnitRate] = key({}, "Each by its own name as a key: how much of it jobs may use in a time.")
+    budget: BudgetText | None = key(None, "What jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
+    throttle: Throttle = key(Throttle(), "What throttling by the provider does to concurrency.", "throttle: {least: 2}")
+    breaker: Breaker | None = key(None, "When failures pause it.", "breaker: {failures: 20, within: 5m, pause: 2m}")
     paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_units(cls, value: Any) -> Any:
+        """A key that no limit has, with a mapping that has a rate, is a unit."""
+        if not isinstance(value, dict):
+            return value
+        units = {
+            name: one
+            for name, one in value.items()
+            if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
+        }
+        rest = {name: one for name, one in value.items() if name not in units}
+        return {**rest, "units": {**rest.get("units", {}), **units}} if units else value
 
 
 class Limit(LimitKeys):
@@ -197,6 +230,26 @@ class Service(BaseModel):
     settings: dict[str, Any] = {}
 
 
+class MiddlewareKeys(Keys):
+    """A middleware of Dramatiq's, of another package or of your own; all keys but `use` are its own settings."""
+
+    model_config = ConfigDict(extra="allow")
+    called = "a middleware"
+    required = ("use",)
+    short_form = ("use", str, "module:Class")
+
+    use: PathText = key("", "Its class.", "use: package.module:Class")
+
+
+class Middleware(BaseModel):
+    """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    use: str
+    settings: dict[str, Any] = {}
+
+
 class File(Keys):
     """The whole file, as it is written."""
 
@@ -207,6 +260,11 @@ class File(Keys):
     timezone: ZoneName = key("UTC", "Zone of crons that name none.", "timezone: Europe/Paris")
     services: dict[str, ServiceKeys] = key(
         {}, "What handlers talk to.", "services: {ai: {use: package.module:Settings}}", json_schema_extra=NAME_KEYS
+    )
+    middleware: Many[MiddlewareKeys] = key(
+        (),
+        "Dramatiq middleware of workers and scheduler, in order.",
+        "middleware: [dramatiq.middleware:CurrentMessage]",
     )
     limits: dict[str, LimitKeys] = key(
         {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
@@ -232,6 +290,7 @@ class Config(BaseModel):
     version: Literal[1] = 1
     timezone: str = "UTC"
     services: dict[str, Service] = {}
+    middleware: tuple[Middleware, ...] = ()
     limits: dict[str, Limit] = {}
     migrations: tuple[str, ...] = ()
     defaults: Defaults = Defaults()

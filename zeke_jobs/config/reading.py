@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from zeke_jobs.config.document import EXAMPLE
 from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.models import Config, File, Limit, Service, Task
+from zeke_jobs.config.models import Config, File, Limit, Middleware, Service, Task
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
 
@@ -39,6 +39,7 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
         "services": {
             name: Service(name=name, use=one.use, settings=one.model_extra or {}) for name, one in file.services.items()
         },
+        "middleware": tuple(Middleware(use=one.use, settings=one.model_extra or {}) for one in file.middleware),
         "limits": {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()},
         "tasks": {},
     }

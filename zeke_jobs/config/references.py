@@ -14,6 +14,7 @@ from zeke_jobs.core.quoting import quote, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zeke_jobs.config.limits import LimitRate
     from zeke_jobs.config.models import Config, Defaults, Schedule, Task
     from zeke_jobs.config.places import Document, Path
 
@@ -37,9 +38,12 @@ class _Checks:
         self._variables()
         for name in self._config.services:
             self._required(("services", name), "use", f"service {name}", "for example use: package.module:Settings")
+        for at in range(len(self._config.middleware)):
+            self._required(("middleware", at), "use", "a middleware", "for example use: package.module:Class")
         self._limits()
         self._names()
         self._retry(("defaults",), self._config.defaults)
+        self._on_failed(("defaults",), self._config.defaults)
         for task in self._config.tasks.values():
             self._task(task)
 
@@ -61,7 +65,10 @@ class _Checks:
         """The author's value at ``path``, of any type; None where there is none."""
         value = self._document.value
         for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, list) and isinstance(step, int):
+                value = value[step] if step < len(value) else None
+            else:
+                value = value.get(step) if isinstance(value, dict) else None
         return value
 
     def _has(self, path: Path) -> bool:
@@ -78,20 +85,68 @@ class _Checks:
 
     def _variables(self) -> None:
         for path, _ in references(self._document.value):
-            if path[0] != "services" and path[2:3] != ("settings",):
+            if path[0] not in ("services", "middleware") and path[2:3] != ("settings",):
                 self._document.refuse(
                     path,
                     "expected a value that is the same on every machine, got one from the environment",
-                    "${NAME} is filled in under services and under a task's settings only",
+                    "${NAME} is filled in under services, middleware and a task's settings only",
                 )
 
     def _limits(self) -> None:
         for name, limit in self._config.limits.items():
             path = ("limits", name)
-            if not (self._has((*path, "concurrency")) or self._has((*path, "rate")) or limit.paused):
+            keys = ("concurrency", "rate", "budget", "breaker")
+            if not (any(self._has((*path, key)) for key in keys) or limit.units or limit.paused):
                 fault = f"expected concurrency or rate in limit {name}, got neither"
                 help_ = "for example concurrency: 8 or rate: 60/m"
                 self._document.refuse_key(path, fault, help_, missing="concurrency")
+            self._rate((*path, "rate"), limit.rate)
+            if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
+                fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
+                self._document.refuse((*path, "throttle", "least"), fault)
+            if limit.breaker is not None:
+                self._required((*path, "breaker"), "failures", f"the breaker of {name}", "for example failures: 20")
+            for unit in limit.units:
+                self._required((*path, "units", unit), "rate", f"unit {unit}", "for example rate: 90000/m")
+                if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
+                    meant = "rate" if unit == "jobs" else "budget"
+                    fault = f"expected a unit of its own name, got {quote(unit)}, which {meant}: counts"
+                    self._document.refuse_key((*path, unit), fault)
+
+    def _rate(self, path: Path, rate: LimitRate | None) -> None:
+        if rate is None or rate.limit is not None:
+            return
+        per_key = getattr(rate, "per_key", None)
+        if per_key is None or rate.burst is not None:
+            got = "burst alone" if rate.burst is not None else "neither"
+            wanted = "limit or per_key" if hasattr(rate, "per_key") else "limit"
+            self._document.refuse(
+                path, f"expected {wanted} in rate, got {got}", "for example rate: {limit: 60/m, burst: 10}"
+            )
+
+    def _units(self, path: Path, task: Task) -> None:
+        """Check that a task estimates what it uses of each unit, and nothing else."""
+        limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
+        most: dict[str, int] = {}
+        for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):
+            if one.window is not None:
+                most[unit] = min(one.window.count, most.get(unit, one.window.count))
+        budgets = [task.budget, *(limit.budget for limit in limits)]
+        money = {budget.currency for budget in budgets if budget is not None}
+        for unit, amount in task.units.items():
+            at = (*path, "units", unit)
+            if unit not in most and unit not in money:
+                help_ = suggest(unit, [*most, *money], what="units are") or "none of its limits counts units"
+                self._document.refuse_key(
+                    at, f"expected a unit of a limit that {task.id} uses, got {quote(unit)}", help_
+                )
+            elif unit in most and amount > most[unit]:
+                fault = f"expected at most the {most[unit]:,} that a limit of {task.id} allows, got {amount:g}"
+                self._document.refuse(at, fault)
+        for unit in most:
+            if unit not in task.units:
+                fault = f"expected an estimate of {unit} in task {task.id}, which uses a limit of them, got none"
+                self._document.refuse_key(path, fault, f"for example units: {{{unit}: 1000}}", missing="units")
 
     def _names(self) -> None:
         """Check that no name stands for two tasks, nor for two attributes of ``zeke_jobs.actors``, which have _ for -."""
@@ -117,13 +172,23 @@ class _Checks:
             if limit not in self._config.limits:
                 help_ = suggest(limit, self._config.limits, what="limits are") or "there is no limits: in this file"
                 self._document.refuse(at, f"expected the name of a limit, got {quote(limit)}", help_)
+        self._on_failed(path, task)
         for key in ("uses", "aliases", "sensitive"):
             self._once((*path, key))
         self._retry(path, task)
         self._concurrency((*path, "concurrency"), task)
+        self._rate((*path, "rate"), task.rate)
+        self._units(path, task)
         self._unique((*path, "unique"), task)
         if task.cron is not None:
             self._cron(task.cron, (*path, "cron"))
+
+    def _on_failed(self, path: Path, of: Defaults) -> None:
+        if of.on_failed is not None and self._has((*path, "on_failed")) and self._config.task(of.on_failed) is None:
+            fault = f"expected the name of a task, got {quote(of.on_failed)}"
+            self._document.refuse(
+                (*path, "on_failed"), fault, suggest(of.on_failed, self._config.tasks, what="tasks are")
+            )
 
     def _once(self, path: Path) -> None:
         seen: set[str] = set()

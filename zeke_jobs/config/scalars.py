@@ -50,8 +50,8 @@ def _refuse_traps(text: str) -> None:
     is_real, is_whole = _REAL.fullmatch(text), _WHOLE.fullmatch(text)
     if (says := _SWITCH.get(text.lower())) is not None:
         raise TrapError(
-            f"expected {says} or text in quotes, got a bare {text}, which YAML reads as {says}",
-            f"write {says} for the truth value, {quoted} for the word",
+            f"expected {says}, got {text}, which some YAML readers take for {says} and others for a word",
+            f"write {says}; or {quoted}, in quotes, where the word is meant",
         )
     if _SEXAGESIMAL.fullmatch(text):
         fault = f"expected text in quotes, got a bare {text}, which YAML reads as a number in base 60"

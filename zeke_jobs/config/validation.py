@@ -29,12 +29,14 @@ class Subject:
 
     Attributes:
         secrets: Values in it that must not be shown; their paths start at the mapping.
+        missing: What to do where a key is missing.
     """
 
     model: type[BaseModel]
     base: Path
     name: str
     secrets: Sequence[Secret] = ()
+    missing: str = ""
 
     def name_of(self, model: type[BaseModel] | None) -> str:
         """How to call the mapping that is read by ``model``."""
@@ -62,7 +64,7 @@ def note(error: ValidationError, subject: Subject, document: Document) -> None:
         choice = [other for other in located if one.in_union and other.in_union and one.path == other.path]
         text, help_ = _say(one, choice, subject)
         if kind == "missing":
-            document.refuse_key(one.path, text, help_, missing=str(last[0]))
+            document.refuse_key(one.path, text, help_ or subject.missing, missing=str(last[0]))
         elif kind == "extra_forbidden" or last == ("[key]",):
             document.refuse_key(one.path, text, help_)
         else:

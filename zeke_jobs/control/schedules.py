@@ -55,7 +55,10 @@ def find(conn: Connection, name: str) -> InForce:
         raise unknown_task(name, [row["name"] for row in SQL.all(conn, "send/task_names")])
     found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))
     if found is None:
-        raise NoSchedule(f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml")
+        raise NoSchedule(
+            f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml\n"
+            "  help: zeke-jobs schedule lists the tasks that have one"
+        )
     return found
 
 

@@ -74,6 +74,7 @@ class Context(ABC, Generic[S]):
         priority: int | None = None,
         key: str | None = None,
         unique: str | None = None,
+        units: Mapping[str, float] | None = None,
         expires: datetime | timedelta | float | None = None,
         idempotency_key: str | None = None,
     ) -> Sent:
@@ -91,6 +92,7 @@ class Context(ABC, Generic[S]):
         key: str | None = None,
         keys: Sequence[str | None] | None = None,
         unique: str | None = None,
+        units: Mapping[str, float] | None = None,
         expires: datetime | timedelta | float | None = None,
     ) -> list[Sent]:
         """Send follow-up jobs of one task in one statement, as ``send``: all of them, or none when one is refused.
@@ -121,6 +123,26 @@ class Context(ABC, Generic[S]):
             TypeError: the amount is neither a Decimal nor an int.
             ValueError: it is below 0 or no number, or the currency is not such a code or not that of an earlier amount.
             ClaimLost: this process no longer holds the job.
+        """
+
+    @abstractmethod
+    def used(self, **units: float) -> None:
+        """Say what this job used just now of the units that its limits count: ``ctx.used(tokens=1834)``. It adds up.
+
+        What it used less than estimated is free at its end; what it used more is charged to the next jobs at once.
+
+        Raises:
+            ValueError: an amount is below 0 or no number.
+        """
+
+    @abstractmethod
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """Close a limit for the whole fleet for so long (a timedelta, or seconds), since its provider asks for a pause.
+
+        Its concurrency is halved, and rises again while it stays quiet. ``Throttled`` does the same and defers this job.
+
+        Raises:
+            ValueError: jobs.yaml in force has no such limit.
         """
 
     @abstractmethod

@@ -24,6 +24,7 @@ HEARTBEAT = "ZEKE_JOBS_HEARTBEAT"
 ENVIRONMENT = "ZEKE_JOBS_ENVIRONMENT"
 LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
+REASON = "ZEKE_JOBS_REASON"
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 LogFormat = Literal["auto", "console", "json"]
@@ -127,6 +128,11 @@ def metrics_address() -> Address | None:
 def traces_endpoint() -> str | None:
     """The collector that workers send traces to, by OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
     return lookup(OTEL_ENDPOINT)
+
+
+def reason() -> str:
+    """Why a process that starts puts a new jobs.yaml in force, as history shows it: ``ZEKE_JOBS_REASON``."""
+    return lookup(REASON) or "a process started with this file"
 
 
 def author() -> str:

@@ -8,6 +8,10 @@ import logging
 import os
 import re
 import sys
+import threading
+from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +21,7 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 # They log each request or each statement at INFO, which says nothing that a job's own line does not.
 _CHATTY = ("httpx", "httpcore", "urllib3")
 _IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
+_LONGEST_LINE = 2_000  # characters of a line that is kept with a job
+_OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 
@@ -53,7 +60,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         )
     )
     handler.addFilter(_says_something)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.basicConfig(handlers=[handler, _Capturing()], level=level, force=True)
     logging.captureWarnings(capture=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
@@ -70,6 +77,84 @@ class _Redacting(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redaction.redact(super().format(record))
+
+
+class Captured:
+    """The last lines that were logged in a block, and how many were dropped before them.
+
+    Args:
+        most: How many lines to keep.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.is_new = False  # since ``read``
+        self._lines: deque[str] = deque(maxlen=most)
+        self._count = 0
+        self._lock = threading.Lock()  # one thread logs, another reads
+
+    def add(self, line: str) -> None:
+        """Keep a line, cut to a length."""
+        with self._lock:
+            self._lines.append(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…")
+            self._count += 1
+            self.is_new = True
+
+    def read(self) -> tuple[str, int]:
+        """The lines, and how many were dropped before them."""
+        with self._lock:
+            self.is_new = False
+            return "\n".join(self._lines), self._count - len(self._lines)
+
+
+_captured: ContextVar[Captured | None] = ContextVar("captured", default=None)
+
+
+@contextmanager
+def capturing(most: int) -> Iterator[Captured]:
+    """Keep the last lines that are logged in this context (a thread, its asyncio tasks), as the readable form shows them."""
+    captured = Captured(most)
+    token = _captured.set(captured)
+    try:
+        yield captured
+    finally:
+        _captured.reset(token)
+
+
+class _Capturing(logging.Handler):
+    """Adds lines to what ``capturing`` keeps, without what all lines of a job have in common."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(
+            _Redacting(
+                foreign_pre_chain=[*_common(as_json=False), structlog.stdlib.ExtraAdder()],
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    _without_job,
+                    _one_line,
+                    structlog.dev.ConsoleRenderer(
+                        colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
+                    ),
+                ],
+            )
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        captured = _captured.get()
+        if captured is not None:
+            try:
+                captured.add(_storable(self.format(record)))
+            except Exception:  # noqa: BLE001 (as the standard library's handlers: a line is lost, its job goes on)
+                self.handleError(record)
+
+
+def _without_job(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {key: value for key, value in event.items() if key not in _OF_A_JOB}
+
+
+def _storable(line: str) -> str:
+    # Postgres has no text with NUL or lone surrogates. The readable form shows both as escapes; an exception's text may not.
+    return line.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:

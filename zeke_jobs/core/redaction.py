@@ -77,6 +77,22 @@ def _forms(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
 
 
+def masked(payload: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
+    """A payload with a mask in place of its sensitive fields."""
+    return {key: _masked(value, (key,), sensitive) for key, value in payload.items()} if sensitive else dict(payload)
+
+
+def _masked(value: Any, place: tuple[str, ...], sensitive: Collection[str]) -> Any:
+    is_leaf = not isinstance(value, dict | list)
+    for steps in (field.split(".") for field in sensitive):
+        leads_there = all(a in (b, camel_case(b)) for a, b in zip(place, steps, strict=False))
+        if leads_there and (is_leaf or len(place) >= len(steps)):
+            return _MASK
+    if isinstance(value, dict):
+        return {key: _masked(item, (*place, key), sensitive) for key, item in value.items()}
+    return value if is_leaf else [_masked(item, place, sensitive) for item in value]
+
+
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
     """Whether the value at a place of a payload is one of these fields, is in one, or has one in it."""
     steps = [step for step in place if isinstance(step, str)]

@@ -56,10 +56,24 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def one_line(text: str) -> str:
+def traceback_lines(traceback: str, told: dict[str, Any], attempt: Any) -> list[str]:
+    """A traceback's lines; where an earlier attempt had the same, that is said instead.
+
+    Args:
+        traceback: As Python prints it; empty for none.
+        told: The tracebacks that were told so far, with their attempts; this adds to it.
+        attempt: Whose it is.
+    """
+    if not traceback:
+        return []
+    earlier = told.setdefault(traceback, attempt)
+    return traceback.splitlines() if earlier == attempt else [f"the same traceback as attempt {earlier}"]
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
     """Somebody's text on one line, cut to a length."""
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def progress(said: dict[str, Any] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -14,6 +15,9 @@ from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
 _ORDER = list(Severity)
@@ -39,8 +43,8 @@ class Report:
         return all(one.severity is Severity.NOTICE for one in self.findings)
 
 
-def examine(url: str) -> Report:
-    """Examine the database at an address, and the processes and jobs that it knows of."""
+def examine(url: str, file: Path | None = None) -> Report:
+    """Examine the database at an address, the processes and jobs that it knows of, and a jobs.yaml beside what is in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:
@@ -55,7 +59,7 @@ def examine(url: str) -> Report:
         except MigrationError as error:
             return _stopped("not-migrated", str(error), "zeke-jobs migrate, or upgrade the code that is behind")
         with snapshot(conn):
-            return look(Patient(conn))
+            return look(Patient(conn, file=file))
 
 
 def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:

@@ -132,7 +132,16 @@ def attempted(entry: dict[str, Any]) -> Reason:
     said = error_of(entry.get("error")) or str(entry.get("reason") or "")
     sentence = f"attempt {number}{f' on {when(began)}' if began else ''}: {outcome}"
     sentence += f"{'' if took is None else f', after {span(took)}'}{_because(said)}"
-    return reason("attempt", sentence, number=number, outcome=outcome, started_on=began, took=took, said=said)
+    return reason(
+        "attempt",
+        sentence,
+        number=number,
+        outcome=outcome,
+        started_on=began,
+        took=took,
+        said=said,
+        traceback=tuple(str((entry.get("error") or {}).get("traceback") or "").splitlines()),
+    )
 
 
 def origin(job: JobRow) -> Reason:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
 
@@ -76,11 +77,12 @@ def now_here() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The database under examination: a connection inside a snapshot, and the thresholds."""
+    """The database under examination: a connection inside a snapshot, the thresholds, and the jobs.yaml beside us, if any."""
 
     conn: Connection
     thresholds: Thresholds = Thresholds()
     clock: Callable[[], datetime] = now_here
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.config import digest_of, read_text
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import store
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -84,6 +86,19 @@ def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
         silent=row["is_late"] or row["is_silent"],
         drift=tuple(_drift(row, number, versions)),
     )
+
+
+def unapplied(conn: Connection, file: Path) -> str | None:
+    """How a jobs.yaml differs from the one in force, in a sentence; None where it is that one, or nothing was ever in force."""
+    latest = store.latest(conn)
+    if latest is None:
+        return None
+    digest = digest_of(read_text(file))
+    if digest == latest.digest:
+        return None
+    older = store.number_of(conn, digest)
+    what = "was changed and not applied" if older is None else f"is that of revision {older}"
+    return f"{file} {what}; in force is revision {latest.number}"
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member]:

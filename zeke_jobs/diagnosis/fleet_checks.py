@@ -118,6 +118,18 @@ def _drift(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _unapplied(patient: Patient) -> Iterator[Finding]:
+    differs = None if patient.file is None else fleet.unapplied(patient.conn, patient.file)
+    if differs is not None:
+        yield Finding(
+            "not-applied",
+            Severity.NOTICE,
+            str(patient.file),
+            differs,
+            "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force",
+        )
+
+
 CHECKS = (
     Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
     Check("unserved", "each task has a live worker", _unserved),
@@ -125,4 +137,5 @@ CHECKS = (
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),
     Check("not-held", "each claimed job is held by a live worker", _not_held),
     Check("drift", "all processes run by what is in force", _drift),
+    Check("not-applied", "the jobs.yaml here, if there is one, is in force", _unapplied),
 )

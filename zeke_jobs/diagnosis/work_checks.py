@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import MOST, listed, span, up_to_most
+from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
 
@@ -147,9 +147,47 @@ def _raise(gate: str, advised: int) -> str:
     return f"zeke-jobs set {target}={advised} -m 'keeps up with arrivals', or send less"
 
 
+def _skipped(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/skipped"):
+        job, ticks = str(row["job"]), up_to_most(row["skipped"], "tick")
+        queued = f"its job {job[-8:]} is queued {since(row['queued_on'], row['now'])}"
+        yield Finding(
+            "skipped-ticks",
+            Severity.WARNING,
+            row["task"],
+            f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
+            f"zeke-jobs why {job} says what it waits for",
+            {"skipped": row["skipped"], "job": job, "queued_on": row["queued_on"].isoformat()},
+        )
+
+
+def _closed(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/closed"):
+        how = "is throttled by its provider" if row["closed_by"] == "throttled" else "is paused by its breaker"
+        yield Finding(
+            "limit-closed",
+            Severity.WARNING,
+            row["name"],
+            f"{row['name']} {how} ({row['closed_why']}), until {row['closed_until']:%H:%M:%S} at least; its jobs wait",
+            "look at what these jobs talk to; they go on by themselves",
+            {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
+        )
+    for row in SQL.all(patient.conn, "doctor/spent"):
+        yield Finding(
+            "budget-spent",
+            Severity.NOTICE,
+            row["gate"],
+            f"{row['gate']} has spent its budget of the day, {row['used']:,} of {row['amount']:,} {row['unit']}; its jobs wait",
+            f"raise the budget of {row['gate']}, or let them wait",
+            {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
+        )
+
+
 CHECKS = (
     Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
     Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
     Check("falling-behind", "limits and threads keep up with what arrives", _keeping_up),
+    Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
+    Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
     Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
 )

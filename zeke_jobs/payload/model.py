@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -15,3 +18,19 @@ class Payload(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
     )
+
+
+class FailedJob(Payload):
+    """The payload of the jobs that ``on_failed`` sends.
+
+    Attributes:
+        job_id: The job that has failed for good.
+        task: Its task.
+        error: Of its last attempt: ``type``, ``message``, and mostly ``traceback``.
+        payload: Its payload; None where that leaves no room for the error.
+    """
+
+    job_id: UUID
+    task: str
+    error: dict[str, Any] = {}
+    payload: dict[str, Any] | None = None

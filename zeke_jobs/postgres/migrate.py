@@ -279,7 +279,9 @@ def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
     installation.verify_server(conn)
     if todo := pending(conn, packages):
         names = ", ".join(f"{m.package}/{m.name}" for m in todo)
-        raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate")
+        others = ", ".join(dict.fromkeys(m.package for m in todo if m.package != OURS))
+        where = f", in a folder whose jobs.yaml has the line migrations: [{others}]" if others else ""
+        raise MigrationError(f"the database is behind this code: {names} not applied; run: zeke-jobs migrate{where}")
     known = {(m.package, m.name) for m in available(packages)}
     ahead = [
         row

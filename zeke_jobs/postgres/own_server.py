@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeke_jobs.core import environment
@@ -16,7 +17,6 @@ from zeke_jobs.postgres import embedded, server_programs, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LINK = "elsewhere"  # to where a server's files really are, so that they are found again when the folder is moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,6 +45,14 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         except OSError as error:
             raise _in_words(error, server.parent) from error
         yield url
+
+
+def stop_abandoned(data_dir: str) -> None:
+    """Stop the server of a command that was killed, unless another command has it by now."""
+    folder = Path(data_dir)
+    server = server_folder(folder)
+    with suppress(ZekeJobsError), _alone(server, folder, "the end of a command that was killed"):
+        embedded.stop(server)
 
 
 def place(data_dir: Path) -> Path:

@@ -31,6 +31,7 @@ DISCONNECTED = (OperationalError, InterfaceError)
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
 
+_SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE SAVEPOINT zeke_jobs")
 _LOOK = 0.5  # seconds between two looks whether a connection is still worth waiting for
 
 # Errors that mean a wrong address, in the words of libpq, PostgreSQL and PgBouncer: without a connection there is no SQLSTATE.
@@ -80,10 +81,17 @@ def is_away(error: BaseException) -> bool:
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
 
-def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> Connection:
+def connect(
+    url: str | None = None, *, application_name: str = "zeke-jobs", opening: set[Session] | None = None
+) -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
     A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
+
+    Args:
+        url: The server's address.
+        application_name: As the server shows it.
+        opening: Holds the connection while its settings are made, so that another thread can cut it.
 
     Raises:
         ConfigurationError: no ``url`` and no ``DATABASE_URL``, or one that is no address; or the database's default is another
@@ -100,7 +108,12 @@ def connect(url: str | None = None, *, application_name: str = "zeke-jobs") -> C
     conn.autocommit = True
     # On this connection alone: the program around us may read its own UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
-    conn.greet()
+    opening = set() if opening is None else opening
+    opening.add(conn)
+    try:
+        conn.greet()
+    finally:
+        opening.discard(conn)
     return conn
 
 
@@ -131,19 +144,21 @@ def can_listen(conn: Connection) -> bool:
 
 @contextmanager
 def transaction(conn: Connection) -> Iterator[Connection]:
-    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises."""
+    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises. Inside a transaction, a savepoint."""
+    is_inside = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
+    begin, back, end = _SAVEPOINT if is_inside else ("BEGIN", "ROLLBACK", "COMMIT")
     with conn.cursor() as cursor:
-        cursor.execute("BEGIN")
+        cursor.execute(begin)
     try:
         yield conn
     except BaseException:
         if not conn.closed:
             # A server that is gone rolls back by itself; the body's own exception matters.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
-                cursor.execute("ROLLBACK")
+                cursor.execute(back)
         raise
     with conn.cursor() as cursor:
-        cursor.execute("COMMIT")
+        cursor.execute(end)
 
 
 def _has_news(conn: Connection) -> bool:
@@ -164,6 +179,7 @@ class Pool:
         self.max_size = max_size
         self.application_name = application_name
         self._idle: list[tuple[float, Connection]] = []
+        self._opening: set[Session] = set()
         self._slots = threading.BoundedSemaphore(max_size)
         self._lock = threading.Lock()
         self._closed = False
@@ -197,7 +213,7 @@ class Pool:
                 if not conn.closed and not _has_news(conn):
                     return conn
                 conn.close()
-        return connect(self.url, application_name=self.application_name)
+        return connect(self.url, application_name=self.application_name, opening=self._opening)
 
     def _give_back(self, conn: Connection) -> None:
         # An interrupted block may have left a transaction or a half-read result behind.
@@ -221,6 +237,11 @@ class Pool:
         """Allow another number of connections. Only before the pool is in use."""
         self.max_size = max_size
         self._slots = threading.BoundedSemaphore(max_size)
+
+    def cut_opening(self) -> None:
+        """Cut connections that are being opened: each caller gets an OperationalError, however silent the server is."""
+        for conn in list(self._opening):
+            conn.cut()
 
     def drop_idle(self) -> None:
         """Close all idle connections, as after a disconnection, when the others are probably dead too."""

@@ -30,7 +30,7 @@ class InForce:
     file_revision: int
 
 
-def sync(conn: Connection, config: Config, *, by: str | None = None, message: str = "") -> InForce:
+def sync(conn: Connection, config: Config, *, by: str | None = None, message: str | None = None) -> InForce:
     """Bring a booting process and the database together.
 
     A file that the database has never seen becomes the next revision and is in force, under the checks of ``apply``. The file
@@ -42,6 +42,7 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
         Contended: workers got in the way again and again.
     """
+    message = environment.reason() if message is None else message
     return applying.in_turn(conn, lambda: _sync(conn, config, by or environment.author(), message))
 
 

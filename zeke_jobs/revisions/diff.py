@@ -177,6 +177,8 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     ]
     if set(after.migrations) - set(before.migrations):
         found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
+    if after.middleware != before.middleware:
+        found.append("middleware: processes that run already keep theirs until they are restarted")
     return tuple(found)
 
 

@@ -118,7 +118,7 @@ def find(conn: Connection, number: int) -> Revision:
     if row is None:
         newest = latest_number(conn)
         known = f"1 to {newest}" if newest else "one, but nothing was ever in force"
-        raise UnknownRevision(f"expected a revision ({known}), got {number}")
+        raise UnknownRevision(f"expected a revision ({known}), got {number}; zeke-jobs history lists them")
     return _read(row)
 
 

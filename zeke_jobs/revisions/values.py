@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.entries import Rate
+from zeke_jobs.config.entries import Budget, Rate
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.core.durations import format_duration
@@ -14,7 +14,7 @@ from zeke_jobs.core.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zeke_jobs.config.models import Config, Limit, Service, Task
+    from zeke_jobs.config.models import Config, Limit, Middleware, Service, Task
 
 Flat = dict[str, Any]
 #: Under these stands what handlers read: nothing in it means the same as being left out.
@@ -36,14 +36,15 @@ def flat(one: Task | Limit) -> Flat:
     }
 
 
-def service(one: Service) -> Flat:
-    """A service's values by dotted key, its own settings among them."""
+def service(one: Service | Middleware) -> Flat:
+    """The values of a service or a middleware by dotted key, its own settings among them."""
     return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
 
 
 def top(config: Config) -> Flat:
     """The values at the top of the file that no task carries."""
-    return {"migrations": list(config.migrations)} if config.migrations else {}
+    named = {"migrations": list(config.migrations), "middleware": [service(one) for one in config.middleware]}
+    return {key: value for key, value in named.items() if value}
 
 
 def same(one: Any, other: Any) -> bool:
@@ -66,14 +67,14 @@ def _below(key: str, name: str) -> str:
 
 
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Rate):
+    if isinstance(value, Rate | Budget):
         yield key, str(value)
     elif isinstance(value, timedelta):
         yield key, format_duration(value)
     elif isinstance(value, Keys):
         short = value.short_form[0] if value.short_form and value.short_form[1] is not list else None
         for name, written in zip(type(value).model_fields, accepted_keys(type(value)), strict=True):
-            yield from _pairs(key if name == short else _below(key, written), getattr(value, name))
+            yield from _pairs(key if name in (short, value.spread) else _below(key, written), getattr(value, name))
     elif isinstance(value, dict) and (value or not key):
         for name, inner in value.items():
             yield from _pairs(_below(key, name), inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping, Sequence
 
+    from zeke_jobs.supervise.guardian import Guardian
+
 #: A command that ends with this status found its configuration wrong; starting it again would change nothing.
 CONFIGURATION = 2
 _TICK = 0.2  # seconds between two looks at the children
 _HEALTHY = 30.0  # seconds after which a start counts as a success, and the backoff begins anew
 _LONGEST_PAUSE = 30.0
+_ONE_SIGNAL = (
+    0.5  # seconds within which two signals are one: timeout(1) and some services send it to us and to our group
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Supervisor:
     A child that dies is started again after ``pause``, and the rest of its process group is ended. On
     ``stop`` each child's main process gets SIGTERM, and SIGKILL after ``grace`` seconds. Its group gets no
     SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now". Where
-    ``run`` itself fails, all are killed.
+    ``run`` itself fails, all are killed. Where this process itself is killed, ``guardian`` ends them.
 
     Args:
         commands: What to run.
@@ -65,6 +71,7 @@ class Supervisor:
         grace: Seconds from SIGTERM to SIGKILL.
         wait_for_change: After a configuration error wait for ``reload`` instead of ending everything; after the first ``reload``
             that is so anyway.
+        guardian: Hears of each start and end.
         clock: Monotonic seconds.
     """
 
@@ -72,12 +79,14 @@ class Supervisor:
     write: Callable[[str, str], None]
     grace: float = 30.0
     wait_for_change: bool = False
+    guardian: Guardian | None = None
     clock: Callable[[], float] = time.monotonic
     status: int = 0
     _children: list[_Child] = field(default_factory=list)
     _leftovers: dict[int, float] = field(default_factory=dict)  # process group → when to kill it
     _stopping: bool = False
     _stops: int = 0  # how often stop() was called
+    _stopped: float = -math.inf  # when last
     _reload: bool = False
     _held: bool = False  # nothing is started
 
@@ -96,6 +105,7 @@ class Supervisor:
         for child in self._children:
             if child.reader is not None:
                 child.reader.join(timeout=1.0)
+        self._tell_guardian()
         return self.status
 
     def step(self) -> bool:
@@ -117,8 +127,11 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end; asked again, kill them. Safe in a signal handler."""
-        self._stops += 1
+        """Ask all children to end; asked again, and not in the same moment, kill them. Safe in a signal handler."""
+        now = self.clock()
+        if now - self._stopped >= _ONE_SIGNAL:
+            self._stops += 1
+            self._stopped = now
 
     def reload(self) -> None:
         """End each child gracefully and start it again at once. Safe in a signal handler."""
@@ -172,6 +185,7 @@ class Supervisor:
             event = f"cannot be started, tried again in {seconds:g} s"
             self._log.error(event, command=child.command.name, error=str(error))
             return
+        self._tell_guardian()
         child.started, child.start_at, child.kill_at = now, None, None
         child.reader = threading.Thread(target=self._forward, args=(child.command, child.process), daemon=True)
         child.reader.start()
@@ -196,6 +210,7 @@ class Supervisor:
         if _signal_group(child.process.pid, signal.SIGTERM):
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
+        self._tell_guardian()  # another process may get the number
         if asked:
             return
         if code == CONFIGURATION:
@@ -226,6 +241,11 @@ class Supervisor:
                 _signal_group(group, signal.SIGKILL)
             if kill_at <= now or not _signal_group(group, 0):
                 del self._leftovers[group]
+                self._tell_guardian()
+
+    def _tell_guardian(self) -> None:
+        if self.guardian is not None:
+            self.guardian.tell([*self.pids.values(), *self._leftovers])
 
 
 def _signal_group(group: int, number: int) -> bool:

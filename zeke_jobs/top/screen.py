@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from zeke_jobs.core.terminal import visible
-from zeke_jobs.core.wording import span
+from zeke_jobs.core.wording import span, traceback_lines
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top import figures
 from zeke_jobs.top.panes import PANES, Column, Pane, by_name
@@ -25,9 +25,11 @@ _ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "
 _KEYS = "1-7 pane  ↑↓ move  ⏎ open  p pause  r resume  c cancel  t retry  ? help  q quit"
 _KEYS_OF_JOB = "↑↓ scroll  c cancel  t retry  escape back"
 _HELP = """
-1 to 7, tab     a pane: tasks, running, waiting, failed, schedules, limits, workers
+1 to 7, tab     a pane: tasks, running, waiting, failed, schedules, limits,
+                workers
 ↑ ↓ page home   a row; the waiting jobs are those of the task chosen last
-enter           a task: its waiting jobs; a job: why it is where it is
+enter           a task: its waiting jobs; a job: why it is where it is, with the
+                traceback of each attempt
 p, r            pause, resume: the task, the schedule or the limit of the row
 c               cancel the job
 t               run a failed job again, or one that waits for a retry at once
@@ -183,10 +185,14 @@ def _job(found: Explanation | None, view: View, width: int, height: int) -> list
     if found is None:
         return [Text("one moment …", style="dim")]
     lines = [Text(f"{visible(found.task)} {found.id} {found.status}", style="bold"), Text()]
+    told: dict[str, Any] = {}
     for reason in (*found.reasons, *found.history):
         style = "" if reason in found.reasons else "dim"
         lines += [Text(line, style=style) for line in _wrapped(reason.sentence, width, 2)]
         lines += [Text(line, style="green") for line in _wrapped(reason.help, width, 6)]
+        traceback = "\n".join(reason.figures.get("traceback", ()))
+        for line in traceback_lines(traceback, told, reason.figures.get("number")):
+            lines.append(Text(f"      {visible(line)}", style="red"))
     first = min(view.scroll, max(0, len(lines) - height + 1))
     return lines[first:]
 

@@ -23,7 +23,7 @@ _LAST_MOMENT = 1.0  # seconds that a stop waits for a boot that is under way
 
 
 class Boot:
-    """One boot, in a thread of its own. What it refuses ends the process with status 2, whenever it is found.
+    """One boot, in a thread of its own. A refusal ends the process with status 2, at any time.
 
     Dramatiq's main process waits for the boot of its workers, with its signals blocked and their log unread. So ``begin`` lets
     dramatiq go on where a boot takes long; until ``is_done``, the process claims nothing.
@@ -57,7 +57,7 @@ class Boot:
             raise self._refusal
 
     def end(self) -> None:
-        """Wait a moment for what is under way; where it waits for a lock or the network, it ends with the process.
+        """Wait a moment for a boot that is under way. One that waits for a lock or the network ends with the process.
 
         Raises:
             SystemExit: what ``begin`` did not wait for was refused.
@@ -80,7 +80,7 @@ class Boot:
 
 
 def guarded(step: Callable[[], bool]) -> bool:
-    """Take a step of the boot. Dramatiq would log what it raises, and run on without us.
+    """Take a step of the boot. Dramatiq would log an exception, and run on without us.
 
     Raises:
         SystemExit: it failed: with status 2 where the configuration is wrong, 3 where we are.

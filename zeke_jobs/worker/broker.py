@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
 from zeke_jobs import client
+from zeke_jobs.client.carried import carrying
+from zeke_jobs.config.middleware import open_middleware
 from zeke_jobs.core import environment
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError, MigrationError
@@ -16,9 +20,11 @@ from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
-from zeke_jobs.worker.results import JobResults
+from zeke_jobs.worker.results import JobResultBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dramatiq.message import Message
 
     from zeke_jobs.worker.runtime import Runtime
@@ -37,7 +43,12 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.process = WorkerProcess(runtime, url)
         self.lifecycle = Lifecycle(self.process)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
-        for middleware in (self.lifecycle, self.process.executor, JobResults()):
+        # Dramatiq asks for Results itself, and for no subclass, before it warns of a value that is returned for nobody.
+        for middleware in (
+            self.lifecycle,
+            self.process.executor,
+            Results(backend=JobResultBackend(), store_results=True),
+        ):
             self.add_middleware(middleware)
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
@@ -47,6 +58,33 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             from zeke_jobs.worker.trace_export import TraceExport
 
             self.add_middleware(TraceExport())
+        if "sentry_sdk" in sys.modules:
+            from zeke_jobs.worker.sentry import SentryEvents
+
+            self.add_middleware(SentryEvents())
+        for stanza in runtime.file.middleware:
+            self.add_middleware(open_middleware(stanza))
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As dramatiq's; what a middleware raises before an acknowledgement is logged, since the job's end must come through."""
+        if signal in ("ack", "nack"):
+            self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
+        else:
+            super().emit_before(signal, *args, **kwargs)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As dramatiq's; a middleware that raises ``SystemExit`` after a job does not take the worker's thread with it."""
+        if signal in ("process_message", "skip_message", "ack", "nack"):
+            self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
+        else:
+            super().emit_after(signal, *args, **kwargs)
+
+    def _emit(self, middleware: Iterable[Any], hook: str, *args: Any, **kwargs: Any) -> None:
+        for one in middleware:
+            try:
+                getattr(one, hook)(self, *args, **kwargs)
+            except BaseException:  # the next middleware and the acknowledgement follow
+                self.logger.critical("Unexpected failure in %s of %r.", hook, one, exc_info=True)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue that dramatiq has beside it: ``run_at`` is a column."""
@@ -75,14 +113,16 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
+        options = _options(message.options)
         self.emit_before("enqueue", message, delay)
-        client.send(
-            message.actor_name,
-            message.kwargs,
-            id=message.message_id,
-            delay=None if delay is None else timedelta(milliseconds=delay),
-            **_options(message.options),
-        )
+        with carrying({name: value for name, value in message.options.items() if name not in options}):
+            client.send(
+                message.actor_name,
+                message.kwargs,
+                id=message.message_id,
+                delay=None if delay is None else timedelta(milliseconds=delay),
+                **options,
+            )
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -97,4 +137,4 @@ _OPTIONS = {"run_at", "priority", "key", "unique", "expires", "idempotency_key"}
 def _options(options: dict[str, Any]) -> dict[str, Any]:
     if unknown := options.keys() - _OPTIONS:
         raise TypeError(f"expected options among {', '.join(sorted(_OPTIONS))}, got {', '.join(sorted(unknown))}")
-    return options
+    return dict(options)

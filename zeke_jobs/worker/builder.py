@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
 from dramatiq.actor import Actor
 
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.finish.outcome import EXPECTED
 from zeke_jobs.worker.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def _declare(broker: JobBroker, task: Task) -> None:
     """Make the task's actor, unless there is one: all that governs its jobs is asked for at each job."""
     if task.id in broker.actors:
         return
-    options = {"periodic": beat.Shown(task.cron.at, task.cron.timezone)} if task.cron else {}
+    options: dict[str, Any] = {"throws": EXPECTED}
+    if task.cron:
+        options["periodic"] = beat.Shown(task.cron.at, task.cron.timezone)
     Actor(
         broker.process.executor.run,
         broker=broker,

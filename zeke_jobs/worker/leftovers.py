@@ -1,4 +1,4 @@
-"""Ends what handlers started and left behind: processes, and threads for which Python would wait."""
+"""Ends processes that handlers left behind, and does not wait for their threads."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def end_children() -> int:
     end = time.monotonic() + _GRACE
     while (left := found & _all().keys()) and time.monotonic() < end:
         time.sleep(_LOOK)
-    # What was forked meanwhile, too.
+    # Also processes that were forked meanwhile.
     _signal(left | _below(os.getpid()), signal.SIGKILL)
     return len(found)
 
 
 def end_within(seconds: float) -> None:
-    """End this process after so many seconds, whatever still runs in it, and what it started with it.
+    """End this process and its children after so many seconds, even while threads of it run.
 
     Python itself would wait at its end for every thread that is no daemon, and multiprocessing for every child.
     """

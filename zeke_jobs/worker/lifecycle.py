@@ -108,6 +108,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             return False
         self._process.settler.start()
         self.heartbeat.start()
+        self._process.job_log.start()
         self.notifier.start()
         self._process.is_booted = True
         self._log.info("ready", revision=self._process.runtime.revision, queues=list(self._process.queues))
@@ -128,12 +129,14 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
 
     def before_worker_shutdown(self, _broker: object, worker: Any) -> None:
-        """Claim no more; what was claimed and not started is handed back when dramatiq's threads have ended."""
+        """Claim no more; jobs that have not started are handed back when dramatiq's threads have ended."""
         self._process.stopping = True
         self._stop.begin(worker)
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back what still runs past the time allowed, and leave."""
+        """Write the last outcomes, hand back jobs that run past the time allowed, and leave."""
         self._boot.end()
-        threads: list[Closing] = [self.heartbeat, self.notifier] if self._process.is_booted else []
+        threads: list[Closing] = (
+            [self.heartbeat, self.notifier, self._process.job_log] if self._process.is_booted else []
+        )
         self._stop.end(threads, is_command=self._is_command)

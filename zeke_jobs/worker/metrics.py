@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes: Dramatiq's own metrics, told what our outcomes mean, and ours beside them."""
+"""Counts attempts in worker processes: Dramatiq's own metrics, in terms of our outcomes, and some of ours."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 
 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq's middleware, with a folder and an address of this command's own.
+    """Dramatiq's middleware, with a folder and an address of this command's own, and counts by outcome.
 
-    Dramatiq's own puts all commands of a machine into one folder, listens on all interfaces, and sees no failure, for an attempt
-    of ours ends in an outcome and not in an exception.
+    Dramatiq's own puts all commands of a machine into one folder, listens on all interfaces, and takes a deferral for an error.
     """
 
     @property
@@ -58,21 +57,21 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         """Count an attempt by its outcome."""
         outcome, labels = _word(message), (message.queue_name, message.actor_name)
         failed = outcome in {"retry", "failed"}
-        told = exception or (Failed() if failed else None)
+        told = (exception or Failed()) if failed else None
         super().after_process_message(broker, message, result=result, exception=told)
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()
-        elif outcome == "failed":
-            self.total_rejected_messages.labels(*labels).inc()
         task = (message.actor_name, message.queue_name)
         self._attempts.labels(*task, outcome).inc()
         if message.claim.started is not None:
             self._seconds.labels(*task).observe(time.monotonic() - message.claim.started)
         self._lost.set(self._process.held.lost)
 
+    after_skip_message = after_process_message
+
 
 class Failed(Exception):
-    """What Dramatiq is told where an attempt failed; nobody raises it."""
+    """What Dramatiq is told where a job failed without an exception; nobody raises it."""
 
 
 def _word(message: JobMessage) -> str:

@@ -1,9 +1,10 @@
-"""One worker process: what it holds, and how each claim in it ends. The same for consumers, threads, heartbeat and stop."""
+"""One worker process: its claims, and how each of them ends. Shared by consumers, threads, heartbeat and stop."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled,
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress and leases; handlers' own come on top
+_LATEST_START = 0.25  # seconds after its claim, as zeke_jobs.take reckons
 TO_WRITE = 8.0  # seconds for the last outcomes of a process that ends
 
 
 class WorkerProcess:
-    """``HeldJobs`` owns what is held; this says how it ends, and wakes whoever waits for that.
+    """``HeldJobs`` owns the claims; this decides how each ends, and wakes the threads that wait for an end.
 
     Attributes:
         alone: It claims only jobs that must run apart from all others.
@@ -59,7 +62,10 @@ class WorkerProcess:
         self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
-        self.executor = Executor(runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool)
+        self.job_log = JobLog(self.pool)
+        self.executor = Executor(
+            runtime, self.handler_pool, self.interrupts, self.begin, aside=self.pool, job_log=self.job_log
+        )
         self.settler = Settler(self.pool, self.held, lambda: self.stopping)
         self.bells = Bells()
         self.queues: tuple[str, ...] = ()
@@ -107,10 +113,12 @@ class WorkerProcess:
         """None when the handler may start now; else how the claim ends without it."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
+        if claim.task in self.runtime.quick and time.monotonic() - claim.received > _LATEST_START and not claim.ended:
+            return RETURNED  # frozen in between: its rate has not reckoned with a start so late
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """A claim has ended: who follows in its slot starts, and the settler writes the end if nobody has.
+        """A claim has ended: the next job starts in its slot, and the settler writes the end unless it is written.
 
         Args:
             claim: It was held here.
@@ -151,19 +159,34 @@ class WorkerProcess:
         if self.held.is_low(successor.claim.task):
             self.bells.ring(successor.queue_name)
 
+    def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
+        """Tell the database that these handlers have started."""
+        if not claims:
+            return
+        SQL.all(
+            conn,
+            "job/mark_started",
+            worker=self.id,
+            ids=[claim.id for claim in claims],
+            claims=[claim.number for claim in claims],
+            after=[claim.after for claim in claims],
+        )
+        for claim in claims:
+            claim.marked = True
+
     def give_back(self, unstarted: Iterable[Claim]) -> None:
-        """Let others have what waited for a slot and has ended without a start."""
+        """Give jobs back that waited here for a slot and have not started."""
         for claim in unstarted:
             self.settler.put(claim, RETURNED)
 
     def hand_back(self) -> bool:
-        """Let others have what waits here for a thread while a job takes long.
+        """Give jobs back that wait here for a thread while another job takes long.
 
         Returns:
             Whether one that was claimed ahead runs for so long that the database should know: it is shown as waiting.
         """
         late, before = self.held.late()
-        # Who waits so long for a slot waits for one that went to others, be it because the task is paused.
+        # A job that waits longer than this will get no slot here: another process has it, or the task is paused.
         self.give_back(self.held.late_for_slots(before))
         for claim in late:
             self.settle(claim, RETURNED, unstarted=True)

@@ -5,21 +5,26 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, Results, ResultTimeout
+from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, ResultTimeout
 
 from zeke_jobs.client import listening, reading
 from zeke_jobs.client.options import as_id
 from zeke_jobs.errors import JobNotFound
 
 if TYPE_CHECKING:
-    from dramatiq import Broker
-    from dramatiq.message import Message, MessageProxy
+    from dramatiq.message import Message
 
 _DEFAULT_TIMEOUT = 10_000  # milliseconds; dramatiq's own
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
     """Reads outputs from the jobs' own rows, where every finish writes them; stores nothing by itself."""
+
+    def store_result(self, message: Message, result: Any, ttl: int) -> None:
+        """Nothing: the finish writes the output."""
+
+    def store_exception(self, message: Message, exception: BaseException, ttl: int) -> None:
+        """Nothing: the finish writes the failure."""
 
     def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
         """The output of a message's job; ``timeout`` is in milliseconds.
@@ -43,21 +48,3 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
             failure = job.error or {}
             raise ResultFailure(job.failure(), failure.get("type", job.status), failure.get("message", ""))
         return reading.output(job_id)
-
-
-class JobResults(Results):  # type: ignore[misc] # dramatiq has no types
-    """Lets dramatiq find the backend. Every output is stored with its job, so dramatiq's own storing is left out."""
-
-    def __init__(self) -> None:
-        super().__init__(backend=JobResultBackend(), store_results=True)
-
-    def after_process_message(
-        self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
-    ) -> None:
-        """Nothing: the finish has written the output."""
-
-    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
-        """Nothing."""
-
-    def after_nack(self, broker: Broker, message: MessageProxy) -> None:
-        """Nothing: the finish has written the failure."""

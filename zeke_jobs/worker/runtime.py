@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import handlers, services
@@ -12,8 +13,11 @@ from zeke_jobs.core.logs import get_logger
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
+
+_SOON_OVER = timedelta(seconds=25)  # in a longer time, a quarter of a second is less than a hundredth
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,20 @@ class RunnableTask:
     settings: BaseModel | None
 
 
+def _quick(config: Config) -> frozenset[str]:
+    """The tasks with a rate whose time is so short that a start is told at once: until then it may have come a little late."""
+
+    def is_quick(*rates: Rate | None) -> bool:
+        return any(rate is not None and rate.period < _SOON_OVER for rate in rates)
+
+    shared = {limit.name for limit in config.limits.values() if limit.rate and is_quick(limit.rate.window)}
+    return frozenset(
+        task.id
+        for task in config.tasks.values()
+        if not shared.isdisjoint(task.uses) or (task.rate and is_quick(task.rate.window, task.rate.per_key))
+    )
+
+
 class Runtime:
     """The configuration in force in this process. Executor and context ask it anew for each job, so that a change counts at once.
 
@@ -33,6 +51,7 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The number that this process's own file has, None when it has none yet.
         file: The configuration of this process's own file.
+        quick: Tasks whose starts are told at once, for the sake of their rates.
     """
 
     def __init__(self, config: Config) -> None:
@@ -58,6 +77,7 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
+            self.quick = _quick(config)
 
     def find(self, task: str) -> RunnableTask | None:
         """The task as it runs now; None when the configuration in force has none of that id."""
@@ -83,7 +103,7 @@ class Runtime:
             opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
         if opened is not None and opened[0] == stanza:
             return opened[1]
-        with opening:  # a lock for each service: only those wait who need this one
+        with opening:  # a lock for each service: only threads that need this one wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
@@ -92,7 +112,7 @@ class Runtime:
             return opened[1]
 
     def close(self) -> None:
-        """Close the services that have a ``close``; what one of them raises is logged."""
+        """Close the services that have a ``close``; an exception is logged."""
         with self._lock:
             opened, self._services = self._services, {}
         for name, (_, service) in opened.items():

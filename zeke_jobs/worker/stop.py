@@ -42,7 +42,7 @@ class Stop:
         self._log = get_logger("zeke_jobs.worker")
 
     def begin(self, worker: Any) -> None:
-        """Wake everybody who waits, and see that consumers end: dramatiq waits for them as long as for jobs.
+        """Wake all waiting threads, and make consumers end: dramatiq waits for them as long as for jobs.
 
         Args:
             worker: Dramatiq's, whose consumers they are.
@@ -64,16 +64,20 @@ class Stop:
         for step in (*steps, process.runtime.close, process.pool.close, process.handler_pool.close):
             try:
                 step()
-            except Exception:  # noqa: BLE001 (the other steps are to be taken too; what was not written is rescued elsewhere)
+            except Exception:  # noqa: BLE001 (the other steps are to be taken too; unwritten jobs are rescued elsewhere)
                 self._log.exception("could not stop in good order; please report this")
         if is_command and (left := end_children()):
             self._log.warning("ended what handlers had started and left behind", processes=left)
 
     def _end_looks(self, worker: Any) -> None:
-        time.sleep(_TO_LOOK)
-        for thread in list(worker.consumers.values()):
-            if thread.consumer is not None:
-                threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
+        # Again and again: a look may still be on its way to the server when the first round comes.
+        threads = list(worker.consumers.values())
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(_TO_LOOK)
+            self._process.pool.cut_opening()
+            for thread in threads:
+                if thread.is_alive() and thread.consumer is not None:
+                    threading.Thread(target=thread.consumer.end_look, name="end look", daemon=True).start()
 
     def _end_jobs(self) -> None:
         process = self._process
@@ -92,7 +96,7 @@ class Stop:
     def _say_goodbye(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
-                # What it was given and its consumers do not know of: others would count it as a death.
+                # Return jobs that our consumers do not know of: others would count them as deaths.
                 disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:

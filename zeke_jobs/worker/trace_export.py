@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Sets OpenTelemetry up when a worker boots, and sends what is left when it stops."""
+    """Sets OpenTelemetry up when a worker boots, and sends the last spans when it stops."""
 
     def __init__(self) -> None:
         self._provider: TracerProvider | None = None

@@ -11,6 +11,7 @@ import readability  # noqa: F401 (the same)
 import trafilatura  # noqa: F401 (the same)
 
 from actors.engine.contract import EngineError
+from actors.engine.discovery.links import feed_links
 from actors.engine.feeds import read_feed
 from actors.engine.opml import read_opml
 from actors.engine.pages import html_to_text, read_page
@@ -29,6 +30,10 @@ def _feed(body: bytes, url: str, content_type: str, max_entries: int, now: str) 
     return source.model_dump_json(exclude_defaults=True).encode()
 
 
+def _links(body: bytes, url: str, content_type: str) -> bytes:
+    return json.dumps(feed_links(body, url, content_type)).encode()
+
+
 def _fragment(body: bytes) -> bytes:
     return json.dumps(html_to_text(body.decode())).encode()
 
@@ -43,6 +48,7 @@ def _opml(body: bytes) -> bytes:
 OPERATIONS: dict[str, Callable[..., bytes]] = {
     "page": _page,
     "feed": _feed,
+    "links": _links,
     "fragment": _fragment,
     "opml": _opml,
 }

@@ -1,6 +1,6 @@
 -- All sources with their health and next check, for people.
 SELECT
-    s.id, s.type, s.name, s.url, s.is_active, s.authority_score,
+    s.id, s.type, s.name, s.url, s.is_active, s.authority_score, s.metadata -> 'folder' AS folder,
     h.status, h.message, h.last_success_at, h.last_error_at,
     p.next_check_at, p.interval_seconds
 FROM public.sources AS s

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from actors.cli.app import run
-from actors.engine.opml import read_opml
+from actors.engine.opml import Listed, read_opml, write_opml
 from actors.store import sources
+from tests.actors.scripted_site import Answer, rss
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection
+
+    from tests.actors.scripted_site import ScriptedSite
 
 LIST = b"""<opml version="2.0"><body><outline text="One" xmlUrl="https://a.example/feed"/>
 <outline text="Two" xmlUrl="https://b.example/feed"/></body></opml>"""
@@ -24,17 +27,53 @@ def test_a_list_is_brought_in_once_and_taken_out_again(
     file = tmp_path / "feeds.opml"
     file.write_bytes(LIST)
     for expected in ("2 added, 0 already there", "0 added, 2 already there"):
-        assert run(["sources", "import", str(file), "--authority", "0.5"]) == 0
+        assert run(["sources", "import", str(file), "--authority", "0.5", "--no-check"]) == 0
         assert capsys.readouterr().out.strip() == expected
     assert run(["sources", "import", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"added": 0, "already_there": 2}
+    assert json.loads(capsys.readouterr().out) == {"added": 0, "already_there": 2, "failed": []}
     listed = sources.listing(conn)
     assert [float(row["authority_score"]) for row in listed] == [0.5, 0.5]
     sources.switch(conn, listed[0]["id"], on=False)
     assert run(["sources", "export"]) == 0
     exported = read_opml(capsys.readouterr().out.encode())
     assert len(exported) == 1
-    assert exported[0] in {("One", "https://a.example/feed"), ("Two", "https://b.example/feed")}
+    assert exported[0] in {("One", "https://a.example/feed", ()), ("Two", "https://b.example/feed", ())}
+
+
+def test_five_hundred_feeds_come_in_with_their_folders_and_a_list_of_what_cannot_be_read(
+    conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str], site: ScriptedSite, jobs_yaml: Path
+) -> None:
+    assert jobs_yaml
+    feeds = [
+        Listed(f"Feed {n}", f"{site.url}/{n}", ("Tech",) if n % 2 else ("Tech", "Python & co")) for n in range(500)
+    ]
+    for n in range(500):
+        site.pages[f"/{n}"] = Answer(rss((f"{n}", "Item", f"{site.url}/item/{n}")))
+    site.pages["/7"] = Answer(status=404)
+    site.pages["/8"] = Answer("<html><title>No feed</title></html>")
+    file = tmp_path / "feeds.opml"
+    file.write_bytes(write_opml(feeds))
+    assert run(["sources", "import", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "498 added, 0 already there, 2 could not be read:" in out
+    assert f"{site.url}/7  {site.url}/7 answers 404" in out
+    assert f"{site.url}/8  {site.url}/8 is no feed" in out
+    before = snapshot(conn)
+    site.asked.clear()
+    assert run(["sources", "import", str(file), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["added"], again["already_there"], len(again["failed"])) == (0, 498, 2)
+    assert [asked.path for asked in site.asked] == ["/7", "/8"] or [asked.path for asked in site.asked] == ["/8", "/7"]
+    assert snapshot(conn) == before
+    assert run(["sources", "export"]) == 0
+    exported = read_opml(capsys.readouterr().out.encode())
+    assert set(exported) == {feed for feed in feeds if feed.address not in {f"{site.url}/7", f"{site.url}/8"}}
+
+
+def snapshot(conn: Connection) -> list[tuple[Any, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")
+        return list(cursor.fetchall())
 
 
 @pytest.mark.parametrize("content", [b"not xml", None])

@@ -90,4 +90,8 @@ def test_a_network_that_is_allowed_by_name_is_not_refused() -> None:
 
 
 def test_a_refusal_names_the_address() -> None:
-    assert refusal("2002:7f00:1::") == "2002:7f00:1:: carries 127.0.0.1 is not a public address"
+    assert refusal("2002:7f00:1::") == (
+        "2002:7f00:1:: carries 127.0.0.1 is not a public address; "
+        "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it"
+    )
+    assert "[fec0::1/128]" in str(refusal("fec0::1"))

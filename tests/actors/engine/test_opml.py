@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.engine.opml import LARGEST, read_opml, write_opml
+from actors.engine.opml import LARGEST, Listed, read_opml, write_opml
 
 
 def test_folders_are_opened_and_each_feed_comes_once() -> None:
@@ -13,7 +13,10 @@ def test_folders_are_opened_and_each_feed_comes_once() -> None:
         <outline title="Two" xmlurl=" https://b.example/feed "/></outline>
       <outline text="Again" xmlUrl="https://a.example/feed"/><outline text="Not a feed" htmlUrl="https://c.example"/>
       <outline text="Not the web" xmlUrl="file:///etc/passwd"/></body></opml>"""
-    assert read_opml(text.encode()) == [("One", "https://a.example/feed"), ("Two", "https://b.example/feed")]
+    assert read_opml(text.encode()) == [
+        ("One", "https://a.example/feed", ("Folder",)),
+        ("Two", "https://b.example/feed", ("Folder",)),
+    ]
 
 
 @given(
@@ -23,15 +26,27 @@ def test_folders_are_opened_and_each_feed_comes_once() -> None:
     )
 )
 def test_what_is_written_is_read_back(feeds: list[tuple[str, str]]) -> None:
-    assert [address for _, address in read_opml(write_opml(feeds))] == list(
+    listed = [Listed(name, address) for name, address in feeds]
+    assert [feed.address for feed in read_opml(write_opml(listed))] == list(
         dict.fromkeys(address for _, address in feeds)
     )
 
 
+@given(
+    st.lists(
+        st.lists(st.from_regex(r"[a-z][a-z /&<]{0,8}[a-z]", fullmatch=True), max_size=3).map(tuple),
+        max_size=9,
+    )
+)
+def test_folders_are_read_back_as_they_were_written(folders: list[tuple[str, ...]]) -> None:
+    feeds = [Listed("A feed", f"https://a.example/{number}", folder) for number, folder in enumerate(folders)]
+    expected = [feed._replace(folder=tuple(" ".join(step.split()) for step in feed.folder)) for feed in feeds]
+    assert sorted(read_opml(write_opml(feeds))) == sorted(expected)
+
+
 def test_names_keep_their_signs() -> None:
-    assert read_opml(write_opml([('A & B <"quoted">', "https://a.example/?x=1&y=2")])) == [
-        ('A & B <"quoted">', "https://a.example/?x=1&y=2")
-    ]
+    feed = Listed('A & B <"quoted">', "https://a.example/?x=1&y=2")
+    assert read_opml(write_opml([feed])) == [feed]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from actors import schema
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.settings import Settings
+from actors.briefs.delivery.settings import DeliverySettings
 from actors.briefs.generate import BriefSettings
 from actors.insights.events import EventSettings
 from actors.insights.selection import Selection
@@ -31,6 +32,7 @@ TASKS: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
     "dedupe-insights": (schema.DedupeInsights, None, "insights/dedupe.py"),
     "score-relevance": (schema.ScoreRelevance, None, "insights/relevance.py"),
     "generate-brief": (schema.GenerateBrief, BriefSettings, "briefs/generate.py"),
+    "deliver-digest": (schema.DeliverDigest, DeliverySettings, "briefs/digest.py"),
     "story-summarize": (schema.StorySummarize, None, "stories/summarize.py"),
     "stories-update-status": (schema.StoriesUpdateStatus, None, "stories/status.py"),
 }

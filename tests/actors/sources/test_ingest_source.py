@@ -94,6 +94,37 @@ def test_a_new_source_brings_its_newest_items_only_and_the_rest_is_stated(
     assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 18
 
 
+def test_a_new_source_whose_items_are_old_shows_them_all_the_same(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 12, date=datetime.now(UTC) - timedelta(days=400)))
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source)["new"] == 10
+    pipeline.settings["ingest-source"] = {"first_fetch": {"items": 10, "within": "7d"}}
+    other = add_source(f"{site.url}/feed?again")
+    site.pages["/feed?again"] = site.pages["/feed"]
+    assert pipeline.run("ingest-source", source_id=other)["new"] == 0
+
+
+def test_what_was_left_out_is_brought_in_when_somebody_asks_newest_first(
+    pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
+) -> None:
+    site.pages["/feed"] = Answer(feed(site, 14))
+    pipeline.settings["ingest-source"] = {"first_fetch": {"items": 1}}
+    source = add_source(f"{site.url}/feed")
+    assert pipeline.run("ingest-source", source_id=source)["backlog"] == 13
+    pipeline.query(
+        "UPDATE raw_items SET published_at = now() WHERE external_id = (SELECT max(external_id) FROM raw_items)"
+    )
+    pipeline.sent.clear()
+    result = pipeline.run("ingest-source", source_id=source, reason="manual", backfill=4)
+    assert (result["backfilled"], result["backlog_left"]) == (4, 9)
+    assert pipeline.outcomes() == {"queued": 5, "backlog": 9}
+    assert [len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent] == [4]
+    assert pipeline.run("ingest-source", source_id=source, reason="manual", backfill=100)["backlog_left"] == 0
+    assert pipeline.run("ingest-source", source_id=source, reason="manual", backfill=100)["backfilled"] == 0
+
+
 def test_an_edited_entry_is_read_again_and_an_untouched_one_is_not(
     pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
 ) -> None:

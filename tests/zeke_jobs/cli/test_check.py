@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
+from zeke_jobs.cli.output import listing
 
 if TYPE_CHECKING:
     import pytest
@@ -76,7 +77,7 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(
     status = check.run(None)
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
-    assert "13 tasks, 2 schedules" in out
+    assert "14 tasks, 3 schedules" in out
 
 
 def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
@@ -94,13 +95,24 @@ def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
         "score-relevance": 20,
         "dedupe-insights": 1,
         "story-summarize": 4,
+        "deliver-digest": 1,
         "stories-update-status": 1,
     }
     assert {name: task.cron.at for name, task in tasks.items() if task.cron} == {
         "ingest-pull": "*/5 * * * *",
         "ingest-pull-youtube": "0 */6 * * *",
+        "deliver-digest": "0 6 * * *",
     }
     assert {alias: name for name, task in tasks.items() for alias in task.aliases} == {
         "insights-dedupe": "dedupe-insights",
         "story-update-status": "stories-update-status",
     }
+
+
+def test_in_a_pipe_no_cell_of_a_table_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "stories-" + "-".join(["update"] * 12)
+    file = tmp_path / "jobs.yaml"
+    file.write_text(f"version: 1\ntasks:\n  {name}: {{handler: 'json:dumps'}}\n")
+    loaded = config.load(file, handlers=False)
+    listing(list(loaded.tasks.values()), {"task": lambda task: task.id, "queue": lambda task: task.queue})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]

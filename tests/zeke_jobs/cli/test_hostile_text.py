@@ -76,6 +76,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "top": [("--once",)],
     "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # the last of all
     "up": [],  # its lines are tried apart
+    "logs": [("FAILED",), ("ACTIVE",)],
     "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
 }  # fmt: skip
 

@@ -300,6 +300,7 @@ def test_compare_shows_how_jobs_did_under_two_revisions(cli: Callable[..., Ran],
     ended(2.0, "done")
     ended(2.0, "rejected")
     cli("set", "analyze.concurrency=3", "-m", "slow")
+    assert cli("compare", 1).out.endswith("revision 2: no job has ended that started under it\n")
     ended(9.0, "done")
     first, second = cli("compare", 1, "--json").json
     assert (first["revision"], first["jobs"], first["failed"], round(first["takes_p50"])) == (1, 2, 1, 2)

@@ -14,14 +14,18 @@ import pytest
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
+from zeke_jobs.diagnosis import fleet
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
 from zeke_jobs.diagnosis.findings import Finding, Patient, Thresholds
 from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import store
+from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -440,14 +444,44 @@ def test_a_wait_beyond_max_wait_is_found_until_a_worker_takes_the_job(scene: Sce
     assert found(scene.conn, "max-wait") == []
 
 
+def test_a_schedule_that_skips_ticks_because_of_one_queued_job_is_found(scene: Scene) -> None:
+    healthy(scene, "  plain: {handler: 'H:echo', cron: {at: '* * * * *', overlap: skip}}\n")
+    dispatch.beat(scene.conn)
+    for _ in range(3):
+        scene.later(60)
+        dispatch.beat(scene.conn)
+    (one,) = found(scene.conn, "skipped-ticks")
+    assert one.sentence.startswith("the schedule of plain has skipped 2 ticks, because its job ")
+    job = one.figures["job"]
+    assert one.help == f"zeke-jobs why {job} says what it waits for"
+    scene.rows("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", job)
+    assert found(scene.conn, "skipped-ticks") == []
+
+
+def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Path) -> None:
+    healthy(scene)
+    file = tmp_path / "jobs.yaml"
+    in_force = store.latest(scene.conn)
+    assert in_force is not None
+    file.write_text(in_force.source)
+    assert fleet.unapplied(scene.conn, file) is None
+    file.write_text(in_force.source + "# changed\n")
+    with snapshot(scene.conn):
+        report = look(Patient(scene.conn, file=file))
+    (one,) = [one for one in report.findings if one.id == "not-applied"]
+    assert one.sentence == f"{file} was changed and not applied; in force is revision {in_force.number}"
+    assert one.severity == "notice"
+
+
 # The command
 
 
 def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from zeke_jobs.testing import release_clock
 
+    monkeypatch.chdir(tmp_path)  # where no jobs.yaml is
     release_clock(scene.conn)
     scene.use(PLAIN)
     assert run(app, "zeke-jobs", ["doctor"]) == 1

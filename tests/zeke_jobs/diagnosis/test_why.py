@@ -561,7 +561,10 @@ def test_the_command_answers_people_and_programs(scene: Scene, capsys: pytest.Ca
 @pytest.mark.usefixtures("scene")
 @pytest.mark.parametrize(
     ("job", "status", "message"),
-    [("7", 2, "expected id as a UUID, got '7'"), ("01a21011-c430-7126-bdde-a981c5582429", 1, "no job has it")],
+    [
+        ("7", 2, "expected at least 4 characters of a job's id, got '7'"),
+        ("01a21011-c430-7126-bdde-a981c5582429", 1, "no job has it"),
+    ],
 )
 def test_an_id_that_no_job_has_is_status_1_and_none_at_all_status_2(
     capsys: pytest.CaptureFixture[str], job: str, status: int, message: str

@@ -37,6 +37,16 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
         migrate.verify(conn)
 
 
+def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database: Callable[..., str]) -> None:
+    with closing(connect(new_database())) as conn:
+        migrate.migrate(conn)
+        with pytest.raises(MigrationError) as refused:
+            migrate.verify(conn, ["actors.store"])
+    assert str(refused.value).endswith(
+        "run: zeke-jobs migrate, in a folder whose jobs.yaml has the line migrations: [actors.store]"
+    )
+
+
 def test_an_edited_migration_is_refused(conn: Connection) -> None:
     with conn.cursor() as cursor:
         cursor.execute("UPDATE zeke_jobs.migration SET checksum = 'other' WHERE name = '0001_tables.sql'")

@@ -237,3 +237,32 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
         found = dict(cursor.fetchall())
     assert len(found) > 3
     assert [name for name, is_off in found.items() if not is_off] == []
+
+
+def test_a_connection_that_a_silent_server_never_greets_can_be_cut(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def greet(conn: Session) -> None:
+        begun.set()
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(600)")
+
+    monkeypatch.setattr(Session, "greet", greet)
+    pool, errors = Pool(database), []
+
+    def use() -> None:
+        try:
+            with pool.connection():
+                pass
+        except OperationalError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=use, daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    while thread.is_alive():  # it may not have sent its statement yet
+        pool.cut_opening()
+        thread.join(0.05)
+    assert len(errors) == 1

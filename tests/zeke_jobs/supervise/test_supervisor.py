@@ -169,10 +169,15 @@ def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -
 
 
 def test_a_second_stop_kills_at_once(started: Start) -> None:
-    supervisor, log = started(python("a", STUBBORN), clock=Clock(), grace=3600.0)
+    clock = Clock()
+    supervisor, log = started(python("a", STUBBORN), clock=clock, grace=3600.0)
     until(lambda: log.of("a") == ["ready"], supervisor)
     supervisor.stop()
+    supervisor.stop()  # timeout(1) sends its signal twice at once
     supervisor.step()
+    supervisor.step()
+    assert "a" in supervisor.pids
+    clock.now += 1.0
     supervisor.stop()
     with capture_logs() as lines:
         until(lambda: not supervisor.pids, supervisor)

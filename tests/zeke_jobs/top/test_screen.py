@@ -125,6 +125,22 @@ def test_the_keys_are_explained_within_80_columns() -> None:
     lines = shown(View(helps=True))
     assert "! a task whose oldest due job waits longer than its max_wait    ‖ a paused one" in lines
     assert not any(line.endswith("…") for line in lines)
+    assert {"tasks,", "running,", "waiting,", "failed,", "schedules,", "limits,", "workers"} <= set(
+        " ".join(lines[:6]).split()
+    )
+
+
+def test_a_job_that_failed_is_opened_with_its_tracebacks() -> None:
+    error = {
+        "type": "ValueError",
+        "message": "boom",
+        "traceback": "Traceback (most recent call last):\nValueError: boom\n",
+    }
+    entries = [{"attempt": n, "outcome": "failed", "error": error} for n in (1, 2)]
+    found = Explanation(job(1), "analyze-story", "failed", (), tuple(map(ends.attempted, entries)))
+    lines = shown(View(opened=job(1)), replace(BOARD, opened=found))
+    assert "      Traceback (most recent call last):" in lines
+    assert "      the same traceback as attempt 1" in lines
 
 
 def test_a_terminal_that_is_too_small_is_told_so() -> None:

@@ -136,7 +136,7 @@ class Jobs:
         """End a claim in another way."""
         row = SQL.one(
             self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
-            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, **said},
+            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
         )  # fmt: skip
         assert row is not None
         return bool(row["ours"])
@@ -189,8 +189,10 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
         worker.start()
         try:
             # On a busy machine, dramatiq goes on before the boot is done.
-            end = time.monotonic() + 10.0
-            while not broker.process.is_booted and time.monotonic() < end:
+            end = time.monotonic() + 60.0
+            while not broker.process.is_booted:
+                # Whoever sends before that finds an empty catalogue.
+                assert time.monotonic() < end, "the worker did not boot in time"
                 time.sleep(0.01)
             yield broker
         finally:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
 from typing import Any
 
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
-from zeke_jobs import Context, Defer, Payload, Reject, Retry
+from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
 
 GATE = Event()
 CALLS: list[Any] = []
@@ -37,6 +42,18 @@ async def echo_async(payload: Number, ctx: Context) -> int:
 
 def greet(payload: Number, ctx: Context[Greeting]) -> str:
     return ctx.settings.greeting
+
+
+def use_units(payload: Number, ctx: Context) -> None:
+    ctx.used(tokens=payload.n)
+    ctx.add_cost(Decimal("0.5"))
+
+
+def ask_throttled(payload: Number, ctx: Context) -> None:
+    if payload.n:
+        ctx.throttled("ai", payload.n, "slow down")
+    else:
+        raise Throttled(payload.story_id or "ai", 30, "slow down")
 
 
 def fail(payload: Number, ctx: Context) -> None:
@@ -318,3 +335,87 @@ def strange(payload: Strange, ctx: Context) -> Any:
         case "complete":
             ctx.complete(payload.x)
     return payload.x
+
+
+def spin(payload: Number, ctx: Context) -> None:
+    while True:
+        pass
+
+
+class SignUp(Payload):
+    email: str
+    pin: int = 0
+
+
+def sign_up(payload: SignUp, ctx: Context) -> None:
+    local_part, _, _ = payload.email.partition("@")
+    raise ValueError(f"no mail to {payload.email}, {local_part}")
+
+
+def current_message(payload: Number, ctx: Context) -> dict[str, Any]:
+    message = CurrentMessage.get_current_message()
+    return {"id": message.message_id, "n": message.kwargs["n"]}
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that its backends for other servers are not installed
+    from dramatiq.rate_limits.backends import StubBackend
+
+_MUTEX = ConcurrentRateLimiter(StubBackend(), "one-by-one", limit=1)
+_INSIDE: list[int] = []
+
+
+def one_by_one(payload: Number, ctx: Context) -> int:
+    with _MUTEX.acquire():
+        _INSIDE.append(payload.n)
+        time.sleep(0.3)
+        most = len(_INSIDE)
+        _INSIDE.remove(payload.n)
+        return most
+
+
+def dramatiq_retry(payload: Number, ctx: Context) -> int:
+    if ctx.attempt == 1:
+        raise dramatiq.Retry("a moment", delay=10)
+    return ctx.attempt
+
+
+def report(payload: FailedJob, ctx: Context) -> dict[str, Any]:
+    return {"type": payload.error.get("type"), "n": (payload.payload or {}).get("n")}
+
+
+class Strict(Payload):
+    job_id: int
+
+
+def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def slowly(payload: Number, ctx: Context) -> int:
+    time.sleep(0.3)  # its sender is waiting by then
+    return payload.n
+
+
+def large(payload: Number, ctx: Context) -> str:
+    time.sleep(0.5)
+    return "x" * 8000
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+class Word(Payload):
+    """A secret."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    """Logs its secret."""
+    ctx.logger.info(payload.word)

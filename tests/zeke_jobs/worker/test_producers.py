@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 import dramatiq
 import dramatiq_pg
 import pytest
+from dramatiq.results import ResultMissing, ResultTimeout
+
+import zeke_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from dramatiq.actor import Actor
+    from psycopg2.extensions import connection as Connection
 
     from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
 
 
 @pytest.fixture
@@ -61,3 +69,93 @@ def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Callable[
     assert jobs.claim(jobs.worker(), 1) == []
     (row,) = jobs.rows("SELECT task, state FROM zeke_jobs.queue")
     assert row == {"task": "unheard-of", "state": "queued"}
+
+
+# ── its own result backend ──
+
+TASKS = """
+  echo: {handler: 'H:echo', retry: {limit: 0}}
+  slowly: {handler: 'H:slowly'}
+  fail: {handler: 'H:fail', retry: {limit: 1, delay: 200ms}}
+  large: {handler: 'H:large'}
+"""
+
+
+@pytest.fixture
+def producer(database: str, running: Running) -> Callable[[str], Actor]:
+    """dramatiq-pg's own broker and result backend, before a broker of ours sets its module's queries anew."""
+
+    def actor(name: str) -> Actor:
+        broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=True)
+        return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
+
+    return actor
+
+
+def result(actor: Actor, *, block: bool = True, **payload: int) -> object:
+    return actor.send(**payload).get_result(backend=actor.broker.backend, block=block, timeout=20_000)
+
+
+def test_its_producer_waits_for_a_result_and_gets_it(producer: Callable[[str], Actor], running: Running) -> None:
+    slowly = producer("slowly")
+    with running(TASKS):
+        assert [result(slowly, n=n) for n in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_its_producer_finds_a_result_that_was_there_before_it_asked(
+    producer: Callable[[str], Actor], running: Running
+) -> None:
+    echo = producer("echo")
+    with running(TASKS):
+        message = echo.send(n=1)
+        zeke_jobs.wait(message.message_id, timeout=20)
+    found = message.get_result(backend=echo.broker.backend, block=True)
+    assert found == {"n": 1, "attempt": 1, "task": "echo"} == message.get_result(backend=echo.broker.backend)
+
+
+def test_its_producer_is_told_of_a_failure_after_the_last_retry(
+    producer: Callable[[str], Actor], running: Running
+) -> None:
+    fail = producer("fail")
+    told = {"__t": "dramatiq.results.Result", "exn": {"type": "ValueError", "msg": "no luck with 3"}}
+    with running(TASKS):
+        message = fail.send(n=3)
+        assert message.get_result(backend=fail.broker.backend, block=True, timeout=20_000) == told
+    assert message.get_result(backend=fail.broker.backend) == told
+    assert zeke_jobs.status(message.message_id).output is None
+
+
+def test_its_producer_is_told_of_a_cancellation(producer: Callable[[str], Actor], jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    echo = producer("echo")
+    message = echo.send(n=1)
+    with pytest.raises(ResultMissing):
+        message.get_result(backend=echo.broker.backend)
+    zeke_jobs.cancel(message.message_id, "no longer needed")
+    told = {"__t": "dramatiq.results.Result", "exn": {"type": "cancelled", "msg": "no longer needed"}}
+    assert message.get_result(backend=echo.broker.backend) == told
+    zeke_jobs.retry(message.message_id)
+    with pytest.raises(ResultMissing):
+        message.get_result(backend=echo.broker.backend)
+
+
+def test_a_result_too_large_for_a_notification_is_there_when_its_producer_asks_again(
+    producer: Callable[[str], Actor], running: Running
+) -> None:
+    large = producer("large")
+    with running(TASKS):
+        message = large.send()
+        with pytest.raises(ResultTimeout):
+            message.get_result(backend=large.broker.backend, block=True, timeout=1_000)
+        zeke_jobs.wait(message.message_id, timeout=20)
+    assert message.get_result(backend=large.broker.backend) == "x" * 8000
+
+
+def test_jobs_of_other_senders_notify_no_producer(jobs: Jobs, other_conn: Connection) -> None:
+    jobs.use(TASKS)
+    [job] = jobs.add("echo")
+    other_conn.cursor().execute(f'LISTEN "dramatiq.{job}.results"')
+    worker = jobs.worker()
+    jobs.complete(worker, jobs.claim(worker, 1))
+    other_conn.cursor().execute("SELECT 1")
+    assert other_conn.notifies == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
-from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
+from dramatiq.results import ResultFailure, ResultMissing, Results, ResultTimeout
 
 import zeke_jobs
-from zeke_jobs.worker.results import JobResultBackend, JobResults
+from zeke_jobs.worker.results import JobResultBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,10 +74,13 @@ def test_the_result_of_a_failed_job_is_its_failure(conn: Connection) -> None:
     assert (failed.value.orig_exc_type, failed.value.orig_exc_msg) == ("OSError", "no route")
 
 
-def test_dramatiqs_middleware_stores_nothing_and_warns_of_nothing() -> None:
-    middleware = JobResults()
-    message = message_of("6f2e1c3a-0000-4000-8000-000000000001")
-    middleware.after_process_message(None, message, result="kept by the finish")
-    middleware.after_skip_message(None, message)
-    middleware.after_nack(None, message)
-    assert isinstance(middleware.backend, JobResultBackend)
+def test_dramatiqs_middleware_stores_nothing(conn: Connection) -> None:
+    middleware = Results(backend=JobResultBackend(), store_results=True)
+    broker = SimpleNamespace(get_actor=lambda _: SimpleNamespace(options={}))
+    sent = zeke_jobs.send("anything")
+    message = MessageProxy(message_of(sent.id))
+    middleware.after_process_message(broker, message, result="kept by the finish")
+    middleware.after_skip_message(broker, message)
+    message.fail()
+    middleware.after_nack(broker, message)
+    assert zeke_jobs.status(sent.id).status == "created"

@@ -91,6 +91,14 @@ def test_each_attempt_is_a_span_and_failed_ones_say_so(running: Running, traces:
     assert [dict(span.attributes or {})["zeke_jobs.outcome"] for span in attempts] == ["retry", "failed"]
     assert all(is_child(span, traces.span("send fail")) for span in attempts)
     assert {span.status.status_code for span in attempts} == {StatusCode.ERROR}
+    [event] = attempts[-1].events
+    said = dict(event.attributes or {})
+    assert (event.name, said["exception.type"], said["exception.message"]) == (
+        "exception",
+        "ValueError",
+        "no luck with 0",
+    )
+    assert "in fail\n" in str(said["exception.stacktrace"])
 
 
 def test_an_async_handler_runs_within_its_span_too(running: Running, traces: Traces) -> None:

@@ -103,12 +103,15 @@ def headline(answer: Backtest) -> list[str]:
     changed = []
     for name, after in proposed.tasks.items():
         before = today.tasks.get(name)
-        if before is None or before.wait_p95 is None or after.wait_p95 is None:
+        if before is None:
             continue
-        off = after.wait_p95 - before.wait_p95
-        if abs(off) > max(0.05, 0.1 * before.wait_p95):
-            step = _step(before.wait_p95, after.wait_p95, span)
-            changed.append((abs(off), f"{escape(name)}: p95 of the wait {step}"))
+        # Usually the p95 tells it; where that is the same, most jobs or the slowest may yet wait otherwise.
+        for quantile in ("p95", "p50", "p99"):
+            was, is_ = getattr(before, f"wait_{quantile}"), getattr(after, f"wait_{quantile}")
+            if was is None or is_ is None or abs(is_ - was) <= max(0.05, 0.1 * was):
+                continue
+            changed.append((abs(is_ - was), f"{escape(name)}: {quantile} of the wait {_step(was, is_, span)}"))
+            break
     lines = [text for _, text in sorted(changed, reverse=True)[:5]]
     lines = lines or ["no task would wait noticeably longer or shorter"]
     if today.breaches or proposed.breaches:

@@ -118,6 +118,9 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
     }
     empty = f"no job ended that started under revision {number} or {second}"
     listing(rows, columns, right=tuple(columns)[1:], empty=empty, as_json=as_json)
+    for one in (number, second) if rows and not as_json else ():
+        if all(row["revision"] != one for row in rows):
+            tell(f"revision {one}: no job has ended that started under it")
 
 
 def _cost(row: dict[str, Any]) -> str:

@@ -9,9 +9,12 @@ import typer
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import age, coloured, console, escape, listing, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.core import environment
 from zeke_jobs.core.terminal import visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zeke_jobs.diagnosis.doctor import Report
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
@@ -21,13 +24,19 @@ def doctor(as_json: options.Json = False) -> None:
     """Examine database, workers, scheduler and jobs. Exit 0 when all is well (notices aside), 1 when something is wrong."""
     from zeke_jobs.diagnosis.doctor import examine
 
-    report = examine(database.choose())
+    report = examine(database.choose(), _file())
     if as_json:
         print_json({"healthy": report.is_healthy, **plain(report)})
     else:
         _show(report)
     if not report.is_healthy:
         raise typer.Exit(FAILED)
+
+
+def _file() -> Path | None:
+    """The jobs.yaml of this folder, or the one that the environment names."""
+    path = environment.config_path()
+    return path if path.is_file() else None
 
 
 def _show(report: Report) -> None:
@@ -49,6 +58,8 @@ def fleet(as_json: options.Json = False) -> None:
 
     with database.connection("fleet") as conn:
         found = whole.look(conn)
+        file = _file()
+        differs = None if file is None else whole.unapplied(conn, file)
     if as_json:
         print_json(found)
         return
@@ -68,6 +79,8 @@ def fleet(as_json: options.Json = False) -> None:
     nobody = "nobody runs; start workers with dramatiq zeke_jobs.actors, a scheduler with periodiq zeke_jobs.actors"
     listing(found.members, columns, right=("pid", "rev", "file", "busy"), empty=nobody)
     console().print(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
+    if differs is not None:
+        tell(f"[yellow]{escape(differs)}[/]; zeke-jobs plan shows the difference")
     for queue in found.unserved:
         console().print(f"[yellow]no worker consumes queue {escape(queue)}[/]")
 

@@ -36,7 +36,10 @@ def migrate(
     else:
         for name in names:
             console().print(f"{'to apply' if check else 'applied'} {escape(name)}")
-        console().print(f"{len(names)} to apply" if check else f"{len(names)} applied; the database is up to date")
+        of = escape(", ".join((migrations.OURS, *packages)))
+        console().print(
+            f"{len(names)} to apply" if check else f"{len(names)} applied; the database is up to date with {of}"
+        )
     if check and names:
         raise typer.Exit(PENDING)
 

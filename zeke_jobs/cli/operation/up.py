@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import socket
 import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
+    from psycopg2.extensions import connection as Connection
+
     from zeke_jobs.supervise.reload import Reloader
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
 _OWN = ("up", "database")  # lines of these are no errors
+_STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
+_TICK = 0.1  # seconds between two looks for a signal
 _READY = "Worker process is ready"
 
 
@@ -36,33 +42,40 @@ def up(
     reload: Annotated[bool, typer.Option("--reload", help="Restart when code or jobs.yaml change.")] = False,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
+    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor listens
     from zeke_jobs import config
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
+    from zeke_jobs.supervise.guardian import Guardian
     from zeke_jobs.supervise.processes import LAST_WORDS, system
     from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor
 
     logs.configure()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the supervisor listens: clean up, as on Ctrl-C
     find_modules_here()
     path = environment.config_path().absolute()
     checked = config.load(path)
+    url = environment.database_url_or_none()
+    if url is None:
+        server_programs.binaries()  # without them, nothing starts
     with ExitStack() as stack:
-        url = environment.database_url_or_none()
+        at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
+        guardian = Guardian(grace + LAST_WORDS, at_end)
+        stack.callback(guardian.dismiss)
         if url is None:
-            server_programs.binaries()  # without them, nothing starts
             _say_where(environment.data_dir())
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
             _say_how_to_look(url)
-        _migrate(url, checked.migrations)
-        env = {**os.environ, environment.DATABASE_URL: url}
+        _heeding_signals(lambda: _migrate(url, checked.migrations))
+        reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
+        env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         on_terminal = sys.stderr.isatty()
         running = Supervisor(
             system(env, processes=processes, threads=threads, grace=grace + LAST_WORDS, on_terminal=on_terminal),
             _announcing(write_line),
             grace=grace + LAST_WORDS,
             wait_for_change=reload,
+            guardian=guardian,
         )
         reloader = Reloader(running, write_line, env, Watch([Path.cwd(), path]) if reload else None)
         _obey_signals(running, reloader)
@@ -117,14 +130,56 @@ def _say_how_to_look(url: str) -> None:
     write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
 
 
+def _heeding_signals(step: Callable[[], None]) -> None:
+    """Take a step that may wait for a lock in the database, in a thread: the main one would hear no signal meanwhile."""
+    with ThreadPool(1) as pool:
+        taken = pool.apply_async(step)
+        while not taken.ready():
+            taken.wait(_TICK)
+    taken.get()
+
+
 def _migrate(url: str, packages: Sequence[str]) -> None:
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
 
     with closing(connect(url)) as conn:
         applied = migrate(conn, packages)
-    if applied:
-        write_line("database", f"{len(applied)} migrations applied")
+        if applied:
+            write_line("database", f"{len(applied)} migrations applied")
+        _say_others(conn)
+
+
+def _say_others(conn: Connection) -> None:
+    """Which workers and schedulers share this database: they may run older code, and our Ctrl-C does not end them."""
+    from zeke_jobs.diagnosis import fleet
+
+    here = socket.gethostname()
+    others = [one for one in fleet.look(conn).members if one.host != here or _lives(one.pid)]
+    if not others:
+        return
+    listed = ", ".join(f"{one.kind} {one.pid}{'' if one.host == here else f' on {one.host}'}" for one in others)
+    write_line(
+        "up", f"not alone: this database already has {listed}; they share the jobs, and Ctrl-C here does not end them"
+    )
+    if ours := [str(one.pid) for one in others if one.host == here]:
+        write_line("up", f"to end those on this machine: stop the command that started them, or kill {' '.join(ours)}")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _end_early(_number: int, _frame: FrameType | None) -> None:
+    """Clean up and end well; a second SIGTERM, which may come at once, does not end the cleaning."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(0)
 
 
 def _obey_signals(running: Supervisor, reloader: Reloader) -> None:

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, counted, print_json, tell
 from zeke_jobs.cli.run import FAILED, UsageError, usage
 from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from zeke_jobs.client import Changed
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)]
-
 
 def cancel(
-    ids: Ids,
+    job_ids: ids.Ids,
     reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -29,11 +28,14 @@ def cancel(
     from zeke_jobs import client
 
     database.choose_to_write()
-    _each(ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
+    _each(job_ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
 
 
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs.", show_default=False)] = None,
+    job_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Ids of jobs, or their beginnings or ends.", show_default=False),
+    ] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")] = None,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")] = None,
     newer: Annotated[
@@ -50,11 +52,13 @@ def retry(
     from zeke_jobs import client
 
     by_filter = any(said is not None for said in (task, status, newer))
-    if bool(ids) == by_filter:
-        raise UsageError("expected ids, or a filter (--task, --status, --newer), got " + ("both" if ids else "neither"))
+    if bool(job_ids) == by_filter:
+        raise UsageError(
+            "expected ids, or a filter (--task, --status, --newer), got " + ("both" if job_ids else "neither")
+        )
     database.choose_to_write()
-    if ids:
-        _each(ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
+    if job_ids:
+        _each(job_ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
         return
     with usage():
         chosen = cast("Literal['failed', 'cancelled']", status or "failed")
@@ -67,9 +71,8 @@ def retry(
         raise typer.Exit(FAILED)
 
 
-def _each(ids: list[str], change: Callable[[str], Changed], *, as_json: bool) -> None:
-    with usage():
-        done = [change(job_id) for job_id in ids]
+def _each(job_ids: list[str], change: Callable[[UUID], Changed], *, as_json: bool) -> None:
+    done = [change(job_id) for job_id in ids.find_all(job_ids)]
     if as_json:
         print_json(done)
     else:

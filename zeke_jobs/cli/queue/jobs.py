@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
-from textwrap import wrap
+from textwrap import indent, wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import age, console, escape, listing, plain, print_json, styled, tell, took, when
+from zeke_jobs.cli import database, ids, options
+from zeke_jobs.cli.output import age, console, escape, listing, plain, print_json, say, styled, tell, took, when
 from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core import costs
-from zeke_jobs.core.wording import progress
+from zeke_jobs.core.wording import progress, traceback_lines
 
 if TYPE_CHECKING:
     from zeke_jobs.client import Job
@@ -24,7 +24,7 @@ _NARROW = 80  # columns of a line about an attempt
 
 
 def status(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)],
+    job_id: ids.Id,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end first; exit 1 unless it completed.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
@@ -34,16 +34,16 @@ def status(
     from zeke_jobs.errors import JobFailed
 
     database.choose()
+    wanted = ids.find(job_id)
     waits = wait or timeout is not None
     with usage(), suppress(JobFailed):
         if waits:
-            client.wait(job_id, timeout)
-    with usage():
-        job = client.status(job_id)
+            client.wait(wanted, timeout)
+    job = client.status(wanted)
     children = client.jobs(parent=job.id, limit=50)
     if as_json:
         sent = [{"id": one.id, "task_id": one.task_id, "status": one.status} for one in children]
-        print_json({**plain(job), "children": sent})
+        print_json({**as_data(job), "children": sent})
     else:
         _show(job, children)
     if waits and job.status != "completed":
@@ -72,7 +72,14 @@ def jobs(
 
     database.choose()
     with usage():
-        found = client.jobs(task=task, status=status or None, parent=parent, newer=newer, older=older, limit=limit)
+        found = client.jobs(
+            task=task,
+            status=status or None,
+            parent=ids.find(parent) if parent else None,
+            newer=newer,
+            older=older,
+            limit=limit,
+        )
     columns = {
         "id": lambda job: job.id,
         "task": lambda job: job.task_id,
@@ -85,7 +92,19 @@ def jobs(
     }
     if all(job.cost is None for job in found):
         del columns["cost"]  # most tasks say nothing of costs
-    listing(found, columns, right=("sent", "took", "retries", "cost"), empty="no such jobs", as_json=as_json)
+    if as_json:
+        print_json([as_data(job) for job in found])
+        return
+    listing(found, columns, right=("sent", "took", "retries", "cost"), empty="no such jobs")
+
+
+def as_data(job: Job) -> dict[str, Any]:
+    """A job as JSON has it, each traceback as its lines."""
+    data: dict[str, Any] = plain(job)
+    for error in (data["error"], *(entry.get("error") for entry in data["attempts"])):
+        if isinstance(error, dict) and isinstance(error.get("traceback"), str):
+            error["traceback"] = error["traceback"].splitlines()
+    return data
 
 
 def _cost(job: Job) -> str:
@@ -148,23 +167,26 @@ def _show_attempts(job: Job) -> None:
     """Each attempt with its end; the last one too, which has no entry when it completed or still runs."""
     shown = [(entry.get("attempt", "?"), _utc(entry.get("ended_on")), *_outcome(entry)) for entry in job.attempts]
     if job.status == "completed":
-        shown.append((job.retry_count + 1, when(job.completed_on), "completed", ""))
+        shown.append((job.retry_count + 1, when(job.completed_on), "completed", "", ""))
     elif job.status == "active" and job.started_on is not None:
-        shown.append((job.retry_count + 1, when(job.started_on), "active", "since then"))
-    width = max((len(outcome) for _, _, outcome, _ in shown), default=0)
-    for number, moment, outcome, why in shown:
+        shown.append((job.retry_count + 1, when(job.started_on), "active", "since then", ""))
+    width = max((len(outcome) for _, _, outcome, _, _ in shown), default=0)
+    told: dict[str, Any] = {}
+    for number, moment, outcome, why, traceback in shown:
         head = f"  {f'attempt {number}':<9} {moment:<23}  "
         text = f"{head}{outcome:<{width}}  {' '.join(why.split())}".rstrip()
-        indent = " " * (len(head) + width + 2)
-        lines = wrap(text, _NARROW, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        margin = " " * (len(head) + width + 2)
+        lines = wrap(text, _NARROW, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
         console().print("\n".join(lines), soft_wrap=True, markup=False)
+        if traceback:
+            say(indent("\n".join(traceback_lines(traceback, told, number)), " " * 6))
 
 
 def _utc(text: str | None) -> str:
     return "" if text is None else when(options.moment(text))
 
 
-def _outcome(entry: dict[str, Any]) -> tuple[str, str]:
+def _outcome(entry: dict[str, Any]) -> tuple[str, str, str]:
     error = entry.get("error") or {}
     why = ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part)
-    return entry.get("outcome", ""), why or entry.get("reason", "")
+    return entry.get("outcome", ""), why or entry.get("reason", ""), str(error.get("traceback") or "")

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from textwrap import TextWrapper
-from typing import TYPE_CHECKING, Annotated, Any
+from textwrap import TextWrapper, indent
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, escape, plain, print_json, spelled, styled, tell
-from zeke_jobs.cli.run import usage
+from zeke_jobs.cli import database, ids, options
+from zeke_jobs.cli.output import console, escape, plain, print_json, say, spelled, styled, tell
+from zeke_jobs.core.wording import traceback_lines
 
 if TYPE_CHECKING:
     from zeke_jobs.diagnosis.why import Explanation
 
 
 def why(
-    job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", show_default=False)],
+    job_id: ids.Id,
     as_json: options.Json = False,
 ) -> None:
     """Say why a job does not run, or how it ended and why. Exit 0 when that was said, 1 when no job has the id."""
-    from zeke_jobs.client.options import as_id
     from zeke_jobs.diagnosis.why import why as explain
 
-    with usage():
-        wanted = as_id("id", job_id)
+    wanted = ids.find(job_id)
     with database.connection("why", is_migrated=False) as conn:
         found = explain(conn, wanted)
     if as_json:
@@ -33,9 +29,13 @@ def why(
     tell(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}")
     for key, value in found.about.items():
         _indented(f"{key}: {spelled(value)}", 2, "dim")
+    told: dict[str, Any] = {}
     for reason in (*found.reasons, *found.history):
         _indented(reason.sentence, 2, "" if reason in found.reasons else "dim")
         _indented(reason.help, 6, "green")
+        lines = traceback_lines("\n".join(reason.figures.get("traceback", ())), told, reason.figures.get("number"))
+        if lines:
+            say(indent("\n".join(lines), " " * 6))
 
 
 def as_data(found: Explanation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
--- What the other files build on: ids, names, states, tasks by name.
+-- The basics of the other files: ids, names, states, tasks by name.
 
 -- The row of the task that a name or an alias means.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
@@ -44,7 +44,7 @@ AS $$
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n)
 $$;
 
--- What a JSON Schema says about the fields and the items of a value, seen through $ref and all its branches.
+-- The fields and items that a JSON Schema describes, through $ref and all its branches.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET jit = off
@@ -216,7 +216,7 @@ BEGIN
 END
 $$;
 
--- What a job says of itself, such as an error, without what its payload's sensitive fields hold.
+-- A text of a job, such as its error, with the values of its payload's sensitive fields masked.
 CREATE OR REPLACE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET jit = off
@@ -244,7 +244,7 @@ BEGIN
 END
 $$;
 
--- Attempts without what makes them long: messages, tracebacks.
+-- Attempts without their long parts: messages, tracebacks.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -257,7 +257,7 @@ AS $$
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
 $$;
 
--- The time itself; an error in words, with what was given, where Python could not read it.
+-- The same time; an error that quotes it where Python could not read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -269,14 +269,14 @@ BEGIN
 END
 $$;
 
--- Wait for a lock, and hold it until the transaction ends. The next statement sees what its last holder did.
+-- Wait for a lock, and hold it until the transaction ends. The next statement sees the changes of its last holder.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for who is just doing the same.
+    -- Waits for another session that does the same now.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;

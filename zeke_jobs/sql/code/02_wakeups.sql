@@ -1,4 +1,4 @@
--- Waking idle processes: who is notified, and by which change.
+-- Waking idle processes: which change notifies which of them.
 
 -- Ring for all processes that wait at a queue. A NOTIFY in every send would serialise commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
@@ -26,7 +26,7 @@ $$;
 CREATE OR REPLACE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
 
--- Jobs of these tasks ended: ring for those that a limit of theirs held back, in whatever queue; not for the ringer, which looks by itself.
+-- Jobs of these tasks ended: wake the processes that found jobs held back by the same limits, in any queue; not the caller, which looks by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.ring_for_freed(p_tasks text[], p_ringer uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -37,7 +37,7 @@ BEGIN
       SELECT DISTINCT o.queue
       FROM zeke_jobs.worker AS w
       JOIN zeke_jobs.task AS o ON o.id = ANY (w.limited)
-      -- What was claimed before a rename ended under the former name.
+      -- A job that was claimed before a rename ended under the former name.
       JOIN zeke_jobs.task AS t ON t.id || t.aliases && p_tasks AND (t.id = o.id OR t.gates && o.gates)
       WHERE w.id IS DISTINCT FROM p_ringer
     ) AS f;

@@ -1,6 +1,6 @@
 -- The one way into the queue. Python's send, the SQL function and schedules all end in zeke_jobs.enqueue.
 
--- What Python could not read, or not as it was sent; NULL when it is fine. bounds.py has the same depth. A number that is larger than
+-- The fault of a value that Python could not read as it was sent; NULL for none. bounds.py has the same depth. A number that is larger than
 -- every float would be infinite there, and Python reads no integer of more than 4,300 digits. One with so many digits is long.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -13,7 +13,7 @@ AS $$
   END
 $$;
 
--- What no payload may be, whatever the task; NULL when it may be. The size is that of compact JSON, as Python's send counts it.
+-- The fault of a payload that no task accepts; NULL for none. The size is that of compact JSON, as Python's send counts it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -35,7 +35,7 @@ BEGIN
 END
 $$;
 
--- What no options of a send may be; NULL when they may be.
+-- The fault of a send's options; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -44,10 +44,46 @@ AS $$
       THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
+      THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
+    WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
 $$;
 
--- What no dramatiq message of another program may be; NULL when a worker can read it.
+-- The units that the limits of a task count, each with the most that one job may use of it.
+CREATE OR REPLACE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce(jsonb_object_agg(m.unit, m.most), '{}')
+  FROM (
+    SELECT m.unit, min(m.amount) AS most
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.meter AS m ON m.gate = ANY (t.gates) AND NOT m.per_key
+    WHERE t.id = p_task GROUP BY m.unit) AS m
+$$;
+
+-- What a job of a task cannot use; NULL when it can.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_most jsonb := zeke_jobs.units_of(p_task);
+BEGIN
+  IF jsonb_typeof(p_units) <> 'object' THEN
+    RETURN format('expected units as an object, got %s', jsonb_typeof(p_units));
+  END IF;
+  RETURN (
+    SELECT CASE
+      WHEN NOT v_most ? u.key THEN format('expected a unit that a limit of %s counts, got %s', p_task, u.key)
+      WHEN jsonb_typeof(u.value) <> 'number' OR u.value < '0' THEN format('expected %s as a number of at least 0, got %s', u.key, u.value)
+      ELSE format('expected at most the %s %s that a limit of %s allows, got %s', v_most ->> u.key, u.key, p_task, u.value) END
+    FROM jsonb_each(p_units) AS u
+    WHERE NOT v_most ? u.key OR jsonb_typeof(u.value) <> 'number' OR u.value < '0' OR u.value > v_most -> u.key
+    LIMIT 1);
+END
+$$;
+
+-- The fault of a dramatiq message that another program wrote; NULL when a worker can read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -107,8 +143,10 @@ BEGIN
     NEW.run_at := zeke_jobs.readable(
       to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
   END IF;
-  NEW.message := (NEW.message #- '{options,eta}')
-    || jsonb_build_object('queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'));
+  NEW.message := NEW.message || jsonb_build_object(
+    'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
+    'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta' || '{"producer": "dramatiq-pg"}');
+  NEW.awaited := true; -- perhaps: nobody asks
   NEW.revision := (SELECT coalesce(max(number), 0) FROM zeke_jobs.revision);
   RETURN NEW;
 END
@@ -117,7 +155,7 @@ $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- What a stock producer's upsert needs, a rename must not have: its jobs keep their priority and their revision.
+-- Only for a stock producer's upsert: a rename keeps the priority and the revision of its jobs.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (current_setting('zeke_jobs.gathering', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION zeke_jobs.adopt();
 
@@ -189,7 +227,7 @@ AS $$
     p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
--- What a send asks of uniqueness: its own words first, else the task's. NULL is no uniqueness.
+-- The uniqueness of a send: its own option first, else the task's. NULL is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_option jsonb, OUT fields text[], OUT held_while text, OUT period interval)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -231,15 +269,17 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job; its options carry the W3C trace context of whoever sent it, for the worker to find. PostgreSQL writes
--- the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
+-- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker, and what dramatiq's middleware put
+-- there. PostgreSQL writes the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ? 'traceparent' THEN jsonb_build_object('traceparent', p_options -> 'traceparent') ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
+      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
+      ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -333,7 +373,9 @@ BEGIN
     RETURN;
   END IF;
   -- Whoever may send may call this without Python's checks.
-  v_unfit := coalesce('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options));
+  v_unfit := coalesce(
+    'payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -359,7 +401,8 @@ BEGIN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
   END IF;
-  IF v_task.max_queued IS NOT NULL THEN
+  -- That a job has failed is told whatever waits.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
     v_full := zeke_jobs.room(v_task) <= 0;
   END IF;
   LOOP
@@ -384,7 +427,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive)
+        scheduled_for, revision, sensitive, units)
       VALUES (
         v_id,
         v_task.queue,
@@ -399,7 +442,8 @@ BEGIN
         v_parent,
         v_tick,
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-        nullif(v_task.sensitive, '{}'))
+        nullif(v_task.sensitive, '{}'),
+        p_options -> 'units')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -444,7 +488,7 @@ BEGIN
 END
 $$;
 
--- Many jobs of one task in one statement. Answers only for those that were not created; ordinal counts from 1, 0 means all of them.
+-- Many jobs of one task in one statement. Answers a row for each job that was not created; ordinal counts from 1, 0 means all of them.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(
   p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb)
 RETURNS TABLE (ordinal bigint, outcome text, job_id uuid, status zeke_jobs.job_status)
@@ -469,6 +513,7 @@ BEGIN
   END IF;
   v_unfit := coalesce(
     zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
     (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
     (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
@@ -479,7 +524,7 @@ BEGIN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
-  -- A send that is repeated because its answer was lost needs room only for what the first try has not written.
+  -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
@@ -503,7 +548,8 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive,
+    units)
   SELECT
     j.id,
     v_task.queue,
@@ -516,7 +562,8 @@ BEGIN
     v_now,
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
-    nullif(v_task.sensitive, '{}')
+    nullif(v_task.sensitive, '{}'),
+    p_options -> 'units'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -543,7 +590,7 @@ BEGIN
 END
 $$;
 
--- What is wrong with a payload that already has its keys in snake_case: the first unknown or missing field, else NULL. Types are
+-- The fault of a payload with keys in snake_case: its first unknown or missing field, else NULL. Types are
 -- checked by Python's send, and by the worker.
 CREATE OR REPLACE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -583,7 +630,7 @@ AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
     'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
-    'traceparent', 'unique'];
+    'traceparent', 'unique', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -625,7 +672,7 @@ BEGIN
 END
 $$;
 
--- What a sender must know of the task that a name or an alias means, and no more of it.
+-- The part of a task that senders need, found by its name or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record

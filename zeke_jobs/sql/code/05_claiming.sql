@@ -30,6 +30,7 @@ DECLARE
   v_wrapped boolean := false;
   v_room integer;
   v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
+  v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
   IF NOT v_listed THEN
     -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
@@ -47,6 +48,9 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
+      IF v_rate IS NOT NULL THEN
+        v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
+      END IF;
       IF v_room > 0 THEN
         v_found := ARRAY(
           SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -101,18 +105,18 @@ LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone c
 AS $$
 BEGIN
   WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+    SELECT t.id, t.gates, t.per_key, t.metered, (p_places -> t.id ->> 0)::integer AS cursor,
       (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
     FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.pause AS p
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+  level (task, gates, per_key, metered, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.metered, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
     UNION ALL
     -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+    SELECT l.task, l.gates, l.per_key, l.metered, l.cursor, l.after_run_at, l.after_seq, CASE
       WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
@@ -133,14 +137,14 @@ BEGIN
     WHERE l.priority IS NOT NULL
   ),
   begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+    SELECT l.task, l.gates, l.per_key, l.metered, l.priority::integer,
       CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
       CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
     FROM level AS l
     WHERE l.priority < 2147483648
   )
   SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1, l.metered)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
     (SELECT array_agg(s.id) FROM served AS s)
   INTO due, searched
   FROM begun AS l
@@ -178,6 +182,234 @@ BEGIN
 END
 $$;
 
+-- Step 2: lock the gates of what is due, always in the order of their names, so that two claims never wait for each other. Answers whether
+-- there are any.
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+BEGIN
+  PERFORM 1 FROM zeke_jobs.gate AS g
+  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+  ORDER BY g.name
+  FOR NO KEY UPDATE;
+  RETURN FOUND;
+END
+$$;
+
+-- Step 3: count the room of the locked gates. In a statement after the one that locked them, and so in a new snapshot, which shows what
+-- the claims before this one took. Of p_threads threads, p_free are free (NULL: this worker claims whatever there is room for).
+CREATE OR REPLACE FUNCTION zeke_jobs.count_rooms(
+  p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamptz) RETURNS zeke_jobs.room[]
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+DECLARE
+  v_workers bigint := (
+    SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
+    WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
+BEGIN
+  RETURN ARRAY(
+    SELECT (g.name, least(r.room, CASE
+        WHEN p_free IS NULL THEN NULL
+        WHEN g.metered THEN greatest(0, p_free)
+        WHEN g.concurrency IS NOT NULL THEN greatest(
+          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
+        END), r.room, g.metered OR g.closed_until > p_now, 0,
+        g.metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = g.name AND NOT m.per_key))::zeke_jobs.room
+    FROM zeke_jobs.gate AS g
+    CROSS JOIN LATERAL (SELECT zeke_jobs.gate_room(g, p_now) AS room OFFSET 0) AS r
+    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
+    ORDER BY g.name);
+END
+$$;
+
+-- Step 4: share out. Which of the open candidates of one priority (p_open, places in p_due) get how many jobs in this round: equal shares,
+-- less where a limit or the free threads allow less. ahead: nothing of this priority has room any more, and these are claimed ahead of
+-- their limits, which are full, neither over-full nor shared. Pure: reads no table.
+CREATE OR REPLACE FUNCTION zeke_jobs.share_out(
+  p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[], p_more integer[],
+  OUT chosen integer[], OUT quotas integer[], OUT ahead boolean)
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+DECLARE
+  v_gates text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r);
+  v_shares integer[] := ARRAY(SELECT r.share FROM unnest(p_rooms) AS r);
+  v_by_units text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.by_units AND r.gate LIKE 'limit/%');
+  v_free integer := p_free;
+  v_share integer;
+  v_rest integer;
+  v_quota integer;
+  v_ready integer[];
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+  v_gate text;
+  v_room integer;
+BEGIN
+  chosen := '{}';
+  quotas := '{}';
+  v_ready := ARRAY(
+    SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+    WHERE (p_short IS NULL OR v_free > 0 OR p_due[o.i].task = ANY (p_short)) AND NOT EXISTS (
+      SELECT 1 FROM unnest(p_due[o.i].gates) AS g (name) WHERE v_shares[array_position(v_gates, g.name)] <= 0)
+    ORDER BY o.n);
+  ahead := cardinality(v_ready) = 0;
+  IF ahead THEN
+    v_ready := ARRAY(
+      SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
+      WHERE p_more[array_position(p_short, p_due[o.i].task)] > 0 AND p_due[o.i].per_key IS NULL AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r
+        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_metered OR r.room <> r.used))
+      ORDER BY o.n);
+    IF cardinality(v_ready) = 0 THEN
+      RETURN;
+    END IF;
+  END IF;
+  v_share := p_left / cardinality(v_ready);
+  v_rest := p_left % cardinality(v_ready);
+  FOR v_turn IN 1 .. cardinality(v_ready) LOOP
+    v_one := p_due[v_ready[v_turn]];
+    v_long := v_one.task <> ALL (p_short);
+    v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
+    IF ahead THEN
+      v_quota := least(v_quota, p_more[array_position(p_short, v_one.task)]);
+    ELSE
+      IF v_long THEN
+        v_quota := least(v_quota, ceil(v_free::numeric / (
+          SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE p_due[o.i].task <> ALL (p_short))));
+      END IF;
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_room := v_shares[array_position(v_gates, v_gate)];
+        -- A shared limit is divided among those that still have their turn; one that counts units job by job.
+        v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
+          SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
+        v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
+            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
+          ELSE v_room END);
+      END LOOP;
+    END IF;
+    CONTINUE WHEN v_quota <= 0;
+    v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
+    -- The next task of a shared limit sees what is left.
+    IF v_long THEN
+      v_free := v_free - v_quota;
+    END IF;
+    IF NOT ahead THEN
+      FOREACH v_gate IN ARRAY v_one.gates LOOP
+        v_shares[array_position(v_gates, v_gate)] := v_shares[array_position(v_gates, v_gate)] - v_quota;
+      END LOOP;
+    END IF;
+    chosen := chosen || v_ready[v_turn];
+    quotas := quotas || v_quota;
+  END LOOP;
+END
+$$;
+
+-- Step 5: pick the jobs: lock up to that many due jobs of each chosen candidate, the oldest first, past those that somebody holds. blocked:
+-- the gates whose meters keep some of them back.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick(
+  p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamptz, OUT places tid[], OUT blocked text[])
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+DECLARE
+  v_one zeke_jobs.candidate;
+  v_found tid[];
+  v_fit record;
+BEGIN
+  blocked := '{}';
+  places := ARRAY(
+    SELECT r.place
+    FROM unnest(p_chosen, p_quotas) AS x (i, quota)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = p_due[x.i].task
+        AND q.priority = p_due[x.i].priority AND q.run_at <= p_now
+        AND (q.run_at, q.seq) > (p_due[x.i].after_run_at, p_due[x.i].after_seq)
+        AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      ORDER BY q.run_at, q.seq LIMIT x.quota
+      FOR UPDATE SKIP LOCKED
+    ) AS r
+    WHERE p_due[x.i].per_key IS NULL AND NOT p_due[x.i].metered);
+  FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
+    v_one := p_due[p_chosen[v_turn]];
+    CONTINUE WHEN v_one.per_key IS NULL AND NOT v_one.metered;
+    IF v_one.per_key IS NULL THEN
+      v_found := ARRAY(
+        SELECT q.ctid FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+          AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq)
+          AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.run_at, q.seq LIMIT p_quotas[v_turn]
+        FOR UPDATE SKIP LOCKED);
+    ELSE
+      v_found := zeke_jobs.pick_by_key(
+        p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
+      IF v_one.metered AND cardinality(v_found) < p_quotas[v_turn] THEN
+        blocked := blocked || ('task/' || v_one.task);
+      END IF;
+    END IF;
+    IF v_one.metered THEN
+      v_fit := zeke_jobs.take(v_one, v_found);
+      v_found := v_fit.places;
+      blocked := blocked || v_fit.blocked;
+    END IF;
+    places := places || v_found;
+  END LOOP;
+END
+$$;
+
+-- Step 6: mark the picked jobs, which are locked, as this worker's, in the order in which they were picked. The time is taken after all
+-- counts: what is claimed now begins later than what they saw ended, so that recorded times never overlap.
+CREATE OR REPLACE FUNCTION zeke_jobs.mark(p_places tid[], p_worker uuid, p_ahead boolean, p_revision integer) RETURNS zeke_jobs.claimed[]
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_jobs zeke_jobs.claimed[];
+BEGIN
+  WITH updated AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = p_ahead,
+      claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(p_revision, q.revision)
+    FROM unnest(p_places) AS p (place)
+    WHERE q.ctid = p.place AND q.state = 'queued'
+    RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
+      q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
+  )
+  SELECT coalesce(array_agg(u.one), '{}') INTO v_jobs FROM updated AS u;
+  RETURN v_jobs;
+END
+$$;
+
+-- Step 7: of the candidates that are still open, those of which more is due than could be claimed, and whether one lacks only a thread. Of
+-- tasks with short jobs there may be no more: they end faster than it is found out.
+CREATE OR REPLACE FUNCTION zeke_jobs.find_held_back(
+  p_queue text, p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[],
+  p_now timestamptz, OUT tasks text[], OUT lacks_thread boolean)
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
+AS $$
+DECLARE
+  v_at integer;
+  v_one zeke_jobs.candidate;
+  v_long boolean;
+BEGIN
+  tasks := '{}';
+  lacks_thread := false;
+  FOREACH v_at IN ARRAY p_open LOOP
+    v_one := p_due[v_at];
+    v_long := p_short IS NOT NULL AND v_one.task <> ALL (p_short);
+    CONTINUE WHEN p_left = 0 AND NOT (v_long AND p_free <= 0);
+    IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+        AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq))
+    THEN
+      tasks := tasks || v_one.task;
+      lacks_thread := lacks_thread OR v_long AND p_free <= 0 AND NOT EXISTS (
+        SELECT 1 FROM unnest(p_rooms) AS r WHERE r.gate = ANY (v_one.gates) AND r.room <= r.used);
+    END IF;
+  END LOOP;
+END
+$$;
+
 -- Claim up to p_want due jobs of a queue, of the tasks that this worker serves: higher priority first, tasks of equal priority
 -- in turns, then the oldest first; never beyond a limit. Answers, beside the jobs: held_back, the tasks of which more is due than could be
 -- claimed, where fewer than p_want were; lacks_thread, whether a job that may take long waits for a thread; full_gates, the limits that are
@@ -207,48 +439,31 @@ AS $$
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_all zeke_jobs.candidate[];
-  v_gate_names text[];
-  v_workers bigint;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
-  v_gate_rooms integer[];
-  v_rate_rooms integer[];
-  v_true_rooms integer[]; -- of concurrency and rate, without this worker's share
-  v_gate_used integer[];
+  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
+  v_places jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
+  v_until timestamptz := (v_places -> p_queue ->> 'until')::timestamptz;
+  -- Not for longer than ten seconds, whatever the clock does.
+  v_place jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_places -> p_queue -> 'at' END;
+  v_due zeke_jobs.candidate[];
+  v_searched text[];
+  v_took interval;
+  v_rooms zeke_jobs.room[] := '{}';
+  v_counted_on timestamptz;
+  v_picked record;
+  v_blocked text[] := '{}';
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
+  v_more integer[] := p_more;
   v_from integer := 1;
   v_to integer;
   v_open integer[];
-  v_ready integer[];
-  v_next integer[];
-  v_tasks text[];
-  v_quotas integer[];
-  v_share integer;
-  v_rest integer;
-  v_quota integer;
-  v_taken integer;
-  v_places tid[];
+  v_round record;
   v_rows zeke_jobs.claimed[];
-  v_more integer[] := p_more;
-  v_ahead boolean;
-  v_one integer;
-  v_gate text;
+  v_one zeke_jobs.candidate;
+  v_taken integer;
   v_at integer;
-  v_cursors jsonb := coalesce(nullif(current_setting('zeke_jobs.cursors', true), ''), '{}')::jsonb;
-  v_until timestamptz := (v_cursors -> p_queue ->> 'until')::timestamptz;
-  -- Not for longer than ten seconds, whatever the clock does.
-  v_cursor jsonb := CASE WHEN v_until > v_now AND v_until <= v_now + interval '10 seconds' THEN v_cursors -> p_queue -> 'at' END;
-  v_counted_on timestamptz;
-  v_searched text[];
-  v_took interval;
-  v_afters timestamptz[];
-  v_after_seqs bigint[];
-  v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
-  v_limited boolean;
-  v_long boolean;
-  v_candidate zeke_jobs.candidate;
-  v_held_back text[] := '{}';
+  v_held record;
 BEGIN
   -- A claim that a crash of the server undoes leaves the job queued; its finish is durable only if the claim is.
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -257,25 +472,23 @@ BEGIN
   lacks_thread := false;
   full_gates := '{}';
 
-  -- 1. Find what is due.
-  SELECT f.due, f.searched INTO v_all, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_cursor) AS f;
-  IF v_all IS NULL THEN
-    IF v_cursor IS NOT NULL THEN
-      PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
+  SELECT f.due, f.searched INTO v_due, v_searched FROM zeke_jobs.find_due(p_queue, p_tasks, v_now, v_place) AS f;
+  IF v_due IS NULL THEN
+    IF v_place IS NOT NULL THEN
+      PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
     END IF;
     RETURN;
   END IF;
   v_took := zeke_jobs.now() - v_now;
   IF v_took >= coalesce(nullif(current_setting('zeke_jobs.slow_claim', true), ''), '0.2 ms')::interval THEN
-    PERFORM zeke_jobs.remember_places(p_queue, v_all, v_searched, v_now, v_took, v_cursors, v_cursor, v_until);
+    PERFORM zeke_jobs.remember_places(p_queue, v_due, v_searched, v_now, v_took, v_places, v_place, v_until);
   END IF;
 
-  -- 2. Lock the gates, always in the order of their names, so that two claims never wait for each other.
-  PERFORM 1 FROM zeke_jobs.gate AS g
-  WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c)
-  ORDER BY g.name
-  FOR NO KEY UPDATE;
-  v_limited := FOUND;
+  IF zeke_jobs.lock_gates(v_due) THEN
+    v_counted_on := zeke_jobs.now();
+    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
+    v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
+  END IF;
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
   -- it was in force begins again: its tasks may have other limits by now. None can come between from here on.
   IF v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r) THEN
@@ -283,201 +496,75 @@ BEGIN
     FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
     RETURN;
   END IF;
-  -- 3. A new statement, a new snapshot: what the claims before us took is counted now.
-  IF v_limited THEN
-    v_workers := (
-      SELECT greatest(1, count(*)) FROM zeke_jobs.worker AS w
-      WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
-    v_counted_on := zeke_jobs.now();
-    SELECT array_agg(g.name ORDER BY g.name),
-      array_agg(least(a.room, r.room, CASE
-        WHEN p_free IS NULL THEN NULL
-        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
-        WHEN g.concurrency IS NOT NULL THEN greatest(
-          0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END) ORDER BY g.name),
-      array_agg(r.room ORDER BY g.name), array_agg(least(a.room, r.room) ORDER BY g.name), array_agg(0)
-    INTO v_gate_names, v_gate_rooms, v_rate_rooms, v_true_rooms, v_gate_used
-    FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, v_counted_on) END AS room OFFSET 0) AS r
-    WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(v_all) AS c);
-    -- After the count: what we claim now begins later than what it saw ended, so that recorded times never overlap.
-    v_now := zeke_jobs.now();
-  END IF;
 
-  -- 4. Level by level. Within a level, equal shares among the tasks that may run; what one of them cannot use goes to the others in
-  -- the next round.
-  WHILE v_from <= cardinality(v_all) AND v_left > 0 LOOP
+  -- Priority by priority; within one in rounds: what a task cannot use of its share goes to the others in the next round.
+  WHILE v_from <= cardinality(v_due) AND v_left > 0 LOOP
     v_to := v_from;
-    WHILE v_to < cardinality(v_all) AND v_all[v_to + 1].priority = v_all[v_from].priority LOOP
+    WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
-      v_ready := ARRAY(
-        SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-        WHERE (p_short IS NULL OR v_free > 0 OR v_all[o.i].task = ANY (p_short)) AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-          WHERE v_gate_rooms[array_position(v_gate_names, g.name)] <= 0)
-        ORDER BY o.n);
-      v_ahead := cardinality(v_ready) = 0;
-      IF v_ahead THEN
-        -- Nothing of this level has room any more; ahead of their limits, then, where these are full, and neither over-full nor shared.
-        v_ready := ARRAY(
-          SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n)
-          WHERE v_more[array_position(p_short, v_all[o.i].task)] > 0 AND v_all[o.i].per_key IS NULL AND NOT EXISTS (
-            SELECT 1 FROM unnest(v_all[o.i].gates) AS g (name)
-            WHERE g.name NOT LIKE 'task/%' OR v_rate_rooms[array_position(v_gate_names, g.name)] IS NOT NULL
-              OR v_true_rooms[array_position(v_gate_names, g.name)] <> v_gate_used[array_position(v_gate_names, g.name)])
-          ORDER BY o.n);
-      END IF;
-      EXIT WHEN cardinality(v_ready) = 0;
-      v_share := v_left / cardinality(v_ready);
-      v_rest := v_left % cardinality(v_ready);
-      v_tasks := '{}';
-      v_quotas := '{}';
-      v_afters := '{}';
-      v_after_seqs := '{}';
-      v_places := '{}';
-      v_next := '{}';
-      FOR v_turn IN 1 .. cardinality(v_ready) LOOP
-        v_one := v_ready[v_turn];
-        v_quota := v_share + CASE WHEN v_rest > 0 THEN 1 ELSE 0 END;
-        IF v_ahead THEN
-          v_at := array_position(p_short, v_all[v_one].task);
-          v_quota := least(v_quota, v_more[v_at]);
-          v_more[v_at] := v_more[v_at] - v_quota;
-        ELSIF v_all[v_one].task <> ALL (p_short) THEN
-          v_quota := least(v_quota, ceil(v_free::numeric / (
-            SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_all[o.i].task <> ALL (p_short))));
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          -- A shared limit is divided among those that still have their turn.
-          v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(
-              v_gate_rooms[array_position(v_gate_names, v_gate)]::numeric / (
-                SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (v_all[o.i].gates)))
-            ELSE v_gate_rooms[array_position(v_gate_names, v_gate)] END);
-        END LOOP;
-        CONTINUE WHEN v_quota <= 0;
-        v_rest := v_rest - CASE WHEN v_quota > v_share THEN 1 ELSE 0 END;
-        -- Reserve now, so that the next task of a shared limit sees what is left.
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free - v_quota;
-        END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_at := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_at] := v_gate_rooms[v_at] - v_quota;
-        END LOOP;
-        v_next := v_next || v_one;
-        v_quotas := v_quotas || v_quota;
-        v_afters := v_afters || v_all[v_one].after_run_at;
-        v_after_seqs := v_after_seqs || v_all[v_one].after_seq;
-        IF v_all[v_one].per_key IS NULL THEN
-          v_tasks := v_tasks || v_all[v_one].task;
-        ELSE
-          v_tasks := v_tasks || ''::text;
-          v_places := v_places || zeke_jobs.pick_by_key(
-            p_queue, v_all[v_one].task, v_all[v_one].priority, v_all[v_one].after_run_at, v_all[v_one].after_seq, v_quota,
-            v_all[v_one].per_key, v_now);
-        END IF;
-      END LOOP;
-      IF cardinality(v_places) > 0 THEN
-        -- The same for what was counted by key.
-        v_now := zeke_jobs.now();
-      END IF;
-
-      WITH picked AS MATERIALIZED (
-        SELECT r.place
-        FROM unnest(v_tasks, v_quotas, v_afters, v_after_seqs) AS x (task, quota, after_run_at, after_seq)
-        CROSS JOIN LATERAL (
-          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-          WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = x.task
-            AND q.priority = v_all[v_from].priority AND q.run_at <= v_now AND (q.run_at, q.seq) > (x.after_run_at, x.after_seq)
-            AND (q.expires_on IS NULL OR q.expires_on > v_now OR q.attempt > 0)
-          ORDER BY q.run_at, q.seq LIMIT x.quota
-          FOR UPDATE SKIP LOCKED
-        ) AS r
-      ),
-      updated AS (
-        UPDATE zeke_jobs.queue AS q
-        SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = v_ahead,
-          claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-        -- In this order, and not in that of the places.
-        FROM unnest(ARRAY(SELECT p.place FROM picked AS p) || v_places) AS p (place)
-        WHERE q.ctid = p.place AND q.state = 'queued'
-        RETURNING (q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-          q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive)::zeke_jobs.claimed AS one
-      )
-      SELECT array_agg(u.one) INTO v_rows FROM updated AS u;
+      v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
+      EXIT WHEN cardinality(v_round.chosen) = 0;
+      v_picked := zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now);
+      v_blocked := v_blocked || v_picked.blocked;
+      v_rows := zeke_jobs.mark(v_picked.places, p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;
-      v_left := v_left - coalesce(cardinality(v_rows), 0);
-
-      -- Who got less than its share has no more that can run, and is through; what it reserved may let another one run.
-      FOR v_at IN 1 .. cardinality(v_next) LOOP
-        v_one := v_next[v_at];
-        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_all[v_one].task);
-        IF v_all[v_one].task <> ALL (p_short) THEN
-          v_free := v_free + v_quotas[v_at] - v_taken;
+      v_left := v_left - cardinality(v_rows);
+      FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
+        v_one := v_due[v_round.chosen[v_turn]];
+        v_taken := (SELECT count(*) FROM unnest(v_rows) AS r WHERE r.task = v_one.task);
+        IF v_one.task <> ALL (p_short) THEN
+          v_free := v_free - v_taken;
         END IF;
-        FOREACH v_gate IN ARRAY CASE WHEN v_ahead THEN '{}' ELSE v_all[v_one].gates END LOOP
-          v_share := array_position(v_gate_names, v_gate);
-          v_gate_rooms[v_share] := v_gate_rooms[v_share] + v_quotas[v_at] - v_taken;
-          v_gate_used[v_share] := v_gate_used[v_share] + v_taken;
-        END LOOP;
-        v_share := array_position(p_short, v_all[v_one].task);
-        IF v_more[v_share] IS NOT NULL THEN
-          v_more[v_share] := least(
-            p_most[v_share], v_more[v_share] + CASE WHEN v_ahead THEN v_quotas[v_at] - v_taken ELSE p_per_slot[v_share] * v_taken END);
+        IF NOT v_round.ahead THEN
+          FOR v_at IN 1 .. cardinality(v_rooms) LOOP
+            IF v_rooms[v_at].gate = ANY (v_one.gates) THEN
+              v_rooms[v_at].share := v_rooms[v_at].share - v_taken;
+              v_rooms[v_at].used := v_rooms[v_at].used + v_taken;
+            END IF;
+          END LOOP;
         END IF;
-        IF v_taken < v_quotas[v_at] THEN
-          IF v_all[v_one].per_key IS NOT NULL THEN
-            v_held_back := v_held_back || v_all[v_one].task; -- by its keys, perhaps
+        v_at := array_position(p_short, v_one.task);
+        IF v_more[v_at] IS NOT NULL THEN
+          v_more[v_at] := least(p_most[v_at], v_more[v_at] + CASE WHEN v_round.ahead THEN -v_taken ELSE p_per_slot[v_at] * v_taken END);
+        END IF;
+        -- It got less than its share, and so has no more that can run.
+        IF v_taken < v_round.quotas[v_turn] THEN
+          v_open := array_remove(v_open, v_round.chosen[v_turn]);
+          IF v_one.per_key IS NOT NULL OR v_one.gates && v_picked.blocked THEN
+            held_back := held_back || v_one.task; -- by its keys, perhaps, or by what it uses
           END IF;
-          v_open := array_remove(v_open, v_one);
         END IF;
       END LOOP;
     END LOOP;
-    -- What stands open now was held back. Of tasks with short jobs there may be no more: they end faster than it is found out.
-    FOREACH v_one IN ARRAY v_open LOOP
-      v_candidate := v_all[v_one];
-      v_long := p_short IS NOT NULL AND v_candidate.task <> ALL (p_short);
-      CONTINUE WHEN v_left = 0 AND NOT (v_long AND v_free <= 0);
-      IF NOT v_long AND p_short IS NOT NULL OR EXISTS (
-        SELECT 1 FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_candidate.task
-          AND q.priority = v_candidate.priority AND q.run_at <= v_now
-          AND (q.run_at, q.seq) > (v_candidate.after_run_at, v_candidate.after_seq))
-      THEN
-        v_held_back := v_held_back || v_candidate.task;
-        lacks_thread := lacks_thread OR v_long AND v_free <= 0 AND NOT EXISTS (
-          SELECT 1 FROM unnest(v_candidate.gates) AS g (name)
-          WHERE v_true_rooms[array_position(v_gate_names, g.name)] <= v_gate_used[array_position(v_gate_names, g.name)]);
-      END IF;
-    END LOOP;
+    IF cardinality(v_open) > 0 THEN
+      v_held := zeke_jobs.find_held_back(p_queue, v_due, v_open, v_rooms, v_left, v_free, p_short, v_now);
+      held_back := held_back || v_held.tasks;
+      lacks_thread := lacks_thread OR v_held.lacks_thread;
+    END IF;
     v_from := v_to + 1;
   END LOOP;
-  full_gates := ARRAY(
-    SELECT x.name FROM unnest(v_gate_names, v_true_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used);
-  IF v_left > 0 THEN
-    held_back := v_held_back;
-  END IF;
-  IF v_cursor IS NOT NULL AND v_left = p_want THEN
-    PERFORM set_config('zeke_jobs.cursors', (v_cursors - p_queue)::text, false);
-  END IF;
 
-  IF cardinality(array_remove(v_rate_rooms, NULL)) > 0 THEN
-    DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
-    WHERE g.name = u.gate AND g.name = ANY (v_gate_names) AND u.used_on <= v_now - g.rate_period - interval '1 second';
-    INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-    SELECT x.name, v_now, x.used FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used)
-    WHERE x.room IS NOT NULL AND x.used > 0;
+  IF v_left = 0 THEN
+    held_back := '{}';
+  END IF;
+  IF v_place IS NOT NULL AND v_left = p_want THEN
+    PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
+  END IF;
+  full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
+  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_metered) THEN
+    IF cardinality(jobs) > 0 THEN
+      UPDATE zeke_jobs.gate AS g
+      SET probe = (
+        SELECT j.message_id FROM unnest(jobs) AS j JOIN zeke_jobs.task AS t ON t.id = j.task AND g.name = ANY (t.gates) LIMIT 1)
+      WHERE g.name IN (SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.used > 0) AND g.tripped_on IS NOT NULL;
+      PERFORM zeke_jobs.forget_uses(ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered), v_counted_on);
+    END IF;
     IF cardinality(held_back) > 0 THEN
-      opens_on := zeke_jobs.rate_opens(
-        held_back,
-        ARRAY(
-          SELECT x.name FROM unnest(v_gate_names, v_rate_rooms, v_gate_used) AS x (name, room, used) WHERE x.room <= x.used),
-        v_counted_on);
+      opens_on := zeke_jobs.opens_on(held_back, v_blocked || ARRAY(
+        SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered AND r.room <= r.used), v_counted_on);
     END IF;
   END IF;
 END
@@ -494,13 +581,14 @@ AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_places tid[];
   v_size integer;
   v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, s.group_size
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
     JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
@@ -516,20 +604,17 @@ BEGIN
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
-    v_now := zeke_jobs.now();
-    RETURN QUERY
-      UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
-        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-      WHERE q.message_id = (
-        SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
-        FOR UPDATE SKIP LOCKED)
-      RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
+    v_places := ARRAY(
+      SELECT c.ctid FROM zeke_jobs.queue AS c
+      WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+      FOR UPDATE SKIP LOCKED);
+    IF v_one.metered THEN
+      v_places := (zeke_jobs.take((v_one.task, 0, v_one.gates, v_one.per_key, NULL, NULL, true)::zeke_jobs.candidate, v_places)).places;
+      UPDATE zeke_jobs.gate AS g SET probe = v_one.message_id
+      WHERE g.name = ANY (v_one.gates) AND g.tripped_on IS NOT NULL AND cardinality(v_places) > 0;
+    END IF;
+    RETURN QUERY SELECT m.* FROM unnest(zeke_jobs.mark(v_places, p_worker, false, v_revision)) AS m;
     IF FOUND THEN
-      INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-      SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
       v_size := v_one.group_size;
       v_left := coalesce(v_left, least(v_size, p_want)) - 1;
       EXIT WHEN v_left <= 0;

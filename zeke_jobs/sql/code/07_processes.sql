@@ -1,4 +1,4 @@
--- Live processes: proof of life, lost processes, and what a heartbeat has to start.
+-- Live processes: proof of life, lost processes, and the chores that a heartbeat starts.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.begin_beating() RETURNS trigger
 LANGUAGE plpgsql
@@ -108,6 +108,7 @@ BEGIN
       WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.settle(v_taken, 'lost');
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
 END
@@ -154,7 +155,7 @@ BEGIN
 END
 $$;
 
--- What there is to do beside proving life, for a process that has just done so: the names of the chores that would find something.
+-- The chores that would find something to do, by name. A process asks this after each proof of life.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores() RETURNS text[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on

@@ -1,6 +1,6 @@
--- Revisions that people make: who is told, and jobs and pauses that follow a rename.
+-- Revisions: the announcement, and the jobs and pauses that follow a rename.
 
--- Every revision is announced, whoever records it. Workers listen; a look once a second is their backstop.
+-- Every new revision is announced. Workers listen, and also look once a second.
 CREATE OR REPLACE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

@@ -15,8 +15,8 @@ AS $$
      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task > p_task ORDER BY q.task LIMIT 1))
 $$;
 
--- What is past its time: tasks with finished jobs, by how they ended, that ended before a moment. One whose fields are to be unique for a
--- period stays at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
+-- Finished jobs that are kept no longer: by task and outcome, the time before which they ended. Where fields are unique for a period,
+-- jobs stay at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -48,7 +48,7 @@ $$;
 
 -- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first. Rows that
 -- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
--- past the index's entries of what was removed.
+-- past the index's entries of removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
@@ -61,7 +61,7 @@ DECLARE
   v_places tid[];
   v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
-  -- What a crash of the server undoes is purged again.
+  -- If a crash of the server undoes a purge, it is simply repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_status = 'completed' THEN
     v_places := ARRAY(
@@ -121,3 +121,16 @@ BEGIN
   SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
 END
 $$;
+
+-- Remove the log of each removed job.
+CREATE OR REPLACE FUNCTION zeke_jobs.remove_log() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.job_log AS l USING removed AS r WHERE l.job = r.message_id;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue
+REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();

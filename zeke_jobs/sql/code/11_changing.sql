@@ -7,7 +7,7 @@ AS $$
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
--- Against slips of the owner too, who could take this trigger away.
+-- Also against slips of the owner, although the owner could remove this trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,7 @@ CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audi
 CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
--- What is older than its time; a worker's process calls it, and can choose neither.
+-- Remove entries that are older than the fixed time. Workers call it, and cannot choose the entries or the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -215,57 +215,89 @@ BEGIN
 END
 $$;
 
--- Make the limits what jobs.yaml says. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
+-- Make the limits equal to those of jobs.yaml. Until the transaction ends no claim passes, also of tasks that have no limit by now: each locks
 -- rows of this table, if only none. One that waits obeys the new ones. A lowered limit lets running jobs finish.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
-  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
-  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
-  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
+    breaker_failures, breaker_share, breaker_within, breaker_pause)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period, coalesce(w.metered, false), w.least, w.raise_every,
+    w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval, metered boolean,
+    least integer, raise_every interval, breaker_failures integer, breaker_share double precision, breaker_within interval,
+    breaker_pause interval)
   ORDER BY w.name
   ON CONFLICT (name) DO UPDATE
-  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
-  WHERE (g.concurrency, g.rate_count, g.rate_period)
-    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
-  -- What passed the limit of a task under a former name counts for the new one.
-  UPDATE zeke_jobs.rate_use AS u
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period,
+    metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
+    breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
+    breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+  WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
+      g.breaker_within, g.breaker_pause)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
+      excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
+  -- Starts under a task's former name count for its new one, for as long as the rate says now.
+  UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
   WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.meter AS m
+  WHERE NOT EXISTS (
+    SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
+    WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
+  INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
+  SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
+  FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+  CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
+  ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone;
+  UPDATE zeke_jobs.meter_use AS u
+  SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
+  FROM (
+    SELECT g.name AS gate, 'jobs' AS unit, false AS per_key, zeke_jobs.counts_for(g.rate_period) AS lasts FROM zeke_jobs.gate AS g
+    UNION ALL
+    SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
+  ) AS r
+  WHERE u.gate = r.gate AND u.unit = r.unit AND (u.key <> '') = r.per_key AND u.lasts <> r.lasts;
   DELETE FROM zeke_jobs.gate AS g
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+  DELETE FROM zeke_jobs.meter_use AS u WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = u.gate);
 END
 $$;
 
--- Make the tasks what jobs.yaml says; the revision of a task moves only when something of it changed. Jobs of a task that left the file
+-- Make the tasks equal to those of jobs.yaml; the revision of a task moves only when something of it changed. Jobs of a task that left the file
 -- stay, and wait for a task of that name.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
     payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
-    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
+    metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
     max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
-    paused = excluded.paused, revision = excluded.revision
+    paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
+      t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
       excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
-      excluded.cron, excluded.paused);
+      excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
 END
@@ -279,7 +311,7 @@ AS $$
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
--- Put a jobs.yaml, and what is set beside it, in force: its revision, its limits, its tasks, and what becomes of jobs. p_revision has
+-- Put a jobs.yaml with the values set beside it in force: revision, limits, tasks, and the fate of jobs. p_revision has
 -- digest, source, by, message, origin and overrides; p_cancel are tasks that leave and whose jobs are cancelled; p_priorities are
 -- tasks whose queued jobs follow them from one priority to another. Answers the number, without gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_gates jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
@@ -315,7 +347,7 @@ BEGIN
 END
 $$;
 
--- Make sure of a schedule's state, and hold it until the transaction ends: whoever decides its ticks decides alone.
+-- Make sure of a schedule's state, and hold it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -338,7 +370,7 @@ AS $$
   WHERE s.task = p_task
 $$;
 
--- Write down what became of a tick. A backfill may send what was skipped.
+-- Record the outcome of a tick. A backfill may send a skipped one.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER

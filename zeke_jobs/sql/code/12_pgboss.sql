@@ -1,4 +1,4 @@
--- pg-boss's own names for what is ours, so that existing queries and dashboards keep working. Where a real pg-boss owns the
+-- Views under pg-boss's own names, so that existing queries and dashboards keep working. Where a real pg-boss owns the
 -- schema pgboss it is never touched, and the views are in pgboss_compat.
 
 DO $$
@@ -15,7 +15,7 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', v_schema);
   END IF;
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
-  -- What follows creates its views there; everything it reads is named in full.
+  -- The rest creates its views there; every name that it reads is qualified.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
 END
 $$;

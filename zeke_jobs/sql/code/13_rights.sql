@@ -1,4 +1,4 @@
--- Who may call what without a role of ours: nobody. `zeke-jobs roles` gives rights.
+-- Without a role of ours nobody may call these functions. `zeke-jobs roles` gives rights.
 
 REVOKE ALL ON FUNCTION
   zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),

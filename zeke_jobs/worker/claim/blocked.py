@@ -1,4 +1,4 @@
-"""Which tasks this process found due and held back: what ends may let one of their jobs start."""
+"""The tasks whose due jobs a limit held back: the end of another job may let one start."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HeldBack:
         self._lock = threading.Lock()
 
     def looking(self, queue: str) -> None:
-        """The queue's consumer looks: what ends until it has found something may let another job start."""
+        """The queue's consumer looks: a job that ends until it has found something may let another one start."""
         self._looks[queue] = ((ANY,), math.inf)
 
     def found(self, queue: str, tasks: Collection[str]) -> None:
@@ -57,7 +57,7 @@ class HeldBack:
         ]
 
     def is_short_of_threads(self) -> bool:
-        """Whether jobs that may take long wait for a thread: what is short must not take each one that comes free."""
+        """Whether long jobs wait for a thread: short ones must not take every thread that comes free."""
         return bool(self._short_of_threads)
 
     def owe(self, queues: Iterable[str]) -> None:
@@ -76,5 +76,5 @@ class HeldBack:
         if held in (ANY, LACKS_THREAD, ended):
             return True
         one, other = self._uses(ended), self._uses(held)
-        # A task that is not known here was renamed, or has left jobs.yaml; whoever it was, it may have had limits.
+        # A task that is not known here was renamed, or has left jobs.yaml; it may have had limits.
         return one is None or other is None or not {*one}.isdisjoint(other)

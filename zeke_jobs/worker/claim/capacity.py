@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _AHEAD = 0.03
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
-_TOO_LONG = 0.1  # seconds; what waits longer behind a job that runs longer is handed back
+_TOO_LONG = 0.1  # seconds; a job that waits longer behind one that runs longer is handed back
 
 
 class Capacity:
@@ -96,7 +96,7 @@ class Capacity:
         return self._taken - self._started
 
     def free(self) -> int:
-        """Threads that have nothing to do; below zero by what was claimed ahead."""
+        """Threads without a job; below zero by the number of jobs claimed ahead."""
         return self.threads - self._taken
 
     def room(self, *, may_be_ahead: bool = True) -> int:

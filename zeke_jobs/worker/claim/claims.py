@@ -1,4 +1,4 @@
-"""One claimed job in this process: what was claimed, and at which stage it is."""
+"""One claimed job in this process, and its stage."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 from zeke_jobs.core.bounds import DEEPEST
+from zeke_jobs.core.redaction import masked
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
@@ -130,8 +131,8 @@ class Claim:
 
 def _read(
     message: str, scheduled_for: str | None
-) -> tuple[list[Any], dict[str, Any], int, str | None, datetime | None]:
-    """What another program may have written of a row: args, kwargs, timestamp, trace context, and the tick that it is for.
+) -> tuple[list[Any], dict[str, Any], dict[str, Any], int, datetime | None]:
+    """What another program may have written of a row: args, kwargs, options, timestamp, and the tick that it is for.
 
     Raises:
         ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
@@ -144,14 +145,16 @@ def _read(
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
     tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
-    return args, kwargs, int(fields.get("message_timestamp") or 0), options.get("traceparent"), tick
+    # By the first two dramatiq would hold the message back, and compare an exception with a text; the third is for the database.
+    options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
+    return args, kwargs, options, int(fields.get("message_timestamp") or 0), tick
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
 
-    ``traceparent`` is the trace context of whoever sent the job. Of a row that cannot be read, ``claim.fault`` says why. Its
-    message is empty, so that the job goes the way of all others, to its end.
+    ``traceparent`` is the trace context of whoever sent the job; ``sensitive`` are the fields that are never shown. Of a row that
+    cannot be read, ``claim.fault`` says why. Its message is empty, so that the job goes the way of all others, to its end.
 
     Args:
         row: A job of ``job_complete_and_claim``.
@@ -165,11 +168,13 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         sensitive, scheduled_for, claimed_on, is_ahead = rest
         fault = None
         try:
-            args, kwargs, timestamp, traceparent, tick = _read(message, scheduled_for)
+            args, kwargs, options, timestamp, tick = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database refuses such rows; this one came past its checks. It must not take what was claimed with it along.
+            # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
-            args, kwargs, timestamp, traceparent, tick = [], {}, 0, None, None
+            args, kwargs, options, timestamp, tick = [], {}, {}, 0, None
+        if attempt > attempt_base:
+            options["retries"] = attempt - attempt_base  # as dramatiq's own retries note it
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
@@ -177,13 +182,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
                 actor_name=task,
                 args=tuple(args),
                 kwargs=kwargs,
-                options={},
+                options=options,
                 message_id=str(message_id),
                 message_timestamp=timestamp,
             )
         )
         self.outcome: Outcome | None = None
-        self.traceparent = traceparent
+        self.traceparent: Any = options.get("traceparent")
+        self.sensitive: frozenset[str] = frozenset(sensitive or ())
         self.claim = Claim(
             id=message_id,
             number=number,
@@ -202,7 +208,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             fault=fault,
         )
 
-    # Dramatiq keeps messages in a heap. Comparing what is in them would take longer than many a job.
+    def __str__(self) -> str:
+        """The job, without its payload: dramatiq and middleware log it."""
+        return f"{self.claim.task}({self.claim.id})"
+
+    def asdict(self) -> dict[str, Any]:
+        """The message for people, as error trackers show it: its sensitive fields are masked."""
+        return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
+
+    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many a job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

@@ -18,7 +18,7 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, failed_by_middleware, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its thread
 _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
 _POLL_ALONE = 1.0  # seconds; where no bell rings
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_SOONEST = 0.01  # seconds until the next look where a rate lets the next job through
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
@@ -46,6 +47,9 @@ class _Header(NamedTuple):
     lacks_thread: bool
     looks_on: str | None
     on_clock: datetime
+
+
+HEADER_COLUMNS = len(_Header._fields)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _doubt(self) -> None:
-        # Whatever went wrong: the database may have given us jobs that nobody here knows of, and not heard what slots we keep.
+        # After any error the database may have given us jobs that we do not know of, and may not know which slots we keep.
         self._process.proof.doubt()
         self._process.held.doubt_slots()
 
@@ -123,7 +127,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if self._looks and not self._owes_look:
             rang = process.bells.wait(self._queue, self._patience)
             self._owes_look = True  # even if there is no room just now: the bell rings once
-            # What rang may still be locked by its sender: if nothing is found, the next looks come soon.
+            # The job that woke us may still be locked by its sender: if nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
         alone = process.alone
         with process.held.look(process.room(), alone=alone) as want:
@@ -180,6 +184,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
+        if process.runtime.quick:
+            process.mark_started(conn, process.held.unmarked(0.0, process.runtime.quick))
         completions = process.settler.take_completions()
         free = process.held.free()
         try:
@@ -198,7 +204,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
-            header, jobs = _Header(*rows[0][: len(_Header._fields)]), [row[len(_Header._fields) :] for row in rows[1:]]
+            self._say_what_turned(conn)
+            header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             if completions:
                 process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
@@ -211,10 +218,16 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._until_due = self._longest_wait()
         if header.looks_on is not None:
             # Not at once again, however fast a rate lets jobs through.
-            self._until_due = max(_SOON[0], min(_seconds(header.looks_on, header.on_clock), self._until_due))
+            self._until_due = max(_SOONEST, min(_seconds(header.looks_on, header.on_clock), self._until_due))
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
+
+    def _say_what_turned(self, conn: Connection) -> None:
+        for notice in conn.notices:
+            if "breaker of " in notice:
+                self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
+        conn.notices.clear()
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
@@ -271,10 +284,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
-            # a moment too late. It counts as a start: what never counts would be tried for ever.
+            # a moment too late. It counts as a start, because a job that never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim.task), retries=retries)
+        if message.failed:
+            outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):
             return  # handed back before it started, or given up: its end is said, and its thread is back
         process.settler.wait_for_room()
@@ -291,7 +306,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Hand back what was claimed and not started, as at a shutdown."""
+        """Hand back the jobs that were claimed and not started, as at a shutdown."""
         for message in messages:
             self._process.settle(message.claim, RETURNED, unstarted=True)
 
@@ -303,7 +318,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             conn.cancel()
 
     def close(self) -> None:
-        """Hand back what dramatiq did not take."""
+        """Hand back the messages that dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
         # The last one may have been lost between here and dramatiq's threads.

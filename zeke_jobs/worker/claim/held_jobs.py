@@ -1,8 +1,9 @@
-"""The one owner of what a worker process holds: which job is at which stage, which threads are free, and who has which slot."""
+"""The only owner of a worker process's claims: the stage of each job, the free threads, and the slots."""
 
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from zeke_jobs.worker.claim.claims import UNSTARTED, Stage
 from zeke_jobs.worker.claim.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from uuid import UUID
 
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
@@ -130,7 +131,7 @@ class HeldJobs:
             return End(True, self._hand_on(claim, is_written=False, gives=gives))
 
     def written(self, claim: Claim) -> None:
-        """The database knows its end, or it is no longer ours: forget it, and wake whoever waits for room."""
+        """The database knows its end, or it is no longer ours: forget it, and wake a consumer that waits for room."""
         with self._changed:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
@@ -141,6 +142,18 @@ class HeldJobs:
         if successor is not None:
             self._capacity.take(successor.claim)
         return successor
+
+    def unmarked(self, longer_than: float, tasks: Collection[str] | None = None) -> list[Claim]:
+        """Those that have run for so many seconds, of which the database has not been told that they started; of some tasks."""
+        now = time.monotonic()
+        return [
+            claim
+            for claim in self.all()
+            if claim.started is not None
+            and not (claim.marked or claim.ended)
+            and now - claim.started > longer_than
+            and (tasks is None or claim.task in tasks)
+        ]
 
     # ── those that wait, and are not to start here: they have ended with the answer ──
 
@@ -167,14 +180,14 @@ class HeldJobs:
             return self._slots.of_queue(queue)
 
     def lose_slots(self) -> list[Claim]:
-        """This process was taken for dead, and others have its slots: those that wait for one."""
+        """This process was taken for dead, and others have its slots: answers the jobs that wait for one."""
         with self._changed:
             return self._slots.lose(self._claims.values())
 
     # ── what the database is told of slots ──
 
     def write(self, claims: Iterable[Claim]) -> Kept:
-        """The ends of these are about to be written, and what this returns is to be written before them, or with them."""
+        """The ends of these claims are about to be written. The answer must be written before them, or with them."""
         with self._changed:
             return self._slots.write(claims)
 
@@ -245,7 +258,7 @@ class HeldJobs:
         return self._capacity.lost
 
     def free(self) -> int:
-        """Threads that have nothing to do; below zero by what was claimed ahead."""
+        """Threads without a job; below zero by the number of jobs claimed ahead."""
         return self._capacity.free()
 
     def waiting(self) -> int:

@@ -56,7 +56,7 @@ class Bells:
 
 
 class Notifier:
-    """One LISTEN connection. Nothing is believed of what it hears: whoever may connect may notify; polling is the backstop.
+    """One LISTEN connection. Any client can notify, so a notification only makes us look; polling works without it.
 
     Args:
         url: The database.

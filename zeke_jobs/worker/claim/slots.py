@@ -76,7 +76,7 @@ class Slots:
         return None
 
     def end(self, claim: Claim, *, is_written: bool = False, gives: bool = True) -> JobMessage | None:
-        """A job has ended: who starts in its slot. The first word counts: who has given its slot away does not give it again.
+        """A job has ended: the one that starts in its slot. A claim gives its slot away once.
 
         Args:
             claim: The job.
@@ -103,7 +103,7 @@ class Slots:
         return None
 
     def write(self, claims: Iterable[Claim]) -> Kept:
-        """The ends of these are about to be written, and what this returns is to be written before them, or with them."""
+        """The ends of these claims are about to be written. The answer must be written before them, or with them."""
         for claim in claims:
             self._write(claim)
         said, self._unsaid = self._unsaid, set()
@@ -121,7 +121,7 @@ class Slots:
             self._keep(claim.task, 1)
 
     def lose(self, claims: Iterable[Claim]) -> list[Claim]:
-        """This process was taken for dead, and others have the slots of these: answers those that waited here for one."""
+        """This process was taken for dead, and others have its slots: answers the jobs that waited here for one."""
         self._lost_on = time.monotonic()
         for claim in claims:
             claim.slot = None

@@ -15,6 +15,7 @@ import psycopg2
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed
 from zeke_jobs.worker.finish.writer import EndingWriter
 
@@ -54,7 +55,8 @@ class Settler:
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; when the thread looks by itself
         self._condition = threading.Condition()
-        self._completed: Counter[str] = Counter()
+        self._completed: Counter[str] = Counter()  # those without a line of their own
+        self._lines = CompletedLines()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
         self._log = get_logger("zeke_jobs.settler")
@@ -127,18 +129,18 @@ class Settler:
         for claim, outcome in endings:
             if claim.id in lost:
                 self._say_lost(claim, outcome)
-            elif isinstance(outcome, Completed):
+            elif isinstance(outcome, Completed) and not self._lines.say(claim, outcome):
                 self._completed[claim.task] += 1
             self._held.written(claim)
 
     def say_completed(self) -> None:
-        """Log how many jobs completed since the last time. One line for all: failures have lines of their own."""
+        """Log how many jobs completed since the last time without a line of their own; failures always have one."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write what waits and stop; gives up after ``timeout`` seconds, when other processes rescue the jobs."""
+        """Write the waiting outcomes and stop; give up after ``timeout`` seconds, when other processes rescue the jobs."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -193,7 +195,7 @@ class Settler:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """What to write now, and what to flush; None when closing and all is done."""
+        """The endings to write now, and those to flush; None when closing and all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()

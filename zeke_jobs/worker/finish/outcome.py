@@ -1,20 +1,23 @@
-"""How an attempt ends: from what the handler did or raised to one value that the settler writes."""
+"""How an attempt ends: one value, made of the handler's result or exception, which the settler writes."""
 
 from __future__ import annotations
 
 import json
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import dramatiq
+from dramatiq.errors import RateLimitExceeded
+
 from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact
-from zeke_jobs.errors import Defer, InvalidPayload, Reject
+from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
-from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, TimedOut
+from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,13 +37,14 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it."""
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers."""
 
     how: Literal["retry", "deferred", "returned", "failed", "cancelled"]
     delay: float | None = None
     until: datetime | None = None
     reason: str | None = None
     error: dict[str, Any] | None = None
+    breaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class Settled:
 
 Outcome = Completed | Ended | Settled
 RETURNED = Ended("returned")
+EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
+"""What a handler raises that is no error. Dramatiq's option ``throws`` tells middleware so."""
+_LIMITED = (1.0, 3.0)  # seconds that a job waits whose rate limiter lets it not pass
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
@@ -68,7 +75,7 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
     """What becomes of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An exception that does not say what it should, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
+    An exception that is not complete, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
     the job with those words: without an end it would be run again and again.
     """
     try:
@@ -88,6 +95,8 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
             if isinstance(error.until, datetime):
                 return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
             return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+        case RateLimitExceeded():
+            return Ended("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -95,11 +104,13 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
     if retries >= limit_of(error, policy):
-        return Ended("failed", reason=text_of(error) or None, error=describe(error))
+        return Ended("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = bounds.delay("delay", error.delay).total_seconds()
-    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
+    elif isinstance(error, dramatiq.Retry) and error.delay is not None:
+        delay = bounds.delay("delay", error.delay / 1000).total_seconds()
+    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
 def of_shutdown(policy: Retry, *, retries: int) -> Ended:
@@ -109,6 +120,17 @@ def of_shutdown(policy: Retry, *, retries: int) -> Ended:
         return Ended("retry", delay=0.0, reason=reason)
     reason += "; no retries left"
     return Ended("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
+
+
+def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
+    """What becomes of a job whose message is failed: a middleware may have said so of one that would go on, or be completed."""
+    match outcome:
+        case Ended(how="retry" | "deferred"):
+            return replace(outcome, how="failed", delay=None, until=None)
+        case Completed():
+            reason = "a middleware failed its message"
+            return Ended("failed", reason=reason, error={"type": "MessageFailed", "message": reason})
+    return outcome
 
 
 def limit_of(error: BaseException, policy: Retry) -> int:

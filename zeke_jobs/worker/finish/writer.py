@@ -1,4 +1,4 @@
-"""Writes how attempts ended: what can go together in one statement, the rest one by one, and nothing at the cost of another."""
+"""Writes how attempts ended: completions together, the others one by one. One that cannot be stored takes no other along."""
 
 from __future__ import annotations
 
@@ -115,6 +115,7 @@ class EndingWriter:
             error=None if outcome.error is None else Json(outcome.error),
             revision=self.revision,
             took=claim.took,
+            breaks=outcome.breaks,
         )
         return row is not None and bool(row["ours"])
 

@@ -45,11 +45,11 @@ class Aside:
         return True
 
     def close(self) -> None:
-        """Let what is being done end; ``join`` waits for it."""
+        """Ask the work to end; ``join`` waits for it."""
         self._closing.set()
 
     def join(self, timeout: float) -> None:
-        """Wait for what is being done, for so many seconds at most."""
+        """Wait for the work, for so many seconds at most."""
         if self._thread is not None:
             self._thread.join(timeout)
 

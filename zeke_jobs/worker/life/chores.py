@@ -1,4 +1,4 @@
-"""What a heartbeat finds to do that may take long: what was set for a time ends, jobs follow their tasks."""
+"""Chores of a heartbeat that may take long: values set for a time end, jobs follow their tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = frozenset({"revert", "gather"})
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do those of ``NAMES``. Several processes may: whoever comes first does it."""
+    """Do those of ``NAMES``. Several processes may try; the first one does it."""
     log = get_logger("zeke_jobs.chores")
     if "revert" in names:
         applying.revert_and_say(conn, log)

@@ -1,4 +1,4 @@
-"""Proves that this process lives, learns what was decided elsewhere, and returns the jobs of processes that are lost."""
+"""Proves that this process lives, reads new revisions and cancellations, and returns the jobs of lost processes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _TICK = 0.1  # seconds; how exactly timeouts are kept
-_BREATH = 0.005  # seconds between two looks that the doorbell asks for: whoever may connect may ring it
+_BREATH = 0.005  # seconds between two looks that notifications ask for: any client can send them
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
 _MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
 _TRIM_AFTER = 10.0
 _LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
 _LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
 _SILENCE = 60.0  # seconds between looks whether a scheduler still beats
-_LAST_WORDS = 5.0  # seconds for what is under way at shutdown; then the server takes it back
-_SUMMARY = 10.0  # seconds between lines about what completed
+_LAST_WORDS = 5.0  # seconds for statements under way at shutdown; then the server rolls them back
+_SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
 class Heartbeat:
@@ -64,7 +64,7 @@ class Heartbeat:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop ticking, and let end what was begun beside it."""
+        """Stop ticking, and let work beside it end."""
         self._closing = True
         self._woken.set()
         asides = (self._follower, self._retention, self._chores)
@@ -119,7 +119,7 @@ class Heartbeat:
                 self._next_beat = now + 1.0
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life, and do what there is to do beside it."""
+        """One heartbeat: prove life, and start the chores."""
         process = self._process
         sent = time.monotonic()
         row = SQL.one(
@@ -132,7 +132,7 @@ class Heartbeat:
         )
         assert row is not None
         if not row["alive"]:
-            # We were frozen, or cut off. Others have our jobs; nothing of what still runs here can commit.
+            # We were frozen, or cut off. Others have our jobs; handlers that still run here cannot commit.
             self._log.warning("taken for dead; what is running here is lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
@@ -191,7 +191,7 @@ class Heartbeat:
     def _do(self, found: Sequence[str], conn: Connection) -> None:
         """What the database says there is to do. Whoever comes first does it."""
         if "rescue" in found and rescue.rescue(conn, self._log):
-            self._proof.is_due = True  # one of us makes itself empty for what was rescued
+            self._proof.is_due = True  # one of us makes itself empty for the rescued jobs
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):
@@ -206,23 +206,7 @@ class Heartbeat:
     def watch(self, conn: Connection) -> None:
         """Say which handlers have started, and stop those whose jobs were cancelled."""
         process = self._process
-        now = time.monotonic()
-        started = [
-            claim
-            for claim in process.held.all()
-            if claim.started is not None and not claim.marked and now - claim.started > _MARK_AFTER
-        ]
-        if started:
-            SQL.all(
-                conn,
-                "job/mark_started",
-                worker=process.id,
-                ids=[claim.id for claim in started],
-                claims=[claim.number for claim in started],
-                after=[claim.after for claim in started],
-            )
-            for claim in started:
-                claim.marked = True
+        process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
                 self._next_watch = 0.0  # its claim, or its thread, is on the way: look again at the next tick

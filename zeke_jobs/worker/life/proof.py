@@ -33,7 +33,7 @@ class ProofOfLife:
         self._proved = sent
 
     def begin_anew(self) -> None:
-        """Others took this process for dead; what it claims from now on is its own again."""
+        """Others took this process for dead; its next claims are its own again."""
         self._alive_since = time.monotonic()
 
     def is_fresh(self) -> bool:

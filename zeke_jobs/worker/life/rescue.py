@@ -1,4 +1,4 @@
-"""Returns the jobs of lost processes and of lost claims to the queue, and cancels what was not started in time."""
+"""Returns the jobs of lost processes and of lost claims to the queue, and cancels jobs that were not started in time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return what lost processes held, and say so; answers how many jobs that were."""
+    """Return the jobs of lost processes, and log it; answers how many."""
     rows = SQL.all(conn, "worker/rescue")
     for row in rows:
         log.warning(
@@ -35,7 +35,7 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
 def disown(
     conn: Connection, worker: UUID, held: HeldJobs, log: FilteringBoundLogger, *, older: float | None = None
 ) -> None:
-    """Return what the database says is ours and we do not know of: the answer to its claim never came, or was not understood.
+    """Return jobs that the database calls ours and we do not know: the answer to their claim never came, or was not understood.
 
     ``older`` is how many seconds ago it was claimed at least, by default ``UNDER_WAY``.
     """

@@ -29,7 +29,7 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
 
 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
-    """Remove the jobs of each task that ended longer ago than its ``keep`` says, and what the history has had for ninety days.
+    """Remove the jobs of each task that ended longer ago than its ``keep`` says, and lines of the history after ninety days.
 
     Each batch commits by itself. A job that somebody holds at that moment is left for the next time.
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from dramatiq.middleware import Middleware
+from dramatiq.middleware import Middleware, SkipMessage
 from pydantic import ValidationError
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.core.redaction import hiding
-from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject
+from zeke_jobs.core.redaction import hiding, redact
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import tracing
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
@@ -28,9 +30,22 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from zeke_jobs.postgres.pool import Pool
-    from zeke_jobs.worker.claim.claims import Claim, JobMessage
+    from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
+    from zeke_jobs.worker.run.job_log import JobLog
     from zeke_jobs.worker.runtime import RunnableTask, Runtime
+
+
+class _Ran(NamedTuple):
+    """One attempt: how it ended, and what the handler returned or raised, as dramatiq's middleware is told."""
+
+    outcome: Outcome
+    result: Any = None
+    error: BaseException | None = None
+
+
+#: A handler decides with these how its job goes on; their traceback explains nothing.
+_TOLD = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -48,6 +63,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         begin: Callable[[Claim], Outcome | None],
         *,
         aside: Pool,
+        job_log: JobLog,
     ) -> None:
         self.worker: UUID | None = None
         self._runtime = runtime
@@ -55,74 +71,109 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._aside = aside
         self._interrupts = interrupts
         self._begin = begin
+        self._job_log = job_log
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
+        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_is_news)
 
     @property
     def actor_options(self) -> set[str]:
-        """``periodic`` is what periodiq looks for."""
-        return {"periodic"}
+        """``periodic`` is what periodiq looks for; ``throws`` tells middleware which exceptions are no errors."""
+        return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
         """Remember the message for ``run``, which dramatiq calls next in this thread with nothing but the payload."""
         self._current.message = message
+        if (runnable := self._runtime.find(message.claim.task)) is not None:
+            message.sensitive = frozenset({*runnable.task.sensitive, *message.claim.sensitive})
 
-    def run(self, *args: Any, **payload: Any) -> None:
-        """What every actor's function is. Leaves the outcome on the message; raises nothing."""
+    def after_skip_message(self, _broker: object, message: JobMessage) -> None:
+        """Where a middleware skipped the message, its job ends without a start: failed if the message is, else completed."""
+        if message.outcome is None:
+            reason = f"a middleware skipped it before its handler began{_because(message)}"
+            failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
+            message.outcome = self._begin(message.claim) or (failed if message.failed else Completed())
+            self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
+
+    def run(self, *args: Any, **payload: Any) -> Any:
+        """What every actor's function is. Leaves the outcome on the message; returns and raises what the handler does.
+
+        Raises:
+            SkipMessage: the handler was not called; the job has ended, or goes back.
+        """
         message: JobMessage = self._current.message
-        unstarted = self._begin(message.claim)
-        if unstarted is not None:
-            message.outcome = unstarted
-            return
+        message.outcome = self._begin(message.claim)
+        if message.outcome is not None:
+            raise SkipMessage("its job does not start here")
+        ran = self._attempt(message, args, payload)
+        message.outcome = ran.outcome
+        if isinstance(ran.outcome, Ended):
+            if ran.outcome.how == "failed":
+                message.fail()
+            if ran.error is None:
+                raise SkipMessage("its task has left jobs.yaml")
+        if ran.error is not None:
+            try:
+                raise ran.error
+            finally:
+                del ran  # or error, frame and error hold each other
+        return ran.result
+
+    def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
         claim = message.claim
         with tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
             # On each line that is written while the handler runs, by whatever library: a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
-                message.outcome = self._outcome(claim, args, payload)
+                ran = self._ran(message, args, payload)
             finally:
                 reset_contextvars(**bound)
-            attempt.end(message.outcome)
+            attempt.end(ran.outcome)
+            return ran
 
-    def _outcome(self, claim: Claim, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
-        runnable = self._runtime.find(claim.task)
+    def _ran(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
+        runnable = self._runtime.find(message.claim.task)
         if runnable is None:
             # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
-            return Ended("returned")
-        with hiding(payload, {*runnable.task.sensitive, *claim.sensitive}):
-            return self._end(claim, runnable, args, payload)
+            return _Ran(Ended("returned"))
+        with hiding(payload, message.sensitive):
+            return self._end(message.claim, runnable, args, payload)
 
-    def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> Outcome:
+    def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
         policy = runnable.task.retry
         retries = claim.attempt - claim.attempt_base
         try:
-            return self._call(claim, runnable, _validated(claim, runnable, args, payload))
+            with self._job_log.keeping(claim, runnable.task.log_lines):
+                return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
             # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
-            return of_exception(error, policy, retries=retries)
+            return _Ran(of_exception(error, policy, retries=retries), error=error)
         except Lost as error:
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
-            return RETURNED
+            return _Ran(RETURNED, error=error)
         except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
             outcome = of_exception(error, policy, retries=retries)
-            self._say(claim, outcome, retries, limit_of(error, policy))
-            return outcome
+            self._say(claim, outcome, retries, limit_of(error, policy), is_told=isinstance(error, _TOLD))
+            return _Ran(outcome, error=error)
 
-    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> Outcome:
+    def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
         assert self.worker is not None
         pid = os.getpid()
         with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
             context = JobContext(
                 claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
             )
+            result = None
             try:
                 result = runnable.handler.function(payload, context)
                 if runnable.handler.is_async:
                     result = _await(result, running)
-            except (Exception, Interrupt):
+            except (Exception, Interrupt) as error:
                 if not context.completed:
+                    if isinstance(error, Throttled):
+                        _throttle(context, error)
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
@@ -130,18 +181,20 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     _end_child(sys.exception())
                 context.close()
         if context.completed:
-            return Settled()
+            return _Ran(Settled(), result if context.output is None else context.output)
         if running.interrupt is not None:
             raise running.interrupt  # the handler took it for its own business, and returned
         try:
-            return Completed(json_text.encode(result))
+            return _Ran(Completed(json_text.encode(result)), result)
         except json_text.UnfitForJson as error:
             # Running it again would repeat its effects and bring the same.
             raise Reject(f"the output cannot be stored: {error}") from error
 
-    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int) -> None:
+    def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         error = outcome.error or {}
+        if outcome.how in ("failed", "retry") and not is_told:
+            log = log.bind(exception=error.get("traceback", "").rstrip())
         if outcome.how == "failed":
             log.error("failed", error=error.get("type"), reason=error.get("message"), retries=retries, limit=limit)
         elif outcome.how == "retry":
@@ -157,8 +210,27 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             log.info(outcome.how, reason=outcome.reason)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for dramatiq's lines on how a job of ours ended: the executor says it, without the payload."""
+    args = record.args
+    return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)
+
+
+def _because(message: JobMessage) -> str:
+    """What a middleware said when it skipped a message that it failed."""
+    said = str(getattr(message, "_exception", None) or "")
+    return f": {redact(said)}" if said else ""
+
+
+def _throttle(context: JobContext, throttled: Throttled) -> None:
+    try:
+        context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
+    except ValueError as error:  # jobs.yaml has no such limit: this job waits, and no other one
+        context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
+
+
 def _end_child(error: BaseException | None) -> NoReturn:
-    """A child that the handler forked has come back from it. It is no worker, and what it holds is the worker's."""
+    """A child that the handler forked has come back from it. It is no worker, and everything it holds is the worker's."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 

@@ -74,7 +74,7 @@ class Running:
         for stopper in list(self.stoppers):
             try:
                 stopper()
-            except Exception:  # noqa: BLE001 (what it was to stop may be over; the thread that calls must live on)
+            except Exception:  # noqa: BLE001 (its target may be over; the thread that calls must live on)
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, stopper: Callable[[], object]) -> None:
@@ -132,7 +132,8 @@ class Interrupts:
         except BaseException as error:
             # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
             if running.interrupt is not None:
-                raise running.interrupt from (None if isinstance(error, Interrupt) else error)
+                interrupt = running.interrupt.with_traceback(error.__traceback__)  # where the handler was
+                raise interrupt from (None if isinstance(error, Interrupt) else error)
             raise
 
     def stop(self, job: UUID, interrupt: Interrupt) -> bool:
@@ -151,7 +152,7 @@ class Interrupts:
             self.stop(job, interrupt)
 
     def tick(self) -> list[tuple[UUID, Interrupt]]:
-        """Stop handlers whose deadline has passed; answer once those that took no notice for ``STUCK_AFTER`` seconds.
+        """Stop handlers whose deadline has passed; answer once each one that took no notice for ``STUCK_AFTER`` seconds.
 
         Python cannot end a thread that waits inside C code for ever.
         """

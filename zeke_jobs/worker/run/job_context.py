@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import sending
 from zeke_jobs.core import costs
+from zeke_jobs.core import units as amounts
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
@@ -73,6 +75,7 @@ class JobContext(Context[Any]):
         self._conn: Connection | None = None
         self._is_lent = False  # the handler has had it, and may have set anything on it
         self._inside = False
+        self.output: Any = None  # what it completed with
         self._output: str | None = None
         self._progress_due = 0.0
 
@@ -138,6 +141,7 @@ class JobContext(Context[Any]):
             ClaimLost: this process no longer holds the job.
         """
         text = json_text.encode(output)
+        self.output = output
         if self._inside:
             self._output = text
             return
@@ -211,6 +215,26 @@ class JobContext(Context[Any]):
             raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
+
+    def used(self, **units: float) -> None:
+        """See ``Context.used``."""
+        amounts.check(units)
+        with self._aside.connection() as conn:
+            # Not on ctx.db: it was used, even if the handler's transaction is taken back.
+            SQL.run(conn, "job/report", id=self._claim.id, claim=self._claim.number, units=json.dumps(units))
+
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """See ``Context.throttled``."""
+        seconds = amounts.pause(retry_after)
+        with self._aside.connection() as conn:
+            row = SQL.one(
+                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=reason or "429"
+            )
+        if row is None or row["closed_until"] is None:
+            raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
+        self.logger.warning(
+            "limit closed: its provider throttles", limit=limit, seconds=round(seconds, 1), reason=reason
+        )
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim
 
-_SHORT = (1.0, 3.0)  # seconds until the next try, by chance, so that those who wait do not come back together
+_SHORT = (1.0, 3.0)  # seconds until the next try, by chance, so that waiting jobs do not come back together
 
 
 def take(

@@ -1,4 +1,4 @@
-"""For people who test their own handlers: a context without an engine, and a clock that stands where you put it."""
+"""A context without an engine: a handler is called with it, and a test looks at what the handler did."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from zeke_jobs.core import costs
+from zeke_jobs.core import units as amounts
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
@@ -41,6 +42,8 @@ class FakeContext(Context[Any]):
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
         cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
+        units: What it said that it used, by unit.
+        throttles: Calls of ``throttled``: the limit, the seconds, the reason.
         leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
     """
 
@@ -62,7 +65,7 @@ class FakeContext(Context[Any]):
         self.attempt = attempt
         self.revision = revision
         self.scheduled_for = scheduled_for
-        self.settings = settings
+        self._settings = settings
         self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
         self.sent: list[SentCall] = []
         self.output: Any = None
@@ -70,10 +73,19 @@ class FakeContext(Context[Any]):
         self.progressed: list[tuple[float, float | None, str]] = []
         self.cost: Decimal | None = None
         self.currency: str | None = None
+        self.units: dict[str, float] = {}
+        self.throttles: list[tuple[str, float, str]] = []
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
         self._taken_leases = frozenset(taken_leases)
+
+    @property
+    def settings(self) -> Any:
+        """The settings that the test gave."""
+        if self._settings is None:
+            raise RuntimeError("expected FakeContext(settings=…) for a handler that uses ctx.settings, got none")
+        return self._settings
 
     @property
     def db(self) -> Connection:
@@ -117,6 +129,9 @@ class FakeContext(Context[Any]):
 
     def service(self, name: str) -> Any:
         """The service that the test gave."""
+        if name not in self._services:
+            given = ", ".join(self._services) or "none"
+            raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
         return self._services[name]
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -129,6 +144,16 @@ class FakeContext(Context[Any]):
         if self.currency not in (None, currency):
             raise costs.mixed(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
+
+    def used(self, **units: float) -> None:
+        """Add up the amounts, under the rules of a real job."""
+        amounts.check(units)
+        for unit, amount in units.items():
+            self.units[unit] = self.units.get(unit, 0) + amount
+
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """Remember the limit and the seconds."""
+        self.throttles.append((limit, amounts.pause(retry_after), reason))
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
@@ -143,21 +168,3 @@ class FakeContext(Context[Any]):
             raise taken(name, "by another job", wait)
         self.leased.append(name)
         yield
-
-
-def set_clock(conn: Connection, moment: datetime) -> None:
-    """Make the database's clock stand at ``moment``, for all its sessions. For test databases only."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
-            (f"SELECT timestamptz '{moment.isoformat()}'",),
-        )
-
-
-def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
-            "LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
-        )

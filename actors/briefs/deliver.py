@@ -1,0 +1,66 @@
+"""deliver-digest: write the digest of a period and bring it to each receiver, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.briefs.delivery.channels import Channel, NotDelivered, channels
+from actors.briefs.delivery.settings import DeliverySettings  # noqa: TC001 (the handler is read by its annotations)
+from actors.briefs.digest import last_day, write_digest
+from actors.schema import DeliverDigest  # noqa: TC001
+from actors.store import deliveries, digests
+from actors.store.deliveries import Edition
+from zeke_jobs import Context, Reject, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
+    """Write the digest unless it is there, and deliver it to whoever does not have it yet.
+
+    A receiver that cannot be reached holds up no other. The job is tried again for those that are left; a mail of another
+    attempt has the same Message-ID, a post the same id.
+
+    Raises:
+        Retry: a receiver could not be reached, and may be later.
+        Reject: a receiver refused it.
+    """
+    with ctx.transaction() as tx:
+        edition = Edition(payload.period, payload.ends_on or last_day(tx), payload.team_id)
+        output = write_digest(edition, tx, ctx.settings.digest_entries)
+    digest = digests.get(ctx.db, period=edition.period, team_id=edition.team_id, ends_on=edition.ends_on)
+    if digest is None or not digest["entries"]:
+        return output
+    delivered, failed = 0, []
+    for channel in channels(ctx.settings):
+        try:
+            delivered += _deliver(ctx, channel, edition, digest)
+        except NotDelivered as error:
+            failed.append(error)
+            ctx.logger.warning("a digest was not delivered", receiver=channel.receiver, reason=str(error))
+            with ctx.transaction() as tx:
+                deliveries.note(tx, edition, channel.receiver, failure=str(error))
+    if failed:
+        _again(failed)
+    return {**output, "delivered": delivered}
+
+
+def _deliver(ctx: Context[DeliverySettings], channel: Channel, edition: Edition, digest: Mapping[str, Any]) -> bool:
+    """Whether it was delivered now; the lease keeps another run from delivering it at the same time."""
+    with ctx.lease(f"digest/{channel.receiver}"[:200]):
+        if deliveries.is_delivered(ctx.db, edition, channel.receiver):
+            return False
+        channel.deliver(edition, digest)
+        with ctx.transaction() as tx:
+            deliveries.note(tx, edition, channel.receiver)
+    return True
+
+
+def _again(failed: list[NotDelivered]) -> None:
+    reason = "; ".join(str(error) for error in failed)
+    passing = [error for error in failed if error.transient]
+    if not passing:
+        raise Reject(f"not delivered: {reason}")
+    waits = [error.retry_after for error in passing if error.retry_after]
+    raise Retry(max(waits, default=None), f"not delivered: {reason}")

@@ -1,0 +1,104 @@
+"""A digest as people read it: plain text, Markdown, HTML. Titles and texts are strangers', and stay texts."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
+_MOST_SOURCES = 5
+_WIDTH = 76  # columns of plain text, as mail has them
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;color:#222}"
+    "h2{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}.about{color:#666;font-size:.9em}.why{border-left:3px solid #ccc;"
+    "padding-left:.7em}"
+)
+
+
+def title(digest: Mapping[str, Any]) -> str:
+    """Such as ``The day to 2026-11-26: 7 events``."""
+    count = len(digest["entries"])
+    return f"The {digest['period']} to {digest['ends_on']}: {count} {'event' if count == 1 else 'events'}"
+
+
+def text(digest: Mapping[str, Any]) -> str:
+    """For a terminal or the plain part of a mail."""
+    parts = [title(digest)]
+    for number, entry in enumerate(digest["entries"], 1):
+        lines = _wrapped(f"{number}. {_line(entry['title']) or '(no title)'}", "") + _wrapped(_about(entry))
+        for name in ("one_liner", "why"):
+            lines += _wrapped(_line(entry.get(name)))
+        if address := _address(entry):
+            lines.append(f"   {address}")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(digest: Mapping[str, Any]) -> str:
+    """CommonMark, with each title as a link."""
+    parts = [f"# {title(digest)}"]
+    for entry in digest["entries"]:
+        named = _marked(entry["title"]) or "(no title)"
+        address = _address(entry)
+        parts.append(f"## [{named}](<{address}>)" if address else f"## {named}")
+        parts.append(f"*{_marked(_about(entry))}*")
+        if entry.get("one_liner"):
+            parts.append(_marked(entry["one_liner"]))
+        if entry.get("why"):
+            parts.append(f"> {_marked(entry['why'])}")
+    return "\n\n".join(parts) + "\n"
+
+
+def html(digest: Mapping[str, Any]) -> str:
+    """A page of its own, without scripts and pictures."""
+    parts = [f"<h1>{escape(title(digest))}</h1>"]
+    for entry in digest["entries"]:
+        named = escape(_line(entry["title"]) or "(no title)")
+        address = _address(entry)
+        parts.append(f'<h2><a href="{escape(address)}">{named}</a></h2>' if address else f"<h2>{named}</h2>")
+        parts.append(f'<p class="about">{escape(_about(entry))}</p>')
+        if entry.get("one_liner"):
+            parts.append(f"<p>{escape(_line(entry['one_liner']))}</p>")
+        if entry.get("why"):
+            parts.append(f'<p class="why">{escape(_line(entry["why"]))}</p>')
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title(digest))}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _about(entry: Mapping[str, Any]) -> str:
+    """Chili, and who tells of it: by name where the names are known."""
+    names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
+    more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
+    told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
+    return f"chili {entry['chili']:g} · {told_by}"
+
+
+def _wrapped(words: str, first: str = "   ") -> list[str]:
+    return textwrap.wrap(words, _WIDTH, initial_indent=first, subsequent_indent="   ", break_on_hyphens=False)
+
+
+def _line(words: str | None) -> str:
+    return " ".join((words or "").split())
+
+
+def _marked(words: str | None) -> str:
+    r"""On one line, with ``\`` before each sign that Markdown would take for markup, and before what begins a list."""
+    return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
+
+
+def _address(entry: Mapping[str, Any]) -> str:
+    """A web address without a sign that could end a link; empty where it is none."""
+    try:
+        scheme = urlsplit(entry["url"] or "").scheme
+    except ValueError:
+        return ""
+    return quote(entry["url"], safe="!#$%&'()*+,/:;=?@[]~-._") if scheme in {"http", "https"} else ""

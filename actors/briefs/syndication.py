@@ -1,0 +1,93 @@
+"""Stories as feeds that other readers take: Atom (RFC 4287) and JSON Feed 1.1."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+_ATOM = "http://www.w3.org/2005/Atom"
+_JSON = "https://jsonfeed.org/version/1.1"
+_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
+    """Atom; each story is an entry with its one-liner and why it matters as the summary.
+
+    Args:
+        stories: As ``news.stories`` gives them.
+        title: Of the feed.
+        url: Where the feed will be found, if that is known.
+        now: When it is made.
+    """
+    feed = ET.Element("feed", {"xmlns": _ATOM})
+    _put(feed, "id", url or "urn:zeke-news:stories")
+    _put(feed, "title", title)
+    _put(feed, "updated", _moment(max((_when(story) for story in stories), default=now)))
+    ET.SubElement(ET.SubElement(feed, "author"), "name").text = _fit(title)
+    if url:
+        ET.SubElement(feed, "link", rel="self", type="application/atom+xml", href=_fit(url))
+    for story in stories:
+        entry = ET.SubElement(feed, "entry")
+        _put(entry, "id", f"urn:uuid:{story['id']}")
+        _put(entry, "title", story["title"] or "(no title)")
+        if story["url"]:
+            ET.SubElement(entry, "link", rel="alternate", href=_fit(story["url"]))
+        _put(entry, "updated", _moment(_when(story)))
+        _put(entry, "published", _moment(_when(story)))
+        if said := _said(story):
+            _put(entry, "summary", said)
+        if story["source"]:
+            ET.SubElement(ET.SubElement(entry, "author"), "name").text = _fit(story["source"])
+    ET.indent(feed)
+    return ET.tostring(feed, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
+    """JSON Feed, of the same stories."""
+    items = [
+        {
+            "id": f"urn:uuid:{story['id']}",
+            "url": story["url"] or None,
+            "title": story["title"] or "(no title)",
+            "content_text": _said(story) or story["title"] or "",
+            "date_published": _moment(_when(story)),
+            "authors": [{"name": story["source"]}] if story["source"] else None,
+        }
+        for story in stories
+    ]
+    feed: dict[str, Any] = {"version": _JSON, "title": title, "feed_url": url}
+    feed["items"] = [_told(item) for item in items]
+    return json.dumps(_told(feed), ensure_ascii=False, indent=2) + "\n"
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _said(story: Mapping[str, Any]) -> str:
+    return "\n\n".join(part for part in (story["one_liner"], story["why_it_matters"]) if part)
+
+
+def _when(story: Mapping[str, Any]) -> datetime:
+    moment: datetime = story["published_at"] or story["created_at"]
+    return moment
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _put(parent: ET.Element, tag: str, text: str) -> None:
+    ET.SubElement(parent, tag).text = _fit(text)
+
+
+def _fit(text: str) -> str:
+    """Without the characters that XML has none for."""
+    return _UNFIT.sub("", text)

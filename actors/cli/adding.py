@@ -1,0 +1,202 @@
+"""``zeke-news sources add`` and ``test``: from the address that a person has to a source that can be read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actors.cli import jobs
+from actors.cli.engine import cannot_read, in_force, open_engine, task_settings
+from actors.cli.output import Json, ago, as_json, console, database, escape, short, visible
+from actors.engine.contract import EngineError
+from actors.engine.discovery.addresses import typed
+from actors.engine.fetch import parse
+from actors.sources.feed_items import FirstFetch
+from actors.store import news
+from actors.store import sources as store
+from zeke_jobs.errors import UnknownTask
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.engine.contract import ContentSource
+
+_SHOWN = 5
+
+Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL", help="A feed or any page of the site; a channel, profile, repository, podcast, r/name."
+    ),
+]
+Folder = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="A folder for it, as other readers have them; Tech/Python is one in another."),
+]
+
+
+def add(
+    url: Url,
+    kind: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="rss, podcast or youtube_channel; its feed says, by default.")
+    ] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it; else its feed says.")] = "",
+    authority: Annotated[
+        float | None, typer.Option(metavar="N", help="How far to trust it, 0 to 1.", min=0, max=1)
+    ] = None,
+    folder: Folder = "",
+    pick: Annotated[
+        int | None, typer.Option(metavar="N", help="Which one, where a page has several feeds.", min=1)
+    ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Add the address as it is, unread: where only the workers can reach it.")
+    ] = False,
+    is_json: Json = False,
+) -> None:
+    """Find the feed behind an address, read it, show its newest titles, and add it."""
+    if kind and kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
+        expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
+        raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
+    address = _checked(url)
+    steps = [step.strip() for step in folder.split("/") if step.strip()]
+    metadata: dict[str, Any] = {"folder": steps} if steps else {}
+    with database() as conn:
+        if no_check:
+            kind = kind or _guess(address)
+            source_id, is_new = store.add(conn, kind, address, name=name, authority=authority, metadata=metadata)
+            _say_unread(source_id, kind, address, is_new=is_new, is_json=is_json)
+            return
+        feed = _choose(discover(conn, url), pick, is_json=is_json)
+        known = store.at(conn, [feed.url, feed.id, address])
+        first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
+        url, kind = feed.url, kind or type_of(feed)
+        if known is None:
+            name = name or feed.name
+            source_id, is_new = store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)
+        else:
+            source_id, is_new = known["id"], False
+        waits = _read_now(conn, source_id, url) if is_new else ""
+    said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
+    if is_json:
+        as_json(said)
+        return
+    _print(feed, f"{'added' if is_new else 'already there:'} {said['type']}  {name or feed.name}  {short(source_id)}")
+    left = len(feed.items or []) - first.items
+    if is_new and left > 0:
+        kept = f"the newest {first.items} of {len(feed.items or [])} items become stories; the others too:"
+        console().print(f"{kept} zeke-news sources backfill {short(source_id)} --items {left}", soft_wrap=True)
+    if waits:
+        console().print(waits, soft_wrap=True)
+
+
+def try_out(
+    url: Url,
+    is_json: Json = False,
+) -> None:
+    """Find and read the feeds behind an address, and show what is in them; nothing is added."""
+    _checked(url)
+    with database() as conn:
+        found = discover(conn, url)
+    if is_json:
+        as_json([_facts(feed) for feed in found])
+        return
+    for feed in found:
+        _print(feed, f"can be read: {type_of(feed)}  {feed.name}")
+
+
+def discover(conn: Connection, url: str) -> list[ContentSource]:
+    """The feeds behind an address, read by the Engine in force.
+
+    Raises:
+        CannotRead: there is none, or it may not be fetched.
+    """
+    try:
+        return list(open_engine(in_force(conn)).discover(url).feeds)
+    except EngineError as error:
+        raise cannot_read(typed(url), error) from error
+
+
+def type_of(feed: ContentSource) -> str:
+    """The type of source that a feed is."""
+    return {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
+
+
+def _checked(url: str) -> str:
+    """The address that was typed.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    address = typed(url)
+    try:
+        parse(address)
+    except EngineError as error:
+        raise typer.BadParameter(str(error), param_hint="URL") from error
+    return address
+
+
+def _guess(address: str) -> str:
+    return "youtube_channel" if "youtube.com/" in address.lower() else "rss"
+
+
+def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
+    """The one that is meant: the only one, the one that was picked, or the one that is asked for on a terminal."""
+    if len(found) == 1:
+        return found[0]
+    if pick is None:
+        if is_json:
+            as_json({"choices": [_facts(feed) for feed in found]})
+            raise typer.Exit(1)
+        console().print(f"{len(found)} feeds are there:")
+        for number, feed in enumerate(found, 1):
+            _print(feed, f"{number}  {type_of(feed)}  {feed.name}")
+        if not sys.stdin.isatty():
+            console().print("nothing was added; name one by its address, or with --pick N")
+            raise typer.Exit(1)
+        pick = typer.prompt("Which one?", type=int)
+    if not 1 <= pick <= len(found):
+        raise typer.BadParameter(f"expected a number from 1 to {len(found)}, got {pick}", param_hint="--pick")
+    return found[pick - 1]
+
+
+def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
+    """Send the job that reads it; what there is to say where no worker does it at once."""
+    try:
+        jobs.send_reads(conn, [(source_id, url)])
+    except UnknownTask:
+        return "no jobs.yaml with ingest-source is in force yet; it is read once zeke-jobs up runs with one"
+    return "" if news.has_worker(conn) else jobs.NO_WORKER
+
+
+def _say_unread(source_id: UUID, kind: str, url: str, *, is_new: bool, is_json: bool) -> None:
+    if is_json:
+        as_json({"id": source_id, "type": kind, "url": url, "new": is_new})
+        return
+    console().print(visible(f"{'added' if is_new else 'already there:'} {kind} {url}"), soft_wrap=True, markup=False)
+    console().print(f"not read yet; read it now: zeke-news sources refresh {short(source_id)}", soft_wrap=True)
+
+
+def _newest(feed: ContentSource) -> list[Any]:
+    dated = [item for item in feed.items or [] if item.published_at is not None]
+    return sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or [])
+
+
+def _facts(feed: ContentSource) -> dict[str, Any]:
+    newest = [
+        {"title": item.title, "url": item.url, "published_at": item.published_at} for item in _newest(feed)[:_SHOWN]
+    ]
+    return {"name": feed.name, "type": type_of(feed), "url": feed.url, "items": len(feed.items or []), "newest": newest}
+
+
+def _print(feed: ContentSource, head: str) -> None:
+    out = console()
+    out.print(f"[bold]{escape(head)}[/bold]", soft_wrap=True)
+    out.print(visible(f"   {feed.url}"), soft_wrap=True, markup=False)
+    if not feed.items:
+        out.print("   no items yet")
+    for item in _newest(feed)[:_SHOWN]:
+        out.print(visible(f"   {ago(item.published_at):>4}  {item.title or item.url}"), soft_wrap=True, markup=False)

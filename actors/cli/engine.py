@@ -1,0 +1,71 @@
+"""The Engine by the settings in force, for a command that reads a feed while somebody waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs import config
+from zeke_jobs.config.services import resolve_model
+from zeke_jobs.config.substitution import substitute
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError, ZekeJobsError
+from zeke_jobs.revisions import store as revisions
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from actors.engine.contract import EngineError, Finder
+    from zeke_jobs.config import Config
+
+_SETTING = {
+    "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
+    "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
+    "too_many_redirects": "services.engine.redirects in jobs.yaml sets how many are followed",
+    "forbidden": "some sites let readers in that say who they are: services.engine.contact in jobs.yaml",
+    "rate_limited": "the site asks for patience; try again later",
+}
+
+
+class CannotRead(ZekeJobsError):
+    """An address gives no feed. The message says why, and which setting would change that."""
+
+
+def in_force(conn: Connection) -> Config | None:
+    """The configuration in force; that of jobs.yaml here where nothing was ever in force; None where there is neither."""
+    revision = revisions.latest(conn)
+    if revision is not None:
+        return revision.config(handlers=False)
+    path = environment.config_path()
+    return config.load(path, handlers=False) if path.exists() else None
+
+
+def open_engine(chosen: Config | None) -> Finder:
+    """The Engine that ``services.engine`` sets up, by default the local one.
+
+    Raises:
+        ConfigurationError: a variable that its settings name is not set here, or they make no sense.
+    """
+    from actors.engine import Settings
+
+    service = None if chosen is None else chosen.services.get("engine")
+    if service is None:
+        return Settings().open()
+    filled = substitute(service.settings)
+    if filled.unset:
+        names = ", ".join(sorted({name for _, name in filled.unset}))
+        raise ConfigurationError(f"expected what services.engine names in the environment, got nothing: {names}")
+    engine: Finder = resolve_model(service.use).model_validate(filled.value).open()  # type: ignore[attr-defined]
+    return engine
+
+
+def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
+    """The settings that a task has in jobs.yaml, with what the environment gives."""
+    known = None if chosen is None else chosen.tasks.get(task)
+    filled: dict[str, Any] = {} if known is None else substitute(dict(known.settings or {})).value
+    return filled
+
+
+def cannot_read(url: str, error: EngineError) -> CannotRead:
+    """Why an address gives no feed, for a person."""
+    setting = _SETTING.get(error.code)
+    return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))

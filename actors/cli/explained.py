@@ -1,0 +1,96 @@
+"""Why a score is what it is, in words: a story's chili, and the relevance of its highlights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.cli.output import chili
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+_PARTS = ("authority", "keywords", "cluster", "freshness")
+_RELEVANCE = ("keyword", "kind", "authority", "freshness")
+
+
+def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str]:
+    """Each part of a story's chili with what it rests on, its weight, and what interests add; empty before the analysis."""
+    citations = row["citations"] or {}
+    base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
+    if base is None:
+        return []
+    lines = []
+    if all(isinstance(breakdown.get(name), int | float) for name in (*_PARTS, "value")):
+        lines.append(f"chili {chili(base)} is 5 * {breakdown['value']:g}, rounded. Its parts, each from 0 to 1:")
+        weights = breakdown.get("weights") or {}
+        said = {
+            "authority": _authority(row),
+            "keywords": _keywords(breakdown.get("found") or []),
+            "cluster": _told_by(row),
+            "freshness": "by its age when it was scored; 0 once it is old",
+        }
+        for name in _PARTS:
+            weight = f" * {weights[name]:g}" if name in weights else ""
+            lines.append(f"  {name:9} {breakdown[name]:.2f}{weight:8} {said[name]}")
+    else:
+        lines.append(f"chili {chili(base)} is what {_judge(citations)} said; no formula has a part in it")
+    return lines + _interests(base, row.get("team_scores") or [], team, everybody)
+
+
+def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
+    """The parts of a highlight's score with their weights, and what they rest on."""
+    parts, weights = relevance["parts"], relevance.get("weights") or {}
+    why = {"keyword": ", ".join(relevance.get("keywords") or []) or "none", "kind": kind.replace("_", " ")}
+    return " + ".join(
+        f"{name} {parts[name]:g}{f' ({why[name]})' if name in why else ''}"
+        f"{f' * {weights[name]:g}' if name in weights else ''}"
+        for name in _RELEVANCE
+        if name in parts
+    )
+
+
+def relevance_for(relevance: Mapping[str, Any], team: UUID, everybody: UUID) -> tuple[float, str]:
+    """A highlight's score for a team, and in words why it differs from everybody's; empty where it does not."""
+    teams = relevance.get("teams") or {}
+    mine = teams.get(str(team)) or teams.get(str(everybody))
+    if mine is None:
+        return float(relevance["score"]), ""
+    words = [f"raised by {', '.join(mine['more'])}"] if mine["more"] else []
+    words += [f"lowered by {', '.join(mine['less'])}"] if mine["less"] else []
+    return float(mine["score"]), f"{' and '.join(words)}, from {relevance['score']:.2f}"
+
+
+def _authority(row: Mapping[str, Any]) -> str:
+    if row["authority"] is None:
+        return f"nobody rated {row['source'] or 'its source'}: the default"
+    return f"{row['source'] or 'its source'} is trusted with {row['authority']}"
+
+
+def _keywords(found: Sequence[str]) -> str:
+    return f"{len(found)} different keywords: {', '.join(found)}" if found else "none of the keywords is in it"
+
+
+def _told_by(row: Mapping[str, Any]) -> str:
+    sources = (row["cluster_metrics"] or {}).get("sources", 1)
+    return f"{sources} sources tell of it" if sources > 1 else "one source tells of it"
+
+
+def _judge(citations: Mapping[str, Any]) -> str:
+    note = citations.get("analysis") or {}
+    return f"the model {note['model']}" if note.get("model") and note.get("provider") != "local" else "somebody else"
+
+
+def _interests(base: Any, scores: Sequence[Mapping[str, Any]], team: UUID, everybody: UUID) -> list[str]:
+    by_team = {str(one["team_id"]): one for one in scores}
+    mine = by_team.get(str(team)) or by_team.get(str(everybody))
+    if mine is None or not mine["parts"]:
+        return []
+    parts = mine["parts"]
+    said = [f"it says {', '.join(parts['more'])}"] if parts.get("more") else []
+    said += [f"it says {', '.join(parts['less'])}, which lowers it"] if parts.get("less") else []
+    for name, words in (("like", "it resembles"), ("unlike", "it resembles, which lowers it,")):
+        if one := parts.get(name):
+            said.append(f"{words} story {one['number']}, {one['title']} (cosine {one['cosine']:g})")
+    total = min(5.0, max(0.0, float(base) + float(mine["shift"])))
+    return [f"interests move it by {float(mine['shift']):+g} to {chili(total)}: {'; '.join(said)}"]

@@ -1,0 +1,68 @@
+"""``zeke-news feed``: stories for other readers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actors.briefs.syndication import atom, json_feed
+from actors.cli.output import Team, database, say, team_of
+from actors.cli.stories import length, sources_of
+from actors.store import news
+
+
+class Format(StrEnum):
+    """As what a feed is written."""
+
+    ATOM = "atom"
+    JSON = "json"
+
+
+def feed(
+    form: Annotated[Format, typer.Option("--format", help="As what to write it.")] = Format.ATOM,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it, whole or not at all; else to the screen.")
+    ] = None,
+    title: Annotated[str, typer.Option(metavar="NAME", help="Its title.")] = "zeke-news",
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Where readers will find it.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the source's name or address.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION", help="How far back, such as 24h or 7d.")] = None,
+    min_chili: Annotated[
+        float | None, typer.Option(metavar="N", help="At least this hot, 0 to 5.", min=0, max=5)
+    ] = None,
+    leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
+    starred: Annotated[bool, typer.Option("--starred", help="Only what was starred.")] = False,
+    team: Team = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=1000)] = 50,
+) -> None:
+    """Stories as Atom or JSON Feed, newest first."""
+    now = datetime.now(UTC)
+    earliest = None if since is None else now - length(since)
+    team_id = team_of(team)
+    with database() as conn:
+        rows = news.stories(
+            conn, limit=limit, sources=sources_of(conn, source), since=earliest, min_chili=min_chili, leads=leads,
+            team=team_id, starred=starred,
+        )  # fmt: skip
+    made = json_feed(rows, title=title, url=url) if form is Format.JSON else atom(rows, title=title, url=url, now=now)
+    if output is None:
+        say(made, end="")
+    else:
+        _write(output, made)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be written: {error}", param_hint="--output") from error

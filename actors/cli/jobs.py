@@ -1,0 +1,96 @@
+"""Jobs that a command sends for somebody who waits: reading a source, changing a story's state."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+import zeke_jobs
+from actors.cli.output import Console, ago
+from actors.engine.canonical import site_of
+from actors.store import news, sources
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
+PATIENCE = 300.0
+"""Seconds that a command waits for its jobs, which go on after it."""
+
+_LOOK = 0.2  # seconds between two looks at the jobs
+_ENDED = {"completed", "failed", "cancelled"}
+
+
+def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
+    """Send ingest-source for sources, by id and address, in one transaction; the jobs' ids with their sources'."""
+    sent: dict[str, UUID] = {}
+    more = {"backfill": backfill} if backfill else {}
+    with transaction(conn):
+        sources.queued(conn, [source_id for source_id, _ in named])
+        for source_id, url in named:
+            payload = {"source_id": str(source_id), "reason": "manual", **more}
+            one = zeke_jobs.send("ingest-source", payload, key=site_of(url) or None, priority=10, connection=conn)
+            sent[str(one.id)] = source_id
+    return sent
+
+
+def follow(conn: Connection, ids: Iterable[str], what: str, patience: float = PATIENCE) -> dict[str, dict[str, Any]]:
+    """Wait until the jobs have ended, or wait for later, with a progress bar on a terminal; their last state by id."""
+    known: dict[str, dict[str, Any]] = {}
+    left = set(ids)
+    end = time.monotonic() + patience
+    with progress(what, len(left)) as step:
+        while left:
+            for row in news.jobs_named(conn, sorted(left)):
+                known[str(row["id"])] = row
+            done = {one for one in left if one in known and is_over(known[one])}
+            left -= done
+            step(len(done))
+            if not left or time.monotonic() > end:
+                break
+            time.sleep(_LOOK)
+    return known
+
+
+def is_over(job: Mapping[str, Any]) -> bool:
+    """Whether nobody need wait for it here: it has ended, or was put off."""
+    return job["state"] in _ENDED or (bool(job["is_later"]) and job["state"] != "active")
+
+
+def outcome(job: Mapping[str, Any] | None) -> str:
+    """What became of a job, in words."""
+    if job is None:
+        return "its job is gone"
+    if job["state"] == "completed":
+        output = job["output"] if isinstance(job["output"], dict) else {}
+        return str(output.get("detail") or output.get("outcome") or "done")
+    if job["state"] in _ENDED:
+        error = job["error"] if isinstance(job["error"], dict) else {}
+        return f"{job['state']}: {error.get('message') or 'no reason given'}"
+    waiting = job["waiting_for"] or "it is tried again"
+    return f"not yet, {ago(job['start_after'])}: {waiting}" if job["is_later"] else f"not yet: {job['state']}"
+
+
+class progress:  # noqa: N801 (used as a function)
+    """A bar on standard error where that is a terminal; gives a function that moves it on."""
+
+    def __init__(self, what: str, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        console = Console(file=sys.stderr, highlight=False, emoji=False)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty() or total < 1)
+        self._what, self._total = what, total
+
+    def __enter__(self) -> Any:
+        self._bar.start()
+        task = self._bar.add_task(self._what, total=self._total)
+        return lambda count=1: self._bar.update(task, advance=count)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

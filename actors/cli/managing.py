@@ -1,0 +1,194 @@
+"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from actors.cli import jobs
+from actors.cli.output import Json, as_json, console, database, short, visible
+from actors.store import news, source_changes
+from actors.store import sources as store
+from actors.store.news import NotFound
+from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
+_GOOD = {"read", "not_modified"}
+
+
+def refresh(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; all that are on by default.")] = "",
+    is_json: Json = False,
+) -> None:
+    """Read sources now, due or not, and wait until that is done."""
+    with database() as conn:
+        wanted = [_readable(conn, source)] if source else [row for row in _all(conn) if row["is_active"]]
+        read = _read(conn, wanted)
+    if is_json:
+        as_json(read)
+    else:
+        _print_reads(read, is_one=bool(source))
+    if read and all(one["outcome"] not in _GOOD for one in read):
+        raise typer.Exit(1)
+
+
+def backfill(
+    source: Which,
+    items: Annotated[int, typer.Option(metavar="N", help="At most so many, the newest first.", min=1, max=10_000)] = 50,
+    is_json: Json = False,
+) -> None:
+    """Bring in items that were left out when the source was new; they become stories one after another."""
+    with database() as conn:
+        (read,) = _read(conn, [_readable(conn, source)], backfill=items)
+    if is_json:
+        as_json(read)
+    elif read["outcome"] in _GOOD:
+        left = f"; {read['backlog_left']} are left" if read["backlog_left"] else "; none is left"
+        said = f"{read['source']}: {read['backfilled']} items become stories{left}"
+        console().print(visible(said), soft_wrap=True, markup=False)
+    else:
+        _print_reads([read], is_one=True)
+    if read["outcome"] not in _GOOD:
+        raise typer.Exit(1)
+
+
+def rename(
+    source: Which,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    is_json: Json = False,
+) -> None:
+    """Call a source by another name."""
+    if not name.strip():
+        raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
+    with database() as conn:
+        found = find(conn, source)
+        changed = source_changes.rename(conn, found, name.strip())
+    if is_json:
+        as_json({"id": found, "name": name.strip(), "changed": changed})
+        return
+    said = visible(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
+    console().print(said, soft_wrap=True, markup=False)
+
+
+def remove(
+    source: Which,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Remove a source with its items and stories, after asking; `sources off` keeps them."""
+    with database() as conn:
+        found = find(conn, source)
+        told = source_changes.extent(conn, found)
+        going = told["stories"] - told["shared"]
+        said = visible(f"{source}: {told['items']} items, {going} stories of its own ({told['starred']} starred)")
+        if not yes:
+            console().print(said, soft_wrap=True, markup=False)
+            if not sys.stdin.isatty():
+                raise ZekeJobsError("expected --yes where nobody can be asked; zeke-news sources off keeps the stories")
+            if not typer.confirm("Remove all this?"):
+                console().print("nothing was removed; zeke-news sources off keeps the stories", soft_wrap=True)
+                raise typer.Exit(1)
+        with transaction(conn):
+            source_changes.remove(conn, found)
+    if is_json:
+        as_json({"id": found, **told, "removed": True})
+        return
+    kept = f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
+    console().print(f"removed {said}{kept}", soft_wrap=True, markup=False)
+
+
+def merge(
+    source: Which,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The source that stays, such as the feed's new address.")],
+    is_json: Json = False,
+) -> None:
+    """Move a source's items and stories to another one, and remove it."""
+    with database() as conn:
+        old, new = find(conn, source), find(conn, into)
+        if old == new:
+            raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
+        with transaction(conn):
+            moved = source_changes.merge(conn, old, new)
+    if is_json:
+        as_json({"removed": old, "into": new, "items": moved})
+        return
+    said = f"{source}: {moved} items moved to {into}; the source is removed"
+    console().print(visible(said), soft_wrap=True, markup=False)
+
+
+def find(conn: Connection, name: str) -> UUID:
+    """The source that answers to a name, an address or the beginning of an id.
+
+    Raises:
+        NotFound: there is none.
+        NotUnique: there is more than one.
+    """
+    found = news.find_source(conn, name)
+    if found is None:
+        raise NotFound(f"expected the id, address or name of a source, got {name!r}; see zeke-news sources")
+    return found
+
+
+def _all(conn: Connection) -> list[dict[str, Any]]:
+    kinds = {*store.FEED_TYPES, *store.YOUTUBE_TYPES}
+    return [row for row in store.listing(conn) if row["type"] in kinds and row["url"]]
+
+
+def _readable(conn: Connection, name: str) -> dict[str, Any]:
+    found = find(conn, name)
+    row = next((row for row in _all(conn) if str(row["id"]) == str(found)), None)
+    if row is None:
+        raise ZekeJobsError(f"expected a source with a feed, got {name!r}, whose items come by hand")
+    if not row["is_active"]:
+        raise ZekeJobsError(f"expected a source that is on, got {name!r}; zeke-news sources on {short(found)}")
+    return row
+
+
+def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
+    """Have sources read; what became of each."""
+    if wanted and not news.has_worker(conn):
+        jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
+        raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
+    sent = jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
+    known = jobs.follow(conn, sent, "reading sources")
+    names = {str(row["id"]): row["name"] or row["url"] for row in wanted}
+    return [_fate(names[str(source_id)], source_id, known.get(job_id)) for job_id, source_id in sent.items()]
+
+
+def _fate(name: str, source_id: UUID, job: dict[str, Any] | None) -> dict[str, Any]:
+    output = job["output"] if job is not None and isinstance(job["output"], dict) else {}
+    done = job is not None and job["state"] == "completed"
+    return {
+        "id": source_id,
+        "source": name,
+        "outcome": output.get("outcome", "unknown") if done else "not_read",
+        "new": output.get("new", 0),
+        "edited": output.get("edited", 0),
+        "backfilled": output.get("backfilled", 0),
+        "backlog_left": output.get("backlog_left", 0),
+        "detail": "" if done and output.get("outcome") in _GOOD else jobs.outcome(job),
+    }
+
+
+def _print_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> None:
+    good = [one for one in read if one["outcome"] in _GOOD]
+    bad = [one for one in read if one["outcome"] not in _GOOD]
+    out = console()
+    for one in good:
+        if is_one or one["new"] or one["edited"]:
+            edited = f", {one['edited']} edited" if one["edited"] else ""
+            out.print(visible(f"{one['source']}: {one['new']} new{edited}"), soft_wrap=True, markup=False)
+    for one in bad:
+        out.print(visible(f"{one['source']}: could not be read: {one['detail']}"), soft_wrap=True, markup=False)
+    if not is_one:
+        new = sum(one["new"] for one in good)
+        out.print(f"{len(good)} read, {new} new items" + (f"; {len(bad)} could not be read" if bad else ""))

@@ -1,0 +1,100 @@
+"""``zeke-news search``: full text, ranked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from actors.cli.output import Json, as_json, console, database
+from actors.cli.stories import length, print_story
+from actors.store import news
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+_PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
+_SIGNS = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
+RANKED = 5000
+"""Matches that are ranked, the newest."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What somebody looks for: ``words`` as ``websearch_to_tsquery`` reads them, parts of names of sources, and how far back."""
+
+    words: str
+    sources: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+def search(
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
+        ),
+    ],
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=200)] = 20,
+    is_json: Json = False,
+) -> None:
+    """Stories with these words in title or text, each read in its own language, the best first."""
+    wanted = parse(query, datetime.now(UTC))
+    with database() as conn:
+        rows = news.search(
+            conn, wanted.words, sources=_sources(conn, wanted), since=wanted.since, limit=limit, ranked=RANKED
+        )
+    if is_json:
+        as_json(rows)
+        return
+    if not rows:
+        console().print("no story has all these words; with `or` between them one is enough", soft_wrap=True)
+        return
+    out = console()
+    for row in rows:
+        print_story(out, row, " ".join(row["excerpt"].split()))
+    if rows[0]["compared"] >= RANKED:
+        out.print(f"ranked among the newest {RANKED:,} that have these words; since: and source: narrow it down")
+
+
+def parse(arguments: list[str], now: datetime) -> Query:
+    """What the arguments ask for. Of several, one with a space in it is a phrase: the shell took its quotes away.
+
+    Raises:
+        typer.BadParameter: a ``since:`` is neither a duration nor a day.
+    """
+    several = len(arguments) > 1
+    text = " ".join(f'"{each}"' if several and _is_phrase(each) else each for each in arguments)
+    parts = _PART.findall(text)
+    moments = [_moment(value.strip('"'), now) for name, value in parts if name == "since"]
+    words = _UNSPACED.sub(lambda match: f'"{match[1]}"' if match[1] else match[0], _PART.sub(" ", text))
+    return Query(
+        words=words.strip(),
+        sources=tuple(value.strip('"') for name, value in parts if name == "source"),
+        since=max(moments, default=None),
+    )
+
+
+def _is_phrase(argument: str) -> bool:
+    return " " in argument and '"' not in argument and not argument.startswith(("source:", "since:", "-"))
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        return now - length(text)
+    return day if day.tzinfo else day.replace(tzinfo=UTC)
+
+
+def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
+    """The sources that are named; any of them will do."""
+    if not wanted.sources:
+        return None
+    return [one for part in wanted.sources for one in news.sources_like(conn, part)]

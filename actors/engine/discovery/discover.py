@@ -1,0 +1,137 @@
+"""From the address that a person has to the feeds behind it: the page of a site, a channel, a profile, a repository."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.engine import youtube
+from actors.engine.contract import ContentSource, EngineError
+from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
+from actors.engine.fetch import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from actors.engine.fetch import Fetched
+
+MOST_FEEDS = 8
+"""Feeds of a page that are read, to show what is in each."""
+
+_PATIENCE = 60.0  # seconds after which no further address is asked
+_MARKUP = (b"<html", b"<!doctype html", b"<head", b"<body")
+_FEED = (b"<rss", b"<feed", b"<rdf")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Finds feeds by what an engine can do.
+
+    Attributes:
+        get: Fetches an address, be it a feed or a page.
+        read: Reads what was fetched as a feed.
+        links: The feeds that a fetched page names, as (title, address).
+        fetch: Fetches and reads an address that should be a feed.
+    """
+
+    get: Callable[[str], Fetched]
+    read: Callable[[Fetched], ContentSource]
+    links: Callable[[Fetched], list[tuple[str, str]]]
+    fetch: Callable[[str], ContentSource]
+
+    def feeds(self, text: str) -> list[ContentSource]:
+        """The feeds behind what a person typed, each with its items; one where there is no choice.
+
+        Two that list the same items are one in two forms; the first counts.
+
+        Raises:
+            EngineError: why there is none.
+        """
+        url = typed(text)
+        parse(url)
+        if youtube.is_youtube(url):
+            return [self.fetch(url)]
+        known = of_known_site(url) or self._listed(url)
+        if known:
+            return [self._first(known)]
+        answer = self.get(url)
+        if not _is_page(answer):
+            return [self._named(self.read(answer), answer.moved_to or url)]
+        named = [address for _, address in self.links(answer)]
+        found = _distinct(self._readable(named[:MOST_FEEDS])) if named else []
+        if found:
+            return found
+        guesses = [address for address in well_known(answer.url) if address not in named]
+        return [self._guessed(answer.url, guesses)]
+
+    def _named(self, source: ContentSource, url: str) -> ContentSource:
+        return source.model_copy(update={"id": url, "url": url})
+
+    def _listed(self, url: str) -> list[str]:
+        """The feed that a directory of podcasts names."""
+        if (question := of_directory(url)) is None:
+            return []
+        try:
+            results = json.loads(self.get(question).body).get("results") or [{}]
+            address = results[0].get("feedUrl")
+        except (ValueError, AttributeError, LookupError, TypeError) as error:
+            raise EngineError("not_a_feed", f"the directory's answer about {url} is none") from error
+        if not isinstance(address, str) or not address:
+            raise EngineError("not_a_feed", f"the directory names no feed for {url}")
+        return [address]
+
+    def _first(self, addresses: Iterable[str]) -> ContentSource:
+        """The first that can be read; else what stood against the first."""
+        why: EngineError | None = None
+        for address in addresses:
+            try:
+                return self.fetch(address)
+            except EngineError as error:
+                why = why or error
+        assert why is not None
+        raise why
+
+    def _readable(self, addresses: Iterable[str]) -> list[ContentSource]:
+        found, why, end = [], None, time.monotonic() + _PATIENCE
+        for address in addresses:
+            try:
+                found.append(self.fetch(address))
+            except EngineError as error:
+                why = why or error
+            if time.monotonic() > end:
+                break
+        if not found and why is not None and why.code not in {"not_a_feed", "not_found", "gone"}:
+            raise why
+        return found
+
+    def _guessed(self, url: str, addresses: list[str]) -> ContentSource:
+        end = time.monotonic() + _PATIENCE
+        for address in addresses:
+            try:
+                return self.fetch(address)
+            except EngineError as error:
+                if error.transient or time.monotonic() > end:
+                    break  # a site in trouble, or one that asks for less, is not asked on
+        tried = ", ".join(address.removeprefix(url.rstrip("/")) for address in addresses)
+        raise EngineError("not_a_feed", f"{url} is a page that names no feed, and there is none at {tried}")
+
+
+def _is_page(answer: Fetched) -> bool:
+    """Whether it is markup of a page, whatever its server calls it: some call their feeds text/html."""
+    head = answer.body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if any(mark in head[:1024] for mark in _FEED):
+        return False
+    return any(mark in head for mark in _MARKUP) or answer.media_type == "text/html"
+
+
+def _distinct(feeds: list[ContentSource]) -> list[ContentSource]:
+    found: list[ContentSource] = []
+    seen: set[frozenset[str]] = set()
+    for feed in feeds:
+        told = frozenset(item.url or item.title for item in (feed.items or [])[:5])
+        if not told or told not in seen:
+            found.append(feed)
+        seen.add(told)
+    return found

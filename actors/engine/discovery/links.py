@@ -1,0 +1,85 @@
+"""The feeds that a page names: its ``link rel=alternate``, else the links in it that look like one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from actors.engine.attributes import check_attributes
+from actors.engine.canonical import LONGEST_ADDRESS
+from actors.engine.pages import parse_page
+from actors.engine.text import decode, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lxml.html import HtmlElement
+
+_LONGEST_MARKUP = 600_000
+_MOST = 20
+_TYPES = {
+    "application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/feed+json",
+    "application/xml", "text/xml", "application/rss", "application/atom",
+}  # fmt: skip
+_LOOKS = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?)(?:$|[/._-])|\.(?:rss|atom|rdf)$", re.IGNORECASE)
+_NO_FEED = re.compile(r"\.(?:html?|png|jpe?g|gif|svg|css|js|pdf)$", re.IGNORECASE)
+_COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentare?\b", re.IGNORECASE)
+
+
+def feed_links(body: bytes, url: str, content_type: str = "") -> list[tuple[str, str]]:
+    """The feeds that a page names, as (title, address), the page's own order, each once.
+
+    Those of its comments are left out where there are others.
+
+    Raises:
+        EngineError: ``no_text`` where it is no page, ``too_large`` for absurdly many elements or attributes.
+    """
+    markup = decode(body, content_type)[:_LONGEST_MARKUP]
+    check_attributes(markup, url)
+    tree = parse_page(markup)
+    base = _base(tree, url)
+    named = dict.fromkeys(_alternates(tree, base)) or dict.fromkeys(_anchors(tree, base))
+    found: dict[str, str] = {}
+    for title, address in named:
+        found.setdefault(address, title)
+    own = {address: title for address, title in found.items() if not _COMMENTS.search(f"{address} {title}")}
+    return [(title, address) for address, title in (own or found).items()][:_MOST]
+
+
+def _base(tree: HtmlElement, url: str) -> str:
+    for element in tree.iter("base"):
+        if href := (element.get("href") or "").strip():
+            return _joined(url, href) or url
+    return url
+
+
+def _alternates(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
+    for link in tree.iter("link"):
+        relations = (link.get("rel") or "").lower().split()
+        kind = (link.get("type") or "").partition(";")[0].strip().lower()
+        is_feed = kind in _TYPES or (kind == "application/json" and "feed" in (link.get("href") or "").lower())
+        is_named = ("alternate" in relations and is_feed) or "feed" in relations
+        if is_named and (address := _joined(base, link.get("href") or "")):
+            yield one_line(link.get("title") or ""), address
+
+
+def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
+    for anchor in tree.iter("a"):
+        address = _joined(base, anchor.get("href") or "")
+        if not address:
+            continue
+        parts = urlsplit(address)
+        if _LOOKS.search(parts.path) and not _NO_FEED.search(parts.path):
+            yield one_line(anchor.text_content() or anchor.get("title") or ""), address
+
+
+def _joined(base: str, href: str) -> str:
+    """An absolute web address without its fragment; empty where it is none."""
+    try:
+        address = urljoin(base, href.strip()).partition("#")[0] if href.strip() else ""
+        parts = urlsplit(address)
+        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return ""
+    return address if is_web and len(address) <= LONGEST_ADDRESS else ""

@@ -1,0 +1,106 @@
+"""What a team cares for: words and example stories that raise or lower a story's chili, and the relevance of its highlights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.ai.keywords import hits
+from actors.store import team_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection
+
+    from actors.store.texts import StoryText
+
+EVERYBODY = UUID(int=0)
+"""Whose interests count for all who have none of their own."""
+
+RELEVANCE = 0.2
+"""By how much a word that a team cares for raises the relevance of a highlight, or lowers it."""
+
+_Example = Annotated[int, Field(ge=1)] | UUID
+
+
+class Interest(BaseModel):
+    """What one team cares for.
+
+    Attributes:
+        more: Words that raise a story; ``less`` words that lower it. Found as whole words, in any case.
+        like: Example stories, by number or id: what resembles one is raised. ``unlike``: what does is lowered.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    more: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    like: tuple[_Example, ...] = ()
+    unlike: tuple[_Example, ...] = ()
+
+
+class Interests(BaseModel):
+    """The interests of teams; part of the settings of analyze-story.
+
+    Each of the four can move the chili by ``points`` at most.
+
+    Attributes:
+        teams: By the team's id; ``all`` for everybody without interests of their own.
+        points: Chili points for ``enough`` different words, or for a story that resembles an example.
+        enough: See ``points``; fewer words move it by less.
+        resembles: From this cosine on, a story resembles an example.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
+    points: float = Field(default=1, gt=0, le=5)
+    enough: int = Field(default=2, ge=1)
+    resembles: float = Field(default=0.35, gt=0, le=1)
+
+
+def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
+    """Store what the interests of each team make of a story, by its words and its embedding; whether that changed anything."""
+    said = f"{text.title}\n{text.document}"
+    scores = []
+    for team, interest in interests.teams.items():
+        near = team_scores.cosines(tx, text.id, (*interest.like, *interest.unlike))
+        shift, parts = score(interest, interests, said, near)
+        scores.append((EVERYBODY if team == "all" else UUID(str(team)), shift, parts))
+    return team_scores.put(tx, text.id, scores)
+
+
+def score(
+    interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
+) -> tuple[float, dict[str, Any]]:
+    """The shift in chili points, and its parts: the words that were found, and the example that is nearest."""
+    more, less = hits(said, interest.more), hits(said, interest.less)
+    like = _nearest(near, interest.like, settings.resembles)
+    unlike = _nearest(near, interest.unlike, settings.resembles)
+    up = min(1.0, len(more) / settings.enough) + (like is not None)
+    down = min(1.0, len(less) / settings.enough) + (unlike is not None)
+    parts = {"more": more, "less": less, "like": like, "unlike": unlike}
+    return round(settings.points * (up - down), 2), {name: part for name, part in parts.items() if part}
+
+
+def _nearest(near: Sequence[Mapping[str, Any]], examples: Sequence[int | UUID], least: float) -> dict[str, Any] | None:
+    named = {str(one) for one in examples}
+    mine = [one for one in near if named & {str(one["story_id"]), str(one["number"])} and one["cosine"] is not None]
+    best = max(mine, key=lambda one: float(one["cosine"]), default=None)
+    if best is None or best["cosine"] < least:
+        return None
+    return {"number": best["number"], "title": best["title"], "cosine": round(float(best["cosine"]), 2)}
+
+
+def relevance(score: float, words: str, teams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A highlight's relevance for each team whose words are in it, 0 to 1, with those words."""
+    found = {}
+    for team in teams:
+        more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))
+        if more or less:
+            moved = score + RELEVANCE * (bool(more) - bool(less))
+            found[str(team["team_id"])] = {"score": round(min(1.0, max(0.0, moved)), 4), "more": more, "less": less}
+    return found

@@ -1,0 +1,8 @@
+-- The newest items of a source's backlog, to be brought in after all.
+SELECT r.id, r.url
+FROM public.raw_items AS r
+JOIN public.item_outcomes AS o ON o.raw_item_id = r.id
+WHERE r.source_id = %(source_id)s::uuid AND o.outcome = 'backlog'
+ORDER BY r.published_at DESC NULLS LAST, r.created_at DESC, r.id
+LIMIT %(most)s
+FOR UPDATE OF o SKIP LOCKED

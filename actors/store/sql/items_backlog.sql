@@ -1,0 +1,5 @@
+-- How many items of a source were left out when it was new.
+SELECT count(*) AS items
+FROM public.raw_items AS r
+JOIN public.item_outcomes AS o ON o.raw_item_id = r.id
+WHERE r.source_id = %(source_id)s::uuid AND o.outcome = 'backlog'

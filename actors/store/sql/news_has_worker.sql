@@ -1,0 +1,5 @@
+-- Whether a process lives that does jobs.
+SELECT EXISTS (
+  SELECT FROM zeke_jobs.worker AS w
+  WHERE w.kind = 'worker' AND NOT w.stopping AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
+) AS has_worker

@@ -1,0 +1,2 @@
+-- The story of a number.
+SELECT i.story_id AS id FROM public.story_index AS i WHERE i.number = %(number)s

@@ -1,0 +1,12 @@
+-- Move a source's items to another one. Where that has an item of the same identity, both stay: ours is told apart by a suffix.
+UPDATE public.raw_items AS r
+SET
+  source_id = %(into)s::uuid,
+  external_id = CASE
+    WHEN EXISTS (
+      SELECT FROM public.raw_items AS t WHERE t.source_id = %(into)s::uuid AND t.external_id = r.external_id)
+    THEN left(r.external_id, 400) || ' of ' || r.id::text
+    ELSE r.external_id
+  END,
+  updated_at = zeke_jobs.now()
+WHERE r.source_id = %(source_id)s::uuid

@@ -1,0 +1,6 @@
+-- Sources that are sent for reading outside a pull: a pull leaves them alone until they were read.
+INSERT INTO public.source_polling AS p (source_id, next_check_at, queued_at)
+SELECT id, zeke_jobs.now(), zeke_jobs.now()
+FROM unnest(%(ids)s::uuid[]) AS named (id)
+ORDER BY id
+ON CONFLICT (source_id) DO UPDATE SET queued_at = zeke_jobs.now(), updated_at = zeke_jobs.now()

@@ -1,0 +1,5 @@
+-- What the interests of teams make of a story.
+SELECT t.team_id, t.shift, t.parts
+FROM public.team_scores AS t
+WHERE t.story_id = %(story_id)s::uuid
+ORDER BY t.team_id

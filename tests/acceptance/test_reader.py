@@ -1,0 +1,168 @@
+"""A reader's first day, from a fresh ``zeke-jobs up``: five addresses as people have them, stories within a minute, a digest."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.running import BIN, up_in_a_folder
+from tests.actors.mail_server import MailServer
+from tests.actors.scripted_site import Answer, ScriptedSite, page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.acceptance.running import Up
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).parents[2]
+NEWS = ("weblog", "profile", "releases", "cast", "paper")
+
+
+def article(name: str, n: int) -> str:
+    body = "".join(
+        f"<p>The {name} team measured release {n} of its {name} engine for {k} weeks, because latency of {name} number "
+        f"{n * 31 + k} had doubled. It fell by {k + n} percent on Postgres once retries had a budget, said engineer {k}.</p>"
+        for k in range(2, 9)
+    )
+    return page(f"Release {n} of {name} has a retry budget", body)
+
+
+def feed(url: str, name: str, *, days: float, items: int, extra: str = "") -> str:
+    entries = "".join(
+        f"<item><guid>{name}-{n}</guid><title>Release {n} of {name} has a retry budget</title><link>{url}/{name}/{n}</link>"
+        f"<pubDate>{format_datetime(datetime.now(UTC) - timedelta(days=days, minutes=n))}</pubDate>{extra}</item>"
+        for n in range(1, items + 1)
+    )
+    return f'<rss version="2.0"><channel><title>The {name}</title><link>{url}</link>{entries}</channel></rss>'
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    """A weblog, a profile, a repository, a podcast and a feed; the weblog's newest entry is 300 days old."""
+    with ScriptedSite() as running:
+        url = running.url
+        rss = "application/rss+xml"
+        for name in NEWS:
+            for n in range(1, 13):
+                running.pages[f"/{name}/{n}"] = Answer(article(name, n))
+        notes = "".join(
+            f"<p>{word} the show notes of this episode tell at length.</p>" for word in ("First,", "Then,") * 5
+        )
+        audio = (
+            f'<enclosure url="{url}/1.mp3" type="audio/mpeg" length="9"/><description><![CDATA[{notes}]]></description>'
+        )
+        link = f'<link rel="alternate" type="{rss}" href="%s">'
+        running.pages |= {
+            "/": Answer(page("Weblog", "x", link % "/feed/" + link % "/comments/feed/")),
+            "/feed/": Answer(feed(url, "weblog", days=300, items=12), content_type=rss),
+            "/comments/feed/": Answer(feed(url, "comments", days=0, items=1), content_type=rss),
+            "/@ada": Answer(page("Ada", "x", link % "/@ada.rss")),
+            "/@ada.rss": Answer(feed(url, "profile", days=0, items=2), content_type=rss),
+            "/ada/engine": Answer(page("ada/engine", '<a href="/ada/engine/releases.rss">RSS</a>')),
+            "/ada/engine/releases.rss": Answer(feed(url, "releases", days=0, items=2), content_type=rss),
+            "/show": Answer(page("Show", "x", link % "/show.xml")),
+            "/show.xml": Answer(feed(url, "cast", days=0, items=1, extra=audio), content_type=rss),
+            "/paper.xml": Answer(feed(url, "paper", days=0, items=2), content_type="text/html"),
+        }
+        yield running
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def up(mail: MailServer) -> Iterator[Up]:
+    """The shipped jobs.yaml, with loopback allowed, and a digest by mail and as Markdown."""
+    with up_in_a_folder() as made:
+        text = (ROOT / "jobs.yaml").read_text()
+        text = text.replace("    kind: local #", "    allow_networks: [127.0.0.0/8]\n    kind: local #", 1)
+        receivers = (
+            f"      folder: digests\n      mail: {{host: 127.0.0.1, port: {mail.port}, security: none, "
+            "from: news@a.example, to: [ada@b.example]}\n"
+        )
+        text = text.replace("      # folder: /srv/digests", f"{receivers}      # folder: /srv/digests", 1)
+        (made.folder / "jobs.yaml").write_text(text)
+        yield made
+
+
+def run(up: Up, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / command[0], *command[1:]], cwd=up.folder, env={**up.env, "COLUMNS": "80"}, capture_output=True, text=True,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def news(up: Up, *command: str) -> str:
+    done = run(up, "zeke-news", *command)
+    assert done.returncode == 0, (command, done.stdout, done.stderr, up.text[-3000:])
+    return done.stdout
+
+
+def read_json(up: Up, *command: str) -> Any:
+    return json.loads(news(up, *command, "--json"))
+
+
+def test_a_readers_first_day(up: Up, site: ScriptedSite, mail: MailServer) -> None:
+    up.start()
+    up.wait_for("Worker process is ready")
+    begin = time.monotonic()
+    for path, name in (("/", "weblog"), ("/@ada", "profile"), ("/ada/engine", "releases"), ("/show", "cast"),
+                       ("/paper.xml", "paper")):  # fmt: skip
+        said = news(up, "sources", "add", f"{site.url}{path}", "--folder", "Mine")
+        assert re.match(rf"added (rss|podcast)  The {name}  [0-9a-f]{{8}}\n", said), said
+        assert f"Release 1 of {name} has a retry budget" in said
+        assert "no worker runs" not in said
+    # The weblog's newest ten of its twelve old entries, and all of the others.
+    stories: list[dict[str, Any]] = []
+    while len([one for one in stories if one["one_liner"]]) < 17:
+        assert time.monotonic() - begin < 60, (stories, up.text[-5000:])
+        time.sleep(0.5)
+        stories = read_json(up, "stories")
+    assert {one["source"] for one in stories} == {f"The {name}" for name in NEWS}
+    assert "The weblog: 0 new" in news(up, "sources", "refresh", "The weblog")
+    assert re.search(r"^5 read, 0 new items$", news(up, "sources", "refresh"), re.MULTILINE)
+    assert "2 items become stories; none is left" in news(up, "sources", "backfill", "The weblog")
+
+    number = str(stories[0]["number"])
+    assert f"{number}: read" in news(up, "read", number)
+    assert number not in {str(one["number"]) for one in read_json(up, "stories", "--unread")}
+    news(up, "star", number)
+    assert [str(one["number"]) for one in read_json(up, "stories", "--starred")] == [number]
+    assert "Its parts, each from 0 to 1:" in news(up, "story", number)
+    assert {one["source"] for one in read_json(up, "search", '"retry budget" source:paper')} == {"The paper"}
+
+    today = datetime.now(UTC).date().isoformat()
+    for delivered in (2, 0):
+        done = run(up, "zeke-jobs", "send", "deliver-digest", f"ends_on={today}", "--wait")
+        assert json.loads(done.stdout)["delivered"] == delivered, (done.stdout, done.stderr)
+    (received,) = mail.mails
+    assert received.to == ["ada@b.example"]
+    assert received.message["Subject"].startswith(f"The day to {today}: ")
+    written = (up.folder / "digests" / f"day-{today}.md").read_text()
+    assert f"](<{site.url}/" in written
+    assert written == news(up, "digest", "--format", "markdown")
+    assert site.url in news(up, "feed")
+
+    exported = news(up, "sources", "export")
+    assert '<outline text="Mine"' in exported
+    (up.folder / "feeds.opml").write_text(exported)
+    assert "0 added, 5 already there" in news(up, "sources", "import", "feeds.opml")
+    del site.pages["/paper.xml"]
+    failed = run(up, "zeke-news", "sources", "refresh", "The paper")
+    assert (failed.returncode, failed.stdout.count("could not be read")) == (1, 1)
+    assert "answers 404" in failed.stdout
+    site.pages["/paper.xml"] = Answer(feed(site.url, "paper", days=0, items=3), content_type="text/html")
+    assert "The paper: 1 new" in news(up, "sources", "refresh", "The paper")

@@ -1,0 +1,329 @@
+"""Digests reach their readers by mail, in a folder and by webhook: each of them once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import shutil
+import ssl
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from actors.briefs.deliver import deliver_digest
+from actors.briefs.delivery.settings import DeliverySettings
+from actors.schema import DeliverDigest
+from tests.actors.mail_server import MailServer
+from tests.actors.scripted_site import Answer, ScriptedSite
+from zeke_jobs import Reject, Retry
+from zeke_jobs.errors import Defer
+from zeke_jobs.testing import FakeContext, set_clock
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
+SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes....").decode()
+NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.org"
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with MailServer() as running:
+        yield running
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as running:
+        running.pages["/hook"] = Answer(status=204)
+        yield running
+
+
+@pytest.fixture
+def story(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
+    """A story of yesterday with a brief, as told by two sources."""
+    set_clock(conn, NOW)
+
+    def add(title: str = "Registry signs packages", url: str = "https://a.example/signed") -> uuid.UUID:
+        made: uuid.UUID = add_story("A text.", title=title, days_old=0.8)
+        with conn.cursor() as cursor:
+            cursor.execute("UPDATE stories SET primary_url = %s WHERE id = %s", (url, str(made)))
+            cursor.execute(
+                "INSERT INTO story_overlays (story_id, brief_one_liner, why_it_matters, citations)"
+                " VALUES (%s, 'It signs each package.', 'Because a token can be stolen.', '{\"chili\": 3}')",
+                (str(made),),
+            )
+            cursor.execute(
+                "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id"
+                " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s",
+                (str(made),),
+            )
+            cursor.execute(
+                "WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', 'Other') RETURNING id), item AS ("
+                "INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)"
+                " INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item",
+                (str(made),),
+            )
+        return made
+
+    return add
+
+
+@pytest.fixture
+def everywhere(server: MailServer, site: ScriptedSite, tmp_path: Path) -> dict[str, Any]:
+    """Settings that name each kind of receiver."""
+    return {
+        "mail": {
+            "host": "127.0.0.1", "port": server.port, "security": "none", "user": "news", "password": "right",
+            "from": "news@a.example", "to": ["ada@b.example", "bob@b.example"],
+        },
+        "folder": str(tmp_path / "digests"),
+        "webhook": {"url": f"{site.url}/hook", "secret": SECRET, "allow_networks": ["127.0.0.0/8"]},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def deliver(conn: Any) -> Callable[..., dict[str, Any]]:
+    """Runs the task once."""
+
+    def run(settings: dict[str, Any], *, taken: tuple[str, ...] = (), **payload: Any) -> dict[str, Any]:
+        ctx = FakeContext(conn, settings=DeliverySettings.model_validate(settings), taken_leases=taken)
+        return deliver_digest(DeliverDigest.model_validate(payload), ctx)
+
+    return run
+
+
+def test_a_digest_reaches_everybody_once_however_often_the_job_runs(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer, site: ScriptedSite, tmp_path: Path
+) -> None:
+    story()
+    assert deliver(everywhere) == {
+        "outcome": "written", "period": "day", "ends_on": "2026-11-26", "entries": 1, "delivered": 4,
+    }  # fmt: skip
+    file = tmp_path / "digests" / "day-2026-11-26.md"
+    written = file.stat().st_mtime_ns
+    for _ in range(3):
+        assert deliver(everywhere)["delivered"] == 0
+    assert (sorted(mail.to for mail in server.mails), site.times("/hook")) == (
+        [["ada@b.example"], ["bob@b.example"]],
+        1,
+    )
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert file.stat().st_mtime_ns == written
+    assert deliver(everywhere, period="week")["delivered"] == 4
+    assert deliver({**everywhere, "mail": {**everywhere["mail"], "to": ["new@b.example"]}})["delivered"] == 1
+
+
+def test_a_mail_has_text_and_html_with_links_sources_and_why(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer
+) -> None:
+    story()
+    deliver(everywhere)
+    mail = server.mails[0]
+    assert (mail.sender, mail.user, mail.message["To"]) == ("news@a.example", "news", "ada@b.example")
+    assert mail.message["Subject"] == "The day to 2026-11-26: 1 event"
+    text, html = (mail.message.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    for words in ("Registry signs packages", "It signs each package.", "Because a token can be stolen.",
+                  "https://a.example/signed", "chili 3 · Feed, Other"):  # fmt: skip
+        assert words in text.get_content()
+        assert words in html.get_content()
+    assert '<a href="https://a.example/signed">Registry signs packages</a>' in html.get_content()
+
+
+def test_markdown_has_links_sources_and_why(story: Any, deliver: Any, tmp_path: Path) -> None:
+    story()
+    deliver({"folder": str(tmp_path)})
+    assert (tmp_path / "day-2026-11-26.md").read_text() == (
+        "# The day to 2026-11-26: 1 event\n\n## [Registry signs packages](<https://a.example/signed>)\n\n"
+        "*chili 3 · Feed, Other*\n\nIt signs each package.\n\n> Because a token can be stolen.\n"
+    )
+
+
+def test_what_strangers_write_stays_text(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer, tmp_path: Path
+) -> None:
+    story(NASTY, 'https://a.example/"><script>x</script> (y)')
+    story("No address", "javascript:alert(1)")
+    deliver(everywhere)
+    mail = server.mails[0].message
+    assert mail["Bcc"] is None
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<script" not in html.get_content()
+    assert "javascript:" not in html.get_content()
+    markdown = (tmp_path / "digests" / "day-2026-11-26.md").read_text()
+    assert "\\[/b\\] \\<script\\>alert(1)\\</script\\> \\*Half\\* \\`100%\\` \\| \\# \\_x\\_ Bcc: eve" in markdown
+    assert "(<https://a.example/%22%3E%3Cscript%3Ex%3C/script%3E%20(y)>)" in markdown
+    assert "\n## No address\n" in markdown
+
+
+def test_a_webhook_is_posted_to_with_a_signature_that_fits(
+    story: Any, deliver: Any, everywhere: dict[str, Any], site: ScriptedSite
+) -> None:
+    story()
+    deliver(everywhere)
+    (asked,) = site.asked
+    assert asked.method == "POST"
+    signed = f"{asked.headers['webhook-id']}.{asked.headers['webhook-timestamp']}.".encode() + asked.body
+    made = hmac.new(b"a secret of 24 bytes....", signed, hashlib.sha256).digest()
+    assert asked.headers["webhook-signature"] == "v1," + base64.b64encode(made).decode()
+    told = json.loads(asked.body)
+    assert (told["period"], told["endsOn"], told["entries"][0]["told_by"]) == ("day", "2026-11-26", ["Feed", "Other"])
+
+
+def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_again(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer, site: ScriptedSite, rows: Any
+) -> None:
+    story()
+    server.answers["RCPT"] = ["450 mailbox busy"]
+    site.pages["/hook"] = Answer(status=503, headers={"Retry-After": "90"})
+    with pytest.raises(Retry) as caught:
+        deliver(everywhere)
+    assert "ada@b.example: 450 mailbox busy" in str(caught.value)
+    assert "/hook answers 503" in str(caught.value)
+    assert caught.value.delay is not None
+    assert caught.value.delay.total_seconds() == 90
+    assert [mail.to for mail in server.mails] == [["bob@b.example"]]
+    failed = rows(
+        "SELECT receiver, attempts, detail FROM digest_deliveries WHERE delivered_at IS NULL ORDER BY receiver"
+    )
+    assert [row["receiver"] for row in failed] == ["mail:ada@b.example", f"webhook:{site.url}/hook"]
+    site.pages["/hook"] = Answer(status=200)
+    assert deliver(everywhere)["delivered"] == 2
+    ids = [asked.headers["webhook-id"] for asked in site.asked]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1, "a receiver can tell that it is the same"
+    assert rows("SELECT count(*) AS n FROM digest_deliveries WHERE delivered_at IS NULL") == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "words", "kind"),
+    [
+        ("RCPT", "550 no such person", "ada@b.example: 550 no such person", Reject),
+        ("DATA", "554 spam", "127.0.0.1 answers 554 spam", Reject),
+        ("DATA", "451 later", "127.0.0.1 answers 451 later", Retry),
+        ("AUTH", "535 who are you", "127.0.0.1 answers 535 who are you", Reject),
+        ("MAIL", "421 closing", "127.0.0.1 answers 421 closing", Retry),
+    ],
+)
+def test_what_the_mail_server_says_is_told(
+    story: Any,
+    deliver: Any,
+    everywhere: dict[str, Any],
+    server: MailServer,
+    verb: str,
+    answer: str,
+    words: str,
+    kind: Any,
+) -> None:
+    story()
+    server.answers[verb] = [answer] * 3
+    mail = {**everywhere["mail"], "to": ["ada@b.example"]}
+    with pytest.raises(kind) as caught:
+        deliver({"mail": mail})
+    assert words in str(caught.value)
+    assert "right" not in str(caught.value)
+
+
+def test_a_mail_server_without_encryption_gets_no_password(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer
+) -> None:
+    story()
+    with pytest.raises(Reject, match="STARTTLS"):
+        deliver({"mail": {**everywhere["mail"], "security": "starttls"}})
+    assert server.mails == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+def test_mail_goes_encrypted_to_a_server_whose_certificate_is_known(
+    story: Any, deliver: Any, everywhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out cert.pem "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    story()
+    with MailServer(tls=context) as server:
+        mail = {**everywhere["mail"], "host": "localhost", "port": server.port, "security": "starttls"}
+        with pytest.raises(Reject, match="certificate"):
+            deliver({"mail": mail})
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert deliver({"mail": mail})["delivered"] == 2
+        assert all(mail.is_encrypted for mail in server.mails)
+
+
+def test_a_webhook_passes_the_same_checks_as_fetching(story: Any, deliver: Any, everywhere: dict[str, Any]) -> None:
+    story()
+    hook = {**everywhere["webhook"], "allow_networks": []}
+    with pytest.raises(Reject, match=r"webhook.allow_networks of deliver-digest: \[127.0.0.0/8\]"):
+        deliver({"webhook": hook})
+    with pytest.raises(Reject, match="expected an http or https address"):
+        deliver({"webhook": {**everywhere["webhook"], "url": "ftp://a.example/"}})
+
+
+def test_a_webhook_that_redirects_is_not_followed(
+    story: Any, deliver: Any, everywhere: dict[str, Any], site: ScriptedSite
+) -> None:
+    story()
+    site.pages["/hook"] = Answer(status=307, headers={"Location": "/elsewhere"})
+    with pytest.raises(Reject, match="answers 307"):
+        deliver({"webhook": everywhere["webhook"]})
+    assert [asked.path for asked in site.asked] == ["/hook"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(story: Any, deliver: Any, tmp_path: Path) -> None:
+    story()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Retry, match="cannot be written to"):
+        deliver({"folder": str(tmp_path / "file" / "folder")})
+
+
+def test_two_runs_at_once_do_not_deliver_the_same_digest(
+    story: Any, deliver: Any, everywhere: dict[str, Any], server: MailServer
+) -> None:
+    story()
+    with pytest.raises(Defer):
+        deliver(everywhere, taken=("digest/mail:ada@b.example",))
+    assert server.mails == []
+
+
+def test_a_day_without_stories_is_not_sent(
+    deliver: Any, everywhere: dict[str, Any], server: MailServer, conn: Any
+) -> None:
+    set_clock(conn, NOW)
+    assert deliver(everywhere)["outcome"] == "no_stories"
+    assert server.connections == 0
+
+
+def test_without_receivers_the_digest_is_written(story: Any, deliver: Any, rows: Any) -> None:
+    story()
+    assert deliver({})["delivered"] == 0
+    assert len(rows("SELECT FROM digests")) == 1
+
+
+@pytest.mark.parametrize(
+    ("mail", "words"),
+    [
+        ({"from": "news"}, "from"),
+        ({"to": []}, "to"),
+        ({"to": ["a@b.example\nBcc: c@d.example"]}, "to"),
+        ({"security": "ssl"}, "security"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(mail: dict[str, Any], words: str) -> None:
+    given = {"host": "mail.example", "from": "a@b.example", "to": ["a@b.example"], **mail}
+    with pytest.raises(ValidationError, match=words):
+        DeliverySettings.model_validate({"mail": given})

@@ -1,0 +1,65 @@
+"""What zeke-news writes as a feed is a feed: our own reader reads it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.briefs.syndication import atom, json_feed
+from actors.cli.app import run
+from actors.engine.feeds import read_feed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
+NASTY = "AT&T <b>\x00\x1b[2J ]]> “x”"
+STORIES = [
+    {"id": uuid.UUID(int=n), "title": title, "url": f"https://a.example/{n}?a=1&b=2", "source": "A & B",
+     "published_at": NOW - timedelta(hours=n) if n else None, "created_at": NOW, "one_liner": "One line.",
+     "why_it_matters": "Because <x>."}
+    for n, title in enumerate(("First", NASTY))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["atom", "json"])
+def test_each_story_is_an_entry_that_readers_read(form: str) -> None:
+    if form == "atom":
+        made = atom(STORIES, title="News", url="https://news.example/feed", now=NOW)
+    else:
+        made = json_feed(STORIES, title="News", url="https://news.example/feed")
+    read = read_feed(made.encode(), "https://news.example/feed", now=NOW)
+    assert read.name == "News"
+    assert read.items is not None
+    first, second = read.items
+    assert [first.id, second.id] == [f"urn:uuid:{story['id']}" for story in STORIES]
+    assert (first.title, first.url) == ("First", "https://a.example/0?a=1&b=2")
+    assert (first.published_at, second.published_at) == (NOW, NOW - timedelta(hours=1))
+    assert second.title.startswith("AT&T <b>")
+    assert "One line." in f"{first.description}{first.metadata.get('content')}"
+
+
+def test_a_feed_without_stories_is_one() -> None:
+    assert "<updated>2026-11-27T06:00:00Z</updated>" in atom([], title="N", url=None, now=NOW)
+    assert json.loads(json_feed([], title="N", url=None))["items"] == []
+
+
+def test_a_feed_is_written_whole_to_a_file_or_the_screen(
+    add_story: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_story("A text.", title="Registry \x1b[2J signs")
+    assert run(["feed"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.startswith('<feed xmlns="http://www.w3.org/2005/Atom">')
+    file = tmp_path / "news.json"
+    assert run(["feed", "--format", "json", "--output", str(file), "--title", "Ours", "--since", "1d", "--leads"]) == 0
+    assert json.loads(file.read_text())["title"] == "Ours"
+    assert [path.name for path in tmp_path.iterdir()] == ["news.json"]
+    assert run(["feed", "--output", str(tmp_path / "no" / "folder")]) == 2
+    assert run(["feed", "--source", "nobody", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == []

@@ -1,0 +1,57 @@
+"""A site on loopback, and a jobs.yaml that lets the Engine fetch from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.actors.scripted_site import ScriptedSite
+from zeke_jobs import config
+from zeke_jobs.revisions import boot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection
+
+JOBS = """
+version: 1
+services:
+  engine: {use: actors.engine:Settings, allow_networks: [127.0.0.0/8], feed_timeout: 5s}
+  ai: {use: actors.ai:Settings, provider: local}
+tasks:
+  ingest-source: {handler: actors.sources.source:ingest_source, settings: {first_fetch: {items: 2}}}
+  ingest-pull: {handler: actors.sources.pull:ingest_pull}
+  ingest-pull-youtube: {handler: actors.sources.pull_youtube:ingest_pull_youtube}
+  fetch-content: {handler: actors.sources.content:fetch_content}
+  stories-update-status: {handler: actors.stories.status:stories_update_status}
+"""
+
+
+@pytest.fixture
+def site() -> Iterator[ScriptedSite]:
+    with ScriptedSite() as running:
+        yield running
+
+
+@pytest.fixture
+def jobs_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Names a jobs.yaml, which was never in force."""
+    path = tmp_path / "jobs.yaml"
+    path.write_text(JOBS)
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(path))
+    return path
+
+
+@pytest.fixture
+def in_force(conn: Connection, jobs_yaml: Path, database: str) -> Callable[[str], None]:
+    """Puts a configuration in force, by default the one of ``jobs_yaml``."""
+
+    def put(text: str = JOBS) -> None:
+        jobs_yaml.write_text(text)
+        boot.sync(conn, config.load(jobs_yaml))
+
+    put()
+    return put

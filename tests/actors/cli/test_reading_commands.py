@@ -1,0 +1,280 @@
+"""Stories as a reader reads, stars, puts away and looks for them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from actors.cli.app import run
+from actors.cli.search import Query, parse
+from actors.cli.stories import print_story
+from actors.schema import StoriesUpdateStatus
+from actors.store import news as store
+from actors.stories.status import stories_update_status
+from zeke_jobs.cli.output import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEAM = uuid.UUID(int=7)
+URL = "https://a.example/" + "a-long-way/" * 9
+
+
+@pytest.fixture
+def news(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs zeke-news; gives its status, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def worker(conn: Any, rows: Callable[..., Any], handler_context: Any) -> Callable[[], None]:
+    """Does what was sent for stories-update-status, as a worker would."""
+
+    def work() -> None:
+        for job in rows("SELECT data FROM zeke_jobs.job WHERE name = 'stories-update-status' AND state = 'created'"):
+            stories_update_status(StoriesUpdateStatus.model_validate(job["data"]), handler_context())
+        with conn.cursor() as cursor:
+            cursor.execute("DELETE FROM zeke_jobs.queue")
+
+    return work
+
+
+def numbers(news: Any, *filters: str) -> list[int]:
+    return [row["number"] for row in json.loads(news("stories", "--json", *filters)[1])]
+
+
+def test_each_story_has_a_number_that_stays_and_its_address_on_one_line(news: Any, add_story: Any, conn: Any) -> None:
+    for title in ("First", "Second"):
+        add_story("A text.", title=title)
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE stories SET primary_url = %s WHERE title = 'First'", (URL,))
+    out = news("stories")[1]
+    assert f"      {URL}\n" in out
+    assert {row["title"]: row["number"] for row in json.loads(news("stories", "--json")[1])} == {
+        "First": 1,
+        "Second": 2,
+    }
+    assert "First" in news("story", "1")[1]
+    assert "Second" in news("story", "#2")[1]
+    assert news("story", "3")[0] == 1
+
+
+def test_a_title_is_a_link_where_the_terminal_can_and_the_address_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for url, is_link in (
+        ("https://a.example/x", True),
+        ("https://a.example/\x1b]8;;x", False),
+        ("javascript:x", False),
+    ):
+        out = Console(force_terminal=True, color_system="truecolor", width=80)
+        row = {"number": 1, "published_at": None, "created_at": None, "chili": 3, "source": "S", "id": TEAM,
+               "title": "T\x1b[2J", "url": url}  # fmt: skip
+        print_story(out, row, None)
+        shown = capsys.readouterr().out
+        assert (f";{url}\x1b\\" in shown) is is_link
+        assert ("\x1b]8;" in shown) is is_link
+        assert "\x1b[2J" not in shown
+
+
+def test_what_was_read_starred_and_archived_is_remembered(
+    news: Any, add_story: Any, in_force: Any, worker: Callable[[], None]
+) -> None:
+    ids = [str(add_story("A text.", title=f"Title {n}", days_old=n)) for n in range(3)]
+    assert numbers(news) == [1, 2, 3]
+    assert "no worker runs" in news("read", "1", ids[1][:13])[1]
+    worker()
+    assert numbers(news, "--unread") == [3]
+    news("star", "1")
+    worker()
+    assert numbers(news, "--starred") == [1]
+    assert "source" in json.loads(news("stories", "--starred", "--json")[1])[0]
+    assert " *  " in news("stories", "--starred")[1]
+    news("archive", "3")
+    worker()
+    assert (numbers(news), numbers(news, "--archived")) == ([1, 2], [3])
+    for command, number in (("read", "1"), ("star", "1"), ("archive", "3")):
+        news(command, number, "--undo")
+    worker()
+    assert (numbers(news, "--unread"), numbers(news, "--starred"), numbers(news)) == ([1], [], [1, 2, 3])
+
+
+def test_a_team_has_states_of_its_own(
+    news: Any, add_story: Any, in_force: Any, worker: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_story("A text.")
+    news("read", "1", "--team", str(TEAM))
+    worker()
+    assert (numbers(news, "--unread"), numbers(news, "--unread", "--team", str(TEAM))) == ([1], [])
+    monkeypatch.setenv("ZEKE_NEWS_TEAM", str(TEAM))
+    assert numbers(news, "--unread") == []
+    monkeypatch.setenv("ZEKE_NEWS_TEAM", "us")
+    assert "expected a team's id (uuid), got 'us'" in " ".join(news("stories")[2].split())
+
+
+def test_a_story_that_is_not_there_is_told(news: Any, in_force: Any) -> None:
+    for command in ("read", "star", "archive"):
+        status, _, err = news(command, "7")
+        assert status == 1
+        assert "expected the number or id of a story, got '7'; see zeke-news stories" in err
+    assert news("stories", "--unread", "--archived")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{"storyId": TEAM}, {"storyId": TEAM, "pinned": True}, {"storyId": TEAM, "teamId": TEAM, "state": "starred"}],
+)
+def test_a_change_that_asks_for_nothing_is_refused(payload: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"state|teamId"):
+        StoriesUpdateStatus.model_validate(payload)
+
+
+def test_a_star_leaves_the_state_alone_and_the_other_way_round(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story = add_story("A text.")
+    for payload, outcome in (
+        ({"pinned": False}, "unchanged"),
+        ({"pinned": True}, "updated"),
+        ({"state": "read"}, "updated"),
+        ({"state": "read", "pinned": True}, "unchanged"),
+    ):
+        wish = StoriesUpdateStatus.model_validate({"storyId": story, "teamId": TEAM, **payload})
+        assert stories_update_status(wish, handler_context())["outcome"] == outcome
+    assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
+
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        (["signed", "packages"], Query("signed packages")),
+        (["signed packages"], Query("signed packages")),
+        (["signed packages", "registry"], Query('"signed packages" registry')),
+        (['"signed packages" or wheels'], Query('"signed packages" or wheels')),
+        (["llama", "source:Example", "since:7d"], Query("llama", ("Example",), NOW - timedelta(days=7))),
+        (['llama source:"The Example" -crypto'], Query("llama   -crypto", ("The Example",))),
+        (["since:2026-11-25", "llama"], Query("llama", (), datetime(2026, 11, 25, tzinfo=UTC))),
+        (["机器学习 python"], Query('"机器学习" python')),
+        (['"机器学习"'], Query('"机器学习"')),
+        (["ratio:1"], Query("ratio:1")),
+    ],
+)
+def test_a_query_is_read(arguments: list[str], query: Query) -> None:
+    read = parse(arguments, NOW)
+    assert (read.words.split(), read.sources, read.since) == (query.words.split(), query.sources, query.since)
+
+
+def test_a_length_that_is_none_is_told() -> None:
+    with pytest.raises(typer.BadParameter):
+        parse(["x", "since:soon"], NOW)
+
+
+TEXTS = [
+    ("en", "Signed packages", "The registry signs packages that maintainers upload. Running servers verify them."),
+    ("en", "A talk", "Packages were shipped and not signed by hand, said the registry of ships."),
+    ("de", "Neue Häuser", "Die Häuser wurden von der Stadt gebaut und verkauft."),
+    ("fr", "Chevaux", "Les chevaux couraient dans les champs."),
+    ("zh", "机器学习", "研究人员发布了新的机器学习模型。"),
+    ("zh", "学习机器", "他在学习如何修理机器。"),
+    (None, "Unknown", "Words of nobody knows which language: running."),
+]
+
+
+@pytest.fixture
+def library(add_story: Any, conn: Any) -> dict[str, int]:
+    """Stories in several languages; their numbers by title."""
+    for number, (language, title, text) in enumerate(TEXTS):
+        story = add_story(text, title=title, days_old=number)
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "UPDATE contents SET language_code = %s WHERE id = (SELECT content_id FROM stories WHERE id = %s)",
+                (language, str(story)),
+            )
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT s.title, i.number FROM stories AS s JOIN story_index AS i ON i.story_id = s.id")
+        return dict(cursor.fetchall())
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("signing package", ["Signed packages", "A talk"]),
+        ('"signs packages"', ["Signed packages"]),
+        ("packages -talk -hand", ["Signed packages"]),
+        ("run", ["Signed packages"]),
+        ("running", ["Signed packages", "Unknown"]),
+        ("haus", ["Neue Häuser"]),
+        ("cheval or haus", ["Neue Häuser", "Chevaux"]),
+        ("机器学习", ["机器学习"]),
+        ("机器", ["机器学习", "学习机器"]),
+        ("packages source:nowhere", []),
+        ("packages source:feed", ["Signed packages", "A talk"]),
+        ("packages since:12h", ["Signed packages"]),
+        ("llama", []),
+    ],
+)
+def test_words_are_found_in_the_language_of_each_story(
+    news: Any, library: dict[str, int], query: str, titles: list[str]
+) -> None:
+    status, out, _ = news("search", query, "--json")
+    assert status == 0
+    assert sorted(row["title"] for row in json.loads(out)) == sorted(titles)
+
+
+def test_a_word_of_the_title_outweighs_those_of_the_text_and_then_the_newest_is_first(
+    news: Any, add_story: Any
+) -> None:
+    for title, days in (("Llamas", 9), ("A talk", 1), ("A talk again", 2)):
+        add_story("Of llamas and people, said somebody.", title=title, days_old=days)
+    found = json.loads(news("search", "llama", "--json")[1]) or json.loads(news("search", "llamas", "--json")[1])
+    assert [row["title"] for row in found] == ["Llamas", "A talk", "A talk again"]
+
+
+def test_a_hit_is_shown_with_the_place_that_fits(news: Any, library: dict[str, int]) -> None:
+    out = news("search", "verify")[1]
+    assert "Signed packages" in out
+    assert "Running servers verify them" in " ".join(out.split())
+    assert "no story has all these words" in news("search", "llama")[1]
+
+
+@pytest.mark.parametrize("query", ["-packages", '""'])
+def test_a_query_without_words_is_told(news: Any, library: dict[str, int], query: str) -> None:
+    status, _, err = news("search", "--", query)
+    assert status == 1
+    assert "expected words to look for" in err
+
+
+def test_the_index_follows_what_a_story_says(news: Any, add_story: Any, conn: Any) -> None:
+    story = add_story("The first wording.", title="A title")
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE contents SET text_body = 'The second version.'")
+        cursor.execute("UPDATE stories SET title = 'Another headline', published_at = '2020-01-01Z'")
+    assert json.loads(news("search", "wording", "--json")[1]) == []
+    assert json.loads(news("search", "title", "--json")[1]) == []
+    (row,) = json.loads(news("search", "version headline", "--json")[1])
+    assert (row["id"], row["number"]) == (str(story), 1)
+    assert json.loads(news("search", "version since:2021-01-01", "--json")[1]) == []
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM sources")
+    assert store.stories(conn) == []
+
+
+def test_the_largest_text_is_indexed(add_story: Any, news: Any) -> None:
+    add_story(" ".join(f"w{n:06x}\U00020000" for n in range(125_000)), title="Large")
+    add_story("x" * 1_000_000, title="One word")
+    assert len(json.loads(news("stories", "--json")[1])) == 2
+    assert json.loads(news("search", "large", "--json")[1])[0]["title"] == "Large"

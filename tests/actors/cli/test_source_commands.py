@@ -1,0 +1,236 @@
+"""Sources as a person adds, tries, renames, merges and removes them."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.cli import jobs
+from actors.cli.app import run
+from actors.store import clusters, items, source_changes, sources
+from actors.store.items import NewItem
+from tests.actors.scripted_site import Answer, page, rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.actors.scripted_site import ScriptedSite
+
+News = Any
+
+
+@pytest.fixture
+def news(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs zeke-news; gives its status, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        status = run(arguments)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def three(site: ScriptedSite, name: str = "A weblog") -> Answer:
+    entries = [(f"{name} {n}", f"Entry {n} of {name}", f"{site.url}/{name}/{n}".replace(" ", "-")) for n in range(3)]
+    return Answer(rss(*entries).replace("A feed", name))
+
+
+def head(*paths: str) -> str:
+    return "".join(f'<link rel="alternate" type="application/rss+xml" href="{path}">' for path in paths)
+
+
+def test_a_page_becomes_a_source_that_is_read_at_once(
+    news: News, in_force: Any, site: ScriptedSite, rows: Callable[..., Any]
+) -> None:
+    site.pages |= {"/": Answer(page("A weblog", "x", head("/feed"))), "/feed": three(site)}
+    status, out, _ = news("sources", "add", site.url, "--folder", "Tech/Python")
+    assert status == 0
+    assert out.startswith("added rss  A weblog  ")
+    assert f"{site.url}/feed" in out
+    assert "Entry 0 of A weblog" in out
+    (row,) = json.loads(news("sources", "--json")[1])
+    assert (row["url"], row["folder"]) == (f"{site.url}/feed", ["Tech", "Python"])
+    left = (
+        f"the newest 2 of 3 items become stories; the others too: zeke-news sources backfill {row['id'][:8]} --items 1"
+    )
+    assert left in out
+    assert "no worker runs: zeke-jobs up starts them" in out
+    job = {"task": "ingest-source", "data": {"source_id": row["id"], "reason": "manual"}}
+    sent = "SELECT name AS task, data FROM zeke_jobs.job"
+    assert rows(sent) == [job]
+    for address in (site.url, f"{site.url}/feed"):
+        assert news("sources", "add", address)[1].startswith("already there: rss  A weblog")
+    assert rows(sent) == [job]
+
+
+def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: ScriptedSite) -> None:
+    site.pages |= {
+        "/": Answer(page("Paper", "x", head("/a", "/b"))), "/a": three(site, "Tech"), "/b": three(site, "Sport"),
+    }  # fmt: skip
+    status, out, _ = news("sources", "add", site.url)
+    assert status == 1
+    assert "2 feeds are there:" in out
+    assert "1  rss  Tech" in out
+    assert "2  rss  Sport" in out
+    assert json.loads(news("sources", "--json")[1]) == []
+    assert [one["name"] for one in json.loads(news("sources", "add", site.url, "--json")[1])["choices"]] == [
+        "Tech",
+        "Sport",
+    ]
+    assert "added rss  Sport" in news("sources", "add", site.url, "--pick", "2")[1]
+    assert news("sources", "add", site.url, "--pick", "3")[0] == 2
+
+
+def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(
+    news: News, in_force: Any, site: ScriptedSite
+) -> None:
+    site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
+    for text, path, words in (
+        (None, "/nothing", "answers 404"),
+        ("allow_networks: []", "/", "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it"),
+        ("allow_networks: [127.0.0.0/8], feed_bytes: 2000", "/big", "help: services.engine.feed_bytes in jobs.yaml"),
+    ):
+        if text is not None:
+            in_force(
+                f"version: 1\nservices: {{engine: {{use: actors.engine:Settings, {text}}}}}\ntasks: {{a: {{handler: actors.stories.status:stories_update_status}}}}\n"
+            )
+        status, out, err = news("sources", "add", f"{site.url}{path}")
+        assert (status, out) == (1, "")
+        assert f"{site.url}{path} cannot be read: " in err
+        assert words in err
+    assert json.loads(news("sources", "--json")[1]) == []
+
+
+def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", "x")
+    in_force(
+        "version: 1\nservices: {engine: {use: actors.engine:Settings, token: '${ENGINE_TOKEN}'}}\ntasks: {a: {handler: actors.stories.status:stories_update_status}}\n"
+    )
+    monkeypatch.delenv("ENGINE_TOKEN")
+    status, _, err = news("sources", "add", "https://a.example/")
+    assert status == 2
+    assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in err
+
+
+def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: ScriptedSite, conn: Any) -> None:
+    site.pages["/feed"] = three(site)
+    status, out, _ = news("sources", "test", f"{site.url}/feed")
+    assert status == 0
+    assert "can be read: rss  A weblog" in out
+    assert json.loads(news("sources", "test", f"{site.url}/feed", "--json")[1])[0]["items"] == 3
+    assert sources.listing(conn) == []
+
+
+def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: ScriptedSite, conn: Any) -> None:
+    site.pages["/feed"] = three(site)
+    assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")[1]
+    assert len(sources.listing(conn)) == 1
+
+
+def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: ScriptedSite) -> None:
+    site.pages["/feed"] = three(site)
+    news("sources", "add", f"{site.url}/feed")
+    for command in (("refresh",), ("refresh", "A weblog"), ("backfill", "A weblog")):
+        status, _, err = news("sources", *command)
+        assert status == 1
+        assert "sent, but no worker runs: zeke-jobs up starts them" in err
+
+
+def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: News, in_force: Any, conn: Any) -> None:
+    sources.manual(conn, "https://a.example/x")
+    news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
+    news("sources", "off", "B")
+    assert "whose items come by hand" in news("sources", "refresh", "a.example")[2]
+    assert "expected a source that is on, got 'B'; zeke-news sources on" in news("sources", "refresh", "B")[2]
+
+
+def test_a_source_gets_another_name(news: News, conn: Any) -> None:
+    news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
+    assert "B: now called C" in news("sources", "rename", "B", "C")[1]
+    assert "already called C" in news("sources", "rename", "C", "C")[1]
+    assert news("sources", "rename", "C", " ")[0] == 2
+
+
+@pytest.fixture
+def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID]:
+    """Two sources: the first has two stories, one of which the second tells too. (first, second, own story, shared story)."""
+    first = uuid.uuid4()
+    own, shared = (add_story(f"Text {n}", source=first, title=f"Title {n}") for n in range(2))
+    second, _ = sources.add(conn, "rss", "https://b.example/feed", name="Second")
+    copy = items.add(conn, second, NewItem(external_id="copy", url="https://b.example/copy"))
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id"
+            " FROM stories AS s JOIN contents AS c ON c.id = s.content_id"
+        )
+        cursor.execute(
+            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)",
+            (str(copy.id), str(shared)),
+        )
+    clusters.unite(conn, [own, shared])
+    return first, second, own, shared
+
+
+def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell(
+    news: News, told_twice: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, own, shared = told_twice
+    assert own
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    status, out, err = news("sources", "remove", str(first))
+    assert status == 1
+    assert "expected --yes where nobody can be asked" in err
+    assert "2 items, 1 stories of its own (0 starred)" in out
+    assert len(rows("SELECT id FROM stories")) == 2
+    status, out, _ = news("sources", "remove", str(first), "--yes")
+    assert status == 0
+    assert "1 stories stay with other sources that tell them" in out
+    assert rows("SELECT id, primary_source_id FROM stories") == [{"id": str(shared), "primary_source_id": str(second)}]
+    assert rows("SELECT outcome FROM item_outcomes") == [{"outcome": "stored"}]
+    (cluster,) = rows("SELECT primary_story_id, metrics FROM story_clusters")
+    assert cluster == {"primary_story_id": str(shared), "metrics": {"stories": 1, "sources": 1}}
+
+
+def test_a_merged_source_keeps_all_its_stories(
+    news: News, told_twice: Any, rows: Callable[..., Any], conn: Any
+) -> None:
+    first, second, *_ = told_twice
+    items.add(conn, first, NewItem(external_id="copy", url="https://a.example/copy"))
+    with conn.cursor() as cursor:
+        cursor.execute('UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', (str(first),))
+        cursor.execute('UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', (str(second),))
+    status, out, _ = news("sources", "merge", str(first), "Second")
+    assert status == 0
+    assert "3 items moved to Second" in out
+    assert rows("SELECT id, metadata FROM sources") == [{"id": str(second), "metadata": {"teams": ["a", "b"], "x": 1}}]
+    assert len(rows("SELECT id FROM stories WHERE primary_source_id = %s", str(second))) == 2
+    assert len(rows("SELECT id FROM raw_items")) == 4
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 1}}]
+    assert news("sources", "merge", "Second", "Second")[0] == 2
+
+
+def test_a_source_is_removed_whole_or_not_at_all(told_twice: Any, conn: Any, rows: Callable[..., Any]) -> None:
+    first, *_ = told_twice
+    assert source_changes.extent(conn, first) == {"items": 2, "stories": 2, "starred": 0, "shared": 1}
+
+
+JOBS: list[tuple[dict[str, Any] | None, str]] = [
+    (None, "its job is gone"),
+    ({"state": "completed", "output": {"outcome": "gone"}}, "gone"),
+    ({"state": "completed", "output": {"outcome": "not_found", "detail": "it answers 404"}}, "it answers 404"),
+    ({"state": "failed", "error": {"message": "no such thing"}}, "failed: no such thing"),
+    ({"state": "created", "is_later": False, "waiting_for": None, "start_after": None}, "not yet: created"),
+    ({"state": "created", "is_later": True, "waiting_for": "host busy", "start_after": None}, "not yet, : host busy"),
+]
+
+
+@pytest.mark.parametrize(("job", "words"), JOBS)
+def test_what_became_of_a_job_is_said_in_words(job: Any, words: str) -> None:
+    assert jobs.outcome(job) == words

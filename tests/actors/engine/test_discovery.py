@@ -1,0 +1,326 @@
+"""Addresses as people have them become feeds. The answers are invented, in the shape of each kind of site, on loopback."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from actors.engine import Settings
+from actors.engine.contract import EngineError
+from actors.engine.discovery.addresses import of_known_site, typed, well_known
+from actors.engine.fetch import Fetched, Fetcher
+from actors.engine.local import LocalEngine
+from tests.actors.scripted_site import Answer, ScriptedSite, page, rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.engine.contract import ContentSource
+
+CHANNEL = "UC" + "a1-_" * 5 + "zz"
+ATOM = "application/atom+xml"
+RSS = "application/rss+xml; charset=utf-8"
+
+
+class ByName(Fetcher):
+    """Asks the scripted site in place of any host: ``https://host/path`` is its page ``/host/path``."""
+
+    site: ScriptedSite
+
+    def get(self, url: str, *arguments: Any, **named: Any) -> Fetched:
+        parts = urlsplit(url)
+        query = f"?{parts.query}" if parts.query else ""
+        answer = super().get(f"{self.site.url}/{parts.netloc}{parts.path}{query}", *arguments, **named)
+        real = answer.url.removeprefix(f"{self.site.url}/")
+        return replace(answer, url=f"https://{real}", moved_to=f"https://{real}" if answer.moved_to else None)
+
+
+@pytest.fixture
+def find(site: ScriptedSite) -> Callable[..., list[ContentSource]]:
+    """Discovers, among pages that it is given by address."""
+    engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "feed_timeout": "5s"}))
+    fetcher = ByName(engine._fetcher.user_agent, engine._fetcher.allowed)
+    fetcher.site = site
+    engine._fetcher = fetcher
+
+    def discover(text: str, pages: dict[str, Answer]) -> list[ContentSource]:
+        site.pages = {"/" + address.removeprefix("https://"): answer for address, answer in pages.items()}
+        return engine.discover(text).feeds
+
+    return discover
+
+
+def feed(title: str, *entries: str) -> str:
+    return rss(*((entry, entry, f"https://a.example/{entry}") for entry in entries)).replace("A feed", title)
+
+
+def atom(title: str, *entries: str) -> str:
+    listed = "".join(
+        f'<entry><id>{entry}</id><title>{entry}</title><link href="https://a.example/{entry}"/>'
+        "<updated>2026-11-20T10:00:00Z</updated></entry>"
+        for entry in entries
+    )
+    return f'<feed xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
+
+
+def link(href: str, title: str = "", kind: str = "application/rss+xml") -> str:
+    return f'<link rel="alternate" type="{kind}" title="{title}" href="{href}">'
+
+
+BLOG = page(
+    "A weblog",
+    "<p>Hello</p>",
+    link("/feed/", "A weblog &raquo; Feed") + link("/comments/feed/", "A weblog &raquo; Comments Feed")
+    + '<link rel="alternate" type="application/json+oembed" href="/wp-json/oembed"><link rel="stylesheet" href="/s.css">',
+)  # fmt: skip
+PROFILE = page("Ada (@ada)", "<noscript>JavaScript</noscript>", link("https://social.example/@ada.rss", "Ada"))
+APPLE = json.dumps({"resultCount": 1, "results": [{"kind": "podcast", "feedUrl": "https://cast.example/rss"}]})
+AUDIO = '<enclosure url="https://cast.example/1.mp3" type="audio/mpeg" length="9"/>'
+PODCAST = rss(("1", "First", "https://cast.example/1"), ("2", "Second", "https://cast.example/2"), extra=AUDIO)
+VIDEOS = (
+    '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><title>Ada</title>'
+    "<entry><id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>A video</title>"
+    '<link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/></entry></feed>'
+)
+
+KINDS: dict[str, tuple[str, dict[str, Answer], str, str]] = {
+    "a feed": ("https://a.example/f", {"https://a.example/f": Answer(feed("F", "1"))}, "https://a.example/f", "rss"),
+    "a feed that is called a page": (
+        "a.example/f",
+        {"https://a.example/f": Answer(atom("F", "1"), content_type="text/html")},
+        "https://a.example/f",
+        "rss",
+    ),
+    "a feed that moved": (
+        "https://a.example/old",
+        {
+            "https://a.example/old": Answer(status=301, headers={"Location": "/a.example/new"}),
+            "https://a.example/new": Answer(feed("F", "1"), content_type=RSS),
+        },
+        "https://a.example/new",
+        "rss",
+    ),
+    "a weblog": (
+        "https://a.example/",
+        {
+            "https://a.example/": Answer(BLOG),
+            "https://a.example/feed/": Answer(feed("A weblog", "1", "2"), content_type=RSS),
+            "https://a.example/comments/feed/": Answer(feed("Comments", "c"), content_type=RSS),
+        },
+        "https://a.example/feed/",
+        "rss",
+    ),
+    "one feed in two forms": (
+        "a.example",
+        {
+            "https://a.example": Answer(page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss"))),
+            "https://a.example/": Answer(page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss"))),
+            "https://a.example/feed.atom": Answer(atom("T", "1", "2"), content_type=ATOM),
+            "https://a.example/feed.rss": Answer(feed("T", "1", "2"), content_type=RSS),
+        },
+        "https://a.example/feed.atom",
+        "rss",
+    ),
+    "a page that names no feed": (
+        "https://a.example/blog",
+        {
+            "https://a.example/blog": Answer(page("T", "x")),
+            "https://a.example/atom.xml": Answer(atom("T", "1"), content_type=ATOM),
+        },
+        "https://a.example/atom.xml",
+        "rss",
+    ),
+    "a page with a link to its feed": (
+        "https://a.example/news/",
+        {
+            "https://a.example/news/": Answer(page("T", '<a href="rss.html">about</a><a href="/releases.rss">RSS</a>')),
+            "https://a.example/releases.rss": Answer(feed("T", "1"), content_type=RSS),
+        },
+        "https://a.example/releases.rss",
+        "rss",
+    ),
+    "a handle of YouTube": (
+        "@ada",
+        {
+            "https://www.youtube.com/@ada": Answer(f'<html><link rel="canonical" href="https://www.youtube.com/channel/{CHANNEL}"></html>'),
+            f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}": Answer(VIDEOS, content_type="text/xml"),
+        },
+        f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}",
+        "youtube",
+    ),
+    "a profile of Mastodon": (
+        "https://social.example/@ada",
+        {
+            "https://social.example/@ada": Answer(PROFILE),
+            "https://social.example/@ada.rss": Answer(feed("Ada", "1"), content_type=RSS),
+        },
+        "https://social.example/@ada.rss",
+        "rss",
+    ),
+    "a profile that names no feed": (
+        "@ada@social.example",
+        {
+            "https://social.example/@ada": Answer(page("Ada", "x")),
+            "https://social.example/@ada.rss": Answer(feed("Ada", "1"), content_type=RSS),
+        },
+        "https://social.example/@ada.rss",
+        "rss",
+    ),
+    "a repository": (
+        "https://github.com/ada/engine",
+        {"https://github.com/ada/engine/releases.atom": Answer(atom("Releases of engine", "v1"), content_type=ATOM)},
+        "https://github.com/ada/engine/releases.atom",
+        "rss",
+    ),
+    "a repository elsewhere": (
+        "https://gitlab.com/group/sub/engine/-/releases",
+        {"https://gitlab.com/group/sub/engine/-/tags?format=atom": Answer(atom("Tags", "v1"), content_type=ATOM)},
+        "https://gitlab.com/group/sub/engine/-/tags?format=atom",
+        "rss",
+    ),
+    "a subreddit": (
+        "r/python",
+        {"https://www.reddit.com/r/python/.rss": Answer(atom("r/python", "t3_1"), content_type=ATOM)},
+        "https://www.reddit.com/r/python/.rss",
+        "rss",
+    ),
+    "a podcast's page": (
+        "https://cast.example/show",
+        {
+            "https://cast.example/show": Answer(page("Cast", "x", link("/rss"))),
+            "https://cast.example/rss": Answer(PODCAST, content_type=RSS),
+        },
+        "https://cast.example/rss",
+        "podcast",
+    ),
+    "a podcast in a directory": (
+        "https://podcasts.apple.com/us/podcast/cast/id1234567",
+        {
+            "https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer(APPLE, content_type="text/javascript"),
+            "https://cast.example/rss": Answer(PODCAST, content_type=RSS),
+        },
+        "https://cast.example/rss",
+        "podcast",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_feed_behind_an_address_is_found_and_read(kind: str, find: Callable[..., list[ContentSource]]) -> None:
+    text, pages, url, source_type = KINDS[kind]
+    (found,) = find(text, pages)
+    assert (found.url, found.source_type) == (url, source_type)
+    assert found.items
+    assert found.name
+
+
+def test_a_page_with_several_feeds_gives_all_that_can_be_read(find: Callable[..., list[ContentSource]]) -> None:
+    head = link("/tech.rss", "Tech") + link("/sport.rss", "Sport") + link("/gone.rss", "Gone")
+    found = find(
+        "https://a.example/",
+        {
+            "https://a.example/": Answer(page("Paper", "x", head)),
+            "https://a.example/tech.rss": Answer(feed("Tech", "1"), content_type=RSS),
+            "https://a.example/sport.rss": Answer(feed("Sport", "2"), content_type=RSS),
+        },
+    )
+    assert [one.name for one in found] == ["Tech", "Sport"]
+
+
+@pytest.mark.parametrize(
+    ("text", "pages", "code", "words"),
+    [
+        ("https://a.example/", {"https://a.example/": Answer(page("T", "x"))}, "not_a_feed", "names no feed, and there is none at"),
+        ("https://a.example/", {}, "not_found", "answers 404"),
+        ("https://a.example/", {"https://a.example/": Answer(status=403)}, "forbidden", "answers 403"),
+        ("https://a.example/", {"https://a.example/": Answer("%PDF", content_type="image/png")}, "unsupported_type", "image/png"),
+        ("https://github.com/a/b", {"https://github.com/a/b/releases.atom": Answer(status=429)}, "rate_limited", "429"),
+        ("https://a.example/", {"https://a.example/": Answer(page("T", "x", link("/f"))), "https://a.example/f": Answer(status=503)}, "rate_limited", "503"),
+        ("https://a.example/f", {"https://a.example/f": Answer(status=410)}, "gone", "410"),
+        ("https://www.youtube.com/watch?v=abcdefghijk", {}, "not_a_feed", "expected a channel"),
+        ("ftp://a.example/", {}, "invalid_url", "expected an http or https address"),
+        ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": []}', content_type="text/javascript")}, "not_a_feed", "names no feed"),
+    ],
+)  # fmt: skip
+def test_an_address_without_a_feed_says_why(
+    find: Callable[..., list[ContentSource]], text: str, pages: dict[str, Answer], code: str, words: str
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        find(text, pages)
+    assert caught.value.code == code
+    assert words in str(caught.value)
+
+
+def test_an_address_that_is_not_public_names_the_setting(site: ScriptedSite) -> None:
+    with pytest.raises(EngineError, match=r"services.engine.allow_networks: \[127.0.0.0/8\] in jobs.yaml") as caught:
+        LocalEngine(Settings()).discover(site.url)
+    assert caught.value.code == "blocked_address"
+    assert site.asked == []
+
+
+def test_a_page_leads_to_no_private_feed(site: ScriptedSite) -> None:
+    engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.1/32"]}))
+    site.pages["/"] = Answer(page("T", "x", link("http://127.0.0.2:1/feed")))
+    with pytest.raises(EngineError) as caught:
+        engine.discover(site.url)
+    assert caught.value.code == "blocked_address"
+
+
+def test_a_site_in_trouble_is_not_asked_on(find: Callable[..., list[ContentSource]], site: ScriptedSite) -> None:
+    pages = {"https://a.example/": Answer(page("T", "x")), "https://a.example/feed": Answer(status=503)}
+    with pytest.raises(EngineError):
+        find("https://a.example/", pages)
+    assert [asked.path for asked in site.asked] == ["/a.example/", "/a.example/feed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (" example.org/blog ", "https://example.org/blog"),
+        ("feed://example.org/rss", "https://example.org/rss"),
+        ("feed:http://example.org/rss", "http://example.org/rss"),
+        ("localhost:8000/x", "https://localhost:8000/x"),
+        (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"),
+        ("@name", "https://www.youtube.com/@name"),
+        ("ada@social.example", "https://social.example/@ada"),
+        ("/r/python/", "https://www.reddit.com/r/python/"),
+        ("no address", "no address"),
+    ],
+)
+def test_what_people_type_is_an_address(text: str, address: str) -> None:
+    assert typed(text) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("https://github.com/a/b.git", ["https://github.com/a/b/releases.atom"]),
+        ("https://github.com/a/b/tags", ["https://github.com/a/b/tags.atom"]),
+        ("https://github.com/a/b/commits/main", ["https://github.com/a/b/commits/main.atom"]),
+        ("https://github.com/a", ["https://github.com/a.atom"]),
+        ("https://github.com/a/b/releases.atom", []),
+        ("https://github.com/topics/python", []),
+        ("https://gitlab.com/a/b/-/tags?format=atom", []),
+        ("https://www.reddit.com/r/python/.rss", []),
+        ("https://codeberg.org/a/b", ["https://codeberg.org/a/b/releases.rss"]),
+        ("https://old.reddit.com/u/ada", ["https://www.reddit.com/user/ada/.rss"]),
+        ("https://bsky.app/profile/ada.example", ["https://bsky.app/profile/ada.example/rss"]),
+        ("https://medium.com/@ada", ["https://medium.com/feed/@ada"]),
+        ("https://a.example/", []),
+        ("http://[", []),
+    ],
+)
+def test_a_known_sites_feeds_are_known(url: str, addresses: list[str]) -> None:
+    assert of_known_site(url) == addresses
+
+
+def test_guesses_begin_beside_the_page() -> None:
+    assert well_known("https://a.example/blog/?x=1")[:3] == [
+        "https://a.example/blog/feed",
+        "https://a.example/blog/rss",
+        "https://a.example/feed",
+    ]

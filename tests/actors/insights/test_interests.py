@@ -1,0 +1,164 @@
+"""A team's words and example stories raise and lower what it sees, and it can read why."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from actors.cli.app import run
+from actors.insights.analyze import analyze_story
+from actors.insights.dedupe import dedupe_insights
+from actors.insights.events import EventSettings
+from actors.insights.extract import extract_highlights
+from actors.insights.interests import Interest, Interests, score
+from actors.insights.relevance import RelevanceSettings, score_relevance
+from actors.insights.selection import Selection
+from actors.schema import AnalyzeStory, DedupeInsights, ExtractHighlights, ScoreRelevance
+from actors.store import news
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEAM = uuid.UUID(int=7)
+TEXT = (
+    "The registry now signs every package that a maintainer uploads to Postgres mirrors. The signature is made in the "
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads rose by 4 % in May."
+)
+ALIKE = TEXT.replace("registry", "index").replace("May", "June")
+OTHER = "A cat sat on a mat and looked at the moon for a whole night. In the morning 4 % of the milk was gone."
+
+
+@pytest.mark.parametrize(
+    ("interest", "shift"),
+    [
+        ({}, 0),
+        ({"more": ["postgres"]}, 0.5),
+        ({"more": ["postgres", "stolen token", "llama"]}, 1),
+        ({"less": ["Postgres"]}, -0.5),
+        ({"more": ["Postgres"], "less": ["token"]}, 0),
+        ({"more": ["Post"]}, 0),
+        ({"like": [3]}, 1),
+        ({"like": [4]}, 0),
+        ({"unlike": [3, 4], "more": ["Postgres"]}, -0.5),
+    ],
+)
+def test_words_and_examples_move_the_chili(interest: dict[str, Any], shift: float) -> None:
+    near = [
+        {"story_id": uuid.UUID(int=3), "number": 3, "title": "Near", "cosine": 0.5},
+        {"story_id": uuid.UUID(int=4), "number": 4, "title": "Far", "cosine": 0.1},
+    ]
+    assert score(Interest.model_validate(interest), Interests(), TEXT, near)[0] == shift
+
+
+@pytest.mark.parametrize("given", [{"teams": {"us": {}}}, {"teams": {"all": {"likes": []}}}, {"points": 0}])
+def test_interests_that_make_no_sense_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Interests.model_validate(given)
+
+
+@pytest.fixture
+def analyse(handler_context: Any) -> Callable[..., None]:
+    """Analyses a story with the interests of teams, and scores its highlights."""
+
+    def run_all(story: uuid.UUID, teams: dict[str, Any], trigger: str = "auto") -> None:
+        settings = EventSettings.model_validate({"interests": {"teams": teams}})
+        ctx = handler_context(settings)
+        analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+        if trigger == "auto":
+            ctx = handler_context(Selection())
+            extract_highlights(ExtractHighlights(story_id=story), ctx)
+            dedupe_insights(DedupeInsights.model_validate(ctx.sent[0].payload), handler_context())
+        score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
+
+    return run_all
+
+
+def chilis(conn: Any, **wanted: Any) -> dict[str, float]:
+    return {row["title"]: float(row["chili"]) for row in news.stories(conn, **wanted)}
+
+
+def test_a_team_sees_its_own_chili_and_everybody_else_that_of_all(
+    add_story: Any, analyse: Any, conn: Any, rows: Any
+) -> None:
+    story, other = add_story(TEXT, title="Signed", days_old=1), add_story(OTHER, title="A cat", days_old=1)
+    for one in (story, other):
+        analyse(one, {})
+    example, _ = rows("SELECT number FROM story_index ORDER BY number")
+    alike = add_story(ALIKE, title="Signed again", days_old=1)
+    teams = {"all": {"more": ["Postgres", "token"]}, str(TEAM): {"less": ["cat", "moon"], "like": [example["number"]]}}
+    for one in (story, other, alike):
+        analyse(one, teams)
+    shift = {
+        str(row["story_id"]): float(row["shift"])
+        for row in rows("SELECT story_id, shift FROM team_scores WHERE team_id = %s", str(TEAM))
+    }
+    assert shift == {str(story): 0, str(other): -1, str(alike): 1}
+    base = {
+        row["title"]: float(row["chili"])
+        for row in rows(
+            "SELECT s.title, o.citations -> 'chili' AS chili FROM stories AS s JOIN story_overlays AS o ON o.story_id = s.id"
+        )
+    }
+    assert chilis(conn) == {**base, "Signed": base["Signed"] + 1, "Signed again": base["Signed again"] + 1}
+    assert chilis(conn, team=TEAM) == {**base, "A cat": base["A cat"] - 1, "Signed again": base["Signed again"] + 1}
+    assert "A cat" not in chilis(conn, team=TEAM, min_chili=base["A cat"])
+    assert "A cat" in chilis(conn, min_chili=base["A cat"])
+    assert "Signed" in chilis(conn, min_chili=base["Signed"] + 1)
+
+
+def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then_change_nothing(
+    add_story: Any, analyse: Any, rows: Any, handler_context: Any
+) -> None:
+    story = add_story(TEXT)
+    analyse(story, {})
+    assert rows("SELECT FROM team_scores") == []
+    analyse(story, {"all": {"more": ["Postgres"]}}, trigger="grown")
+    assert [float(row["shift"]) for row in rows("SELECT shift FROM team_scores")] == [0.5]
+    scored = rows(
+        "SELECT metadata -> 'relevance' -> 'teams' AS teams FROM highlights WHERE summary LIKE '%%Postgres%%'"
+    )
+    assert scored[0]["teams"][str(uuid.UUID(int=0))]["more"] == ["Postgres"]
+    before = rows("SELECT * FROM team_scores")
+    ctx = handler_context(EventSettings.model_validate({"interests": {"teams": {"all": {"more": ["Postgres"]}}}}))
+    analyze_story(AnalyzeStory(story_id=story, trigger="grown"), ctx)
+    assert (rows("SELECT * FROM team_scores"), ctx.sent, ctx.output["outcome"]) == (before, [], "unchanged")
+    analyse(story, {}, trigger="grown")
+    assert rows("SELECT FROM team_scores") == []
+
+
+def test_a_story_says_why_its_scores_are_what_they_are(
+    add_story: Any, analyse: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = add_story(TEXT, title="Signed", authority=0.9)
+    analyse(first, {})
+    story = add_story(ALIKE, title="Signed again", days_old=2)
+    analyse(story, {"all": {"more": ["Postgres"], "less": ["token"], "like": [1]}})
+    assert run(["story", "2"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "Its parts, each from 0 to 1:",
+        "nobody rated Feed: the default",
+        "interests move it by +1 to",
+        "it says Postgres; it says token, which lowers it; it resembles story 1, Signed (cosine",
+        "raised by Postgres, from 0.",
+    ):
+        assert words in said, words
+    assert run(["story", "2", "--team", str(TEAM), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["team_scores"][0]["parts"]["like"]["number"] == 1
+
+
+def test_a_model_s_opinion_is_named_as_one(
+    add_story: Any, analyse: Any, conn: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analyse(add_story(TEXT), {})
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE story_overlays SET citations = citations - 'breakdown'"
+            ' || \'{"chili": 4, "analysis": {"provider": "openai", "model": "m-1"}}\''
+        )
+    assert run(["story", "1"]) == 0
+    assert "chili 4 is what the model m-1 said; no formula has a part in it" in capsys.readouterr().out

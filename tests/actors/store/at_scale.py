@@ -1,0 +1,149 @@
+"""``python -m tests.actors.store.at_scale``: how long lists, search and digests take among a million stories.
+
+``fill FOLDER`` makes a server there with ``--stories``; ``measure FOLDER`` asks it, each look some times, and prints a table; ``both``
+does one after the other;
+``--programs`` names another PostgreSQL's, with its own defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import time
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors.cli.search import RANKED
+from actors.store import digests, news
+from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+WORDS, TEXTS, LENGTH, SOURCES = 60_000, 20_000, 100, 500
+STEP = 50_000
+STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["fill", "measure", "both"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--stories", type=int, default=1_000_000)
+    parser.add_argument("--programs", type=Path)
+    chosen = parser.parse_args()
+    settings = {**(STOCK if chosen.programs else {}), "fsync": "off", "max_wal_size": "8GB"}
+    url = embedded.ensure(chosen.folder, bin_dir=chosen.programs, settings=settings)
+    try:
+        with closing(connect(url)) as conn:
+            if chosen.what != "measure":
+                fill(conn, chosen.stories)
+            if chosen.what != "fill":
+                measure(conn)
+    finally:
+        embedded.stop(chosen.folder)
+
+
+def fill(conn: Connection, count: int) -> None:
+    """Stories of made-up words, as frequent as words are (Zipf), a minute apart, of 500 sources."""
+    migrate.migrate(conn, ["actors.store"])
+    chance = random.Random(7)
+    weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(WORDS)))
+    with conn.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '64MB'")
+        cursor.execute("CREATE UNLOGGED TABLE texts (n int PRIMARY KEY, body text, document tsvector)")
+        for start in range(0, TEXTS, 1000):
+            made = [
+                " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
+                for _ in range(1000)
+            ]
+            cursor.execute(
+                "INSERT INTO texts SELECT %s + n - 1, body, to_tsvector('english', body)"
+                " FROM unnest(%s::text[]) WITH ORDINALITY AS made (body, n)",
+                (start, made),
+            )
+        cursor.execute("ALTER TABLE stories DISABLE TRIGGER ALL; ALTER TABLE contents DISABLE TRIGGER ALL")
+        cursor.execute("DROP INDEX story_index_document_idx")
+        cursor.execute(
+            "INSERT INTO sources (id, type, name, url) SELECT md5('s' || n)::uuid, 'rss', 'Source ' || n, 'https://s' || n || '.example/'"
+            " FROM generate_series(0, %s) AS n",
+            (SOURCES - 1,),
+        )
+        for start in range(0, count, STEP):
+            _fill(cursor, start, min(start + STEP, count))
+            print(f"{min(start + STEP, count):,}", flush=True)
+        cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
+        cursor.execute("ALTER TABLE stories ENABLE TRIGGER ALL; ALTER TABLE contents ENABLE TRIGGER ALL")
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _fill(cursor: Any, first: int, behind: int) -> None:
+    span = (first, behind - 1)
+    cursor.execute(
+        "INSERT INTO raw_items (id, source_id, external_id) SELECT md5('i' || n)::uuid, md5('s' || n %% 500)::uuid, n::text"
+        " FROM generate_series(%s, %s) AS n", span)  # fmt: skip
+    cursor.execute(
+        "INSERT INTO contents (id, raw_item_id, content_hash, text_body, language_code)"
+        " SELECT md5('c' || n)::uuid, md5('i' || n)::uuid, n::text, t.body || ' rare' || n, 'en'"
+        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.n = n %% 20000", span)  # fmt: skip
+    cursor.execute(
+        "INSERT INTO stories (id, content_id, title, primary_source_id, primary_url, published_at)"
+        " SELECT md5('t' || n)::uuid, md5('c' || n)::uuid, 'Title ' || n, md5('s' || n %% 500)::uuid, 'https://a.example/' || n,"
+        " '2026-11-20Z'::timestamptz - interval '1 minute' * n FROM generate_series(%s, %s) AS n", span)  # fmt: skip
+    cursor.execute(
+        "INSERT INTO story_overlays (story_id, brief_one_liner, citations)"
+        " SELECT md5('t' || n)::uuid, 'One line of ' || n, jsonb_build_object('chili', CASE WHEN n %% 5000 = 0 THEN 5 ELSE n %% 4 END)"
+        " FROM generate_series(%s, %s) AS n", span)  # fmt: skip
+    cursor.execute(
+        "INSERT INTO story_index (story_id, source_id, happened_at, language, document)"
+        " SELECT md5('t' || n)::uuid, md5('s' || n %% 500)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n,"
+        " 'english', t.document || array_to_tsvector(ARRAY['rare' || n])"
+        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.n = n %% 20000", span)  # fmt: skip
+
+
+def measure(conn: Connection) -> None:
+    """Each look five times, the first among them after nothing."""
+    source = news.sources_like(conn, "Source 77")
+
+    def of(words: str, **more: Any) -> Callable[[], Any]:
+        return lambda: news.search(conn, words, ranked=RANKED, **more)
+
+    looks: dict[str, Callable[[], Any]] = {
+        "stories": lambda: news.stories(conn),
+        "stories --unread": lambda: news.stories(conn, state="unread"),
+        "stories --source": lambda: news.stories(conn, sources=source),
+        "stories --min-chili 5": lambda: news.stories(conn, min_chili=5),
+        "stories --starred": lambda: news.stories(conn, starred=True),
+        "story by number": lambda: news.find_story(conn, "777777"),
+        "search: a word of one story": of("rare777777"),
+        "search: a word of 0.1 %": of("w14000"),
+        "search: a word of 1 %": of("w1200"),
+        "search: a word of 10 %": of("w110"),
+        "search: the most frequent word": of("w0"),
+        "search: two frequent words": of("w1 w2"),
+        "search: a phrase of frequent words": of('"w1 w2"'),
+        "search: frequent, of a source": of("w1", sources=source),
+        "search: frequent, since 7d": of("w1", since=DAY - timedelta(days=7)),
+        "digest of a day": lambda: digests.top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10),
+        "digest of a week": lambda: digests.top(conn, since=date(2026, 11, 12), until=date(2026, 11, 18), team_id=None, limit=10),
+    }  # fmt: skip
+    print(f"{'look':36} {'rows':>5} {'first ms':>9} {'median ms':>9}")
+    for name, look in looks.items():
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            found = look()
+            times.append((time.perf_counter() - begin) * 1000)
+        rows = len(found) if isinstance(found, list) else 1
+        print(f"{name:36} {rows:5} {times[0]:9.0f} {sorted(times)[2]:9.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

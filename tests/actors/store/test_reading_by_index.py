@@ -1,0 +1,119 @@
+"""Lists, search and digests read a handful of rows, however many stories there are and whatever the planner knows of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.store import digests, news
+from zeke_jobs.postgres.pool import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+COUNT = 6000
+TABLES = ("story_index", "stories", "contents", "story_overlays", "team_story_states")
+#: One story an hour, of 20 sources; every word of 50 stands in one of fifty, `rare7` in one alone; one in 600 is hot.
+FILL = """
+INSERT INTO sources (id, type, name, url)
+SELECT md5('source' || n)::uuid, 'rss', 'Source ' || n, 'https://s' || n || '.example/' FROM generate_series(0, 19) AS n;
+INSERT INTO raw_items (source_id, external_id)
+SELECT md5('source' || n % 20)::uuid, n::text FROM generate_series(1, {count}) AS n;
+INSERT INTO contents (raw_item_id, content_hash, text_body, language_code)
+SELECT id, external_id, 'common words of story rare' || external_id || ' and some' || external_id::int % 50 || ' others', 'en'
+FROM raw_items;
+INSERT INTO stories (content_id, title, primary_source_id, published_at)
+SELECT c.id, 'Title ' || c.content_hash, r.source_id, '2026-11-20Z'::timestamptz - interval '1 hour' * c.content_hash::int
+FROM contents AS c JOIN raw_items AS r ON r.id = c.raw_item_id;
+INSERT INTO story_overlays (story_id, brief_one_liner, citations)
+SELECT s.id, s.title, jsonb_build_object('chili', CASE WHEN c.content_hash::int % 600 = 0 THEN 5 ELSE 1 END)
+FROM stories AS s JOIN contents AS c ON c.id = s.content_id;
+"""
+
+
+@pytest.fixture(params=["never analysed", "analysed"])
+def library(request: pytest.FixtureRequest, conn: Connection) -> Connection:
+    with conn.cursor() as cursor:
+        cursor.execute(FILL.format(count=COUNT))
+        if request.param == "analysed":
+            cursor.execute(f"ANALYZE {', '.join(TABLES)}")
+    return conn
+
+
+def rows_read(conn: Connection, look: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
+    """What a look finds, and how many rows of each table it reads, by whatever plan."""
+    with transaction(conn):
+        before = _read(conn)
+        found = look()
+        after = _read(conn)
+    return found, {name: after[name] - before[name] for name in TABLES}
+
+
+def _read(conn: Connection) -> dict[str, int]:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
+            " WHERE schemaname = 'public' AND relname = ANY (%s)",
+            (list(TABLES),),
+        )
+        return dict(cursor.fetchall())
+
+
+@pytest.mark.parametrize(
+    ("look", "found", "most"),
+    [
+        (lambda conn: news.stories(conn, limit=30), 30, 200),
+        (lambda conn: news.stories(conn, limit=30, state="unread"), 30, 200),
+        (lambda conn: news.stories(conn, limit=30, since=DAY - timedelta(hours=12)), 12, 200),
+        (lambda conn: news.stories(conn, limit=30, starred=True), 0, 100),
+        (lambda conn: news.stories(conn, limit=30, state="archived"), 0, 100),
+        (lambda conn: news.search(conn, "rare777", limit=20), 1, 60),
+        (lambda conn: news.search(conn, "some7", limit=20), 20, 900),
+        (lambda conn: news.search(conn, "common", limit=20, ranked=100), 20, COUNT + 900),
+        (lambda conn: digests.top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
+    ],
+    ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "digest"],
+)  # fmt: skip
+def test_no_look_reads_a_table_through(library: Connection, look: Any, found: int, most: int) -> None:
+    answer, read = rows_read(library, lambda: look(library))
+    assert len(answer) == found
+    assert sum(read.values()) <= most, read
+    assert read["contents"] <= 60, "texts are read for what is shown"
+
+
+def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
+    answer, read = rows_read(library, lambda: news.stories(library, limit=30, min_chili=4))
+    assert len(answer) == 10
+    assert read["contents"] == 0
+    with library.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; EXPLAIN SELECT story_id FROM story_overlays WHERE citations -> 'chili' >= to_jsonb(4)"
+        )
+        assert "story_overlays_chili_idx" in "\n".join(row[0] for row in cursor.fetchall())
+
+
+def test_the_words_of_a_story_stand_apart_from_its_row(library: Connection) -> None:
+    """So that finding the newest of many matches reads no words: a row has to fit a hundred times on a page."""
+    with library.cursor() as cursor:
+        cursor.execute("SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
+        assert cursor.fetchone() == (True, ["toast_tuple_target=128", "fillfactor=90"])
+
+
+def test_a_plan_of_each_look_goes_by_the_index(library: Connection) -> None:
+    plans = {
+        "SELECT story_id FROM story_index WHERE document @@ 'rare7'::tsquery": "story_index_document_idx",
+        "SELECT story_id FROM story_index ORDER BY happened_at DESC, story_id LIMIT 30": "story_index_happened_at_idx",
+        "SELECT story_id FROM story_index WHERE number = 7": "story_index_number_key",
+        "SELECT story_id FROM story_index WHERE happened_at >= '2026-11-18' AND happened_at < '2026-11-19'": "story_index_happened_at_idx",
+    }
+    with library.cursor() as cursor:
+        cursor.execute("ANALYZE story_index")
+        for sql, index in plans.items():
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert index in plan, plan

@@ -1,0 +1,178 @@
+"""What is published: both distributions, built twice and equal, checked, installed and tried: python -m tests.release FOLDER."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+from packaging.metadata import Metadata
+from packaging.version import Version
+
+from tests import distributions
+from tests.distributions import FOLDERS, PACKAGES, ROOT, project
+
+#: What an archive holds beside its package.
+BESIDE = {
+    "zeke-jobs": {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
+    "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
+}
+_NEVER = re.compile(r"(^|/)(tests?|__pycache__|\.zeke|\.venv|node_modules)/|\.(pyc|log|env)$")
+_BUILD = "import sys; from hatchling.build import build_{0} as build; print(build(sys.argv[1]))"
+
+
+class Unfit(Exception):
+    """Something that must not be published, in words."""
+
+
+def versions() -> str:
+    """The version of both distributions, where all places agree.
+
+    Raises:
+        Unfit: they do not.
+    """
+    import zeke_jobs
+
+    jobs, news = project("zeke-jobs"), project("zeke-news")
+    found = {
+        "pyproject.toml": jobs["version"],
+        "actors/pyproject.toml": news["version"],
+        "zeke_jobs/__init__.py": zeke_jobs.__version__,
+        "the extra news": jobs["optional-dependencies"]["news"][0].partition("==")[2],
+    }
+    if len(set(found.values())) > 1:
+        raise Unfit(f"expected one version, got {', '.join(f'{one} in {where}' for where, one in found.items())}")
+    return str(Version(jobs["version"]))
+
+
+def notes(changelog: str, version: str) -> str:
+    """The section of a version in the changelog, which is what its release says; before there is one, what is not released yet.
+
+    Raises:
+        Unfit: it has neither, or one that is empty.
+    """
+    sections = dict(re.findall(r"^## \[(.+?)\][^\n]*\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL))
+    found = (sections.get(version) or sections.get("Unreleased") or "").strip()
+    if not found:
+        raise Unfit(f"expected a section [{version}] or [Unreleased] with something in it in CHANGELOG.md, got none")
+    return f"{found}\n"
+
+
+def build(folder: Path, into: Path) -> list[Path]:
+    """The source archive of a folder, and the wheel that is made from what is in the archive and nothing else."""
+    into.mkdir(parents=True, exist_ok=True)
+    archive = into / _build("sdist", folder, into)
+    with tempfile.TemporaryDirectory() as unpacked:
+        with tarfile.open(archive) as tar:
+            tar.extractall(unpacked, filter="data")
+        [source] = Path(unpacked).iterdir()
+        return [archive, into / _build("wheel", source, into)]
+
+
+def _build(kind: str, folder: Path, into: Path) -> str:
+    command = [sys.executable, "-c", _BUILD.format(kind), str(into.absolute())]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.split()[-1]
+
+
+def same(one: Path, other: Path) -> None:
+    """Compare two builds.
+
+    Raises:
+        Unfit: they differ.
+    """
+    if digest(one) != digest(other):
+        raise Unfit(f"expected two builds of {one.name} to be equal, got different ones")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check(name: str, built: Path) -> None:
+    """Look at what an archive or a wheel holds, and at its metadata.
+
+    Raises:
+        Unfit: something is missing, or there that should not be.
+    """
+    package, version = PACKAGES[name], project(name)["version"]
+    stem = f"{name.replace('-', '_')}-{version}"
+    if built.suffix == ".whl":
+        held = zipfile.ZipFile(built).namelist()
+        metadata = zipfile.ZipFile(built).read(f"{stem}.dist-info/METADATA")
+        beside = {one for one in held if one.startswith(f"{stem}.dist-info/")}
+        if f"{stem}.dist-info/licenses/LICENSE" not in beside:
+            raise Unfit(f"expected {built.name} to hold LICENSE, got none")
+    else:
+        with tarfile.open(built) as tar:
+            held = [one.name.removeprefix(f"{stem}/") for one in tar.getmembers() if one.isfile()]
+            metadata = tar.extractfile(f"{stem}/PKG-INFO").read()  # type: ignore[union-attr]
+        beside = BESIDE[name]
+    inside = {one for one in held if one.startswith(f"{package}/")} or (set(held) - beside)
+    if strange := {one for one in held if _NEVER.search(one)} | (set(held) - beside - inside):
+        raise Unfit(f"expected {built.name} to hold {package} alone, got {', '.join(sorted(strange)[:5])} too")
+    said = Metadata.from_email(metadata, validate=True)
+    headers = HeaderParser().parsestr(metadata.decode())
+    if str(said.version) != version or said.description_content_type != "text/markdown" or not said.description:
+        raise Unfit(f"expected the metadata of {built.name} to have {version} and README.md, got {headers['Version']}")
+
+
+def smoke(wheels: dict[str, Path], folder: Path) -> None:
+    """Install the wheels and live the first minute of a user with them.
+
+    Raises:
+        AssertionError: it went wrong, and how.
+    """
+    from tests.acceptance.installed import Place, first_minute
+
+    for wheel in wheels.values():
+        zipfile.ZipFile(wheel).extractall(wheel.with_suffix(""))
+    venv = folder / "venv"
+    distributions.install(venv, wheels, "zeke-jobs[embedded,news]")
+    place = Place(venv, folder / "place")
+    place.folder.mkdir()
+    place.fill()
+    try:
+        first_minute(place)
+    finally:
+        place.forget()
+    done = subprocess.run([venv / "bin" / "zeke-news", "--help"], check=True, capture_output=True, text=True)
+    print(f"installed and tried: zeke-jobs, zeke-news ({len(done.stdout.splitlines())} lines of help)")
+
+
+def main(folder: Path) -> int:
+    """Make all that is published, in ``folder``, and say what it is."""
+    try:
+        version = versions()
+        said = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version)
+        shutil.rmtree(folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            wheels = {}
+            for name, source in FOLDERS.items():
+                first, second = build(source, folder), build(source, Path(scratch) / "again")
+                for one, other in zip(first, second, strict=True):
+                    same(one, other)
+                    check(name, one)
+                wheels[name] = Path(shutil.copy2(first[1], scratch))
+            smoke(wheels, Path(scratch))
+    except Unfit as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    published = sorted(folder.glob("zeke_*"))
+    (folder / "SHA256SUMS").write_text("".join(f"{digest(one)}  {one.name}\n" for one in published))
+    (folder / "NOTES.md").write_text(said, encoding="utf-8")
+    for one in published:
+        print(f"{one.stat().st_size / 1e6:6.2f} MB  {one.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "dist")))

@@ -1,0 +1,59 @@
+"""The examples of docs/retries.md and docs/slow.md: good files, code that runs, commands that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from zeke_jobs import config
+from zeke_jobs.cli.root import app
+from zeke_jobs.errors import Defer, Reject, Retry
+from zeke_jobs.testing import FakeContext
+
+DOCS = Path(__file__).parents[1] / "docs"
+GUIDES = ("retries", "slow", "hosted", "concepts", "index", "troubleshooting")
+PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in GUIDES}
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf'^```{language}(?: title="[^"]+")?\n(.*?)^```', PAGES[name], re.MULTILINE | re.DOTALL)
+
+
+def test_the_policy_means_what_the_page_says() -> None:
+    (text,) = blocks("retries", "yaml")
+    retry = config.load_text(text, "jobs.yaml", handlers=False).tasks["fetch"].retry
+    delays = [retry.delay.total_seconds() * retry.factor**n for n in range(retry.limit)]
+    assert delays == [10, 20, 40, 80, 160]
+    assert retry.jitter == 0.1
+
+
+@pytest.mark.parametrize(
+    ("url", "raised"),
+    [("http://a", Reject), ("https://a/busy", Retry), ("https://a/later", Defer), ("https://a", None)],
+)
+def test_the_handler_ends_as_the_page_says(url: str, raised: type[Exception] | None) -> None:
+    (code,) = blocks("retries", "python")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    payload = names["Page"](url=url)
+    if raised is None:
+        assert names["fetch"](payload, FakeContext()) == url
+        return
+    with pytest.raises(raised):
+        names["fetch"](payload, FakeContext())
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_each_command_exists(name: str) -> None:
+    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009 (typer does not export click's group)
+    named = set(re.findall(r"zeke-jobs ([a-z]+)", "\n".join(blocks(name, "console")) + PAGES[name]))
+    assert named - set(commands) <= {"up", "s"}, named - set(commands)
+
+
+def test_the_first_page_has_few_lines_of_code() -> None:
+    code = blocks("index", "python") + blocks("index", "yaml")
+    assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10

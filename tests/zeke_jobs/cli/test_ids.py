@@ -1,0 +1,95 @@
+"""Commands take a job's id by its beginning or its end, and show what attempts logged and how they failed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.cli.test_commands import cli, tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+    from tests.zeke_jobs.cli.test_commands import Ran
+
+__all__ = ["cli", "tasks"]
+
+ONE, OTHER = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
+TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
+
+
+@pytest.fixture
+def two(tasks: None) -> None:
+    del tasks
+    for job in (ONE, OTHER):
+        zeke_jobs.send("pull", id=job)
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("part", [str(ONE), "01a21ebc-c8", "2d06086d", "2D06086D", "…58022d06086d", "0b-58022d06086d"])
+@pytest.mark.parametrize("command", ["status", "why"])
+def test_a_part_of_an_id_is_enough(cli: Callable[..., Ran], command: str, part: str) -> None:
+    ran = cli(command, part)
+    assert ran.status == 0
+    assert ran.out.startswith(str(ONE))
+
+
+@pytest.mark.usefixtures("two")
+def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Callable[..., Ran]) -> None:
+    ran = cli("cancel", "2d06086d", "01a21ebc")
+    assert ran.status == 2
+    assert "expected more of the id, got '01a21ebc', which fits several jobs:" in ran.err
+    assert f"{ONE}  pull, created, sent " in ran.err
+    assert f"{OTHER}  pull, created, sent " in ran.err
+    assert {zeke_jobs.status(job).status for job in (ONE, OTHER)} == {"created"}
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("part", "status", "message"),
+    [
+        ("ffffffff", 1, "expected the beginning or the end of a job's id, got 'ffffffff': no job has it"),
+        ("01a", 2, "expected at least 4 characters of a job's id, got '01a'"),
+        ("pull", 2, "expected a job's id, its beginning or its end, got 'pull'"),
+    ],
+)
+def test_what_fits_no_job_is_refused(cli: Callable[..., Ran], part: str, status: int, message: str) -> None:
+    ran = cli("why", part)
+    assert (ran.status, message in ran.err) == (status, True), ran.err
+
+
+@pytest.mark.usefixtures("two")
+def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Callable[..., Ran], conn: Connection) -> None:
+    error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}
+    attempts = [{"attempt": n, "outcome": how, "error": error} for n, how in ((1, "retry"), (2, "failed"))]
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE zeke_jobs.queue SET state = 'rejected', attempt = 2, attempts = %s, completed_on = now() WHERE message_id = %s",
+            (json.dumps(attempts), str(ONE)),
+        )
+    for command in ("status", "why"):
+        shown = cli(command, "2d06086d").out
+        assert "\n".join(f"      {line}" for line in TRACEBACK.splitlines()) in shown
+        assert "\n      the same traceback as attempt 1\n" in shown
+    data = cli("status", "2d06086d", "--json").json
+    assert data["attempts"][0]["error"]["traceback"] == TRACEBACK.splitlines()
+    assert cli("why", "2d06086d", "--json").json["history"][0]["traceback"] == TRACEBACK.splitlines()
+
+
+@pytest.mark.usefixtures("two")
+def test_what_attempts_logged_is_shown(cli: Callable[..., Ran], conn: Connection) -> None:
+    ran = cli("logs", "2d06086d")
+    assert (ran.status, ran.err) == (1, "no lines: its handler logged none, or log_lines is 0 for its task\n")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)",
+            (str(ONE), str(ONE)),
+        )
+    assert cli("logs", "2d06086d").out == "attempt 1, 3 earlier lines not kept\n  one\n  two\\x1b\nattempt 2\n  three\n"
+    assert [row["lines"] for row in cli("logs", "2d06086d", "--attempt", "2", "--json").json] == [["three"]]

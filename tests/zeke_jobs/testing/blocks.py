@@ -1,0 +1,15 @@
+"""The files that a page of the documentation shows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def blocks(page: Path, title: str) -> list[str]:
+    """The code blocks of a file, in order."""
+    pattern = rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```'
+    return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -1,0 +1,96 @@
+"""Middleware that the engine's tests name in their jobs.yaml."""
+# mypy: disable-error-code="misc, func-returns-value"
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dramatiq.middleware import Middleware, MiddlewareError, SkipMessage
+
+HEARD: list[tuple[str, Any]] = []
+
+
+class Recorder(Middleware):
+    """Notes each hook that a job, a process or a worker goes through."""
+
+    def __init__(self, *, only: Literal["jobs", "process"] = "jobs") -> None:
+        self.only = only
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        HEARD.append(("before", message.actor_name))
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        throws = broker.get_actor(message.actor_name).options["throws"]
+        expected = isinstance(exception, throws)
+        HEARD.append(("after", exception if exception is not None else result))
+        HEARD.append(("is", ("expected" if expected else "error") if exception is not None else "result"))
+
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        HEARD.append(("skipped", message.failed))
+
+    def after_ack(self, broker: Any, message: Any) -> None:
+        HEARD.append(("acknowledged", message.failed))
+
+    def after_nack(self, broker: Any, message: Any) -> None:
+        HEARD.append(("rejected", message.failed))
+
+
+def _noting(hook: str) -> Any:
+    return lambda self, broker, *rest: self.only == "process" and HEARD.append(("process", hook))
+
+
+for _hook in (
+    *(
+        "after_process_boot",
+        "before_worker_boot",
+        "after_worker_boot",
+        "before_worker_shutdown",
+        "after_worker_shutdown",
+    ),
+    *("after_worker_thread_boot", "before_worker_thread_shutdown"),
+    *("after_consumer_thread_boot", "before_consumer_thread_shutdown"),
+):
+    setattr(Recorder, _hook, _noting(_hook))
+
+
+class Skips(Middleware):
+    """Skips each message; fails it before, where it is told to."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        if self.fails:
+            message.fail()
+        raise SkipMessage("out of stock")
+
+
+class Fails(Middleware):
+    """Fails each message after its handler, as for an error that no retry mends."""
+
+    def after_process_message(self, broker: Any, message: Any, **_: Any) -> None:
+        message.fail()
+
+
+class Raises(Middleware):
+    """Raises in one hook."""
+
+    def __init__(self, *, hook: str, what: str) -> None:
+        kinds = {"error": OSError("broken"), "exit": SystemExit(1), "middleware": MiddlewareError("refused")}
+
+        kind = kinds[what]
+
+        def raises(*_: Any, **__: Any) -> None:
+            raise kind
+
+        setattr(self, hook, raises)
+
+
+class Carries(Middleware):
+    """Puts an option on what is sent, and reads it where the job runs."""
+
+    def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
+        message.options["tenant"] = {"id": 7}
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        HEARD.append(("tenant", message.options.get("tenant")))

@@ -1,0 +1,87 @@
+"""The program of docs/error-trackers.md, with real workers: what the page says about events, middleware and on_failed."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+import sentry_sdk
+
+import zeke_jobs
+from tests.zeke_jobs.testing.blocks import blocks
+from tests.zeke_jobs.worker.test_running import eventually
+from tests.zeke_jobs.worker.test_sentry import Kept
+from zeke_jobs import config
+from zeke_jobs.errors import JobFailed
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[3] / "docs" / "error-trackers.md"
+FIRST, ONLY_LAST, HANDLERS = range(3)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    """What the page's programs would send: their init gets another transport."""
+    kept, init = Kept(), sentry_sdk.init
+    monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
+    monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))
+    yield kept
+    init()
+
+
+@pytest.mark.parametrize(
+    ("parts", "outcomes"), [((FIRST, HANDLERS), ["retry", "failed"]), ((FIRST, ONLY_LAST, HANDLERS), ["failed"])]
+)
+def test_three_lines_connect_sentry(
+    parts: tuple[int, ...],
+    outcomes: list[str],
+    tmp_path: Path,
+    database: str,
+    sent: Kept,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = blocks(PAGE, "shop.py")
+    (tmp_path / "shop.py").write_text("\n\n".join(shop[part] for part in parts))
+    for name in ("tracker.py", "jobs.yaml"):
+        (tmp_path / name).write_text(blocks(PAGE, name)[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("shop", "tracker"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    broker = builder.build(config.load(tmp_path / "jobs.yaml"), database)
+    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
+    worker.start()
+    try:
+        eventually(lambda: broker.process.is_booted)
+        job = zeke_jobs.send("send-mail", {"to": "ada@example.org"})
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job.id, timeout=30)
+        report = f"send-mail {job.id}: ConnectionError: the mail server is away, with {{'to': 'ada@example.org'}}"
+        with closing(connect(database)) as conn:
+            assert told(conn, job.id) == report
+        eventually(lambda: len(sent.events) >= len(outcomes))
+    finally:
+        worker.stop(timeout=5_000)
+        broker.close()
+        for name in ("shop", "tracker"):
+            sys.modules.pop(name, None)
+    assert [event["tags"]["outcome"] for event in sent.events] == outcomes
+    frame = sent.events[-1]["exception"]["values"][-1]["stacktrace"]["frames"][-1]
+    assert (frame["function"], frame["context_line"].split("(")[0].strip()) == ("send_mail", "raise ConnectionError")
+    lines = [record.getMessage() for record in caplog.records if record.name == "tracker"]
+    assert lines == [f"send-mail({job.id})"]
+
+
+def told(conn: Any, job: Any) -> Any:
+    cursor = conn.cursor()
+    cursor.execute("SELECT message_id FROM zeke_jobs.queue WHERE parent = %s", (str(job),))
+    [[report]] = cursor.fetchall()
+    return zeke_jobs.wait(report, timeout=30)

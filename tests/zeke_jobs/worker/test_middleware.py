@@ -1,0 +1,293 @@
+"""Dramatiq's middleware around our jobs: what its documentation promises, and that no failure in it strands a job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dramatiq.middleware import Prometheus
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.middleware import HEARD
+from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+M = "tests.zeke_jobs.worker.middleware"
+TASKS = """
+  echo: {handler: 'H:echo'}
+  echo-async: {handler: 'H:echo_async'}
+  fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
+  chain: {handler: 'H:chain'}
+  defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
+  reject: {handler: 'H:reject'}
+  retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
+  slow: {handler: 'H:spin', timeout: 100ms, retry: {limit: 0}}
+  signup: {handler: 'H:sign_up', retry: {limit: 0}, sensitive: [email]}
+"""
+RECORDER = f"middleware: ['{M}:Recorder']"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    HEARD.clear()
+    yield
+    HEARD.clear()
+
+
+def ended(job: UUID) -> bool:
+    return zeke_jobs.status(job).has_ended
+
+
+def heard(*kinds: str) -> list[Any]:
+    return [what for kind, what in list(HEARD) if kind in kinds]
+
+
+def settled(*wanted: str, count: int = 1) -> list[Any]:
+    """What was heard of these kinds, once there is as much: a job's end is written before all hooks have run."""
+    eventually(lambda: len(heard(*wanted)) >= count)
+    return heard(*wanted)
+
+
+def test_it_is_told_what_the_handler_returned(running: Running) -> None:
+    with running(TASKS, RECORDER):
+        outcome("echo", {"n": 3})
+        outcome("echo-async", {"n": 4})
+        settled("acknowledged", count=2)
+    assert heard("before") == ["echo", "echo-async"]
+    assert heard("after") == [{"n": 3, "attempt": 1, "task": "echo"}, 4]
+    assert heard("acknowledged") == [False, False]
+
+
+def test_it_is_told_what_a_handler_completed_with(running: Running) -> None:
+    with running(TASKS, RECORDER):
+        outcome("chain", {"n": 1})
+        settled("after")
+    assert {"sent": 1} in heard("after")
+
+
+def test_it_is_told_each_attempts_own_exception_with_the_handlers_frames(running: Running) -> None:
+    with running(TASKS, RECORDER):
+        failure("fail", {"n": 3})
+        settled("rejected")
+    first, last = heard("after")
+    assert (type(first), str(last)) == (ValueError, "no luck with 3")
+    names, trace = [], last.__traceback__
+    while trace is not None:
+        names.append(trace.tb_frame.f_code.co_name)
+        trace = trace.tb_next
+    assert names[-1] == "fail"
+    assert heard("is") == ["error", "error"]
+    assert (heard("acknowledged"), heard("rejected")) == ([False], [True])
+
+
+def test_it_is_told_that_the_time_was_up_and_where_the_handler_was(running: Running) -> None:
+    with running(TASKS, RECORDER):
+        failure("slow")
+        [error] = settled("after")
+    assert "timeout of 0.1 s" in str(error)
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    assert trace.tb_frame.f_code.co_name == "spin"
+
+
+@pytest.mark.parametrize("task", ["defer-once", "reject", "retry-soon"])
+def test_what_a_handler_says_to_the_engine_is_no_error(running: Running, task: str) -> None:
+    with running(TASKS, RECORDER):
+        zeke_jobs.send(task)
+        settled("is")
+    assert heard("is")[0] == "expected"
+
+
+def test_it_hears_of_process_worker_and_threads(running: Running) -> None:
+    with running(TASKS, f"middleware: [{{use: '{M}:Recorder', only: process}}]", threads=1):
+        outcome("echo")
+    assert set(heard("process")) == {
+        *("before_worker_boot", "after_worker_boot", "before_worker_shutdown", "after_worker_shutdown"),
+        *("after_worker_thread_boot", "before_worker_thread_shutdown"),
+        *("after_consumer_thread_boot", "before_consumer_thread_shutdown"),
+    }
+
+
+def test_a_message_that_it_skips_is_completed_without_a_start(running: Running, jobs: Jobs) -> None:
+    with running(TASKS, f"middleware: ['{M}:Recorder', '{M}:Skips']"):
+        job = zeke_jobs.send("echo").id
+        assert zeke_jobs.wait(job, timeout=20) is None
+        assert settled("skipped") == [False]
+    assert heard("after") == []
+
+
+def test_a_message_that_it_fails_and_skips_is_a_failed_job(running: Running) -> None:
+    with running(TASKS, f"middleware: [{{use: '{M}:Skips', fails: true}}]"):
+        job = failure("echo")
+    assert job.error is not None
+    assert (job.error["type"], job.retry_count) == ("SkipMessage", 0)
+    assert job.error["message"] == "a middleware skipped it before its handler began: out of stock"
+
+
+def test_dramatiqs_age_limit_drops_what_is_too_old(running: Running) -> None:
+    with running(TASKS, "middleware: [{use: 'dramatiq.middleware:AgeLimit', max_age: 1}]"):
+        job = zeke_jobs.send("echo", delay=0.05).id
+        eventually(lambda: zeke_jobs.status(job).has_ended)
+        assert "age limit" in str(zeke_jobs.status(job).error)
+
+
+@pytest.mark.parametrize("task", ["echo", "fail"])
+def test_a_message_that_it_fails_afterwards_is_a_failed_job(running: Running, task: str) -> None:
+    with running(TASKS, f"middleware: ['{M}:Fails']"):
+        job = failure(task)
+    assert len(job.attempts) == 1
+
+
+@pytest.mark.parametrize("what", ["error", "exit", "middleware"])
+@pytest.mark.parametrize(
+    "hook",
+    [
+        *("before_process_message", "after_process_message", "before_ack", "after_ack", "before_nack", "after_nack"),
+    ],
+)
+def test_what_it_raises_strands_neither_a_job_nor_a_thread(
+    running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    tasks = "\n  echo: {handler: 'H:echo', retry: {limit: 0}}\n  fail: {handler: 'H:fail', retry: {limit: 0}}"
+    with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:
+        for _ in range(2):  # with one thread, the second needs the first one's
+            sent = [zeke_jobs.send(task).id for task in ("echo", "fail")]
+            for job in sent:
+                eventually(partial(ended, job))
+        eventually(lambda: not broker.process.held.all())
+    before = hook == "before_process_message" and what != "error"
+    assert zeke_jobs.status(sent[0]).status == ("failed" if before else "completed")
+    assert zeke_jobs.status(sent[1]).status == "failed"
+
+
+def test_what_it_puts_on_a_message_reaches_the_worker(running: Running) -> None:
+    with running(TASKS, f"middleware: ['{M}:Carries']") as broker:
+        message = broker.get_actor("echo").send(n=1)
+        zeke_jobs.wait(message.message_id, timeout=20)
+        zeke_jobs.wait(zeke_jobs.send("echo").id, timeout=20)
+    assert heard("tenant") == [{"id": 7}, None]
+
+
+def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="dramatiq")
+    with running(TASKS, f"middleware: ['{M}:Recorder']"):
+        failure("signup", {"email": "ada@example.org"})
+        settled("rejected")
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("dramatiq.worker")]
+    assert any("signup(" in line for line in ours)
+    assert not any("ada@example.org" in line for line in ours)
+    assert not any("unhandled exception" in line for line in ours)
+
+
+def test_two_attempts_count_as_dramatiq_counts_them(running: Running) -> None:
+    with running(TASKS, f"middleware: ['{M}:Recorder']") as broker:
+        seen: list[Any] = []
+        broker.middleware[-1].before_process_message = lambda _broker, message: seen.append(
+            message.options.get("retries")
+        )
+        failure("fail")
+    assert seen == [None, 1]
+
+
+def test_current_message_knows_the_job(running: Running) -> None:
+    with running("\n  who: {handler: 'H:current_message'}", "middleware: ['dramatiq.middleware:CurrentMessage']"):
+        job = zeke_jobs.send("who", {"n": 3})
+        assert zeke_jobs.wait(job.id, timeout=20) == {"id": str(job.id), "n": 3}
+
+
+def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+        monkeypatch.setenv(name, "")  # so that it is as before, after the test
+    with running(TASKS, "middleware: ['dramatiq.middleware:Prometheus']") as broker:
+        [metrics] = [one for one in broker.middleware if type(one) is Prometheus]
+        metrics.after_process_boot(broker)  # as dramatiq's command does
+        outcome("echo")
+        failure("fail")
+        eventually(lambda: not broker.process.held.all())
+    counted = {
+        (sample.name, sample.labels["actor_name"]): sample.value
+        for name in ("total_messages", "total_errored_messages", "total_rejected_messages", "inprogress_messages")
+        for family in getattr(metrics, name).collect()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+    assert counted == {
+        ("dramatiq_messages_total", "echo"): 1,
+        ("dramatiq_messages_total", "fail"): 2,
+        ("dramatiq_message_errors_total", "fail"): 2,
+        ("dramatiq_message_rejects_total", "fail"): 1,
+        ("dramatiq_messages_inprogress", "echo"): 0,
+        ("dramatiq_messages_inprogress", "fail"): 0,
+    }
+
+
+def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Running, jobs: Jobs) -> None:
+    with running("\n  one-by-one: {handler: 'H:one_by_one', retry: {limit: 0}}", threads=2):
+        ids = [job.id for job in zeke_jobs.send_many("one-by-one", [{"n": 1}, {"n": 2}])]
+        assert sorted(zeke_jobs.wait(job, timeout=30) for job in ids) == [1, 1]  # never two at once
+    attempts = [attempt for job in ids for attempt in zeke_jobs.status(job).attempts]
+    assert {attempt["outcome"] for attempt in attempts} == {"deferred"}
+    assert {zeke_jobs.status(job).retry_count for job in ids} == {0}
+
+
+def test_dramatiqs_own_retry_waits_as_long_as_it_says(running: Running) -> None:
+    with running("\n  again: {handler: 'H:dramatiq_retry', retry: {limit: 1, delay: 5m}}"):
+        started = time.monotonic()
+        assert outcome("again") == 2
+        assert time.monotonic() - started < 10
+
+
+# ── jobs.yaml ──
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load("\n  echo: {handler: 'H:echo'}", text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (f"middleware: ['{M}:Recordr']", "2:14", "did you mean 'Recorder'?"),
+        ("middleware: ['tests.zeke_jobs.worker.handlers:Number']", "2:14", "to be a Dramatiq middleware"),
+        ("middleware: ['dramatiq.middleware:Retries']", "2:14", "help: retry: in defaults or in a task"),
+        ("middleware: ['dramatiq.results:Results']", "2:14", "each job keeps its output"),
+        (f"middleware: [{{use: '{M}:Recorder', olny: jobs}}]", "2:66", "only"),
+        (f"middleware: [{{use: '{M}:Recorder', only: nothing}}]", "2:72", "'jobs'"),
+        (f"middleware: [{{use: '{M}:Raises', hook: after_ack}}]", "2:14", "expected the key 'what'"),
+        ("middleware: [{only: jobs}]", "2:14", "expected the key 'use' in a middleware"),
+        (f"middleware: [{{use: '{M}:Skips', fails: '${{UNHEARD_OF}}'}}]", "2:70", "UNHEARD_OF to be set"),
+        ("middleware: {a: b}", "2:13", "expected a list"),
+    ],
+)
+def test_a_fault_of_it_is_found_at_its_place(text: str, place: str, message: str) -> None:
+    said = refused(text)
+    assert f"jobs.yaml:{place}: error: " in said
+    assert message in said
+
+
+def test_what_cannot_be_made_ends_the_start_in_words(running: Running) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="to be made with its settings, got KeyError: 'thunder'"),
+        running(TASKS, f"middleware: [{{use: '{M}:Raises', hook: after_ack, what: thunder}}]"),
+    ):
+        pass

@@ -1,0 +1,184 @@
+"""``on_failed``: a job for each that has failed for good, whoever ends it, in the same transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.test_running import eventually, failure
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}
+  fail: {handler: 'H:fail', on_failed: report, retry: {limit: 1, delay: 1ms}}
+  reject: {handler: 'H:reject', on_failed: report}
+  slow: {handler: 'H:spin', on_failed: report, timeout: 100ms, retry: {limit: 0}}
+  signup: {handler: 'H:sign_up', on_failed: report, sensitive: [email], retry: {limit: 0}}
+  report: {handler: 'H:report', aliases: [old-report]}
+"""
+
+
+def reports(jobs: Jobs, of: UUID | None = None) -> list[dict[str, Any]]:
+    sql = "SELECT message -> 'kwargs' AS told, * FROM zeke_jobs.queue WHERE task = 'report' AND parent = coalesce(%s, parent)"
+    return jobs.rows(sql, of)
+
+
+def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        failed = failure("fail", {"n": 3})
+        eventually(lambda: reports(jobs)[0]["state"] == "done")
+    [report] = reports(jobs)
+    told = report["told"]
+    assert (told["job_id"], told["task"], told["payload"]) == (str(failed.id), "fail", {"n": 3})
+    assert (told["error"]["type"], told["error"]["message"]) == ("ValueError", "no luck with 3")
+    assert report["parent"] == failed.id
+    assert report["result"] == {"type": "ValueError", "n": 3}
+
+
+@pytest.mark.parametrize(("task", "kind"), [("reject", "Reject"), ("slow", "TimedOut")])
+def test_a_rejection_and_a_timeout_are_failures(running: Running, jobs: Jobs, task: str, kind: str) -> None:
+    with running(TASKS):
+        job = failure(task)
+    assert [report["told"]["error"]["type"] for report in reports(jobs, job.id)] == [kind]
+
+
+def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    [job] = jobs.add("echo")
+    worker = jobs.worker()
+    jobs.claim(worker, 1)
+    jobs.rows(
+        "UPDATE zeke_jobs.worker SET heartbeat_on = now() - interval '1 hour', beating_since = now() - interval '2 hours'"
+    )
+    [rescued] = jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    assert rescued["outcome"] == "failed"
+    assert [report["told"]["error"]["type"] for report in reports(jobs, job)] == ["WorkerDied"]
+
+
+def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    worker = jobs.worker()
+    jobs.add("fail")
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "retry", error=None)
+    [queued, active] = jobs.add("echo", 2)
+    zeke_jobs.cancel(queued, "no longer needed")
+    [claim] = jobs.claim(worker, 1, tasks=["echo"])
+    zeke_jobs.cancel(active, "no longer needed")
+    jobs.finish(worker, claim, "failed")
+    jobs.add("echo", options='{"expires": 0}')
+    assert jobs.rows("SELECT zeke_jobs.expire(10) AS count") == [{"count": 1}]
+    assert reports(jobs) == []
+
+
+def test_a_job_that_fails_again_after_a_retry_by_hand_is_told_again(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = failure("reject")
+        zeke_jobs.retry(job.id)
+        eventually(lambda: len(reports(jobs, job.id)) == 2)
+
+
+def test_it_commits_with_the_failure_or_not_at_all(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    [job] = jobs.add("echo")
+    worker = jobs.worker()
+    [claim] = jobs.claim(worker, 1)
+    jobs.rows("BEGIN")
+    jobs.finish(worker, claim, "failed")
+    assert len(reports(jobs, job)) == 1
+    jobs.rows("ROLLBACK")
+    assert (reports(jobs, job), jobs.row(job)["state"]) == ([], "consumed")
+
+
+def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
+    jobs.use("""
+  report: {handler: 'H:report', on_failed: page}
+  page: {handler: 'H:report', on_failed: report}
+""")
+    [job] = jobs.add("report", payload='{"job_id": "00000000-0000-0000-0000-000000000001", "task": "x"}')
+    worker = jobs.worker()
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed")
+    [claim] = jobs.claim(worker, 5)
+    assert claim["task"] == "page"
+    jobs.finish(worker, claim, "failed")
+    assert jobs.claim(worker, 5) == []
+    assert jobs.row(job)["state"] == "rejected"
+
+
+def test_it_is_sent_whatever_waits_and_whatever_is_alike(jobs: Jobs) -> None:
+    jobs.use(
+        "  echo: {handler: 'H:echo', on_failed: old-report}\n  report: {handler: 'H:report', max_queued: 1, unique: [task], aliases: [old-report]}"
+    )
+    worker = jobs.worker()
+    jobs.add("echo", 3)
+    for claim in jobs.claim(worker, 3):
+        jobs.finish(worker, claim, "failed")
+    assert len(reports(jobs)) == 3
+
+
+@pytest.mark.parametrize("payload", ['{"story_id": "%s"}' % ("x" * 1_048_000), '{"n": %s}' % ("[" * 99 + "]" * 99)])
+def test_a_payload_that_leaves_no_room_is_left_out(jobs: Jobs, payload: str) -> None:
+    jobs.use(TASKS)
+    worker = jobs.worker()
+    jobs.rows("SELECT zeke_jobs.enqueue('echo', NULL, %s::jsonb, '{}')", payload)
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed", error='{"message": "%s"}' % ("e" * 2000))
+    [report] = reports(jobs)
+    assert report["told"]["payload"] is None
+
+
+def test_what_is_sensitive_in_its_payload_is_so_in_the_report(running: Running, jobs: Jobs) -> None:
+    with running(TASKS):
+        job = failure("signup", {"email": "ada@example.org"})
+        eventually(lambda: reports(jobs, job.id))
+    [report] = reports(jobs, job.id)
+    assert report["sensitive"] == ["payload.email"]
+    shown = zeke_jobs.status(report["message_id"])
+    assert "ada@example.org" not in str(shown)
+
+
+def test_a_stock_producers_job_is_told_too(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    jobs.rows("""INSERT INTO zeke_jobs.queue (queue_name, message_id, state, message) VALUES ('default', gen_random_uuid(), 'queued',
+      '{"queue_name": "default", "actor_name": "echo", "args": [], "kwargs": null, "options": {}, "message_timestamp": 1}')""")
+    worker = jobs.worker()
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed")
+    assert [report["told"]["payload"] for report in reports(jobs)] == [{}]
+
+
+def refused(tasks: str, top: str = "") -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tasks, top)
+    return str(caught.value)
+
+
+def test_the_file_may_say_it_for_all_tasks() -> None:
+    config = load("\n  echo: {handler: 'H:echo'}\n  report: {handler: 'H:report'}", "defaults: {on_failed: report}")
+    assert config.tasks["echo"].on_failed == "report"
+
+
+def test_a_name_that_no_task_has_is_refused_at_its_place() -> None:
+    said = refused("\n  echo: {handler: 'H:echo', on_failed: reprot}\n  report: {handler: 'H:report'}")
+    assert "jobs.yaml:5:70: error: expected the name of a task, got 'reprot'" in said
+    assert "did you mean 'report'?" in said
+
+
+@pytest.mark.parametrize(
+    ("top", "tasks", "place"),
+    [("", "\n  echo: {handler: 'H:echo', on_failed: strict}", "5:70"), ("defaults: {on_failed: strict}", "", "2:23")],
+)
+def test_a_task_that_does_not_take_a_failed_job_is_refused_at_its_place(top: str, tasks: str, place: str) -> None:
+    said = refused(f"{tasks}\n  strict: {{handler: 'H:strict'}}", top)
+    assert f"jobs.yaml:{place}: error: expected strict to take what is known of a failed job" in said
+    assert "zeke_jobs.FailedJob" in said

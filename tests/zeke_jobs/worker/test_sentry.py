@@ -1,0 +1,141 @@
+"""sentry-sdk's own integration for Dramatiq, unmodified, with the three lines of the guide."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sentry_sdk
+from sentry_sdk.integrations.dramatiq import DramatiqIntegration
+from sentry_sdk.transport import Transport
+
+from tests.zeke_jobs.worker.test_middleware import TASKS
+from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+
+class Kept(Transport):
+    """Keeps what would be sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+
+    def capture_envelope(self, envelope: Any) -> None:
+        for item in envelope.items:
+            if (event := item.get_event()) is not None:
+                self.events.append(json.loads(json.dumps(event, default=str)))
+
+
+@pytest.fixture
+def sentry() -> Iterator[Callable[..., Kept]]:
+    """Sets sentry-sdk up as a program does."""
+
+    def start(**options: Any) -> Kept:
+        kept = Kept()
+        sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", integrations=[DramatiqIntegration()], transport=kept, **options)
+        return kept
+
+    yield start
+    sentry_sdk.get_client().close()
+    sentry_sdk.init()
+
+
+def last_only(event: Any, _hint: Any) -> Any:
+    return None if event["tags"].get("outcome") == "retry" else event
+
+
+def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
+    running: Running, sentry: Callable[..., Kept]
+) -> None:
+    kept = sentry()
+    with running(TASKS):
+        outcome("echo")
+        job = failure("fail", {"n": 3})
+        eventually(lambda: len(kept.events) >= 2)
+    last = kept.events[-1]
+    assert [event["tags"]["attempt"] for event in kept.events] == ["1", "2"]
+    assert [event["tags"]["outcome"] for event in kept.events] == ["retry", "failed"]
+    assert {(event["tags"]["task"], event["tags"]["job_id"]) for event in kept.events} == {("fail", str(job.id))}
+    [error] = last["exception"]["values"]
+    assert (error["type"], error["value"]) == ("ValueError", "no luck with 3")
+    frame = error["stacktrace"]["frames"][-1]
+    assert (frame["function"], frame["module"]) == ("fail", "tests.zeke_jobs.worker.handlers")
+    assert "raise ValueError" in frame["context_line"]
+    assert "payload" in frame["vars"]
+    assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"n": 3}
+    assert last["transaction"] == "fail"
+
+
+def test_where_the_program_says_so_only_the_last_attempt_is_an_event(
+    running: Running, sentry: Callable[..., Kept]
+) -> None:
+    kept = sentry(before_send=last_only)
+    with running(TASKS):
+        failure("fail", {"n": 3})
+        eventually(lambda: kept.events)
+    assert [event["tags"]["outcome"] for event in kept.events] == ["failed"]
+
+
+def test_what_a_handler_says_to_the_engine_is_no_event(running: Running, sentry: Callable[..., Kept]) -> None:
+    kept = sentry()
+    with running(TASKS):
+        failure("reject")
+        outcome("defer-once")
+        failure("fail", {"n": 1})
+        eventually(lambda: len(kept.events) >= 2)
+    assert {event["tags"]["task"] for event in kept.events} == {"fail"}
+
+
+def test_a_job_whose_time_is_up_is_an_event(running: Running, sentry: Callable[..., Kept]) -> None:
+    kept = sentry()
+    with running(TASKS):
+        failure("slow")
+        eventually(lambda: kept.events)
+    [error] = kept.events[0]["exception"]["values"]
+    assert (error["type"], error["stacktrace"]["frames"][-1]["function"]) == ("TimedOut", "spin")
+
+
+def test_nothing_of_a_sensitive_field_is_sent(running: Running, sentry: Callable[..., Kept]) -> None:
+    kept = sentry(max_request_body_size="always")
+    with running(TASKS):
+        failure("signup", {"email": "ada.lovelace@example.org", "pin": 4711})
+        eventually(lambda: kept.events)
+    [event] = kept.events
+    said = json.dumps(event)
+    assert "ada.lovelace@example.org" not in said
+    assert event["contexts"]["dramatiq"]["data"]["kwargs"] == {"email": "***", "pin": 4711}
+    assert event["exception"]["values"][0]["value"].startswith("no mail to ***")
+    assert all("vars" not in frame for frame in event["exception"]["values"][0]["stacktrace"]["frames"])
+
+
+def test_the_tags_of_one_job_are_not_on_the_events_of_the_next(running: Running, sentry: Callable[..., Kept]) -> None:
+    kept = sentry()
+    with running(TASKS, threads=1):
+        outcome("echo")
+        sentry_sdk.capture_message("between jobs")
+    assert "task" not in (kept.events[0].get("tags") or {})
+
+
+def test_without_sentry_in_the_program_nothing_of_it_is_loaded(database: str) -> None:
+    code = """
+import sys, zeke_jobs
+from zeke_jobs import config
+from zeke_jobs.worker import builder
+builder.build(config.load_text("version: 1\\ntasks: {echo: {handler: 'tests.zeke_jobs.worker.handlers:echo'}}", "jobs.yaml"))
+print("sentry_sdk" in sys.modules)
+"""
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"

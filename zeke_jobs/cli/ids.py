@@ -1,0 +1,61 @@
+"""A job's id as people type it: whole, or only its beginning or its end."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from zeke_jobs.cli import database
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.wording import when
+from zeke_jobs.errors import JobNotFound
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its beginning or end.", show_default=False)]
+Ids = Annotated[
+    list[str], typer.Argument(metavar="ID", help="Ids of jobs, or their beginnings or ends.", show_default=False)
+]
+
+_LEAST = 4  # digits
+_LISTED = 10  # candidates
+
+
+def find(text: str) -> UUID:
+    """The only job whose id is this, or begins or ends so.
+
+    Raises:
+        UsageError: it is no part of an id, or several jobs fit; they are listed.
+        JobNotFound: no job fits.
+    """
+    digits = text.strip().strip("….").replace("-", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
+        raise UsageError(
+            f"expected a job's id, its beginning or its end, got {text!r}\n  help: zeke-jobs jobs lists ids"
+        )
+    if len(digits) == 32:
+        return UUID(digits)
+    if len(digits) < _LEAST:
+        raise UsageError(f"expected at least {_LEAST} characters of a job's id, got {text!r}")
+    with database.connection("id", is_migrated=False) as conn:
+        found = SQL.all(conn, "job/by_part", part=digits, limit=_LISTED + 1)
+    if not found:
+        raise JobNotFound(f"expected the beginning or the end of a job's id, got {text!r}: no job has it")
+    if len(found) > 1:
+        listed = "\n".join(
+            f"  {row['id']}  {row['task_id']}, {row['status']}, sent {when(row['created_on'])}"
+            for row in found[:_LISTED]
+        )
+        more = "\n  and more" if len(found) > _LISTED else ""
+        raise UsageError(f"expected more of the id, got {text!r}, which fits several jobs:\n{listed}{more}")
+    return UUID(str(found[0]["id"]))
+
+
+def find_all(texts: Iterable[str]) -> list[UUID]:
+    """Each of them, before anything is done to one."""
+    return [find(text) for text in texts]

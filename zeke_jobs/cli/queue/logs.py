@@ -1,0 +1,39 @@
+"""``zeke-jobs logs``: the last lines that each attempt of a job logged."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zeke_jobs.cli import database, ids, options
+from zeke_jobs.cli.output import counted, print_json, say
+
+
+def logs(
+    job_id: ids.Id,
+    attempt: Annotated[int | None, typer.Option(metavar="N", help="Only of this attempt.", min=1)] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show the last lines that each attempt logged, also of a job that runs. Exit 1 when there are none.
+
+    How many are kept is `log_lines` in jobs.yaml. What a handler prints is no log, and stays in its worker's output.
+    """
+    from zeke_jobs import client
+    from zeke_jobs.postgres.queries import SQL
+
+    wanted = ids.find(job_id)
+    with database.connection("logs") as conn:
+        client.status(wanted)  # where there is no such job, it says so
+        found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
+    if as_json:
+        print_json([{**row, "lines": row["lines"].split("\n")} for row in found])
+    elif not found:
+        say("no lines: its handler logged none, or log_lines is 0 for its task", is_trouble=True)
+    else:
+        for row in found:
+            earlier = f", {counted(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""
+            say(f"attempt {row['attempt']}{earlier}")
+            say("\n".join(f"  {line}" for line in row["lines"].split("\n")))
+    if not found:
+        raise typer.Exit(1)

@@ -1,0 +1,28 @@
+"""What Dramatiq's middleware puts on a message before it is sent, for the middleware of the worker that gets it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_carried: ContextVar[Mapping[str, Any] | None] = ContextVar("carried", default=None)
+
+
+@contextmanager
+def carrying(options: Mapping[str, Any]) -> Iterator[None]:
+    """Let the jobs that are sent in this context carry these options of their message."""
+    token = _carried.set(options or None)
+    try:
+        yield
+    finally:
+        _carried.reset(token)
+
+
+def current() -> dict[str, Any]:
+    """The option of a send that holds them, where there are any."""
+    carried = _carried.get()
+    return {} if carried is None else {"carried": dict(carried)}

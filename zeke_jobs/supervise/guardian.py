@@ -1,0 +1,98 @@
+"""Ends the commands of a supervisor that was killed: a small process that hears of it because their pipe closes.
+
+The operating system closes a pipe however its owner ends, on Linux and macOS alike, so this needs no signal for the death of
+a parent, which macOS lacks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOOK = 0.1  # seconds between two looks at processes that are ending
+
+
+class Guardian:
+    """The supervisor's end of the pipe.
+
+    Args:
+        grace: Seconds from SIGTERM to SIGKILL.
+        then: A command to run when they have ended, such as one that stops their server.
+    """
+
+    def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
+        watch = [sys.executable, "-m", __name__, str(grace), *then]
+        self._process = subprocess.Popen(  # noqa: S603 (this module)
+            watch, stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def tell(self, pids: list[int]) -> None:
+        """The main processes that run now, each the leader of its process group."""
+        with suppress(OSError):  # it was killed; then nobody guards, and nothing else is lost
+            self._pipe.write(json.dumps(pids) + "\n")
+            self._pipe.flush()
+
+    def dismiss(self) -> None:
+        """All is ended in good order: nothing is left to do."""
+        self.tell([])
+        with suppress(OSError):
+            self._pipe.write("dismissed\n")
+            self._pipe.close()
+        self._process.wait()
+
+    @property
+    def _pipe(self) -> IO[str]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+
+def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
+    """Read process numbers until the pipe closes; then end those processes, and run the last command."""
+    pids: list[int] = []
+    for line in pipe:
+        if line == "dismissed\n":
+            return
+        pids = json.loads(line)
+    _end(pids, grace)
+    if then:
+        subprocess.run(then, check=False)  # noqa: S603 (our own command)
+
+
+def _end(pids: list[int], grace: float) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(
+                pid, signal.SIGTERM
+            )  # Dramatiq's main process passes it on; a group's second SIGTERM would mean "now"
+    end = time.monotonic() + grace
+    while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < end:
+        time.sleep(_LOOK)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so of a group of zombies
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    # Ctrl-C, a closed terminal and a service's stop reach the supervisor, which ends its commands by itself.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    watch(sys.stdin, float(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,11 @@
+"""For people who test their own programs: a context without an engine, sends without a database, jobs without a worker.
+
+The fixtures are a pytest plugin, which a test suite loads by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
+"""
+
+from zeke_jobs.testing.clock import Clock, release_clock, set_clock
+from zeke_jobs.testing.context import FakeContext, SentCall
+from zeke_jobs.testing.running import JobRunner, prepare
+from zeke_jobs.testing.sends import SentJobs
+
+__all__ = ["Clock", "FakeContext", "JobRunner", "SentCall", "SentJobs", "prepare", "release_clock", "set_clock"]

@@ -1,0 +1,63 @@
+"""The clock of a test database: it stands where a test puts it, for all sessions."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from psycopg2.extensions import connection as Connection
+
+
+class Clock:
+    """The fixture ``zeke_clock``: the time by which jobs are due, which passes only when the test says so."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def now(self) -> datetime:
+        """The time of the test database."""
+        with closing(connect(self._url)) as conn, conn.cursor() as cursor:
+            cursor.execute("SELECT zeke_jobs.now()")
+            [found] = cursor.fetchone() or (None,)
+            assert isinstance(found, datetime)
+            return found
+
+    def set(self, moment: datetime) -> None:
+        """Stand at a moment, which must have a zone."""
+        if moment.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
+        with closing(connect(self._url)) as conn:
+            set_clock(conn, moment)
+
+    def move(self, by: timedelta) -> None:
+        """Let time pass, or go back."""
+        self.set(self.now() + by)
+
+    def release(self) -> None:
+        """Let it run again."""
+        with closing(connect(self._url)) as conn:
+            release_clock(conn)
+
+
+def set_clock(conn: Connection, moment: datetime) -> None:
+    """Make the database's clock stand at ``moment``, for all its sessions. For test databases only."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+            (f"SELECT timestamptz '{moment.isoformat()}'",),
+        )
+
+
+def release_clock(conn: Connection) -> None:
+    """Let the database's clock run again."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
+            "LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
+        )

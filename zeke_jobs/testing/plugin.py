@@ -1,0 +1,83 @@
+"""The pytest plugin: ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py beside jobs.yaml.
+
+A fixture is replaced by one of the same name in a conftest.py, as everywhere in pytest.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zeke_jobs import config
+from zeke_jobs.core import environment
+from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.testing.clock import Clock
+from zeke_jobs.testing.running import JobRunner, prepare
+from zeke_jobs.testing.sends import SentJobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_EMPTY = """
+TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.worker, zeke_jobs.history, zeke_jobs.job_log,
+  zeke_jobs.meter_use, zeke_jobs.breaker_end CASCADE
+"""
+
+
+@pytest.fixture(scope="session")
+def zeke_config() -> config.Config:
+    """jobs.yaml: the one that ``ZEKE_JOBS_CONFIG`` names, else that of the current folder."""
+    return config.load(environment.config_path())
+
+
+@pytest.fixture
+def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
+    """What the program sends ends here: checked as in reality, without a database."""
+    with SentJobs(zeke_config).standing_in() as sent:
+        yield sent
+
+
+@pytest.fixture(scope="session")
+def zeke_database_url() -> Iterator[str]:
+    """Where tests have their database: a server of their own, which goes with them. It takes zeke-jobs[embedded]."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-jobs-test-"))
+    folder.chmod(0o755)  # the server's user may be another one
+    try:
+        yield embedded.ensure(folder / "server", settings=_FAST)
+    finally:
+        embedded.stop(folder / "server", mode="immediate")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterator[str]:
+    """A database with all tables and jobs.yaml in force; ``DATABASE_URL`` names it until the session ends."""
+    prepare(zeke_database_url, zeke_config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", zeke_database_url)
+        yield zeke_database_url
+
+
+@pytest.fixture
+def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunner]:
+    """``run_jobs()`` runs what the test has sent, by the real handlers; the test begins without jobs."""
+    with closing(connect(zeke_database)) as conn, conn.cursor() as cursor:
+        cursor.execute(_EMPTY)
+    runner = JobRunner(zeke_config, zeke_database)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def zeke_clock(zeke_database: str) -> Iterator[Clock]:
+    """The clock by which jobs are due; it runs again after the test."""
+    clock = Clock(zeke_database)
+    yield clock
+    clock.release()

@@ -1,0 +1,185 @@
+"""Runs sent jobs without a worker: one after another, in the thread of the test, by the real handlers and the real SQL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from dramatiq.middleware import SkipMessage
+from psycopg2.extras import register_uuid
+
+import zeke_jobs
+from zeke_jobs.client import reading
+from zeke_jobs.postgres import installation, migrate
+from zeke_jobs.postgres.pool import Pool, connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import boot
+from zeke_jobs.testing.clock import set_clock
+from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.consumer import HEADER_COLUMNS
+from zeke_jobs.worker.finish.outcome import Settled
+from zeke_jobs.worker.finish.writer import EndingWriter
+from zeke_jobs.worker.run.executor import Executor
+from zeke_jobs.worker.run.interrupts import Interrupts
+from zeke_jobs.worker.run.job_log import JobLog
+from zeke_jobs.worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.config.models import Config
+    from zeke_jobs.core.job import Job
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.finish.outcome import Outcome
+
+_NOT_SAID = ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said")
+
+
+def prepare(url: str, config: Config) -> None:
+    """Make a database ready for tests: its tables, those of the packages that jobs.yaml names, and jobs.yaml in force.
+
+    Raises:
+        MigrationError, ConfigurationError: as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
+    """
+    with closing(connect(url)) as conn:
+        migrate.migrate(conn, list(config.migrations))
+        installation.claim(conn)
+        boot.sync(conn, config)
+
+
+class JobRunner:
+    """The fixture ``run_jobs``. A handler is called as in a worker, without its timeout, and no middleware hears of it."""
+
+    def __init__(self, config: Config, url: str) -> None:
+        self._runtime = Runtime(config)
+        self._url = url
+
+    def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
+        """Run what was sent, and what that sends, until nothing is due.
+
+        Args:
+            raises: Raise the exception of a handler whose job has failed for good, instead of going on.
+            waits: Stop at jobs that wait for a later time. False moves the database's clock on to each of them, so that retries,
+                delays and deferrals end too; then it is given back to ``zeke_clock`` or time.
+            connection: A psycopg2 connection: run in its open transaction, for tests that take back what they did.
+
+        Returns:
+            The jobs that ended, in the order of their ends.
+        """
+        with ExitStack() as stack:
+            if connection is not None:
+                register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
+                pool: Any = _Lent(connection)
+            else:
+                pool = Pool(self._url, max_size=3)
+                stack.callback(pool.close)
+            conn = stack.enter_context(pool.connection())
+            run = _Run(self._runtime, pool, conn, raises=raises)
+            stack.callback(run.leave)
+            while run.all_due() or (not waits and run.wait()):
+                pass
+            return [reading.status(job, connection=conn) for job in run.ended]
+
+    def close(self) -> None:
+        """Close the services that were opened."""
+        self._runtime.close()
+
+
+class _Lent:
+    """Stands for a pool: everybody gets the test's own connection."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        yield self._conn
+
+
+class _Run:
+    """One call of the runner: a worker of one thread, which is the test's."""
+
+    def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
+        self.ended: list[UUID] = []
+        self._runtime, self._conn, self._raises = runtime, conn, raises
+        self._clock: str | None = None  # how it was before it was moved
+        self._id = uuid4()
+        self._executor = Executor(runtime, pool, Interrupts(), _start, aside=pool, job_log=JobLog(pool))
+        self._writer = EndingWriter()
+        self._executor.worker = self._writer.worker = self._id
+        row = {"kind": "worker", "host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
+        self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
+        SQL.run(
+            conn,
+            "worker/register",
+            id=self._id, queues=self._queues, tasks=self._tasks, threads=1, revision=1, file_revision=1,
+            lost_after=timedelta(days=1), **row,
+        )  # fmt: skip
+
+    def leave(self) -> None:
+        """Be no worker any more, and let the clock be as it was."""
+        SQL.run(self._conn, "worker/leave", worker=self._id)
+        if self._clock is not None:
+            with self._conn.cursor() as cursor:
+                cursor.execute(self._clock)
+
+    def all_due(self) -> bool:
+        """Run what is due; whether there was anything."""
+        return any(self._one(queue) for queue in self._queues)
+
+    def wait(self) -> bool:
+        """Move the clock on to the next job; False where there is none."""
+        with self._conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT min(run_at), zeke_jobs.now() FROM zeke_jobs.queue WHERE state = 'queued' AND task = ANY (%s)",
+                (self._tasks,),
+            )
+            due, now = cursor.fetchone() or (None, None)
+            if due is None or due <= now:
+                return False
+            if self._clock is None:
+                cursor.execute("SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)")
+                [self._clock] = cursor.fetchone() or (None,)
+        set_clock(self._conn, due)
+        return True
+
+    def _one(self, queue: str) -> bool:
+        nothing: dict[str, Any] = {"ids": [], "claims": [], "after": [], "took": [], "results": []}
+        received = time.monotonic()
+        rows = SQL.rows(
+            self._conn, "job/complete_and_claim", worker=self._id, queue=queue, tasks=self._tasks, want=1, ask=False,
+            **nothing, **dict.fromkeys(_NOT_SAID),
+        )  # fmt: skip
+        for row in rows[1:]:
+            self._run(JobMessage(row[HEADER_COLUMNS:], queue, received, received))
+        return len(rows) > 1
+
+    def _run(self, message: JobMessage) -> None:
+        claim, error = message.claim, None
+        self._executor.before_process_message(None, message)
+        try:
+            self._executor.run(*message.args, **message.kwargs)
+        except SkipMessage:
+            pass
+        except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
+            error = raised
+        outcome = message.outcome
+        if outcome is not None and not isinstance(outcome, Settled):
+            list(self._writer.write(self._conn, [(claim, outcome)]))
+        if getattr(outcome, "how", "completed") in ("completed", "failed", "cancelled"):
+            self.ended.append(claim.id)
+        if error is not None and (not isinstance(error, Exception) or (message.failed and self._raises)):
+            raise error
+
+
+def _start(claim: Claim) -> Outcome | None:
+    claim.started = time.monotonic()
+    return None

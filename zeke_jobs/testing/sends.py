@@ -1,0 +1,94 @@
+"""Sends that go nowhere: checked as in reality against jobs.yaml, and noted for the test."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.client import drivers
+from zeke_jobs.client.drivers import Runner
+from zeke_jobs.client.options import options as checked
+from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.config.handlers import resolve
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing.context import SentCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zeke_jobs.config.models import Config
+
+_OURS = {"id", "traceparent"}  # options that a send has without anybody saying so
+
+
+class SentJobs(list[SentCall]):
+    """The fixture ``sent_jobs``: what the program sent, in order. Payloads and options are as they are stored, in JSON."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def of(self, task: str) -> list[SentCall]:
+        """What was sent to a task, whatever name of it was used."""
+        known = self._config.task(task)
+        return [one for one in self if one.task == (known.id if known else task)]
+
+    def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
+        """Find the one job that was sent to a task with these fields among its payload and these options, as ``send`` takes them.
+
+        Raises:
+            UnknownTask, ValueError, TypeError: as ``send``, for a task or an option that nobody can have used.
+            AssertionError: none was, or several were; the message lists what was sent.
+        """
+        known = KNOWN_TASKS.find(Runner(id(self), self._execute), task)
+        wanted = json.loads(json.dumps(payload or {}, default=str))
+        asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
+        found = [
+            one
+            for one in self.of(task)
+            if wanted.items() <= one.payload.items() and asked.items() <= one.options.items()
+        ]
+        if len(found) != 1:
+            sent = "".join(f"\n  {one.task} {one.payload} {one.options or ''}".rstrip() for one in self) or " nothing"
+            raise AssertionError(
+                f"expected one job of {task} with {wanted} {asked or ''}".rstrip()
+                + f", got {len(found)}; sent was{sent}"
+            )
+        return found[0]
+
+    def _execute(self, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        match sql:
+            case _ if sql == SQL.text("send/task"):
+                task = self._config.task(params["task"])
+                if task is None:
+                    return []
+                schema = resolve(task).payload_model.model_json_schema(by_alias=False)
+                return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
+            case _ if sql == SQL.text("send/task_names"):
+                return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
+            case _ if sql == SQL.text("send/one"):
+                options = json.loads(params["options"])
+                self._note(params["task"], json.loads(params["payload"]), options)
+                return [(f"(created,{options['id']},created)",)]
+            case _ if sql == SQL.text("send/many"):
+                options, payloads = json.loads(params["options"]), json.loads(params["payloads"])
+                for at, payload in enumerate(payloads):
+                    key = params["keys"][at] if params["keys"] else None
+                    self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
+                return []
+        raise NotImplementedError(
+            "expected send or send_many while sent_jobs stands in for the database, got another call"
+        )
+
+    def _note(self, task: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
+        self.append(SentCall(task, payload, {name: value for name, value in options.items() if name not in _OURS}))
+
+    @contextmanager
+    def standing_in(self) -> Iterator[SentJobs]:
+        """Let all sends of this process end here; no database is asked, not even one that a send names."""
+        before, drivers.stand_in = drivers.stand_in, Runner(id(self), self._execute)
+        try:
+            yield self
+        finally:
+            drivers.stand_in = before

@@ -1,0 +1,50 @@
+"""A log line for each completed job, for people who watch, while there are few."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core.logs import get_logger, is_json
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.core.wording import one_line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zeke_jobs.worker.claim.claims import Claim
+    from zeke_jobs.worker.finish.outcome import Completed
+
+_MOST = 10  # lines a second; nobody reads more, and each costs a worker time
+_OUTPUT = 60  # characters
+_SHORT_ID = 8  # characters: its end, because ids of one moment begin alike
+
+
+class CompletedLines:
+    """Writes a line as each job completes, in the readable form only: machines get sums, and count by metrics."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._second = 0
+        self._left = _MOST
+        self._is_on: bool | None = None  # asked when the first job ends: the log is set up by then
+        self._log = get_logger("zeke_jobs.job")
+
+    def say(self, claim: Claim, outcome: Completed) -> bool:
+        """Write the line; False where sums are wanted, or the line would be one too many in this second."""
+        if self._is_on is None:
+            self._is_on = not is_json()
+        if not self._is_on:
+            return False
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._left = second, _MOST
+        if not self._left:
+            return False
+        self._left -= 1
+        took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
+        # The output may quote a field that nobody should see; its masks are the database's.
+        shown = "" if claim.sensitive or outcome.output == "null" else f": {one_line(redact(outcome.output), _OUTPUT)}"
+        self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")
+        return True

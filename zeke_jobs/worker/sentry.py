@@ -1,0 +1,58 @@
+"""Tells Sentry which job an event is of, and keeps sensitive fields from it, where a program uses Sentry's own integration."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dramatiq.middleware import Middleware
+
+from zeke_jobs.core.redaction import hiding, redact
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.claim.claims import JobMessage
+
+
+class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
+    """Goes beside ``sentry_sdk``'s own ``DramatiqIntegration``, which makes the scope of a job and reports its exception.
+
+    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` where that is known: ``retry`` or ``failed``.
+    """
+
+    def __init__(self) -> None:
+        from sentry_sdk.integrations.logging import ignore_logger
+
+        # It says in a line how an attempt ended; Sentry would make a second event of that.
+        ignore_logger("zeke_jobs.executor")
+
+    def before_process_message(self, _broker: object, message: JobMessage) -> None:
+        """Tag all that is reported while this job runs."""
+        import sentry_sdk
+
+        if sentry_sdk.get_client().get_integration("dramatiq") is None:
+            return
+        scope, claim = sentry_sdk.get_current_scope(), message.claim
+        for name, value in (("task", claim.task), ("job_id", str(claim.id)), ("attempt", str(claim.attempt + 1))):
+            scope.set_tag(name, value)
+        scope.add_event_processor(partial(_of_job, message))
+
+
+def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
+    """The event with its outcome. Of a job with sensitive fields no local variables: who knows what was made of the fields."""
+    if (how := getattr(message.outcome, "how", None)) is not None:
+        event.setdefault("tags", {})["outcome"] = how
+    if not message.sensitive:
+        return event
+    with hiding(message.kwargs, message.sensitive):
+        return _cleaned(event)
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {key: _cleaned(item) for key, item in value.items() if key != "vars"}
+        case list() | tuple():
+            return [_cleaned(item) for item in value]
+    return value
