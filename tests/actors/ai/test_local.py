@@ -153,8 +153,8 @@ def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
 
 
 def test_speech_behind_a_dash_says_whose_it_is() -> None:
-    assert form.fault("– Vi er stolte av denne skolen i byen.") is not None
-    assert form.fault("– Vi er stolte av denne skolen i byen – sier ordføreren.") is None
+    assert form.fault("\u2013 Vi er stolte av denne skolen i byen.") is not None
+    assert form.fault("\u2013 Vi er stolte av denne skolen i byen \u2013 sier ordføreren.") is None
 
 
 def test_a_headline_stands_where_no_sentence_says_it_better() -> None:
