@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
+    from zeke_jobs.errors import Throttled as Throttled
     from zeke_jobs.errors import WaitFor as WaitFor
     from zeke_jobs.payload.model import FailedJob as FailedJob
     from zeke_jobs.payload.model import Payload as Payload
@@ -49,6 +50,7 @@ _HOMES = {
     "Queries": "postgres.queries",
     "Reject": "errors",
     "Retry": "errors",
+    "Throttled": "errors",
     "Sent": "client",
     "WaitFor": "errors",
     "batch": "client",

@@ -4,9 +4,8 @@ import signal
 import sys
 from pathlib import PurePath
 
-if (
-    PurePath(sys.argv[0]).name == "periodiq"
-):  # which has no handler of its own: a stop during the imports ends well, too
+# Periodiq has no signal handler of its own yet: a stop during the imports ends well, too.
+if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 from zeke_jobs.worker import entrypoint

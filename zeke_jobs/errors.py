@@ -143,6 +143,21 @@ class WaitFor(ZekeJobsError):
         self.timeout = bounds.delay("the timeout of WaitFor", timeout)
 
 
+class Throttled(Defer):
+    """Raised by a handler: what it asked answers 429. The limit is closed for all for ``retry_after``, and no attempt is counted.
+
+    Args:
+        limit: Name of the limit in jobs.yaml.
+        retry_after: A timedelta, or seconds.
+        reason: What the provider said.
+    """
+
+    def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        super().__init__(retry_after, reason or f"the limit {limit} is throttled")
+        self.limit = limit
+        self.retry_after = retry_after
+
+
 class Reject(ZekeJobsError):
     """Raised by a handler: this job can never succeed. It fails without a retry, with ``reason``."""
 

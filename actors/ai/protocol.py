@@ -127,14 +127,12 @@ class CallStart:
         model: The model that is asked.
         prompt: Id and version of the prompt, None for embeddings.
         cost: The most that it can cost in US dollars, or None when nobody stated the model's price.
-        budget: What may be spent in a day (UTC) in US dollars, or None.
     """
 
     operation: str
     model: str
     prompt: str | None
     cost: float | None
-    budget: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ class CallEnd:
         model: The model that answered.
         input_tokens: As the provider counted them; ``output_tokens`` likewise.
         output_tokens: See ``input_tokens``.
-        cost: In US dollars; None when unknown: what was set aside counts as spent.
+        cost: In US dollars; None when unknown: the most that it may cost counts as spent.
         is_charged: False when the provider did no work, so that nothing is owed.
         latency_ms: From the request to the end of the answer.
     """
@@ -185,17 +183,13 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 
 class Ledger(Protocol):
-    """Where a provider that costs money reserves, settles and remembers its calls; one for each job."""
+    """Where a provider that costs money notes, settles and remembers its calls; one for each job."""
 
     def remembered(self, key: str) -> Any | None:
         """The answer that an equal call got before, or None."""
 
     def reserve(self, call: CallStart) -> UUID:
-        """Open a call and set its greatest possible cost aside.
-
-        Raises:
-            Defer: the day's budget is spent; it says until when.
-        """
+        """Open a call, which may cost so much."""
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Close a call with what it really was, and ``keep`` a key with the answer for equal calls."""
@@ -204,7 +198,7 @@ class Ledger(Protocol):
 class Analyst(Protocol):
     """The AI step.
 
-    Every method may raise ``Retry`` or ``Defer`` (the provider asked to wait, a budget is spent) and
+    Every method may raise ``Retry`` or ``Defer`` (the provider asked to wait) and
     ``Reject`` (it refused, or the settings are wrong, or it said what the story does not: ``Unfounded``); none ever returns
     invented text in place of an answer.
     """

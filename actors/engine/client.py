@@ -100,6 +100,8 @@ class HttpEngine:
             ):  # the product's Engine has no such path; for ours it is the page that is not there
                 raise
         source = self.fetch_source(typed(text))
+        if source.items is None:
+            raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
         return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
     def health(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
 from actors.schema import MAX_BATCH
 from actors.store import hosts
-from zeke_jobs import Defer
+from zeke_jobs import Defer, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,9 @@ class PoliteEngine:
                     hosts.rest(tx, self._host, timedelta(seconds=error.retry_after))
             if not error.is_away:
                 raise
-            raise Defer(error.retry_after or self._away, str(error)) from error
+            if error.retry_after:
+                raise Throttled("engine", error.retry_after, str(error)) from error
+            raise Defer(self._away, str(error)) from error
 
     def _hold(self, url: str) -> None:
         host = site_of(url)

@@ -1,4 +1,4 @@
-"""The ledger of AI calls: money is set aside before a call, settled after it, and every call is kept."""
+"""The ledger of AI calls: every call is kept, from its beginning to what it cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from actors.store.statements import SQL
-from zeke_jobs import Defer, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,19 +57,10 @@ class PostgresLedger:
         return None if row is None else row["answer"]
 
     def reserve(self, call: CallStart) -> UUID:
-        """Open a call, and set its greatest possible cost aside.
-
-        Raises:
-            Defer: the day's budget has no room for it before tomorrow (UTC).
-            Reject: the whole budget of a day is less than this one call may cost.
-        """
-        if call.budget is not None and call.cost is not None and call.cost > call.budget:
-            raise Reject(
-                f"expected a daily budget that one call fits into, got ${call.budget:.2f} for a call of up to ${call.cost:.4f}"
-            )
+        """Open a call. A crash leaves it open, with the most that it may have cost."""
         opened = SQL.one(
             self._conn,
-            "ai_reserve",
+            "ai_call_open",
             operation=call.operation,
             story_id=str(self._story_id),
             job_id=str(self._job_id),
@@ -78,17 +68,9 @@ class PostgresLedger:
             model=call.model,
             prompt=call.prompt,
             cost=call.cost,
-            budget=call.budget,
         )
-        if opened is not None:
-            return UUID(str(opened["id"]))
-        left = SQL.one(self._conn, "ai_budget_left")
-        assert left is not None
-        raise Defer(
-            left["tomorrow"],
-            f"the day's AI budget of ${call.budget:.2f} is spent "
-            f"(${left['spent']:.2f} spent, ${left['reserved']:.2f} set aside); goes on at {left['tomorrow']:%Y-%m-%d %H:%M} UTC",
-        )
+        assert opened is not None
+        return UUID(str(opened["id"]))
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Record the cost and the outcome of a call, and keep its answer for equal calls. A second time changes nothing."""

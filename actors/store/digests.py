@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from actors.store.by_index import by_index
 from actors.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 
     One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
     """
-    rows = SQL.all(
-        conn, "digest_entries", since=since, until=until, team_id=None if team_id is None else str(team_id), limit=limit
-    )
+    team = None if team_id is None else str(team_id)
+    with by_index(conn):
+        rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team, limit=limit)
     return [
         {
             "story_id": str(row["story_id"]),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from actors.store.by_index import by_index
 from actors.store.statements import SQL
 from zeke_jobs.errors import ZekeJobsError
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 Row = dict[str, Any]
+
+_LEFT_OUT: dict[str | None, list[str]] = {
+    None: ["archived"],
+    "unread": ["read", "archived"],
+    "read": [],
+    "archived": [],
+}
+"""The states that a list leaves out."""
+
+_FEW = 5000
+"""A filter that passes no more stories than this is looked up first; stories that pass others are met on the way."""
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
@@ -59,19 +71,35 @@ def stories(
         state: Only stories in this state; None for all but archived ones.
         starred: Only stories that the team starred.
     """
-    return SQL.all(
-        conn,
-        "news_stories",
-        limit=limit,
-        sources=None if sources is None else [str(one) for one in sources],
-        since=since,
-        min_chili=min_chili,
-        analysis_state=analysis_state,
-        leads=leads,
-        team=str(team),
-        state=state,
-        starred=starred,
-    )
+    with by_index(conn):
+        return SQL.all(
+            conn,
+            "news_stories",
+            limit=limit,
+            sources=None if sources is None else [str(one) for one in sources],
+            since=since,
+            min_chili=min_chili,
+            ids=_few(conn, team, state, starred=starred, min_chili=min_chili),
+            analysis_state=analysis_state,
+            leads=leads,
+            team=str(team),
+            left_out=_LEFT_OUT[state],
+        )
+
+
+def _few(
+    conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
+) -> list[str] | None:
+    """The ids to which a filter that few stories pass comes down; None where no filter is of that kind."""
+    if starred or state in {"read", "archived"}:
+        marked = None if state == "unread" else state
+        rows = SQL.all(conn, "news_marked", team=str(team), state=marked, starred=starred)
+    elif min_chili is not None:
+        rows = SQL.all(conn, "news_hot", min_chili=min_chili, most=_FEW + 1)
+    else:
+        return None
+    ids = [str(row["story_id"]) for row in rows]
+    return None if len(ids) > _FEW and not starred and state is None else ids
 
 
 def sources_like(conn: Connection, part: str) -> list[UUID]:
@@ -96,12 +124,13 @@ def search(
         NotFound: there is nothing in ``words`` to look for.
     """
     words = words.replace("\x00", " ")
-    known = SQL.one(conn, "news_search_words", words=words)
-    assert known is not None
-    if known["has_stories"] and not known["has_words"]:
-        raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
-    wanted = None if sources is None else [str(one) for one in sources]
-    return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+    with by_index(conn):
+        known = SQL.one(conn, "news_search_words", words=words)
+        assert known is not None
+        if known["has_stories"] and not known["has_words"]:
+            raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
+        wanted = None if sources is None else [str(one) for one in sources]
+        return SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
 
 
 def find_story(conn: Connection, name: str) -> UUID | None:

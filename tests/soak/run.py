@@ -134,8 +134,8 @@ def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
         "model": model.MODEL,
         "embedding_model": model.EMBEDDING,
         "prices": model.PRICES,
-        "daily_budget": 1000,
     }
+    text["limits"]["ai"]["budget"] = "1000 USD/d"
     text["services"]["ai"] |= {"provider": "openai", "openai": openai}
     tasks = text["tasks"]
     tasks["ingest-source"]["settings"] |= {

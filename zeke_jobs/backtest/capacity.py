@@ -122,11 +122,11 @@ def capacity(
 def _limits(config: Config, needs: _Needs) -> Iterator[Bound]:
     tasks = list(config.tasks.values())
     owners: list[tuple[str, int | None, Rate | None, list[Task]]] = [
-        (f"task/{task.id}", task.concurrency.limit, task.rate, [task]) for task in tasks
+        (f"task/{task.id}", task.concurrency.limit, task.rate.window if task.rate else None, [task]) for task in tasks
     ]
     for limit in config.limits.values():
         users = [task for task in tasks if limit.name in task.uses]
-        owners.append((f"limit/{limit.name}", limit.concurrency, limit.rate, users))
+        owners.append((f"limit/{limit.name}", limit.concurrency, limit.rate.window if limit.rate else None, users))
     for name, slots, rate, tasks in owners:
         ids = needs.tasks(task.id for task in tasks)
         if slots is not None:

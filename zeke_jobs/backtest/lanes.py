@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from heapq import heappop
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.models import Task
 
-#: Seconds that a rate counts beyond its period.
-RATE_GRACE = 0.25
+#: A rate counts a hundredth longer than its period, and no more seconds than that.
+RATE_SHARE, RATE_GRACE = 0.01, 0.25
 #: Causes that hold a lane back, beside the names of gates.
 THREADS, PAUSED = "threads", "paused"
 
+_MANY = 1_000_000
 Key = int | str
 Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of sending, job
 
 
 def rate_window(rate: Rate) -> float:
     """Seconds over which a claim counts a rate."""
-    return rate.period.total_seconds() + RATE_GRACE
+    seconds = rate.period.total_seconds()
+    return seconds + min(seconds * RATE_SHARE, RATE_GRACE)
 
 
 class Gate:
@@ -55,12 +57,43 @@ class Gate:
         return self.passed[0] + self.window
 
 
+class Meter:
+    """What jobs may use of a unit within a time. An estimate counts while its job runs, and that long from its start."""
+
+    __slots__ = ("amount", "ended", "name", "running", "window")
+
+    def __init__(self, name: str, rate: Rate) -> None:
+        self.name = name
+        self.amount = rate.count
+        self.window = rate_window(rate)
+        self.running = 0.0
+        self.ended: list[tuple[float, float]] = []
+
+    def lets(self, need: float, now: float) -> bool:
+        """Whether a job that needs so much may start now."""
+        while self.ended and self.ended[0][0] <= now:
+            heappop(self.ended)
+        room = self.amount - self.running - sum(used for _, used in self.ended)
+        return room > 0 and need <= room
+
+    def end(self, need: float, started: float) -> None:
+        """A job ended that had started then."""
+        self.running -= need
+        heappush(self.ended, (started + self.window, need))
+
+    def opens(self) -> float:
+        """When it next lets more through, where no job ends."""
+        return self.ended[0][0] if self.ended else float("inf")
+
+
 class Lane:
     """The queued jobs of one task.
 
     Attributes:
         heap: What is due, the next one first; of a task without a limit per key.
         keys: The same for each key.
+        needs: What a job takes of which meters; ``started`` says when those that run took it.
+        passed: When jobs of a key started, as far as its rate counts them; ``resting`` says until when.
         gone: Jobs that left unstarted and are still in a heap, not at its head.
         open: Keys that have a due job and room, in turns, by the priority of that job.
         places: At which priority each of them stands there.
@@ -75,27 +108,8 @@ class Lane:
     """
 
     __slots__ = (
-        "active",
-        "cause",
-        "due",
-        "gates",
-        "gone",
-        "heap",
-        "held",
-        "high",
-        "holds",
-        "keys",
-        "line",
-        "open",
-        "paused",
-        "per_key",
-        "places",
-        "queue",
-        "since",
-        "span",
-        "strict",
-        "task",
-        "turns",
+        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "holds", "key_rate", "keys", "line", "needs", "open",
+        "passed", "paused", "per_key", "places", "queue", "resting", "since", "span", "started", "strict", "task", "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
@@ -103,6 +117,13 @@ class Lane:
         self.queue = task.queue
         self.gates = gates
         self.per_key = task.per_key
+        self.key_rate = task.rate.per_key if task.rate else None
+        if self.key_rate is not None:
+            self.per_key = self.per_key or _MANY
+        self.passed: dict[Key, deque[float]] = {}
+        self.resting: list[tuple[float, int, Key]] = []
+        self.needs: list[tuple[Meter, float]] = []
+        self.started: dict[int, float] = {}
         self.strict = task.order is not None
         self.holds = task.after_failure == "hold"
         self.line: dict[Key, dict[int, Waiting | None]] = {}
@@ -134,6 +155,13 @@ class Lane:
         for gate in self.gates:
             if found := gate.obstacle(now):
                 return found
+        for meter, need in self.needs:
+            if not meter.lets(need, now):
+                return meter.name
+        while self.resting and self.resting[0][0] <= now:
+            key = heappop(self.resting)[2]
+            self.passed[key].popleft()
+            self.look_at(key)
         return "key" if self.per_key is not None and not self.open else ""
 
     def heads(self) -> list[int]:
@@ -146,7 +174,7 @@ class Lane:
         """Update the place of a key after its first job or its free slots changed; last among equals when it had its turn."""
         waiting = self.keys.get(key)
         assert self.per_key is not None
-        place = -waiting[0][0] if waiting and self.active.get(key, 0) < self.per_key else None
+        place = -waiting[0][0] if waiting and self.active.get(key, 0) < self.per_key and not self.rests(key) else None
         if waiting is not None and not waiting:
             del self.keys[key]
         before = self.places.get(key)
@@ -159,6 +187,20 @@ class Lane:
         if place is not None:
             self.places[key] = place
             self.open.setdefault(place, OrderedDict())[key] = None
+
+    def rests(self, key: Key) -> bool:
+        """Whether as many jobs of the key have started as its rate lets through."""
+        return self.key_rate is not None and len(self.passed.get(key, ())) >= self.key_rate.count
+
+    def began(self, job: int, key: Key | None, now: float) -> None:
+        """A job started: note what it takes from meters and from the rate of its key."""
+        if self.needs:
+            self.started[job] = now
+            for meter, need in self.needs:
+                meter.running += need
+        if self.key_rate is not None and key is not None:
+            self.passed.setdefault(key, deque()).append(now)
+            heappush(self.resting, (now + rate_window(self.key_rate), job, key))
 
     def clean(self, heap: list[Waiting]) -> None:
         """Drop jobs from its head that left the queue unstarted."""

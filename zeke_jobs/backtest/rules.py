@@ -2,8 +2,10 @@
 
 1. A job may start when it is due, its task is not paused, every gate of its task has room, and fewer than ``per_key`` jobs of
    its task and key are active.
-2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than ``count`` passed it within its
-   rate's period and a quarter of a second more, since a start may come that much later than its claim.
+2. A gate has room while fewer jobs that must pass it are active than its limit, and fewer than its rate's burst started within
+   the time that the rate takes for so many, and a hundredth more (a quarter of a second at most).
+   Of a unit, what the jobs that run are estimated to use, and those that started within its time, leaves what the next one is
+   estimated to use. Of a key, as of a gate, fewer than its rate lets through have started within its time.
 3. Of those that may start, the highest priority goes first.
 4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
    Whose turn is first is left to chance. Queues are claimed from one by one.
@@ -18,7 +20,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from zeke_jobs.backtest.lanes import THREADS, Gate, Lane
+from zeke_jobs.backtest.lanes import THREADS, Gate, Lane, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,13 @@ class Board:
             )
             for task in config.tasks.values()
         }
+        for limit in config.limits.values():
+            meters = {
+                unit: Meter(f"limit/{limit.name} {unit}", one.window) for unit, one in limit.units.items() if one.window
+            }
+            for task in config.tasks.values():
+                if limit.name in task.uses:
+                    self.lanes[task.id].needs += [(meter, task.units[unit]) for unit, meter in meters.items()]
         #: Lanes with due jobs, by queue.
         self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
         self._random = chance.random
@@ -101,6 +110,10 @@ class Board:
         """An attempt ended, in whatever way."""
         for gate in lane.gates:
             gate.active -= 1
+        if lane.needs:
+            started = lane.started.pop(job)
+            for meter, need in lane.needs:
+                meter.end(need, started)
         if lane.per_key is not None:
             key = _key(key, job)
             left = lane.active[key] - 1
@@ -179,6 +192,7 @@ class Board:
         """Start the next job of a lane, or the one of its heads that is named; answers it."""
         if lane.per_key is None:
             started = heappop(lane.heap)[3]
+            lane.began(started, None, now)
             if lane.gone:
                 lane.clean(lane.heap)
         else:
@@ -187,6 +201,7 @@ class Board:
             if lane.gone:
                 lane.clean(lane.keys[key])
             lane.active[key] = lane.active.get(key, 0) + 1
+            lane.began(started, key, now)
             lane.look_at(key, had_turn=True)
         for gate in lane.gates:
             gate.active += 1
@@ -205,6 +220,11 @@ class Board:
                 for gate in lane.gates:
                     if lane.cause == gate.rate_name:
                         yield gate.opens()
+                for meter, _ in lane.needs:
+                    if lane.cause == meter.name:
+                        yield meter.opens()
+                if lane.resting:
+                    yield lane.resting[0][0]
 
     def _chosen(self, lanes: list[Lane]) -> Lane:
         waiting = self.in_turn(lanes)
@@ -218,10 +238,14 @@ class Board:
 
 def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
     for limit in config.limits.values():
-        yield f"limit/{limit.name}", Gate(f"limit/{limit.name}", limit.concurrency, limit.rate)
+        yield (
+            f"limit/{limit.name}",
+            Gate(f"limit/{limit.name}", limit.concurrency, limit.rate.window if limit.rate else None),
+        )
     for task in config.tasks.values():
-        if task.concurrency.limit is not None or task.rate is not None:
-            yield f"task/{task.id}", Gate(f"task/{task.id}", task.concurrency.limit, task.rate)
+        window = task.rate.window if task.rate else None
+        if task.concurrency.limit is not None or window is not None:
+            yield f"task/{task.id}", Gate(f"task/{task.id}", task.concurrency.limit, window)
 
 
 def _key(key: Key | None, job: int) -> Key:

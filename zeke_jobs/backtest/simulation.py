@@ -88,7 +88,9 @@ class Simulation:
             for name, given in zip(workload.task, workload.priority, strict=True)
         ]
         self._queues = list(config.queues)
-        self._rated = any(gate.rate is not None for gate in self.board.gates.values())
+        self._rated = any(gate.rate is not None for gate in self.board.gates.values()) or any(
+            lane.needs or lane.key_rate for lane in self.board.lanes.values()
+        )
         self._free = fleet.slots
         self._events: list[tuple[float, int, int, int]] = []
         self._sequence = self._sent = 0

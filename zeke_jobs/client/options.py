@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -139,6 +140,16 @@ def _expires(name: str, value: datetime | timedelta | float) -> str | float:
     return _moment(name, value) if isinstance(value, datetime) else _seconds(name, value)
 
 
+def _units(name: str, value: Mapping[str, float]) -> dict[str, float]:
+    found = dict(value)
+    for unit, amount in found.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal):
+            raise TypeError(f"expected {name} as numbers by unit, got {unit}={amount!r}")
+        if not 0 <= amount < 2**53:
+            raise ValueError(f"expected {name} of at least 0, got {unit}={amount!r}")
+    return {unit: amount if isinstance(amount, int) else float(amount) for unit, amount in found.items()}
+
+
 def _priority(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expected {name} as an integer, got {value!r}")
@@ -188,6 +199,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "timeout": _timeout,
     "keep": _seconds,
     "batch": _key,
+    "units": _units,
     "parent": lambda name, value: str(as_id(name, value)),
     "then": lambda _name, value: value,
     "after_failure": lambda _name, value: value,

@@ -62,6 +62,8 @@ def send(
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
         parent: The job that sends this one.
+        units: What it will use of the units that its limits count, such as ``{"tokens": 900}``; without it, what its task says
+            or has learned.
         scheduled_for: The tick that this job is for; there is one job per task and tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.
@@ -80,7 +82,7 @@ def send(
     said = {**said, "id": own or said.get("id")}
 
     def attempt(run: Runner, known: KnownTask) -> Sent | None:
-        chosen = encode(options(said, known))
+        chosen = encode(_with_units(run, known, options(said, known)))
         params = {"task": known.id, "revision": known.revision, "payload": known.accept(payload), "options": chosen}
         outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
         if outcome in _NOT_TODAY:
@@ -118,7 +120,7 @@ def send_many(
     first = str(ids[0] if ids else new_id())
 
     def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
-        chosen = options(batch_options(said, run), known)
+        chosen = _with_units(run, known, options(batch_options(said, run), known))
         if "batch" in chosen:
             chosen["first_job"] = first
         params = {
@@ -178,9 +180,10 @@ def statement(
     """
     refuse_unknown(said)
 
-    def build(_: Runner, known: KnownTask) -> Statement:
+    def build(run: Runner, known: KnownTask) -> Statement:
         sql = SQL.text("send/statement")
-        params = {"task": known.id, "payload": known.accept(payload), "options": encode(options(said, known))}
+        chosen = encode(_with_units(run, known, options(said, known)))
+        params = {"task": known.id, "payload": known.accept(payload), "options": chosen}
         if style == "numeric":
             return Statement(*numbered(sql, params))
         if style == "named":
@@ -252,6 +255,15 @@ def _sent(
         duplicate=outcome in ("duplicate", "replaced") and job_id != own,
         replaced=outcome == "replaced",
     )
+
+
+def _with_units(run: Runner, known: KnownTask, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options, where a job that uses so much could ever start: the limits of its task are asked."""
+    if "units" in chosen:
+        ((unfit,),) = run(SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])})
+        if unfit is not None:
+            raise ValueError(unfit)
+    return chosen
 
 
 def _accepted(known: KnownTask, index: int, payload: Any) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable  # noqa: TC003 (pydantic reads the annotation)
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -26,6 +27,8 @@ LONGEST_NAME = 100
 HIGHEST_PRIORITY = 100
 
 _RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
+_BUDGET = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
+_SHARE = r"([0-9]{1,2})\s*%"
 _NOT_PORTABLE = {"localtime", "posixrules", "Factory"}
 T = TypeVar("T")
 
@@ -131,6 +134,56 @@ def parse_rate(text: Any) -> Rate:
     return Rate(count=int(match[1]), period=UNITS[match[2]])
 
 
+class Budget(BaseModel):
+    """At most ``amount`` of a currency a day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}/d"
+
+
+def parse_budget(text: Any) -> Budget:
+    """Read ``5.00 USD/d``: an amount, a currency, a slash and d.
+
+    Raises:
+        EntryError: it is not one.
+    """
+    if isinstance(text, Budget):
+        return text
+    expected = "expected a budget such as 5.00 USD/d"
+    if not isinstance(text, str):
+        raise EntryError(f"{expected}, got {describe(text)}", "")
+    match = re.fullmatch(_BUDGET, text, re.ASCII)
+    if match is None or Decimal(match[1]) == 0:
+        raise EntryError(
+            f"{expected}, got {quote(text)}", "an amount above 0, three capital letters (ISO 4217), and /d"
+        )
+    return Budget(amount=Decimal(match[1]), currency=match[2])
+
+
+def parse_failures(value: Any) -> Any:
+    """Read a count of failures, or ``50%``: a share of all ends.
+
+    Raises:
+        EntryError: it is neither.
+    """
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value > 0
+        and (value < 1 or value == int(value))
+    ):
+        return value
+    match = re.fullmatch(_SHARE, value, re.ASCII) if isinstance(value, str) else None
+    if match is None or not 0 < int(match[1]) < 100:
+        raise EntryError(f"expected a count of failures, or a share such as 50%, got {describe(value)}", "")
+    return int(match[1]) / 100
+
+
 def check_task_id(text: str) -> str:
     """The id of a task.
 
@@ -184,6 +237,15 @@ PackageText = Annotated[str, _PACKAGE]
 PathText = Annotated[str, _PATH]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+BudgetText = Annotated[
+    Budget, BeforeValidator(parse_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})
+]
+Failures = Annotated[
+    int | float,
+    BeforeValidator(parse_failures),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SHARE}$"}]}),
+]
+Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 LogLines = Annotated[int, Field(ge=0, le=1_000)]

@@ -31,6 +31,13 @@ def no_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def unit_keys(schema: dict[str, Any]) -> None:
+    """Let a limit's JSON Schema accept units by their own names, as the author writes them."""
+    units = schema["properties"].pop("units")
+    (one,) = units["patternProperties"].values()
+    schema["additionalProperties"] = {**one, "description": units["description"]}
+
+
 class Keys(BaseModel):
     """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
 
@@ -42,6 +49,9 @@ class Keys(BaseModel):
     """Keys that the author must give. They have a default all the same, so that the rest of a file can be checked."""
     short_form: ClassVar[tuple[str, type, str] | None] = None
     """A bare value may stand for the mapping: the key that it is the value of, its type, and its name in messages."""
+
+    spread: ClassVar[str | None] = None
+    """A field whose own keys stand in the mapping itself."""
 
     @classmethod
     def read(cls, value: Any) -> Self:

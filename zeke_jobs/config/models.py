@@ -8,12 +8,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
     TASK_KEYS,
     AliasText,
+    Amount,
+    BudgetText,
     Count,
     FieldPath,
     LogLines,
@@ -23,11 +25,11 @@ from zeke_jobs.config.entries import (
     PathText,
     PositiveDuration,
     Priority,
-    RateText,
     Slots,
     ZoneName,
 )
-from zeke_jobs.config.keys import SHOWN, Keys, key, no_default
+from zeke_jobs.config.keys import SHOWN, Keys, key, no_default, unit_keys
+from zeke_jobs.config.limits import Breaker, LimitRate, TaskRate, Throttle, UnitRate
 from zeke_jobs.core.durations import Duration
 
 if TYPE_CHECKING:
@@ -173,7 +175,11 @@ class TaskKeys(Defaults):
     description: str = key("", "What it does, for people.")
     aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
-    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    rate: TaskRate | None = key(None, "How many jobs may start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
+    units: dict[Name, Amount] = key(
+        {}, "What a job uses of the units of its limits: an estimate.", "units: {tokens: 1500}"
+    )
+    budget: BudgetText | None = key(None, "What its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     order: Literal["strict"] | None = key(
         None,
@@ -228,11 +234,31 @@ class LimitKeys(Keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
+    model_config = ConfigDict(json_schema_extra=unit_keys)
+    spread = "units"
 
     description: str = key("", "What it protects, for people.")
     concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
-    rate: RateText | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    rate: LimitRate | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    units: dict[Name, UnitRate] = key({}, "Each by its own name as a key: how much of it jobs may use in a time.")
+    budget: BudgetText | None = key(None, "What jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
+    throttle: Throttle = key(Throttle(), "What throttling by the provider does to concurrency.", "throttle: {least: 2}")
+    breaker: Breaker | None = key(None, "When failures pause it.", "breaker: {failures: 20, within: 5m, pause: 2m}")
     paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_units(cls, value: Any) -> Any:
+        """A key that no limit has, with a mapping that has a rate, is a unit."""
+        if not isinstance(value, dict):
+            return value
+        units = {
+            name: one
+            for name, one in value.items()
+            if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
+        }
+        rest = {name: one for name, one in value.items() if name not in units}
+        return {**rest, "units": {**rest.get("units", {}), **units}} if units else value
 
 
 class Limit(LimitKeys):

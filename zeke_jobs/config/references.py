@@ -14,6 +14,7 @@ from zeke_jobs.core.quoting import quote, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zeke_jobs.config.limits import LimitRate
     from zeke_jobs.config.models import Config, Defaults, NamedSchedule, Schedule, Task
     from zeke_jobs.config.places import Document, Path
 
@@ -94,10 +95,58 @@ class _Checks:
     def _limits(self) -> None:
         for name, limit in self._config.limits.items():
             path = ("limits", name)
-            if not (self._has((*path, "concurrency")) or self._has((*path, "rate")) or limit.paused):
+            keys = ("concurrency", "rate", "budget", "breaker")
+            if not (any(self._has((*path, key)) for key in keys) or limit.units or limit.paused):
                 fault = f"expected concurrency or rate in limit {name}, got neither"
                 help_ = "for example concurrency: 8 or rate: 60/m"
                 self._document.refuse_key(path, fault, help_, missing="concurrency")
+            self._rate((*path, "rate"), limit.rate)
+            if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
+                fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
+                self._document.refuse((*path, "throttle", "least"), fault)
+            if limit.breaker is not None:
+                self._required((*path, "breaker"), "failures", f"the breaker of {name}", "for example failures: 20")
+            for unit in limit.units:
+                self._required((*path, "units", unit), "rate", f"unit {unit}", "for example rate: 90000/m")
+                if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
+                    meant = "rate" if unit == "jobs" else "budget"
+                    fault = f"expected a unit of its own name, got {quote(unit)}, which {meant}: counts"
+                    self._document.refuse_key((*path, unit), fault)
+
+    def _rate(self, path: Path, rate: LimitRate | None) -> None:
+        if rate is None or rate.limit is not None:
+            return
+        per_key = getattr(rate, "per_key", None)
+        if per_key is None or rate.burst is not None:
+            got = "burst alone" if rate.burst is not None else "neither"
+            wanted = "limit or per_key" if hasattr(rate, "per_key") else "limit"
+            self._document.refuse(
+                path, f"expected {wanted} in rate, got {got}", "for example rate: {limit: 60/m, burst: 10}"
+            )
+
+    def _units(self, path: Path, task: Task) -> None:
+        """Check that a task estimates what it uses of each unit, and nothing else."""
+        limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
+        most: dict[str, int] = {}
+        for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):
+            if one.window is not None:
+                most[unit] = min(one.window.count, most.get(unit, one.window.count))
+        budgets = [task.budget, *(limit.budget for limit in limits)]
+        money = {budget.currency for budget in budgets if budget is not None}
+        for unit, amount in task.units.items():
+            at = (*path, "units", unit)
+            if unit not in most and unit not in money:
+                help_ = suggest(unit, [*most, *money], what="units are") or "none of its limits counts units"
+                self._document.refuse_key(
+                    at, f"expected a unit of a limit that {task.id} uses, got {quote(unit)}", help_
+                )
+            elif unit in most and amount > most[unit]:
+                fault = f"expected at most the {most[unit]:,} that a limit of {task.id} allows, got {amount:g}"
+                self._document.refuse(at, fault)
+        for unit in most:
+            if unit not in task.units:
+                fault = f"expected an estimate of {unit} in task {task.id}, which uses a limit of them, got none"
+                self._document.refuse_key(path, fault, f"for example units: {{{unit}: 1000}}", missing="units")
 
     def _names(self) -> None:
         """Check that no name stands for two tasks, nor for two attributes of ``zeke_jobs.actors``, which have _ for -."""
@@ -128,6 +177,8 @@ class _Checks:
             self._once((*path, key))
         self._retry(path, task)
         self._concurrency((*path, "concurrency"), task)
+        self._rate((*path, "rate"), task.rate)
+        self._units(path, task)
         self._unique((*path, "unique"), task)
         if isinstance(task.cron, tuple):
             self._named_crons(task.cron, (*path, "cron"))

@@ -167,6 +167,26 @@ class Context(ABC, Generic[S]):
         """
 
     @abstractmethod
+    def used(self, **units: float) -> None:
+        """Say what this job used just now of the units that its limits count: ``ctx.used(tokens=1834)``. It adds up.
+
+        What it used less than estimated is free at its end; what it used more is charged to the next jobs at once.
+
+        Raises:
+            ValueError: an amount is below 0 or no number.
+        """
+
+    @abstractmethod
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """Close a limit for the whole fleet for so long (a timedelta, or seconds), since its provider asks for a pause.
+
+        Its concurrency is halved, and rises again while it stays quiet. ``Throttled`` does the same and defers this job.
+
+        Raises:
+            ValueError: jobs.yaml in force has no such limit.
+        """
+
+    @abstractmethod
     def lease(
         self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
     ) -> AbstractContextManager[None]:

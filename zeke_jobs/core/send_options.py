@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -47,6 +47,7 @@ class JobOptions(TypedDict, total=False):
     timeout: timedelta | float | None
     keep: timedelta | float | None
     batch: str | None
+    units: Mapping[str, float] | None
 
 
 class ManyJobOptions(JobOptions, total=False):

@@ -110,6 +110,12 @@ class GateRow:
     rate_period: timedelta | None
     used: int | None
     free_on: datetime | None
+    full_concurrency: int | None
+    closed_by: str | None
+    closed_until: datetime | None
+    closed_why: str | None
+    probe: UUID | None
+    meters: list[dict[str, Any]] | None
     holders: tuple[Holder, ...]
 
 
@@ -203,7 +209,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         job,
         task,
         pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why/pauses", task=task.id)),
-        gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, most=_HOLDERS)),
+        gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
         key_holders=_of_key(conn, job, task),
         before=_before(conn, job),
         ahead=_ahead(conn, job),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.wording import count, listed, one_line, place, since, span, until, up_to_most, when
@@ -189,6 +190,51 @@ def at_rate(gate: GateRow, now: datetime) -> Reason:
         until=gate.free_on,
         now=now,
     )
+
+
+def throttled(gate: GateRow, now: datetime) -> Reason:
+    """The provider behind a limit asked for a pause."""
+    sentence = f"{_whose(gate.name)} is throttled by its provider ({gate.closed_why}); {_opens(gate, now)}"
+    return reason("throttled", sentence, gate=gate.name, until=gate.closed_until, why=gate.closed_why, now=now)
+
+
+def breaker_open(gate: GateRow, now: datetime) -> Reason:
+    """Too many jobs under a limit failed."""
+    probes = gate.closed_until is not None and gate.closed_until <= now
+    opens = "one job at a time probes" if probes else _opens(gate, now)
+    return reason(
+        "breaker-open",
+        f"{_whose(gate.name)} is paused by its breaker ({gate.closed_why}); {opens}",
+        gate=gate.name,
+        until=gate.closed_until,
+        why=gate.closed_why,
+        probe=gate.probe,
+        now=now,
+    )
+
+
+def _opens(gate: GateRow, now: datetime) -> str:
+    return f"it opens {until(gate.closed_until, now).removeprefix('until ')}" if gate.closed_until else "it opens soon"
+
+
+def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
+    """What jobs may use of a unit in a time is used up."""
+    within = f"within {span(timedelta(seconds=float(meter['seconds'])))}"
+    return reason("units-used", f"{_has_used(gate, meter)} {within}", gate=gate.name, **_figures(meter))
+
+
+def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
+    """What jobs may cost a day is spent."""
+    ends = f"today; it begins anew at midnight in {meter['zone']}"
+    return reason("budget-spent", f"{_has_used(gate, meter)} {ends}", gate=gate.name, **_figures(meter))
+
+
+def _has_used(gate: GateRow, meter: dict[str, Any]) -> str:
+    return f"{_whose(gate.name)} has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,}"
+
+
+def _figures(meter: dict[str, Any]) -> dict[str, Any]:
+    return {name: meter[name] for name in ("unit", "used", "amount")}
 
 
 def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:

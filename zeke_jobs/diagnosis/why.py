@@ -9,12 +9,13 @@ from zeke_jobs.config.models import Task
 from zeke_jobs.diagnosis import ends, facts, reasons
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.diagnosis.facts import Facts, WorkerRow
+    from zeke_jobs.diagnosis.facts import Facts, GateRow, WorkerRow
     from zeke_jobs.diagnosis.reasons import Reason
 
 
@@ -116,6 +117,7 @@ def _limits(known: Facts) -> list[Reason]:
     job, per_key = known.job, known.task.per_key if known.task else None
     found: list[Reason] = []
     for gate in known.gates:
+        found += _closed(gate, job.now)
         if gate.concurrency is not None and gate.active >= gate.concurrency:
             found.append(reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
@@ -125,6 +127,17 @@ def _limits(known: Facts) -> list[Reason]:
     elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
         found.append(reasons.key_taken(job, per_key, known.key_holders))
     return found
+
+
+def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
+    if gate.closed_by == "throttled":
+        yield reasons.throttled(gate, now)
+    elif gate.closed_by is not None:
+        yield reasons.breaker_open(gate, now)
+    for meter in gate.meters or ():
+        # What is left may be less than this job needs.
+        if meter["used"] is not None and meter["used"] + (meter["estimate"] or 0) > meter["amount"]:
+            yield reasons.units_used(gate, meter) if meter["zone"] is None else reasons.budget_spent(gate, meter)
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:

@@ -161,10 +161,33 @@ def _skipped(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _closed(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/closed"):
+        how = "is throttled by its provider" if row["closed_by"] == "throttled" else "is paused by its breaker"
+        yield Finding(
+            "limit-closed",
+            Severity.WARNING,
+            row["name"],
+            f"{row['name']} {how} ({row['closed_why']}), until {row['closed_until']:%H:%M:%S} at least; its jobs wait",
+            "look at what these jobs talk to; they go on by themselves",
+            {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
+        )
+    for row in SQL.all(patient.conn, "doctor/spent"):
+        yield Finding(
+            "budget-spent",
+            Severity.NOTICE,
+            row["gate"],
+            f"{row['gate']} has spent its budget of the day, {row['used']:,} of {row['amount']:,} {row['unit']}; its jobs wait",
+            f"raise the budget of {row['gate']}, or let them wait",
+            {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
+        )
+
+
 CHECKS = (
     Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
     Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
     Check("falling-behind", "limits and threads keep up with what arrives", _keeping_up),
+    Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
     Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
     Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
 )

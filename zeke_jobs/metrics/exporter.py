@@ -74,7 +74,7 @@ def _samples(conn: Connection) -> Iterator[Sample]:
     for row in SQL.all(conn, "metrics/costs"):
         yield Sample("zeke_jobs_cost_last_day", (row["task"], row["currency"]), float(row["cost"]))
     for row in SQL.all(conn, "metrics/limits"):
-        yield from _columns(row, _LIMIT_COLUMNS, (row["name"],))
+        yield from _limit(row)
     silence = None
     for row in SQL.all(conn, "metrics/schedules"):
         silence = row["silence"]
@@ -84,6 +84,17 @@ def _samples(conn: Connection) -> Iterator[Sample]:
     for row in SQL.all(conn, "metrics/processes"):
         state = (row["kind"], row["state"])
         yield from _columns(row, {"zeke_jobs_processes": "processes", "zeke_jobs_threads": "threads"}, state)
+
+
+def _limit(row: dict[str, Any]) -> Iterator[Sample]:
+    yield from _columns(row, _LIMIT_COLUMNS, (row["name"],))
+    if row["closed_by"] is not None:
+        yield Sample("zeke_jobs_limit_closed", (row["name"], row["closed_by"]), 1.0)
+    for meter in row["meters"] or ():
+        if not meter["per_key"]:
+            labels = (row["name"], meter["unit"])
+            columns = {"zeke_jobs_limit_unit_used": "used", "zeke_jobs_limit_unit": "amount"}
+            yield from _columns(meter, columns, labels)
 
 
 def _columns(row: dict[str, Any], columns: dict[str, str], labels: tuple[str, ...]) -> Iterator[Sample]:

@@ -68,6 +68,9 @@ DATABASE: tuple[Family, ...] = (
     ),
     _gauge("limit_rate_used", ("limit",), "Starts within the period of its rate; absent where it has none.", "used"),
     _gauge("limit_rate", ("limit",), "How many may start within that period; absent where it has none.", "rate_count"),
+    _gauge("limit_unit_used", ("limit", "unit"), "What was used of a unit within its time, or spent today."),
+    _gauge("limit_unit", ("limit", "unit"), "How much of it may be used in that time."),
+    _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
     _gauge("schedule_lag_seconds", ("task",), "How long the next tick is overdue; 0 when it is not, or is paused."),
     _gauge(
         "scheduler_silence_seconds",

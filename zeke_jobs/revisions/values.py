@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config.entries import Rate
+from zeke_jobs.config.entries import Budget, Rate
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.models import NamedSchedule
@@ -68,14 +68,14 @@ def _below(key: str, name: str) -> str:
 
 
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Rate):
+    if isinstance(value, Rate | Budget):
         yield key, str(value)
     elif isinstance(value, timedelta):
         yield key, format_duration(value)
     elif isinstance(value, Keys):
         short = value.short_form[0] if value.short_form and value.short_form[1] is not list else None
         for name, written in zip(type(value).model_fields, accepted_keys(type(value)), strict=True):
-            yield from _pairs(key if name == short else _below(key, written), getattr(value, name))
+            yield from _pairs(key if name in (short, value.spread) else _below(key, written), getattr(value, name))
     elif isinstance(value, dict) and (value or not key):
         for name, inner in value.items():
             yield from _pairs(_below(key, name), inner)

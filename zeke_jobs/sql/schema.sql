@@ -12,7 +12,8 @@ CREATE TYPE zeke_jobs.candidate AS (
 	gates text[],
 	per_key integer,
 	after_run_at timestamp with time zone,
-	after_seq bigint
+	after_seq bigint,
+	metered boolean
 );
 
 CREATE TYPE zeke_jobs.claimed AS (
@@ -46,8 +47,9 @@ CREATE TYPE zeke_jobs.room AS (
 	gate text,
 	share integer,
 	room integer,
-	is_rate boolean,
-	used integer
+	is_metered boolean,
+	used integer,
+	by_units boolean
 );
 
 CREATE TYPE zeke_jobs.state AS ENUM (
@@ -56,29 +58,6 @@ CREATE TYPE zeke_jobs.state AS ENUM (
     'rejected',
     'done'
 );
-
-CREATE TABLE zeke_jobs.gate (
-    name text NOT NULL,
-    concurrency integer,
-    rate_count integer,
-    rate_period interval,
-    CONSTRAINT gate_concurrency CHECK ((concurrency >= 0)),
-    CONSTRAINT gate_rate CHECK (((rate_count IS NULL) = (rate_period IS NULL)))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE zeke_jobs.gate IS 'What a claim must lock and count: task/ID for a task''s own limit, limit/NAME for a shared one. No row, no limit.';
-
-CREATE FUNCTION zeke_jobs.active_room(p_gate zeke_jobs.gate) RETURNS integer
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  IF p_gate.concurrency IS NULL THEN
-    RETURN NULL;
-  END IF;
-  RETURN p_gate.concurrency - (SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
-END
-$$;
 
 CREATE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -430,6 +409,8 @@ DECLARE
   v_took interval;
   v_rooms zeke_jobs.room[] := '{}';
   v_counted_on timestamptz;
+  v_picked record;
+  v_blocked text[] := '{}';
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
   v_more integer[] := p_more;
@@ -464,6 +445,7 @@ BEGIN
 
   IF zeke_jobs.lock_gates(v_due) THEN
     v_counted_on := zeke_jobs.now();
+    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
     v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
@@ -484,8 +466,9 @@ BEGIN
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
-      v_rows := zeke_jobs.mark(
-        zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now), p_worker, v_round.ahead, v_revision);
+      v_picked := zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now);
+      v_blocked := v_blocked || v_picked.blocked;
+      v_rows := zeke_jobs.mark(v_picked.places, p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;
       v_left := v_left - cardinality(v_rows);
       FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
@@ -509,8 +492,8 @@ BEGIN
         -- It got less than its share, and so has no more that can run.
         IF v_taken < v_round.quotas[v_turn] THEN
           v_open := array_remove(v_open, v_round.chosen[v_turn]);
-          IF v_one.per_key IS NOT NULL THEN
-            held_back := held_back || v_one.task; -- by its keys, perhaps
+          IF v_one.per_key IS NOT NULL OR v_one.gates && v_picked.blocked THEN
+            held_back := held_back || v_one.task; -- by its keys, perhaps, or by what it uses
           END IF;
         END IF;
       END LOOP;
@@ -530,8 +513,18 @@ BEGIN
     PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
   END IF;
   full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
-  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_rate) THEN
-    opens_on := zeke_jobs.note_rates(v_rooms, held_back, v_counted_on);
+  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_metered) THEN
+    IF cardinality(jobs) > 0 THEN
+      UPDATE zeke_jobs.gate AS g
+      SET probe = (
+        SELECT j.message_id FROM unnest(jobs) AS j JOIN zeke_jobs.task AS t ON t.id = j.task AND g.name = ANY (t.gates) LIMIT 1)
+      WHERE g.name IN (SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.used > 0) AND g.tripped_on IS NOT NULL;
+      PERFORM zeke_jobs.forget_uses(ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered), v_counted_on);
+    END IF;
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.opens_on(held_back, v_blocked || ARRAY(
+        SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered AND r.room <= r.used), v_counted_on);
+    END IF;
   END IF;
 END
 $$;
@@ -550,13 +543,14 @@ CREATE FUNCTION zeke_jobs.claim_alone(p_worker uuid, p_queue text, p_tasks text[
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_places tid[];
   v_size integer;
   v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, s.group_size
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
     JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
@@ -572,21 +566,18 @@ BEGIN
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
-    v_now := zeke_jobs.now();
-    RETURN QUERY
-      UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
-        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-      WHERE q.message_id = (
-        SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
-          AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
-        FOR UPDATE SKIP LOCKED)
-      RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
+    v_places := ARRAY(
+      SELECT c.ctid FROM zeke_jobs.queue AS c
+      WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+        AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
+      FOR UPDATE SKIP LOCKED);
+    IF v_one.metered THEN
+      v_places := (zeke_jobs.take((v_one.task, 0, v_one.gates, v_one.per_key, NULL, NULL, true)::zeke_jobs.candidate, v_places)).places;
+      UPDATE zeke_jobs.gate AS g SET probe = v_one.message_id
+      WHERE g.name = ANY (v_one.gates) AND g.tripped_on IS NOT NULL AND cardinality(v_places) > 0;
+    END IF;
+    RETURN QUERY SELECT m.* FROM unnest(zeke_jobs.mark(v_places, p_worker, false, v_revision)) AS m;
     IF FOUND THEN
-      INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-      SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
       v_size := v_one.group_size;
       v_left := coalesce(v_left, least(v_size, p_want)) - 1;
       EXIT WHEN v_left <= 0;
@@ -622,29 +613,31 @@ CREATE FUNCTION zeke_jobs.complete(p_worker uuid, p_ids uuid[], p_claims bigint[
     AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_ours uuid[];
 BEGIN
-  RETURN QUERY
-    WITH ended AS (
-      UPDATE zeke_jobs.queue AS q
-      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
-        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
-        worker = NULL, ahead = false, mtime = v_now,
-        completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
-        claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
-        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
-        started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
-      FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
-      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
-      RETURNING q.message_id, q.awaited, q.task
-    ),
-    announced AS (
-      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
-    ),
-    freed AS (
-      SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
-    )
-    SELECT e.message_id FROM ended AS e
-    WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+  WITH ended AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+      result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+      worker = NULL, ahead = false, mtime = v_now,
+      completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
+      claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
+      attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+      started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+    FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
+    WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+    RETURNING q.message_id, q.awaited, q.task
+  ),
+  announced AS (
+    SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+  ),
+  freed AS (
+    SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
+  )
+  SELECT array_agg(e.message_id) INTO v_ours FROM ended AS e
+  WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+  PERFORM zeke_jobs.settle(v_ours), zeke_jobs.note_ends(v_ours, false);
+  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
 END
 $$;
 
@@ -693,6 +686,52 @@ BEGIN
 END
 $$;
 
+CREATE TABLE zeke_jobs.gate (
+    name text NOT NULL,
+    concurrency integer,
+    rate_count integer,
+    rate_period interval,
+    metered boolean DEFAULT false NOT NULL,
+    "least" integer,
+    raise_every interval,
+    ceiling integer,
+    lowered_on timestamp with time zone,
+    breaker_failures integer,
+    breaker_share double precision,
+    breaker_within interval,
+    breaker_pause interval,
+    closed_until timestamp with time zone,
+    closed_by text,
+    closed_why text,
+    tripped_on timestamp with time zone,
+    probe uuid,
+    CONSTRAINT gate_closed_by CHECK ((closed_by = ANY (ARRAY['throttled'::text, 'breaker'::text]))),
+    CONSTRAINT gate_concurrency CHECK ((concurrency >= 0)),
+    CONSTRAINT gate_rate CHECK (((rate_count IS NULL) = (rate_period IS NULL)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.gate IS 'What a claim must lock and count: task/ID for a task''s own limit, limit/NAME for a shared one. No row, no limit.';
+
+COMMENT ON COLUMN zeke_jobs.gate.rate_count IS 'At most so many jobs start within rate_period: the burst of the rate.';
+
+COMMENT ON COLUMN zeke_jobs.gate.metered IS 'A claim must note its jobs in meter_use, or look whether the gate is closed.';
+
+COMMENT ON COLUMN zeke_jobs.gate."least" IS 'The lowest concurrency that throttling may set; raise_every is the time after which it rises by one again.';
+
+COMMENT ON COLUMN zeke_jobs.gate.ceiling IS 'The concurrency that throttling set at lowered_on; it has risen since.';
+
+COMMENT ON COLUMN zeke_jobs.gate.closed_until IS 'No job starts before; closed_by and closed_why say why.';
+
+COMMENT ON COLUMN zeke_jobs.gate.tripped_on IS 'The breaker is open since then; after closed_until one job at a time probes (probe).';
+
+CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(
+    extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
+$$;
+
 CREATE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -729,19 +768,23 @@ DECLARE
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
 BEGIN
   RETURN ARRAY(
-    SELECT (g.name, least(a.room, r.room, CASE
+    SELECT (g.name, least(r.room, CASE
         WHEN p_free IS NULL THEN NULL
-        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.metered THEN greatest(0, p_free)
         WHEN g.concurrency IS NOT NULL THEN greatest(
           0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END), least(a.room, r.room), r.room IS NOT NULL, 0)::zeke_jobs.room
+        END), r.room, g.metered OR g.closed_until > p_now, 0,
+        g.metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = g.name AND NOT m.per_key))::zeke_jobs.room
     FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, p_now) END AS room OFFSET 0) AS r
+    CROSS JOIN LATERAL (SELECT zeke_jobs.gate_room(g, p_now) AS room OFFSET 0) AS r
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
     ORDER BY g.name);
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
 
 CREATE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -830,6 +873,8 @@ CREATE TABLE zeke_jobs.task (
     revision integer NOT NULL,
     keyed_on timestamp with time zone,
     keys_due timestamp with time zone,
+    metered boolean DEFAULT false NOT NULL,
+    units jsonb DEFAULT '{}'::jsonb NOT NULL,
     order_hold boolean,
     CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
 );
@@ -847,6 +892,10 @@ COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed thi
 COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
 
 COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
+
+COMMENT ON COLUMN zeke_jobs.task.metered IS 'A gate of it has a meter or a breaker, or can be throttled.';
+
+COMMENT ON COLUMN zeke_jobs.task.units IS 'What a job uses as jobs.yaml has it, until that is learned.';
 
 COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
 
@@ -976,7 +1025,9 @@ BEGIN
     RETURN;
   END IF;
   -- Whoever may send may call this without Python's checks.
-  v_unfit := coalesce('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options));
+  v_unfit := coalesce(
+    'payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -1055,7 +1106,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule, units)
       VALUES (
         v_id,
         v_task.queue,
@@ -1074,7 +1125,8 @@ BEGIN
         zeke_jobs.length_of(p_options -> 'keep'),
         p_options ->> 'batch',
         v_task.order_hold,
-        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END)
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END,
+        p_options -> 'units')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -1147,6 +1199,7 @@ BEGIN
   END IF;
   v_unfit := coalesce(
     zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
     (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
     (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
@@ -1190,7 +1243,7 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.queue (
     message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
-    order_hold)
+    order_hold, units)
   SELECT
     j.id,
     v_task.queue,
@@ -1206,7 +1259,8 @@ BEGIN
     nullif(v_task.sensitive, '{}'),
     zeke_jobs.length_of(p_options -> 'keep'),
     p_options ->> 'batch',
-    v_task.order_hold
+    v_task.order_hold,
+    p_options -> 'units'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -1292,18 +1346,18 @@ CREATE FUNCTION zeke_jobs.find_due(p_queue text, p_tasks text[], p_now timestamp
     AS $$
 BEGIN
   WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+    SELECT t.id, t.gates, t.per_key, t.metered, (p_places -> t.id ->> 0)::integer AS cursor,
       (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
     FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.pause AS p
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+  level (task, gates, per_key, metered, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.metered, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
     UNION ALL
     -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+    SELECT l.task, l.gates, l.per_key, l.metered, l.cursor, l.after_run_at, l.after_seq, CASE
       WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
@@ -1324,14 +1378,14 @@ BEGIN
     WHERE l.priority IS NOT NULL
   ),
   begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+    SELECT l.task, l.gates, l.per_key, l.metered, l.priority::integer,
       CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
       CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
     FROM level AS l
     WHERE l.priority < 2147483648
   )
   SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1, l.metered)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
     (SELECT array_agg(s.id) FROM served AS s)
   INTO due, searched
   FROM begun AS l
@@ -1379,7 +1433,7 @@ CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
   SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1
 $$;
 
-CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL::double precision) RETURNS boolean
+CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision, p_until timestamp with time zone, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL::double precision, p_breaks boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -1391,9 +1445,10 @@ CREATE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_out
     AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
+  v_counts boolean;
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
+  v_until timestamptz := p_until;
   v_ended timestamptz;
   v_again timestamptz;
 BEGIN
@@ -1405,10 +1460,18 @@ BEGIN
   END IF;
   IF v_job.cancelled_on IS NOT NULL THEN
     v_outcome := 'cancelled';
+  ELSIF p_breaks AND v_outcome IN ('retry', 'failed') THEN
+    SELECT 'deferred', greatest(g.closed_until, v_now + interval '1 second') INTO v_outcome, v_until
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE t.id = v_job.task AND g.tripped_on IS NOT NULL
+    ORDER BY g.closed_until DESC LIMIT 1;
+    v_outcome := coalesce(v_outcome, p_outcome);
+    v_until := coalesce(v_until, p_until);
   END IF;
+  v_counts := v_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
   v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
   IF v_outcome IN ('retry', 'deferred') THEN
-    v_again := coalesce(p_until, v_now + p_delay * interval '1 second');
+    v_again := coalesce(v_until, v_now + p_delay * interval '1 second');
     v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
   END IF;
   UPDATE zeke_jobs.queue AS q
@@ -1438,6 +1501,11 @@ BEGIN
           'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
+  PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
+    WHEN v_outcome = 'returned' AND p_after IS NULL AND v_job.started_on IS NULL THEN 'returned' ELSE 'ended' END);
+  IF p_breaks OR v_outcome = 'failed' THEN
+    PERFORM zeke_jobs.note_ends(ARRAY[p_id], p_breaks);
+  END IF;
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
@@ -1465,11 +1533,71 @@ CREATE FUNCTION zeke_jobs.forget_audit() RETURNS void
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
-CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION zeke_jobs.forget_uses(p_gates text[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  RETURN least(zeke_jobs.active_room(p_gate), zeke_jobs.rate_room(p_gate, p_now));
+  DELETE FROM zeke_jobs.meter_use AS u
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM unnest(p_gates) AS g (name) JOIN zeke_jobs.meter_use AS o ON o.gate = g.name AND o.ends_on <= p_now - interval '1 second'
+    LIMIT 1000 FOR UPDATE OF o SKIP LOCKED));
+  DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
+  WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
+  IF random() < 0.01 THEN
+    -- Into two hundred parts of the window; each counts as long as its last.
+    WITH many AS (
+      DELETE FROM zeke_jobs.meter_use AS u
+      WHERE u.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM zeke_jobs.meter_use AS o
+        WHERE o.gate = ANY (p_gates) AND o.ends_on > p_now AND o.settled AND o.key = '' AND o.lasts > interval '25 seconds' IS NOT FALSE
+        FOR UPDATE SKIP LOCKED))
+      RETURNING u.*
+    )
+    INSERT INTO zeke_jobs.meter_use (gate, unit, taken_on, ends_on, lasts, amount, settled)
+    SELECT m.gate, m.unit, max(m.taken_on), max(m.ends_on), m.lasts, sum(m.amount), true
+    FROM many AS m
+    GROUP BY m.gate, m.unit, m.lasts, CASE WHEN m.lasts IS NULL THEN m.ends_on ELSE date_bin(m.lasts / 200, m.ends_on, 'epoch') END;
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.gate_opens(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF p_gate.closed_until > p_now THEN
+    RETURN p_gate.closed_until;
+  END IF;
+  -- Of a job that has not said yet when it started, as if it had started at once.
+  RETURN (
+    SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+    FROM (
+      SELECT f.* FROM zeke_jobs.meter_use AS f WHERE f.gate = p_gate.name AND f.ends_on > p_now ORDER BY f.ends_on LIMIT 20
+    ) AS u
+    WHERE u.ends_on < 'infinity');
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_room integer;
+BEGIN
+  IF p_gate.closed_until > p_now THEN
+    RETURN 0;
+  END IF;
+  IF p_gate.concurrency IS NOT NULL THEN
+    v_room := zeke_jobs.concurrency_of(p_gate, p_now) - (
+      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
+  END IF;
+  IF p_gate.rate_count IS NOT NULL THEN
+    v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
+  END IF;
+  IF p_gate.tripped_on IS NOT NULL THEN
+    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+  END IF;
+  RETURN v_room;
 END
 $$;
 
@@ -1558,22 +1686,24 @@ CREATE FUNCTION zeke_jobs.give_back(p_worker uuid, p_ids uuid[], p_claims bigint
     AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_ours uuid[];
 BEGIN
-  RETURN QUERY
-    WITH returned AS (
-      UPDATE zeke_jobs.queue AS q
-      SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
-      FROM unnest(p_ids, p_claims) AS d (id, claim)
-      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
-        AND q.started_on IS NULL AND q.cancelled_on IS NULL
-      RETURNING q.message_id, q.queue_name, q.task
-    ),
-    offered AS (
-      SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
-      UNION ALL
-      SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
-    )
-    SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
+  WITH returned AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
+    FROM unnest(p_ids, p_claims) AS d (id, claim)
+    WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      AND q.started_on IS NULL AND q.cancelled_on IS NULL
+    RETURNING q.message_id, q.queue_name, q.task
+  ),
+  offered AS (
+    SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+    UNION ALL
+    SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
+  )
+  SELECT array_agg(r.message_id) INTO v_ours FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
+  PERFORM zeke_jobs.settle(v_ours, 'returned');
+  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
 END
 $$;
 
@@ -1758,6 +1888,7 @@ CREATE TABLE zeke_jobs.queue (
     cost numeric,
     currency text,
     cancelled_by text,
+    units jsonb,
     keep interval,
     purge_on timestamp with time zone,
     batch text,
@@ -1830,6 +1961,8 @@ COMMENT ON COLUMN zeke_jobs.queue.cost IS 'What its handler said that it cost so
 COMMENT ON COLUMN zeke_jobs.queue.currency IS 'What the cost is counted in, as ISO 4217 has it; NULL while the cost is.';
 
 COMMENT ON COLUMN zeke_jobs.queue.cancelled_by IS 'Who cancelled it, where that was said.';
+
+COMMENT ON COLUMN zeke_jobs.queue.units IS 'What the sender expects it to use; NULL: what its task says or has learned.';
 
 COMMENT ON COLUMN zeke_jobs.queue.keep IS 'How long the send wants it kept after its end; NULL: as its task says.';
 
@@ -2007,14 +2140,15 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
-    SET enable_nestloop TO 'off'
+    SET enable_nestloop TO 'on'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
     AS $$
+BEGIN
   WITH running AS (
     SELECT q.message_id, d.after
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
@@ -2026,7 +2160,14 @@ CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims big
   UPDATE zeke_jobs.queue AS q
   SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
   FROM running AS r
-  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id
+  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+    UPDATE zeke_jobs.meter_use AS u
+    SET ends_on = q.started_on + u.lasts, settled = true
+    FROM zeke_jobs.queue AS q
+    WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs' AND q.started_on IS NOT NULL;
+  END IF;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.masked(p_value jsonb, p_fields text[], p_inside boolean DEFAULT false) RETURNS jsonb
@@ -2182,19 +2323,17 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.note_rates(p_rooms zeke_jobs.room[], p_held_back text[], p_counted_on timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) RETURNS void
     LANGUAGE plpgsql
     AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
 BEGIN
-  DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
-  WHERE g.name = u.gate AND g.name IN (SELECT r.gate FROM unnest(p_rooms) AS r)
-    AND u.used_on <= v_now - g.rate_period - interval '1 second';
-  INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-  SELECT r.gate, v_now, r.used FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.used > 0;
-  RETURN CASE WHEN cardinality(p_held_back) > 0 THEN zeke_jobs.rate_opens(
-    p_held_back, ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.room <= r.used), p_counted_on) END;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.breaker_pause IS NOT NULL) THEN
+    INSERT INTO zeke_jobs.breaker_end (gate, ended_on, failed, job)
+    SELECT g.name, zeke_jobs.now(), p_failed, q.message_id
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE q.message_id = ANY (p_ids) AND g.breaker_pause IS NOT NULL
+      AND (p_failed OR g.breaker_share IS NOT NULL OR g.probe = q.message_id);
+  END IF;
 END
 $$;
 
@@ -2254,6 +2393,22 @@ BEGIN
     RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(open_batch.id)
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (
+    SELECT nullif(min(o.opens), 'infinity')
+    FROM (
+      SELECT max(zeke_jobs.gate_opens(g, p_now)) AS opens
+      FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
+      WHERE t.id = ANY (p_tasks)
+      GROUP BY t.id
+    ) AS o
+  );
 END
 $$;
 
@@ -2425,12 +2580,16 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamp with time zone) RETURNS tid[]
+CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamp with time zone, OUT places tid[], OUT blocked text[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
   v_one zeke_jobs.candidate;
-  v_places tid[] := ARRAY(
+  v_found tid[];
+  v_fit record;
+BEGIN
+  blocked := '{}';
+  places := ARRAY(
     SELECT r.place
     FROM unnest(p_chosen, p_quotas) AS x (i, quota)
     CROSS JOIN LATERAL (
@@ -2442,16 +2601,32 @@ DECLARE
       ORDER BY q.run_at, q.seq LIMIT x.quota
       FOR UPDATE SKIP LOCKED
     ) AS r
-    WHERE p_due[x.i].per_key IS NULL);
-BEGIN
+    WHERE p_due[x.i].per_key IS NULL AND NOT p_due[x.i].metered);
   FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
     v_one := p_due[p_chosen[v_turn]];
-    IF v_one.per_key IS NOT NULL THEN
-      v_places := v_places || zeke_jobs.pick_by_key(
+    CONTINUE WHEN v_one.per_key IS NULL AND NOT v_one.metered;
+    IF v_one.per_key IS NULL THEN
+      v_found := ARRAY(
+        SELECT q.ctid FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+          AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq)
+          AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.run_at, q.seq LIMIT p_quotas[v_turn]
+        FOR UPDATE SKIP LOCKED);
+    ELSE
+      v_found := zeke_jobs.pick_by_key(
         p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
+      IF v_one.metered AND cardinality(v_found) < p_quotas[v_turn] THEN
+        blocked := blocked || ('task/' || v_one.task);
+      END IF;
     END IF;
+    IF v_one.metered THEN
+      v_fit := zeke_jobs.take(v_one, v_found);
+      v_found := v_fit.places;
+      blocked := blocked || v_fit.blocked;
+    END IF;
+    places := places || v_found;
   END LOOP;
-  RETURN v_places;
 END
 $$;
 
@@ -2482,6 +2657,7 @@ DECLARE
   v_names text[];
   v_strict boolean;
   v_first tid;
+  v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
@@ -2500,6 +2676,9 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
+      IF v_rate IS NOT NULL THEN
+        v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
+      END IF;
       IF v_room > 0 AND v_strict THEN
         v_first := zeke_jobs.first_in_line(p_task, v_key);
         v_found := ARRAY(
@@ -2748,39 +2927,6 @@ CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
   SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 0
 $$;
 
-CREATE FUNCTION zeke_jobs.rate_opens(p_tasks text[], p_full text[], p_counted_on timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  RETURN (
-    SELECT min(o.opens)
-    FROM (
-      SELECT max(g.rate_period + interval '250 ms' + (
-        SELECT min(u.used_on) FROM zeke_jobs.rate_use AS u
-        WHERE u.gate = g.name AND u.used_on > p_counted_on - g.rate_period - interval '250 ms')) AS opens
-      FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
-      WHERE t.id = ANY (p_tasks)
-      GROUP BY t.id
-    ) AS o
-  );
-END
-$$;
-
-CREATE FUNCTION zeke_jobs.rate_room(p_gate zeke_jobs.gate, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  IF p_gate.rate_count IS NULL THEN
-    RETURN NULL;
-  END IF;
-  -- A quarter of a second more than the period: a start may come that much later than its claim.
-  RETURN greatest(0, p_gate.rate_count - (
-    SELECT coalesce(sum(u.count), 0)
-    FROM zeke_jobs.rate_use AS u
-    WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'));
-END
-$$;
-
 CREATE FUNCTION zeke_jobs.readable(p_moment timestamp with time zone, p_name text, p_given text) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2884,6 +3030,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
+    LANGUAGE sql
+    AS $$
+  UPDATE zeke_jobs.meter_use AS u
+  SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
+    amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
+$$;
+
 CREATE FUNCTION zeke_jobs.rescue() RETURNS TABLE(message_id uuid, task text, deaths integer, outcome text)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -2978,6 +3133,7 @@ BEGIN
       WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
+  PERFORM zeke_jobs.settle(v_taken, 'lost');
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
 END
@@ -3189,7 +3345,7 @@ CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, opt
 DECLARE
   c_options CONSTANT text[] := ARRAY[
     'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
-    'timeout', 'traceparent', 'unique', 'unique_key'];
+    'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -3246,6 +3402,48 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended'::text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_known record;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+    RETURN;
+  END IF;
+  IF p_how = 'returned' THEN
+    DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled;
+    RETURN;
+  END IF;
+  FOR v_known IN
+    WITH ended AS (
+      UPDATE zeke_jobs.meter_use AS u
+      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+        ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
+          WHEN p_how = 'lost' THEN v_now
+          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          ELSE coalesce(q.started_on, u.taken_on) END END
+      FROM zeke_jobs.queue AS q
+      WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
+      RETURNING q.task, u.unit, u.reported
+    )
+    SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
+    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+  LOOP
+    UPDATE zeke_jobs.unit_average AS a
+    SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
+    WHERE a.ctid = (
+      SELECT o.ctid FROM zeke_jobs.unit_average AS o
+      WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
+    IF NOT FOUND THEN -- new, or somebody else just learns from his jobs
+      INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END LOOP;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET jit TO 'off'
@@ -3289,6 +3487,7 @@ CREATE FUNCTION zeke_jobs.share_out(p_due zeke_jobs.candidate[], p_open integer[
 DECLARE
   v_gates text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r);
   v_shares integer[] := ARRAY(SELECT r.share FROM unnest(p_rooms) AS r);
+  v_by_units text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.by_units AND r.gate LIKE 'limit/%');
   v_free integer := p_free;
   v_share integer;
   v_rest integer;
@@ -3312,7 +3511,7 @@ BEGIN
       SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
       WHERE p_more[array_position(p_short, p_due[o.i].task)] > 0 AND p_due[o.i].per_key IS NULL AND NOT EXISTS (
         SELECT 1 FROM unnest(p_rooms) AS r
-        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_rate OR r.room <> r.used))
+        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_metered OR r.room <> r.used))
       ORDER BY o.n);
     IF cardinality(v_ready) = 0 THEN
       RETURN;
@@ -3333,7 +3532,9 @@ BEGIN
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
         v_room := v_shares[array_position(v_gates, v_gate)];
-        -- A shared limit is divided among those that still have their turn.
+        -- A shared limit is divided among those that still have their turn; one that counts units job by job.
+        v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
+          SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
         v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
             SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
           ELSE v_room END);
@@ -3406,6 +3607,58 @@ CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, 
   END::zeke_jobs.job_status
 $$;
 
+CREATE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  places := p_places;
+  blocked := '{}';
+  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key) THEN
+    WITH meter AS MATERIALIZED (
+      SELECT m.gate, m.unit, m.amount AS most, m.amount - zeke_jobs.taken(m.gate, m.unit, '', v_now) AS room,
+        coalesce(a.average, (t.units ->> m.unit)::numeric, 0) AS estimate, zeke_jobs.counts_for(m.period) AS lasts,
+        -- Units count until their job has ended; money until the day ends.
+        CASE WHEN m.zone IS NULL THEN 'infinity' ELSE ((v_now AT TIME ZONE m.zone)::date + 1)::timestamp AT TIME ZONE m.zone END AS ends_on
+      FROM zeke_jobs.meter AS m JOIN zeke_jobs.task AS t ON t.id = p_one.task
+      LEFT JOIN zeke_jobs.unit_average AS a ON a.task = t.id AND a.unit = m.unit
+      WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key
+    ),
+    need AS MATERIALIZED (
+      SELECT p.n, p.place, q.message_id, q.claim, m.gate, m.unit, m.lasts, m.ends_on, m.room, x.need,
+        sum(x.need) OVER (PARTITION BY m.gate, m.unit ORDER BY p.n) AS needed
+      FROM unnest(p_places) WITH ORDINALITY AS p (place, n) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
+      CROSS JOIN meter AS m
+      CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
+    ),
+    short AS MATERIALIZED (
+      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+    ),
+    noted AS (
+      INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
+      SELECT n.gate, n.unit, n.message_id, n.claim + 1, v_now, n.ends_on, n.lasts, n.need FROM need AS n
+      WHERE n.n < ALL (SELECT s.n FROM short AS s)
+    )
+    SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
+        WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
+      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+    INTO places, blocked;
+  END IF;
+  INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
+  SELECT r.gate, 'jobs', CASE WHEN r.per_key THEN q.key ELSE '' END, q.message_id, q.claim + 1, v_now,
+    -- A start may come that much later than its claim.
+    v_now + zeke_jobs.counts_for(r.period) + interval '250 ms', zeke_jobs.counts_for(r.period), 1
+  FROM (
+    SELECT m.gate, m.period, true AS per_key FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND m.per_key
+    UNION ALL
+    SELECT g.name, g.rate_period, false FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_one.gates) AND g.rate_count IS NOT NULL
+  ) AS r
+  CROSS JOIN unnest(places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint, OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -3475,6 +3728,7 @@ BEGIN
     priority = coalesce((p_options ->> 'priority')::integer, q.priority),
     expires_on = coalesce(p_expires, q.expires_on),
     keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    units = coalesce(p_options -> 'units', q.units),
     sensitive = nullif(p_task.sensitive, '{}'),
     mtime = p_now
   WHERE q.message_id = p_job AND q.state = 'queued'
@@ -3488,6 +3742,16 @@ BEGIN
   -- A claim passed it over while this held its row.
   PERFORM zeke_jobs.ring(v_queue);
   RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.taken(p_gate text, p_unit text, p_key text, p_now timestamp with time zone) RETURNS numeric
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
+    WHERE u.gate = p_gate AND u.unit = p_unit AND u.key = p_key AND u.ends_on > p_now);
 END
 $$;
 
@@ -3563,12 +3827,76 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_began timestamptz := (SELECT coalesce(q.started_on, q.claimed_on) FROM zeke_jobs.queue AS q WHERE q.message_id = p_job);
+  v_until timestamptz;
+BEGIN
+  UPDATE zeke_jobs.gate AS g
+  SET closed_until = greatest(g.closed_until, v_now + p_seconds * interval '1 second'),
+    closed_by = CASE WHEN g.tripped_on IS NULL THEN 'throttled' ELSE g.closed_by END,
+    closed_why = CASE WHEN g.tripped_on IS NULL THEN p_why ELSE g.closed_why END,
+    ceiling = CASE WHEN g.lowered_on > v_began THEN g.ceiling ELSE greatest(g.least, zeke_jobs.concurrency_of(g, v_now) / 2) END,
+    lowered_on = CASE WHEN g.lowered_on > v_began THEN g.lowered_on ELSE v_now END
+  WHERE g.name = 'limit/' || p_limit
+  RETURNING g.closed_until INTO v_until;
+  RETURN v_until;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true, NULL)
     OR zeke_jobs.takes_jobs(p_batch, NULL)
+$$;
+
+CREATE FUNCTION zeke_jobs.turn_breakers(p_gates text[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_gate zeke_jobs.gate;
+  v_ends record;
+BEGIN
+  FOR v_gate IN
+    SELECT g.* FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) AND g.breaker_pause IS NOT NULL ORDER BY g.name
+  LOOP
+    IF v_gate.tripped_on IS NULL THEN
+      SELECT count(*) FILTER (WHERE e.failed) AS failed, count(*) AS ended INTO v_ends FROM zeke_jobs.breaker_end AS e
+      WHERE e.gate = v_gate.name AND e.ended_on > p_now - v_gate.breaker_within;
+      CONTINUE WHEN v_ends.failed < coalesce(v_gate.breaker_failures, greatest(10, v_gate.breaker_share * v_ends.ended));
+      UPDATE zeke_jobs.gate AS g
+      SET tripped_on = p_now, closed_until = greatest(g.closed_until, p_now + g.breaker_pause), closed_by = 'breaker', probe = NULL,
+        closed_why = format('%s jobs failed within %s', v_ends.failed, g.breaker_within)
+      WHERE g.name = v_gate.name;
+      -- The worker that claims puts it into its log.
+      RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
+    ELSIF v_gate.probe IS NOT NULL THEN
+      SELECT e.failed, e.ended_on INTO v_ends FROM zeke_jobs.breaker_end AS e
+      WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= v_gate.closed_until
+      ORDER BY e.ended_on DESC LIMIT 1;
+      IF v_ends.failed THEN
+        UPDATE zeke_jobs.gate AS g
+        SET probe = NULL, closed_until = v_ends.ended_on + g.breaker_pause, closed_by = 'breaker',
+          closed_why = 'the last job that probed failed'
+        WHERE g.name = v_gate.name;
+        RAISE WARNING 'breaker of % stays open: a job that probed failed', v_gate.name;
+      ELSIF NOT v_ends.failed THEN
+        UPDATE zeke_jobs.gate AS g
+        SET tripped_on = NULL, probe = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL
+        WHERE g.name = v_gate.name;
+        DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
+        RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
+      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
+      END IF;
+    END IF;
+  END LOOP;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
@@ -3651,6 +3979,27 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_most jsonb := zeke_jobs.units_of(p_task);
+BEGIN
+  IF jsonb_typeof(p_units) <> 'object' THEN
+    RETURN format('expected units as an object, got %s', jsonb_typeof(p_units));
+  END IF;
+  RETURN (
+    SELECT CASE
+      WHEN NOT v_most ? u.key THEN format('expected a unit that a limit of %s counts, got %s', p_task, u.key)
+      WHEN jsonb_typeof(u.value) <> 'number' OR u.value < '0' THEN format('expected %s as a number of at least 0, got %s', u.key, u.value)
+      ELSE format('expected at most the %s %s that a limit of %s allows, got %s', v_most ->> u.key, u.key, p_task, u.value) END
+    FROM jsonb_each(p_units) AS u
+    WHERE NOT v_most ? u.key OR jsonb_typeof(u.value) <> 'number' OR u.value < '0' OR u.value > v_most -> u.key
+    LIMIT 1);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -3728,6 +4077,16 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce(jsonb_object_agg(m.unit, m.most), '{}')
+  FROM (
+    SELECT m.unit, min(m.amount) AS most
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.meter AS m ON m.gate = ANY (t.gates) AND NOT m.per_key
+    WHERE t.id = p_task GROUP BY m.unit) AS m
 $$;
 
 CREATE FUNCTION zeke_jobs.unquoted(p_value jsonb, p_message jsonb, p_fields text[]) RETURNS jsonb
@@ -3831,21 +4190,50 @@ CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
     AS $$
 BEGIN
   LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
-  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
-  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
-  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
+    breaker_failures, breaker_share, breaker_within, breaker_pause)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period, coalesce(w.metered, false), w.least, w.raise_every,
+    w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval, metered boolean,
+    least integer, raise_every interval, breaker_failures integer, breaker_share double precision, breaker_within interval,
+    breaker_pause interval)
   ORDER BY w.name
   ON CONFLICT (name) DO UPDATE
-  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
-  WHERE (g.concurrency, g.rate_count, g.rate_period)
-    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
-  -- Starts under a task's former name count for its new one.
-  UPDATE zeke_jobs.rate_use AS u
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period,
+    metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
+    breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
+    breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+  WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
+      g.breaker_within, g.breaker_pause)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
+      excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
+  -- Starts under a task's former name count for its new one, for as long as the rate says now.
+  UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
   WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.meter AS m
+  WHERE NOT EXISTS (
+    SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
+    WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
+  INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
+  SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
+  FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+  CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
+  ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone;
+  UPDATE zeke_jobs.meter_use AS u
+  SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
+  FROM (
+    SELECT g.name AS gate, 'jobs' AS unit, false AS per_key, zeke_jobs.counts_for(g.rate_period) AS lasts FROM zeke_jobs.gate AS g
+    UNION ALL
+    SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
+  ) AS r
+  WHERE u.gate = r.gate AND u.unit = r.unit AND (u.key <> '') = r.per_key AND u.lasts <> r.lasts;
   DELETE FROM zeke_jobs.gate AS g
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+  DELETE FROM zeke_jobs.meter_use AS u WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = u.gate);
 END
 $$;
 
@@ -3854,25 +4242,28 @@ CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS
     AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
     payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
-    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
+    metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
     max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
-    paused = excluded.paused, revision = excluded.revision
+    paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
+      t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
       excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
-      excluded.cron, excluded.paused);
+      excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
 END
@@ -4181,7 +4572,7 @@ UNION ALL
     COALESCE(s.put_by, 'a program'::text) AS put_by,
     s.put_on AS begun_on
    FROM (zeke_jobs.stored_schedule s
-     CROSS JOIN LATERAL zeke_jobs.find_task(s.task) t(id, aliases, queue, description, definition, payload_schema, priority, per_key, gates, retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision, keyed_on, keys_due, order_hold))
+     CROSS JOIN LATERAL zeke_jobs.find_task(s.task) t(id, aliases, queue, description, definition, payload_schema, priority, per_key, gates, retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision, keyed_on, keys_due, metered, units, order_hold))
   WHERE ((t.id IS NOT NULL) AND (NOT (EXISTS ( SELECT 1
            FROM (zeke_jobs.task o
              CROSS JOIN LATERAL jsonb_array_elements(
@@ -4441,6 +4832,15 @@ COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer t
 
 COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
 
+CREATE TABLE zeke_jobs.breaker_end (
+    gate text NOT NULL,
+    ended_on timestamp with time zone NOT NULL,
+    failed boolean NOT NULL,
+    job uuid NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.breaker_end IS 'Ends of jobs that a breaker counts, kept for its time.';
+
 CREATE TABLE zeke_jobs.event (
     name text NOT NULL,
     data jsonb NOT NULL,
@@ -4516,13 +4916,42 @@ COMMENT ON TABLE zeke_jobs.kept_slot IS 'Slots of limits that workers keep for j
 
 COMMENT ON COLUMN zeke_jobs.kept_slot.said IS 'Grows with each word of the worker; an older one that comes later changes nothing.';
 
-CREATE TABLE zeke_jobs.rate_use (
+CREATE TABLE zeke_jobs.meter (
     gate text NOT NULL,
-    used_on timestamp with time zone NOT NULL,
-    count integer NOT NULL
+    unit text NOT NULL,
+    per_key boolean DEFAULT false NOT NULL,
+    amount numeric NOT NULL,
+    period interval,
+    zone text,
+    CONSTRAINT meter_window CHECK (((period IS NULL) <> (zone IS NULL)))
 );
 
-COMMENT ON TABLE zeke_jobs.rate_use IS 'Claims that passed a gate with a rate, kept for one period.';
+COMMENT ON TABLE zeke_jobs.meter IS 'What a gate lets through within a window, beside the rate in its own row: jobs of one key, units, money. Unit jobs counts jobs.';
+
+COMMENT ON COLUMN zeke_jobs.meter.period IS 'The length of a sliding window; a meter without one begins anew each day in its zone.';
+
+CREATE TABLE zeke_jobs.meter_use (
+    gate text NOT NULL,
+    unit text NOT NULL,
+    key text DEFAULT ''::text NOT NULL,
+    job uuid,
+    claim bigint,
+    taken_on timestamp with time zone NOT NULL,
+    ends_on timestamp with time zone NOT NULL,
+    lasts interval,
+    amount numeric NOT NULL,
+    reported numeric,
+    settled boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE zeke_jobs.meter_use IS 'Amounts that jobs took from meters; each counts until ends_on.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.lasts IS 'How long it counts from the start of the job, or from the report of the amount.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.amount IS 'What counts: the estimate, then what the job reported.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.settled IS 'The attempt has ended: the amount is final.';
 
 CREATE VIEW zeke_jobs.task_active AS
  SELECT id AS task,
@@ -4539,30 +4968,54 @@ COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot
 
 CREATE VIEW zeke_jobs.gate_use AS
  SELECT g.name,
-    g.concurrency,
+    zeke_jobs.concurrency_of(g.*, zeke_jobs.now()) AS concurrency,
+    g.concurrency AS full_concurrency,
     (COALESCE(a.active, (0)::numeric))::bigint AS active,
     g.rate_count,
     g.rate_period,
-    r.used,
+        CASE
+            WHEN (g.rate_count IS NOT NULL) THEN r.used
+            ELSE NULL::bigint
+        END AS used,
         CASE
             WHEN (r.used >= g.rate_count) THEN r.free_on
             ELSE NULL::timestamp with time zone
-        END AS free_on
-   FROM ((zeke_jobs.gate g
+        END AS free_on,
+        CASE
+            WHEN c.closed THEN COALESCE(g.closed_by, 'breaker'::text)
+            ELSE NULL::text
+        END AS closed_by,
+        CASE
+            WHEN c.closed THEN g.closed_until
+            ELSE NULL::timestamp with time zone
+        END AS closed_until,
+        CASE
+            WHEN c.closed THEN g.closed_why
+            ELSE NULL::text
+        END AS closed_why,
+    g.probe,
+    ( SELECT jsonb_agg(jsonb_build_object('unit', m.unit, 'per_key', m.per_key, 'amount', m.amount, 'seconds', EXTRACT(epoch FROM m.period), 'zone', m.zone, 'used',
+                CASE
+                    WHEN (NOT m.per_key) THEN ( SELECT COALESCE(sum(u.amount), (0)::numeric) AS "coalesce"
+                       FROM zeke_jobs.meter_use u
+                      WHERE ((u.gate = m.gate) AND (u.unit = m.unit) AND (u.key = ''::text) AND (u.ends_on > zeke_jobs.now())))
+                    ELSE NULL::numeric
+                END) ORDER BY m.unit, m.per_key) AS jsonb_agg
+           FROM zeke_jobs.meter m
+          WHERE (m.gate = g.name)) AS meters
+   FROM (((zeke_jobs.gate g
+     CROSS JOIN LATERAL ( SELECT ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) AS closed) c)
      CROSS JOIN LATERAL ( SELECT sum(a_1.active) AS active
            FROM zeke_jobs.task_active a_1
           WHERE (g.name = ANY (a_1.gates))) a)
-     CROSS JOIN LATERAL ( SELECT
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(u.amount), (0)::numeric))::bigint AS used,
+            min(
                 CASE
-                    WHEN (g.rate_count IS NOT NULL) THEN COALESCE(sum(u.count), (0)::bigint)
-                    ELSE NULL::bigint
-                END AS used,
-            ((min(u.used_on) FILTER (WHERE (u.newer < g.rate_count)) + g.rate_period) + '00:00:00.25'::interval) AS free_on
-           FROM ( SELECT u_1.used_on,
-                    u_1.count,
-                    (sum(u_1.count) OVER (ORDER BY u_1.used_on DESC) - u_1.count) AS newer
-                   FROM zeke_jobs.rate_use u_1
-                  WHERE ((u_1.gate = g.name) AND (u_1.used_on > ((zeke_jobs.now() - g.rate_period) - '00:00:00.25'::interval)))) u) r);
+                    WHEN u.settled THEN u.ends_on
+                    ELSE (u.taken_on + u.lasts)
+                END) AS free_on
+           FROM zeke_jobs.meter_use u
+          WHERE ((u.gate = g.name) AND (u.unit = 'jobs'::text) AND (u.key = ''::text) AND (u.ends_on > zeke_jobs.now()))) r);
 
 COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
 
@@ -4849,6 +5302,16 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.unique_holder IS 'The newest job of each unique key. One that is gone holds nothing.';
 
+CREATE TABLE zeke_jobs.unit_average (
+    task text NOT NULL,
+    unit text NOT NULL,
+    average numeric NOT NULL,
+    jobs integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.unit_average IS 'What recent jobs of a task used of a unit, or cost: the estimate for the next ones.';
+
 CREATE TABLE zeke_jobs.wait (
     job uuid NOT NULL,
     event text NOT NULL,
@@ -4905,6 +5368,9 @@ ALTER TABLE ONLY zeke_jobs.lease
 ALTER TABLE ONLY zeke_jobs.lock
     ADD CONSTRAINT lock_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY zeke_jobs.meter
+    ADD CONSTRAINT meter_pkey PRIMARY KEY (gate, unit, per_key);
+
 ALTER TABLE ONLY zeke_jobs.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (package, name);
 
@@ -4941,6 +5407,9 @@ ALTER TABLE ONLY zeke_jobs.tick
 ALTER TABLE ONLY zeke_jobs.unique_holder
     ADD CONSTRAINT unique_holder_pkey PRIMARY KEY (unique_key);
 
+ALTER TABLE ONLY zeke_jobs.unit_average
+    ADD CONSTRAINT unit_average_pkey PRIMARY KEY (task, unit);
+
 ALTER TABLE ONLY zeke_jobs.wait
     ADD CONSTRAINT wait_pkey PRIMARY KEY (job, event);
 
@@ -4953,6 +5422,8 @@ CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
 
 CREATE INDEX batch_unended ON zeke_jobs.batch USING btree (created_on) WHERE ((ended_on IS NULL) AND (cancelled_on IS NULL));
 
+CREATE INDEX breaker_end_window ON zeke_jobs.breaker_end USING btree (gate, ended_on);
+
 CREATE INDEX event_emitted ON zeke_jobs.event USING btree (emitted_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
@@ -4960,6 +5431,12 @@ CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE 
 CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
 
 CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
+
+CREATE INDEX meter_use_ends ON zeke_jobs.meter_use USING btree (gate, ends_on);
+
+CREATE INDEX meter_use_job ON zeke_jobs.meter_use USING btree (job) WHERE (job IS NOT NULL);
+
+CREATE INDEX meter_use_window ON zeke_jobs.meter_use USING btree (gate, unit, key, ends_on);
 
 CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (state = 'consumed'::zeke_jobs.state);
 
@@ -4995,9 +5472,9 @@ CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) W
 
 CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for, COALESCE(schedule, ''::text)) WHERE (scheduled_for IS NOT NULL);
 
-CREATE INDEX rate_use_window ON zeke_jobs.rate_use USING btree (gate, used_on);
-
 CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
+
+CREATE INDEX task_metered ON zeke_jobs.task USING btree (id) WHERE metered;
 
 CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
 
@@ -5046,8 +5523,11 @@ CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker 
 ALTER TABLE ONLY zeke_jobs.batch_part
     ADD CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY zeke_jobs.breaker_end
+    ADD CONSTRAINT breaker_end_gate FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;
+
 ALTER TABLE ONLY zeke_jobs.kept_slot
     ADD CONSTRAINT kept_slot_worker FOREIGN KEY (worker) REFERENCES zeke_jobs.worker(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY zeke_jobs.rate_use
-    ADD CONSTRAINT rate_use_gate_fkey FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;
+ALTER TABLE ONLY zeke_jobs.meter
+    ADD CONSTRAINT meter_gate FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;

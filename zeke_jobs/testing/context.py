@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from zeke_jobs.core import costs
+from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event
@@ -51,6 +52,8 @@ class FakeContext(Context[Any]):
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
         cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
+        units: What it said that it used, by unit.
+        throttles: Calls of ``throttled``: the limit, the seconds, the reason.
         leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
     """
 
@@ -90,6 +93,8 @@ class FakeContext(Context[Any]):
         self.progressed: list[tuple[float, float | None, str]] = []
         self.cost: Decimal | None = None
         self.currency: str | None = None
+        self.units: dict[str, float] = {}
+        self.throttles: list[tuple[str, float, str]] = []
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
@@ -98,7 +103,7 @@ class FakeContext(Context[Any]):
         self._taken_leases = frozenset(taken_leases)
 
     @property
-    def settings(self) -> Any:  # type: ignore[override]
+    def settings(self) -> Any:
         """The settings that the test gave."""
         if self._settings is None:
             raise RuntimeError("expected FakeContext(settings=…) for a handler that uses ctx.settings, got none")
@@ -181,6 +186,16 @@ class FakeContext(Context[Any]):
         if self.currency not in (None, currency):
             raise costs.mixed(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
+
+    def used(self, **units: float) -> None:
+        """Add up the amounts, under the rules of a real job."""
+        amounts.check(units)
+        for unit, amount in units.items():
+            self.units[unit] = self.units.get(unit, 0) + amount
+
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """Remember the limit and the seconds."""
+        self.throttles.append((limit, amounts.pause(retry_after), reason))
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

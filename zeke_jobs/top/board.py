@@ -104,6 +104,9 @@ class LimitLine:
     rate_period: timedelta | None
     used: int | None
     free_on: datetime | None
+    closed_by: str | None
+    closed_until: datetime | None
+    meters: list[dict[str, Any]] | None
     paused_by: str | None
 
 

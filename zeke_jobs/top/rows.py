@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.wording import one_line, place, span
 from zeke_jobs.top import figures
@@ -152,18 +152,20 @@ def limits(board: Board) -> list[Row]:
 
 
 def _limit(one: LimitLine) -> Row:
-    rate = (
-        ""
-        if one.rate_count is None or one.rate_period is None
-        else f"{one.used}/{one.rate_count} in {span(one.rate_period)}"
-    )
+    rates = [f"{one.used}/{one.rate_count} in {span(one.rate_period)}"] if one.rate_count and one.rate_period else []
+    rate = ", ".join([*rates, *map(_metered, one.meters or ())])
     opens = "" if one.free_on is None else f"next {figures.clock(one.free_on)}"
     active = str(one.active) if one.concurrency is None else f"{one.active}/{one.concurrency}"
-    note = f"paused by {one.paused_by}" if one.paused_by else opens
+    closed = f"{one.closed_by} until {figures.clock(one.closed_until)}" if one.closed_by and one.closed_until else ""
+    note = f"paused by {one.paused_by}" if one.paused_by else closed or opens
     full = one.concurrency is not None and one.active >= one.concurrency
     return Row(
         one.name, (one.name.partition("/")[2], active, rate, note), styles={1: "bold" if full else "", 3: PAUSED}
     )
+
+
+def _metered(meter: dict[str, Any]) -> str:
+    return f"{meter['used']:,.4g}/{meter['amount']:,} {meter['unit']}"
 
 
 def workers(board: Board) -> list[Row]:

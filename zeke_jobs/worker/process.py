@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress and leases; handlers' own come on top
+_LATEST_START = 0.25  # seconds after its claim, as zeke_jobs.take reckons
 TO_WRITE = 8.0  # seconds for the last outcomes of a process that ends
 
 
@@ -109,6 +111,8 @@ class WorkerProcess:
         """None when the handler may start now; else how the claim ends without it."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
+        if claim.task in self.runtime.quick and time.monotonic() - claim.received > _LATEST_START and not claim.ended:
+            return RETURNED  # frozen in between: its rate has not reckoned with a start so late
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
@@ -152,6 +156,21 @@ class WorkerProcess:
                 self.settler.put(successor.claim, RETURNED)
         if self.held.is_low(successor.claim.task):
             self.bells.ring(successor.queue_name)
+
+    def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
+        """Tell the database that these handlers have started."""
+        if not claims:
+            return
+        SQL.all(
+            conn,
+            "job/mark_started",
+            worker=self.id,
+            ids=[claim.id for claim in claims],
+            claims=[claim.number for claim in claims],
+            after=[claim.after for claim in claims],
+        )
+        for claim in claims:
+            claim.marked = True
 
     def give_back(self, unstarted: Iterable[Claim]) -> None:
         """Give jobs back that waited here for a slot and have not started."""

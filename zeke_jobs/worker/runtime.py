@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
+
+_SOON_OVER = timedelta(seconds=25)  # in a longer time, a quarter of a second is less than a hundredth
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,20 @@ class RunnableTask:
     settings: BaseModel | None
 
 
+def _quick(config: Config) -> frozenset[str]:
+    """The tasks with a rate whose time is so short that a start is told at once: until then it may have come a little late."""
+
+    def is_quick(*rates: Rate | None) -> bool:
+        return any(rate is not None and rate.period < _SOON_OVER for rate in rates)
+
+    shared = {limit.name for limit in config.limits.values() if limit.rate and is_quick(limit.rate.window)}
+    return frozenset(
+        task.id
+        for task in config.tasks.values()
+        if not shared.isdisjoint(task.uses) or (task.rate and is_quick(task.rate.window, task.rate.per_key))
+    )
+
+
 class Runtime:
     """The configuration in force in this process. Executor and context ask it anew for each job, so that a change counts at once.
 
@@ -38,6 +55,7 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The number that this process's own file has, None when it has none yet.
         file: The configuration of this process's own file.
+        quick: Tasks whose starts are told at once, for the sake of their rates.
     """
 
     def __init__(self, config: Config) -> None:
@@ -63,6 +81,7 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
+            self.quick = _quick(config)
 
     def find(self, task: str) -> RunnableTask | None:
         """The task as it runs now; None when the configuration in force has none of that id."""

@@ -190,7 +190,7 @@ class OpenAIAnalyst:
         most_input = len(payload) + _OVERHEAD_TOKENS
         most_output = self._settings.output_tokens if prompt_name else 0
         most = self._settings.cost(model, most_input, most_output)
-        call = books.reserve(CallStart(operation, model, prompt_name, most, self._settings.daily_budget))
+        call = books.reserve(CallStart(operation, model, prompt_name, most))
         try:
             reply = self._client.post(path, payload)
         except CallFailed as failure:
@@ -221,7 +221,7 @@ class OpenAIAnalyst:
 
     @staticmethod
     def _note_cached(books: Ledger, operation: str, model: str, prompt_name: str | None) -> None:
-        call = books.reserve(CallStart(operation, model, prompt_name, 0.0, None))
+        call = books.reserve(CallStart(operation, model, prompt_name, 0.0))
         books.settle(call, CallEnd("cached", model=model, cost=0.0))
 
 

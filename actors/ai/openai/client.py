@@ -15,7 +15,7 @@ import httpx
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
 from actors.retry_after import bounded, retry_after
-from zeke_jobs import Defer, Reject, Retry
+from zeke_jobs import Reject, Retry, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,7 @@ class Client:
     def __init__(self, settings: OpenAISettings) -> None:
         self._timeout = settings.timeout.total_seconds()
         self._base = settings.base_url
+        self._limit = settings.limit
         self._headers = [(b"Accept-Encoding", b"identity"), (b"Content-Type", b"application/json")]
         given = {} if settings.api_key is None else WIRES[settings.kind].headers(settings.api_key.get_secret_value())
         given |= {name: value.get_secret_value() for name, value in settings.extra_headers.items()}
@@ -113,7 +114,7 @@ class Client:
             raise CallFailed("failed", Retry(reason=reason), is_charged=True) from error
         if response.status != httpx.codes.OK:
             said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-            raise refusal(response.status, said, body)
+            raise refusal(response.status, said, body, self._limit)
         try:
             parsed = json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -144,12 +145,12 @@ class Client:
         return CallFailed("timeout", verdict, is_charged=True)
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
+def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """What an answer other than 200 means.
 
-    429 and 503 with a time to wait defer the job, which costs no attempt; without one, and with any other 5xx or 408,
-    it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help. Behind a 5xx other
-    than 503 the model may have worked, so that it is charged: a gateway that gave up says nothing of what it waited for.
+    429 and 503 with a time to wait close the limit for all, and defer the job, which costs no attempt; without one, and with any
+    other 5xx or 408, it is retried. A spent quota and every other 4xx end it in a visible failure: no retry would help. Behind a
+    5xx other than 503 the model may have worked, so that it is charged: a gateway that gave up does not say.
     """
     code, message = _error(body)
     wait = wait_seconds(headers)
@@ -157,7 +158,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
     if code in _SPENT_CODES:
         return CallFailed("failed", Reject(said), is_charged=False)
     if status in {429, 503} and wait is not None:
-        return CallFailed("rate_limited", Defer(wait, said), is_charged=False)
+        return CallFailed("rate_limited", Throttled(limit, wait, said), is_charged=False)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return CallFailed("rate_limited", Retry(reason=said), is_charged=False)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {408, 409}:

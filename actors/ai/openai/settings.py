@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from zeke_jobs import Duration, parse_duration
 
@@ -45,7 +45,7 @@ class OpenAISettings(BaseModel):
         max_input_chars: Longer stories are cut after a paragraph.
         timeout: For one call, from the connection to the last byte.
         prices: By model; a model that is not listed has an unknown price.
-        daily_budget: US dollars a day (UTC); past it work waits until the next day. Needs a price for each model.
+        limit: Name of the limit that closes for all when the provider asks to wait.
         cache: Whether an equal question is answered from memory.
     """
 
@@ -70,7 +70,7 @@ class OpenAISettings(BaseModel):
     max_input_chars: int = Field(default=24_000, ge=1_000)
     timeout: Duration = parse_duration("60s")
     prices: dict[str, Price] = Field(default_factory=dict)
-    daily_budget: float | None = Field(default=None, gt=0)
+    limit: str = "ai"
     cache: bool = True
 
     @field_validator("base_url")
@@ -88,14 +88,6 @@ class OpenAISettings(BaseModel):
                 f"expected no {name!r} in extra_body, which has a setting of its own or changes what a call costs"
             )
         return value
-
-    @model_validator(mode="after")
-    def _a_budget_needs_prices(self) -> Self:
-        if self.daily_budget is not None:
-            for model in filter(None, (self.model, self.embedding_model)):
-                if model not in self.prices:
-                    raise ValueError(f"expected a price for {model!r} because daily_budget is set, got none")
-        return self
 
     @property
     def output_tokens(self) -> int:

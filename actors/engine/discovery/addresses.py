@@ -47,12 +47,14 @@ def of_known_site(url: str) -> list[str]:
     except ValueError:
         return []
     path = [step for step in parts.path.split("/") if step]
+    if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
+        return []
     if host == "github.com":
         return _github(path)
     if host == "gitlab.com" and len(path) >= 2:
         project = "/".join(path[: path.index("-")] if "-" in path else path)
         return [f"https://gitlab.com/{project}/-/releases.atom", f"https://gitlab.com/{project}/-/tags?format=atom"]
-    if host == "codeberg.org" and len(path) >= 2 and not path[-1].endswith((".rss", ".atom")):
+    if host == "codeberg.org" and len(path) >= 2:
         return [f"https://codeberg.org/{path[0]}/{path[1]}/releases.rss"]
     if host in {"reddit.com", "old.reddit.com", "new.reddit.com"} and len(path) >= 2 and path[0] in {"r", "user", "u"}:
         kind = "r" if path[0] == "r" else "user"
@@ -65,7 +67,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def _github(path: list[str]) -> list[str]:
-    if not path or path[-1].endswith(".atom") or path[0] in _NO_REPOSITORY:
+    if not path or path[0] in _NO_REPOSITORY:
         return []
     if len(path) == 1:
         return [f"https://github.com/{path[0]}.atom"]

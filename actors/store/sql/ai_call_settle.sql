@@ -1,4 +1,4 @@
--- End a call: its cost replaces the reserved sum, once. A good answer is kept and replaces an older one.
+-- End a call, once: where its cost is unknown, the most that it may have cost counts. A good answer is kept and replaces an older one.
 WITH ended AS (
   UPDATE public.ai_calls
   SET
@@ -11,7 +11,7 @@ WITH ended AS (
     latency_ms = %(latency_ms)s,
     settled_at = zeke_jobs.now()
   WHERE id = %(id)s::uuid AND settled_at IS NULL
-  RETURNING day, reserved_usd, cost_usd
+  RETURNING cost_usd
 ),
 kept AS (
   INSERT INTO public.ai_answers (key, answer)
@@ -19,10 +19,4 @@ kept AS (
   WHERE k.key IS NOT NULL
   ON CONFLICT (key) DO UPDATE SET answer = EXCLUDED.answer, created_at = zeke_jobs.now()
 )
-UPDATE public.ai_days AS d
-SET
-  reserved_usd = d.reserved_usd - coalesce(ended.reserved_usd, 0),
-  spent_usd = d.spent_usd + coalesce(ended.cost_usd, 0)
-FROM ended
-WHERE d.day = ended.day
-RETURNING ended.cost_usd
+SELECT e.cost_usd FROM ended AS e

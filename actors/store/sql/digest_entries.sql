@@ -20,7 +20,7 @@ SELECT
     ORDER BY teller.name <> coalesce(src.name, src.url, ''), teller.since, teller.name
     LIMIT 20
   ) AS told_by,
-  coalesce(public.story_chili(o.citations, s.id, coalesce(%(team_id)s::uuid, '00000000-0000-0000-0000-000000000000')), 0) AS chili,
+  coalesce(least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(own.shift, everybody.shift, 0))), 0) AS chili,
   greatest(1, coalesce(
     (c.metrics ->> 'sources')::int,
     (SELECT count(DISTINCT r.source_id)::int
@@ -38,6 +38,8 @@ JOIN public.stories AS s ON s.id = i.story_id
 JOIN public.story_overlays AS o ON o.story_id = s.id
 LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_clusters AS c ON c.id = s.cluster_id
+LEFT JOIN public.team_scores AS own ON own.story_id = s.id AND own.team_id = %(team_id)s::uuid
+LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND everybody.team_id = '00000000-0000-0000-0000-000000000000'
 WHERE i.happened_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC'
   AND i.happened_at < (%(until)s::date + 1)::timestamp AT TIME ZONE 'UTC'
   AND (s.cluster_id IS NULL OR c.primary_story_id = s.id)

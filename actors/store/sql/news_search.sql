@@ -7,14 +7,16 @@ SELECT
   s.published_at,
   s.created_at,
   src.name AS source,
-  public.story_chili(o.citations, s.id, '00000000-0000-0000-0000-000000000000') AS chili,
+  CASE WHEN o.citations ->> 'chili' IS NOT NULL THEN
+    least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(everybody.shift, 0)))
+  END AS chili,
   o.brief_one_liner AS one_liner,
   i.language,
   found.rank,
   found.compared,
   ts_headline(
     i.language::regconfig,
-    left(coalesce(c.text_body, ''), 100000),
+    left(coalesce(c.text_body, ''), 30000), -- what comes behind is found, and not shown
     websearch_to_tsquery(i.language::regconfig, public.story_words(%(words)s)),
     'MaxFragments=1, MaxWords=24, MinWords=10, StartSel="", StopSel=""'
   ) AS excerpt
@@ -24,4 +26,5 @@ JOIN public.stories AS s ON s.id = found.story_id
 JOIN public.contents AS c ON c.id = s.content_id
 LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_overlays AS o ON o.story_id = s.id
+LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND everybody.team_id = '00000000-0000-0000-0000-000000000000'
 ORDER BY found.rank DESC, i.happened_at DESC, s.id

@@ -1,5 +1,4 @@
--- Stories for people, newest first, with what the pipeline says of each. Filters that few stories pass are lists of ids, so that
--- the planner can begin with them.
+-- Stories for people, newest first, with their analysis. Filters that few stories pass come as ids, so that a look begins with them.
 SELECT
   i.number,
   s.id,
@@ -11,7 +10,9 @@ SELECT
   s.cluster_id,
   src.id AS source_id,
   src.name AS source,
-  public.story_chili(o.citations, s.id, %(team)s::uuid) AS chili,
+  CASE WHEN o.citations ->> 'chili' IS NOT NULL THEN
+    least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(own.shift, everybody.shift, 0)))
+  END AS chili,
   coalesce(o.analysis_state, 'pending') AS analysis_state,
   o.why_it_matters,
   o.brief_one_liner AS one_liner,
@@ -24,24 +25,18 @@ LEFT JOIN public.sources AS src ON src.id = s.primary_source_id
 LEFT JOIN public.story_overlays AS o ON o.story_id = i.story_id
 LEFT JOIN public.story_clusters AS c ON c.id = s.cluster_id
 LEFT JOIN public.team_story_states AS t ON t.story_id = i.story_id AND t.team_id = %(team)s::uuid
+LEFT JOIN public.team_scores AS own ON own.story_id = s.id AND own.team_id = %(team)s::uuid
+LEFT JOIN public.team_scores AS everybody ON everybody.story_id = s.id AND everybody.team_id = '00000000-0000-0000-0000-000000000000'
 WHERE (%(sources)s::uuid[] IS NULL OR i.source_id = ANY (%(sources)s::uuid[]))
   AND (%(since)s::timestamptz IS NULL OR i.happened_at >= %(since)s)
-  AND (%(min_chili)s::numeric IS NULL OR i.story_id IN (
-    SELECT hot.story_id
-    FROM public.story_overlays AS hot
-    WHERE hot.citations -> 'chili' >= to_jsonb(%(min_chili)s::numeric) AND jsonb_typeof(hot.citations -> 'chili') = 'number'
-    UNION
-    SELECT moved.story_id FROM public.team_scores AS moved WHERE moved.shift <> 0))
-  AND (%(min_chili)s::numeric IS NULL OR public.story_chili(o.citations, s.id, %(team)s::uuid) >= %(min_chili)s)
+  AND (%(ids)s::uuid[] IS NULL OR i.story_id = ANY (%(ids)s::uuid[]))
+  AND (%(min_chili)s::numeric IS NULL
+    OR o.citations ->> 'chili' IS NOT NULL
+    AND least(5, greatest(0, (o.citations ->> 'chili')::numeric + coalesce(own.shift, everybody.shift, 0))) >= %(min_chili)s)
   AND (%(analysis_state)s::text IS NULL OR coalesce(o.analysis_state, 'pending') = %(analysis_state)s)
   AND (%(leads)s IS NOT TRUE OR s.cluster_id IS NULL OR c.primary_story_id = s.id)
-  AND CASE %(state)s::text
-    WHEN 'unread' THEN coalesce(t.state, 'unread') = 'unread'
-    ELSE %(state)s IS NOT NULL OR coalesce(t.state, 'unread') <> 'archived'
-  END
-  AND (coalesce(%(state)s::text, 'unread') = 'unread' OR i.story_id IN (
-    SELECT kept.story_id FROM public.team_story_states AS kept WHERE kept.team_id = %(team)s::uuid AND kept.state = %(state)s))
-  AND (%(starred)s IS NOT TRUE OR i.story_id IN (
-    SELECT pin.story_id FROM public.team_story_states AS pin WHERE pin.team_id = %(team)s::uuid AND pin.pinned))
+  AND NOT EXISTS (
+    SELECT FROM public.team_story_states AS left_out
+    WHERE left_out.team_id = %(team)s::uuid AND left_out.story_id = i.story_id AND left_out.state = ANY (%(left_out)s))
 ORDER BY i.happened_at DESC, i.story_id
 LIMIT %(limit)s

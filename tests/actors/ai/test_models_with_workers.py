@@ -101,9 +101,8 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
         "invalid": 1,
         "refused": 1,
     }
-    (day,) = rows("SELECT reserved_usd, spent_usd FROM ai_days")
-    assert day["reserved_usd"] == 0
-    assert day["spent_usd"] == sum(row["cost_usd"] for row in calls)
+    spent = scalar(conn, "SELECT sum(cost) FROM zeke_jobs.queue")
+    assert spent == sum(row["cost_usd"] for row in calls)
     assert scalar(conn, "SELECT count(*) FROM highlights WHERE NOT metadata ? 'relevance'") == 0
     assert scalar(conn, "SELECT count(DISTINCT story_id) FROM highlights") == 7
 
@@ -111,15 +110,24 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
 def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
     fleet: Fleet, conn: Any, add_story: Any, model_server: Any, rows: Callable[..., Any]
 ) -> None:
-    fleet.configure(CONFIG.format(url=model_server.url, more="daily_budget: 0.02, max_output_tokens: 200"))
+    budget = "limits: {ai: {budget: 0.02 USD/d, concurrency: 4}}\n    services:"
+    config = CONFIG.replace("services:", budget).replace(
+        'analyze_story"', 'analyze_story", uses: [ai], units: {{USD: 0.004}}'
+    )
+    config = config.replace('generate_brief"', 'generate_brief", uses: [ai], units: {{USD: 0.004}}')
+    fleet.configure(config.format(url=model_server.url, more="max_output_tokens: 200"))
     stories = [add_story(ARTICLE.format(number=number * 7919), title=f"Story {number}") for number in range(6)]
     fleet.workers(processes=2, threads=4)
     fleet.ready(conn, 2)
     zeke_jobs.send_many("analyze-story", [{"story_id": str(story)} for story in stories])
-    waiting = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'created' AND waiting_for LIKE '%%AI budget of $0.02 is spent%%'"
-    eventually(lambda: scalar(conn, waiting) and scalar(conn, waiting) == scalar(conn, OPEN), 30, fleet)
-    total = float(scalar(conn, "SELECT spent_usd + reserved_usd FROM ai_days"))
-    assert 0 < total <= 0.02
+    spent = (
+        "SELECT coalesce(sum(cost_usd), 0)::float8 FROM ai_calls WHERE day = (zeke_jobs.now() AT TIME ZONE 'UTC')::date"
+    )
+    active = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
+    waits = "SELECT count(*) FROM zeke_jobs.meter AS m WHERE zeke_jobs.taken(m.gate, m.unit, '', zeke_jobs.now()) + 0.004 > m.amount"
+    eventually(lambda: scalar(conn, waits) and scalar(conn, active) == 0 and scalar(conn, OPEN) > 0, 30, fleet)
+    most = 0.02 + 4 * 0.003  # of what runs, beyond its estimates
+    assert 0 < scalar(conn, spent) <= most
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'failed'") == 0
     assert scalar(conn, "SELECT max(retry_count) FROM zeke_jobs.job") == 0, "waiting costs no attempt"
 
@@ -133,4 +141,7 @@ def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
             break
     assert {row["analysis_state"] for row in rows("SELECT analysis_state FROM story_overlays")} == {"completed"}
     assert scalar(conn, "SELECT count(*) FROM story_overlays WHERE brief_elevator IS NOT NULL") == 6
-    assert scalar(conn, "SELECT max(spent_usd + reserved_usd) FROM ai_days") <= 0.02
+    assert (
+        scalar(conn, "SELECT max(d.spent) FROM (SELECT sum(cost_usd)::float8 AS spent FROM ai_calls GROUP BY day) AS d")
+        <= most
+    )

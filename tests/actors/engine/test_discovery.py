@@ -304,6 +304,8 @@ def test_what_people_type_is_an_address(text: str, address: str) -> None:
         ("https://github.com/a", ["https://github.com/a.atom"]),
         ("https://github.com/a/b/releases.atom", []),
         ("https://github.com/topics/python", []),
+        ("https://gitlab.com/a/b/-/tags?format=atom", []),
+        ("https://www.reddit.com/r/python/.rss", []),
         ("https://codeberg.org/a/b", ["https://codeberg.org/a/b/releases.rss"]),
         ("https://old.reddit.com/u/ada", ["https://www.reddit.com/user/ada/.rss"]),
         ("https://bsky.app/profile/ada.example", ["https://bsky.app/profile/ada.example/rss"]),

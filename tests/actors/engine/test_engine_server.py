@@ -19,13 +19,13 @@ from tests.actors.scripted_site import Answer, page, paragraphs, rss
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.engine.contract import Engine
+    from actors.engine.contract import Finder
     from actors.engine.local import LocalEngine
     from tests.actors.scripted_site import ScriptedSite
 
 
 @contextmanager
-def serving(engine: Engine, **options: Any) -> Iterator[str]:
+def serving(engine: Finder, **options: Any) -> Iterator[str]:
     with EngineServer(engine, port=0, **options) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -47,6 +47,20 @@ def remote(engine: LocalEngine) -> Iterator[HttpEngine]:
 def test_an_item_comes_through_whole(site: ScriptedSite, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the queue") + "<pre>x = 1</pre>"))
     assert remote.fetch_item(f"{site.url}/a") == engine.fetch_item(f"{site.url}/a")
+
+
+def test_feeds_are_found_from_afar(site: ScriptedSite, engine: LocalEngine, remote: HttpEngine) -> None:
+    site.pages["/"] = Answer(page("A", "x", '<link rel="alternate" type="application/rss+xml" href="/feed">'))
+    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")))
+    (near,), (far,) = engine.discover(f"{site.url}/").feeds, remote.discover(f"{site.url}/").feeds
+    assert (
+        (far.url, far.name, far.items)
+        == (near.url, near.name, near.items)
+        == (f"{site.url}/feed", "A feed", near.items)
+    )
+    with pytest.raises(EngineError) as caught:
+        remote.discover(f"{site.url}/nothing")
+    assert caught.value.code == "not_found"
 
 
 def test_a_source_comes_through_with_its_items_and_conditions(

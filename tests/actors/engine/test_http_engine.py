@@ -172,3 +172,17 @@ def test_an_engine_that_turns_everybody_away_is_told_from_one_that_fails_at_one_
     with pytest.raises(EngineError) as caught:
         engine.fetch_item("https://a.example/1")
     assert caught.value.is_away is is_away
+
+
+def test_an_engine_that_finds_no_feeds_is_asked_for_the_feed_itself(site: ScriptedSite, engine: HttpEngine) -> None:
+    item = {**ITEM, "id": "i1"}
+    site.pages["/source"] = answer({"data": {**SOURCE, "items": [item]}})
+    (found,) = engine.discover("a.example/feed").feeds
+    assert (found.name, found.url, len(found.items or [])) == ("Feed", "https://a.example/feed", 1)
+    assert [(asked.path, json.loads(asked.body)) for asked in site.asked] == [
+        ("/discover", {"url": "a.example/feed"}),
+        ("/source", {"url": "https://a.example/feed"}),
+    ]
+    site.pages["/source"] = answer({"data": SOURCE})
+    with pytest.raises(EngineError, match="gives no list of a feed's items"):
+        engine.discover("a.example/feed")

@@ -1,6 +1,7 @@
 """``python -m tests.actors.store.at_scale``: how long lists, search and digests take among a million stories.
 
-``fill FOLDER`` makes a server there with ``--stories``; ``measure FOLDER`` asks it, each look some times, and prints a table;
+``fill FOLDER`` makes a server there with ``--stories``; ``measure FOLDER`` asks it, each look some times, and prints a table; ``both``
+does one after the other;
 ``--programs`` names another PostgreSQL's, with its own defaults.
 """
 
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
-WORDS, TEXTS, LENGTH, SOURCES = 60_000, 20_000, 150, 500
+WORDS, TEXTS, LENGTH, SOURCES = 60_000, 20_000, 100, 500
 STEP = 50_000
 STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["fill", "measure"])
+    parser.add_argument("what", choices=["fill", "measure", "both"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--stories", type=int, default=1_000_000)
     parser.add_argument("--programs", type=Path)
@@ -42,9 +43,9 @@ def main() -> None:
     url = embedded.ensure(chosen.folder, bin_dir=chosen.programs, settings=settings)
     try:
         with closing(connect(url)) as conn:
-            if chosen.what == "fill":
+            if chosen.what != "measure":
                 fill(conn, chosen.stories)
-            else:
+            if chosen.what != "fill":
                 measure(conn)
     finally:
         embedded.stop(chosen.folder)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import Jobs, load
+from zeke_jobs.backtest import lanes
 from zeke_jobs.backtest.simulation import Fleet
 from zeke_jobs.backtest.workload import Attempt, Workload
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 #: Without jitter all times are quarters of seconds: exact for Postgres, too, which knows only microseconds.
 TOP = """
-limits: {pool: {concurrency: 2}, slow: {concurrency: 3, rate: 4/s}}
+limits:
+  pool: {concurrency: 2}
+  slow: {concurrency: 3, rate: 4/s}
+  ai: {tokens: {rate: 900/s}, concurrency: 5}
 defaults: {retry: {delay: 1s, jitter: 0}}
 """
 TASKS = """
@@ -34,13 +38,34 @@ TASKS = """
   keyed: {handler: 'H:echo', concurrency: {limit: 3, per_key: 1}}
   wide: {handler: 'H:echo', uses: [slow], concurrency: {per_key: 2}}
   rated: {handler: 'H:echo', rate: 2/s, priority: 1}
+  paced: {handler: 'H:echo', rate: {limit: 8/s, burst: 2}}
+  polite: {handler: 'H:echo', rate: {limit: 4/s, per_key: 1/s}}
+  short: {handler: 'H:echo', uses: [ai], units: {tokens: 200}}
+  heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 500}, concurrency: {per_key: 1}}
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
   full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
   lined: {handler: 'H:echo', order: strict, retry: {limit: 1}}
   skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
-NAMES = ("free", "one", "pooled", "both", "keyed", "wide", "rated", "aside", "full", "still", "lined", "skipped")
+NAMES = (
+    "free",
+    "one",
+    "pooled",
+    "both",
+    "keyed",
+    "wide",
+    "rated",
+    "paced",
+    "polite",
+    "short",
+    "heavy",
+    "aside",
+    "full",
+    "still",
+    "lined",
+    "skipped",
+)
 
 
 def history(chance: Random) -> list[dict[str, Any]]:
@@ -84,9 +109,17 @@ def workload(many: list[dict[str, Any]]) -> Workload:
     return made
 
 
+#: For the same reason: a window that is longer than its time by a quarter, and not by a hundredth.
+COUNTS_FOR = """
+CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT p_period + least(p_period / 4, interval '250 ms') $$"""
+
+
 @pytest.fixture
-def sql(conn: Connection) -> Jobs:
+def sql(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     jobs = Jobs(conn)
+    jobs.rows(COUNTS_FOR)
+    monkeypatch.setattr(lanes, "RATE_SHARE", 0.25)
     jobs.use(TASKS, TOP)
     jobs.rows(CLOCK)
     return jobs

@@ -85,6 +85,10 @@ class Witness(Board):
         self._settle()
         self._clock(now)
         rows = {self._jobs[row["message_id"]]: row for row in self.sql.claim(self.worker, want, queue=queue)}
+        self.sql.rows(  # as a worker does
+            "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s::bigint[], %s::double precision[])",
+            self.worker, [row["message_id"] for row in rows.values()], [row["claim"] for row in rows.values()], [0.0] * len(rows),
+        )  # fmt: skip
         left, started = set(rows), list[int]()
         self.begin()
         while (lanes := self.next_lanes(now, queue)) and len(started) < want:
@@ -118,7 +122,7 @@ class Witness(Board):
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
     """Run a workload on the real claims; answers which job started when."""
-    for table in ("queue", "rate_use", "key_cursor", "worker"):
+    for table in ("queue", "meter_use", "unit_average", "key_cursor", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     simulation = Simulation(workload, config, fleet, seed=seed, board=Witness)
     board = simulation.board

@@ -39,6 +39,8 @@ SECTIONS = {
     "a limit": ["limits"],
     "a service": ["services"],
     "a named cron": ["cron"],
+    "a unit": ["unit"],
+    "a middleware": ["middleware"],
 }
 
 

@@ -136,7 +136,7 @@ class Jobs:
         """End a claim in another way."""
         row = SQL.one(
             self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
-            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, **said},
+            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
         )  # fmt: skip
         assert row is not None
         return bool(row["ours"])

@@ -40,6 +40,12 @@ def tasks(as_json: options.Json = False) -> None:
     listing(found, columns, right=numbers, empty=empty, as_json=as_json)
 
 
+def metered(meter: dict[str, Any]) -> str:
+    """What was used of a unit, or of a day's money: ``1,500 of 90,000 tokens in 1m``."""
+    window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
+    return f"{meter['used']:,} of {meter['amount']:,} {meter['unit']} {window}"
+
+
 def _spelled(key: str, task: dict[str, Any]) -> str:
     return spelled(task[key] or "")
 
@@ -49,7 +55,7 @@ def _waits(seconds: float | None) -> str:
 
 
 def _task(row: tuple[Any, ...]) -> dict[str, Any]:
-    from zeke_jobs.config import Rate, Task
+    from zeke_jobs.config import Task
 
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
     written = json.loads(definition)
@@ -61,7 +67,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "queue": queue,
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
-        "rate": str(Rate.model_validate(rate)) if rate else None,
+        "rate": _rate(rate) if rate else None,
         "cron": _lines(json.loads(cron)) if cron else None,
         "paused": paused,
         "queued": queued,
@@ -85,18 +91,31 @@ def limits(as_json: options.Json = False) -> None:
         "at most": lambda one: one["concurrency"] or "",
         "started": lambda one: one["started"] or "",
         "rate": lambda one: one["rate"],
+        "used": lambda one: ", ".join(map(metered, one["meters"])),
         "tasks": lambda one: ", ".join(one["tasks"]),
-        "": lambda one: coloured("yellow", "paused" if one["paused"] else ""),
+        "": lambda one: coloured("yellow", ", ".join(filter(None, ("paused" if one["paused"] else "", one["closed"])))),
     }
     empty = "no task shares a limit: jobs.yaml in force has no limits"
     listing(found, columns, right=("active", "at most", "started"), empty=empty, as_json=as_json)
+
+
+def _rate(written: dict[str, Any]) -> str:
+    from zeke_jobs.config import Rate
+
+    rates = {key: str(Rate.model_validate(written[key])) for key in ("limit", "per_key") if written.get(key)}
+    burst = written.get("burst")
+    parts = (rates.get("limit"), burst and f"burst {burst}", "per_key" in rates and f"{rates['per_key']} per key")
+    return ", ".join(part for part in parts if part)
 
 
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
     from zeke_jobs.config import Rate
 
     count, period = row.pop("rate_count"), row.pop("rate_period")
-    return {**row, "rate": str(Rate(count=count, period=period)) if count is not None else None}
+    rate = str(Rate(count=count, period=period)) if count is not None else None
+    closed_by, until = row["closed_by"], row["closed_until"]
+    closed = closed_by and f"{closed_by}: {row['closed_why']}"
+    return {**row, "rate": rate, "closed_until": until and until.isoformat(), "closed": closed}
 
 
 def _lines(cron: dict[str, Any] | list[dict[str, Any]]) -> str:

@@ -124,6 +124,39 @@ AS $$
     'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
+-- The units that the limits of a task count, each with the most that one job may use of it.
+CREATE OR REPLACE FUNCTION zeke_jobs.units_of(p_task text) RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce(jsonb_object_agg(m.unit, m.most), '{}')
+  FROM (
+    SELECT m.unit, min(m.amount) AS most
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.meter AS m ON m.gate = ANY (t.gates) AND NOT m.per_key
+    WHERE t.id = p_task GROUP BY m.unit) AS m
+$$;
+
+-- What a job of a task cannot use; NULL when it can.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_most jsonb := zeke_jobs.units_of(p_task);
+BEGIN
+  IF jsonb_typeof(p_units) <> 'object' THEN
+    RETURN format('expected units as an object, got %s', jsonb_typeof(p_units));
+  END IF;
+  RETURN (
+    SELECT CASE
+      WHEN NOT v_most ? u.key THEN format('expected a unit that a limit of %s counts, got %s', p_task, u.key)
+      WHEN jsonb_typeof(u.value) <> 'number' OR u.value < '0' THEN format('expected %s as a number of at least 0, got %s', u.key, u.value)
+      ELSE format('expected at most the %s %s that a limit of %s allows, got %s', v_most ->> u.key, u.key, p_task, u.value) END
+    FROM jsonb_each(p_units) AS u
+    WHERE NOT v_most ? u.key OR jsonb_typeof(u.value) <> 'number' OR u.value < '0' OR u.value > v_most -> u.key
+    LIMIT 1);
+END
+$$;
+
 -- The fault of a dramatiq message that another program wrote; NULL when a worker can read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -432,6 +465,7 @@ BEGIN
     priority = coalesce((p_options ->> 'priority')::integer, q.priority),
     expires_on = coalesce(p_expires, q.expires_on),
     keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    units = coalesce(p_options -> 'units', q.units),
     sensitive = nullif(p_task.sensitive, '{}'),
     mtime = p_now
   WHERE q.message_id = p_job AND q.state = 'queued'
@@ -497,7 +531,9 @@ BEGIN
     RETURN;
   END IF;
   -- Whoever may send may call this without Python's checks.
-  v_unfit := coalesce('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options));
+  v_unfit := coalesce(
+    'payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload), zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END);
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -576,7 +612,7 @@ BEGIN
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule, units)
       VALUES (
         v_id,
         v_task.queue,
@@ -595,7 +631,8 @@ BEGIN
         zeke_jobs.length_of(p_options -> 'keep'),
         p_options ->> 'batch',
         v_task.order_hold,
-        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END)
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END,
+        p_options -> 'units')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
       IF FOUND THEN
@@ -666,6 +703,7 @@ BEGIN
   END IF;
   v_unfit := coalesce(
     zeke_jobs.unfit_options(p_options),
+    CASE WHEN p_options ? 'units' THEN zeke_jobs.unfit_units(v_task.id, p_options -> 'units') END,
     (SELECT zeke_jobs.unfit_options(jsonb_build_object('key', k.key)) FROM unnest(p_keys) AS k (key) WHERE octet_length(k.key) > 1024 LIMIT 1),
     (SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
      FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
@@ -709,7 +747,7 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.queue (
     message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
-    order_hold)
+    order_hold, units)
   SELECT
     j.id,
     v_task.queue,
@@ -725,7 +763,8 @@ BEGIN
     nullif(v_task.sensitive, '{}'),
     zeke_jobs.length_of(p_options -> 'keep'),
     p_options ->> 'batch',
-    v_task.order_hold
+    v_task.order_hold,
+    p_options -> 'units'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
   LEFT JOIN unnest(v_taken) AS t (id) ON t.id = j.id
@@ -794,7 +833,7 @@ AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
     'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
-    'timeout', 'traceparent', 'unique', 'unique_key'];
+    'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;

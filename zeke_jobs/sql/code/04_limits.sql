@@ -27,59 +27,310 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_active IS 'How many jobs of each task hold a slot of its limits.';
 
--- How many more jobs a gate's concurrency, its rate and both let through; NULL where it has none, and less than none where a limit was
--- lowered. Call them with the gate's row locked, in
--- a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock, and lets too many through.
-CREATE OR REPLACE FUNCTION zeke_jobs.active_room(p_gate zeke_jobs.gate) RETURNS integer
+-- The concurrency that throttling leaves of a gate's: halved when it was throttled last, and one more since then for each raise_every.
+CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN (p_gate).concurrency IS NOT NULL THEN least((p_gate).concurrency, (p_gate).ceiling + floor(
+    extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
+$$;
+
+-- How much was taken of a meter within its window: unit jobs and no key for a gate's rate.
+CREATE OR REPLACE FUNCTION zeke_jobs.taken(p_gate text, p_unit text, p_key text, p_now timestamptz) RETURNS numeric
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$
 BEGIN
-  IF p_gate.concurrency IS NULL THEN
-    RETURN NULL;
-  END IF;
-  RETURN p_gate.concurrency - (SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
+  RETURN (
+    SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
+    WHERE u.gate = p_gate AND u.unit = p_unit AND u.key = p_key AND u.ends_on > p_now);
 END
 $$;
 
-CREATE OR REPLACE FUNCTION zeke_jobs.rate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql VOLATILE
-AS $$
-BEGIN
-  IF p_gate.rate_count IS NULL THEN
-    RETURN NULL;
-  END IF;
-  -- A quarter of a second more than the period: a start may come that much later than its claim.
-  RETURN greatest(0, p_gate.rate_count - (
-    SELECT coalesce(sum(u.count), 0)
-    FROM zeke_jobs.rate_use AS u
-    WHERE u.gate = p_gate.name AND u.used_on > p_now - p_gate.rate_period - interval '250 ms'));
-END
-$$;
+-- How long a job counts from its start: a hundredth longer than the period, since what a handler does comes a little later; a quarter of a
+-- second at most.
+CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
 
+-- How many more jobs a gate lets through; NULL where only meters say it, and less than none where a limit was lowered. Call it with the
+-- gate's row locked, in a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock,
+-- and lets too many through.
 CREATE OR REPLACE FUNCTION zeke_jobs.gate_room(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  v_room integer;
 BEGIN
-  RETURN least(zeke_jobs.active_room(p_gate), zeke_jobs.rate_room(p_gate, p_now));
+  IF p_gate.closed_until > p_now THEN
+    RETURN 0;
+  END IF;
+  IF p_gate.concurrency IS NOT NULL THEN
+    v_room := zeke_jobs.concurrency_of(p_gate, p_now) - (
+      SELECT sum(a.active) FROM zeke_jobs.task_active AS a WHERE p_gate.name = ANY (a.gates));
+  END IF;
+  IF p_gate.rate_count IS NOT NULL THEN
+    v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
+  END IF;
+  IF p_gate.tripped_on IS NOT NULL THEN
+    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+  END IF;
+  RETURN v_room;
 END
 $$;
 
--- When rates that are full, as counted at p_counted_on, first let a job of some of these tasks through; NULL where none of theirs is full.
--- One that was lowered may be full for longer.
-CREATE OR REPLACE FUNCTION zeke_jobs.rate_opens(p_tasks text[], p_full text[], p_counted_on timestamptz) RETURNS timestamptz
+-- Open and close breakers, with their gates locked, by what ended since. A breaker opens for its pause after so many failures, or so large
+-- a share of them; then one job at a time probes: its failure keeps the breaker open for another pause, its success closes it. Each
+-- turn is a warning to the claimant.
+CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_gates text[], p_now timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_gate zeke_jobs.gate;
+  v_ends record;
+BEGIN
+  FOR v_gate IN
+    SELECT g.* FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_gates) AND g.breaker_pause IS NOT NULL ORDER BY g.name
+  LOOP
+    IF v_gate.tripped_on IS NULL THEN
+      SELECT count(*) FILTER (WHERE e.failed) AS failed, count(*) AS ended INTO v_ends FROM zeke_jobs.breaker_end AS e
+      WHERE e.gate = v_gate.name AND e.ended_on > p_now - v_gate.breaker_within;
+      CONTINUE WHEN v_ends.failed < coalesce(v_gate.breaker_failures, greatest(10, v_gate.breaker_share * v_ends.ended));
+      UPDATE zeke_jobs.gate AS g
+      SET tripped_on = p_now, closed_until = greatest(g.closed_until, p_now + g.breaker_pause), closed_by = 'breaker', probe = NULL,
+        closed_why = format('%s jobs failed within %s', v_ends.failed, g.breaker_within)
+      WHERE g.name = v_gate.name;
+      -- The worker that claims puts it into its log.
+      RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
+    ELSIF v_gate.probe IS NOT NULL THEN
+      SELECT e.failed, e.ended_on INTO v_ends FROM zeke_jobs.breaker_end AS e
+      WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= v_gate.closed_until
+      ORDER BY e.ended_on DESC LIMIT 1;
+      IF v_ends.failed THEN
+        UPDATE zeke_jobs.gate AS g
+        SET probe = NULL, closed_until = v_ends.ended_on + g.breaker_pause, closed_by = 'breaker',
+          closed_why = 'the last job that probed failed'
+        WHERE g.name = v_gate.name;
+        RAISE WARNING 'breaker of % stays open: a job that probed failed', v_gate.name;
+      ELSIF NOT v_ends.failed THEN
+        UPDATE zeke_jobs.gate AS g
+        SET tripped_on = NULL, probe = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL
+        WHERE g.name = v_gate.name;
+        DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
+        RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
+      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+        UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
+      END IF;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Close a shared limit for so many seconds, since its provider said so to a job, and halve its concurrency: once for all jobs that had begun
+-- before it was halved last. Answers until when it is closed; NULL: there is no such limit.
+CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_began timestamptz := (SELECT coalesce(q.started_on, q.claimed_on) FROM zeke_jobs.queue AS q WHERE q.message_id = p_job);
+  v_until timestamptz;
+BEGIN
+  UPDATE zeke_jobs.gate AS g
+  SET closed_until = greatest(g.closed_until, v_now + p_seconds * interval '1 second'),
+    closed_by = CASE WHEN g.tripped_on IS NULL THEN 'throttled' ELSE g.closed_by END,
+    closed_why = CASE WHEN g.tripped_on IS NULL THEN p_why ELSE g.closed_why END,
+    ceiling = CASE WHEN g.lowered_on > v_began THEN g.ceiling ELSE greatest(g.least, zeke_jobs.concurrency_of(g, v_now) / 2) END,
+    lowered_on = CASE WHEN g.lowered_on > v_began THEN g.lowered_on ELSE v_now END
+  WHERE g.name = 'limit/' || p_limit
+  RETURNING g.closed_until INTO v_until;
+  RETURN v_until;
+END
+$$;
+
+-- Of jobs of one task, picked in this order and locked, those that fit: all up to the first one that needs more than a meter has left
+-- (of these gates: blocked). Notes what they take: of units and money the estimate, which is what the sender said, or what recent jobs
+-- of the task used, or what jobs.yaml says.
+CREATE OR REPLACE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[])
+LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+AS $$
+#variable_conflict use_variable
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+BEGIN
+  places := p_places;
+  blocked := '{}';
+  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key) THEN
+    WITH meter AS MATERIALIZED (
+      SELECT m.gate, m.unit, m.amount AS most, m.amount - zeke_jobs.taken(m.gate, m.unit, '', v_now) AS room,
+        coalesce(a.average, (t.units ->> m.unit)::numeric, 0) AS estimate, zeke_jobs.counts_for(m.period) AS lasts,
+        -- Units count until their job has ended; money until the day ends.
+        CASE WHEN m.zone IS NULL THEN 'infinity' ELSE ((v_now AT TIME ZONE m.zone)::date + 1)::timestamp AT TIME ZONE m.zone END AS ends_on
+      FROM zeke_jobs.meter AS m JOIN zeke_jobs.task AS t ON t.id = p_one.task
+      LEFT JOIN zeke_jobs.unit_average AS a ON a.task = t.id AND a.unit = m.unit
+      WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key
+    ),
+    need AS MATERIALIZED (
+      SELECT p.n, p.place, q.message_id, q.claim, m.gate, m.unit, m.lasts, m.ends_on, m.room, x.need,
+        sum(x.need) OVER (PARTITION BY m.gate, m.unit ORDER BY p.n) AS needed
+      FROM unnest(p_places) WITH ORDINALITY AS p (place, n) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
+      CROSS JOIN meter AS m
+      CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
+    ),
+    short AS MATERIALIZED (
+      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+    ),
+    noted AS (
+      INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
+      SELECT n.gate, n.unit, n.message_id, n.claim + 1, v_now, n.ends_on, n.lasts, n.need FROM need AS n
+      WHERE n.n < ALL (SELECT s.n FROM short AS s)
+    )
+    SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
+        WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
+      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+    INTO places, blocked;
+  END IF;
+  INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
+  SELECT r.gate, 'jobs', CASE WHEN r.per_key THEN q.key ELSE '' END, q.message_id, q.claim + 1, v_now,
+    -- A start may come that much later than its claim.
+    v_now + zeke_jobs.counts_for(r.period) + interval '250 ms', zeke_jobs.counts_for(r.period), 1
+  FROM (
+    SELECT m.gate, m.period, true AS per_key FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND m.per_key
+    UNION ALL
+    SELECT g.name, g.rate_period, false FROM zeke_jobs.gate AS g WHERE g.name = ANY (p_one.gates) AND g.rate_count IS NOT NULL
+  ) AS r
+  CROSS JOIN unnest(places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place;
+END
+$$;
+
+-- Say what a running job used of units, or spent of a currency: it adds up, and counts from now on where it is more than the estimate.
+CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  UPDATE zeke_jobs.meter_use AS u
+  SET reported = coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric,
+    amount = greatest(u.amount, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric), taken_on = zeke_jobs.now()
+  WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
+$$;
+
+-- What jobs took is final: their attempts ended (p_how 'ended'), they were returned unstarted ('returned'), or their worker is lost
+-- ('lost', and counts in full). What was reported replaces the estimate here, and in the task's average.
+CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended') RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_known record;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+    RETURN;
+  END IF;
+  IF p_how = 'returned' THEN
+    DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled;
+    RETURN;
+  END IF;
+  FOR v_known IN
+    WITH ended AS (
+      UPDATE zeke_jobs.meter_use AS u
+      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+        ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
+          WHEN p_how = 'lost' THEN v_now
+          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          ELSE coalesce(q.started_on, u.taken_on) END END
+      FROM zeke_jobs.queue AS q
+      WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
+      RETURNING q.task, u.unit, u.reported
+    )
+    SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
+    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+  LOOP
+    UPDATE zeke_jobs.unit_average AS a
+    SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
+    WHERE a.ctid = (
+      SELECT o.ctid FROM zeke_jobs.unit_average AS o
+      WHERE o.task = v_known.task AND o.unit = v_known.unit FOR UPDATE SKIP LOCKED);
+    IF NOT FOUND THEN -- new, or somebody else just learns from his jobs
+      INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES (v_known.task, v_known.unit, v_known.average, 1)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Note for the breakers of a task how its jobs ended. Successes only where they count: for a share of failures, and for the job that probes.
+CREATE OR REPLACE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.breaker_pause IS NOT NULL) THEN
+    INSERT INTO zeke_jobs.breaker_end (gate, ended_on, failed, job)
+    SELECT g.name, zeke_jobs.now(), p_failed, q.message_id
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE q.message_id = ANY (p_ids) AND g.breaker_pause IS NOT NULL
+      AND (p_failed OR g.breaker_share IS NOT NULL OR g.probe = q.message_id);
+  END IF;
+END
+$$;
+
+-- Forget what no longer counts under these gates, and merge what is many.
+CREATE OR REPLACE FUNCTION zeke_jobs.forget_uses(p_gates text[], p_now timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.meter_use AS u
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM unnest(p_gates) AS g (name) JOIN zeke_jobs.meter_use AS o ON o.gate = g.name AND o.ends_on <= p_now - interval '1 second'
+    LIMIT 1000 FOR UPDATE OF o SKIP LOCKED));
+  DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
+  WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
+  IF random() < 0.01 THEN
+    -- Into two hundred parts of the window; each counts as long as its last.
+    WITH many AS (
+      DELETE FROM zeke_jobs.meter_use AS u
+      WHERE u.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM zeke_jobs.meter_use AS o
+        WHERE o.gate = ANY (p_gates) AND o.ends_on > p_now AND o.settled AND o.key = '' AND o.lasts > interval '25 seconds' IS NOT FALSE
+        FOR UPDATE SKIP LOCKED))
+      RETURNING u.*
+    )
+    INSERT INTO zeke_jobs.meter_use (gate, unit, taken_on, ends_on, lasts, amount, settled)
+    SELECT m.gate, m.unit, max(m.taken_on), max(m.ends_on), m.lasts, sum(m.amount), true
+    FROM many AS m
+    GROUP BY m.gate, m.unit, m.lasts, CASE WHEN m.lasts IS NULL THEN m.ends_on ELSE date_bin(m.lasts / 200, m.ends_on, 'epoch') END;
+  END IF;
+END
+$$;
+
+-- When a job of some of these tasks may pass again, of whose gates these are full or closed: NULL where only ends of jobs can tell.
+CREATE OR REPLACE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   RETURN (
-    SELECT min(o.opens)
+    SELECT nullif(min(o.opens), 'infinity')
     FROM (
-      SELECT max(g.rate_period + interval '250 ms' + (
-        SELECT min(u.used_on) FROM zeke_jobs.rate_use AS u
-        WHERE u.gate = g.name AND u.used_on > p_counted_on - g.rate_period - interval '250 ms')) AS opens
+      SELECT max(zeke_jobs.gate_opens(g, p_now)) AS opens
       FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
       WHERE t.id = ANY (p_tasks)
       GROUP BY t.id
     ) AS o
   );
+END
+$$;
+
+-- When a gate that is full or closed may let a job through. One whose meters were lowered may be full for longer.
+CREATE OR REPLACE FUNCTION zeke_jobs.gate_opens(p_gate zeke_jobs.gate, p_now timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF p_gate.closed_until > p_now THEN
+    RETURN p_gate.closed_until;
+  END IF;
+  -- Of a job that has not said yet when it started, as if it had started at once.
+  RETURN (
+    SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+    FROM (
+      SELECT f.* FROM zeke_jobs.meter_use AS f WHERE f.gate = p_gate.name AND f.ends_on > p_now ORDER BY f.ends_on LIMIT 20
+    ) AS u
+    WHERE u.ends_on < 'infinity');
 END
 $$;

@@ -45,6 +45,7 @@ DECLARE
   v_names text[];
   v_strict boolean;
   v_first tid;
+  v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
@@ -63,6 +64,9 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
+      IF v_rate IS NOT NULL THEN
+        v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
+      END IF;
       IF v_room > 0 AND v_strict THEN
         v_first := zeke_jobs.first_in_line(p_task, v_key);
         v_found := ARRAY(
@@ -126,18 +130,18 @@ LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone c
 AS $$
 BEGIN
   WITH RECURSIVE served AS (
-    SELECT t.id, t.gates, t.per_key, (p_places -> t.id ->> 0)::integer AS cursor,
+    SELECT t.id, t.gates, t.per_key, t.metered, (p_places -> t.id ->> 0)::integer AS cursor,
       (p_places -> t.id ->> 1)::timestamptz AS after_run_at, (p_places -> t.id ->> 2)::bigint AS after_seq
     FROM zeke_jobs.task AS t
     WHERE t.queue = p_queue AND t.id = ANY (p_tasks) AND NOT t.paused AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.pause AS p
       WHERE p.target = 'task/' || t.id OR p.target = 'queue/' || p_queue OR p.target = ANY (t.gates))
   ),
-  level (task, gates, per_key, cursor, after_run_at, after_seq, priority) AS (
-    SELECT s.id, s.gates, s.per_key, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
+  level (task, gates, per_key, metered, cursor, after_run_at, after_seq, priority) AS (
+    SELECT s.id, s.gates, s.per_key, s.metered, s.cursor, s.after_run_at, s.after_seq, 2147483648::bigint FROM served AS s
     UNION ALL
     -- The next one below.
-    SELECT l.task, l.gates, l.per_key, l.cursor, l.after_run_at, l.after_seq, CASE
+    SELECT l.task, l.gates, l.per_key, l.metered, l.cursor, l.after_run_at, l.after_seq, CASE
       WHEN l.cursor IS NULL OR l.cursor >= l.priority THEN (
         SELECT q.priority FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = l.task AND q.priority < l.priority
@@ -158,14 +162,14 @@ BEGIN
     WHERE l.priority IS NOT NULL
   ),
   begun AS (
-    SELECT l.task, l.gates, l.per_key, l.priority::integer,
+    SELECT l.task, l.gates, l.per_key, l.metered, l.priority::integer,
       CASE WHEN l.cursor = l.priority THEN l.after_run_at ELSE '-infinity' END AS after_run_at,
       CASE WHEN l.cursor = l.priority THEN l.after_seq ELSE 0 END AS after_seq
     FROM level AS l
     WHERE l.priority < 2147483648
   )
   SELECT array_agg(
-    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
+    (l.task, l.priority, l.gates, l.per_key, f.run_at, f.seq - 1, l.metered)::zeke_jobs.candidate ORDER BY l.priority DESC, random()),
     (SELECT array_agg(s.id) FROM served AS s)
   INTO due, searched
   FROM begun AS l
@@ -229,15 +233,15 @@ DECLARE
     WHERE w.kind = 'worker' AND NOT w.stopping AND p_queue = ANY (w.queues));
 BEGIN
   RETURN ARRAY(
-    SELECT (g.name, least(a.room, r.room, CASE
+    SELECT (g.name, least(r.room, CASE
         WHEN p_free IS NULL THEN NULL
-        WHEN g.rate_count IS NOT NULL THEN greatest(0, p_free)
+        WHEN g.metered THEN greatest(0, p_free)
         WHEN g.concurrency IS NOT NULL THEN greatest(
           0, p_free, ceil(g.concurrency::numeric / v_workers)::integer - (p_threads - p_free))
-        END), least(a.room, r.room), r.room IS NOT NULL, 0)::zeke_jobs.room
+        END), r.room, g.metered OR g.closed_until > p_now, 0,
+        g.metered AND EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = g.name AND NOT m.per_key))::zeke_jobs.room
     FROM zeke_jobs.gate AS g
-    CROSS JOIN LATERAL (SELECT zeke_jobs.active_room(g) AS room OFFSET 0) AS a
-    CROSS JOIN LATERAL (SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.rate_room(g, p_now) END AS room OFFSET 0) AS r
+    CROSS JOIN LATERAL (SELECT zeke_jobs.gate_room(g, p_now) AS room OFFSET 0) AS r
     WHERE g.name IN (SELECT unnest(c.gates) FROM unnest(p_due) AS c)
     ORDER BY g.name);
 END
@@ -254,6 +258,7 @@ AS $$
 DECLARE
   v_gates text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r);
   v_shares integer[] := ARRAY(SELECT r.share FROM unnest(p_rooms) AS r);
+  v_by_units text[] := ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.by_units AND r.gate LIKE 'limit/%');
   v_free integer := p_free;
   v_share integer;
   v_rest integer;
@@ -277,7 +282,7 @@ BEGIN
       SELECT o.i FROM unnest(p_open) WITH ORDINALITY AS o (i, n)
       WHERE p_more[array_position(p_short, p_due[o.i].task)] > 0 AND p_due[o.i].per_key IS NULL AND NOT EXISTS (
         SELECT 1 FROM unnest(p_rooms) AS r
-        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_rate OR r.room <> r.used))
+        WHERE r.gate = ANY (p_due[o.i].gates) AND (r.gate NOT LIKE 'task/%' OR r.is_metered OR r.room <> r.used))
       ORDER BY o.n);
     IF cardinality(v_ready) = 0 THEN
       RETURN;
@@ -298,7 +303,9 @@ BEGIN
       END IF;
       FOREACH v_gate IN ARRAY v_one.gates LOOP
         v_room := v_shares[array_position(v_gates, v_gate)];
-        -- A shared limit is divided among those that still have their turn.
+        -- A shared limit is divided among those that still have their turn; one that counts units job by job.
+        v_quota := least(v_quota, CASE WHEN v_gate = ANY (v_by_units) AND (
+          SELECT count(*) FROM unnest(v_ready) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)) > 1 THEN 1 END);
         v_quota := least(v_quota, CASE WHEN v_gate LIKE 'limit/%' THEN ceil(v_room::numeric / (
             SELECT count(*) FROM unnest(v_ready[v_turn:]) AS o (i) WHERE v_gate = ANY (p_due[o.i].gates)))
           ELSE v_room END);
@@ -321,14 +328,19 @@ BEGIN
 END
 $$;
 
--- Step 5: pick the jobs: lock up to that many due jobs of each chosen candidate, the oldest first, past those that somebody holds.
+-- Step 5: pick the jobs: lock up to that many due jobs of each chosen candidate, the oldest first, past those that somebody holds. blocked:
+-- the gates whose meters keep some of them back.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick(
-  p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamptz) RETURNS tid[]
+  p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamptz, OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
 AS $$
 DECLARE
   v_one zeke_jobs.candidate;
-  v_places tid[] := ARRAY(
+  v_found tid[];
+  v_fit record;
+BEGIN
+  blocked := '{}';
+  places := ARRAY(
     SELECT r.place
     FROM unnest(p_chosen, p_quotas) AS x (i, quota)
     CROSS JOIN LATERAL (
@@ -340,16 +352,32 @@ DECLARE
       ORDER BY q.run_at, q.seq LIMIT x.quota
       FOR UPDATE SKIP LOCKED
     ) AS r
-    WHERE p_due[x.i].per_key IS NULL);
-BEGIN
+    WHERE p_due[x.i].per_key IS NULL AND NOT p_due[x.i].metered);
   FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
     v_one := p_due[p_chosen[v_turn]];
-    IF v_one.per_key IS NOT NULL THEN
-      v_places := v_places || zeke_jobs.pick_by_key(
+    CONTINUE WHEN v_one.per_key IS NULL AND NOT v_one.metered;
+    IF v_one.per_key IS NULL THEN
+      v_found := ARRAY(
+        SELECT q.ctid FROM zeke_jobs.queue AS q
+        WHERE q.state = 'queued' AND q.deaths = 0 AND q.queue_name = p_queue AND q.task = v_one.task AND q.priority = v_one.priority
+          AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_one.after_run_at, v_one.after_seq)
+          AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+        ORDER BY q.run_at, q.seq LIMIT p_quotas[v_turn]
+        FOR UPDATE SKIP LOCKED);
+    ELSE
+      v_found := zeke_jobs.pick_by_key(
         p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
+      IF v_one.metered AND cardinality(v_found) < p_quotas[v_turn] THEN
+        blocked := blocked || ('task/' || v_one.task);
+      END IF;
     END IF;
+    IF v_one.metered THEN
+      v_fit := zeke_jobs.take(v_one, v_found);
+      v_found := v_fit.places;
+      blocked := blocked || v_fit.blocked;
+    END IF;
+    places := places || v_found;
   END LOOP;
-  RETURN v_places;
 END
 $$;
 
@@ -376,24 +404,7 @@ BEGIN
 END
 $$;
 
--- Step 7: note what passed the gates with a rate. Answers when one of those that are full now lets a job of the held back tasks through.
-CREATE OR REPLACE FUNCTION zeke_jobs.note_rates(p_rooms zeke_jobs.room[], p_held_back text[], p_counted_on timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
-AS $$
-DECLARE
-  v_now timestamptz := zeke_jobs.now();
-BEGIN
-  DELETE FROM zeke_jobs.rate_use AS u USING zeke_jobs.gate AS g
-  WHERE g.name = u.gate AND g.name IN (SELECT r.gate FROM unnest(p_rooms) AS r)
-    AND u.used_on <= v_now - g.rate_period - interval '1 second';
-  INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-  SELECT r.gate, v_now, r.used FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.used > 0;
-  RETURN CASE WHEN cardinality(p_held_back) > 0 THEN zeke_jobs.rate_opens(
-    p_held_back, ARRAY(SELECT r.gate FROM unnest(p_rooms) AS r WHERE r.is_rate AND r.room <= r.used), p_counted_on) END;
-END
-$$;
-
--- Step 8: of the candidates that are still open, those of which more is due than could be claimed, and whether one lacks only a thread. Of
+-- Step 7: of the candidates that are still open, those of which more is due than could be claimed, and whether one lacks only a thread. Of
 -- tasks with short jobs there may be no more: they end faster than it is found out.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_held_back(
   p_queue text, p_due zeke_jobs.candidate[], p_open integer[], p_rooms zeke_jobs.room[], p_left integer, p_free integer, p_short text[],
@@ -464,6 +475,8 @@ DECLARE
   v_took interval;
   v_rooms zeke_jobs.room[] := '{}';
   v_counted_on timestamptz;
+  v_picked record;
+  v_blocked text[] := '{}';
   v_left integer := p_want;
   v_free integer := greatest(0, p_free);
   v_more integer[] := p_more;
@@ -498,6 +511,7 @@ BEGIN
 
   IF zeke_jobs.lock_gates(v_due) THEN
     v_counted_on := zeke_jobs.now();
+    PERFORM zeke_jobs.turn_breakers(ARRAY(SELECT unnest(c.gates) FROM unnest(v_due) AS c), v_counted_on);
     v_rooms := zeke_jobs.count_rooms(v_due, p_queue, p_free, p_threads, v_counted_on);
   END IF;
   -- A new jobs.yaml holds the whole table of gates (gate_lock.sql). Who came past it, perhaps after a wait, and read the tasks before
@@ -518,8 +532,9 @@ BEGIN
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
-      v_rows := zeke_jobs.mark(
-        zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now), p_worker, v_round.ahead, v_revision);
+      v_picked := zeke_jobs.pick(p_queue, v_due, v_round.chosen, v_round.quotas, v_now);
+      v_blocked := v_blocked || v_picked.blocked;
+      v_rows := zeke_jobs.mark(v_picked.places, p_worker, v_round.ahead, v_revision);
       jobs := jobs || v_rows;
       v_left := v_left - cardinality(v_rows);
       FOR v_turn IN 1 .. cardinality(v_round.chosen) LOOP
@@ -543,8 +558,8 @@ BEGIN
         -- It got less than its share, and so has no more that can run.
         IF v_taken < v_round.quotas[v_turn] THEN
           v_open := array_remove(v_open, v_round.chosen[v_turn]);
-          IF v_one.per_key IS NOT NULL THEN
-            held_back := held_back || v_one.task; -- by its keys, perhaps
+          IF v_one.per_key IS NOT NULL OR v_one.gates && v_picked.blocked THEN
+            held_back := held_back || v_one.task; -- by its keys, perhaps, or by what it uses
           END IF;
         END IF;
       END LOOP;
@@ -564,8 +579,18 @@ BEGIN
     PERFORM set_config('zeke_jobs.cursors', (v_places - p_queue)::text, false);
   END IF;
   full_gates := ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.room <= r.used);
-  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_rate) THEN
-    opens_on := zeke_jobs.note_rates(v_rooms, held_back, v_counted_on);
+  IF EXISTS (SELECT 1 FROM unnest(v_rooms) AS r WHERE r.is_metered) THEN
+    IF cardinality(jobs) > 0 THEN
+      UPDATE zeke_jobs.gate AS g
+      SET probe = (
+        SELECT j.message_id FROM unnest(jobs) AS j JOIN zeke_jobs.task AS t ON t.id = j.task AND g.name = ANY (t.gates) LIMIT 1)
+      WHERE g.name IN (SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.used > 0) AND g.tripped_on IS NOT NULL;
+      PERFORM zeke_jobs.forget_uses(ARRAY(SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered), v_counted_on);
+    END IF;
+    IF cardinality(held_back) > 0 THEN
+      opens_on := zeke_jobs.opens_on(held_back, v_blocked || ARRAY(
+        SELECT r.gate FROM unnest(v_rooms) AS r WHERE r.is_metered AND r.room <= r.used), v_counted_on);
+    END IF;
   END IF;
 END
 $$;
@@ -581,13 +606,14 @@ AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one record;
+  v_places tid[];
   v_size integer;
   v_left integer;
   v_revision integer := (SELECT nullif(w.revision, 0) FROM zeke_jobs.worker AS w WHERE w.id = p_worker);
   v_in_force integer := (SELECT max(r.number) FROM zeke_jobs.revision AS r);
 BEGIN
   FOR v_one IN
-    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.id || t.aliases AS names, s.group_size
+    SELECT q.message_id, q.key, t.id AS task, t.gates, t.per_key, t.metered, t.id || t.aliases AS names, s.group_size
     FROM zeke_jobs.startable_suspects(ARRAY[p_queue], p_tasks, v_now) AS s
     JOIN zeke_jobs.queue AS q ON q.message_id = s.message_id
     JOIN zeke_jobs.task AS t ON t.id = q.task
@@ -603,21 +629,18 @@ BEGIN
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
-    v_now := zeke_jobs.now();
-    RETURN QUERY
-      UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, ahead = false,
-        claimed_on = v_now, started_on = NULL, mtime = v_now, waiting_for = NULL, revision = coalesce(v_revision, q.revision)
-      WHERE q.message_id = (
-        SELECT c.message_id FROM zeke_jobs.queue AS c
-        WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
-          AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
-        FOR UPDATE SKIP LOCKED)
-      RETURNING q.message_id, q.claim, q.task, q.message::text, q.attempt, q.attempt_base, q.deaths, q.revision, q.parent,
-        q.scheduled_for, q.claimed_on, q.expires_on, q.ahead, q.sensitive;
+    v_places := ARRAY(
+      SELECT c.ctid FROM zeke_jobs.queue AS c
+      WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+        AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
+      FOR UPDATE SKIP LOCKED);
+    IF v_one.metered THEN
+      v_places := (zeke_jobs.take((v_one.task, 0, v_one.gates, v_one.per_key, NULL, NULL, true)::zeke_jobs.candidate, v_places)).places;
+      UPDATE zeke_jobs.gate AS g SET probe = v_one.message_id
+      WHERE g.name = ANY (v_one.gates) AND g.tripped_on IS NOT NULL AND cardinality(v_places) > 0;
+    END IF;
+    RETURN QUERY SELECT m.* FROM unnest(zeke_jobs.mark(v_places, p_worker, false, v_revision)) AS m;
     IF FOUND THEN
-      INSERT INTO zeke_jobs.rate_use (gate, used_on, count)
-      SELECT g.name, v_now, 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) AND g.rate_count IS NOT NULL;
       v_size := v_one.group_size;
       v_left := coalesce(v_left, least(v_size, p_want)) - 1;
       EXIT WHEN v_left <= 0;

@@ -1,11 +1,12 @@
 -- Finishing: every change of a job's state that its worker makes.
 
--- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it.
+-- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it. A rate counts from then.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
-LANGUAGE sql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on -- see complete
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
+BEGIN
   WITH running AS (
     SELECT q.message_id, d.after
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
@@ -17,7 +18,14 @@ AS $$
   UPDATE zeke_jobs.queue AS q
   SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
   FROM running AS r
-  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id
+  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
+    UPDATE zeke_jobs.meter_use AS u
+    SET ends_on = q.started_on + u.lasts, settled = true
+    FROM zeke_jobs.queue AS q
+    WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs' AND q.started_on IS NOT NULL;
+  END IF;
+END
 $$;
 
 -- Complete jobs whose handlers returned, in one batch; answers the ids that were still ours. (claim, worker) fences; a test of
@@ -36,29 +44,31 @@ SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = forc
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_ours uuid[];
 BEGIN
-  RETURN QUERY
-    WITH ended AS (
-      UPDATE zeke_jobs.queue AS q
-      SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
-        result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
-        worker = NULL, ahead = false, mtime = v_now,
-        completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
-        claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
-        attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
-        started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
-      FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
-      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
-      RETURNING q.message_id, q.awaited, q.task
-    ),
-    announced AS (
-      SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
-    ),
-    freed AS (
-      SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
-    )
-    SELECT e.message_id FROM ended AS e
-    WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+  WITH ended AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = CASE WHEN q.cancelled_on IS NULL THEN 'done' ELSE 'rejected' END::zeke_jobs.state,
+      result = CASE WHEN q.cancelled_on IS NULL THEN d.result::jsonb END,
+      worker = NULL, ahead = false, mtime = v_now,
+      completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
+      claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
+      attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
+      started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+    FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
+    WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+    RETURNING q.message_id, q.awaited, q.task
+  ),
+  announced AS (
+    SELECT pg_notify('zeke_jobs.done', e.message_id::text) FROM ended AS e WHERE e.awaited
+  ),
+  freed AS (
+    SELECT zeke_jobs.ring_for_freed(array_agg(e.task)) FROM ended AS e WHERE p_ring HAVING count(*) > 0
+  )
+  SELECT array_agg(e.message_id) INTO v_ours FROM ended AS e
+  WHERE (SELECT count(*) FROM announced) >= 0 AND (SELECT count(*) FROM freed) >= 0;
+  PERFORM zeke_jobs.settle(v_ours), zeke_jobs.note_ends(v_ours, false);
+  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
 END
 $$;
 
@@ -126,32 +136,36 @@ SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = forc
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
+  v_ours uuid[];
 BEGIN
-  RETURN QUERY
-    WITH returned AS (
-      UPDATE zeke_jobs.queue AS q
-      SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
-      FROM unnest(p_ids, p_claims) AS d (id, claim)
-      WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
-        AND q.started_on IS NULL AND q.cancelled_on IS NULL
-      RETURNING q.message_id, q.queue_name, q.task
-    ),
-    offered AS (
-      SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
-      UNION ALL
-      SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
-    )
-    SELECT r.message_id FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
+  WITH returned AS (
+    UPDATE zeke_jobs.queue AS q
+    SET state = 'queued', worker = NULL, ahead = false, mtime = v_now
+    FROM unnest(p_ids, p_claims) AS d (id, claim)
+    WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
+      AND q.started_on IS NULL AND q.cancelled_on IS NULL
+    RETURNING q.message_id, q.queue_name, q.task
+  ),
+  offered AS (
+    SELECT zeke_jobs.ring(o.queue_name) FROM (SELECT DISTINCT r.queue_name FROM returned AS r) AS o
+    UNION ALL
+    SELECT zeke_jobs.ring_for_freed(array_agg(r.task)) FROM returned AS r HAVING count(*) > 0
+  )
+  SELECT array_agg(r.message_id) INTO v_ours FROM returned AS r WHERE (SELECT count(*) FROM offered) >= 0;
+  PERFORM zeke_jobs.settle(v_ours, 'returned');
+  RETURN QUERY SELECT o.id FROM unnest(v_ours) AS o (id);
 END
 $$;
 
 -- End one attempt in another way than completion: retry, deferred, returned (not started), failed, cancelled.
 -- Answers whether the job was still ours. p_after is seconds from claim to start (NULL: not started), p_delay seconds from now
 -- (or p_until, a time) until it is due again. p_took is as in zeke_jobs.complete. A suspect that has run to such an end without
--- its process dying is none any more, unless a process had died while it ran alone.
+-- its process dying is none any more, unless a process had died while it ran alone. p_breaks: a failure that may be due to what the job
+-- talks to, and counts for breakers. While one of its breakers is open, it is deferred and loses no attempt.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
-  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL
+  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
+  p_breaks boolean DEFAULT false
 ) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -159,9 +173,10 @@ SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = forc
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_counts boolean := p_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
+  v_counts boolean;
   v_job zeke_jobs.queue;
   v_outcome text := p_outcome;
+  v_until timestamptz := p_until;
   v_ended timestamptz;
   v_again timestamptz;
 BEGIN
@@ -173,10 +188,18 @@ BEGIN
   END IF;
   IF v_job.cancelled_on IS NOT NULL THEN
     v_outcome := 'cancelled';
+  ELSIF p_breaks AND v_outcome IN ('retry', 'failed') THEN
+    SELECT 'deferred', greatest(g.closed_until, v_now + interval '1 second') INTO v_outcome, v_until
+    FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates)
+    WHERE t.id = v_job.task AND g.tripped_on IS NOT NULL
+    ORDER BY g.closed_until DESC LIMIT 1;
+    v_outcome := coalesce(v_outcome, p_outcome);
+    v_until := coalesce(v_until, p_until);
   END IF;
+  v_counts := v_outcome IN ('retry', 'failed', 'cancelled') AND p_after IS NOT NULL;
   v_ended := least(v_now, v_job.claimed_on + p_took * interval '1 second');
   IF v_outcome IN ('retry', 'deferred') THEN
-    v_again := coalesce(p_until, v_now + p_delay * interval '1 second');
+    v_again := coalesce(v_until, v_now + p_delay * interval '1 second');
     v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
   END IF;
   UPDATE zeke_jobs.queue AS q
@@ -206,6 +229,11 @@ BEGIN
           'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
+  PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
+    WHEN v_outcome = 'returned' AND p_after IS NULL AND v_job.started_on IS NULL THEN 'returned' ELSE 'ended' END);
+  IF p_breaks OR v_outcome = 'failed' THEN
+    PERFORM zeke_jobs.note_ends(ARRAY[p_id], p_breaks);
+  END IF;
   IF v_outcome IN ('failed', 'cancelled') AND v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;

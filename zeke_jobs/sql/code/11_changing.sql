@@ -241,21 +241,50 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
-  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period)
-  SELECT w.name, w.concurrency, w.rate_count, w.rate_period
-  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval)
+  INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
+    breaker_failures, breaker_share, breaker_within, breaker_pause)
+  SELECT w.name, w.concurrency, w.rate_count, w.rate_period, coalesce(w.metered, false), w.least, w.raise_every,
+    w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
+  FROM jsonb_to_recordset(p_gates) AS w (name text, concurrency integer, rate_count integer, rate_period interval, metered boolean,
+    least integer, raise_every interval, breaker_failures integer, breaker_share double precision, breaker_within interval,
+    breaker_pause interval)
   ORDER BY w.name
   ON CONFLICT (name) DO UPDATE
-  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period
-  WHERE (g.concurrency, g.rate_count, g.rate_period)
-    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period);
-  -- Starts under a task's former name count for its new one.
-  UPDATE zeke_jobs.rate_use AS u
+  SET concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_period = excluded.rate_period,
+    metered = excluded.metered, least = excluded.least, raise_every = excluded.raise_every,
+    breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
+    breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
+    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN g.tripped_on END
+  WHERE (g.concurrency, g.rate_count, g.rate_period, g.metered, g.least, g.raise_every, g.breaker_failures, g.breaker_share,
+      g.breaker_within, g.breaker_pause)
+    IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
+      excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
+  -- Starts under a task's former name count for its new one, for as long as the rate says now.
+  UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
   WHERE u.gate = ANY (w.former);
+  DELETE FROM zeke_jobs.meter AS m
+  WHERE NOT EXISTS (
+    SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
+    WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
+  INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
+  SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
+  FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+  CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
+  ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone;
+  UPDATE zeke_jobs.meter_use AS u
+  SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
+  FROM (
+    SELECT g.name AS gate, 'jobs' AS unit, false AS per_key, zeke_jobs.counts_for(g.rate_period) AS lasts FROM zeke_jobs.gate AS g
+    UNION ALL
+    SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
+  ) AS r
+  WHERE u.gate = r.gate AND u.unit = r.unit AND (u.key <> '') = r.per_key AND u.lasts <> r.lasts;
   DELETE FROM zeke_jobs.gate AS g
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
+  DELETE FROM zeke_jobs.meter_use AS u WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = u.gate);
 END
 $$;
 
@@ -266,25 +295,28 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, p_revision
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
     payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
-    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean)
+    unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
+    metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
     max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
-    paused = excluded.paused, revision = excluded.revision
+    paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused)
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
+      t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
       excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
-      excluded.cron, excluded.paused);
+      excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
 END

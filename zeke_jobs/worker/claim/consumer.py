@@ -33,6 +33,7 @@ _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its thread
 _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
 _POLL_ALONE = 1.0  # seconds; where no bell rings
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
+_SOONEST = 0.01  # seconds until the next look where a rate lets the next job through
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
@@ -183,6 +184,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """What was claimed, and the tasks of which more is due that could not be."""
         process = self._process
+        if process.runtime.quick:
+            process.mark_started(conn, process.held.unmarked(0.0, process.runtime.quick))
         completions = process.settler.take_completions()
         free = process.held.free()
         try:
@@ -201,6 +204,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
+            self._say_what_turned(conn)
             header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             if completions:
                 process.settler.flush_soon(completions, header.lost)
@@ -214,10 +218,16 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._until_due = self._longest_wait()
         if header.looks_on is not None:
             # Not at once again, however fast a rate lets jobs through.
-            self._until_due = max(_SOON[0], min(_seconds(header.looks_on, header.on_clock), self._until_due))
+            self._until_due = max(_SOONEST, min(_seconds(header.looks_on, header.on_clock), self._until_due))
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
+
+    def _say_what_turned(self, conn: Connection) -> None:
+        for notice in conn.notices:
+            if "breaker of " in notice:
+                self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
+        conn.notices.clear()
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from zeke_jobs.worker.claim.claims import UNSTARTED, Stage
 from zeke_jobs.worker.claim.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from uuid import UUID
 
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
@@ -141,6 +142,18 @@ class HeldJobs:
         if successor is not None:
             self._capacity.take(successor.claim)
         return successor
+
+    def unmarked(self, longer_than: float, tasks: Collection[str] | None = None) -> list[Claim]:
+        """Those that have run for so many seconds, of which the database has not been told that they started; of some tasks."""
+        now = time.monotonic()
+        return [
+            claim
+            for claim in self.all()
+            if claim.started is not None
+            and not (claim.marked or claim.ended)
+            and now - claim.started > longer_than
+            and (tasks is None or claim.task in tasks)
+        ]
 
     # ── those that wait, and are not to start here: they have ended with the answer ──
 

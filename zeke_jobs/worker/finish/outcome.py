@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it.
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers.
 
     Of one that waits for an event, ``reason`` is its name.
     """
@@ -47,6 +47,7 @@ class Ended:
     until: datetime | None = None
     reason: str | None = None
     error: dict[str, Any] | None = None
+    breaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,13 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
     if retries >= limit_of(error, policy):
-        return Ended("failed", reason=text_of(error) or None, error=describe(error))
+        return Ended("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = bounds.delay("delay", error.delay).total_seconds()
     elif isinstance(error, dramatiq.Retry) and error.delay is not None:
         delay = bounds.delay("delay", error.delay / 1000).total_seconds()
-    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error))
+    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
 def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
@@ -134,7 +135,7 @@ def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
     """What becomes of a job whose message is failed: a middleware may have said so of one that would go on, or be completed."""
     match outcome:
         case Ended(how="retry" | "deferred" | "waiting"):
-            return Ended("failed", reason=outcome.reason, error=outcome.error)
+            return replace(outcome, how="failed", delay=None, until=None)
         case Completed():
             reason = "a middleware failed its message"
             return Ended("failed", reason=reason, error={"type": "MessageFailed", "message": reason})

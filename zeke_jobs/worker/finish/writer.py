@@ -129,6 +129,7 @@ class EndingWriter:
             error=None if outcome.error is None else Json(outcome.error),
             revision=self.revision,
             took=claim.took,
+            breaks=outcome.breaks,
         )
         return row is not None and bool(row["ours"])
 

@@ -206,23 +206,7 @@ class Heartbeat:
     def watch(self, conn: Connection) -> None:
         """Say which handlers have started, and stop those whose jobs were cancelled."""
         process = self._process
-        now = time.monotonic()
-        started = [
-            claim
-            for claim in process.held.all()
-            if claim.started is not None and not claim.marked and now - claim.started > _MARK_AFTER
-        ]
-        if started:
-            SQL.all(
-                conn,
-                "job/mark_started",
-                worker=process.id,
-                ids=[claim.id for claim in started],
-                claims=[claim.number for claim in started],
-                after=[claim.after for claim in started],
-            )
-            for claim in started:
-                claim.marked = True
+        process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
                 self._next_watch = 0.0  # its claim, or its thread, is on the way: look again at the next tick

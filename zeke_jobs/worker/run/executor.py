@@ -15,7 +15,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import hiding, redact
-from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry
+from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
@@ -171,8 +171,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 result = runnable.handler.function(payload, context)
                 if runnable.handler.is_async:
                     result = _await(result, running)
-            except (Exception, Interrupt):
+            except (Exception, Interrupt) as error:
                 if not context.completed:
+                    if isinstance(error, Throttled):
+                        _throttle(context, error)
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
@@ -219,6 +221,13 @@ def _because(message: JobMessage) -> str:
     """What a middleware said when it skipped a message that it failed."""
     said = str(getattr(message, "_exception", None) or "")
     return f": {redact(said)}" if said else ""
+
+
+def _throttle(context: JobContext, throttled: Throttled) -> None:
+    try:
+        context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
+    except ValueError as error:  # jobs.yaml has no such limit: this job waits, and no other one
+        context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
 
 
 def _end_child(error: BaseException | None) -> NoReturn:

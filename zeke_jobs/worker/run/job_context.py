@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from zeke_jobs.client import batches, sending
 from zeke_jobs.core import costs
+from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event, check_name
@@ -257,6 +258,26 @@ class JobContext(Context[Any]):
             raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
             raise costs.mixed(row["currency"], currency)
+
+    def used(self, **units: float) -> None:
+        """See ``Context.used``."""
+        amounts.check(units)
+        with self._aside.connection() as conn:
+            # Not on ctx.db: it was used, even if the handler's transaction is taken back.
+            SQL.run(conn, "job/report", id=self._claim.id, claim=self._claim.number, units=json.dumps(units))
+
+    def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
+        """See ``Context.throttled``."""
+        seconds = amounts.pause(retry_after)
+        with self._aside.connection() as conn:
+            row = SQL.one(
+                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=reason or "429"
+            )
+        if row is None or row["closed_until"] is None:
+            raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
+        self.logger.warning(
+            "limit closed: its provider throttles", limit=limit, seconds=round(seconds, 1), reason=reason
+        )
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:

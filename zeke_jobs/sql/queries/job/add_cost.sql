@@ -1,8 +1,14 @@
--- Add to what a job cost; only its holder may say so. Answers its currency, which stays that of the first amount.
-UPDATE zeke_jobs.queue AS q
-SET
-  cost = CASE WHEN q.currency IS DISTINCT FROM %(currency)s AND q.currency IS NOT NULL THEN q.cost
-    ELSE coalesce(q.cost, 0) + %(amount)s::numeric END,
-  currency = coalesce(q.currency, %(currency)s)
-WHERE q.message_id = %(id)s::uuid AND q.claim = %(claim)s AND q.worker = %(worker)s::uuid
-RETURNING q.currency
+-- Add to what a job cost; only its holder may say so. Answers its currency, which stays that of the first amount. Budgets count it.
+WITH said AS (
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cost = CASE WHEN q.currency IS DISTINCT FROM %(currency)s AND q.currency IS NOT NULL THEN q.cost
+      ELSE coalesce(q.cost, 0) + %(amount)s::numeric END,
+    currency = coalesce(q.currency, %(currency)s)
+  WHERE q.message_id = %(id)s::uuid AND q.claim = %(claim)s AND q.worker = %(worker)s::uuid
+  RETURNING q.currency
+)
+SELECT s.currency,
+  CASE WHEN s.currency = %(currency)s THEN zeke_jobs.report(
+    %(id)s::uuid, %(claim)s, jsonb_build_object(%(currency)s::text, %(amount)s::numeric)) END AS reported
+FROM said AS s

@@ -7,6 +7,19 @@ SELECT
   u.rate_period,
   u.used,
   u.free_on,
+  u.full_concurrency,
+  u.closed_by,
+  u.closed_until,
+  u.closed_why,
+  u.probe,
+  (SELECT jsonb_agg(m.value || jsonb_build_object('estimate', least(
+     (m.value ->> 'amount')::numeric,
+     coalesce((q.units ->> n.unit)::numeric, a.average, (t.units ->> n.unit)::numeric, 0))))
+   FROM jsonb_array_elements(u.meters) AS m
+   CROSS JOIN LATERAL (SELECT m.value ->> 'unit' AS unit) AS n
+   JOIN zeke_jobs.queue AS q ON q.message_id = %(job)s::uuid
+   LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
+   LEFT JOIN zeke_jobs.unit_average AS a ON a.task = q.task AND a.unit = n.unit) AS meters,
   (SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)
    FROM (
      SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since

@@ -1,0 +1,6 @@
+-- The stories that a team starred, or has in a state.
+SELECT t.story_id
+FROM public.team_story_states AS t
+WHERE t.team_id = %(team)s::uuid
+  AND (%(state)s::text IS NULL OR t.state = %(state)s)
+  AND (%(starred)s IS NOT TRUE OR t.pinned)

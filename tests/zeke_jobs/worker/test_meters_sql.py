@@ -1,0 +1,356 @@
+"""Rates, rates per key, units, budgets, throttling and breakers, as claims obey them; by a clock that stands still."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extras import Json
+
+from tests.zeke_jobs.backtest.witness import CLOCK
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+
+
+class Day:
+    """Claims of one worker at given seconds after noon."""
+
+    def __init__(self, jobs: Jobs, tasks: str, top: str = "") -> None:
+        self.jobs = jobs
+        jobs.use(tasks, top)
+        jobs.rows(CLOCK)
+        self.at(0)
+        self.worker = jobs.worker()
+
+    def at(self, seconds: float) -> None:
+        moment = (NOON + timedelta(seconds=seconds)).isoformat()
+        self.jobs.rows("SELECT set_config('zeke_test.now', %s, false)", moment)
+
+    def claim(self, seconds: float, want: int = 100) -> list[dict[str, Any]]:
+        self.at(seconds)
+        return self.jobs.claim(self.worker, want)
+
+    def end(self, claims: list[dict[str, Any]]) -> None:
+        assert len(self.jobs.complete(self.worker, claims)) == len(claims)
+
+    def used(self, claim: dict[str, Any], **units: float) -> None:
+        self.jobs.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
+
+    def opens(self, tasks: list[str]) -> float | None:
+        header, rows = self.jobs.look(self.worker, tasks, 100)
+        assert not rows
+        found = header["looks_on"]
+        if found is None:
+            return None
+        return float(self.jobs.rows("SELECT extract(epoch FROM %s::timestamptz - %s) AS s", found, NOON)[0]["s"])
+
+    def gate(self, name: str) -> dict[str, Any]:
+        return self.jobs.rows("SELECT * FROM zeke_jobs.gate_use WHERE name = %s", name)[0]
+
+    def fail(self, claim: dict[str, Any]) -> None:
+        assert self.jobs.finish(self.worker, claim, "retry", breaks=True)
+
+
+def test_a_rate_counts_from_the_start_of_each_job(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 2/s}")
+    jobs.add("a", 9)
+    first = day.claim(0)
+    assert len(first) == 2
+    day.end(first)  # they started at once
+    assert day.claim(1.0) == []
+    assert day.opens(["a"]) == pytest.approx(1.01)
+    assert len(day.claim(1.01)) == 2
+
+
+def test_a_start_that_nobody_has_told_of_may_have_come_a_quarter_of_a_second_late(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 2/s}")
+    jobs.add("a", 9)
+    assert len(day.claim(0)) == 2
+    assert day.claim(1.2) == []
+    assert len(day.claim(1.26)) == 2
+
+
+def test_a_start_that_a_worker_marks_counts_from_then(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/s}")
+    jobs.add("a", 9)
+    (first,) = day.claim(0)
+    jobs.rows(
+        "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s, %s)",
+        day.worker,
+        [first["message_id"]],
+        [first["claim"]],
+        [0.1],
+    )
+    assert day.claim(1.1) == []
+    assert len(day.claim(1.12)) == 1
+
+
+def test_a_burst_bounds_what_starts_at_once(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 60/m, burst: 3}}")
+    jobs.add("a", 9)
+    day.end(day.claim(0))
+    assert day.claim(3.0) == []
+    assert len(day.claim(3.04)) == 3
+
+
+def test_a_job_handed_back_unstarted_gives_its_start_back(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/h}")
+    jobs.add("a", 2)
+    (claim,) = day.claim(0)
+    assert day.claim(1) == []
+    jobs.finish(day.worker, claim, "returned", after=None)
+    assert len(day.claim(2)) == 1
+
+
+def test_a_rate_holds_for_each_key_by_itself(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 3/s, per_key: 1/s}}")
+    for key in "xxyyzz":
+        jobs.add("a", options=f'{{"key": "{key}"}}')
+    first = day.claim(0)
+    keys = [jobs.row(claim["message_id"])["key"] for claim in first]
+    assert len(keys) == len(set(keys)) == 3
+    day.end(first)
+    second = day.claim(1.02)
+    assert len(second) == 3
+    day.end(second)
+    assert day.claim(30) == []
+
+
+def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 1/s}}")
+    for key in range(50):
+        jobs.add("a", options=f'{{"key": "{key}"}}')
+    day.end(day.claim(0))
+    assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 50
+    jobs.add("a", options='{"key": "new"}')
+    assert len(day.claim(60)) == 1
+    assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 1
+
+
+TOKENS = "limits: {ai: {tokens: {rate: 1000/m}}}"
+
+
+def test_units_are_estimated_and_what_was_not_used_is_returned(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
+    jobs.add("a", 9)
+    first = day.claim(0)
+    assert len(first) == 2  # 800 of 1000
+    day.used(first[0], tokens=100)
+    assert day.claim(1) == []  # it may use more
+    day.end(first[:1])
+    assert len(day.claim(2)) == 5  # 500 of 1000; what it learned: 100 a job
+
+
+def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 100}}", TOKENS)
+    jobs.add("a", 9)
+    (first,) = day.claim(0, want=1)
+    day.at(0.4)
+    day.used(first, tokens=950)
+    assert day.claim(1) == []
+    day.end([first])
+    assert day.claim(60.5) == []
+    assert day.claim(60.7) != []  # a minute, and a quarter of a second, after they were used
+
+
+def test_units_count_until_their_job_has_ended(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}", TOKENS)
+    jobs.add("a", 2)
+    first = day.claim(0)
+    assert len(first) == 1
+    assert day.claim(600) == []
+    day.end(first)
+    assert len(day.claim(601)) == 1
+
+
+def test_a_sender_may_say_better(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
+    jobs.add("a", 9, options='{"units": {"tokens": 250}}')
+    assert len(day.claim(0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [
+        ('{"tokens": 1001}', "expected at most the 1000 tokens that a limit of a allows, got 1001"),
+        ('{"tokns": 1}', "expected a unit that a limit of a counts, got tokns"),
+        ('{"tokens": -1}', "expected tokens as a number of at least 0, got -1"),
+    ],
+)
+def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: str, words: str) -> None:
+    jobs.use("  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
+    with pytest.raises(psycopg2.DataError, match=words):
+        jobs.add("a", options=f'{{"units": {units}}}')
+
+
+def test_the_first_that_does_not_fit_is_not_overtaken_by_smaller_ones(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
+    for tokens in (600, 600, 10):
+        jobs.add("a", options=f'{{"units": {{"tokens": {tokens}}}}}')
+    assert len(day.claim(0)) == 1
+
+
+def test_a_dead_workers_units_count_in_full(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}", TOKENS)
+    jobs.add("a", 2)
+    assert len(day.claim(0)) == 1
+    day.at(100)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    day.worker = jobs.worker()
+    assert day.claim(150) == []
+    assert len(day.claim(161)) == 1
+
+
+BUDGET = "timezone: Europe/Paris\nlimits: {ai: {budget: 5.00 USD/d}}"
+
+
+def cost(day: Day, claim: dict[str, Any], amount: str) -> None:
+    day.jobs.rows(
+        "UPDATE zeke_jobs.queue SET cost = coalesce(cost, 0) + %s, currency = 'USD' WHERE message_id = %s",
+        amount,
+        claim["message_id"],
+    )
+    day.used(claim, USD=float(amount))
+
+
+def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1.5}}", BUDGET)
+    jobs.add("a", 9)
+    first = day.claim(0)
+    assert len(first) == 3
+    for claim in first:
+        cost(day, claim, "1.75")
+    day.end(first)
+    assert day.claim(1) == []  # 5.25 of 5.00
+    assert day.opens(["a"]) == pytest.approx(11 * 3600)  # midnight in Paris is 23:00 UTC
+    assert day.claim(11 * 3600 - 1) == []
+    assert len(day.claim(11 * 3600 + 1)) == 2  # by what it learned
+
+
+def test_a_budget_is_overshot_by_no_more_than_jobs_that_run_cost_beyond_their_estimates(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1}}", BUDGET)
+    jobs.add("a", 30)
+    spent, running = 0.0, day.claim(0)
+    while running:
+        for claim in running:
+            cost(day, claim, "3")
+            spent += 3
+        day.end(running)
+        running = day.claim(1)
+    assert spent <= 5 + 5 * (3 - 1)
+
+
+def test_a_budget_of_a_task_is_its_own(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', units: {USD: 1}, budget: 2 USD/d}\n  b: {handler: 'H:echo'}")
+    jobs.add("a", 3)
+    jobs.add("b", 3)
+    assert sorted(claim["task"] for claim in day.claim(0)) == ["a", "a", "b", "b", "b"]
+
+
+THROTTLE = "limits: {ai: {concurrency: 8, throttle: {least: 3, raise_every: 10s}}}"
+
+
+def throttle(day: Day, claim: dict[str, Any], seconds: float) -> None:
+    assert day.jobs.rows("SELECT zeke_jobs.throttle('ai', %s, %s, '429') AS u", seconds, claim["message_id"])[0]["u"]
+
+
+def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_ran(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    jobs.add("a", 40)
+    first = day.claim(0)
+    assert len(first) == 8
+    day.at(1)
+    for claim in first:
+        throttle(day, claim, 12)
+    day.end(first)
+    assert day.claim(12) == []
+    assert day.opens(["a"]) == pytest.approx(13)
+    assert day.gate("limit/ai")["closed_by"] == "throttled"
+    assert len(day.claim(13)) == 5  # half of 8, and one more for ten seconds of quiet
+    assert len(day.claim(42)) == 3  # eight again
+
+
+def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    jobs.add("a", 40)
+    for second in range(5):
+        (claim, *rest) = day.claim(second * 2)
+        throttle(day, claim, 0.5)
+        day.end([claim, *rest])
+    assert len(day.claim(10)) == 3
+
+
+BREAKER = "limits: {ai: {breaker: {failures: 3, within: 1m, pause: 10s}}}"
+
+
+def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
+    jobs.add("a", 9)
+    running = day.claim(0, want=5)
+    for claim in running[:3]:
+        day.fail(claim)
+    assert day.claim(1) == []  # open
+    assert day.gate("limit/ai")["closed_by"] == "breaker"
+    late = running[3]
+    day.fail(late)  # after it opened: this costs no attempt
+    assert jobs.row(late["message_id"])["attempt"] == 0
+    assert day.opens(["a"]) == pytest.approx(11)
+    (probe,) = day.claim(11)
+    assert day.claim(12) == []
+    day.fail(probe)
+    assert jobs.row(probe["message_id"])["attempt"] == probe["attempt"]
+    assert day.claim(13) == []
+    (probe,) = day.claim(22.5)
+    day.end([probe])
+    assert len(day.claim(23)) > 1
+    assert day.gate("limit/ai")["closed_by"] is None
+
+
+def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER)
+    jobs.add("a", 9)
+    for claim in day.claim(0, want=3):
+        day.fail(claim)
+    assert day.claim(1) == []
+    (probe,) = day.claim(11)
+    jobs.finish(day.worker, probe, "returned", after=None)
+    assert len(day.claim(12)) == 1
+    assert day.claim(13) == []
+
+
+def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> None:
+    top = BREAKER.replace("failures: 3", "failures: 50%")
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", top)
+    jobs.add("a", 60)
+    running = day.claim(0, want=30)
+    day.end(running[:12])
+    for claim in running[12:23]:
+        day.fail(claim)
+    assert len(day.claim(0.5, want=1)) == 1  # 11 of 23
+    day.fail(running[23])
+    day.fail(running[24])
+    assert day.claim(0.6) == []
+
+
+def test_other_tasks_go_on_while_a_limit_is_closed(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo'}", THROTTLE)
+    (first,) = jobs.add("a", 1)
+    (claim,) = day.claim(0)
+    throttle(day, claim, 60)
+    jobs.add("a", 3)
+    jobs.add("b", 3)
+    assert {one["task"] for one in day.claim(1)} == {"b"}
+    assert isinstance(first, type(claim["message_id"]))
+
+
+def test_what_is_merged_counts_as_before(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 50/h}")
+    jobs.add("a", 60)
+    day.end(day.claim(0, want=30))
+    day.at(1)
+    jobs.rows(
+        "SELECT setseed(0), (SELECT count(zeke_jobs.forget_uses('{task/a}', zeke_jobs.now())) FROM generate_series(1, 2000))"
+    )
+    assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 1
+    assert len(day.claim(2)) == 20

@@ -1,0 +1,32 @@
+"""Amounts of units that jobs say they used, and how long a provider asks for a pause."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from zeke_jobs.core import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+
+def check(units: Mapping[str, float]) -> None:
+    """Refuse what is no amount.
+
+    Raises:
+        ValueError: one is below 0 or no number.
+    """
+    for unit, amount in units.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
+            raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
+
+
+def pause(retry_after: timedelta | float) -> float:
+    """Seconds of a pause.
+
+    Raises:
+        ValueError: it is below 0, or more than 100 years.
+    """
+    return bounds.delay("retry_after", retry_after).total_seconds()
