@@ -58,7 +58,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
         except (psycopg2.Error, ValueError, KeyError) as error:
             if conn.closed:
                 raise
-            error.add_note(f"schedule {row['schedule']}")
+            error.add_note(f"schedule of {row['schedule']}")
             failed.append(error)
         else:
             _log(ticks, now)
