@@ -89,7 +89,8 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
     owner = model_at(subject.model, loc[:-1])
     if error["type"] == "extra_forbidden":
         return unknown_key(str(loc[-1]), subject.name_of(owner), accepted_keys(owner or subject.model))
-    field = field_at(subject.model, loc)
+    # In a union the last step names its member.
+    field = field_at(subject.model, loc) or (field_at(subject.model, loc[:-1]) if one.in_union else None)
     if error["type"] == "missing":
         key = _preferred(owner, str(loc[-1]))
         return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)

@@ -158,7 +158,7 @@ def stands_for_others(task: TaskRow) -> Reason:
 def stands_for_key(own_key: str) -> Reason:
     """Its send named a ``unique_key``."""
     sentence = f"it is unique by unique_key {own_key!r}: a send of the task with the same one is answered with this job"
-    return reason("stands-for-others", sentence, unique_key=own_key)
+    return reason("stands-for-key", sentence, unique_key=own_key)
 
 
 def at_limit(gate: GateRow, now: datetime) -> Reason:

@@ -68,7 +68,7 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     (limit,) = read.limits
     assert (limit.name, limit.active, limit.concurrency, limit.used) == ("limit/ai", 0, 3, 2)
     assert [(one.kind, one.busy, one.threads) for one in read.workers] == [("worker", 2, 8)]
-    assert [(one.task, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
+    assert [(one.schedule, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
     assert read.now > NOON
 
 

@@ -60,7 +60,7 @@ def test_everything_is_there_at_160_by_50() -> None:
     for number, pane in enumerate(PANES, 1):
         assert f"{number} {pane.name}" in text
     for task_id in [
-        *(one.task for one in BOARD.schedules),
+        *(one.schedule for one in BOARD.schedules),
         *(one.task for one in BOARD.failed),
         *(one.task for one in BOARD.running),
     ]:
