@@ -110,7 +110,7 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
 def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
     fleet: Fleet, conn: Any, add_story: Any, model_server: Any, rows: Callable[..., Any]
 ) -> None:
-    budget = "limits: {ai: {budget: 0.02 USD/d, concurrency: 4}}\n    services:"
+    budget = "limits: {{ai: {{budget: 0.02 USD/d, concurrency: 4}}}}\n    services:"
     config = CONFIG.replace("services:", budget).replace(
         'analyze_story"', 'analyze_story", uses: [ai], units: {{USD: 0.004}}'
     )
