@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
-DUE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND run_at <= zeke_jobs.now()"
 ARTICLE = (
     "The registry now signs every package that a maintainer uploads. A stolen token alone is not enough any more. "
     "The change of series {number} follows three incidents in spring. Nobody needs to act before June of next year."
