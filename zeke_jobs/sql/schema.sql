@@ -2144,9 +2144,10 @@ CREATE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims big
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_indexscan TO 'on'
-    SET enable_nestloop TO 'on'
+    SET enable_nestloop TO 'off'
     SET jit TO 'off'
     SET max_parallel_workers_per_gather TO '0'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
   WITH running AS (
@@ -2165,7 +2166,8 @@ BEGIN
     UPDATE zeke_jobs.meter_use AS u
     SET ends_on = q.started_on + u.lasts, settled = true
     FROM zeke_jobs.queue AS q
-    WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs' AND q.started_on IS NOT NULL;
+    WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs'
+      AND q.started_on IS NOT NULL;
   END IF;
 END
 $$;
@@ -3425,7 +3427,8 @@ BEGIN
           WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
-      WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
+      -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
+      WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
@@ -4209,10 +4212,12 @@ BEGIN
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
   -- Starts under a task's former name count for its new one, for as long as the rate says now.
+  -- Past rows of jobs that just end: a worker may hold them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
-  WHERE u.gate = ANY (w.former);
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE o.gate = ANY (w.former) FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.meter AS m
   WHERE NOT EXISTS (
     SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
@@ -4230,10 +4235,16 @@ BEGIN
     UNION ALL
     SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
   ) AS r
-  WHERE u.gate = r.gate AND u.unit = r.unit AND (u.key <> '') = r.per_key AND u.lasts <> r.lasts;
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o
+    WHERE o.gate = r.gate AND o.unit = r.unit AND (o.key <> '') = r.per_key AND o.lasts <> r.lasts
+    FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.gate AS g
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
-  DELETE FROM zeke_jobs.meter_use AS u WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = u.gate);
+  DELETE FROM zeke_jobs.meter_use AS u
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = o.gate)
+    FOR UPDATE SKIP LOCKED));
 END
 $$;
 

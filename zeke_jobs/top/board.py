@@ -104,10 +104,10 @@ class LimitLine:
     rate_period: timedelta | None
     used: int | None
     free_on: datetime | None
-    closed_by: str | None
-    closed_until: datetime | None
-    meters: list[dict[str, Any]] | None
     paused_by: str | None
+    closed_by: str | None = None
+    closed_until: datetime | None = None
+    meters: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

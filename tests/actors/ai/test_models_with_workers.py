@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
-DUE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND run_at <= zeke_jobs.now()"
 ARTICLE = (
     "The registry now signs every package that a maintainer uploads. A stolen token alone is not enough any more. "
     "The change of series {number} follows three incidents in spring. Nobody needs to act before June of next year."
@@ -110,7 +109,7 @@ def test_nothing_is_lost_nothing_invented_and_every_call_counted(
 def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
     fleet: Fleet, conn: Any, add_story: Any, model_server: Any, rows: Callable[..., Any]
 ) -> None:
-    budget = "limits: {ai: {budget: 0.02 USD/d, concurrency: 4}}\n    services:"
+    budget = "limits: {{ai: {{budget: 0.02 USD/d, concurrency: 4}}}}\n    services:"
     config = CONFIG.replace("services:", budget).replace(
         'analyze_story"', 'analyze_story", uses: [ai], units: {{USD: 0.004}}'
     )
@@ -125,7 +124,11 @@ def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
     )
     active = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
     waits = "SELECT count(*) FROM zeke_jobs.meter AS m WHERE zeke_jobs.taken(m.gate, m.unit, '', zeke_jobs.now()) + 0.004 > m.amount"
-    eventually(lambda: scalar(conn, waits) and scalar(conn, active) == 0 and scalar(conn, OPEN) > 0, 30, fleet)
+
+    def is_spent() -> bool:
+        return bool(scalar(conn, waits)) and scalar(conn, active) == 0
+
+    eventually(lambda: is_spent() and scalar(conn, OPEN) > 0, 30, fleet)
     most = 0.02 + 4 * 0.003  # of what runs, beyond its estimates
     assert 0 < scalar(conn, spent) <= most
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'failed'") == 0
@@ -136,7 +139,7 @@ def test_past_the_budget_jobs_wait_visibly_and_go_on_tomorrow(
         fleet.commands[-1].stop()  # a clock that jumps while they run makes workers look dead to each other
         set_clock(conn, now + timedelta(days=day))
         fleet.workers(processes=2, threads=4)
-        eventually(lambda: scalar(conn, DUE) == 0, 30, fleet)
+        eventually(lambda: scalar(conn, OPEN) == 0 or is_spent(), 30, fleet)
         if scalar(conn, OPEN) == 0:
             break
     assert {row["analysis_state"] for row in rows("SELECT analysis_state FROM story_overlays")} == {"completed"}

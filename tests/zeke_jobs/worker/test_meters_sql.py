@@ -354,3 +354,15 @@ def test_what_is_merged_counts_as_before(jobs: Jobs) -> None:
     )
     assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 1
     assert len(day.claim(2)) == 20
+
+
+def test_another_rate_counts_what_has_started_before(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/s}")
+    jobs.add("a", 9)
+    day.end(day.claim(0))
+    jobs.use("  a: {handler: 'H:echo', rate: 4/m}")
+    assert len(day.claim(2)) == 1
+    day.at(3)
+    jobs.use("  b: {handler: 'H:echo', aliases: [a], rate: 4/m}")
+    jobs.rows("SELECT * FROM zeke_jobs.gather(100)")
+    assert day.claim(4) == []

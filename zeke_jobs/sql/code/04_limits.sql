@@ -237,7 +237,8 @@ BEGIN
           WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
-      WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
+      -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
+      WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND NOT u.settled
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e

@@ -3,8 +3,8 @@
 -- Say that handlers have started; p_after is seconds since the claim. Short jobs never need it, their end says it. A rate counts from then.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on -- see complete
-SET jit = off SET max_parallel_workers_per_gather = 0
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see complete
+SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
   WITH running AS (
@@ -23,7 +23,8 @@ BEGIN
     UPDATE zeke_jobs.meter_use AS u
     SET ends_on = q.started_on + u.lasts, settled = true
     FROM zeke_jobs.queue AS q
-    WHERE u.job = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs' AND q.started_on IS NOT NULL;
+    WHERE u.job = ANY (p_ids) AND q.message_id = ANY (p_ids) AND q.message_id = u.job AND q.claim = u.claim AND u.unit = 'jobs'
+      AND q.started_on IS NOT NULL;
   END IF;
 END
 $$;

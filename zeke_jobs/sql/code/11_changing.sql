@@ -260,10 +260,12 @@ BEGIN
     IS DISTINCT FROM (excluded.concurrency, excluded.rate_count, excluded.rate_period, excluded.metered, excluded.least,
       excluded.raise_every, excluded.breaker_failures, excluded.breaker_share, excluded.breaker_within, excluded.breaker_pause);
   -- Starts under a task's former name count for its new one, for as long as the rate says now.
+  -- Past rows of jobs that just end: a worker may hold them while it waits for the limits.
   UPDATE zeke_jobs.meter_use AS u
   SET gate = w.name
   FROM jsonb_to_recordset(p_gates) AS w (name text, former text[])
-  WHERE u.gate = ANY (w.former);
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE o.gate = ANY (w.former) FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.meter AS m
   WHERE NOT EXISTS (
     SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
@@ -281,10 +283,16 @@ BEGIN
     UNION ALL
     SELECT m.gate, m.unit, m.per_key, zeke_jobs.counts_for(m.period) FROM zeke_jobs.meter AS m
   ) AS r
-  WHERE u.gate = r.gate AND u.unit = r.unit AND (u.key <> '') = r.per_key AND u.lasts <> r.lasts;
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o
+    WHERE o.gate = r.gate AND o.unit = r.unit AND (o.key <> '') = r.per_key AND o.lasts <> r.lasts
+    FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.gate AS g
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text) WHERE w.name = g.name);
-  DELETE FROM zeke_jobs.meter_use AS u WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = u.gate);
+  DELETE FROM zeke_jobs.meter_use AS u
+  WHERE u.ctid = ANY (ARRAY(
+    SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = o.gate)
+    FOR UPDATE SKIP LOCKED));
 END
 $$;
 
