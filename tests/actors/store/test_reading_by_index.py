@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.store import digests, news
+from actors.store.by_index import by_index
 from zeke_jobs.postgres.pool import transaction
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ def test_a_plan_of_each_look_goes_by_the_index(library: Connection) -> None:
         "SELECT story_id FROM story_index WHERE number = 7": "story_index_number_key",
         "SELECT story_id FROM story_index WHERE happened_at >= '2026-11-18' AND happened_at < '2026-11-19'": "story_index_happened_at_idx",
     }
-    with library.cursor() as cursor:
-        cursor.execute("ANALYZE story_index")
+    with by_index(library), library.cursor() as cursor:
         for sql, index in plans.items():
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(row[0] for row in cursor.fetchall())
