@@ -59,7 +59,7 @@ def notes(changelog: str, version: str) -> str:
         Unfit: it has neither, or one that is empty.
     """
     sections = dict(re.findall(r"^## \[(.+?)\][^\n]*\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL))
-    found = sections.get(version, sections.get("Unreleased", "")).strip()
+    found = (sections.get(version) or sections.get("Unreleased") or "").strip()
     if not found:
         raise Unfit(f"expected a section [{version}] or [Unreleased] with something in it in CHANGELOG.md, got none")
     return f"{found}\n"

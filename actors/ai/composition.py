@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,11 @@ _ELEVATOR = 900
 
 _TELLING_WORDS = 8  # shorter sentences lead up to something
 
-_TOLD = 0.34  # the share of a headline's words that a sentence must have to stand for it
+_TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
+
+_NO_NEWS = re.compile(
+    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|[!\uff01\U0001f300-\U0001faff]|^\("
+)
 
 Placed = tuple[int, str]
 
@@ -48,10 +53,15 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
     named = set(terms(title))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
-        if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and not LEANS.match(text):
+        if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text):
             return text
     short = (text for text in described if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS)
     return next(short, None) or shorten(title, ONE_LINER) or None
+
+
+def stands_alone(text: str) -> bool:
+    """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
+    return not (LEANS.match(text) or _NO_NEWS.search(text) or "..." in text)
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import in_three_lengths
+from actors.ai.composition import in_three_lengths, stands_alone
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
@@ -27,6 +27,8 @@ MADE_BY = Provenance(provider="local", model="extractive-3")
 
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
+_TELLS = 0.6  # of a headline's words a sentence has that only tells it again
+_FEW = 4  # words of a headline, of which a reason need not have one
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
@@ -50,12 +52,16 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence says what happened; where no other one gives a reason, nothing is said.
+        The first sentence says what happened, and so does one that tells the headline again; where no other one gives a
+        reason for something that the headline names, nothing is said.
         """
+        headline = set(terms(story.title))
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
             if GIVES_REASON.search(item.text) and not LEANS.match(item.text) and len(item.text) <= _WHY_CHARS
+            if not item.text.startswith(("(", "\uff08"))
+            if _adds_to(headline, set(terms(item.text)))
         ]
         chosen: list[Ranked] = []
         for item in best(pool, 2):
@@ -118,12 +124,18 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     ]
 
 
+def _adds_to(headline: set[str], said: set[str]) -> bool:
+    """Whether a sentence is about what a headline names, where it names enough, and does more than to tell it again."""
+    shared = len(headline & said)
+    return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
+
+
 def _described(story: Story) -> list[str]:
     """The sentences by which the story's page describes itself, as far as its text bears them out."""
     return [
         text
         for text in (one.text for one in sentences(story.description))
-        if is_whole(text) and not text.endswith("...") and not LEANS.match(text) and gate.fault(text, story) is None
+        if is_whole(text) and stands_alone(text) and gate.fault(text, story) is None
     ]
 
 

@@ -33,8 +33,16 @@ GIVES_REASON = re.compile(
     "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
 )
 """Marks a sentence that says why or what follows, in some twenty languages."""
+_LEAN = """
+    He She They It This That These Those Such Both His Her Their Its However Meanwhile Instead Also Then There Here
+    Er Sie Dies Diese Dieser Dieses Dabei Daraufhin Deshalb Daher Damit Darum Denn Doch Dort Zudem Außerdem
+    Il Elle Ils Elles Cela Cette Pourtant Ainsi Aussi Mais
+    Esto Ello Ahora Además También Así Isso Também Questo Inoltre Anche
+    Jednak Dlatego Ponadto Także
+"""
 LEANS = re.compile(
-    r"(?:He|She|They|It|This|That|These|Those|Such|Both|His|Her|Their|Its|However|Meanwhile|Instead|Also|Then|There|Here|Er|Sie|Il|Elle)\b"
+    rf"(?:{'|'.join(_LEAN.split())}|All diese|Por eso|Sin embargo|Além disso)\b"
+    "|それ|これ|その|この|しかし|また、|そして|だが|さらに|这|那|但|此外|同时|因此|他|她|它"
 )
 """Marks a sentence that begins with a word for something before it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")

@@ -84,7 +84,8 @@ def seed(chance: random.Random, url: str, seconds: float) -> None:
     zeke_jobs.send_many("rated", [{"seconds": chance.choice([0, 0, 0.05])} for _ in range(many)])
     zeke_jobs.send_many("paced", [{} for _ in range(many // 2)])
     zeke_jobs.send_many("polite", [{} for _ in range(many // 2)], keys=[f"k{n % 4}" for n in range(many // 2)])
-    zeke_jobs.send_many("weighted", [{"tokens": chance.randint(20, 60)} for _ in range(many)])
+    for tokens in (chance.randint(20, 60) for _ in range(many // 2)):
+        zeke_jobs.send("weighted", {"tokens": tokens}, units={"tokens": tokens})
 
 
 def check(found: dict[str, list[tuple[float, float]]]) -> None:

@@ -72,7 +72,7 @@ def send(
     said = {**said, "id": own or said.get("id")}
 
     def attempt(run: Runner, known: KnownTask) -> Sent | None:
-        chosen = encode(options(said, known))
+        chosen = encode(_with_units(run, known, options(said, known)))
         params = {"task": known.id, "revision": known.revision, "payload": known.accept(payload), "options": chosen}
         outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
         return None if outcome in _NOT_TODAY else _sent(known, outcome, found, status, own=own)
@@ -103,7 +103,7 @@ def send_many(
     ids = [new_id() for _ in given]
 
     def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
-        chosen = options(said, known)
+        chosen = _with_units(run, known, options(said, known))
         params = {
             "task": known.id,
             "revision": known.revision,
@@ -161,9 +161,10 @@ def statement(
     """
     refuse_unknown(said)
 
-    def build(_: Runner, known: KnownTask) -> Statement:
+    def build(run: Runner, known: KnownTask) -> Statement:
         sql = SQL.text("send/statement")
-        params = {"task": known.id, "payload": known.accept(payload), "options": encode(options(said, known))}
+        chosen = encode(_with_units(run, known, options(said, known)))
+        params = {"task": known.id, "payload": known.accept(payload), "options": chosen}
         if style == "numeric":
             return Statement(*numbered(sql, params))
         if style == "named":
@@ -186,6 +187,15 @@ def _sent(known: KnownTask, outcome: str, found: str, status: str, *, own: UUID 
     job_id = UUID(found)
     # Meeting one's own id means that a first try had got through before its connection died.
     return Sent(job_id, status, known.id, duplicate=outcome == "duplicate" and job_id != own)
+
+
+def _with_units(run: Runner, known: KnownTask, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options, where a job that uses so much could ever start: the limits of its task are asked."""
+    if "units" in chosen:
+        ((unfit,),) = run(SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])})
+        if unfit is not None:
+            raise ValueError(unfit)
+    return chosen
 
 
 def _accepted(known: KnownTask, index: int, payload: Any) -> str:

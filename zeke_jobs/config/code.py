@@ -95,10 +95,8 @@ class _Checks:
     def _tellers(self, task: Task) -> list[Path]:
         """Where the file says that the task gets a job when another one has failed."""
         value = self._document.value
-        stanzas = {
-            ("defaults",): value.get("defaults"),
-            **{("tasks", name): one for name, one in value["tasks"].items()},
-        }
+        stanzas: dict[Path, Any] = {("tasks", name): one for name, one in value["tasks"].items()}
+        stanzas[("defaults",)] = value.get("defaults")
         return [
             (*path, "on_failed")
             for path, stanza in stanzas.items()
@@ -106,7 +104,8 @@ class _Checks:
         ]
 
     def _is_told(self, task: Task, model: type[BaseModel], path: Path) -> None:
-        for payload in ({}, None):
+        payloads: tuple[dict[str, Any] | None, ...] = ({}, None)
+        for payload in payloads:
             told = FailedJob(job_id=UUID(int=0), task="a-task", error={"type": "ValueError"}, payload=payload)
             try:
                 model.model_validate(told.model_dump(mode="json"))

@@ -72,7 +72,7 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
         found = resolve_middleware(stanza.use)
         checked = settings_model(found).model_validate(substitute(stanza.settings).value)
         own = type(checked).model_fields
-        said = {own[name].alias: getattr(checked, name) for name in own if name in checked.model_fields_set}
+        said = {str(own[name].alias): getattr(checked, name) for name in own if name in checked.model_fields_set}
         return found(**said, **(checked.model_extra or {}))
     except (EntryError, ValidationError) as error:  # ``check`` has said so before, with its place in jobs.yaml
         raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error

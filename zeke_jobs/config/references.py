@@ -104,7 +104,10 @@ class _Checks:
             if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
                 fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
                 self._document.refuse((*path, "throttle", "least"), fault)
+            if limit.breaker is not None:
+                self._required((*path, "breaker"), "failures", f"the breaker of {name}", "for example failures: 20")
             for unit in limit.units:
+                self._required((*path, "units", unit), "rate", f"unit {unit}", "for example rate: 90000/m")
                 if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
                     meant = "rate" if unit == "jobs" else "budget"
                     fault = f"expected a unit of its own name, got {quote(unit)}, which {meant}: counts"

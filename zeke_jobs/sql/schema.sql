@@ -3039,51 +3039,38 @@ CREATE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT pl
 #variable_conflict use_variable
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_gates text[];
-  v_units text[];
-  v_mosts numeric[];
-  v_rooms numeric[];
-  v_estimates numeric[];
-  v_lasts interval[];
-  v_ends timestamptz[];
-  v_needs numeric[];
-  v_job record;
 BEGIN
+  places := p_places;
   blocked := '{}';
-  SELECT array_agg(m.gate ORDER BY m.gate, m.unit), array_agg(m.unit ORDER BY m.gate, m.unit),
-    array_agg(m.amount ORDER BY m.gate, m.unit),
-    array_agg(m.amount - zeke_jobs.taken(m.gate, m.unit, '', v_now) ORDER BY m.gate, m.unit),
-    array_agg(coalesce(a.average, (t.units ->> m.unit)::numeric, 0) ORDER BY m.gate, m.unit),
-    array_agg(zeke_jobs.counts_for(m.period) ORDER BY m.gate, m.unit),
-    -- Units count until their job has ended; money until the day ends.
-    array_agg(CASE WHEN m.zone IS NULL THEN 'infinity' ELSE
-      ((v_now AT TIME ZONE m.zone)::date + 1)::timestamp AT TIME ZONE m.zone END ORDER BY m.gate, m.unit)
-  INTO v_gates, v_units, v_mosts, v_rooms, v_estimates, v_lasts, v_ends
-  FROM zeke_jobs.meter AS m JOIN zeke_jobs.task AS t ON t.id = p_one.task
-  LEFT JOIN zeke_jobs.unit_average AS a ON a.task = t.id AND a.unit = m.unit
-  WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key;
-  IF v_gates IS NULL THEN
-    places := p_places;
-  ELSE
-    places := '{}';
-    FOR v_job IN
-      SELECT q.ctid AS place, q.message_id, q.claim, q.units
+  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key) THEN
+    WITH meter AS MATERIALIZED (
+      SELECT m.gate, m.unit, m.amount AS most, m.amount - zeke_jobs.taken(m.gate, m.unit, '', v_now) AS room,
+        coalesce(a.average, (t.units ->> m.unit)::numeric, 0) AS estimate, zeke_jobs.counts_for(m.period) AS lasts,
+        -- Units count until their job has ended; money until the day ends.
+        CASE WHEN m.zone IS NULL THEN 'infinity' ELSE ((v_now AT TIME ZONE m.zone)::date + 1)::timestamp AT TIME ZONE m.zone END AS ends_on
+      FROM zeke_jobs.meter AS m JOIN zeke_jobs.task AS t ON t.id = p_one.task
+      LEFT JOIN zeke_jobs.unit_average AS a ON a.task = t.id AND a.unit = m.unit
+      WHERE m.gate = ANY (p_one.gates) AND NOT m.per_key
+    ),
+    need AS MATERIALIZED (
+      SELECT p.n, p.place, q.message_id, q.claim, m.gate, m.unit, m.lasts, m.ends_on, m.room, x.need,
+        sum(x.need) OVER (PARTITION BY m.gate, m.unit ORDER BY p.n) AS needed
       FROM unnest(p_places) WITH ORDINALITY AS p (place, n) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
-      ORDER BY p.n
-    LOOP
-      v_needs := ARRAY(
-        SELECT least(x.most, coalesce((v_job.units ->> x.unit)::numeric, x.estimate))
-        FROM unnest(v_units, v_mosts, v_estimates) WITH ORDINALITY AS x (unit, most, estimate, n) ORDER BY x.n);
-      blocked := ARRAY(
-        SELECT DISTINCT x.gate FROM unnest(v_gates, v_rooms, v_needs) AS x (gate, room, need) WHERE x.room <= 0 OR x.need > x.room);
-      EXIT WHEN cardinality(blocked) > 0;
+      CROSS JOIN meter AS m
+      CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
+    ),
+    short AS MATERIALIZED (
+      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+    ),
+    noted AS (
       INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
-      SELECT x.gate, x.unit, v_job.message_id, v_job.claim + 1, v_now, x.ends_on, x.lasts, x.need
-      FROM unnest(v_gates, v_units, v_ends, v_lasts, v_needs) AS x (gate, unit, ends_on, lasts, need);
-      v_rooms := ARRAY(
-        SELECT x.room - x.need FROM unnest(v_rooms, v_needs) WITH ORDINALITY AS x (room, need, n) ORDER BY x.n);
-      places := places || v_job.place;
-    END LOOP;
+      SELECT n.gate, n.unit, n.message_id, n.claim + 1, v_now, n.ends_on, n.lasts, n.need FROM need AS n
+      WHERE n.n < ALL (SELECT s.n FROM short AS s)
+    )
+    SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
+        WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
+      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+    INTO places, blocked;
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
   SELECT r.gate, 'jobs', CASE WHEN r.per_key THEN q.key ELSE '' END, q.message_id, q.claim + 1, v_now,
@@ -3255,8 +3242,10 @@ BEGIN
       CONTINUE WHEN v_ends.failed < coalesce(v_gate.breaker_failures, greatest(10, v_gate.breaker_share * v_ends.ended));
       UPDATE zeke_jobs.gate AS g
       SET tripped_on = p_now, closed_until = greatest(g.closed_until, p_now + g.breaker_pause), closed_by = 'breaker', probe = NULL,
-        closed_why = format('%s of %s jobs failed', v_ends.failed, v_ends.ended)
+        closed_why = format('%s jobs failed within %s', v_ends.failed, g.breaker_within)
       WHERE g.name = v_gate.name;
+      -- The worker that claims puts it into its log.
+      RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
       SELECT e.failed, e.ended_on INTO v_ends FROM zeke_jobs.breaker_end AS e
       WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= v_gate.closed_until
@@ -3264,13 +3253,15 @@ BEGIN
       IF v_ends.failed THEN
         UPDATE zeke_jobs.gate AS g
         SET probe = NULL, closed_until = v_ends.ended_on + g.breaker_pause, closed_by = 'breaker',
-          closed_why = format('a job that probed failed')
+          closed_why = 'the last job that probed failed'
         WHERE g.name = v_gate.name;
+        RAISE WARNING 'breaker of % stays open: a job that probed failed', v_gate.name;
       ELSIF NOT v_ends.failed THEN
         UPDATE zeke_jobs.gate AS g
         SET tripped_on = NULL, probe = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL
         WHERE g.name = v_gate.name;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
+        RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
       ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
         UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
       END IF;
@@ -3355,7 +3346,8 @@ END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_most jsonb := zeke_jobs.units_of(p_task);
@@ -4062,6 +4054,29 @@ COMMENT ON TABLE zeke_jobs.meter IS 'What a gate lets through within a window, b
 
 COMMENT ON COLUMN zeke_jobs.meter.period IS 'The length of a sliding window; a meter without one begins anew each day in its zone.';
 
+CREATE TABLE zeke_jobs.meter_use (
+    gate text NOT NULL,
+    unit text NOT NULL,
+    key text DEFAULT ''::text NOT NULL,
+    job uuid,
+    claim bigint,
+    taken_on timestamp with time zone NOT NULL,
+    ends_on timestamp with time zone NOT NULL,
+    lasts interval,
+    amount numeric NOT NULL,
+    reported numeric,
+    settled boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE zeke_jobs.meter_use IS 'Amounts that jobs took from meters; each counts until ends_on.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.lasts IS 'How long it counts from the start of the job, or from the report of the amount.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.amount IS 'What counts: the estimate, then what the job reported.';
+
+COMMENT ON COLUMN zeke_jobs.meter_use.settled IS 'The attempt has ended: the amount is final.';
+
 CREATE VIEW zeke_jobs.task_active AS
  SELECT id AS task,
     gates,
@@ -4082,40 +4097,49 @@ CREATE VIEW zeke_jobs.gate_use AS
     (COALESCE(a.active, (0)::numeric))::bigint AS active,
     g.rate_count,
     g.rate_period,
-    r.used,
         CASE
-            WHEN (r.used >= g.rate_count) THEN zeke_jobs.gate_opens(g.*, zeke_jobs.now())
+            WHEN (g.rate_count IS NOT NULL) THEN r.used
+            ELSE NULL::bigint
+        END AS used,
+        CASE
+            WHEN (r.used >= g.rate_count) THEN r.free_on
             ELSE NULL::timestamp with time zone
         END AS free_on,
         CASE
-            WHEN ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) THEN COALESCE(g.closed_by, 'breaker'::text)
+            WHEN c.closed THEN COALESCE(g.closed_by, 'breaker'::text)
             ELSE NULL::text
         END AS closed_by,
         CASE
-            WHEN ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) THEN g.closed_until
+            WHEN c.closed THEN g.closed_until
             ELSE NULL::timestamp with time zone
         END AS closed_until,
         CASE
-            WHEN ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) THEN g.closed_why
+            WHEN c.closed THEN g.closed_why
             ELSE NULL::text
         END AS closed_why,
     g.probe,
     ( SELECT jsonb_agg(jsonb_build_object('unit', m.unit, 'per_key', m.per_key, 'amount', m.amount, 'seconds', EXTRACT(epoch FROM m.period), 'zone', m.zone, 'used',
                 CASE
-                    WHEN (NOT m.per_key) THEN zeke_jobs.taken(m.gate, m.unit, ''::text, zeke_jobs.now())
+                    WHEN (NOT m.per_key) THEN ( SELECT COALESCE(sum(u.amount), (0)::numeric) AS "coalesce"
+                       FROM zeke_jobs.meter_use u
+                      WHERE ((u.gate = m.gate) AND (u.unit = m.unit) AND (u.key = ''::text) AND (u.ends_on > zeke_jobs.now())))
                     ELSE NULL::numeric
                 END) ORDER BY m.unit, m.per_key) AS jsonb_agg
            FROM zeke_jobs.meter m
           WHERE (m.gate = g.name)) AS meters
-   FROM ((zeke_jobs.gate g
+   FROM (((zeke_jobs.gate g
+     CROSS JOIN LATERAL ( SELECT ((g.closed_until > zeke_jobs.now()) OR (g.tripped_on IS NOT NULL)) AS closed) c)
      CROSS JOIN LATERAL ( SELECT sum(a_1.active) AS active
            FROM zeke_jobs.task_active a_1
           WHERE (g.name = ANY (a_1.gates))) a)
-     CROSS JOIN LATERAL ( SELECT
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(u.amount), (0)::numeric))::bigint AS used,
+            min(
                 CASE
-                    WHEN (g.rate_count IS NOT NULL) THEN (zeke_jobs.taken(g.name, 'jobs'::text, ''::text, zeke_jobs.now()))::bigint
-                    ELSE NULL::bigint
-                END AS used) r);
+                    WHEN u.settled THEN u.ends_on
+                    ELSE (u.taken_on + u.lasts)
+                END) AS free_on
+           FROM zeke_jobs.meter_use u
+          WHERE ((u.gate = g.name) AND (u.unit = 'jobs'::text) AND (u.key = ''::text) AND (u.ends_on > zeke_jobs.now()))) r);
 
 COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
 
@@ -4154,29 +4178,6 @@ CREATE TABLE zeke_jobs.lock (
 );
 
 COMMENT ON TABLE zeke_jobs.lock IS 'Names under which one process at a time does something; see zeke_jobs.take_lock.';
-
-CREATE TABLE zeke_jobs.meter_use (
-    gate text NOT NULL,
-    unit text NOT NULL,
-    key text DEFAULT ''::text NOT NULL,
-    job uuid,
-    claim bigint,
-    taken_on timestamp with time zone NOT NULL,
-    ends_on timestamp with time zone NOT NULL,
-    lasts interval,
-    amount numeric NOT NULL,
-    reported numeric,
-    settled boolean DEFAULT false NOT NULL
-)
-WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
-
-COMMENT ON TABLE zeke_jobs.meter_use IS 'Amounts that jobs took from meters; each counts until ends_on.';
-
-COMMENT ON COLUMN zeke_jobs.meter_use.lasts IS 'How long it counts from the start of the job, or from the report of the amount.';
-
-COMMENT ON COLUMN zeke_jobs.meter_use.amount IS 'What counts: the estimate, then what the job reported.';
-
-COMMENT ON COLUMN zeke_jobs.meter_use.settled IS 'The attempt has ended: the amount is final.';
 
 CREATE TABLE zeke_jobs.migration (
     package text NOT NULL,

@@ -81,7 +81,7 @@ class FakeContext(Context[Any]):
         self._taken_leases = frozenset(taken_leases)
 
     @property
-    def settings(self) -> Any:  # type: ignore[override]
+    def settings(self) -> Any:
         """The settings that the test gave."""
         if self._settings is None:
             raise RuntimeError("expected FakeContext(settings=…) for a handler that uses ctx.settings, got none")

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-_EMPTY = "TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.worker CASCADE"
+_EMPTY = """
+TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.worker, zeke_jobs.history, zeke_jobs.job_log,
+  zeke_jobs.meter_use, zeke_jobs.breaker_end CASCADE
+"""
 
 
 @pytest.fixture(scope="session")

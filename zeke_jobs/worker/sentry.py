@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
@@ -33,18 +34,17 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
         scope, claim = sentry_sdk.get_current_scope(), message.claim
         for name, value in (("task", claim.task), ("job_id", str(claim.id)), ("attempt", str(claim.attempt + 1))):
             scope.set_tag(name, value)
-        scope.add_event_processor(lambda event, _hint: _of_job(event, message))
+        scope.add_event_processor(partial(_of_job, message))
 
 
-def _of_job(event: dict[str, Any], message: JobMessage) -> dict[str, Any]:
+def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
     """The event with its outcome. Of a job with sensitive fields no local variables: who knows what was made of the fields."""
     if (how := getattr(message.outcome, "how", None)) is not None:
         event.setdefault("tags", {})["outcome"] = how
     if not message.sensitive:
         return event
     with hiding(message.kwargs, message.sensitive):
-        cleaned: dict[str, Any] = _cleaned(event)
-    return cleaned
+        return _cleaned(event)
 
 
 def _cleaned(value: Any) -> Any:

@@ -38,6 +38,8 @@ SECTIONS = {
     "a task": ["tasks", "defaults"],
     "a limit": ["limits"],
     "a service": ["services"],
+    "a unit": ["unit"],
+    "a middleware": ["middleware"],
 }
 
 

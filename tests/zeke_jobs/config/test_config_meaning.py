@@ -76,8 +76,31 @@ def test_concurrency_is_a_number_or_a_mapping(written: str, meant: Concurrency) 
 )
 def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> None:
     rate = loaded(f"rate: {written}").tasks["greet"].rate
-    assert rate == Rate(count=count, period=timedelta(seconds=period))
+    assert rate is not None
+    assert rate.window == Rate(count=count, period=timedelta(seconds=period))
     assert str(rate) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "count", "seconds"),
+    [("{limit: 2/s, burst: 10}", 10, 5), ("{limit: 60/m, burst: 1}", 1, 1), ("{limit: 9/m}", 9, 60)],
+)
+def test_a_burst_is_the_count_of_a_window_in_proportion(written: str, count: int, seconds: int) -> None:
+    rate = loaded(f"rate: {written}").tasks["greet"].rate
+    assert rate is not None
+    assert rate.window == Rate(count=count, period=timedelta(seconds=seconds))
+
+
+def test_a_limit_counts_units_by_their_own_names() -> None:
+    limit = loaded(
+        "uses: [ai]\nunits: {tokens: 5, pages: 1}",
+        "limits: {ai: {tokens: {rate: 90/m}, pages: {rate: 10/s, burst: 1}}}\n",
+    ).limits["ai"]
+    windows = {unit: one.window for unit, one in limit.units.items()}
+    assert windows == {
+        "tokens": Rate(count=90, period=timedelta(minutes=1)),
+        "pages": Rate(count=1, period=timedelta(seconds=0.1)),
+    }
 
 
 def test_a_cron_line_alone_takes_the_files_zone() -> None:
@@ -123,13 +146,9 @@ def test_the_rest_of_a_task_is_as_written() -> None:
     greet = task.tasks["greet"]
     assert (greet.description, greet.aliases, greet.uses) == ("Say hello", ("hello", "say.hello"), ("ai",))
     assert (greet.max_queued, greet.sensitive, greet.paused, greet.priority) == (100, ("user_name",), True, -100)
-    assert task.limits["ai"].model_dump() == {
-        "name": "ai",
-        "description": "Slots",
-        "concurrency": 8,
-        "rate": {"count": 60, "period": timedelta(minutes=1)},
-        "paused": True,
-    }
+    limit = task.limits["ai"]
+    assert (limit.name, limit.description, limit.concurrency, str(limit.rate)) == ("ai", "Slots", 8, "60/m")
+    assert limit.paused
     assert task.migrations == ("actors.store",)
 
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
-BESIDE = {"cron": {"at": "@daily"}}
+BESIDE = {"cron": {"at": "@daily"}, "rate": {"limit": "1/s"}}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
-OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu")
+OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
 
 
 def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -49,10 +49,12 @@ def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
     stanza: dict[str, Any] = {"handler": "sample_handlers:greet"}
     if len(path) == 2 and path[0] in BESIDE:
         stanza[path[0]] = dict(BESIDE[path[0]])
+    if path == ("units",):
+        stanza["uses"] = ["ai"]
     if value is not None:
         owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
         owner |= {path[-1]: value, **({"while": "period"} if path == ("unique", "period") else {})}
-    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"concurrency": 1}}, "tasks": {"greet": stanza}})
+    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"budget": "1 USD/d"}}, "tasks": {"greet": stanza}})
     return check(text, "jobs.yaml", handlers=False)[0]
 
 
@@ -77,7 +79,11 @@ def names_that_are_read() -> frozenset[str]:
     """Attributes that code outside ``config`` reads, and parts of a definition that SQL reads; ``keep.*`` for any part of ``keep``."""
     found: set[str] = set()
     for source in PACKAGE.rglob("*.py"):
-        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in ("handlers.py", "services.py"):
+        if source.relative_to(PACKAGE).parts[0] != "config" or source.name in (
+            "handlers.py",
+            "services.py",
+            "limits.py",
+        ):
             tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
             found.update(node.attr for node in tree if isinstance(node, ast.Attribute))
     for source in (PACKAGE / "sql" / "code").glob("*.sql"):

@@ -16,7 +16,7 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
-from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry
+from zeke_jobs import Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
 
 GATE = Event()
 CALLS: list[Any] = []
@@ -42,6 +42,18 @@ async def echo_async(payload: Number, ctx: Context) -> int:
 
 def greet(payload: Number, ctx: Context[Greeting]) -> str:
     return ctx.settings.greeting
+
+
+def use_units(payload: Number, ctx: Context) -> None:
+    ctx.used(tokens=payload.n)
+    ctx.add_cost(Decimal("0.5"))
+
+
+def ask_throttled(payload: Number, ctx: Context) -> None:
+    if payload.n:
+        ctx.throttled("ai", payload.n, "slow down")
+    else:
+        raise Throttled(payload.story_id or "ai", 30, "slow down")
 
 
 def fail(payload: Number, ctx: Context) -> None:

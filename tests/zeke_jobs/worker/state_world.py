@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.model import (
     GATES,
+    LATEST_START,
     LIMITS,
     LOST_AFTER,
     PRIORITY,
@@ -56,7 +57,8 @@ class World(RuleBasedStateMachine):
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        self.rated: list[datetime] = []
+        #: When starts of the task with a rate were claimed, and until when they count.
+        self.rated: dict[tuple[UUID, int], tuple[datetime, datetime]] = {}
         self.paused: set[str] = set()
 
     # ── what is drawn from ──
@@ -67,8 +69,19 @@ class World(RuleBasedStateMachine):
     def draw(self, data: st.DataObject, of: list[Any]) -> Any:
         return data.draw(st.sampled_from(of))
 
-    def meter_used(self) -> int:
-        return sum(at > self.now - RATE_PERIOD for at in self.rated)
+    def rate_used(self) -> int:
+        return sum(ends > self.now for _, ends in self.rated.values())
+
+    def passed(self, rows: list[dict[str, Any]]) -> None:
+        """Jobs were claimed: those with a rate are used up."""
+        ends = self.now + LATEST_START + RATE_PERIOD
+        self.rated |= {(row["message_id"], row["claim"]): (self.now, ends) for row in rows if row["task"] == "rated"}
+
+    def counts_from(self, id_: UUID, claim: int, start: datetime | None = None) -> None:
+        """A job says when it started, by default with its claim, unless it has said so before."""
+        if (id_, claim) in self.rated and not self.jobs[id_].marked:
+            claimed, _ = self.rated[id_, claim]
+            self.rated[id_, claim] = (claimed, (start or claimed) + RATE_PERIOD)
 
     # ── senders and people ──
 
@@ -165,6 +178,7 @@ class World(RuleBasedStateMachine):
         for worker, id_, claim in self.held():
             if worker in lost:
                 self.stale.append((worker, id_, claim))
+                self.counts_from(id_, claim, self.now)
                 expected[id_] = self.jobs[id_].died(suspects=suspects[worker])
         assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker/rescue")} == expected
         self.beats = {worker: at for worker, at in self.beats.items() if worker not in lost}
@@ -203,5 +217,6 @@ class World(RuleBasedStateMachine):
         gates, keys = active(self.jobs.values())
         assert all(gates[gate] <= most for gate, most in LIMITS.items())
         assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
-        for start in self.rated:
-            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated) <= RATE
+        starts = [start for start, _ in self.rated.values()]
+        for start in starts:
+            assert sum(start <= at < start + timedelta(seconds=60) for at in starts) <= RATE

@@ -112,7 +112,9 @@ def test_only_the_holder_of_the_claim_adds_to_the_cost(jobs: Jobs) -> None:
     worker = jobs.worker()
     (claim,) = jobs.claim(worker, 1)
     said = {"id": claim["message_id"], "amount": Decimal(1), "currency": "USD"}
-    assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=worker) == {"currency": "USD"}
+    added = SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=worker)
+    assert added is not None
+    assert added["currency"] == "USD"
     assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"] - 1, worker=worker) is None
     assert SQL.one(jobs.conn, "job/add_cost", **said, claim=claim["claim"], worker=jobs.worker()) is None
     assert jobs.row(claim["message_id"])["cost"] == 1

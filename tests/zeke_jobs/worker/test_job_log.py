@@ -94,6 +94,27 @@ def test_the_lines_go_with_their_job(running: Running, conn: Connection, log: io
         assert cursor.fetchall() == [(0,)]
 
 
+def test_lines_that_came_while_their_job_was_removed_are_removed_next_time(conn: Connection) -> None:
+    gone = a_claim()
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, 'late', 0)",
+            (str(gone.id),),
+        )
+    nothing: list[Any] = []
+    SQL.run(
+        conn,
+        "job/keep_log",
+        before=[gone.id],
+        jobs=nothing,
+        claims=nothing,
+        attempts=nothing,
+        lines=nothing,
+        dropped=nothing,
+    )
+    assert kept(conn, gone.id) == []
+
+
 def a_claim(**values: Any) -> Claim:
     job = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d")
     return Claim(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dramatiq.middleware import Prometheus
 
 import zeke_jobs
+from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
@@ -17,6 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from uuid import UUID
 
     from tests.zeke_jobs.worker.conftest import Jobs
     from zeke_jobs.worker.broker import JobBroker
@@ -40,9 +44,14 @@ RECORDER = f"middleware: ['{M}:Recorder']"
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
     HEARD.clear()
     yield
     HEARD.clear()
+
+
+def ended(job: UUID) -> bool:
+    return zeke_jobs.status(job).has_ended
 
 
 def heard(*kinds: str) -> list[Any]:
@@ -162,7 +171,7 @@ def test_what_it_raises_strands_neither_a_job_nor_a_thread(
         for _ in range(2):  # with one thread, the second needs the first one's
             sent = [zeke_jobs.send(task).id for task in ("echo", "fail")]
             for job in sent:
-                eventually(lambda job=job: zeke_jobs.status(job).has_ended)
+                eventually(partial(ended, job))
         eventually(lambda: not broker.process.held.all())
     before = hook == "before_process_message" and what != "error"
     assert zeke_jobs.status(sent[0]).status == ("failed" if before else "completed")
@@ -208,7 +217,7 @@ def test_dramatiqs_prometheus_counts_errors_and_rejections(running: Running, mon
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
         monkeypatch.setenv(name, "")  # so that it is as before, after the test
     with running(TASKS, "middleware: ['dramatiq.middleware:Prometheus']") as broker:
-        metrics = broker.middleware[-1]
+        [metrics] = [one for one in broker.middleware if type(one) is Prometheus]
         metrics.after_process_boot(broker)  # as dramatiq's command does
         outcome("echo")
         failure("fail")

@@ -30,10 +30,11 @@ class Engine(World):
         worker = self.worker(data)
         before = [job for job in self.jobs.values() if job.state == "consumed"]
         used = self.rate_used()
-        taken = [self.jobs[row["message_id"]] for row in self.check(worker, self.sql.claim(worker, want))]
+        rows = self.check(worker, self.sql.claim(worker, want))
+        taken = [self.jobs[row["message_id"]] for row in rows]
         assert len(taken) <= want
         assert all(job.deaths == 0 for job in taken)
-        self.rated += [self.now for job in taken if job.task == "rated"]
+        self.passed(rows)
 
         for left in self.jobs.values():
             if not left.is_due(self.now) or left.deaths:
@@ -58,7 +59,7 @@ class Engine(World):
         free = [job for job in suspects if not is_blocked(job, before, used, self.paused)]
         rows = self.sql.claim_alone(worker, tasks=sorted(GATES))
         taken = [self.jobs[row["message_id"]] for row in self.check(worker, rows)]
-        self.rated += [self.now for job in taken if job.task == "rated"]
+        self.passed(rows)
         assert bool(taken) == bool(free)
         if taken:
             first, size = min(job.run_at for job in free), taken[0].group_size
@@ -98,6 +99,8 @@ class Engine(World):
 
     def mark(self, worker: UUID, id_: UUID, claim: int) -> None:
         SQL.all(self.sql.conn, "job/mark_started", worker=worker, ids=[id_], claims=[claim], after=[0.0])
+        if self.jobs[id_].worker == worker and self.jobs[id_].claim == claim:
+            self.counts_from(id_, claim)
 
     @precondition(lambda self: self.held())
     @rule(data=st.data())
@@ -108,7 +111,8 @@ class Engine(World):
         )
         claims = [{"message_id": id_, "claim": claim} for _, id_, claim in batch]
         assert sorted(self.sql.complete(worker, claims)) == sorted(id_ for _, id_, _ in batch)
-        for _, id_, _ in batch:
+        for _, id_, claim in batch:
+            self.counts_from(id_, claim)
             self.jobs[id_].completed()
         self.stale += batch
 
@@ -127,6 +131,10 @@ class Engine(World):
         assert self.sql.finish(
             worker, ended, outcome, after=0.0 if has_started else None, delay=delay, reason="because"
         )
+        if outcome == "returned" and not has_started and not self.jobs[id_].cancelled:
+            self.rated.pop((id_, claim), None)
+        else:
+            self.counts_from(id_, claim)
         self.jobs[id_].finished(outcome, self.now, has_started=has_started, delay=delay, reason="because")
         self.stale.append((worker, id_, claim))
 

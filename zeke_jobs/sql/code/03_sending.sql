@@ -63,7 +63,8 @@ $$;
 
 -- What a job of a task cannot use; NULL when it can.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_units(p_task text, p_units jsonb) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
   v_most jsonb := zeke_jobs.units_of(p_task);

@@ -284,6 +284,7 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
+-- Sums and times as zeke_jobs.taken and zeke_jobs.gate_opens have them: who may read this view need not read their tables.
 CREATE OR REPLACE VIEW zeke_jobs.gate_use AS
 SELECT
   g.name,
@@ -292,22 +293,28 @@ SELECT
   coalesce(a.active, 0)::bigint AS active,
   g.rate_count,
   g.rate_period,
-  r.used,
-  CASE WHEN r.used >= g.rate_count THEN zeke_jobs.gate_opens(g, zeke_jobs.now()) END AS free_on,
-  CASE WHEN g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL THEN coalesce(g.closed_by, 'breaker') END AS closed_by,
-  CASE WHEN g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL THEN g.closed_until END AS closed_until,
-  CASE WHEN g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL THEN g.closed_why END AS closed_why,
+  CASE WHEN g.rate_count IS NOT NULL THEN r.used END AS used,
+  CASE WHEN r.used >= g.rate_count THEN r.free_on END AS free_on,
+  CASE WHEN c.closed THEN coalesce(g.closed_by, 'breaker') END AS closed_by,
+  CASE WHEN c.closed THEN g.closed_until END AS closed_until,
+  CASE WHEN c.closed THEN g.closed_why END AS closed_why,
   g.probe,
   (SELECT jsonb_agg(jsonb_build_object(
      'unit', m.unit, 'per_key', m.per_key, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
-     'used', CASE WHEN NOT m.per_key THEN zeke_jobs.taken(m.gate, m.unit, '', zeke_jobs.now()) END) ORDER BY m.unit, m.per_key)
+     'used', CASE WHEN NOT m.per_key THEN (
+        SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
+        WHERE u.gate = m.gate AND u.unit = m.unit AND u.key = '' AND u.ends_on > zeke_jobs.now()) END) ORDER BY m.unit, m.per_key)
    FROM zeke_jobs.meter AS m WHERE m.gate = g.name) AS meters
 FROM zeke_jobs.gate AS g
+CROSS JOIN LATERAL (SELECT g.closed_until > zeke_jobs.now() OR g.tripped_on IS NOT NULL AS closed) AS c
 CROSS JOIN LATERAL (
   SELECT sum(a.active) AS active FROM zeke_jobs.task_active AS a WHERE g.name = ANY (a.gates)
 ) AS a
 CROSS JOIN LATERAL (
-  SELECT CASE WHEN g.rate_count IS NOT NULL THEN zeke_jobs.taken(g.name, 'jobs', '', zeke_jobs.now())::bigint END AS used
+  SELECT coalesce(sum(u.amount), 0)::bigint AS used,
+    min(CASE WHEN u.settled THEN u.ends_on ELSE u.taken_on + u.lasts END) AS free_on
+  FROM zeke_jobs.meter_use AS u
+  WHERE u.gate = g.name AND u.unit = 'jobs' AND u.key = '' AND u.ends_on > zeke_jobs.now()
 ) AS r;
 COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
 

@@ -204,6 +204,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
+            self._say_what_turned(conn)
             header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
             if completions:
                 process.settler.flush_soon(completions, header.lost)
@@ -221,6 +222,12 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
+
+    def _say_what_turned(self, conn: Connection) -> None:
+        for notice in conn.notices:
+            if "breaker of " in notice:
+                self._log.warning("limit: " + notice.partition("WARNING:")[2].strip())
+        conn.notices.clear()
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
         # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.

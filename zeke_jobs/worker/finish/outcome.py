@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -126,7 +126,7 @@ def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
     """What becomes of a job whose message is failed: a middleware may have said so of one that would go on, or be completed."""
     match outcome:
         case Ended(how="retry" | "deferred"):
-            return Ended("failed", reason=outcome.reason, error=outcome.error)
+            return replace(outcome, how="failed", delay=None, until=None)
         case Completed():
             reason = "a middleware failed its message"
             return Ended("failed", reason=reason, error={"type": "MessageFailed", "message": reason})

@@ -12,6 +12,7 @@ from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
@@ -30,6 +31,7 @@ class JobLog:
         self._pool = pool
         self._open: dict[int, tuple[Claim, Captured]] = {}
         self._ended: list[tuple[Claim, Captured]] = []
+        self._written: list[UUID] = []  # jobs of the last writing
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job log", daemon=True)
@@ -76,7 +78,7 @@ class JobLog:
         with self._lock:
             ended, self._ended = self._ended, []
             found = [*ended, *(one for one in self._open.values() if one[1].is_new)]
-        if not found:
+        if not (found or self._written):
             return
         read = [(claim, captured.read()) for claim, captured in found]
         try:
@@ -84,6 +86,7 @@ class JobLog:
                 SQL.run(
                     conn,
                     "job/keep_log",
+                    before=self._written,
                     jobs=[claim.id for claim, _ in read],
                     claims=[claim.number for claim, _ in read],
                     attempts=[claim.attempt + 1 for claim, _ in read],
@@ -91,6 +94,9 @@ class JobLog:
                     dropped=[dropped for _, (_, dropped) in read],
                 )
         except DISCONNECTED:
+            for _, captured in found:
+                captured.is_new = True
             with self._lock:
                 self._ended = [*ended, *self._ended][-_MOST:]
             raise
+        self._written = [claim.id for claim, _ in read]

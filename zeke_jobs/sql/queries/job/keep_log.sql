@@ -1,4 +1,9 @@
--- Keep what attempts have logged so far. Lines of a job that is gone by now are dropped.
+-- Keep what attempts have logged so far, unless their job is gone. A job that was removed at the same moment left the lines of the last
+-- call behind: they are removed now.
+WITH orphaned AS (
+  DELETE FROM zeke_jobs.job_log AS l
+  WHERE l.job = ANY (%(before)s::uuid[]) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = l.job)
+)
 INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped)
 SELECT d.job, d.claim, d.attempt, d.lines, d.dropped
 FROM unnest(%(jobs)s::uuid[], %(claims)s::bigint[], %(attempts)s::integer[], %(lines)s::text[], %(dropped)s::integer[])

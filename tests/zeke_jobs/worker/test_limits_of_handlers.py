@@ -1,0 +1,63 @@
+"""What handlers say to limits: units, costs, and that a provider throttles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from tests.acceptance.conftest import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.zeke_jobs.worker.conftest import Jobs
+
+TOP = "limits: {ai: {concurrency: 4, tokens: {rate: 1000/m}, budget: 5 USD/d}}"
+TASKS = """
+  use: {handler: 'H:use_units', uses: [ai], units: {tokens: 400}}
+  ask: {handler: 'H:ask_throttled', uses: [ai], units: {tokens: 1}}
+  failing: {handler: 'H:fail', uses: [ai], units: {tokens: 1}}
+"""
+
+
+def used(jobs: Jobs) -> dict[str, Any]:
+    found = jobs.rows("SELECT unit, sum(amount)::float8 AS amount FROM zeke_jobs.meter_use WHERE settled GROUP BY unit")
+    return {row["unit"]: row["amount"] for row in found}
+
+
+def test_what_a_job_used_and_cost_replaces_its_estimate(running: Callable[..., Any], jobs: Jobs) -> None:
+    with running(TASKS, TOP):
+        zeke_jobs.wait(zeke_jobs.send("use", {"n": 120}, units={"tokens": 600}).id, timeout=30)
+    assert used(jobs) == {"tokens": 120, "USD": 0.5}
+    learned = jobs.rows("SELECT unit, average::float8 FROM zeke_jobs.unit_average ORDER BY unit")
+    assert learned == [{"unit": "USD", "average": 0.5}, {"unit": "tokens", "average": 120}]
+
+
+def test_a_job_that_could_never_start_is_refused_in_words(running: Callable[..., Any]) -> None:
+    with running(TASKS, TOP):
+        with pytest.raises(ValueError, match="expected at most the 1000 tokens that a limit of use allows, got 1200"):
+            zeke_jobs.send("use", units={"tokens": 1200})
+        with pytest.raises(ValueError, match="expected a unit that a limit of use counts, got words"):
+            zeke_jobs.send_many("use", [{}], units={"words": 1})
+        with pytest.raises(TypeError, match="expected units as numbers by unit, got tokens='many'"):
+            zeke_jobs.send("use", units={"tokens": "many"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("n", "status"), [(0, "created"), (30, "completed")])
+def test_a_throttled_job_closes_its_limit_for_all(running: Callable[..., Any], jobs: Jobs, n: int, status: str) -> None:
+    with running(TASKS, TOP):
+        job = zeke_jobs.send("ask", {"n": n}).id
+        gate = "SELECT closed_by, closed_why, concurrency FROM zeke_jobs.gate_use WHERE name = 'limit/ai'"
+        eventually(lambda: jobs.rows(gate)[0]["closed_by"])
+        eventually(lambda: zeke_jobs.status(job).status == status)
+        assert jobs.rows(gate) == [{"closed_by": "throttled", "closed_why": "slow down", "concurrency": 2}]
+        assert zeke_jobs.status(job).attempt == bool(n)
+
+
+def test_a_limit_that_jobs_yaml_does_not_have_leaves_the_job_deferred(running: Callable[..., Any], jobs: Jobs) -> None:
+    with running(TASKS, TOP):
+        job = zeke_jobs.send("ask", {"story_id": "engine"}).id
+        eventually(lambda: jobs.row(job)["waiting_for"] == "slow down")
+        assert jobs.row(job)["state"] == "queued"
