@@ -12,12 +12,15 @@ _H = "handler: tests.validate.handlers:sleep"
 TODAY = f"""version: 1
 limits:
   pool: {{concurrency: 3}}
+  ai: {{tokens: {{rate: 600/s}}}}
 tasks:
   front: {{{_H}, concurrency: 2, priority: 10}}
   pooled-a: {{{_H}, uses: [pool]}}
   pooled-b: {{{_H}, uses: [pool], priority: 1}}
   keyed: {{{_H}, concurrency: {{limit: 4, per_key: 1}}}}
   rated: {{{_H}, rate: 3/s}}
+  weighted: {{{_H}, uses: [ai], units: {{tokens: 200}}}}
+  polite: {{{_H}, rate: {{per_key: 1/s}}}}
   single: {{{_H}, concurrency: 1}}
   parent: {{{_H}}}
   child: {{{_H}, concurrency: 2}}
@@ -27,6 +30,8 @@ CHANGES = {
     "limits.pool.concurrency": "2",
     "keyed.concurrency.per_key": "2",
     "rated.rate": "4/s",
+    "limits.ai.tokens.rate": "800/s",
+    "polite.rate.per_key": "2/s",
     "single.priority": "5",
     "child.concurrency": "1",
     "front.concurrency": "1",
@@ -38,6 +43,8 @@ _LOAD = {
     "pooled-b": (1.2, 0.2, 0.9),
     "keyed": (2.5, 0.1, 0.6),
     "rated": (2.2, 0.05, 0.15),
+    "weighted": (1.8, 0.05, 0.15),
+    "polite": (0.9, 0.05, 0.15),
     "single": (1.8, 0.1, 0.5),
     "parent": (0.5, 0.1, 0.3),
     "flaky": (0.5, 0.2, 0.6),
@@ -71,6 +78,6 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
             if task == "parent":
                 payload["sends"] = [round(chance.uniform(0.3, 1.2), 3) for _ in range(2)]
             # One key is as busy as the others together.
-            key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task == "keyed" else None
+            key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task in ("keyed", "polite") else None
             found.append(Send(at, task, payload, key))
     return sorted(send for send in found if send.at < seconds)

@@ -67,6 +67,8 @@ class SentJobs(list[SentCall]):
                 return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
             case _ if sql == SQL.text("send/task_names"):
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
+            case _ if sql == SQL.text("send/unfit_units"):
+                return [(None,)]  # the limits are the database's
             case _ if sql == SQL.text("send/one"):
                 options = json.loads(params["options"])
                 self._note(params["task"], json.loads(params["payload"]), options)

@@ -108,7 +108,7 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     assert [row["active"] for row in SQL.all(jobs.conn, "limits/counts")] == [1]
     assert [row["active"] for row in SQL.all(jobs.conn, "top/tasks", most=9, sample=9)] == [1]
     assert jobs.rows("SELECT active FROM zeke_jobs.task_depth") == [{"active": 1}]
-    for row in SQL.all(jobs.conn, "why/gates", gates=["limit/few", "task/new"], most=5):
+    for row in SQL.all(jobs.conn, "why/gates", gates=["limit/few", "task/new"], job=job, most=5):
         assert [UUID(one["id"]) for one in row["holders"]] == [job]
     assert [row["id"] for row in SQL.all(jobs.conn, "why/key", task="new", id=job)] == [job]
 
