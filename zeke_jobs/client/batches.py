@@ -10,6 +10,7 @@ from zeke_jobs.client import drivers, sending
 from zeke_jobs.client.options import as_id
 from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.errors import BatchClosed, BatchNotFound
+from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
     def run_with(run: Runner) -> None:
         said = sending.batch_options({"batch": batch_id, "then": then, "after_failure": after_failure}, run)
         task, payload = (
-            (said["then"]["task"], sending.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
+            (said["then"]["task"], json_text.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
         )
         params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
         ((opened,),) = run(SQL.text("batch/open"), params)

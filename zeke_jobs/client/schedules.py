@@ -117,6 +117,17 @@ def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Sc
     """The schedules in force, of jobs.yaml and stored, by name; of one task, where that is given by its id."""
     rows = drivers.run_again(lambda run: run(SQL.text("schedule/shown"), {"task": task}), connection)
     return [
-        Schedule(*row[:4], json.loads(row[4] or "{}"), *row[5:8], as_id("id", row[8]) if row[8] else None, row[9])
-        for row in rows
+        Schedule(
+            name,
+            of,
+            at,
+            zone,
+            json.loads(payload or "{}"),
+            key,
+            tick,
+            outcome,
+            as_id("id", job) if job else None,
+            paused,
+        )
+        for name, of, at, zone, payload, key, tick, outcome, job, paused in rows
     ]

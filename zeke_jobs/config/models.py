@@ -6,7 +6,7 @@ The JSON Schema, the reference page, the checks, a task's row and the commands `
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -115,8 +115,8 @@ class Schedule(Keys):
     """When jobs of the task are sent by themselves."""
 
     called = "cron"
-    required = ("at",)
-    short_form = ("at", str, "a cron line")
+    required: ClassVar[tuple[str, ...]] = ("at",)
+    short_form: ClassVar[tuple[str, type, str] | None] = ("at", str, "a cron line")
 
     at: str = key("", "The cron line.", 'at: "*/5 * * * *"')
     timezone: ZoneName = key(

@@ -6,7 +6,8 @@ import json
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Unpack
 
-from zeke_jobs.client import batches, sending
+from zeke_jobs.client import sending
+from zeke_jobs.client.batches import close, open_
 from zeke_jobs.core import costs
 from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
@@ -217,8 +218,8 @@ class JobContext(Context[Any]):
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """See ``Context.batch``."""
-        batches.open_(id, then, after_failure, self._connection())
-        return Batch(id, self, lambda: batches.close(id, self._connection()))
+        open_(id, then, after_failure, self._connection())
+        return Batch(id, self, lambda: close(id, self._connection()))
 
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
