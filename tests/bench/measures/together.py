@@ -42,7 +42,7 @@ def order(bench: Bench) -> list[Row]:
     changed = {_KEYED: {"concurrency": {"per_key": 1}}, _STRICT: {"order": "strict"}}
     rates: dict[str, list[Drain]] = {_KEYED: [], _STRICT: []}
     keys = {"key": f"'k' || new.n % {_KEYS}"}
-    with bench.running(bench.installation("order", ours.jobs_yaml(changed))) as up:
+    with bench.running(bench.installation("ordered", ours.jobs_yaml(changed))) as up:
         for _ in range(bench.rounds):
             for task, drains in rates.items():
                 drains.append(up.drain(count, tasks=(task,), instead=keys))
