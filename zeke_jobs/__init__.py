@@ -9,11 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zeke_jobs import errors
+    from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
+    from zeke_jobs.client import batch as batch
+    from zeke_jobs.client import batch_status as batch_status
     from zeke_jobs.client import cancel as cancel
+    from zeke_jobs.client import cancel_batch as cancel_batch
+    from zeke_jobs.client import emit as emit
     from zeke_jobs.client import retry as retry
+    from zeke_jobs.client import retry_batch as retry_batch
+    from zeke_jobs.client import schedules as schedules
     from zeke_jobs.client import send as send
     from zeke_jobs.client import send_many as send_many
     from zeke_jobs.client import statement as statement
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
     from zeke_jobs.errors import Throttled as Throttled
+    from zeke_jobs.errors import WaitFor as WaitFor
     from zeke_jobs.payload.model import FailedJob as FailedJob
     from zeke_jobs.payload.model import Payload as Payload
     from zeke_jobs.postgres.pool import transaction as transaction
@@ -45,9 +52,15 @@ _HOMES = {
     "Retry": "errors",
     "Throttled": "errors",
     "Sent": "client",
+    "WaitFor": "errors",
+    "batch": "client",
+    "batch_status": "client",
     "cancel": "client",
+    "cancel_batch": "client",
+    "emit": "client",
     "parse_duration": "core.durations",
     "retry": "client",
+    "retry_batch": "client",
     "send": "client",
     "send_many": "client",
     "statement": "client",
@@ -56,12 +69,14 @@ _HOMES = {
     "wait": "client",
 }
 
-__all__ = ["__version__", "errors", *_HOMES]  # noqa: PLE0604 (the keys are strings)
+_MODULES = {"errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
+
+__all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are strings)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("zeke_jobs.errors")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'zeke_jobs' has no attribute {name!r}")

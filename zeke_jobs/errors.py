@@ -1,4 +1,4 @@
-"""Every exception that zeke_jobs raises on purpose, and the three by which a handler speaks to the engine."""
+"""Every exception that zeke_jobs raises on purpose, and the four by which a handler speaks to the engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core import bounds
+from zeke_jobs.core.event import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,14 @@ class QueueFull(ZekeJobsError):
     """The task has ``max_queued`` jobs waiting. Nothing was written."""
 
 
+class BatchClosed(ZekeJobsError):
+    """A batch of this id is there, was closed, and takes no more jobs. Nothing was written."""
+
+
+class BatchNotFound(ZekeJobsError):
+    """There is no batch of this id."""
+
+
 class JobNotFound(ZekeJobsError):
     """No job has this id, and none is known to have had it."""
 
@@ -119,6 +128,19 @@ class Defer(ZekeJobsError):
             else bounds.delay("the delay of Defer", until)
         )
         self.reason = reason
+
+
+class WaitFor(ZekeJobsError):
+    """Raised by a handler: go on when an event comes (``zeke_jobs.emit``), or after ``timeout`` (a timedelta or seconds).
+
+    The job holds nothing meanwhile, and no attempt is counted. The next run begins at the top: ``ctx.event(name)`` has what
+    came, or says that nothing did. A timeout of more than 100 years is a ValueError.
+    """
+
+    def __init__(self, event: str, timeout: timedelta | float) -> None:
+        super().__init__(f"event {event}")
+        self.event = check_name(event)
+        self.timeout = bounds.delay("the timeout of WaitFor", timeout)
 
 
 class Throttled(Defer):

@@ -27,6 +27,8 @@ MADE_BY = Provenance(provider="local", model="extractive-3")
 
 _WHY_CHARS = 320
 _SUMMARY_CHARS = 600
+_TELLS = 0.6  # of a headline's words a sentence has that only tells it again
+_FEW = 4  # words of a headline, of which a reason need not have one
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
 _REASON_LEAD = 0.3
@@ -50,13 +52,16 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence says what happened; where no other one gives a reason, nothing is said.
+        The first sentence says what happened, and so does one that tells the headline again; where no other one gives a
+        reason for something that the headline names, nothing is said.
         """
+        headline = set(terms(story.title))
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
             if GIVES_REASON.search(item.text) and not LEANS.match(item.text) and len(item.text) <= _WHY_CHARS
             if not item.text.startswith(("(", "\uff08"))
+            if _adds_to(headline, set(terms(item.text)))
         ]
         chosen: list[Ranked] = []
         for item in best(pool, 2):
@@ -117,6 +122,12 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
         and script(item.text) == script(known.text)
         and statements.told_as_fact(item.text, known) is None
     ]
+
+
+def _adds_to(headline: set[str], said: set[str]) -> bool:
+    """Whether a sentence is about what a headline names, where it names enough, and does more than to tell it again."""
+    shared = len(headline & said)
+    return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
 
 
 def _described(story: Story) -> list[str]:

@@ -9,9 +9,14 @@ from functools import lru_cache
 from actors.ai.words import count
 
 # Never the end of a sentence; before a capitalised name; before a number.
-_ALWAYS_LIST = "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u"
-_NAMES_LIST = "Mr Mrs Ms Dr Prof Sr St Gov Gen Rep Sen Sgt Capt Jan Feb Aug Sept Oct Nov Dec"
-_NUMBERS_LIST = "no nos fig figs eq eqs sec ch vol pp p al par art"
+_ALWAYS_LIST = (
+    "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
+    "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
+)
+_NAMES_LIST = (
+    "Mr Mrs Ms Dr Prof Sr St Gov Gen Rep Sen Sgt Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
+)
+_NUMBERS_LIST = "no nos fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
 _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
@@ -28,6 +33,10 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _ORDINAL = re.compile(  # what follows the stop of a German ordinal, as in "31. März"
     r"\s(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert|Geburtstag|Weltkrieg)\b"
 )
+_BEFORE_ORDINAL = re.compile(  # what stands before one, as in "nach dem 10. Spieltag"
+    r"\b(?:am|vom|zum|zur|beim|im|der|die|das|dem|den|des|ab|seit|und|bis|nach|jede[rmns]|ihre[mnr]|seine[mnr]|eine[mnr])\s\d{1,2}$"
+)
+_LONGEST_ORDINAL = 12
 _LONGEST_WORD = 20  # no abbreviation is longer
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
@@ -83,8 +92,12 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     if following is None:
         return True
     first = following.group(1).lstrip(_OPENERS)[:1]
-    if first.islower() or (text[match.start() - 1 : match.start()].isdigit() and _ORDINAL.match(text, match.end())):
+    if first.islower():
         return False
+    if match.group() == "." and text[match.start() - 1 : match.start()].isdigit():
+        ahead = text[max(0, match.start() - _LONGEST_ORDINAL) : match.start()]
+        if _ORDINAL.match(text, match.end()) or _BEFORE_ORDINAL.search(ahead):
+            return False
     before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_WORD) : match.start()])
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):
         return True

@@ -79,7 +79,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         interests.apply(tx, text, ctx.settings.interests)
         story_id = str(text.id)
         ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
-        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"})
+        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
         ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
         output = {
             "outcome": kept or ("analyzed" if changed else "unchanged"),

@@ -114,7 +114,7 @@ def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str
         filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
         if filed.is_news or filed.has_grown:
             payload = {"story_id": str(filed.story_id), "trigger": "auto" if filed.is_news else "grown"}
-            ctx.send("analyze-story", payload, priority=item.metadata.get("priority"))
+            ctx.send("analyze-story", payload, priority=item.metadata.get("priority"), batch=ctx.batch_id)
     return filed.outcome.value
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.engine.canonical import site_of
+from actors.sources.digest import Period, open_batch
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
 from zeke_jobs import Duration, parse_duration
@@ -30,6 +31,7 @@ class PullSettings(BaseModel):
         lost_after: A source or item queued longer ago than this, which no unfinished job holds, is queued again: its
             job was lost.
         most_items: Most lost items that one pull takes up.
+        digest: Write the digest of the ``day`` or ``week`` when all that a pull brought is analysed; without it, none.
         most_times: An item that was queued as often as this is given up (``abandoned``).
     """
 
@@ -41,6 +43,7 @@ class PullSettings(BaseModel):
     lost_after: Duration = parse_duration("1h")
     most_items: int = Field(default=1_000, ge=0)
     most_times: int = Field(default=5, ge=1)
+    digest: Period | None = None
 
 
 def send_due(
@@ -59,9 +62,13 @@ def send_due(
             lost_after=settings.lost_after,
             most=settings.most,
         )
+        batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
         for delay, group in _spread(due, settings):
             payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
-            ctx.send_many("ingest-source", payloads, keys=[site_of(url) or None for _, url in group], delay=delay)
+            keys = [site_of(url) or None for _, url in group]
+            ctx.send_many("ingest-source", payloads, keys=keys, delay=delay, batch=batch and batch.id)
+        if batch is not None:
+            batch.close()
         result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
         ctx.complete(result)
     return result

@@ -107,6 +107,7 @@ def send_fetches(
     size: int = MAX_BATCH,
     priority: int | None = None,
     delay: timedelta | None = None,
+    batch: str | None = None,
 ) -> int:
     """Send fetch-content for items; call it in the transaction that queued them.
 
@@ -118,5 +119,5 @@ def send_fetches(
     grouped = batches(items, size)
     for host, ids in grouped:
         payload = {"raw_item_ids": [str(one) for one in ids]}
-        ctx.send("fetch-content", payload, key=host or None, priority=priority, delay=delay)
+        ctx.send("fetch-content", payload, key=host or None, priority=priority, delay=delay, batch=batch)
     return len(grouped)

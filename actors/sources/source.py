@@ -113,7 +113,7 @@ def _read(
         again = items.backfill(tx, source.id, backfill) if backfill else []
         queued = [*((found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)), *again]
         items.queue(tx, [one for one, _ in queued])
-        send_fetches(ctx, queued, size=settings.batch)
+        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id)
         polling = rhythm.after_success(
             current.polling,
             etag=answer.etag,

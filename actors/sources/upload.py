@@ -15,6 +15,7 @@ from actors.schema import (
     IngestFromUpload,
     UploadItem,
 )
+from actors.sources.digest import Period, open_batch
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources, uploads
 from actors.store.items import NewItem
@@ -27,11 +28,13 @@ class UploadSettings(BaseModel):
 
     Attributes:
         chunk: Items that are written in one transaction.
+        digest: Write the digest of the ``day`` or ``week`` when all that the upload brought is analysed; without it, none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     chunk: int = Field(default=200, ge=1)
+    digest: Period | None = None
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
@@ -45,6 +48,7 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
     given, unreadable = _items(payload, ctx)
     counts = {"queued": 0, "known": 0, "broken": len(unreadable)}
     chunk = ctx.settings.chunk
+    batch: Any = None
     for start in range(0, len(given), chunk):
         with ctx.transaction() as tx:
             queued = []
@@ -59,9 +63,16 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
                 else:
                     queued.append((found.id, item.url))
             items.queue(tx, [one for one, _ in queued])
-            send_fetches(ctx, queued, size=MAX_BATCH)
+            if ctx.settings.digest and batch is None:
+                batch = open_batch(ctx, tx, "upload", ctx.settings.digest)
+            send_fetches(ctx, queued, size=MAX_BATCH, batch=batch and batch.id)
             counts["queued"] += len(queued)
-    return {"outcome": "taken", **counts, **({"unreadable": unreadable[:20]} if unreadable else {})}
+    result = {"outcome": "taken", **counts, **({"unreadable": unreadable[:20]} if unreadable else {})}
+    if batch is not None:
+        with ctx.transaction():
+            batch.close()
+            ctx.complete(result)
+    return result
 
 
 def _items(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> tuple[list[UploadItem], list[str]]:

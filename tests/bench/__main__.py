@@ -30,6 +30,7 @@ from tests.bench.measures import (
     purging,
     reading,
     sending,
+    together,
     unlimited,
     waiting,
 )
@@ -56,6 +57,8 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     fairness.MEASURE: fairness.measure,
     purging.MEASURE: purging.measure,
     reading.MEASURE: reading.measure,
+    together.BATCH: together.batch,
+    together.ORDER: together.order,
     looks.METRICS: looks.metrics,
     looks.TOP: looks.top,
 }

@@ -139,12 +139,12 @@ def _keys(config: Config, needs: _Needs) -> Iterator[Bound]:
     """The busiest key of each task that bounds its keys: more load of the same key has to wait for it."""
     for task in config.tasks.values():
         keys: Mapping[Key, float] = needs.by_key.get(task.id, {})
-        if task.concurrency.per_key is None or not keys:
+        if task.per_key is None or not keys:
             continue
         busiest = max(keys, key=lambda key: keys[key])
         if needs.key_jobs[task.id, busiest] >= _LEAST_KEY_JOBS:
             held = keys[busiest] / needs.seconds
-            yield Bound(f"key {busiest} of {task.id}", "key", task.concurrency.per_key, held, held, (task.id,))
+            yield Bound(f"key {busiest} of {task.id}", "key", task.per_key, held, held, (task.id,))
 
 
 class _Needs:

@@ -97,6 +97,8 @@ class Lane:
         gone: Jobs that left unstarted and are still in a heap, not at its head.
         open: Keys that have a due job and room, in turns, by the priority of that job.
         places: At which priority each of them stands there.
+        line: Where jobs run in strict order: the jobs of each key that have not ended, the oldest first, and the entries of those
+            that are due and wait for the one before.
         due: How many jobs are due.
         high: The most that were since it was last set.
         turns: How many it got in a claim, at the priority that is looked at.
@@ -106,15 +108,15 @@ class Lane:
     """
 
     __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "key_rate", "keys", "needs", "open", "passed",
-        "paused", "per_key", "places", "queue", "resting", "since", "span", "started", "task", "turns",
+        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "holds", "key_rate", "keys", "line", "needs", "open",
+        "passed", "paused", "per_key", "places", "queue", "resting", "since", "span", "started", "strict", "task", "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
         self.task = task.id
         self.queue = task.queue
         self.gates = gates
-        self.per_key = task.concurrency.per_key
+        self.per_key = task.per_key
         self.key_rate = task.rate.per_key if task.rate else None
         if self.key_rate is not None:
             self.per_key = self.per_key or _MANY
@@ -122,6 +124,9 @@ class Lane:
         self.resting: list[tuple[float, int, Key]] = []
         self.needs: list[tuple[Meter, float]] = []
         self.started: dict[int, float] = {}
+        self.strict = task.order is not None
+        self.holds = task.after_failure == "hold"
+        self.line: dict[Key, dict[int, Waiting | None]] = {}
         self.paused = paused
         self.heap: list[Waiting] = []
         self.gone: set[int] = set()

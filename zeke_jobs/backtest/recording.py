@@ -43,6 +43,8 @@ class Row(NamedTuple):
     attempts: Sequence[tuple[str, float | None, float | None, str | None]] | None
     cost: float | None
     currency: str | None
+    batch: str | None = None
+    ends: str | None = None
 
 
 @dataclass
@@ -89,6 +91,8 @@ class Recorder:
         self._numbers: dict[str, int] = {}
         self._claims: list[Sequence[float]] = []  # of each job, when its attempts were claimed
         self._parents: list[tuple[int, str]] = []
+        self._members: defaultdict[str, list[int]] = defaultdict(list)
+        self._ends: list[tuple[int, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
         self._starts: list[float] = []
         self._unmeasured: list[tuple[int, tuple[Attempt, ...], float]] = []
@@ -123,7 +127,11 @@ class Recorder:
         if not is_measured:
             self._unmeasured.append((job, earlier, last.held))
         self._measure_start(row, job)
-        if row.parent is not None:
+        if row.batch is not None:
+            self._members[row.batch].append(job)
+        if row.ends is not None:
+            self._ends.append((job, row.ends))
+        elif row.parent is not None:
             self._parents.append((job, row.parent))
         else:
             self.workload.roots.append(job)
@@ -157,6 +165,11 @@ class Recorder:
             workload.attempts[job] = (*earlier, workload.attempts[job][-1]._replace(held=held))
         for job, parent in self._parents:
             self._link(job, parent)
+        for job, batch in self._ends:
+            if members := self._members.get(batch):
+                workload.ends[job] = members
+            else:  # all that it waited for is older than the recording
+                workload.roots.append(job)
         workload.roots.sort(key=workload.sent.__getitem__)
         self._gaps()
         return workload

@@ -11,6 +11,8 @@
    Whose turn is first is left to chance. Queues are claimed from one by one.
 5. Within a task the highest priority goes first, then what was due first, then what was sent first. Within a task with a limit
    per key the highest priority that may start goes first too; keys that have such a job take turns, and within a key age decides.
+6. Of a task in strict order, only the job of a key that was sent first may start, until it has ended; one that failed holds
+   its key where the task says so.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from zeke_jobs.backtest.lanes import Key
+    from zeke_jobs.backtest.lanes import Key, Waiting
     from zeke_jobs.config.models import Config
 
 
@@ -59,8 +61,24 @@ class Board:
 
     # ── events of a job ──
 
-    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
+    def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:  # noqa: ARG002 (see the tests)
         """A job was sent, or goes back to the queue when an attempt has ended; it is due then or later."""
+        if lane.strict:
+            lane.line.setdefault(_key(key, job), {}).setdefault(job, None)
+
+    def leave(self, lane: Lane, job: int, key: Key | None, *, failed: bool) -> None:
+        """A job ended for good."""
+        if not lane.strict:
+            return
+        line = lane.line.get(_key(key, job), {})
+        if job not in line or (failed and lane.holds):
+            return
+        del line[job]
+        if line:
+            first = next(iter(line))
+            entry, line[first] = line[first], None
+            if entry is not None:
+                self._line_up(lane, _key(key, job), entry)
 
     def release(self, lane: Lane, job: int, priority: int, due: float, order: int, key: Key | None) -> None:
         """A queued job became due; ``order`` is that of its sending."""
@@ -69,15 +87,21 @@ class Board:
             heappush(lane.heap, entry)
         else:
             key = _key(key, job)
-            waiting = lane.keys.setdefault(key, [])
-            heappush(waiting, entry)
-            if waiting[0] is entry:
-                lane.look_at(key)
+            if lane.strict and next(iter(lane.line[key])) != job:
+                lane.line[key][job] = entry
+            else:
+                self._line_up(lane, key, entry)
         lane.due += 1
         if lane.due > lane.high:  # noqa: PLR1730 (a call for each job is dear)
             lane.high = lane.due
         if lane.due == 1:
             self.busy[lane.queue][lane] = None
+
+    def _line_up(self, lane: Lane, key: Key, entry: Waiting) -> None:
+        waiting = lane.keys.setdefault(key, [])
+        heappush(waiting, entry)
+        if waiting[0] is entry:
+            lane.look_at(key)
 
     def unqueue(self, lane: Lane, priority: int) -> None:
         """A queued job that is not due left the queue."""
@@ -101,11 +125,14 @@ class Board:
 
     def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:  # noqa: ARG002 (see the tests)
         """A due job left the queue unstarted."""
-        lane.gone.add(job)
-        if lane.per_key is None:
+        key = _key(key, job)
+        if lane.strict and lane.line[key][job] is not None:
+            lane.line[key][job] = None
+        elif lane.per_key is None:
+            lane.gone.add(job)
             lane.clean(lane.heap)
         else:
-            key = _key(key, job)
+            lane.gone.add(job)
             lane.clean(lane.keys[key])
             lane.look_at(key)
         self._less(lane)

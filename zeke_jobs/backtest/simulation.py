@@ -101,6 +101,8 @@ class Simulation:
         self._unfinished_ticks: dict[str, int] = {}
         self._opens = NEVER  # when a rate is known to let another job through
         self._senders = Senders(workload, self._is_bounded)
+        self._end_of = {job: end for end, members in workload.ends.items() for job in members}
+        self._unended = {end: len(members) for end, members in workload.ends.items()}  # jobs of a batch
 
     def run(self, progress: Callable[[float], object] = lambda _share: None) -> Tally:
         """Run to the end; ``progress`` hears now and then which share of the time has passed."""
@@ -151,6 +153,7 @@ class Simulation:
         self._senders.sends(job)
         if lane is None:
             self.tally.unserved(job)
+            self._leave_batch(job)
             return
         workload = self.workload
         if workload.tick[job]:
@@ -187,8 +190,8 @@ class Simulation:
 
     def _skips(self, lane: Lane) -> bool:
         """Whether a schedule's tick is skipped, since the job of an earlier one has not ended."""
-        cron = self._tasks[lane.task].cron
-        return cron is not None and cron.overlap == "skip" and self._unfinished_ticks.get(lane.task, 0) > 0
+        schedules = self._tasks[lane.task].schedules.values()
+        return any(cron.overlap == "skip" for cron in schedules) and self._unfinished_ticks.get(lane.task, 0) > 0
 
     def _queue(self, lane: Lane, job: int, due: float, now: float) -> None:
         self._due[job] = due
@@ -235,14 +238,25 @@ class Simulation:
         self.board.end(lane, job, self.workload.key[job])
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
-            self._over(lane, job)
+            self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))
             return
         delay, is_retry = again
         self._tried[job] = (tried + 1, retries + is_retry)
         self.tally.again(lane, job, is_retry=is_retry)
         self._queue(lane, job, now + delay, now)
 
-    def _over(self, lane: Lane, job: int) -> None:
+    def _leave_batch(self, job: int) -> None:
+        """With the last job of a batch, the one at its end is sent."""
+        if (end := self._end_of.pop(job, None)) is None:
+            return
+        self._unended[end] -= 1
+        if not self._unended[end]:
+            self._push(self.now, _SEND, end)
+
+    def _over(self, lane: Lane, job: int, *, failed: bool = False) -> None:
+        if self._end_of:
+            self._leave_batch(job)
+        self.board.leave(lane, job, self.workload.key[job], failed=failed)
         if self.workload.tick[job]:
             self._unfinished_ticks[lane.task] -= 1
 

@@ -92,12 +92,14 @@ class _Synthesis:
 
     def _ticks(self, name: str) -> Iterator[float]:
         task = self._config.task(name)
-        if task is None or task.cron is None or task.cron.paused:
+        if task is None:
             return
         begin, origin = datetime.fromtimestamp(self.workload.origin, UTC), self.workload.origin
         until = datetime.fromtimestamp(origin + self.workload.end, UTC)
-        for tick in parse(task.cron.at).between(begin, until, ZoneInfo(task.cron.timezone)):
-            yield tick.timestamp() - origin + self._chance.random() * task.cron.jitter.total_seconds()
+        for cron in task.schedules.values():
+            if not cron.paused:
+                for tick in parse(cron.at).between(begin, until, ZoneInfo(cron.timezone)):
+                    yield tick.timestamp() - origin + self._chance.random() * cron.jitter.total_seconds()
 
     def _whole(self, count: float) -> int:
         return int(count) + (self._chance.random() < count - int(count))

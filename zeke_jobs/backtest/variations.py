@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.backtest.lanes import Key
     from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.models import Config, Schedule
+    from zeke_jobs.config.models import Config, Schedule, Task
 
 
 def vary(workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0) -> Workload:
@@ -37,6 +37,7 @@ def _copied(workload: Workload) -> Workload:
         if isinstance(value, list):
             setattr(varied, name, list(value))
     varied.follow_ups = {job: list(sent) for job, sent in workload.follow_ups.items()}
+    varied.ends = {job: list(members) for job, members in workload.ends.items()}
     return varied
 
 
@@ -74,12 +75,10 @@ def _reschedule(workload: Workload, before: Config, after: Config, chance: Rando
             (models if workload.tick[root] else others)[name].append(root)
         if not (name in changed and workload.tick[root]):
             kept.append(root)
-    for name, cron in changed.items():
-        if cron is None or cron.paused:
-            continue
+    for name, schedules in changed.items():
         like = models[name] or others[name]
-        for tick in _ticks(cron, workload):
-            if like:
+        for cron in schedules:
+            for tick in _ticks(cron, workload) if like else ():
                 job = _copy_with_all(workload, chance.choice(like), tick, lambda key: key)
                 workload.tick[job] = True
                 workload.delay[job] = chance.random() * cron.jitter.total_seconds()
@@ -91,15 +90,15 @@ def _reschedule(workload: Workload, before: Config, after: Config, chance: Rando
 def unknown_schedules(workload: Workload, before: Config, after: Config) -> list[str]:
     """Tasks with a changed schedule and no recorded job, so that the length of their jobs is unknown."""
     seen = {task.id for name in set(workload.task) if (task := after.task(name))}
-    return [task for task, cron in _rescheduled(before, after).items() if cron is not None and task not in seen]
+    return [task for task, schedules in _rescheduled(before, after).items() if schedules and task not in seen]
 
 
-def _rescheduled(before: Config, after: Config) -> dict[str, Schedule | None]:
-    """The tasks whose ticks come at other times, with their new schedules."""
+def _rescheduled(before: Config, after: Config) -> dict[str, list[Schedule]]:
+    """The tasks whose ticks come at other times, with their new schedules that are not paused."""
     return {
-        task.id: task.cron
+        task.id: [cron for cron in task.schedules.values() if not cron.paused]
         for task in after.tasks.values()
-        if _timing(task.cron) != _timing(old.cron if (old := before.task(task.id)) else None)
+        if _timing(task) != _timing(before.task(task.id))
     }
 
 
@@ -108,8 +107,8 @@ def _ticks(cron: Schedule, workload: Workload) -> list[float]:
     return [tick.timestamp() - workload.origin for tick in parse(cron.at).between(begin, end, ZoneInfo(cron.timezone))]
 
 
-def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:
-    return None if cron is None or cron.paused else (cron.at, cron.timezone, cron.paused)
+def _timing(task: Task | None) -> set[tuple[str, str]]:
+    return {(cron.at, cron.timezone) for cron in task.schedules.values() if not cron.paused} if task else set()
 
 
 # ── load ──

@@ -75,6 +75,7 @@ class Workload:
         waited: Seconds from when it was due to its first start, as recorded; None where that is not known.
         tick: Whether a schedule sends it.
         follow_ups: What a job sends.
+        ends: The jobs that are sent when the last job of a batch has ended, and the jobs of that batch.
     """
 
     origin: float = 0.0
@@ -94,6 +95,7 @@ class Workload:
     waited: list[float | None] = field(default_factory=list)
     tick: list[bool] = field(default_factory=list)
     follow_ups: dict[int, list[FollowUp]] = field(default_factory=dict)
+    ends: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, task: str, sent: float, attempts: tuple[Attempt, ...], **columns: Any) -> int:
         """Append a job, which neither is a root nor a follow-up yet; answers its number. Other columns have defaults."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its beginning or end.", show_default=False)]
-Ids = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Ids of jobs, or their beginnings or ends.", show_default=False)
+SomeIds = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Ids of jobs, or their beginnings or ends.", show_default=False)
 ]
 
 _LEAST = 4  # digits

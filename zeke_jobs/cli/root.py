@@ -9,7 +9,7 @@ import typer
 from zeke_jobs.cli.configuration import apply, backtest, capacity, check, history, init, plan
 from zeke_jobs.cli.configuration import set as by_hand
 from zeke_jobs.cli.operation import audit, examine, migrate, reload, up, watch
-from zeke_jobs.cli.queue import change, jobs, logs, pause, schedule, send, tasks, why
+from zeke_jobs.cli.queue import batch, change, emit, jobs, logs, pause, schedule, send, tasks, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,6 +65,8 @@ _COMMANDS = (
     (watch.metrics, "Print or serve metrics for Prometheus."),
     (why.why, "Say why a job does not run, or failed."),
     (jobs.jobs, "List jobs, the newest first."),
+    (emit.emit, "Tell waiting jobs that something happened."),
+    (batch.batch, "Show a batch of jobs, or the newest ones."),
     (tasks.tasks, "List the tasks in force, with their jobs by status."),
     (tasks.limits, "List the shared limits, and how much of each is in use."),
     (change.cancel, "Cancel jobs, queued or active."),

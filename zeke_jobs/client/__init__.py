@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from zeke_jobs.client.batches import batch, batch_status, batches, cancel_batch, retry_batch
 from zeke_jobs.client.changing import Changed, cancel, retry
-from zeke_jobs.client.options import UniqueRule
-from zeke_jobs.client.reading import jobs, status, wait
+from zeke_jobs.client.events import emit
+from zeke_jobs.client.reading import jobs, status, steps, wait
 from zeke_jobs.client.sending import Statement, send, send_many, statement
+from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.core.job import STATUSES, Job, Sent
+from zeke_jobs.core.send_options import UniqueRule
 
 __all__ = [
     "STATUSES",
+    "Batch",
+    "BatchStatus",
     "Changed",
     "Job",
     "Sent",
     "Statement",
     "UniqueRule",
+    "batch",
+    "batch_status",
+    "batches",
     "cancel",
+    "cancel_batch",
+    "emit",
     "jobs",
     "retry",
+    "retry_batch",
     "send",
     "send_many",
     "statement",
     "status",
+    "steps",
     "wait",
 ]

@@ -6,27 +6,24 @@ import os
 import time
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from zeke_jobs.client import carried, tracing
 from zeke_jobs.core import bounds
 from zeke_jobs.core.quoting import quote, suggest
+from zeke_jobs.core.send_options import JobOptions, ManyJobOptions, OneJobOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zeke_jobs.client.task_cache import KnownTask
+    from zeke_jobs.core.send_options import RetryRule, UniqueRule
 
 _LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
+MOST_RETRIES = 1000
 _WHILE = ("queued", "active", "period")
-
-UniqueRule = TypedDict(
-    "UniqueRule",
-    {"fields": "Sequence[str]", "while": str, "period": "timedelta | float"},
-    total=False,
-)
-"""``{"fields": ["story_id"], "while": "queued" | "active"}`` or ``{"fields": […], "period": timedelta(hours=1)}``."""
+_ON_DUPLICATE = ("ignore", "replace", "postpone")
 
 
 def new_id() -> UUID:
@@ -36,24 +33,19 @@ def new_id() -> UUID:
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
-class SendOptions(TypedDict, total=False):
-    """The options that each job of a send has. ``send`` explains them."""
+class SendOptions(JobOptions, total=False):
+    """The options that each job of a send has."""
 
-    delay: timedelta | float | None
-    run_at: datetime | None
-    priority: int | None
-    key: str | None
-    unique: bool | str | Sequence[str] | UniqueRule | None
-    expires: datetime | timedelta | float | None
     parent: UUID | str | None
-    units: Mapping[str, float] | None
 
 
-class OneSendOptions(SendOptions, total=False):
+class ManySendOptions(ManyJobOptions, SendOptions, total=False):
+    """The options of a send of many."""
+
+
+class OneSendOptions(OneJobOptions, SendOptions, total=False):
     """Those that a single job may have besides."""
 
-    id: UUID | str | None
-    idempotency_key: str | None
     scheduled_for: datetime | None
 
 
@@ -174,6 +166,28 @@ def _key(name: str, value: str) -> str:
     return value
 
 
+def _retry(name: str, value: int | RetryRule) -> dict[str, float]:
+    if not isinstance(value, dict):
+        return {"limit": _retries(f"{name} as a number of retries, or a rule", value)}
+    checks: dict[str, Callable[[str, Any], float]] = {"limit": _retries, "delay": _seconds, "max_delay": _seconds}
+    if unknown := value.keys() - checks:
+        raise ValueError(f"expected retry with limit, delay and max_delay, got {', '.join(sorted(unknown))}")
+    return {part: checks[part](f"{name}.{part}", given) for part, given in value.items()}
+
+
+def _retries(name: str, value: int) -> int:
+    if as_count(name, value) > MOST_RETRIES:
+        raise ValueError(f"expected {name} of at most {MOST_RETRIES}, got {value}")
+    return value
+
+
+def _timeout(name: str, value: timedelta | float) -> float:
+    seconds = _seconds(name, value)
+    if not seconds:
+        raise ValueError(f"expected {name} of more than 0 seconds, got {value!r}")
+    return seconds
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "delay": _seconds,
     "run_at": _moment,
@@ -181,10 +195,17 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "key": _key,
     "unique": lambda _name, value: value,
     "expires": _expires,
+    "retry": _retry,
+    "timeout": _timeout,
+    "keep": _seconds,
+    "batch": _key,
     "units": _units,
     "parent": lambda name, value: str(as_id(name, value)),
+    "then": lambda _name, value: value,
+    "after_failure": lambda _name, value: value,
     "id": lambda name, value: str(as_id(name, value)),
     "idempotency_key": _key,
+    "unique_key": _key,
     "scheduled_for": _moment,
 }
 
@@ -198,11 +219,19 @@ def _unique(value: bool | str | Sequence[str] | UniqueRule, task: KnownTask) -> 
 
 
 def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
-    if unknown := set(rule) - {"fields", "while", "period"}:
-        raise ValueError(f"expected unique with fields, while and period, got {', '.join(sorted(unknown))}")
+    if unknown := set(rule) - {"fields", "while", "period", "on_duplicate", "at_most"}:
+        raise ValueError(
+            f"expected unique with fields, while, period, on_duplicate and at_most, got {', '.join(sorted(unknown))}"
+        )
     if rule.get("while", "queued") not in _WHILE:
         raise ValueError(f"expected unique while queued or active, got {rule['while']!r}")
-    said: dict[str, Any] = {"fields": _fields(rule.get("fields", ()), task)}
+    said: dict[str, Any] = {"fields": _fields(rule["fields"], task)} if "fields" in rule else {}
+    if "on_duplicate" in rule:
+        if rule["on_duplicate"] not in _ON_DUPLICATE:
+            raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {rule['on_duplicate']!r}")
+        said["on_duplicate"] = rule["on_duplicate"]
+    if "at_most" in rule:
+        said["at_most"] = _seconds("at_most", rule["at_most"])
     if "while" in rule:
         said["while"] = rule["while"]
     if "period" in rule:

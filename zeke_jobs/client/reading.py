@@ -113,6 +113,12 @@ def _find(connection: Any, **filters: Any) -> list[Job]:
     return [_job(row) for row in drivers.run_again(lambda run: run(SQL.text("job/list"), params), connection)]
 
 
+def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
+    """Names of the steps that a job has behind it, in their order."""
+    params = {"id": str(as_id("id", id))}
+    return [row[0] for row in drivers.run_again(lambda run: run(SQL.text("step/names"), params), connection)]
+
+
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import tracing
 from zeke_jobs.client.drivers import named, numbered
-from zeke_jobs.client.options import OneSendOptions, SendOptions, keys_of, new_id, options, refuse_unknown
-from zeke_jobs.client.task_cache import KnownTask, with_task
+from zeke_jobs.client.options import ManySendOptions, OneSendOptions, keys_of, new_id, options, refuse_unknown
+from zeke_jobs.client.task_cache import KNOWN_TASKS, KnownTask, with_task
+from zeke_jobs.core.batch import COUNTS
 from zeke_jobs.core.job import Sent
-from zeke_jobs.errors import InvalidPayload, QueueFull
+from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pydantic import BaseModel
 
@@ -47,7 +50,14 @@ def send(
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for what the task says or else the whole payload, ``False`` for none; or a mapping of ``fields``
             with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
-            first was sent). A running job may send its own successor.
+            first was sent). A running job may send its own successor. With ``on_duplicate`` a later send ``replace``s payload and
+            run time of the queued job, or ``postpone``s it, ``at_most`` so far from the first send.
+        unique_key: A text of the caller's own in place of fields: make no second job of the task with it while the first is
+            queued or running, or as ``unique`` says.
+        retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
+        timeout: Longest that an attempt may run, in place of the task's; a timedelta, or seconds.
+        keep: How long the job is kept after its end, however it ended; a timedelta, or seconds.
+        batch: The batch that it belongs to: one that is open, that of the sending job, or a new one of this job alone.
         expires: Cancelled if it has not started by then: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
@@ -75,7 +85,9 @@ def send(
         chosen = encode(_with_units(run, known, options(said, known)))
         params = {"task": known.id, "revision": known.revision, "payload": known.accept(payload), "options": chosen}
         outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
-        return None if outcome in _NOT_TODAY else _sent(known, outcome, found, status, own=own)
+        if outcome in _NOT_TODAY:
+            return None
+        return _sent(known, outcome, found, status, own=own, batch=said.get("batch"))
 
     with tracing.sending(task):
         return with_task(task, attempt, connection)
@@ -87,23 +99,30 @@ def send_many(
     *,
     keys: Sequence[str | None] | None = None,
     connection: Any = None,
-    **said: Unpack[SendOptions],
+    **said: Unpack[ManySendOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none when one is refused.
 
     The options are ``send``'s and hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
+    With ``batch`` the jobs are one batch, which ends with the last of them: then the job ``then`` (its task and its payload) is
+    sent, once, in the transaction of that end. In its payload ``{"$batch": "failed"}`` is filled in, and so are ``jobs``,
+    ``completed``, ``cancelled`` and ``id``. ``after_failure="hold"`` waits until failed jobs are retried or cancelled.
 
     Raises:
         As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
+        BatchClosed: a batch of this id is there and takes no more jobs.
         ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
     """
-    refuse_unknown(said, SendOptions)
+    refuse_unknown(said, ManySendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
+    first = str(ids[0] if ids else new_id())
 
     def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
-        chosen = _with_units(run, known, options(said, known))
+        chosen = _with_units(run, known, options(batch_options(said, run), known))
+        if "batch" in chosen:
+            chosen["first_job"] = first
         params = {
             "task": known.id,
             "revision": known.revision,
@@ -116,10 +135,10 @@ def send_many(
         for ordinal, outcome, found, status in run(SQL.text("send/many"), params):
             if outcome in _NOT_TODAY:
                 return None
-            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1])
+            sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=said.get("batch"))
         return sent
 
-    if not given:
+    if not given and said.get("batch") is None:
         return []
     with tracing.sending(task):
         return with_task(task, attempt, connection)
@@ -176,17 +195,66 @@ def statement(
     return with_task(task, build, None)
 
 
-def _sent(known: KnownTask, outcome: str, found: str, status: str, *, own: UUID | None) -> Sent:
+def batch_options(said: Mapping[str, Any], run: Runner) -> dict[str, Any]:
+    """The options with ``then`` in the form that the database reads, its payload checked with 0 for each number.
+
+    Raises:
+        UnknownTask, InvalidPayload: of ``then``.
+        TypeError, ValueError: ``then`` is no pair of a task and a payload, or one of them stands without a batch.
+    """
+    checked = dict(said)
+    if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:
+        return checked
+    if said.get("batch") is None:
+        raise ValueError("expected then and after_failure with a batch, got none")
+    if said.get("after_failure") not in (None, "send", "hold"):
+        raise ValueError(f"expected after_failure send or hold, got {said['after_failure']!r}")
+    if said.get("then") is None:
+        return {**checked, "then": {}}
+    if not isinstance(said["then"], tuple) or len(said["then"]) != 2:
+        raise TypeError(f"expected then as a task and its payload, got {said['then']!r}")
+    task, payload = said["then"]
+    known = KNOWN_TASKS.find(run, task)
+    if not isinstance(payload, Mapping):
+        return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
+    places = {
+        name: value["$batch"]
+        for name, value in payload.items()
+        if isinstance(value, Mapping) and value.keys() == {"$batch"}
+    }
+    if unknown := set(places.values()) - {"id", *COUNTS}:
+        raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
+    filled = {**payload, **{name: said["batch"] if what == "id" else 0 for name, what in places.items()}}
+    accepted = json.loads(known.accept(filled))
+    wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
+    return {**checked, "then": {"task": known.id, "payload": accepted | wanted}}
+
+
+def _sent(
+    known: KnownTask, outcome: str, found: str, status: str, *, own: UUID | None, batch: str | None = None
+) -> Sent:
     if outcome == "full":
         raise QueueFull(
             f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it drains); "
             "send again later"
         )
+    if outcome == "closed":
+        raise BatchClosed(f"expected a batch that is new or open, got {batch!r}, which was closed")
+    if outcome == "beyond":
+        raise ValueError(
+            f"expected retry, timeout and keep within what per_send of {known.id} in jobs.yaml allows, got more"
+        )
     if outcome == "taken":
         raise ValueError(f"expected an id of its own, got {found}, which a job of another task has")
     job_id = UUID(found)
     # Meeting one's own id means that a first try had got through before its connection died.
-    return Sent(job_id, status, known.id, duplicate=outcome == "duplicate" and job_id != own)
+    return Sent(
+        job_id,
+        status,
+        known.id,
+        duplicate=outcome in ("duplicate", "replaced") and job_id != own,
+        replaced=outcome == "replaced",
+    )
 
 
 def _with_units(run: Runner, known: KnownTask, chosen: dict[str, Any]) -> dict[str, Any]:

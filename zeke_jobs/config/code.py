@@ -123,12 +123,15 @@ class _Checks:
             path = (*base, "unique", "fields", at)
             is_short = self._document.find(path)[1] != path
             self._field(task, model, [name], (*base, "unique", at) if is_short else path)
-        if task.cron is not None and task.cron.at:
-            path = (*base, "cron", "payload")
+        several = isinstance(task.cron, tuple)
+        for number, cron in enumerate(task.schedules.values()):
+            if not cron.at:
+                continue
+            path = (*base, "cron", number, "payload") if several else (*base, "cron", "payload")
             needed = [name for name, field in model.model_fields.items() if field.is_required()]
             payload = ", ".join(f"{name}: …" for name in needed)
-            help_ = f'say what each tick sends: cron: {{at: "{task.cron.at}", payload: {{{payload}}}}}'
-            self._fits(Substitution(task.cron.payload), model, path, f"the payload of {task.id}", missing=help_)
+            help_ = f'say what each tick sends: cron: {{at: "{cron.at}", payload: {{{payload}}}}}'
+            self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
         # As jobs are stored: under Python's names.

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
 While = Literal["queued", "active", "period"]
+OnDuplicate = Literal["ignore", "replace", "postpone"]
+AfterFailure = Literal["hold", "skip"]
 
 
 class Concurrency(Keys):
@@ -74,6 +76,16 @@ class Keep(Keys):
     cancelled: Duration = key(timedelta(days=7), "Jobs that were cancelled.", "cancelled: 7d")
 
 
+class PerSend(Keys):
+    """Most that one send may ask for in place of what the task says; without a bound, anything."""
+
+    called = "per_send"
+
+    retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Most retries.", "retry: 10")
+    timeout: PositiveDuration | None = key(None, "Longest timeout.", "timeout: 1h")
+    keep: PositiveDuration | None = key(None, "Longest that the finished job stays.", "keep: 90d")
+
+
 class Unique(Keys):
     """Which second job is not made."""
 
@@ -88,6 +100,15 @@ class Unique(Keys):
         alias="while",
     )
     period: PositiveDuration | None = key(None, "For `while: period`: how long after it was sent.", "period: 1h")
+    on_duplicate: OnDuplicate = key(
+        "ignore",
+        "For a later send while the first job is queued: make no job (`ignore`), give the first one its payload and run time "
+        "(`replace`), or do so and move it further, never nearer (`postpone`).",
+        "on_duplicate: replace",
+    )
+    at_most: PositiveDuration | None = key(
+        None, "How far from its first send a job may be moved by later ones.", "at_most: 5m"
+    )
 
 
 class Schedule(Keys):
@@ -109,6 +130,17 @@ class Schedule(Keys):
     jitter: Duration = key(timedelta(0), "Jobs become due up to this much later, at random.", "jitter: 30s")
     payload: dict[str, Any] = key({}, "Payload of the jobs.", "payload: {reason: schedule}")
     paused: bool = key(False, "Send nothing.", "paused: true")
+
+
+class NamedSchedule(Schedule):
+    """One of several schedules of a task."""
+
+    called = "a named cron"
+    required = ("name", "at")
+    short_form = None
+
+    name: Name = key("", "Its name; with the task's it is the name of the schedule: `TASK/NAME`.", "name: nightly")
+    job_key: str | None = key(None, "The `key` of its jobs.", "key: team-7", alias="key")
 
 
 class Defaults(Keys):
@@ -149,9 +181,22 @@ class TaskKeys(Defaults):
     )
     budget: BudgetText | None = key(None, "What its jobs may cost a day.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
-    cron: Schedule | None = key(None, "When jobs are sent by themselves.", 'cron: "*/5 * * * *"')
+    order: Literal["strict"] | None = key(
+        None,
+        "`strict`: of the jobs that share a `key` only the oldest may run, also while it waits for a retry.",
+        "order: strict",
+    )
+    after_failure: AfterFailure = key(
+        "hold",
+        "For `order: strict`: whether a failed job holds its key until it is retried or cancelled, or the next one runs.",
+        "after_failure: skip",
+    )
+    cron: Schedule | Many[NamedSchedule] | None = key(
+        None, "When jobs are sent by themselves: a line, a mapping, or a list of named mappings.", 'cron: "*/5 * * * *"'
+    )
     settings: dict[str, Any] = key({}, "Settings of the handler, as it names them.", "settings: {keywords: [one, two]}")
     unique: Unique | None = key(None, "Which second job is not made.", "unique: [story_id]")
+    per_send: PerSend = key(PerSend(), "Most that a send may ask for.", "per_send: {retry: 10, timeout: 1h}")
     sensitive: Many[FieldPath] = key((), "Payload fields that are never shown.", "sensitive: [email, user.phone]")
     paused: bool = key(False, "Start no jobs; they wait.", "paused: true")
 
@@ -160,6 +205,18 @@ class Task(TaskKeys):
     """One task with all that governs its jobs. ``settings`` is as in the file: ``${NAME}`` is still in it."""
 
     id: str
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """Its schedules by the names that their ticks have."""
+        if isinstance(self.cron, tuple):
+            return {f"{self.id}/{one.name}": one for one in self.cron}
+        return {} if self.cron is None else {self.id: self.cron}
+
+    @property
+    def per_key(self) -> int | None:
+        """Most active jobs that share a key: one where they run in strict order."""
+        return 1 if self.order else self.concurrency.per_key
 
     @property
     def definition(self) -> dict[str, Any]:

@@ -45,10 +45,18 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
     }
     for name, written in file.tasks.items():
         own = dict(_inherited(written, file.defaults))
-        if written.cron is not None and "timezone" not in written.cron.model_fields_set:
-            own["cron"] = written.cron.model_copy(update={"timezone": file.timezone})
+        own["cron"] = _in_zone(written.cron, file.timezone)
         found["tasks"][name] = Task.model_construct(id=name, **own)
     return Config(**{**dict(file), **found}, text=text, digest=digest)
+
+
+def _in_zone(cron: Any, zone: str) -> Any:
+    """A cron, or each of a list, with the file's zone where it names none."""
+    if isinstance(cron, tuple):
+        return tuple(_in_zone(one, zone) for one in cron)
+    if cron is None or "timezone" in cron.model_fields_set:
+        return cron
+    return cron.model_copy(update={"timezone": zone})
 
 
 def _inherited(own: Keys, base: Keys) -> Keys:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zeke_jobs.config.limits import LimitRate
-    from zeke_jobs.config.models import Config, Defaults, Schedule, Task
+    from zeke_jobs.config.models import Config, Defaults, NamedSchedule, Schedule, Task
     from zeke_jobs.config.places import Document, Path
 
 
@@ -180,7 +180,9 @@ class _Checks:
         self._rate((*path, "rate"), task.rate)
         self._units(path, task)
         self._unique((*path, "unique"), task)
-        if task.cron is not None:
+        if isinstance(task.cron, tuple):
+            self._named_crons(task.cron, (*path, "cron"))
+        elif task.cron is not None:
             self._cron(task.cron, (*path, "cron"))
 
     def _on_failed(self, path: Path, of: Defaults) -> None:
@@ -210,12 +212,25 @@ class _Checks:
         if limit is not None and per_key is not None and per_key > limit:
             fault = f"expected per_key to be at most limit, got {per_key} and {limit}"
             self._document.refuse((*path, "per_key"), fault)
+        if task.order and per_key not in (None, 1):
+            fault = f"expected per_key: 1 together with order: strict, got {per_key}"
+            self._document.refuse(
+                (*path, "per_key"), fault, "leave it out: strict order runs one job of a key at a time"
+            )
         if self._value(path) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"
             self._document.refuse(path, "expected limit or per_key in concurrency, got neither", help_)
 
     def _unique(self, path: Path, task: Task) -> None:
         unique = task.unique
+        if unique is not None and unique.on_duplicate != "ignore" and unique.while_ != "queued":
+            fault = (
+                f"expected on_duplicate: {unique.on_duplicate} together with while: queued, got while: {unique.while_}"
+            )
+            self._document.refuse((*path, "on_duplicate"), fault, "a job that runs or has run keeps its payload")
+        if unique is not None and unique.at_most is not None and unique.on_duplicate == "ignore":
+            fault = "expected at_most together with on_duplicate: replace or postpone, got neither"
+            self._document.refuse((*path, "at_most"), fault)
         if unique is None or (unique.while_ == "period") == (unique.period is not None):
             return
         if unique.period is not None:
@@ -223,6 +238,18 @@ class _Checks:
             self._document.refuse((*path, "period"), fault, "write while: period, or remove period")
         elif not self._has((*path, "period")):
             self._document.refuse(path, "expected the key 'period' in unique, got none", "for example period: 1h")
+
+    def _named_crons(self, schedules: tuple[NamedSchedule, ...], path: Path) -> None:
+        seen = set[str]()
+        for at, one in enumerate(schedules):
+            self._cron(one, (*path, at))
+            if not one.name and isinstance(self._value((*path, at)), dict):
+                self._document.refuse_key(
+                    (*path, at), "expected the key 'name' in a named cron, got none", "for example name: nightly"
+                )
+            elif one.name in seen:
+                self._document.refuse((*path, at, "name"), f"expected each name once, got {quote(one.name)} again")
+            seen.add(one.name)
 
     def _cron(self, schedule: Schedule, path: Path) -> None:
         from zeke_jobs.cron.calendar import CronError, parse

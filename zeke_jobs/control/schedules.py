@@ -44,17 +44,23 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
 
 
 def find(conn: Connection, name: str) -> InForce:
-    """The schedule of a task, by its id or an alias.
+    """The schedule of a task, by its id or an alias, or a stored one by its name.
 
     Raises:
         UnknownTask: the catalogue has no such task; the message names the nearest.
         NoSchedule: it has no cron.
     """
+    stored = dispatch.in_force(conn, name, now=dispatch.clock(conn))
+    if stored is not None:
+        return stored
     row = SQL.one(conn, "schedule/find", name=name)
     if row is None:
         raise unknown_task(name, [row["name"] for row in SQL.all(conn, "send/task_names")])
     found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))
     if found is None:
+        several = [one["schedule"] for one in SQL.all(conn, "schedule/list") if one["task"] == row["id"]]
+        if several:
+            raise NoSchedule(f"expected one schedule of {row['id']}, got the task, which has {', '.join(several)}")
         raise NoSchedule(
             f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml\n"
             "  help: zeke-jobs schedule lists the tasks that have one"
@@ -74,7 +80,7 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 
 def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
     """Send no more ticks until ``resume``; False when it was paused already, and that pause stands."""
-    target = f"schedule/{find(conn, name).timetable.task}"
+    target = f"schedule/{find(conn, name).timetable.id}"
     return changed(conn, "pause/write", target=target, by=by, reason=reason)
 
 
@@ -97,7 +103,7 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
         raise
     with transaction(conn):
         held = dispatch.lock(conn, found)
-        if not changed(conn, "pause/end", target=f"schedule/{found.timetable.task}", by=by):
+        if not changed(conn, "pause/end", target=f"schedule/{found.timetable.id}", by=by):
             return False
         dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
     return True
@@ -113,7 +119,7 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     sent = dispatch.send(conn, timetable, None)
     if sent["outcome"] == "full":
         raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
-    SQL.run(conn, "audit/sent", action="run", task=timetable.task, by=by, reason="", jobs=[sent["job_id"]])
+    SQL.run(conn, "audit/sent", action="run", task=timetable.id, by=by, reason="", jobs=[sent["job_id"]])
     return UUID(sent["job_id"])
 
 
@@ -138,13 +144,11 @@ def backfill(
         dispatch.lock(conn, found)
         sent = {
             row["scheduled_for"]: row["job"]
-            for row in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)
+            for row in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)
             if row["outcome"] == "sent"
         }
         todo = [
-            Tick(timetable.task, at, "skipped", "sent before", sent[at])
-            if at in sent
-            else Tick(timetable.task, at, "sent")
+            Tick(timetable.id, at, "skipped", "sent before", sent[at]) if at in sent else Tick(timetable.id, at, "sent")
             for at in ticks
         ]
         if dry_run:
@@ -152,7 +156,7 @@ def backfill(
         done = [_send(conn, found, tick) for tick in todo]
         new = [str(tick.job) for tick in done if tick.outcome == "sent"]
         reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
-        SQL.run(conn, "audit/sent", action="backfill", task=timetable.task, by=by, reason=reason, jobs=new)
+        SQL.run(conn, "audit/sent", action="backfill", task=timetable.id, by=by, reason=reason, jobs=new)
         return done
 
 

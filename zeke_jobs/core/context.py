@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
-from typing_extensions import TypeVar
+from typing_extensions import ParamSpec, TypeVar
+
+from zeke_jobs.errors import WaitFor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
     from decimal import Decimal
@@ -17,9 +19,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from structlog.typing import FilteringBoundLogger
 
+    from zeke_jobs.core.batch import AfterFailure, Batch, Then
+    from zeke_jobs.core.event import Event
     from zeke_jobs.core.job import Sent
+    from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 
 S = TypeVar("S", default=None)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Context(ABC, Generic[S]):
@@ -30,6 +37,7 @@ class Context(ABC, Generic[S]):
         task_id: Canonical id of the task.
         attempt: Which start of the handler this is, from 1. A deferral does not count.
         revision: Number of the jobs.yaml revision this attempt runs under.
+        batch_id: The batch that this job belongs to, else None.
         scheduled_for: The tick that a schedule sent this job for, else None.
         settings: The task's ``settings`` from jobs.yaml, as the model that the annotation names.
         logger: A structlog logger with task and job id bound.
@@ -40,6 +48,7 @@ class Context(ABC, Generic[S]):
     attempt: int
     revision: int
     scheduled_for: datetime | None
+    batch_id: str | None
     settings: S
     logger: FilteringBoundLogger
 
@@ -68,17 +77,12 @@ class Context(ABC, Generic[S]):
         self,
         task: str,
         payload: Mapping[str, Any] | None = None,
-        *,
-        delay: timedelta | float | None = None,
-        run_at: datetime | None = None,
-        priority: int | None = None,
-        key: str | None = None,
-        unique: str | None = None,
-        units: Mapping[str, float] | None = None,
-        expires: datetime | timedelta | float | None = None,
-        idempotency_key: str | None = None,
+        **options: Unpack[OneJobOptions],
     ) -> Sent:
-        """Send a follow-up job, with this one as parent. Inside ``transaction()`` it commits with the writes."""
+        """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``.
+
+        Inside ``transaction()`` it commits with the writes.
+        """
 
     @abstractmethod
     def send_many(
@@ -86,18 +90,55 @@ class Context(ABC, Generic[S]):
         task: str,
         payloads: Iterable[Mapping[str, Any]],
         *,
-        delay: timedelta | float | None = None,
-        run_at: datetime | None = None,
-        priority: int | None = None,
-        key: str | None = None,
         keys: Sequence[str | None] | None = None,
-        unique: str | None = None,
-        units: Mapping[str, float] | None = None,
-        expires: datetime | timedelta | float | None = None,
+        **options: Unpack[ManyJobOptions],
     ) -> list[Sent]:
         """Send follow-up jobs of one task in one statement, as ``send``: all of them, or none when one is refused.
 
         The options hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
+        """
+
+    @abstractmethod
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        """Call the function, and keep its result: a later attempt of this job gets the result and does not call it again.
+
+        ``text = ctx.step("fetch", fetch, url)``; of an async function ``await ctx.step(…)``. Inside ``transaction()`` the
+        result is kept when that commits. It is any JSON value up to 1 MiB, and goes with the job. What is answered has been
+        through JSON the first time too: a tuple is a list.
+
+        Raises:
+            ValueError: the name was used in this run already.
+            UnfitForJson: the result is no JSON value, or larger.
+            ClaimLost: this process no longer holds the job; nothing was kept.
+        """
+
+    @abstractmethod
+    def event(self, name: str) -> Event | None:
+        """What became of this job's wait for an event: its data, or that it did not come in time; None before that."""
+
+    def wait_for(self, name: str, timeout: timedelta | float) -> Event:
+        """The event, or the word that it did not come within ``timeout``; until then the job waits and holds nothing.
+
+        The handler is left by ``WaitFor``, and runs again from the top when the event comes: do what must not be done twice
+        in ``step``.
+
+        Raises:
+            WaitFor: neither has happened yet.
+        """
+        found = self.event(name)
+        if found is None:
+            raise WaitFor(name, timeout)
+        return found
+
+    @abstractmethod
+    def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
+        """Open a batch of follow-up jobs: ``with ctx.batch("import-42", then=("report", {})) as batch: batch.send(…)``.
+
+        Best inside ``transaction()``: then it is there with all its jobs, or not at all. To add to the batch that this job
+        belongs to: ``ctx.send(…, batch=ctx.batch_id)``.
+
+        Raises:
+            As ``zeke_jobs.batch``.
         """
 
     @abstractmethod

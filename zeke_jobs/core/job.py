@@ -34,6 +34,7 @@ class Job:
         waiting_for: Why the handler deferred the job.
         cancelled_on: When it was cancelled; while the job is active, it is being stopped.
         cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.
+        batch: The batch that it belongs to.
         currency: What the cost is counted in, such as ``USD``.
     """
 
@@ -62,6 +63,7 @@ class Job:
     cancel_reason: str | None
     cost: Decimal | None
     currency: str | None
+    batch: str | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -88,6 +90,7 @@ class Sent:
         id: The job's id: for ``status``, ``wait``, ``cancel``.
         status: ``created``; for a duplicate, the status of the first job at that moment.
         task_id: Canonical id of the task, whatever name it was sent by.
+        replaced: The earlier job has this send's payload and run time now.
         duplicate: No job was made: the id, the idempotency key or the unique fields stand for this earlier job.
     """
 
@@ -95,3 +98,4 @@ class Sent:
     status: str
     task_id: str
     duplicate: bool = False
+    replaced: bool = False

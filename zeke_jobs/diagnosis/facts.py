@@ -42,8 +42,10 @@ class JobRow:
     output: Any
     progress: dict[str, Any] | None
     waiting_for: str | None
+    awaits_event: bool
     key: str | None
     is_unique: bool
+    own_key: str | None
     parent: UUID | None
     parent_task: str | None
     scheduled_for: datetime | None
@@ -58,6 +60,8 @@ class JobRow:
     cancelled_on: datetime | None
     cancelled_by: str | None
     cancel_reason: str | None
+    retry_limit: int
+    timeout: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,6 @@ class TaskRow:
     queue: str
     gates: list[str]
     per_key: int | None
-    retry_limit: int
     timeout: timedelta | None
     definition: dict[str, Any]
     unique_fields: list[str] | None
@@ -143,6 +146,17 @@ class AheadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BeforeRow:
+    """The job that is first in the line of its key, where they run in strict order; ``since`` is when it ended, or was sent."""
+
+    id: UUID
+    task: str
+    status: str
+    run_at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SentRow:
     """Jobs that it sent, of one task and status; the first three by id."""
 
@@ -161,6 +175,7 @@ class Facts:
     pauses: tuple[PauseRow, ...] = ()
     gates: tuple[GateRow, ...] = ()
     key_holders: tuple[Holder, ...] = ()
+    before: BeforeRow | None = None
     ahead: AheadRow = AheadRow()
     workers: tuple[WorkerRow, ...] = ()
     keepers: tuple[Keeper, ...] = ()
@@ -196,6 +211,7 @@ def gather(conn: Connection, job_id: UUID) -> Facts:
         pauses=tuple(PauseRow(**one) for one in SQL.all(conn, "why/pauses", task=task.id)),
         gates=tuple(_gate(one) for one in SQL.all(conn, "why/gates", gates=task.gates, job=job.id, most=_HOLDERS)),
         key_holders=_of_key(conn, job, task),
+        before=_before(conn, job),
         ahead=_ahead(conn, job),
         workers=workers,
         keepers=keepers.read(conn),
@@ -215,6 +231,11 @@ def _of_key(conn: Connection, job: JobRow, task: TaskRow) -> tuple[Holder, ...]:
     if task.per_key is None or job.key is None:
         return ()
     return tuple(Holder(**one) for one in SQL.all(conn, "why/key", task=task.id, id=job.id))
+
+
+def _before(conn: Connection, job: JobRow) -> BeforeRow | None:
+    row = SQL.one(conn, "why/before", id=job.id)
+    return None if row is None else BeforeRow(**row)
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:

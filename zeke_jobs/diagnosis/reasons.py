@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zeke_jobs.diagnosis.facts import AheadRow, GateRow, Holder, JobRow, PauseRow, TaskRow
+    from zeke_jobs.diagnosis.facts import AheadRow, BeforeRow, GateRow, Holder, JobRow, PauseRow, TaskRow
     from zeke_jobs.diagnosis.keepers import Keeper
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
@@ -107,6 +107,15 @@ def deferred(job: JobRow) -> Reason:
     return reason("deferred", sentence, until=job.run_at, reason=why, now=job.now)
 
 
+def waits_for_event(job: JobRow) -> Reason:
+    """Its handler waits for an event."""
+    event = (job.waiting_for or "").removeprefix("event ")
+    sentence = (
+        f"it waits for the event {event!r}, and goes on without it when that has not come {until(job.run_at, job.now)}"
+    )
+    return reason("waits-for-event", sentence, f"zeke-jobs emit {event}", event=event, until=job.run_at, now=job.now)
+
+
 def waits_for_retry(job: JobRow, retries_left: int) -> Reason:
     """An attempt failed; the next one comes later."""
     error, left = error_of(job.error), count(retries_left, "retry", "retries")
@@ -144,6 +153,12 @@ def stands_for_others(task: TaskRow) -> Reason:
     same = f"the same {listed(fields)}" if fields else "the same payload"
     sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
     return reason("stands-for-others", sentence, fields=fields, held_while=held)
+
+
+def stands_for_key(own_key: str) -> Reason:
+    """Its send named a ``unique_key``."""
+    sentence = f"it is unique by unique_key {own_key!r}: a send of the task with the same one is answered with this job"
+    return reason("stands-for-others", sentence, unique_key=own_key)
 
 
 def at_limit(gate: GateRow, now: datetime) -> Reason:
@@ -227,6 +242,21 @@ def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
     active = len(holders)
     sentence = f"its key {job.key!r} is taken, {active} of {per_key} active: {_named(holders, active, job.now)}"
     return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
+
+
+def after(job: JobRow, before: BeforeRow) -> Reason:
+    """Its task runs the jobs of a key in strict order, and an earlier one has not ended, or failed and holds the key."""
+    if before.status == "failed":
+        what = f"failed {since(before.since, job.now).removeprefix('since ')} and holds the key"
+        help_ = f"zeke-jobs retry {before.id}, or zeke-jobs cancel {before.id} to go on without it"
+    else:
+        waits = before.status != "active" and before.run_at > job.now
+        what = f"is {before.status}" + (f" and waits {until(before.run_at, job.now)}" if waits else "")
+        help_ = f"zeke-jobs why {before.id}"
+    sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
+    return reason(
+        "after", sentence, help_, key=job.key, before=before.id, status=before.status, until=before.run_at, now=job.now
+    )
 
 
 def suspect(job: JobRow, emptying: Sequence[str]) -> Reason:

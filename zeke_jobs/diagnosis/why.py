@@ -104,11 +104,12 @@ def _queued(known: Facts) -> list[Reason]:
 
 def _later(known: Facts) -> Reason:
     job = known.job
+    if job.awaits_event:
+        return reasons.waits_for_event(job)
     if job.waiting_for is not None:
         return reasons.deferred(job)
     if job.attempt > job.attempt_base and job.error is not None:
-        limit = known.task.retry_limit if known.task else 0
-        return reasons.waits_for_retry(job, max(0, limit - (job.attempt - job.attempt_base) + 1))
+        return reasons.waits_for_retry(job, max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1))
     return reasons.not_due(job)
 
 
@@ -121,7 +122,9 @@ def _limits(known: Facts) -> list[Reason]:
             found.append(reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
             found.append(reasons.at_rate(gate, job.now))
-    if per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
+    if known.before is not None:
+        found.append(reasons.after(job, known.before))
+    elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
         found.append(reasons.key_taken(job, per_key, known.key_holders))
     return found
 
@@ -161,7 +164,9 @@ def _also(known: Facts) -> list[Reason]:
     found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:
         found.append(reasons.expires(job, job.expires_on))
-    if job.is_unique and task is not None:
+    if job.own_key is not None:
+        found.append(reasons.stands_for_key(job.own_key))
+    elif job.is_unique and task is not None:
         found.append(reasons.stands_for_others(task))
     return found
 
@@ -175,7 +180,7 @@ def _active(known: Facts) -> list[Reason]:
     if worker is None or not _lives(worker, job.now, patience=0.5):
         found.append(ends.holder_silent(worker, job.now))
     if job.started_on is not None:
-        timeout = known.task.timeout if known.task else None
+        timeout = job.timeout or (known.task.timeout if known.task else None)
         return [*found, ends.running(job, job.started_on, worker, timeout)]
     # Whether the worker's newest heartbeat is too young to speak of this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after

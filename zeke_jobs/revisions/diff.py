@@ -140,11 +140,16 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
     found = []
     for name in dict.fromkeys([*after.tasks, *before.tasks]):
         tasks = before.tasks.get(old_names.get(name, name)), after.tasks.get(name)
-        old, new = (task.cron if task else None for task in tasks)
-        is_shown_under_its_new_name = tasks[1] is None and name in old_names.values()
-        if not is_shown_under_its_new_name and _timing(old) != _timing(new):
-            zones = (cron.timezone if cron else "" for cron in (old, new))
-            found.append(Fires(name, next_fires(old, now), next_fires(new, now), *zones))
+        if tasks[1] is None and name in old_names.values():
+            continue  # it is shown under its new name
+        olds, news = (
+            {one.removeprefix(task.id): cron for one, cron in task.schedules.items()} if task else {} for task in tasks
+        )
+        for part in dict.fromkeys([*news, *olds]):
+            old, new = olds.get(part), news.get(part)
+            if _timing(old) != _timing(new):
+                zones = (cron.timezone if cron else "" for cron in (old, new))
+                found.append(Fires(name + part, next_fires(old, now), next_fires(new, now), *zones))
     return tuple(found)
 
 

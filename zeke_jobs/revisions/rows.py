@@ -60,12 +60,7 @@ def gates(config: Config) -> list[dict[str, Any]]:
     for task in config.tasks.values():
         meters = [*_per_key(task), *_budget(task, config)]
         # A per-key limit is counted under the gate's lock too.
-        if (
-            task.concurrency.limit is not None
-            or task.concurrency.per_key is not None
-            or task.rate is not None
-            or meters
-        ):
+        if task.concurrency.limit is not None or task.per_key is not None or task.rate is not None or meters:
             former = [f"task/{name}" for name in task.aliases]
             found.append(_gate(f"task/{task.id}", task.concurrency.limit, task.rate, meters, former=former))
     return found
@@ -131,28 +126,35 @@ def _row(config: Config, task: Task, own: Mapping[str, bool]) -> dict[str, Any]:
         "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
         "per_key": _jobs_of_a_key(task),
+        "order_hold": task.after_failure == "hold" if task.order else None,
         "gates": sorted(passed),
         "metered": any(own[name] for name in passed),
         "retry_limit": task.retry.limit,
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
         "unique_while": unique.while_ if unique else None,
         "unique_period": _seconds(unique.period if unique else None),
-        "cron": _cron(task.cron, handler) if task.cron else None,
+        "cron": _crons(task, handler),
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
+
+
+def _crons(task: Task, handler: handlers.Handler) -> Any:
+    if isinstance(task.cron, tuple):
+        return [{**_cron(one, handler), "name": one.name, "key": one.job_key} for one in task.cron]
+    return None if task.cron is None else _cron(task.cron, handler)
 
 
 def _jobs_of_a_key(task: Task) -> int | None:
     """How many of a key may be active; as good as endless where only their rate is limited, so that they are claimed by key."""
     by_rate = task.rate is not None and task.rate.per_key is not None
-    return task.concurrency.per_key or (_MANY if by_rate else None)
+    return task.per_key or (_MANY if by_rate else None)
 
 
 def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
     # The payload is stored as every payload is: in snake_case, with what the file says and nothing else.
     payload = handler.payload_model.model_validate(cron.payload)
     return {
-        **cron.model_dump(mode="json"),
+        **cron.model_dump(mode="json", exclude={"name", "job_key"}),
         "window": cron.window.total_seconds(),
         "jitter": cron.jitter.total_seconds(),
         "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zeke_jobs.config.entries import Budget, Rate
 from zeke_jobs.config.fields import accepted_keys
 from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.models import NamedSchedule
 from zeke_jobs.core.durations import format_duration
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict) and (value or not key):
         for name, inner in value.items():
             yield from _pairs(_below(key, name), inner)
+    elif isinstance(value, tuple) and value and isinstance(value[0], NamedSchedule):
+        for one in value:
+            yield from _pairs(_below(key, one.name), one)
     elif isinstance(value, tuple | list):
         yield key, list(value)
     else:

@@ -65,10 +65,11 @@ class Shown:
     Args:
         at: The cron line.
         zone: Name of its zone.
+        more: How many more the task has.
     """
 
-    def __init__(self, at: str, zone: str) -> None:
-        self._text = at if zone == "UTC" else f"{at} {zone}"
+    def __init__(self, at: str, zone: str, *, more: int = 0) -> None:
+        self._text = (at if zone == "UTC" else f"{at} {zone}") + (f" +{more}" if more else "")
 
     def __str__(self) -> str:
         return self._text

@@ -26,6 +26,7 @@ _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
     "full": "full: max_queued jobs of the task are waiting",
     "duplicate": "unique: an earlier job stands for this one",
+    "replaced": "unique: an earlier job that is queued has this payload now",
     "unknown": "unknown: the task left jobs.yaml at this moment",
 }
 
@@ -51,13 +52,13 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     now = now or clock(conn)
     decided: list[Tick] = []
     failed: list[Exception] = []
-    for row in SQL.all(conn, "schedule/in_force", task=None):
+    for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
             ticks = _look(conn, _read(row, now), now)
         except (psycopg2.Error, ValueError, KeyError) as error:
             if conn.closed:
                 raise
-            error.add_note(f"schedule of {row['task']}")
+            error.add_note(f"schedule of {row['schedule']}")
             failed.append(error)
         else:
             _log(ticks, now)
@@ -75,9 +76,9 @@ def clock(conn: Connection) -> datetime:
     return _as_time(row["now"])
 
 
-def in_force(conn: Connection, task: str, *, now: datetime) -> InForce | None:
-    """The schedule of a task, by its canonical id."""
-    row = SQL.one(conn, "schedule/in_force", task=task)
+def in_force(conn: Connection, schedule: str, *, now: datetime) -> InForce | None:
+    """The schedule of a task, by its canonical id, or a stored one by its name."""
+    row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
 
@@ -102,7 +103,12 @@ def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
     """Send one job of a schedule; the answer has ``outcome`` and ``job_id`` as ``zeke_jobs.enqueue`` gives them."""
-    options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
+    options = {
+        "scheduled_for": tick and tick.isoformat(),
+        "run_at": start and start.isoformat(),
+        "schedule": timetable.name,
+        "key": timetable.key,
+    }
     row = SQL.one(
         conn,
         "send/one",
@@ -119,7 +125,7 @@ def send(
 def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetime | None = None) -> Tick:
     """Send the job of a tick, not to start before ``start``; the answer says why where there is none."""
     sent = send(conn, timetable, tick.scheduled_for, start)
-    own = SQL.one(conn, "schedule/job", task=tick.task, tick=tick.scheduled_for)
+    own = SQL.one(conn, "schedule/job", task=timetable.task, schedule=timetable.name, tick=tick.scheduled_for)
     if own is not None:  # sent just now, or by another scheduler
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
@@ -129,7 +135,7 @@ def lock(conn: Connection, schedule: InForce) -> InForce:
     """Hold a schedule until the transaction ends, and read how far it has come by now."""
     timetable = schedule.timetable
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
-    row = SQL.one(conn, "schedule/lock", task=timetable.task, decided_to=schedule.decided_to, **line)
+    row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
     assert row is not None
     if (row["cron"], row["timezone"]) == (line["cron"], line["timezone"]):
         return replace(schedule, decided_to=_as_time(row["decided_to"]))
@@ -141,7 +147,7 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
     SQL.run(
         conn,
         "schedule/advance",
-        task=timetable.task,
+        task=timetable.id,
         cron=str(timetable.cron),
         timezone=timetable.zone.key,
         decided_to=decided_to,
@@ -164,7 +170,7 @@ def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
     if decided_to - now > _CLOCK_PUT_BACK:
         decided_to = now  # ticks that were decided by the old clock are on record, and not decided again
     ticks = due(timetable, decided_to, now)
-    done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.task, ticks=ticks)}
+    done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
     unfinished = _unfinished(conn, timetable) if todo else None
     decided = [_carry_out(conn, timetable, tick, now) for tick in decide(timetable, todo, now, unfinished)]
@@ -180,7 +186,7 @@ def _carry_out(conn: Connection, timetable: Timetable, tick: Tick, now: datetime
 
 
 def _unfinished(conn: Connection, timetable: Timetable) -> Unfinished | None:
-    row = SQL.one(conn, "schedule/unfinished", task=timetable.task)
+    row = SQL.one(conn, "schedule/unfinished", names=list(timetable.names))
     return None if row is None else Unfinished(row["job"], _as_time(row["scheduled_for"]), row["status"])
 
 
@@ -196,6 +202,9 @@ def _read(row: dict[str, Any], now: datetime) -> InForce:
         jitter=timedelta(seconds=cron["jitter"]),
         payload=cron["payload"],
         paused=_why_paused(row),
+        name="" if row["schedule"] == row["task"] else row["schedule"],
+        key=row["key"],
+        names=tuple(row["names"]),
     )
     known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
     if known:
@@ -208,7 +217,8 @@ def _read(row: dict[str, Any], now: datetime) -> InForce:
 def _why_paused(row: dict[str, Any]) -> str:
     if row["paused_by"] is not None:
         return f"paused by {row['paused_by']} since {row['paused_on']:%Y-%m-%d %H:%M} UTC"
-    return "paused in jobs.yaml" if row["cron"]["paused"] else ""
+    where = "in jobs.yaml" if row["put_by"] is None else "where it was put"
+    return f"paused {where}" if row["cron"]["paused"] else ""
 
 
 def _as_time(value: Any) -> datetime:

@@ -28,7 +28,7 @@ MOST_SKIPPED = 1000
 
 @dataclass(frozen=True)
 class Timetable:
-    """The schedule of a task, as jobs.yaml has it.
+    """A schedule, as jobs.yaml has it, or as a program put it.
 
     Attributes:
         task: Canonical id of the task.
@@ -40,6 +40,9 @@ class Timetable:
         jitter: The job may start up to this much later than its tick.
         payload: What the job carries.
         paused: Why no tick is sent, in words; empty when ticks are sent.
+        name: The name of one that a program stored; empty for that of a task.
+        key: The key of its jobs.
+        names: All names by which its ticks were known, such as former ones of the task.
     """
 
     task: str
@@ -51,6 +54,14 @@ class Timetable:
     jitter: timedelta = timedelta(0)
     payload: dict[str, Any] | None = None
     paused: str = ""
+    name: str = ""
+    key: str | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """By what its ticks are known: its own name, or its task."""
+        return self.name or self.task
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first tick after ``moment``, in UTC."""
@@ -59,7 +70,7 @@ class Timetable:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and its outcome.
+    """One tick and its outcome. ``task`` is the schedule: the task that it is of, or the name of a stored one.
 
     ``job`` is the job that was sent, or the one because of which none was.
     """
@@ -95,9 +106,9 @@ def decide(
     ``overlap`` about what is left. Under ``missed: all`` every one of them is sent, for that is what it asks.
     """
     if timetable.paused:
-        return _newest([Tick(timetable.task, at, "skipped", timetable.paused) for at in ticks])
+        return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
     decided = [
-        _judge_missed(timetable, at, ticks[-1]) if _is_missed(at, now) else Tick(timetable.task, at, "sent")
+        _judge_missed(timetable, at, ticks[-1]) if _is_missed(at, now) else Tick(timetable.id, at, "sent")
         for at in ticks
     ]
     catching_up = timetable.missed == "all" and any(_is_missed(at, now) for at in ticks[:1])
@@ -108,7 +119,7 @@ def decide(
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
     """Before when the tick's job must not start; None when it may start at once. The same for every scheduler."""
-    chance = Random(f"{timetable.task} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
+    chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None
 
@@ -119,10 +130,10 @@ def _is_missed(at: datetime, now: datetime) -> bool:
 
 def _judge_missed(timetable: Timetable, at: datetime, last: datetime) -> Tick:
     if timetable.missed == "skip":
-        return Tick(timetable.task, at, "skipped", "missed: no scheduler looked within two minutes")
+        return Tick(timetable.id, at, "skipped", "missed: no scheduler looked within two minutes")
     if timetable.missed == "latest" and at != last:
-        return Tick(timetable.task, at, "skipped", f"missed: the tick of {_shown(last)} was due by then")
-    return Tick(timetable.task, at, "sent")
+        return Tick(timetable.id, at, "skipped", f"missed: the tick of {_shown(last)} was due by then")
+    return Tick(timetable.id, at, "sent")
 
 
 def _one_at_a_time(ticks: list[Tick], unfinished: Unfinished | None) -> list[Tick]:

@@ -26,9 +26,11 @@ $$;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
-  zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb)
+  zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
+  zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text), zeke_jobs.emit(text, jsonb),
+  zeke_jobs.put_schedule(text, text, text, text, jsonb, text, jsonb, text), zeke_jobs.delete_schedule(text, text)
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
-GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.installation TO zeke_jobs_client;
+GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.batch_state, zeke_jobs.job_step, zeke_jobs.schedule, zeke_jobs.installation TO zeke_jobs_client;
 
 -- Workers and schedulers: the rows of jobs, of processes and of the catalogue. No change of the schema, of past revisions, of what people
 -- pause, of what is written down about them.
@@ -41,6 +43,7 @@ GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit() TO zeke_jobs_worker;
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.cancel(uuid, text, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
+  zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
 -- A worker that boots with a new jobs.yaml puts it in force too, and a scheduler decides ticks.

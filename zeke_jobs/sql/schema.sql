@@ -59,6 +59,74 @@ CREATE TYPE zeke_jobs.state AS ENUM (
     'done'
 );
 
+CREATE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET jit TO 'off'
+    SET max_parallel_workers_per_gather TO '0'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  v_one record;
+  v_part zeke_jobs.batch_part;
+  v_was boolean;
+  v_is boolean;
+  v_batches text[] := '{}';
+  v_changes integer[] := '{}';
+  v_cancels text[] := '{}';
+  v_at integer;
+BEGIN
+  -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
+  FOR v_one IN
+    WITH mine AS (
+      DELETE FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id()
+      RETURNING c.batch, c.part, c.open, c.unfinished, c.completed, c.failed, c.cancelled, c.cancels
+    )
+    SELECT m.batch, m.part, sum(m.open)::integer AS open, sum(m.unfinished)::integer AS unfinished, sum(m.completed)::integer AS completed,
+      sum(m.failed)::integer AS failed, sum(m.cancelled)::integer AS cancelled, bool_or(m.cancels) AS cancels,
+      (SELECT b.after_failure = 'hold' FROM zeke_jobs.batch AS b WHERE b.id = m.batch) AS holds
+    FROM mine AS m
+    GROUP BY m.batch, m.part
+    ORDER BY m.batch, m.part
+  LOOP
+    CONTINUE WHEN v_one.holds IS NULL; -- the batch was removed, with its end long past
+    INSERT INTO zeke_jobs.batch_part AS p (batch, part, open, unfinished, completed, failed, cancelled)
+    VALUES (v_one.batch, v_one.part, v_one.open, v_one.unfinished, v_one.completed, v_one.failed, v_one.cancelled)
+    ON CONFLICT (batch, part) DO UPDATE
+    SET open = p.open + excluded.open, unfinished = p.unfinished + excluded.unfinished, completed = p.completed + excluded.completed,
+      failed = p.failed + excluded.failed, cancelled = p.cancelled + excluded.cancelled
+    RETURNING p.* INTO v_part;
+    v_is := v_part.open + v_part.unfinished + CASE WHEN v_one.holds THEN v_part.failed ELSE 0 END > 0;
+    v_was := v_part.open - v_one.open + v_part.unfinished - v_one.unfinished
+      + CASE WHEN v_one.holds THEN v_part.failed - v_one.failed ELSE 0 END > 0;
+    v_at := array_position(v_batches, v_one.batch);
+    IF v_at IS NULL THEN
+      v_batches := v_batches || v_one.batch;
+      v_changes := v_changes || 0;
+      v_at := cardinality(v_batches);
+    END IF;
+    v_changes[v_at] := v_changes[v_at] + v_is::integer - v_was::integer;
+    v_cancels := v_cancels || CASE WHEN v_one.cancels THEN ARRAY[v_one.batch] END;
+  END LOOP;
+  FOR v_one IN SELECT b.id, b.change FROM unnest(v_batches, v_changes) AS b (id, change) ORDER BY b.id LOOP
+    -- Nothing of it began or ended here as a whole: others hold the end up.
+    CONTINUE WHEN v_one.change = 0 AND v_one.id <> ALL (v_cancels) AND EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_one.id AND b.parts > 0);
+    UPDATE zeke_jobs.batch AS b
+    SET parts = b.parts + v_one.change,
+      cancelled_on = CASE WHEN v_one.id = ANY (v_cancels) AND b.ended_on IS NULL THEN coalesce(b.cancelled_on, zeke_jobs.now()) ELSE b.cancelled_on END
+    WHERE b.id = v_one.id
+    RETURNING b.parts = 0 AND b.ended_on IS NULL INTO v_is;
+    IF v_is THEN
+      PERFORM zeke_jobs.end_batch(v_one.id);
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.adopt() RETURNS trigger
     LANGUAGE plpgsql
     AS $_$
@@ -82,6 +150,7 @@ BEGIN
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
+    NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
     NEW.run_at := zeke_jobs.readable(
@@ -171,32 +240,11 @@ CREATE FUNCTION zeke_jobs.cancel(p_id uuid, p_reason text, p_by text, OUT state 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
-DECLARE
-  v_job record;
 BEGIN
-  UPDATE zeke_jobs.queue AS q
-  SET
-    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
-    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
-    cancel_reason = coalesce(q.cancel_reason, p_reason),
-    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
-    mtime = zeke_jobs.now(),
-    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
-  RETURNING q.state, q.awaited, q.started_on INTO v_job;
-  IF NOT FOUND THEN
-    RETURN;
+  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_unnoted(p_id, p_reason, p_by) AS c;
+  IF cancel.state IS NOT NULL THEN
+    PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
   END IF;
-  IF v_job.state = 'consumed' THEN
-    -- The worker that runs it also looks by itself, once a second.
-    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
-  ELSIF v_job.awaited THEN
-    PERFORM pg_notify('zeke_jobs.done', p_id::text);
-  END IF;
-  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
-  cancel.state := v_job.state;
-  cancel.has_started := v_job.started_on IS NOT NULL;
 END
 $$;
 
@@ -226,6 +274,66 @@ BEGIN
   )
   SELECT array_agg(c.message_id) INTO v_jobs FROM cancelled AS c WHERE (SELECT count(*) FROM announced) >= 0;
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_jobs uuid[];
+BEGIN
+  PERFORM zeke_jobs.close_batch(p_batch);
+  v_jobs := ARRAY(
+    SELECT c.id FROM (
+      SELECT q.message_id AS id FROM zeke_jobs.queue AS q
+      WHERE q.batch = p_batch AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+        SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+      ORDER BY q.message_id) AS c
+    CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(c.id, p_reason, p_by) AS x
+    WHERE x.state IS NOT NULL);
+  INSERT INTO zeke_jobs.batch_change (batch, part, cancels) SELECT b.id, 0, true FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
+  PERFORM zeke_jobs.note('cancel', 'batch/' || p_batch, p_by, p_reason, v_jobs);
+  RETURN QUERY SELECT unnest(v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.cancel_unnoted(p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  v_job record;
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET
+    cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
+    cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
+    cancel_reason = coalesce(q.cancel_reason, p_reason),
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() ELSE q.completed_on END,
+    mtime = zeke_jobs.now(),
+    state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
+  WHERE q.message_id = p_id AND (
+    q.state IN ('queued', 'consumed')
+    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND (q.order_hold OR EXISTS (
+      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL)))
+  RETURNING q.state, q.awaited, q.started_on, q.task, q.queue_name, q.order_hold INTO v_job;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF v_job.state = 'consumed' THEN
+    -- The worker that runs it also looks by itself, once a second.
+    PERFORM pg_notify('zeke_jobs.cancel', p_id::text);
+  ELSIF v_job.awaited THEN
+    PERFORM pg_notify('zeke_jobs.done', p_id::text);
+  END IF;
+  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
+    -- The next job of its key may run.
+    PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
+  END IF;
+  cancel_unnoted.state := v_job.state;
+  cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
 END
 $$;
 
@@ -461,6 +569,7 @@ BEGIN
     v_places := ARRAY(
       SELECT c.ctid FROM zeke_jobs.queue AS c
       WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+        AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
       FOR UPDATE SKIP LOCKED);
     IF v_one.metered THEN
       v_places := (zeke_jobs.take((v_one.task, 0, v_one.gates, v_one.per_key, NULL, NULL, true)::zeke_jobs.candidate, v_places)).places;
@@ -474,6 +583,21 @@ BEGIN
       EXIT WHEN v_left <= 0;
     END IF;
   END LOOP;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  -- Waits for senders that are just adding to it.
+  DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (close_batch.id, 0, -1);
+  RETURN true;
 END
 $$;
 
@@ -608,6 +732,33 @@ CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp 
     extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
 $$;
 
+CREATE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_was text := CASE WHEN TG_OP <> 'INSERT' THEN CASE
+    WHEN OLD.state IN ('queued', 'consumed') THEN 'unfinished' WHEN OLD.state = 'done' THEN 'completed'
+    WHEN OLD.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
+  v_is text := CASE WHEN TG_OP <> 'DELETE' THEN CASE
+    WHEN NEW.state IN ('queued', 'consumed') THEN 'unfinished' WHEN NEW.state = 'done' THEN 'completed'
+    WHEN NEW.cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END;
+  v_id uuid := coalesce(NEW.message_id, OLD.message_id);
+BEGIN
+  -- A job that ended, and is purged, goes on counting.
+  IF v_was IS DISTINCT FROM v_is AND NOT (TG_OP = 'DELETE' AND v_was <> 'unfinished') THEN
+    INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled)
+    VALUES (
+      coalesce(NEW.batch, OLD.batch), uuid_hash(v_id) & 15,
+      (v_is IS NOT DISTINCT FROM 'unfinished')::integer - (v_was IS NOT DISTINCT FROM 'unfinished')::integer,
+      (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
+      (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
+      (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.count_rooms(p_due zeke_jobs.candidate[], p_queue text, p_free integer, p_threads integer, p_now timestamp with time zone) RETURNS zeke_jobs.room[]
     LANGUAGE plpgsql
     AS $$
@@ -635,6 +786,50 @@ CREATE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
 
+CREATE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
+  RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET jit TO 'off'
+    SET max_parallel_workers_per_gather TO '0'
+    AS $$
+DECLARE
+  v_queues text[];
+BEGIN
+  PERFORM zeke_jobs.lock_event(NEW.name);
+  WITH given AS (
+    UPDATE zeke_jobs.wait AS w SET data = NEW.data, came_on = zeke_jobs.now()
+    WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now()
+    RETURNING w.job
+  ),
+  woken AS (
+    UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now()
+    FROM given AS g
+    WHERE q.message_id = g.job AND q.state = 'queued' AND q.waiting_for = 'event ' || NEW.name
+    RETURNING q.queue_name
+  )
+  SELECT array_agg(DISTINCT w.queue_name) INTO v_queues FROM woken AS w;
+  PERFORM zeke_jobs.ring(r.queue) FROM unnest(v_queues) AS r (queue);
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -655,6 +850,113 @@ CREATE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETUR
     UNION ALL
     (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.waits AND q.task = p_task)
   ) AS queued
+$$;
+
+CREATE TABLE zeke_jobs.task (
+    id text NOT NULL,
+    aliases text[] DEFAULT '{}'::text[] NOT NULL,
+    queue text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    definition jsonb NOT NULL,
+    payload_schema jsonb,
+    priority integer DEFAULT 0 NOT NULL,
+    per_key integer,
+    gates text[] DEFAULT '{}'::text[] NOT NULL,
+    retry_limit integer DEFAULT 0 NOT NULL,
+    max_queued integer,
+    unique_fields text[],
+    unique_while text,
+    unique_period interval,
+    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
+    cron jsonb,
+    paused boolean DEFAULT false NOT NULL,
+    revision integer NOT NULL,
+    keyed_on timestamp with time zone,
+    keys_due timestamp with time zone,
+    metered boolean DEFAULT false NOT NULL,
+    units jsonb DEFAULT '{}'::jsonb NOT NULL,
+    order_hold boolean,
+    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
+);
+
+COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
+
+COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
+
+COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this task must pass.';
+
+COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
+
+COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
+
+COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
+
+COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
+
+COMMENT ON COLUMN zeke_jobs.task.metered IS 'A gate of it has a meter or a breaker, or can be throttled.';
+
+COMMENT ON COLUMN zeke_jobs.task.units IS 'What a job uses as jobs.yaml has it, until that is learned.';
+
+COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
+
+CREATE FUNCTION zeke_jobs.duplicate_rule(p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+BEGIN
+  IF jsonb_typeof(p_option) <> 'object' THEN
+    p_option := NULL;
+  END IF;
+  on_duplicate := coalesce(p_option ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
+  at_most := coalesce(
+    zeke_jobs.length_of(nullif(p_option -> 'at_most', 'null')), (p_task.definition #>> '{unique,at_most}')::interval);
+  IF on_duplicate NOT IN ('ignore', 'replace', 'postpone') THEN
+    RAISE EXCEPTION 'expected on_duplicate ignore, replace or postpone, got %', on_duplicate USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null'::jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_unfit text := zeke_jobs.unfit_json(emit.data, octet_length(emit.data::text));
+BEGIN
+  IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
+    RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF emit.data IS NULL OR octet_length(emit.data::text) > 2097152 THEN
+    v_unfit := 'expected data of at most 2 MiB of JSON, got ' || CASE WHEN emit.data IS NULL THEN 'NULL' ELSE 'more' END;
+  END IF;
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO zeke_jobs.event AS e (name, data) VALUES (emit.name, emit.data)
+  ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_batch zeke_jobs.batch;
+  v_sent record;
+BEGIN
+  UPDATE zeke_jobs.batch AS b SET ended_on = zeke_jobs.now() WHERE b.id = p_batch RETURNING b.* INTO v_batch;
+  IF v_batch.task IS NULL OR v_batch.cancelled_on IS NOT NULL OR v_batch.then_job IS NOT NULL THEN
+    RETURN;
+  END IF;
+  BEGIN
+    -- One job more than max_queued: it was promised when the batch was made.
+    SELECT e.outcome, e.job_id INTO v_sent
+    FROM zeke_jobs.enqueue(v_batch.task, NULL, zeke_jobs.with_counts(v_batch.payload, p_batch), '{"beyond_max_queued": true}') AS e;
+  EXCEPTION WHEN invalid_parameter_value THEN
+    SELECT SQLERRM AS outcome, NULL::uuid AS job_id INTO v_sent;
+  END;
+  UPDATE zeke_jobs.batch AS b SET then_job = v_sent.job_id, then_outcome = v_sent.outcome WHERE b.id = p_batch;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
@@ -704,10 +1006,12 @@ DECLARE
   v_full boolean := false;
   v_unfit text;
   v_first record;
+  v_rule record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
+    v_task.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -727,6 +1031,10 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    outcome := 'beyond';
+    RETURN;
+  END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
   -- Most sends name no time: a call for each that they could name would be a tenth of the send.
@@ -742,16 +1050,31 @@ BEGIN
         session_user USING ERRCODE = 'insufficient_privilege';
     END IF;
   END IF;
-  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+  IF v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key'] THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
-    IF v_fields IS NOT NULL THEN
+    IF p_options ->> 'unique_key' IS NOT NULL THEN
+      -- A text of the caller's own; no value of fields looks like it.
+      v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
+      v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
+    ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
+    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
+    IF v_rule.on_duplicate <> 'ignore' AND v_while <> 'queued' THEN
+      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
+        v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
-  -- That a job has failed is told whatever waits.
-  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
+  -- That a job has failed is told whatever waits, and what a batch sends at its end was promised before.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE
+    AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0)
+  THEN
     v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
   LOOP
     v_took := false;
@@ -769,13 +1092,21 @@ BEGIN
           UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
+        ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+          -- A claim may come first: then the job holds its key no longer.
+          CONTINUE WHEN NOT zeke_jobs.take_place(
+            v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
+          outcome := 'replaced';
+          job_id := v_holder;
+          status := (SELECT zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder);
+          RETURN;
         END IF;
       END IF;
     END IF;
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, units)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule, units)
       VALUES (
         v_id,
         v_task.queue,
@@ -791,6 +1122,10 @@ BEGIN
         v_tick,
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
         nullif(v_task.sensitive, '{}'),
+        zeke_jobs.length_of(p_options -> 'keep'),
+        p_options ->> 'batch',
+        v_task.order_hold,
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END,
         p_options -> 'units')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
@@ -814,7 +1149,8 @@ BEGIN
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      FROM zeke_jobs.queue AS q
+      WHERE q.task = v_task.id AND q.scheduled_for = v_tick AND coalesce(q.schedule, '') = coalesce(p_options ->> 'schedule', '')
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)
@@ -873,12 +1209,20 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    RETURN QUERY SELECT 0::bigint, 'beyond', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) THEN
+    RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
   IF v_fields IS NOT NULL THEN
@@ -898,8 +1242,8 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive,
-    units)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
+    order_hold, units)
   SELECT
     j.id,
     v_task.queue,
@@ -913,6 +1257,9 @@ BEGIN
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
     nullif(v_task.sensitive, '{}'),
+    zeke_jobs.length_of(p_options -> 'keep'),
+    p_options ->> 'batch',
+    v_task.order_hold,
     p_options -> 'units'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
@@ -936,7 +1283,25 @@ BEGIN
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
+      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
+        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key'),
+        'first_job', CASE WHEN p_options ? 'batch' THEN coalesce(p_options ->> 'first_job', p_ids[1]::text) END))) AS e;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_first_job uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_batch text := p_options ->> 'batch';
+  v_first uuid := coalesce((p_options ->> 'first_job')::uuid, p_first_job);
+BEGIN
+  IF zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then' THEN
+    RETURN true;
+  END IF;
+  RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false, v_first)
+    -- The others of the same send, and one that is repeated because its answer was lost.
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.first_job = v_first);
 END
 $$;
 
@@ -1062,50 +1427,6 @@ BEGIN
 END
 $$;
 
-CREATE TABLE zeke_jobs.task (
-    id text NOT NULL,
-    aliases text[] DEFAULT '{}'::text[] NOT NULL,
-    queue text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    definition jsonb NOT NULL,
-    payload_schema jsonb,
-    priority integer DEFAULT 0 NOT NULL,
-    per_key integer,
-    gates text[] DEFAULT '{}'::text[] NOT NULL,
-    retry_limit integer DEFAULT 0 NOT NULL,
-    max_queued integer,
-    unique_fields text[],
-    unique_while text,
-    unique_period interval,
-    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
-    cron jsonb,
-    paused boolean DEFAULT false NOT NULL,
-    revision integer NOT NULL,
-    keyed_on timestamp with time zone,
-    keys_due timestamp with time zone,
-    metered boolean DEFAULT false NOT NULL,
-    units jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
-);
-
-COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
-
-COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
-
-COMMENT ON COLUMN zeke_jobs.task.gates IS 'Names of the gates that a job of this task must pass.';
-
-COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
-
-COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
-
-COMMENT ON COLUMN zeke_jobs.task.keyed_on IS 'When it got a per-key limit.';
-
-COMMENT ON COLUMN zeke_jobs.task.keys_due IS 'When to look again for jobs that were sent before and have no key; NULL when a day has passed.';
-
-COMMENT ON COLUMN zeke_jobs.task.metered IS 'A gate of it has a meter or a breaker, or can be throttled.';
-
-COMMENT ON COLUMN zeke_jobs.task.units IS 'What a job uses as jobs.yaml has it, until that is learned.';
-
 CREATE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
     LANGUAGE sql STABLE
     AS $$
@@ -1190,6 +1511,18 @@ BEGIN
   END IF;
   PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
   RETURN true;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (
+    SELECT q.ctid FROM zeke_jobs.queue AS q
+    WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
+      AND q.task = p_task AND q.key = p_key
+    ORDER BY q.seq LIMIT 1);
 END
 $$;
 
@@ -1313,7 +1646,7 @@ BEGIN
             WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
           THEN q.idempotency_key END,
         scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
+            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for AND o.schedule IS NOT DISTINCT FROM q.schedule)
           THEN q.scheduled_for END
       WHERE q.message_id = ANY (v_ids)
       RETURNING q.message_id, q.unique_key
@@ -1405,15 +1738,16 @@ DECLARE
   v_total integer := 0;
 BEGIN
   FOR v_task IN
-    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    SELECT t.id, t.queue, t.keyed_on, t.order_hold FROM zeke_jobs.task AS t
     WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
     FOR UPDATE SKIP LOCKED
   LOOP
     UPDATE zeke_jobs.queue AS q
-    SET key = q.message_id::text
+    SET key = coalesce(q.key, q.message_id::text), order_hold = v_task.order_hold
     WHERE q.message_id = ANY (ARRAY(
       SELECT l.message_id FROM zeke_jobs.queue AS l
-      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id
+        AND (l.key IS NULL OR l.order_hold IS DISTINCT FROM v_task.order_hold)
       FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     v_total := v_total + v_count;
@@ -1426,6 +1760,20 @@ BEGIN
     END IF;
   END LOOP;
   RETURN v_total;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.give_order() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET order_hold = NEW.order_hold
+  WHERE q.task = NEW.id AND q.state <> 'done' AND q.order_hold IS DISTINCT FROM NEW.order_hold;
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id AND NEW.per_key IS NOT NULL;
+  RETURN NULL;
 END
 $$;
 
@@ -1541,6 +1889,11 @@ CREATE TABLE zeke_jobs.queue (
     currency text,
     cancelled_by text,
     units jsonb,
+    keep interval,
+    purge_on timestamp with time zone,
+    batch text,
+    order_hold boolean,
+    schedule text,
     CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
@@ -1611,6 +1964,16 @@ COMMENT ON COLUMN zeke_jobs.queue.cancelled_by IS 'Who cancelled it, where that 
 
 COMMENT ON COLUMN zeke_jobs.queue.units IS 'What the sender expects it to use; NULL: what its task says or has learned.';
 
+COMMENT ON COLUMN zeke_jobs.queue.keep IS 'How long the send wants it kept after its end; NULL: as its task says.';
+
+COMMENT ON COLUMN zeke_jobs.queue.purge_on IS 'When a job that ended is removed, where its send said how long it is kept.';
+
+COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
+
+COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it stands in the line of its key.';
+
+COMMENT ON COLUMN zeke_jobs.queue.schedule IS 'The stored schedule whose tick it is for; NULL: its task''s own.';
+
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -1620,6 +1983,15 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
       (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
     ELSE (p_job).created_on + p_period > zeke_jobs.now()
   END
+$$;
+
+CREATE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (b.most ->> 'retry')::integer, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (b.most ->> 'timeout')::interval, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (b.most ->> 'keep')::interval, false)
+  FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
 $$;
 
 CREATE TABLE zeke_jobs.lease (
@@ -1663,11 +2035,24 @@ CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision inte
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
+CREATE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
+    ELSE (p_option #>> '{}')::interval END
+$$;
+
 CREATE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT zeke_jobs.take_lock('catalogue')
+$$;
+
+CREATE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
 $$;
 
 CREATE FUNCTION zeke_jobs.lock_gates(p_due zeke_jobs.candidate[]) RETURNS boolean
@@ -1690,6 +2075,47 @@ CREATE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone tex
   VALUES (p_task, p_cron, p_timezone, p_decided_to)
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to
+$$;
+
+CREATE FUNCTION zeke_jobs.make_batch(p_batch text, p_then jsonb, p_after_failure text, p_open boolean, p_first_job uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_task zeke_jobs.task;
+  v_payload jsonb;
+  v_fault text;
+BEGIN
+  IF p_batch = '' OR octet_length(p_batch) > 1024 THEN
+    RAISE EXCEPTION 'expected the id of a batch of 1 to 1024 bytes, got %', octet_length(p_batch) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_after_failure NOT IN ('send', 'hold') THEN
+    RAISE EXCEPTION 'expected after_failure send or hold, got %', p_after_failure USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_then ->> 'task' IS NOT NULL THEN
+    v_task := zeke_jobs.find_task(p_then ->> 'task');
+    IF v_task.id IS NULL THEN
+      RAISE EXCEPTION 'expected the name of a task to send at the end of the batch, got %', quote_literal(p_then ->> 'task')
+        USING ERRCODE = 'undefined_object';
+    END IF;
+    v_payload := zeke_jobs.rename_keys(coalesce(p_then -> 'payload', '{}'), v_task.payload_schema, v_task.payload_schema, false);
+    v_fault := coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema));
+    IF v_fault IS NOT NULL THEN
+      RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+  END IF;
+  INSERT INTO zeke_jobs.batch (id, task, payload, after_failure, first_job)
+  VALUES (p_batch, v_task.id, v_payload, p_after_failure, p_first_job)
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF p_open THEN
+    INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
+  END IF;
+  -- Also where it gets no job: then it ends with this transaction.
+  INSERT INTO zeke_jobs.batch_change (batch, part, open) VALUES (p_batch, 0, p_open::integer);
+  RETURN true;
+END
 $$;
 
 CREATE FUNCTION zeke_jobs.mark(p_places tid[], p_worker uuid, p_ahead boolean, p_revision integer) RETURNS zeke_jobs.claimed[]
@@ -1781,10 +2207,21 @@ CREATE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payloa
     AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
-      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
-      ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
+      THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
+$$;
+
+CREATE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object(
+    'traceparent', p_options -> 'traceparent',
+    'batch', p_options -> 'batch',
+    'retry', (
+      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
 CREATE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamp with time zone, p_default timestamp with time zone) RETURNS timestamp with time zone
@@ -1949,6 +2386,18 @@ CREATE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestam
      WHERE q.state = 'queued' AND q.deaths > 0 AND q.queue_name = p_queue AND q.run_at <= zeke_jobs.now() AND q.task = p_task))
 $$;
 
+CREATE FUNCTION zeke_jobs.open_batch(id text, then_task text DEFAULT NULL::text, then_payload jsonb DEFAULT '{}'::jsonb, after_failure text DEFAULT 'send'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure) THEN
+    RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(open_batch.id)
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
@@ -1996,13 +2445,17 @@ CREATE FUNCTION zeke_jobs.overdue() RETURNS TABLE(task text, status zeke_jobs.jo
   ) AS b
   WHERE p.task IS NOT NULL AND CASE s.status
     WHEN 'completed' THEN EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     WHEN 'failed' THEN EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     ELSE EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before
+        AND q.keep IS NULL) END
+  UNION ALL
+  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
 $$;
 
 CREATE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF jsonb
@@ -2203,9 +2656,12 @@ DECLARE
   v_served text[] := '{}';
   v_wrapped boolean := false;
   v_room integer;
-  v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
+  v_names text[];
+  v_strict boolean;
+  v_first tid;
   v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
+  SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
     -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
     SELECT q.key INTO v_start
@@ -2225,7 +2681,14 @@ BEGIN
       IF v_rate IS NOT NULL THEN
         v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
       END IF;
-      IF v_room > 0 THEN
+      IF v_room > 0 AND v_strict THEN
+        v_first := zeke_jobs.first_in_line(p_task, v_key);
+        v_found := ARRAY(
+          SELECT q.ctid FROM zeke_jobs.queue AS q
+          WHERE q.ctid = v_first AND q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+            AND q.priority = p_priority AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          FOR UPDATE SKIP LOCKED);
+      ELSIF v_room > 0 THEN
         v_found := ARRAY(
           SELECT q.ctid FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
@@ -2233,6 +2696,8 @@ BEGIN
           ORDER BY q.run_at, q.seq
           LIMIT least(v_room, p_quota - cardinality(v_picked))
           FOR UPDATE SKIP LOCKED);
+      END IF;
+      IF v_room > 0 THEN
         v_picked := v_picked || v_found;
         IF cardinality(v_found) > 0 THEN
           v_served := v_served || v_key;
@@ -2287,25 +2752,31 @@ DECLARE
 BEGIN
   -- If a crash of the server undoes a purge, it is simply repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
-  IF p_status = 'completed' THEN
+  IF p_task IS NULL THEN
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
+      ORDER BY q.purge_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  ELSIF p_status = 'completed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'failed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;
@@ -2314,16 +2785,18 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
+      q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+        v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
     SELECT
-      g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
+      g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -2332,17 +2805,23 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
     -- A sender that is just taking the key over is not waited for.
     FOR UPDATE OF u SKIP LOCKED
   ),
+  steps AS (
+    DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
+  ),
+  waits AS (
+    DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
+  ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
-  SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+  SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
 END
 $$;
 
@@ -2377,6 +2856,52 @@ BEGIN
   RETURN v_number;
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.put_schedule(name text, task text, at text, timezone text DEFAULT 'UTC'::text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text, options jsonb DEFAULT '{}'::jsonb, put_by text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
+  v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
+  v_payload jsonb;
+  v_options jsonb := c_options || put_schedule.options;
+  v_fault text;
+  v_cron jsonb;
+BEGIN
+  IF v_task.id IS NULL THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(put_schedule.task), 'NULL') USING ERRCODE = 'undefined_object';
+  END IF;
+  v_payload := zeke_jobs.rename_keys(put_schedule.payload, v_task.payload_schema, v_task.payload_schema, false);
+  v_fault := coalesce(
+    CASE WHEN put_schedule.name !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
+      THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
+    CASE WHEN put_schedule.at !~ '^(@[a-z]+|\S+(\s+\S+){4})$' THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
+    CASE WHEN NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE z.name = put_schedule.timezone)
+      THEN format('expected the name of a time zone, got %L', put_schedule.timezone) END,
+    (SELECT format('expected options among missed, window, overlap, jitter and paused, got %s', o.name)
+     FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
+    CASE WHEN v_options ->> 'missed' NOT IN ('latest', 'skip', 'all') OR v_options ->> 'overlap' NOT IN ('skip', 'allow')
+        OR jsonb_typeof(v_options -> 'window') <> 'number' OR jsonb_typeof(v_options -> 'jitter') <> 'number'
+        OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
+      THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter in seconds, got %s', put_schedule.options) END,
+    'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
+    zeke_jobs.unfit_options(jsonb_build_object('key', put_schedule.key)));
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone, 'payload', v_payload);
+  INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)
+  VALUES (put_schedule.name, v_task.id, v_cron, put_schedule.key, put_schedule.put_by)
+  ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
+  SET task = excluded.task, cron = excluded.cron, key = excluded.key, put_by = excluded.put_by, put_on = zeke_jobs.now()
+  WHERE (s.task, s.cron, s.key) IS DISTINCT FROM (excluded.task, excluded.cron, excluded.key);
+  IF FOUND THEN
+    PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL);
+  END IF;
+END
+$_$;
 
 CREATE FUNCTION zeke_jobs.queued_names() RETURNS TABLE(queue text, task text)
     LANGUAGE sql STABLE
@@ -2568,16 +3093,17 @@ BEGIN
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
           WHEN c.deaths >= 3 THEN 'quarantined'
-          WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
+          WHEN c.attempt - c.attempt_base > coalesce(r.most, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
       FROM held AS h
       JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
+      CROSS JOIN LATERAL (SELECT coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit) AS most) AS r
       CROSS JOIN LATERAL (
         SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND r.most > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (
@@ -2696,6 +3222,38 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_cancelled boolean;
+  v_jobs uuid[];
+BEGIN
+  SELECT b.cancelled_on IS NOT NULL INTO v_cancelled FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
+  v_jobs := ARRAY(
+    SELECT r.id FROM (
+      SELECT q.message_id FROM zeke_jobs.queue AS q
+      WHERE q.batch = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
+      ORDER BY q.message_id) AS f
+    CROSS JOIN LATERAL zeke_jobs.retry(f.message_id, NULL, 'failed', NULL, 1, p_by) AS r);
+  IF v_cancelled AND cardinality(v_jobs) > 0 THEN
+    -- Its counters first, as every commit locks them.
+    SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
+    UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
+    SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;
+  END IF;
+  RETURN QUERY SELECT unnest(v_jobs);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
+    WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
+$$;
+
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2788,8 +3346,8 @@ CREATE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}'::jsonb, opt
     AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
-    'traceparent', 'unique', 'units'];
+    'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
+    'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -2822,12 +3380,27 @@ BEGIN
     WHEN 'full' THEN
       RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
         USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'closed' THEN
+      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(send.options ->> 'batch')
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+    WHEN 'beyond' THEN
+      RAISE EXCEPTION 'expected retry, timeout and keep within per_send of %, got %', v_task.id, send.options
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'It allows: ' || (v_task.definition ->> 'per_send');
     WHEN 'taken' THEN
       RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
         USING ERRCODE = 'unique_violation';
     ELSE
       RETURN v_sent.job_id;
   END CASE;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.set_purge() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.purge_on := NEW.completed_on + NEW.keep;
+  RETURN NEW;
 END
 $$;
 
@@ -3019,6 +3592,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
+      AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;
 END
@@ -3140,6 +3714,40 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamp with time zone, p_run_at timestamp with time zone, p_expires timestamp with time zone, p_how text, p_at_most interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_was text := current_setting('zeke_jobs.gathering', true);
+  v_queue text;
+BEGIN
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  UPDATE zeke_jobs.queue AS q
+  SET message = zeke_jobs.message(
+      p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
+    run_at = greatest(
+      CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
+      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
+    priority = coalesce((p_options ->> 'priority')::integer, q.priority),
+    expires_on = coalesce(p_expires, q.expires_on),
+    keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    units = coalesce(p_options -> 'units', q.units),
+    sensitive = nullif(p_task.sensitive, '{}'),
+    mtime = p_now
+  WHERE q.message_id = p_job AND q.state = 'queued'
+  RETURNING q.queue_name INTO v_queue;
+  PERFORM set_config('zeke_jobs.gathering', coalesce(v_was, ''), true);
+  IF v_queue IS NULL THEN
+    RETURN false;
+  END IF;
+  DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
+  DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
+  -- A claim passed it over while this held its row.
+  PERFORM zeke_jobs.ring(v_queue);
+  RETURN true;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.taken(p_gate text, p_unit text, p_key text, p_now timestamp with time zone) RETURNS numeric
     LANGUAGE plpgsql
     AS $$
@@ -3147,6 +3755,19 @@ BEGIN
   RETURN (
     SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
     WHERE u.gate = p_gate AND u.unit = p_unit AND u.key = p_key AND u.ends_on > p_now);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- A member's own end is what the batch waits for: its fence, and no lock, keeps the batch from ending before.
+  IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND q.batch = p_batch AND q.state IN ('queued', 'consumed')) THEN
+    RETURN true;
+  END IF;
+  PERFORM 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = p_batch FOR SHARE;
+  RETURN FOUND;
 END
 $$;
 
@@ -3229,6 +3850,14 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true, NULL)
+    OR zeke_jobs.takes_jobs(p_batch, NULL)
+$$;
+
 CREATE FUNCTION zeke_jobs.turn_breakers(p_gates text[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -3307,20 +3936,25 @@ BEGIN
   END IF;
   v_rest := p_message - 'kwargs';
   RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_options(jsonb_strip_nulls(jsonb_build_object(
+      'traceparent', coalesce(p_message #> '{options,traceparent}', 'null'), 'retry', p_message #> '{options,retry}',
+      'timeout', p_message #> '{options,timeout}'))),
     zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
 $$;
 
 CREATE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT CASE
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+      OR octet_length(p_options ->> 'unique_key') > 1024
+      THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.unfit_wishes(p_options) IS NOT NULL
+      THEN zeke_jobs.unfit_wishes(p_options)
     WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
       THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
     WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
@@ -3366,6 +4000,36 @@ BEGIN
     FROM jsonb_each(p_units) AS u
     WHERE NOT v_most ? u.key OR jsonb_typeof(u.value) <> 'number' OR u.value < '0' OR u.value > v_most -> u.key
     LIMIT 1);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  v_retry jsonb := zeke_jobs.retry_rule(p_options -> 'retry');
+  v_wrong text;
+BEGIN
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(v_retry) AS k (name) WHERE k.name NOT IN ('limit', 'delay', 'max_delay') LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
+  END IF;
+  IF (v_retry ->> 'limit')::numeric NOT BETWEEN 0 AND 1000 OR (v_retry ->> 'limit')::numeric % 1 <> 0 THEN
+    RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
+  END IF;
+  v_wrong := (
+    SELECT w.name FROM (VALUES
+      ('retry.delay', v_retry -> 'delay', interval '0'), ('retry.max_delay', v_retry -> 'max_delay', interval '0'),
+      ('timeout', p_options -> 'timeout', interval '1 millisecond'), ('keep', p_options -> 'keep', interval '0')
+    ) AS w (name, given, least)
+    WHERE zeke_jobs.length_of(w.given) NOT BETWEEN w.least AND interval '36525 days' LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected %s of 0 seconds to 100 years, got another length', v_wrong);
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+  RETURN format('expected retry as a number or an object, timeout and keep as seconds or intervals, got %s',
+    p_options - (SELECT array_agg(k.name) FROM jsonb_object_keys(p_options) AS k (name) WHERE k.name NOT IN ('retry', 'timeout', 'keep')));
 END
 $$;
 
@@ -3454,6 +4118,43 @@ BEGIN
   RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
 END
 $$;
+
+CREATE FUNCTION zeke_jobs.wait_for(p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer, p_took double precision) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_wait zeke_jobs.wait;
+BEGIN
+  -- Before the job's row, as an event locks them.
+  PERFORM zeke_jobs.lock_event(p_event);
+  PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO zeke_jobs.wait AS w (job, event, until, data, came_on)
+  SELECT p_id, p_event, v_now + make_interval(secs => p_delay), e.data, CASE WHEN e.name IS NOT NULL THEN v_now END
+  FROM (SELECT 1) AS one LEFT JOIN zeke_jobs.event AS e ON e.name = p_event
+  ON CONFLICT ON CONSTRAINT wait_pkey DO UPDATE
+  SET until = CASE WHEN w.until > v_now THEN w.until ELSE excluded.until END,
+    data = coalesce(w.data, excluded.data), came_on = coalesce(w.came_on, excluded.came_on)
+  RETURNING w.* INTO v_wait;
+  RETURN zeke_jobs.finish(
+    p_worker, p_id, p_claim, 'deferred', p_after, NULL, CASE WHEN v_wait.came_on IS NULL THEN v_wait.until ELSE v_now END,
+    'event ' || p_event, NULL, p_revision, p_took);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.with_counts(p_payload jsonb, p_batch text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $_$
+  SELECT coalesce(jsonb_object_agg(f.name, CASE
+    WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
+    ELSE f.value END), '{}')
+  FROM jsonb_each(p_payload) AS f (name, value)
+  LEFT JOIN (
+    SELECT b.id, b.jobs, b.completed, b.failed, b.cancelled FROM zeke_jobs.batch_state AS b WHERE b.id = p_batch) AS s ON true
+$_$;
 
 CREATE FUNCTION zeke_jobs.without(p_value jsonb, p_secrets text[]) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3552,27 +4253,27 @@ CREATE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS
     AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
     p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
-    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
     unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
     metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
-    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
     paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
       t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
-      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
@@ -3602,7 +4303,8 @@ CREATE TABLE zeke_jobs.history (
     seq bigint,
     claimed_on timestamp with time zone,
     expires_on timestamp with time zone,
-    attempts jsonb
+    attempts jsonb,
+    batch text
 );
 
 COMMENT ON TABLE zeke_jobs.history IS 'Jobs whose rows were removed at the end of their retention.';
@@ -3620,6 +4322,8 @@ COMMENT ON COLUMN zeke_jobs.history.claimed_on IS 'When the last attempt was cla
 COMMENT ON COLUMN zeke_jobs.history.expires_on IS 'Cancelled if it had not started by then.';
 
 COMMENT ON COLUMN zeke_jobs.history.attempts IS 'Every attempt that did not complete: times, outcome, type of error; NULL is unknown.';
+
+COMMENT ON COLUMN zeke_jobs.history.batch IS 'The batch that it belonged to.';
 
 CREATE VIEW pgboss.archive AS
  SELECT h.id,
@@ -3669,7 +4373,7 @@ CREATE VIEW zeke_jobs.job AS
             ELSE NULL::jsonb
         END, q.message, s.fields) AS error,
     GREATEST((q.attempt - 1), 0) AS retry_count,
-    COALESCE(t.retry_limit, 0) AS retry_limit,
+    COALESCE(((q.message #>> '{options,retry,limit}'::text[]))::integer, t.retry_limit, 0) AS retry_limit,
     q.attempt,
     zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
     q.deaths,
@@ -3690,7 +4394,8 @@ CREATE VIEW zeke_jobs.job AS
     q.cancelled_on,
     zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
     q.cost,
-    q.currency
+    q.currency,
+    q.batch
    FROM ((zeke_jobs.queue q
      LEFT JOIN zeke_jobs.task t ON ((t.id = q.task)))
      CROSS JOIN LATERAL ( SELECT NULLIF((q.sensitive || COALESCE(t.sensitive, ( SELECT a.sensitive
@@ -3823,6 +4528,73 @@ CREATE TABLE zeke_jobs.pause (
 
 COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
 
+CREATE TABLE zeke_jobs.stored_schedule (
+    name text NOT NULL,
+    task text NOT NULL,
+    cron jsonb NOT NULL,
+    key text,
+    put_by text,
+    put_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    CONSTRAINT stored_schedule_name CHECK (((name ~ '^[^/]+/.+'::text) AND (octet_length(name) <= 200)))
+);
+
+COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and those of jobs.yaml.';
+
+COMMENT ON COLUMN zeke_jobs.stored_schedule.cron IS 'As zeke_jobs.task.cron.';
+
+COMMENT ON COLUMN zeke_jobs.stored_schedule.put_on IS 'When it was put as it is now: no tick before that is sent.';
+
+CREATE VIEW zeke_jobs.planned AS
+ SELECT t.id AS schedule,
+    t.id AS task,
+    t.cron,
+    t.sensitive,
+    (t.id || t.aliases) AS names,
+    NULL::text AS key,
+    NULL::text AS put_by,
+    r.applied_on AS begun_on
+   FROM (zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+  WHERE (jsonb_typeof(t.cron) = 'object'::text)
+UNION ALL
+ SELECT ((t.id || '/'::text) || (c.value ->> 'name'::text)) AS schedule,
+    t.id AS task,
+    (c.value - '{name,key}'::text[]) AS cron,
+    t.sensitive,
+    ARRAY( SELECT ((n.name || '/'::text) || (c.value ->> 'name'::text))
+           FROM unnest((t.id || t.aliases)) n(name)) AS names,
+    (c.value ->> 'key'::text) AS key,
+    NULL::text AS put_by,
+    r.applied_on AS begun_on
+   FROM ((zeke_jobs.task t
+     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
+     CROSS JOIN LATERAL jsonb_array_elements(
+        CASE jsonb_typeof(t.cron)
+            WHEN 'array'::text THEN t.cron
+            ELSE '[]'::jsonb
+        END) c(value))
+UNION ALL
+ SELECT s.name AS schedule,
+    t.id AS task,
+    s.cron,
+    t.sensitive,
+    ARRAY[s.name] AS names,
+    s.key,
+    COALESCE(s.put_by, 'a program'::text) AS put_by,
+    s.put_on AS begun_on
+   FROM (zeke_jobs.stored_schedule s
+     CROSS JOIN LATERAL zeke_jobs.find_task(s.task) t(id, aliases, queue, description, definition, payload_schema, priority, per_key, gates, retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, revision, keyed_on, keys_due, metered, units, order_hold))
+  WHERE ((t.id IS NOT NULL) AND (NOT (EXISTS ( SELECT 1
+           FROM (zeke_jobs.task o
+             CROSS JOIN LATERAL jsonb_array_elements(
+                CASE jsonb_typeof(o.cron)
+                    WHEN 'array'::text THEN o.cron
+                    ELSE '[]'::jsonb
+                END) c(value))
+          WHERE (s.name = ((o.id || '/'::text) || (c.value ->> 'name'::text)))))));
+
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
+
 CREATE TABLE zeke_jobs.schedule_state (
     task text NOT NULL,
     cron text NOT NULL,
@@ -3857,7 +4629,7 @@ COMMENT ON COLUMN zeke_jobs.tick.origin IS 'Who decided: the schedule in time, o
 COMMENT ON COLUMN zeke_jobs.tick.job IS 'The job that was sent, or the one because of which none was.';
 
 CREATE VIEW zeke_jobs.schedule AS
- SELECT t.id AS task,
+ SELECT t.task,
     (t.cron ->> 'at'::text) AS cron,
     (t.cron ->> 'timezone'::text) AS timezone,
     zeke_jobs.masked((t.cron -> 'payload'::text), t.sensitive) AS payload,
@@ -3878,38 +4650,38 @@ CREATE VIEW zeke_jobs.schedule AS
     ((p.target IS NOT NULL) OR ((t.cron ->> 'paused'::text))::boolean) AS paused,
     COALESCE(p.paused_by,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN 'jobs.yaml'::text
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN COALESCE(t.put_by, 'jobs.yaml'::text)
             ELSE NULL::text
         END) AS paused_by,
     COALESCE(p.paused_on,
         CASE
-            WHEN ((t.cron ->> 'paused'::text))::boolean THEN r.applied_on
+            WHEN ((t.cron ->> 'paused'::text))::boolean THEN t.begun_on
             ELSE NULL::timestamp with time zone
         END) AS paused_on,
     p.reason AS pause_reason,
-    LEAST(s.created_on, r.applied_on) AS created_on,
-    COALESCE(r.applied_on, s.created_on) AS updated_on
-   FROM ((((((zeke_jobs.task t
-     LEFT JOIN zeke_jobs.revision r ON ((r.number = t.revision)))
-     LEFT JOIN zeke_jobs.schedule_state s ON ((s.task = t.id)))
-     LEFT JOIN zeke_jobs.pause p ON ((p.target = ('schedule/'::text || t.id))))
+    LEAST(s.created_on, t.begun_on) AS created_on,
+    COALESCE(t.begun_on, s.created_on) AS updated_on,
+    t.schedule,
+    t.key
+   FROM (((((zeke_jobs.planned t
+     LEFT JOIN zeke_jobs.schedule_state s ON ((s.task = t.schedule)))
+     LEFT JOIN zeke_jobs.pause p ON ((p.target = ('schedule/'::text || t.schedule))))
      LEFT JOIN LATERAL ( SELECT k.scheduled_for,
             k.outcome,
             k.reason,
             k.job
            FROM zeke_jobs.tick k
-          WHERE (k.task = t.id)
+          WHERE (k.task = t.schedule)
           ORDER BY k.scheduled_for DESC
          LIMIT 1) l ON (true))
      LEFT JOIN zeke_jobs.queue q ON ((q.message_id = l.job)))
-     LEFT JOIN zeke_jobs.history h ON ((h.id = l.job)))
-  WHERE (t.cron IS NOT NULL);
+     LEFT JOIN zeke_jobs.history h ON ((h.id = l.job)));
 
 COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
 
 CREATE VIEW pgboss.schedule AS
  SELECT s.task AS name,
-    ''::text AS key,
+    COALESCE(NULLIF(s.schedule, s.task), ''::text) AS key,
     s.cron,
     s.timezone,
     zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
@@ -3965,6 +4737,102 @@ ALTER TABLE zeke_jobs.audit ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE zeke_jobs.batch (
+    id text NOT NULL,
+    task text,
+    payload jsonb,
+    after_failure text DEFAULT 'send'::text NOT NULL,
+    parts integer DEFAULT 0 NOT NULL,
+    first_job uuid,
+    created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
+    cancelled_on timestamp with time zone,
+    ended_on timestamp with time zone,
+    then_job uuid,
+    then_outcome text,
+    CONSTRAINT batch_after_failure CHECK ((after_failure = ANY (ARRAY['send'::text, 'hold'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ended, one job is sent, in the transaction of that end.';
+
+COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
+
+COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
+
+COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+
+COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
+
+CREATE UNLOGGED TABLE zeke_jobs.batch_change (
+    xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    batch text NOT NULL,
+    part smallint NOT NULL,
+    open integer DEFAULT 0 NOT NULL,
+    unfinished integer DEFAULT 0 NOT NULL,
+    completed integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    cancelled integer DEFAULT 0 NOT NULL,
+    cancels boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.batch_change IS 'What the running transactions change in the counters of batches: added up at each commit, so that no counter is locked before. Empty but for them.';
+
+COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
+
+CREATE TABLE zeke_jobs.batch_open (
+    batch text NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.batch_open IS 'Batches that were opened and are not closed: they take jobs of any sender, and do not end.';
+
+CREATE TABLE zeke_jobs.batch_part (
+    batch text NOT NULL,
+    part smallint NOT NULL,
+    open integer NOT NULL,
+    unfinished integer NOT NULL,
+    completed integer NOT NULL,
+    failed integer NOT NULL,
+    cancelled integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
+
+COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
+
+CREATE VIEW zeke_jobs.batch_state AS
+ SELECT b.id,
+        CASE
+            WHEN (b.cancelled_on IS NOT NULL) THEN 'cancelled'::text
+            WHEN (b.ended_on IS NOT NULL) THEN 'ended'::text
+            WHEN (EXISTS ( SELECT 1
+               FROM zeke_jobs.batch_open o
+              WHERE (o.batch = b.id))) THEN 'open'::text
+            WHEN ((p.unfinished = 0) AND (p.failed > 0)) THEN 'held'::text
+            ELSE 'running'::text
+        END AS state,
+    (((p.unfinished + p.completed) + p.failed) + p.cancelled) AS jobs,
+    p.unfinished,
+    p.completed,
+    p.failed,
+    p.cancelled,
+    b.after_failure,
+    b.task AS then_task,
+    b.then_job,
+    b.then_outcome,
+    b.created_on,
+    b.ended_on,
+    b.cancelled_on
+   FROM (zeke_jobs.batch b
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(c.unfinished), (0)::bigint) AS unfinished,
+            COALESCE(sum(c.completed), (0)::bigint) AS completed,
+            COALESCE(sum(c.failed), (0)::bigint) AS failed,
+            COALESCE(sum(c.cancelled), (0)::bigint) AS cancelled
+           FROM zeke_jobs.batch_part c
+          WHERE (c.batch = b.id)) p);
+
+COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
+
 CREATE TABLE zeke_jobs.breach (
     task text NOT NULL,
     since timestamp with time zone NOT NULL,
@@ -3983,6 +4851,14 @@ CREATE TABLE zeke_jobs.breaker_end (
 );
 
 COMMENT ON TABLE zeke_jobs.breaker_end IS 'Ends of jobs that a breaker counts, kept for its time.';
+
+CREATE TABLE zeke_jobs.event (
+    name text NOT NULL,
+    data jsonb NOT NULL,
+    emitted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.event IS 'Events of the last thirty days, for jobs that come to wait for them later.';
 
 CREATE VIEW zeke_jobs.finished AS
  SELECT q.message_id AS id,
@@ -4176,6 +5052,23 @@ COMMENT ON TABLE zeke_jobs.job_log IS 'The last lines that each attempt of a job
 
 COMMENT ON COLUMN zeke_jobs.job_log.dropped IS 'How many earlier lines were not kept.';
 
+CREATE TABLE zeke_jobs.step (
+    job uuid NOT NULL,
+    name text NOT NULL,
+    result jsonb NOT NULL,
+    kept_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.step IS 'Results of steps (ctx.step), kept as long as the row of their job.';
+
+CREATE VIEW zeke_jobs.job_step AS
+ SELECT job,
+    name,
+    kept_on
+   FROM zeke_jobs.step s;
+
+COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
+
 CREATE TABLE zeke_jobs.key_cursor (
     task text NOT NULL,
     key_cursor text NOT NULL
@@ -4289,7 +5182,7 @@ ALTER TABLE zeke_jobs.revision ALTER COLUMN number ADD GENERATED ALWAYS AS IDENT
 );
 
 CREATE VIEW zeke_jobs.schedule_lag AS
- SELECT s.task,
+ SELECT s.schedule AS task,
     s.paused,
         CASE
             WHEN s.paused THEN '00:00:00'::interval
@@ -4430,11 +5323,37 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.unit_average IS 'What recent jobs of a task used of a unit, or cost: the estimate for the next ones.';
 
+CREATE TABLE zeke_jobs.wait (
+    job uuid NOT NULL,
+    event text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    data jsonb,
+    came_on timestamp with time zone
+);
+
+COMMENT ON TABLE zeke_jobs.wait IS 'For which events jobs wait or have waited, kept as long as the row of their job.';
+
+COMMENT ON COLUMN zeke_jobs.wait.until IS 'When the job goes on without the event.';
+
+COMMENT ON COLUMN zeke_jobs.wait.data IS 'What came with the event.';
+
 ALTER TABLE ONLY zeke_jobs.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY zeke_jobs.batch_open
+    ADD CONSTRAINT batch_open_pkey PRIMARY KEY (batch);
+
+ALTER TABLE ONLY zeke_jobs.batch_part
+    ADD CONSTRAINT batch_part_pkey PRIMARY KEY (batch, part);
+
+ALTER TABLE ONLY zeke_jobs.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY zeke_jobs.breach
     ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
+
+ALTER TABLE ONLY zeke_jobs.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY zeke_jobs.gate
     ADD CONSTRAINT gate_pkey PRIMARY KEY (name);
@@ -4484,6 +5403,12 @@ ALTER TABLE ONLY zeke_jobs.schedule_beat
 ALTER TABLE ONLY zeke_jobs.schedule_state
     ADD CONSTRAINT schedule_state_pkey PRIMARY KEY (task);
 
+ALTER TABLE ONLY zeke_jobs.step
+    ADD CONSTRAINT step_pkey PRIMARY KEY (job, name);
+
+ALTER TABLE ONLY zeke_jobs.stored_schedule
+    ADD CONSTRAINT stored_schedule_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY zeke_jobs.task
     ADD CONSTRAINT task_pkey PRIMARY KEY (id);
 
@@ -4496,12 +5421,21 @@ ALTER TABLE ONLY zeke_jobs.unique_holder
 ALTER TABLE ONLY zeke_jobs.unit_average
     ADD CONSTRAINT unit_average_pkey PRIMARY KEY (task, unit);
 
+ALTER TABLE ONLY zeke_jobs.wait
+    ADD CONSTRAINT wait_pkey PRIMARY KEY (job, event);
+
 ALTER TABLE ONLY zeke_jobs.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
 CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
+CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
+
+CREATE INDEX batch_unended ON zeke_jobs.batch USING btree (created_on) WHERE ((ended_on IS NULL) AND (cancelled_on IS NULL));
+
 CREATE INDEX breaker_end_window ON zeke_jobs.breaker_end USING btree (gate, ended_on);
+
+CREATE INDEX event_emitted ON zeke_jobs.event USING btree (emitted_on);
 
 CREATE INDEX history_cost ON zeke_jobs.history USING btree (completed_on) WHERE (cost IS NOT NULL);
 
@@ -4516,6 +5450,8 @@ CREATE INDEX meter_use_job ON zeke_jobs.meter_use USING btree (job) WHERE (job I
 CREATE INDEX meter_use_window ON zeke_jobs.meter_use USING btree (gate, unit, key, ends_on);
 
 CREATE INDEX queue_active ON zeke_jobs.queue USING btree (task, key) WHERE (state = 'consumed'::zeke_jobs.state);
+
+CREATE INDEX queue_batch ON zeke_jobs.queue USING btree (batch) WHERE (batch IS NOT NULL);
 
 CREATE INDEX queue_cancelled ON zeke_jobs.queue USING btree (task, completed_on) WHERE ((state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NOT NULL));
 
@@ -4533,7 +5469,11 @@ CREATE INDEX queue_failed ON zeke_jobs.queue USING btree (task, completed_on) WH
 
 CREATE UNIQUE INDEX queue_idempotency ON zeke_jobs.queue USING btree (task, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+CREATE INDEX queue_line ON zeke_jobs.queue USING btree (task, key, seq) WHERE ((order_hold IS NOT NULL) AND ((state = ANY (ARRAY['queued'::zeke_jobs.state, 'consumed'::zeke_jobs.state])) OR (order_hold AND (state = 'rejected'::zeke_jobs.state) AND (cancelled_on IS NULL))));
+
 CREATE INDEX queue_parent ON zeke_jobs.queue USING btree (parent) WHERE (parent IS NOT NULL);
+
+CREATE INDEX queue_purge ON zeke_jobs.queue USING btree (purge_on) WHERE (purge_on IS NOT NULL);
 
 CREATE INDEX queue_ready ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths = 0));
 
@@ -4541,7 +5481,7 @@ CREATE INDEX queue_ready_key ON zeke_jobs.queue USING btree (queue_name, task, k
 
 CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths > 0));
 
-CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for) WHERE (scheduled_for IS NOT NULL);
+CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for, COALESCE(schedule, ''::text)) WHERE (scheduled_for IS NOT NULL);
 
 CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
 
@@ -4549,17 +5489,31 @@ CREATE INDEX task_metered ON zeke_jobs.task USING btree (id) WHERE metered;
 
 CREATE INDEX tick_decided ON zeke_jobs.tick USING btree (decided_on);
 
+CREATE INDEX wait_event ON zeke_jobs.wait USING btree (event) WHERE (came_on IS NULL);
+
 CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
 CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
+
+CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+
+CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN ((current_setting('zeke_jobs.gathering'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION zeke_jobs.adopt();
 
+CREATE TRIGGER queue_batch_delete AFTER DELETE ON zeke_jobs.queue FOR EACH ROW WHEN (((old.batch IS NOT NULL) AND (old.state = ANY (ARRAY['queued'::zeke_jobs.state, 'consumed'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
+CREATE TRIGGER queue_batch_insert AFTER INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.batch IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
+CREATE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on ON zeke_jobs.queue FOR EACH ROW WHEN (((old.batch IS NOT NULL) AND ((old.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) OR (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state]))))) EXECUTE FUNCTION zeke_jobs.count_in_batch();
+
 CREATE TRIGGER queue_ended AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN ((new.awaited AND (new.state = ANY (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])) AND (old.state <> ALL (ARRAY['done'::zeke_jobs.state, 'rejected'::zeke_jobs.state])))) EXECUTE FUNCTION zeke_jobs.tell_producer();
 
 CREATE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue FOR EACH ROW WHEN (((new.state = 'rejected'::zeke_jobs.state) AND (old.state <> 'rejected'::zeke_jobs.state) AND (new.cancelled_on IS NULL))) EXECUTE FUNCTION zeke_jobs.tell_failure();
+
+CREATE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue FOR EACH ROW WHEN ((new.keep IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.set_purge();
 
 CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
@@ -4571,7 +5525,14 @@ CREATE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN
 
 CREATE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN (((new.per_key IS NOT NULL) AND (old.per_key IS NULL))) EXECUTE FUNCTION zeke_jobs.give_keys();
 
+CREATE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task FOR EACH ROW WHEN ((new.order_hold IS NOT NULL)) EXECUTE FUNCTION zeke_jobs.give_order();
+
+CREATE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task FOR EACH ROW WHEN ((new.order_hold IS DISTINCT FROM old.order_hold)) EXECUTE FUNCTION zeke_jobs.give_order();
+
 CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
+
+ALTER TABLE ONLY zeke_jobs.batch_part
+    ADD CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY zeke_jobs.breaker_end
     ADD CONSTRAINT breaker_end_gate FOREIGN KEY (gate) REFERENCES zeke_jobs.gate(name) ON DELETE CASCADE;

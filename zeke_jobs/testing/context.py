@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,17 +11,24 @@ from uuid import UUID, uuid4
 
 from zeke_jobs.core import costs
 from zeke_jobs.core import units as amounts
+from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
+from zeke_jobs.core.event import Event
 from zeke_jobs.core.job import Sent
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.run.leases import taken
+from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.core.batch import AfterFailure, Then
+    from zeke_jobs.core.context import P, R
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class FakeContext(Context[Any]):
 
     Attributes:
         sent: What the handler sent, in order.
+        steps: Results of its steps by name; those that the test gave are from an earlier attempt.
+        batches: What it opened by ``ctx.batch``: the end and what a failure does, by id.
         output: What it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
         cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
@@ -58,6 +68,10 @@ class FakeContext(Context[Any]):
         attempt: int = 1,
         revision: int = 1,
         scheduled_for: datetime | None = None,
+        batch_id: str | None = None,
+        steps: Mapping[str, Any] | None = None,
+        events: Mapping[str, Any] | None = None,
+        timed_out: Iterable[str] = (),
         taken_leases: Iterable[str] = (),
     ) -> None:
         self.job_id = job_id or uuid4()
@@ -65,6 +79,12 @@ class FakeContext(Context[Any]):
         self.attempt = attempt
         self.revision = revision
         self.scheduled_for = scheduled_for
+        self.batch_id = batch_id
+        self.steps: dict[str, Any] = dict(steps or {})
+        self._steps = Steps(
+            lambda: {name: json_text.encode(result) for name, result in self.steps.items()}, self._keep_step
+        )
+        self.batches: dict[str, tuple[Then | None, AfterFailure]] = {}
         self._settings = settings
         self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
         self.sent: list[SentCall] = []
@@ -78,6 +98,8 @@ class FakeContext(Context[Any]):
         self._db = db
         self.leased: list[str] = []
         self._services = dict(services or {})
+        self._events = dict(events or {})
+        self._timed_out = frozenset(timed_out)
         self._taken_leases = frozenset(taken_leases)
 
     @property
@@ -97,12 +119,12 @@ class FakeContext(Context[Any]):
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A real transaction on the test's connection; nothing fences it."""
-        sent, completed, output = list(self.sent), self.completed, self.output
+        sent, completed, output, batches = list(self.sent), self.completed, self.output, dict(self.batches)
         try:
             with transaction(self.db) as conn:
                 yield conn
         except BaseException:
-            self.sent, self.completed, self.output = sent, completed, output
+            self.sent, self.completed, self.output, self.batches = sent, completed, output, batches
             raise
 
     def complete(self, output: Any = None) -> None:
@@ -126,6 +148,26 @@ class FakeContext(Context[Any]):
         given = list(payloads)
         own = [{} for _ in given] if keys is None else [{"key": key} for key in keys]
         return [self.send(task, payload, **options, **each) for payload, each in zip(given, own, strict=True)]
+
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        """Call the function, unless ``steps`` has a result of this name; it has all of them afterwards."""
+        result: R = self._steps.run(name, function, args, options)
+        return result
+
+    def _keep_step(self, name: str, result: str) -> str:
+        self.steps[name] = json.loads(result)
+        return result
+
+    def event(self, name: str) -> Event | None:
+        """The event that the test gave; one that it named in ``timed_out`` did not come."""
+        if name in self._timed_out:
+            return Event(name, timed_out=True)
+        return Event(name, self._events[name]) if name in self._events else None
+
+    def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
+        """Remember the batch in ``batches``; its sends are in ``sent``, with the option ``batch``."""
+        self.batches[id] = (then, after_failure)
+        return Batch(id, self, lambda: None)
 
     def service(self, name: str) -> Any:
         """The service that the test gave."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dramatiq.middleware import SkipMessage
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extras import register_uuid
 
 import zeke_jobs
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.finish.outcome import Outcome
 
+#: What comes with a commit, for jobs that run in a transaction that may never have one: ends of batches, events.
+_AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
+SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _NOT_SAID = ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said")
 
 
@@ -152,6 +156,9 @@ class _Run:
         return True
 
     def _one(self, queue: str) -> bool:
+        if self._conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            with self._conn.cursor() as cursor:
+                cursor.execute(_AT_COMMIT)
         nothing: dict[str, Any] = {"ids": [], "claims": [], "after": [], "took": [], "results": []}
         received = time.monotonic()
         rows = SQL.rows(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Config
 
-_OURS = {"id", "traceparent"}  # options that a send has without anybody saying so
+_OURS = {"id", "traceparent", "first_job"}  # options that a send has without anybody saying so
 
 
 class SentJobs(list[SentCall]):
@@ -67,6 +67,8 @@ class SentJobs(list[SentCall]):
                 return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
             case _ if sql == SQL.text("send/task_names"):
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
+            case _ if sql == SQL.text("send/unfit_units"):
+                return [(None,)]  # the limits are the database's
             case _ if sql == SQL.text("send/one"):
                 options = json.loads(params["options"])
                 self._note(params["task"], json.loads(params["payload"]), options)
@@ -77,6 +79,8 @@ class SentJobs(list[SentCall]):
                     key = params["keys"][at] if params["keys"] else None
                     self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
                 return []
+            case _ if sql in (SQL.text("batch/open"), SQL.text("batch/close"), SQL.text("event/emit")):
+                return [(True,)]
         raise NotImplementedError(
             "expected send or send_many while sent_jobs stands in for the database, got another call"
         )

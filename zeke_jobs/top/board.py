@@ -84,7 +84,7 @@ class FailedLine:
 class ScheduleLine:
     """A schedule with its last and next tick."""
 
-    task: str
+    schedule: str
     cron: str
     timezone: str
     last_tick: datetime | None
@@ -136,6 +136,7 @@ class Board:
     environment: str | None
     revision: int
     beat_on: datetime | None
+    batches: int = 0
     tasks: tuple[TaskLine, ...] = ()
     running: tuple[RunningLine, ...] = ()
     waiting_of: str = ""

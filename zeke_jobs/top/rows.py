@@ -136,14 +136,14 @@ def schedules(board: Board) -> list[Row]:
 
 def _schedule(one: ScheduleLine, board: Board) -> Row:
     cells = (
-        one.task,
+        one.schedule,
         one.cron if one.timezone == "UTC" else f"{one.cron} {one.timezone}",
         "paused" if one.paused_by else figures.day_and_clock(one.next_tick, board.now),
         figures.day_and_clock(one.last_tick, board.now),
         f"paused by {one.paused_by}" if one.paused_by else one.last_result or "",
     )
     styles = {2: PAUSED, 4: PAUSED} if one.paused_by else {4: BAD if one.last_result == "failed" else ""}
-    return Row(one.task, cells, styles=styles)
+    return Row(one.schedule, cells, styles=styles)
 
 
 def limits(board: Board) -> list[Row]:

@@ -68,6 +68,8 @@ def _header(board: Board, width: int) -> Text:
     text = Text(f" {visible(board.environment or 'zeke-jobs')} · rev {board.revision}", style="bold")
     text.append(f" · {active} of {threads} threads · {figures.number(done) or 0} done/m, ", style="not bold")
     text.append(f"{figures.number(failed) or 0} failed/m", style="not bold bright_red" if failed else "not bold")
+    if board.batches:
+        text.append(f" · {board.batches} batch{'' if board.batches == 1 else 'es'}", style="not bold")
     silent = board.beat_on is None or board.now - board.beat_on > SILENT_AFTER
     if board.schedules and silent:
         since = "" if board.beat_on is None else f" for {span(board.now - board.beat_on)}"

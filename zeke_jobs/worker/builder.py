@@ -44,8 +44,8 @@ def _declare(broker: JobBroker, task: Task) -> None:
     if task.id in broker.actors:
         return
     options: dict[str, Any] = {"throws": EXPECTED}
-    if task.cron:
-        options["periodic"] = beat.Shown(task.cron.at, task.cron.timezone)
+    if schedules := list(task.schedules.values()):
+        options["periodic"] = beat.Shown(schedules[0].at, schedules[0].timezone, more=len(schedules) - 1)
     Actor(
         broker.process.executor.run,
         broker=broker,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import zeke_jobs
-from zeke_jobs.config.models import Retry
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.models import Config, Retry, Task
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
     from zeke_jobs.worker.finish.outcome import Outcome
     from zeke_jobs.worker.life.proof import ProofOfLife
@@ -96,12 +95,11 @@ class WorkerProcess:
 
         None that may start only once: should this process die, it would not be known which of them had.
         """
-        return {task: each for task, each in self.held.short().items() if self.policy(task).limit}
+        return {task: each for task, each in self.held.short().items() if self.runtime.policy(task).limit}
 
-    def policy(self, task: str) -> Retry:
-        """The task's retry policy, or the default one for a task that left jobs.yaml."""
-        runnable = self.runtime.find(task)
-        return runnable.task.retry if runnable else Retry()
+    def policy(self, claim: Claim) -> Retry:
+        """How the job is retried."""
+        return self.runtime.policy(claim.task, claim.retry)
 
     def is_alive(self) -> bool:
         """Whether others still count this process as alive, as far as it can know."""
@@ -216,7 +214,7 @@ class WorkerProcess:
         claim = self.held.find(job)
         if claim is None:
             return
-        ended = of_exception(interrupt, self.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+        ended = of_exception(interrupt, self.policy(claim), retries=claim.attempt - claim.attempt_base)
         if not self.settle(claim, ended, gives_up=True):
             return
         self._log.error(

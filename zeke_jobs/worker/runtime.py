@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config import handlers, services
+from zeke_jobs.config.models import Retry
 from zeke_jobs.core.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import BaseModel
 
     from zeke_jobs.config.entries import Rate
@@ -82,6 +86,15 @@ class Runtime:
     def find(self, task: str) -> RunnableTask | None:
         """The task as it runs now; None when the configuration in force has none of that id."""
         return self.tasks.get(task)
+
+    def policy(self, task: str, said: Mapping[str, float] = MappingProxyType({})) -> Retry:
+        """How a job is retried: as its task says, the default way where that left jobs.yaml, but for what its send said."""
+        runnable = self.find(task)
+        policy = runnable.task.retry if runnable else Retry()
+        if not said:
+            return policy
+        parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in said.items()}
+        return policy.model_copy(update=parts)
 
     def uses(self, task: str) -> tuple[str, ...] | None:
         """The shared limits of a task; None for one that the configuration in force does not have."""

@@ -82,7 +82,7 @@ class Stop:
     def _end_jobs(self) -> None:
         process = self._process
         for claim in process.held.all():
-            outcome = of_shutdown(process.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+            outcome = of_shutdown(process.policy(claim), retries=claim.attempt - claim.attempt_base)
             if process.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
         process.settler.close(TO_WRITE)

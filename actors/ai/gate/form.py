@@ -29,6 +29,8 @@ _ATTRIBUTED = re.compile(
     r"|affirme|selon|dijo|afirmó|según)\b",
     re.IGNORECASE,
 )
+_DASHED = re.compile(r"^[\u2013\u2014-]\s?\w(?!.*[\u2013\u2014-]\s[a-zà-öø-ÿąćęłńóśźż])")
+"""Speech behind a dash, as many languages write it, without whose it is behind another one."""
 _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab\u300c][^\"\u201d\u201c\u00bb\u300d]+[\"\u201d\u201c\u00bb\u300d]")
 
 
@@ -41,6 +43,8 @@ def fault(sentence: str) -> str | None:
         return "it has markup in it"
     if ORDER.search(sentence) or _NOISE.search(sentence):
         return "it is no news: an advert, a request or a notice"
+    if _DASHED.match(sentence):
+        return "it is somebody's speech, and does not say whose"
     if _OPINION.search(_QUOTED.sub(" ", sentence)) and not _ATTRIBUTED.search(sentence):
         return "it is somebody's opinion, and does not say whose"
     return None

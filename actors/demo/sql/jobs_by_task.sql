@@ -4,5 +4,7 @@ SELECT
     j.state::text AS status,
     count(*) AS jobs
 FROM zeke_jobs.job AS j
+-- A digest is of no one story.
+WHERE j.data ->> 'period' IS NULL
 GROUP BY j.name, j.state
 ORDER BY j.name, j.state

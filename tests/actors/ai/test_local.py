@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from actors.ai import Settings
 from actors.ai.chili import Chili, ChiliWeights
+from actors.ai.gate import form
 from actors.ai.protocol import Story
 
 DOCUMENT = (
@@ -117,6 +118,43 @@ def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
 def test_why_stays_empty_where_no_sentence_gives_a_reason() -> None:
     document = "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday."
     assert Settings().open().analyze(story(document)).why_it_matters is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The old hall lost its car park in order to make room for a stage.",
+        "La salle permet aux gens de la ville de se voir et de danser.",
+        "The mayor opened the new hall of Velm on Monday because she could.",
+    ],
+    ids=["a purpose", "a purpose in French", "the headline again"],
+)
+def test_a_purpose_is_no_reason_nor_is_the_headline_told_again(sentence: str) -> None:
+    document = (
+        f"The hall has room for four hundred people and a stage.\n\n{sentence}\n\nA concert follows on Friday at eight."
+    )
+    told = story(document, title="Mayor opens new hall of Velm on Monday")
+    assert Settings().open().analyze(told).why_it_matters is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Daraufhin öffnete die Stadt Orrin den Damm am Abend ganz.",
+        "We opened the dam of Orrin in the evening of the day.",
+        "The dam at Orrin breaks in the middle of the night!",
+    ],
+)
+def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
+    document = f"Rain fell for the whole of the long night in the valley.\n\n{sentence}"
+    assert (
+        Settings().open().brief(story(document, title="Orrin: Damm öffnete, dam opened, breaks")).one_liner != sentence
+    )
+
+
+def test_speech_behind_a_dash_says_whose_it_is() -> None:
+    assert form.fault("\u2013 Vi er stolte av denne skolen i byen.") is not None
+    assert form.fault("\u2013 Vi er stolte av denne skolen i byen \u2013 sier ordføreren.") is None
 
 
 def test_a_headline_stands_where_no_sentence_says_it_better() -> None:

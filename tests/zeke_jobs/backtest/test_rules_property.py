@@ -45,6 +45,8 @@ TASKS = """
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
   full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
+  lined: {handler: 'H:echo', order: strict, retry: {limit: 1}}
+  skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
 NAMES = (
     "free",
@@ -61,6 +63,8 @@ NAMES = (
     "aside",
     "full",
     "still",
+    "lined",
+    "skipped",
 )
 
 

@@ -302,3 +302,30 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
     tasks = "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}"
     answers = [repr(day.figures(tasks, fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
     assert answers[0] == answers[1] != answers[2]
+
+
+def test_the_job_at_the_end_of_a_batch_is_sent_with_its_last_end() -> None:
+    day = Day()
+    members = [day.job("a", sent, 10) for sent in (0, 0, 5)]
+    end = day.workload.add("b", 100.0, (Attempt(1),))
+    day.workload.ends[end] = members
+    assert day.starts("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}") == {"a": [0, 0, 5], "b": [15]}
+    assert day.starts("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")["b"] == [30]
+
+
+def test_a_failed_job_in_strict_order_holds_its_key_or_is_skipped() -> None:
+    day = Day()
+    day.job("a", 0, 10, how=("failed",), key="k")
+    day.job("a", 1, 10, key="k")
+    day.job("a", 2, 10, key="other")
+    stanza = "  a: {handler: 'H:echo', order: strict, retry: {limit: 0}, after_failure: %s}"
+    assert day.starts(stanza % "hold") == {"a": [0, 2, 1000]}  # the end of the day: it never starts
+    assert day.starts(stanza % "skip") == {"a": [0, 2, 10]}
+
+
+def test_a_job_in_strict_order_waits_for_the_retry_of_the_one_before() -> None:
+    day = Day()
+    day.job("a", 0, 1, 1, how=("retry",), key="k")
+    day.job("a", 0, 1, key="k")
+    stanza = "  a: {handler: 'H:echo', order: strict, retry: {limit: 1, delay: 60s, jitter: 0}}"
+    assert day.starts(stanza) == {"a": [0, 62]}

@@ -39,6 +39,7 @@ class Witness(Board):
         self._jobs: dict[UUID, int] = {}
         self._claims: dict[int, dict[str, Any]] = {}
         self._ended: int | None = None
+        self._failed: set[int] = set()
 
     def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
         super().queue(lane, job, priority, due, key)
@@ -60,6 +61,11 @@ class Witness(Board):
         super().end(lane, job, key)
         self._settle()
         self._ended = job
+
+    def leave(self, lane: Lane, job: int, key: Key | None, *, failed: bool) -> None:
+        super().leave(lane, job, key, failed=failed)
+        if failed:
+            self._failed.add(job)
 
     def withdraw(self, lane: Lane, job: int, priority: int, key: Key | None, now: float) -> None:
         super().withdraw(lane, job, priority, key, now)
@@ -101,6 +107,9 @@ class Witness(Board):
         if self._ended is not None:
             job, self._ended = self._ended, None
             self._clock(self.simulation.now)
+            if job in self._failed:
+                assert self.sql.finish(self.worker, self._claims.pop(job), "failed")
+                return
             assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
 
     def _clock(self, now: float) -> None:

@@ -115,10 +115,10 @@ def test_it_is_part_of_the_callers_transaction(conn: Connection) -> None:
         (("a-task", {"storyId": "x", "story_id": "x"}), "one in both snake_case and camelCase"),
         (("a-task", [1]), "expected a JSON object, got array"),
         (("anything", {"a": "x" * 1024 * 1024}), "expected at most 1 MiB"),
-        (("anything", {}, {"dealy": 1}), "expected options among delay, expires"),
+        (("anything", {}, {"dealy": 1}), "expected options among batch, delay, expires"),
         (("anything", {}, {"unique": 3}), "expected unique as a field"),
         (("anything", {}, {"unique": {"while": "ever"}}), "expected unique while queued, active or for a period"),
-        (("anything", {}, {"key": "k" * 2000}), "expected key and idempotency_key of at most 1024 bytes"),
+        (("anything", {}, {"key": "k" * 2000}), "expected key, unique_key and idempotency_key of at most 1024 bytes"),
     ],
 )
 def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[Any, ...], words: str) -> None:

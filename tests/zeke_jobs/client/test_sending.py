@@ -634,7 +634,7 @@ def test_many_notice_a_changed_catalogue(make_task: Callable[..., None]) -> None
     [
         (zeke_jobs.send, {"dely": 3}, "got 'dely'; did you mean 'delay'?"),
         (zeke_jobs.statement, {"dely": 3}, "got 'dely'; did you mean 'delay'?"),
-        (zeke_jobs.send_many, {"idempotency_key": "a"}, "got 'idempotency_key'; options: delay, expires"),
+        (zeke_jobs.send_many, {"idempotency_key": "a"}, "got 'idempotency_key'; options: after_failure, batch"),
     ],
 )
 def test_an_unknown_option_is_refused_before_the_database_is_asked(

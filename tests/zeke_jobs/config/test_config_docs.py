@@ -38,6 +38,7 @@ SECTIONS = {
     "a task": ["tasks", "defaults"],
     "a limit": ["limits"],
     "a service": ["services"],
+    "a named cron": ["cron"],
     "a unit": ["unit"],
     "a middleware": ["middleware"],
 }

@@ -30,8 +30,10 @@ PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
 BESIDE = {"cron": {"at": "@daily"}, "rate": {"limit": "1/s"}}
+BESIDE_LEAVES = {("unique", "period"): {"while": "period"}, ("unique", "at_most"): {"on_duplicate": "replace"}}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
 OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
+OTHERS += ("strict", "skip", "replace")
 
 
 def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -53,7 +55,7 @@ def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
         stanza["uses"] = ["ai"]
     if value is not None:
         owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
-        owner |= {path[-1]: value, **({"while": "period"} if path == ("unique", "period") else {})}
+        owner |= {path[-1]: value, **BESIDE_LEAVES.get(path, {})}
     text = yaml.safe_dump({"version": 1, "limits": {"ai": {"budget": "1 USD/d"}}, "tasks": {"greet": stanza}})
     return check(text, "jobs.yaml", handlers=False)[0]
 

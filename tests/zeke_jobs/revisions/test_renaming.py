@@ -129,7 +129,9 @@ def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
     SQL.run(jobs.conn, "schedule/record", job=job, **tick)
     jobs.claim(WORKER, 1)
     rename(jobs, cron)
-    found = SQL.one(jobs.conn, "schedule/unfinished", task="new")
+    schedule = SQL.one(jobs.conn, "schedule/in_force", schedule="new")
+    assert schedule is not None
+    found = SQL.one(jobs.conn, "schedule/unfinished", names=schedule["names"])
     assert found is not None
     assert (found["job"], found["status"]) == (job, "active")
 

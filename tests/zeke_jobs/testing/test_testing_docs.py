@@ -111,6 +111,8 @@ def test_many_and_keys(sent_jobs):
         sent_jobs.assert_sent("send-invoice")
     zeke_jobs.send("send-mail", {"to": "a", "text": "b"}, unique=["to"], expires=60)
     sent_jobs.assert_sent("send-mail", {"to": "a"}, unique="to", expires=60)
+    zeke_jobs.send("send-invoice", {"order": 9}, units={"tokens": 5})
+    sent_jobs.assert_sent("send-invoice", {"order": 9}, units={"tokens": 5})
     with pytest.raises(UnknownTask):
         sent_jobs.assert_sent("send-mial")
     with pytest.raises(AssertionError, match="order.: 3.*got 0"):

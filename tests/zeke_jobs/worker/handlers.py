@@ -337,6 +337,65 @@ def strange(payload: Strange, ctx: Context) -> Any:
     return payload.x
 
 
+def spread(payload: Number, ctx: Context) -> None:
+    """Adds jobs to the batch that it belongs to."""
+    for n in range(payload.n):
+        ctx.send("a", {"n": n}, batch=ctx.batch_id)
+
+
+def spread_and_raise(payload: Number, ctx: Context) -> None:
+    with ctx.transaction(), ctx.batch("rolled-back", then=("report", {})) as batch:
+        batch.send_many("a", [{}] * payload.n)
+        raise ValueError("no")
+
+
+def gather(payload: Number, ctx: Context) -> None:
+    """A batch of its own: jobs that do something, and one that adds to it."""
+    then = ("report", {"n": {"$batch": "completed"}})
+    with ctx.transaction(), ctx.batch(f"of-{ctx.job_id}", then=then) as batch:
+        batch.send_many("a", [{"n": n} for n in range(payload.n)])
+        batch.send("spread", {"n": 1})
+        ctx.complete()
+
+
+def note_step(name: str) -> str:
+    CALLS.append(name)
+    return name
+
+
+def stepwise(payload: Number, ctx: Context) -> dict[str, Any]:
+    """Two steps; fails after each of them until attempt ``n``."""
+
+    def first(n: int) -> tuple[int, int]:
+        note_step("first")
+        return 1, n
+
+    def second() -> str:
+        note_step("second")
+        return "done"
+
+    begun = ctx.step("first", first, payload.n)
+    if ctx.attempt < payload.n - 1:
+        raise ValueError("after the first")
+    ended = ctx.step("second", second)
+    if ctx.attempt < payload.n:
+        raise ValueError("after the second")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
+    async def first(*, n: int) -> tuple[int, int]:
+        await asyncio.sleep(0)
+        note_step("first")
+        return 1, n
+
+    begun = await ctx.step("first", first, n=payload.n)
+    ended = ctx.step("second", lambda: note_step("second") and "done")
+    if ctx.attempt < payload.n:
+        raise ValueError("after both")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
 def spin(payload: Number, ctx: Context) -> None:
     while True:
         pass
@@ -419,3 +478,12 @@ class Word(Payload):
 def whisper(payload: Word, ctx: Context) -> None:
     """Logs its secret."""
     ctx.logger.info(payload.word)
+
+
+def record(payload: Number, ctx: Context) -> None:
+    CALLS.append(payload.n)
+
+
+def await_event(payload: Number, ctx: Context) -> dict[str, Any]:
+    event = ctx.wait_for(f"callback/{payload.n}", timedelta(hours=1))
+    return {"data": event.data, "timed_out": event.timed_out, "attempt": ctx.attempt}

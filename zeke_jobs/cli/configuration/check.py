@@ -98,14 +98,14 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
         "uses": lambda task: ", ".join(task.uses),
         "timeout": lambda task: format_duration(task.timeout),
         "retries": lambda task: task.retry.limit,
-        "cron": lambda task: task.cron and task.cron.at,
+        "cron": lambda task: ", ".join(one.at for one in task.schedules.values()),
     }
     tasks = list(config.tasks.values())
     listing(tasks, columns, empty="")
     for task in tasks:
-        if task.cron is not None:
-            tell(f"\n{escape(task.id)}: {escape(fires(task.cron, now))}")
-    crons = sum(task.cron is not None for task in tasks)
+        for name, schedule in task.schedules.items():
+            tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
+    crons = sum(len(task.schedules) for task in tasks)
     has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
     tell(f"\n{escape(str(path))} is fine: {', '.join(counted(number, noun) for noun, number in has.items())}")
 

@@ -43,9 +43,9 @@ def status(
     children = client.jobs(parent=job.id, limit=50)
     if as_json:
         sent = [{"id": one.id, "task_id": one.task_id, "status": one.status} for one in children]
-        print_json({**as_data(job), "children": sent})
+        print_json({**as_data(job), "children": sent, "steps": client.steps(job.id)})
     else:
-        _show(job, children)
+        _show(job, children, client.steps(job.id))
     if waits and job.status != "completed":
         raise typer.Exit(FAILED)
 
@@ -107,6 +107,17 @@ def as_data(job: Job) -> dict[str, Any]:
     return data
 
 
+def _batch(job: Job) -> str:
+    """Its batch, and how far that is."""
+    if job.batch is None:
+        return ""
+    from zeke_jobs.client import batch_status
+
+    found = batch_status(job.batch)
+    failed = f", {found.failed} failed" if found.failed else ""
+    return f"{found.id} ({found.status}: {found.finished} of {found.jobs} ended{failed})"
+
+
 def _cost(job: Job) -> str:
     return "" if job.cost is None else costs.written(job.cost, job.currency)
 
@@ -137,11 +148,13 @@ def _cut(text: str) -> str:
     return line if len(line) <= _LINE else line[: _LINE - 1] + "…"
 
 
-def _show(job: Job, children: list[Job]) -> None:
+def _show(job: Job, children: list[Job], steps: list[str]) -> None:
     facts = {
         "task": escape(job.task_id),
         "status": styled(job.status) + (f" · {escape(_note(job))}" if _note(job) else ""),
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
+        "batch": escape(_batch(job)),
+        "steps": escape(", ".join(steps)),
         "tick": when(job.scheduled_for),
         "started": when(job.started_on),
         "ended": when(job.completed_on),

@@ -121,7 +121,7 @@ def _show_all(conn: Connection, *, as_json: bool) -> None:
     from zeke_jobs.control import schedules
 
     columns = {
-        "task": lambda row: row["task"],
+        "schedule": lambda row: row["schedule"],
         "cron": lambda row: row["cron"],
         "zone": lambda row: row["timezone"],
         "next": lambda row: "" if row["paused"] else _in(row["next_tick"], ZoneInfo(row["timezone"])),

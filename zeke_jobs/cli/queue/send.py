@@ -47,6 +47,22 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="A second send with it makes no job.")
     ] = None,
+    unique_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="No second queued or active job of the task with it.")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(metavar="N", help="Most retries, in place of the task's.", min=0)
+    ] = None,
+    attempt_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=options.duration, metavar="DURATION", help="Longest attempt, in place of the task's timeout."
+        ),
+    ] = None,
+    keep: Annotated[
+        timedelta | None,
+        typer.Option(parser=options.duration, metavar="DURATION", help="How long it stays after its end."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
@@ -67,6 +83,10 @@ def send(
             expires=expires,
             id=id,
             idempotency_key=idempotency_key,
+            unique_key=unique_key,
+            retry=retries,
+            timeout=attempt_timeout,
+            keep=keep,
         )
     if wait or timeout is not None:
         if not as_json:
@@ -74,6 +94,8 @@ def send(
         print_json(client.wait(sent.id, timeout))
     elif as_json:
         print_json(sent)
+    elif sent.replaced:
+        tell(f"{sent.id} was queued already and has this payload now: {escape(sent.task_id)}, {sent.status}")
     elif sent.duplicate:
         tell(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}")
     else:

@@ -68,7 +68,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "limit": concurrency.get("limit"),
         "per_key": concurrency.get("per_key"),
         "rate": _rate(rate) if rate else None,
-        "cron": json.loads(cron).get("at") if cron else None,
+        "cron": _lines(json.loads(cron)) if cron else None,
         "paused": paused,
         "queued": queued,
         "active": active,
@@ -116,3 +116,8 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
     closed_by, until = row["closed_by"], row["closed_until"]
     closed = closed_by and f"{closed_by}: {row['closed_why']}"
     return {**row, "rate": rate, "closed_until": until and until.isoformat(), "closed": closed}
+
+
+def _lines(cron: dict[str, Any] | list[dict[str, Any]]) -> str:
+    """The cron lines of a task's schedules."""
+    return ", ".join(str(one.get("at")) for one in (cron if isinstance(cron, list) else [cron]))

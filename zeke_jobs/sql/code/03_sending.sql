@@ -35,19 +35,93 @@ BEGIN
 END
 $$;
 
+-- A length of time among the options: a number is seconds, a string is an interval.
+CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
+    ELSE (p_option #>> '{}')::interval END
+$$;
+
+-- The retries that a send asks for, as an object.
+CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
+    WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
+$$;
+
+-- What is wrong with the options that stand in for what the task says: retry is a number of retries, or an object of limit, delay and max_delay.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_wishes(p_options jsonb) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+  v_retry jsonb := zeke_jobs.retry_rule(p_options -> 'retry');
+  v_wrong text;
+BEGIN
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(v_retry) AS k (name) WHERE k.name NOT IN ('limit', 'delay', 'max_delay') LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected retry with limit, delay and max_delay, got %s', v_wrong);
+  END IF;
+  IF (v_retry ->> 'limit')::numeric NOT BETWEEN 0 AND 1000 OR (v_retry ->> 'limit')::numeric % 1 <> 0 THEN
+    RETURN format('expected 0 to 1000 retries, got %s', v_retry ->> 'limit');
+  END IF;
+  v_wrong := (
+    SELECT w.name FROM (VALUES
+      ('retry.delay', v_retry -> 'delay', interval '0'), ('retry.max_delay', v_retry -> 'max_delay', interval '0'),
+      ('timeout', p_options -> 'timeout', interval '1 millisecond'), ('keep', p_options -> 'keep', interval '0')
+    ) AS w (name, given, least)
+    WHERE zeke_jobs.length_of(w.given) NOT BETWEEN w.least AND interval '36525 days' LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected %s of 0 seconds to 100 years, got another length', v_wrong);
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+  RETURN format('expected retry as a number or an object, timeout and keep as seconds or intervals, got %s',
+    p_options - (SELECT array_agg(k.name) FROM jsonb_object_keys(p_options) AS k (name) WHERE k.name NOT IN ('retry', 'timeout', 'keep')));
+END
+$$;
+
 -- The fault of a send's options; NULL for none.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_options jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT CASE
     WHEN octet_length(p_options ->> 'key') > 1024 OR octet_length(p_options ->> 'idempotency_key') > 1024
-      THEN 'expected key and idempotency_key of at most 1024 bytes, got more'
+      OR octet_length(p_options ->> 'unique_key') > 1024
+      THEN 'expected key, unique_key and idempotency_key of at most 1024 bytes, got more'
     WHEN jsonb_typeof(p_options -> 'traceparent') NOT IN ('string', 'null') OR octet_length(p_options ->> 'traceparent') > 256
       THEN format('expected traceparent as text of at most 256 bytes, got %s', jsonb_typeof(p_options -> 'traceparent'))
+    WHEN p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.unfit_wishes(p_options) IS NOT NULL
+      THEN zeke_jobs.unfit_wishes(p_options)
     WHEN jsonb_typeof(p_options -> 'carried') NOT IN ('object', 'null') OR octet_length(p_options ->> 'carried') > 16384
       THEN format('expected what a message carries as an object of at most 16 KiB, got %s', jsonb_typeof(p_options -> 'carried'))
     WHEN p_options ? 'carried' THEN zeke_jobs.unfit_json(p_options -> 'carried', octet_length(p_options ->> 'carried'))
   END
+$$;
+
+-- Whether a send asks for more than its task allows (per_send).
+CREATE OR REPLACE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (b.most ->> 'retry')::integer, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (b.most ->> 'timeout')::interval, false)
+    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (b.most ->> 'keep')::interval, false)
+  FROM (SELECT t.definition -> 'per_send' FROM zeke_jobs.task AS t WHERE t.id = p_task) AS b (most)
+$$;
+
+-- The options of a job's message: what dramatiq's middleware put there, and for the worker the sender's W3C trace context, the batch,
+-- retries, a timeout in seconds.
+CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+  SELECT coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object(
+    'traceparent', p_options -> 'traceparent',
+    'batch', p_options -> 'batch',
+    'retry', (
+      SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
+      FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+    'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout'))))
 $$;
 
 -- The units that the limits of a task count, each with the most that one job may use of it.
@@ -107,7 +181,9 @@ BEGIN
   END IF;
   v_rest := p_message - 'kwargs';
   RETURN coalesce(
-    zeke_jobs.unfit_options(jsonb_build_object('traceparent', p_message #> '{options,traceparent}')),
+    zeke_jobs.unfit_options(jsonb_strip_nulls(jsonb_build_object(
+      'traceparent', coalesce(p_message #> '{options,traceparent}', 'null'), 'retry', p_message #> '{options,retry}',
+      'timeout', p_message #> '{options,timeout}'))),
     zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
@@ -138,6 +214,7 @@ BEGIN
     IF v_task.per_key IS NOT NULL AND NEW.key IS NULL THEN
       NEW.key := NEW.message_id::text;
     END IF;
+    NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
     NEW.run_at := zeke_jobs.readable(
@@ -179,6 +256,27 @@ CREATE OR REPLACE TRIGGER task_keys_insert AFTER INSERT ON zeke_jobs.task
 CREATE OR REPLACE TRIGGER task_keys_update AFTER UPDATE ON zeke_jobs.task
   FOR EACH ROW WHEN (NEW.per_key IS NOT NULL AND OLD.per_key IS NULL) EXECUTE FUNCTION zeke_jobs.give_keys();
 
+-- The jobs of a task whose order changed stand in line from now on, or no longer.
+CREATE OR REPLACE FUNCTION zeke_jobs.give_order() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  UPDATE zeke_jobs.queue AS q
+  SET order_hold = NEW.order_hold
+  WHERE q.task = NEW.id AND q.state <> 'done' AND q.order_hold IS DISTINCT FROM NEW.order_hold;
+  UPDATE zeke_jobs.task AS t
+  SET keyed_on = zeke_jobs.now(), keys_due = zeke_jobs.now() + interval '5 seconds'
+  WHERE t.id = NEW.id AND NEW.per_key IS NOT NULL;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER task_order_insert AFTER INSERT ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.order_hold IS NOT NULL) EXECUTE FUNCTION zeke_jobs.give_order();
+
+CREATE OR REPLACE TRIGGER task_order_update AFTER UPDATE ON zeke_jobs.task
+  FOR EACH ROW WHEN (NEW.order_hold IS DISTINCT FROM OLD.order_hold) EXECUTE FUNCTION zeke_jobs.give_order();
+
 -- Look, where that is due: one process at a time, past jobs that somebody holds. Answers how many jobs got a key.
 CREATE OR REPLACE FUNCTION zeke_jobs.give_late_keys() RETURNS integer
 LANGUAGE plpgsql VOLATILE
@@ -192,15 +290,16 @@ DECLARE
   v_total integer := 0;
 BEGIN
   FOR v_task IN
-    SELECT t.id, t.queue, t.keyed_on FROM zeke_jobs.task AS t
+    SELECT t.id, t.queue, t.keyed_on, t.order_hold FROM zeke_jobs.task AS t
     WHERE t.per_key IS NOT NULL AND t.keys_due <= v_now
     FOR UPDATE SKIP LOCKED
   LOOP
     UPDATE zeke_jobs.queue AS q
-    SET key = q.message_id::text
+    SET key = coalesce(q.key, q.message_id::text), order_hold = v_task.order_hold
     WHERE q.message_id = ANY (ARRAY(
       SELECT l.message_id FROM zeke_jobs.queue AS l
-      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id AND l.key IS NULL
+      WHERE l.state = 'queued' AND l.deaths = 0 AND l.queue_name = v_task.queue AND l.task = v_task.id
+        AND (l.key IS NULL OR l.order_hold IS DISTINCT FROM v_task.order_hold)
       FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     v_total := v_total + v_count;
@@ -269,6 +368,25 @@ BEGIN
 END
 $$;
 
+-- What a send does that meets a queued job with its unique key: ignore, so that it makes no job; replace, so that it takes that job's place;
+-- or postpone, so that it does so and moves the job further; not further than at_most after the first send. Its own words, else the task's.
+CREATE OR REPLACE FUNCTION zeke_jobs.duplicate_rule(
+  p_task zeke_jobs.task, p_option jsonb, OUT on_duplicate text, OUT at_most interval)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+  IF jsonb_typeof(p_option) <> 'object' THEN
+    p_option := NULL;
+  END IF;
+  on_duplicate := coalesce(p_option ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
+  at_most := coalesce(
+    zeke_jobs.length_of(nullif(p_option -> 'at_most', 'null')), (p_task.definition #>> '{unique,at_most}')::interval);
+  IF on_duplicate NOT IN ('ignore', 'replace', 'postpone') THEN
+    RAISE EXCEPTION 'expected on_duplicate ignore, replace or postpone, got %', on_duplicate USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+
 -- The dramatiq message of a job; its options carry the W3C trace context of its sender, for the worker, and what dramatiq's middleware put
 -- there. PostgreSQL writes the body into the statement around it, at no cost, as long as it is no more volatile than the declaration says.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
@@ -277,9 +395,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
-    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'carried']
-      THEN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(jsonb_build_object('traceparent', p_options -> 'traceparent'))
-      ELSE '{}' END,
+    'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
+      THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
@@ -327,9 +444,48 @@ AS $$
   END
 $$;
 
+-- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry waits as long as before at
+-- least, and forgets its steps and the events that it waited for, which belong to the former payload. False: it is queued no more.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
+  p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_now timestamptz, p_run_at timestamptz, p_expires timestamptz,
+  p_how text, p_at_most interval) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_was text := current_setting('zeke_jobs.gathering', true);
+  v_queue text;
+BEGIN
+  PERFORM set_config('zeke_jobs.gathering', 'on', true); -- a stock producer's upsert is told from this
+  UPDATE zeke_jobs.queue AS q
+  SET message = zeke_jobs.message(
+      p_task.queue, p_task.id, q.message_id, p_payload, (p_options - 'batch') || jsonb_strip_nulls(jsonb_build_object('batch', q.batch)), p_now),
+    run_at = greatest(
+      CASE WHEN q.attempt > 0 THEN q.run_at ELSE '-infinity' END,
+      least(CASE p_how WHEN 'postpone' THEN greatest(q.run_at, p_run_at) ELSE p_run_at END, q.created_on + p_at_most)),
+    priority = coalesce((p_options ->> 'priority')::integer, q.priority),
+    expires_on = coalesce(p_expires, q.expires_on),
+    keep = coalesce(zeke_jobs.length_of(p_options -> 'keep'), q.keep),
+    units = coalesce(p_options -> 'units', q.units),
+    sensitive = nullif(p_task.sensitive, '{}'),
+    mtime = p_now
+  WHERE q.message_id = p_job AND q.state = 'queued'
+  RETURNING q.queue_name INTO v_queue;
+  PERFORM set_config('zeke_jobs.gathering', coalesce(v_was, ''), true);
+  IF v_queue IS NULL THEN
+    RETURN false;
+  END IF;
+  DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
+  DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
+  -- A claim passed it over while this held its row.
+  PERFORM zeke_jobs.ring(v_queue);
+  RETURN true;
+END
+$$;
+
 -- Insert one job, or find the one that stands for it. Never raises for what a caller may meet in practice, since that would spoil
 -- the caller's transaction; outcome says it: created, duplicate (job_id is the first job), full, unknown (no such task), stale (the task
--- has another revision than the payload was checked against), taken (the id belongs to a job of another task).
+-- has another revision than the payload was checked against), taken (the id belongs to a job of another task), beyond (it asks for more
+-- than the task's per_send), closed (the batch takes no more jobs), replaced (job_id is the queued job that has its payload now).
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -356,10 +512,12 @@ DECLARE
   v_full boolean := false;
   v_unfit text;
   v_first record;
+  v_rule record;
 BEGIN
   -- Without its definition and its payload's schema, which are long; the rare send that is unique reads them too.
-  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive
-  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive
+  SELECT t.id, t.queue, t.priority, t.per_key, t.revision, t.max_queued, t.unique_fields, t.sensitive, t.order_hold
+  INTO v_task.id, v_task.queue, v_task.priority, v_task.per_key, v_task.revision, v_task.max_queued, v_task.unique_fields, v_task.sensitive,
+    v_task.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF v_task.id IS NULL THEN
     v_task := zeke_jobs.find_task(p_task);
@@ -379,6 +537,10 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF p_options ?| ARRAY['retry', 'timeout', 'keep'] AND zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    outcome := 'beyond';
+    RETURN;
+  END IF;
   v_now := zeke_jobs.now();
   v_run_at := v_now;
   -- Most sends name no time: a call for each that they could name would be a tenth of the send.
@@ -394,16 +556,31 @@ BEGIN
         session_user USING ERRCODE = 'insufficient_privilege';
     END IF;
   END IF;
-  IF v_task.unique_fields IS NOT NULL OR p_options ? 'unique' THEN
+  IF v_task.unique_fields IS NOT NULL OR p_options ?| ARRAY['unique', 'unique_key'] THEN
     SELECT * INTO v_task FROM zeke_jobs.task AS t WHERE t.id = v_task.id;
     SELECT * INTO v_fields, v_while, v_period FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique');
-    IF v_fields IS NOT NULL THEN
+    IF p_options ->> 'unique_key' IS NOT NULL THEN
+      -- A text of the caller's own; no value of fields looks like it.
+      v_unique_key := v_task.id || ' =' || (p_options ->> 'unique_key');
+      v_while := CASE WHEN p_options ? 'unique' THEN v_while ELSE 'active' END;
+    ELSIF v_fields IS NOT NULL THEN
       v_unique_key := zeke_jobs.unique_key(v_task, v_fields, p_payload);
     END IF;
+    SELECT * INTO v_rule FROM zeke_jobs.duplicate_rule(v_task, p_options -> 'unique');
+    IF v_rule.on_duplicate <> 'ignore' AND v_while <> 'queued' THEN
+      RAISE EXCEPTION 'expected on_duplicate % while queued, got while %: a job that runs or has run keeps its payload',
+        v_rule.on_duplicate, v_while USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
-  -- That a job has failed is told whatever waits.
-  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE THEN
+  -- That a job has failed is told whatever waits, and what a batch sends at its end was promised before.
+  IF v_task.max_queued IS NOT NULL AND (p_options -> 'carried' ? 'failure_of') IS NOT TRUE
+    AND NOT (p_options ? 'beyond_max_queued' AND pg_trigger_depth() > 0)
+  THEN
     v_full := zeke_jobs.room(v_task) <= 0;
+  END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
   LOOP
     v_took := false;
@@ -421,13 +598,21 @@ BEGIN
           UPDATE zeke_jobs.unique_holder AS u SET job = v_id WHERE u.unique_key = v_unique_key AND u.job = v_holder;
           v_took := FOUND;
           CONTINUE WHEN NOT v_took;
+        ELSIF v_rule.on_duplicate <> 'ignore' AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+          -- A claim may come first: then the job holds its key no longer.
+          CONTINUE WHEN NOT zeke_jobs.take_place(
+            v_holder, v_task, p_payload, p_options, v_now, v_run_at, v_expires, v_rule.on_duplicate, v_rule.at_most);
+          outcome := 'replaced';
+          job_id := v_holder;
+          status := (SELECT zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder);
+          RETURN;
         END IF;
       END IF;
     END IF;
     IF NOT v_full AND (v_unique_key IS NULL OR v_took) THEN
       INSERT INTO zeke_jobs.queue (
         message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, idempotency_key, created_on, parent,
-        scheduled_for, revision, sensitive, units)
+        scheduled_for, revision, sensitive, keep, batch, order_hold, schedule, units)
       VALUES (
         v_id,
         v_task.queue,
@@ -443,6 +628,10 @@ BEGIN
         v_tick,
         (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
         nullif(v_task.sensitive, '{}'),
+        zeke_jobs.length_of(p_options -> 'keep'),
+        p_options ->> 'batch',
+        v_task.order_hold,
+        CASE WHEN v_tick IS NOT NULL THEN p_options ->> 'schedule' END,
         p_options -> 'units')
       ON CONFLICT DO NOTHING
       RETURNING 'created', message_id, 'created' INTO outcome, job_id, status;
@@ -466,7 +655,8 @@ BEGIN
       FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.idempotency_key = v_idempotency_key
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits), true
-      FROM zeke_jobs.queue AS q WHERE q.task = v_task.id AND q.scheduled_for = v_tick
+      FROM zeke_jobs.queue AS q
+      WHERE q.task = v_task.id AND q.scheduled_for = v_tick AND coalesce(q.schedule, '') = coalesce(p_options ->> 'schedule', '')
       UNION ALL
       SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits),
         zeke_jobs.holds(q, v_while, v_period, v_parent)
@@ -523,12 +713,20 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF zeke_jobs.is_beyond(v_task.id, p_options) THEN
+    RETURN QUERY SELECT 0::bigint, 'beyond', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, p_options -> 'unique') AS r;
   -- A send that is repeated because its answer was lost needs room only for the jobs that the first try has not written.
   IF v_task.max_queued IS NOT NULL AND zeke_jobs.room(v_task) < (
     SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id))
   THEN
     RETURN QUERY SELECT 0::bigint, 'full', NULL::uuid, NULL::zeke_jobs.job_status;
+    RETURN;
+  END IF;
+  IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, p_ids[1]) THEN
+    RETURN QUERY SELECT 0::bigint, 'closed', NULL::uuid, NULL::zeke_jobs.job_status;
     RETURN;
   END IF;
   IF v_fields IS NOT NULL THEN
@@ -548,8 +746,8 @@ BEGIN
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   INSERT INTO zeke_jobs.queue (
-    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive,
-    units)
+    message_id, queue_name, message, priority, run_at, expires_on, key, unique_key, created_on, parent, revision, sensitive, keep, batch,
+    order_hold, units)
   SELECT
     j.id,
     v_task.queue,
@@ -563,6 +761,9 @@ BEGIN
     (p_options ->> 'parent')::uuid,
     (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
     nullif(v_task.sensitive, '{}'),
+    zeke_jobs.length_of(p_options -> 'keep'),
+    p_options ->> 'batch',
+    v_task.order_hold,
     p_options -> 'units'
   FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_unique_keys))
     AS j (id, key, payload, unique_key)
@@ -586,7 +787,9 @@ BEGIN
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.enqueue(
       v_task.id, NULL, j.payload,
-      p_options || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e;
+      (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object(
+        'id', j.id, 'key', coalesce(j.key, p_options ->> 'key'),
+        'first_job', CASE WHEN p_options ? 'batch' THEN coalesce(p_options ->> 'first_job', p_ids[1]::text) END))) AS e;
 END
 $$;
 
@@ -629,8 +832,8 @@ SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
-    'delay', 'expires', 'id', 'idempotency_key', 'key', 'parent', 'priority', 'run_at', 'scheduled_for',
-    'traceparent', 'unique', 'units'];
+    'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
+    'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_payload jsonb;
   v_fault text;
@@ -663,6 +866,12 @@ BEGIN
     WHEN 'full' THEN
       RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
         USING ERRCODE = 'configuration_limit_exceeded';
+    WHEN 'closed' THEN
+      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(send.options ->> 'batch')
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+    WHEN 'beyond' THEN
+      RAISE EXCEPTION 'expected retry, timeout and keep within per_send of %, got %', v_task.id, send.options
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'It allows: ' || (v_task.definition ->> 'per_send');
     WHEN 'taken' THEN
       RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_sent.job_id
         USING ERRCODE = 'unique_violation';

@@ -1,5 +1,18 @@
 -- Claiming: which jobs a worker gets.
 
+-- The first in line of a key whose jobs run in strict order: the oldest that has not ended, or that failed and holds the key.
+CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+AS $$
+BEGIN
+  RETURN (
+    SELECT q.ctid FROM zeke_jobs.queue AS q
+    WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
+      AND q.task = p_task AND q.key = p_key
+    ORDER BY q.seq LIMIT 1);
+END
+$$;
+
 -- Take up to p_quota due jobs of one task and priority whose keys have room, the keys in turns by chance. The first of them is due
 -- after p_after_run_at and p_after_seq.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
@@ -29,9 +42,12 @@ DECLARE
   v_served text[] := '{}';
   v_wrapped boolean := false;
   v_room integer;
-  v_names text[] := (SELECT t.id || t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task);
+  v_names text[];
+  v_strict boolean;
+  v_first tid;
   v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
+  SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
     -- Keys that start with a common prefix (a host, an id) would all lie on one side of a random point: begin at a real key.
     SELECT q.key INTO v_start
@@ -51,7 +67,14 @@ BEGIN
       IF v_rate IS NOT NULL THEN
         v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
       END IF;
-      IF v_room > 0 THEN
+      IF v_room > 0 AND v_strict THEN
+        v_first := zeke_jobs.first_in_line(p_task, v_key);
+        v_found := ARRAY(
+          SELECT q.ctid FROM zeke_jobs.queue AS q
+          WHERE q.ctid = v_first AND q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
+            AND q.priority = p_priority AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          FOR UPDATE SKIP LOCKED);
+      ELSIF v_room > 0 THEN
         v_found := ARRAY(
           SELECT q.ctid FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_task AND q.key = v_key
@@ -59,6 +82,8 @@ BEGIN
           ORDER BY q.run_at, q.seq
           LIMIT least(v_room, p_quota - cardinality(v_picked))
           FOR UPDATE SKIP LOCKED);
+      END IF;
+      IF v_room > 0 THEN
         v_picked := v_picked || v_found;
         IF cardinality(v_found) > 0 THEN
           v_served := v_served || v_key;
@@ -607,6 +632,7 @@ BEGIN
     v_places := ARRAY(
       SELECT c.ctid FROM zeke_jobs.queue AS c
       WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
+        AND (c.order_hold IS NULL OR c.ctid = zeke_jobs.first_in_line(c.task, c.key))
       FOR UPDATE SKIP LOCKED);
     IF v_one.metered THEN
       v_places := (zeke_jobs.take((v_one.task, 0, v_one.gates, v_one.per_key, NULL, NULL, true)::zeke_jobs.candidate, v_places)).places;
@@ -685,6 +711,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
+      AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;
 END

@@ -67,16 +67,17 @@ BEGIN
         CASE
           WHEN q.cancelled_on IS NOT NULL THEN 'cancelled'
           WHEN c.deaths >= 3 THEN 'quarantined'
-          WHEN c.attempt - c.attempt_base > coalesce(t.retry_limit, 0) THEN 'failed'
+          WHEN c.attempt - c.attempt_base > coalesce(r.most, 0) THEN 'failed'
           ELSE 'rescued'
         END AS outcome
       FROM held AS h
       JOIN zeke_jobs.queue AS q ON q.message_id = h.message_id
       LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
       LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
+      CROSS JOIN LATERAL (SELECT coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit) AS most) AS r
       CROSS JOIN LATERAL (
         SELECT q.deaths + (NOT h.among_suspects)::integer AS deaths, q.attempt + (q.started_on IS NULL)::integer AS attempt,
-          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND t.retry_limit > 0)::integer AS attempt_base) AS c
+          q.attempt_base + (h.among_suspects OR h.suspects > 1 AND r.most > 0)::integer AS attempt_base) AS c
       WHERE q.message_id = ANY (v_taken)
     ),
     ended AS (

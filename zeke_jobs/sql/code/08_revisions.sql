@@ -80,7 +80,7 @@ BEGIN
             WHERE o.task = v_task.id AND o.idempotency_key = q.idempotency_key)
           THEN q.idempotency_key END,
         scheduled_for = CASE WHEN v_task.id = v_pair.task OR NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS o
-            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for)
+            WHERE o.task = v_task.id AND o.scheduled_for = q.scheduled_for AND o.schedule IS NOT DISTINCT FROM q.schedule)
           THEN q.scheduled_for END
       WHERE q.message_id = ANY (v_ids)
       RETURNING q.message_id, q.unique_key

@@ -1,5 +1,18 @@
 -- Finished rows leave the table of jobs when their time is over, and stay known in the history.
 
+-- A job whose send said how long it is kept goes by that.
+CREATE OR REPLACE FUNCTION zeke_jobs.set_purge() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  NEW.purge_on := NEW.completed_on + NEW.keep;
+  RETURN NEW;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue
+  FOR EACH ROW WHEN (NEW.keep IS NOT NULL) EXECUTE FUNCTION zeke_jobs.set_purge();
+
 -- The next task, in the order of ids, that has finished jobs. Probes of the indexes only.
 CREATE OR REPLACE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
 LANGUAGE sql STABLE
@@ -17,6 +30,7 @@ $$;
 
 -- Finished jobs that are kept no longer: by task and outcome, the time before which they ended. Where fields are unique for a period,
 -- jobs stay at least so long. A task that left jobs.yaml keeps its jobs as long as the longest default.
+-- No task: jobs whose sends said how long they are kept.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -37,16 +51,21 @@ AS $$
   ) AS b
   WHERE p.task IS NOT NULL AND CASE s.status
     WHEN 'completed' THEN EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before)
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'done' AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     WHEN 'failed' THEN EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before)
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p.task AND q.completed_on < b.before AND q.keep IS NULL)
     ELSE EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before) END
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p.task AND q.completed_on < b.before
+        AND q.keep IS NULL) END
+  UNION ALL
+  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
 $$;
 
--- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first. Rows that
+-- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first; without a
+-- task, those that their sends let go by then. Rows that
 -- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
 -- past the index's entries of removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
@@ -63,25 +82,31 @@ DECLARE
 BEGIN
   -- If a crash of the server undoes a purge, it is simply repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
-  IF p_status = 'completed' THEN
+  IF p_task IS NULL THEN
+    v_places := ARRAY(
+      SELECT q.ctid FROM zeke_jobs.queue AS q
+      WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
+      ORDER BY q.purge_on LIMIT p_limit
+      FOR UPDATE SKIP LOCKED);
+  ELSIF p_status = 'completed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'done' AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'failed' THEN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NOT NULL AND q.task = p_task
-        AND q.completed_on >= p_after AND q.completed_on < p_before
+        AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;
@@ -90,16 +115,18 @@ BEGIN
     WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
       q.run_at, q.created_on, q.started_on, q.completed_on, q.cost, q.currency, q.seq, q.claimed_on, q.expires_on, q.attempts,
-      q.unique_key, zeke_jobs.unquoted(q.key, q.message, q.sensitive || v_sensitive) <> q.key AS is_sensitive
+      q.unique_key, q.batch, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status, coalesce(q.purge_on, q.completed_on) AS place,
+      zeke_jobs.unquoted(q.key, q.message, q.sensitive || coalesce(
+        v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
   ),
   kept AS (
     INSERT INTO zeke_jobs.history AS h (
       id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive)
+      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
     SELECT
-      g.message_id, g.task, p_status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
+      g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
       g.run_at, g.created_on, g.started_on, g.completed_on, v_now, g.cost, g.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false)
+      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
     FROM gone AS g
     -- The caller's own id, used again after the first job with it was purged.
     ON CONFLICT (id) DO UPDATE
@@ -108,17 +135,23 @@ BEGIN
       revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
       completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
       currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive
+      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
   ),
   left_behind AS (
     SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.unique_key = g.unique_key AND u.job = g.message_id
     -- A sender that is just taking the key over is not waited for.
     FOR UPDATE OF u SKIP LOCKED
   ),
+  steps AS (
+    DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
+  ),
+  waits AS (
+    DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
+  ),
   freed AS (
     DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
   )
-  SELECT count(*), max(g.completed_on) INTO purged, reached FROM gone AS g;
+  SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
 END
 $$;
 

@@ -21,7 +21,7 @@ SELECT
       LIMIT 1)
   END, q.message, s.fields) AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
-  coalesce(t.retry_limit, 0) AS retry_limit,
+  coalesce((q.message #>> '{options,retry,limit}')::integer, t.retry_limit, 0) AS retry_limit,
   q.attempt,
   zeke_jobs.unquoted(q.attempts, q.message, s.fields) AS attempts,
   q.deaths,
@@ -42,7 +42,8 @@ SELECT
   q.cancelled_on,
   zeke_jobs.unquoted(q.cancel_reason, q.message, s.fields) AS cancel_reason,
   q.cost,
-  q.currency
+  q.currency,
+  q.batch
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
@@ -51,6 +52,10 @@ CROSS JOIN LATERAL (
     SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1)), '{}') AS fields
 ) AS s;
 COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive fields are masked.';
+
+CREATE OR REPLACE VIEW zeke_jobs.job_step AS
+SELECT s.job, s.name, s.kept_on FROM zeke_jobs.step AS s;
+COMMENT ON VIEW zeke_jobs.job_step IS 'The steps that jobs have behind them, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT
@@ -103,10 +108,34 @@ FROM zeke_jobs.history AS h
 WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
 COMMENT ON VIEW zeke_jobs.finished IS 'Jobs that ended: those whose rows are there, and those of the last ninety days whose rows are not.';
 
+-- The schedules in force: of jobs.yaml, and stored. names are all under which their ticks may be on record.
+CREATE OR REPLACE VIEW zeke_jobs.planned AS
+SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
+  r.applied_on AS begun_on
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+WHERE jsonb_typeof(t.cron) = 'object'
+UNION ALL
+SELECT t.id || '/' || (c.value ->> 'name'), t.id, c.value - '{name,key}'::text[], t.sensitive,
+  ARRAY(SELECT n.name || '/' || (c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)), c.value ->> 'key', NULL, r.applied_on
+FROM zeke_jobs.task AS t
+LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(t.cron) WHEN 'array' THEN t.cron ELSE '[]' END) AS c (value)
+UNION ALL
+SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
+FROM zeke_jobs.stored_schedule AS s
+CROSS JOIN LATERAL zeke_jobs.find_task(s.task) AS t
+-- One of jobs.yaml with the same name goes first.
+WHERE t.id IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM zeke_jobs.task AS o
+  CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
+  WHERE s.name = o.id || '/' || (c.value ->> 'name'));
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked.';
+
 -- The schedules in force. A task that leaves jobs.yaml, or whose cron does, leaves this view with it.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
-  t.id AS task,
+  t.task,
   t.cron ->> 'at' AS cron,
   t.cron ->> 'timezone' AS timezone,
   zeke_jobs.masked(t.cron -> 'payload', t.sensitive) AS payload,
@@ -122,25 +151,25 @@ SELECT
   END AS last_result,
   CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
   p.target IS NOT NULL OR (t.cron ->> 'paused')::boolean AS paused,
-  coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN 'jobs.yaml' END) AS paused_by,
-  coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN r.applied_on END) AS paused_on,
+  coalesce(p.paused_by, CASE WHEN (t.cron ->> 'paused')::boolean THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
+  coalesce(p.paused_on, CASE WHEN (t.cron ->> 'paused')::boolean THEN t.begun_on END) AS paused_on,
   p.reason AS pause_reason,
-  least(s.created_on, r.applied_on) AS created_on, -- whichever is there; a scheduler sees a new one a moment later
-  coalesce(r.applied_on, s.created_on) AS updated_on
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.id
-LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.id
+  least(s.created_on, t.begun_on) AS created_on, -- whichever is there; a scheduler sees a new one a moment later
+  coalesce(t.begun_on, s.created_on) AS updated_on,
+  t.schedule,
+  t.key
+FROM zeke_jobs.planned AS t
+LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
+LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule
 LEFT JOIN LATERAL (
   SELECT k.scheduled_for, k.outcome, k.reason, k.job
   FROM zeke_jobs.tick AS k
-  WHERE k.task = t.id
+  WHERE k.task = t.schedule
   ORDER BY k.scheduled_for DESC
   LIMIT 1
 ) AS l ON true
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
-LEFT JOIN zeke_jobs.history AS h ON h.id = l.job
-WHERE t.cron IS NOT NULL;
+LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
 
 -- When the job that waits longest became due. Probes of indexes only, however long the backlog; one for each priority in it.
@@ -404,7 +433,7 @@ COMMENT ON VIEW zeke_jobs.process_state IS 'How many workers and schedulers are 
 
 CREATE OR REPLACE VIEW zeke_jobs.schedule_lag AS
 SELECT
-  s.task,
+  s.schedule AS task,
   s.paused,
   CASE WHEN s.paused THEN interval '0' ELSE greatest(interval '0', zeke_jobs.now() - s.next_tick) END AS lag,
   zeke_jobs.now() - b.beat_on AS silence

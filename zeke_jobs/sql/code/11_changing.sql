@@ -47,12 +47,11 @@ BEGIN
 END
 $$;
 
--- Cancel a queued job at once; mark an active one, which its worker then stops. Answers the state of its row; NULL where there is
--- nothing to cancel.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
+-- Cancel a queued job at once; mark an active one, which its worker then stops. A failed one is cancelled where it holds others up: the end
+-- of its batch, the next job of its key. Answers the state of its row; NULL where there is nothing to cancel.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_unnoted(
   p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -63,11 +62,14 @@ BEGIN
     cancelled_on = coalesce(q.cancelled_on, zeke_jobs.now()),
     cancelled_by = CASE WHEN q.cancelled_on IS NULL THEN p_by ELSE q.cancelled_by END,
     cancel_reason = coalesce(q.cancel_reason, p_reason),
-    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() END,
+    completed_on = CASE q.state WHEN 'queued' THEN zeke_jobs.now() ELSE q.completed_on END,
     mtime = zeke_jobs.now(),
     state = CASE q.state WHEN 'queued' THEN 'rejected' ELSE q.state END
-  WHERE q.message_id = p_id AND q.state IN ('queued', 'consumed')
-  RETURNING q.state, q.awaited, q.started_on INTO v_job;
+  WHERE q.message_id = p_id AND (
+    q.state IN ('queued', 'consumed')
+    OR q.state = 'rejected' AND q.cancelled_on IS NULL AND (q.order_hold OR EXISTS (
+      SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL)))
+  RETURNING q.state, q.awaited, q.started_on, q.task, q.queue_name, q.order_hold INTO v_job;
   IF NOT FOUND THEN
     RETURN;
   END IF;
@@ -77,9 +79,26 @@ BEGIN
   ELSIF v_job.awaited THEN
     PERFORM pg_notify('zeke_jobs.done', p_id::text);
   END IF;
-  PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
-  cancel.state := v_job.state;
-  cancel.has_started := v_job.started_on IS NOT NULL;
+  IF v_job.state = 'rejected' AND v_job.order_hold IS NOT NULL THEN
+    -- The next job of its key may run.
+    PERFORM zeke_jobs.ring(v_job.queue_name), zeke_jobs.ring_for_freed(ARRAY[v_job.task]);
+  END IF;
+  cancel_unnoted.state := v_job.state;
+  cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
+END
+$$;
+
+-- The same, written down with the login.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel(
+  p_id uuid, p_reason text, p_by text, OUT state zeke_jobs.state, OUT has_started boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  SELECT c.state, c.has_started INTO cancel.state, cancel.has_started FROM zeke_jobs.cancel_unnoted(p_id, p_reason, p_by) AS c;
+  IF cancel.state IS NOT NULL THEN
+    PERFORM zeke_jobs.note('cancel', 'job/' || p_id, p_by, p_reason, ARRAY[p_id]);
+  END IF;
 END
 $$;
 
@@ -284,27 +303,27 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.task AS t (id, aliases, queue, description, definition, payload_schema, priority, per_key, gates,
-    retry_limit, max_queued, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
+    retry_limit, max_queued, order_hold, unique_fields, unique_while, unique_period, sensitive, cron, paused, metered, units, revision)
   SELECT w.id, w.aliases, w.queue, w.description, w.definition, w.payload_schema, w.priority, w.per_key, w.gates,
-    w.retry_limit, w.max_queued, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
+    w.retry_limit, w.max_queued, w.order_hold, w.unique_fields, w.unique_while, w.unique_period, w.sensitive, w.cron, w.paused, coalesce(w.metered, false), coalesce(w.units, '{}'),
     p_revision
   FROM jsonb_to_recordset(p_tasks) AS w (id text, aliases text[], queue text, description text, definition jsonb,
-    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer,
+    payload_schema jsonb, priority integer, per_key integer, gates text[], retry_limit integer, max_queued integer, order_hold boolean,
     unique_fields text[], unique_while text, unique_period interval, sensitive text[], cron jsonb, paused boolean,
     metered boolean, units jsonb)
   ON CONFLICT (id) DO UPDATE
   SET aliases = excluded.aliases, queue = excluded.queue, description = excluded.description,
     definition = excluded.definition, payload_schema = excluded.payload_schema, priority = excluded.priority,
     per_key = excluded.per_key, gates = excluded.gates, retry_limit = excluded.retry_limit,
-    max_queued = excluded.max_queued, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
+    max_queued = excluded.max_queued, order_hold = excluded.order_hold, unique_fields = excluded.unique_fields, unique_while = excluded.unique_while,
     unique_period = excluded.unique_period, sensitive = excluded.sensitive, cron = excluded.cron,
     paused = excluded.paused, metered = excluded.metered, units = excluded.units, revision = excluded.revision
   WHERE (t.aliases, t.queue, t.description, t.definition, t.payload_schema, t.priority, t.per_key, t.gates, t.retry_limit,
-      t.max_queued, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
+      t.max_queued, t.order_hold, t.unique_fields, t.unique_while, t.unique_period, t.sensitive, t.cron, t.paused, t.metered,
       t.units)
     IS DISTINCT FROM (excluded.aliases, excluded.queue, excluded.description, excluded.definition,
       excluded.payload_schema, excluded.priority, excluded.per_key, excluded.gates, excluded.retry_limit,
-      excluded.max_queued, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
+      excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while, excluded.unique_period, excluded.sensitive,
       excluded.cron, excluded.paused, excluded.metered, excluded.units);
   DELETE FROM zeke_jobs.task AS t
   WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);

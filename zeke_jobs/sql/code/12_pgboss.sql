@@ -151,7 +151,7 @@ COMMENT ON VIEW version IS 'The number of the schema of pg-boss whose columns th
 CREATE OR REPLACE VIEW schedule AS
 SELECT
   s.task AS name,
-  ''::text AS key,
+  coalesce(nullif(s.schedule, s.task), '') AS key,
   s.cron,
   s.timezone,
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,

@@ -18,7 +18,7 @@ from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from zeke_jobs.worker.finish.outcome import Outcome
@@ -77,6 +77,9 @@ class Claim:
         marked: The database was told that it has started.
         long: It counts as one that may take long.
         sensitive: The fields that its task called sensitive when it was sent.
+        retry: Parts of the retry policy that its send named, in seconds where they are lengths.
+        timeout: Seconds that its send gave an attempt; None: as its task says.
+        batch: The batch that it belongs to.
         fault: Why its row cannot be read: its handler never starts.
     """
 
@@ -101,6 +104,9 @@ class Claim:
     stage: Stage = Stage.CLAIMED
     marked: bool = False
     long: bool = False
+    retry: Mapping[str, float] = field(default_factory=dict)
+    timeout: float | None = None
+    batch: str | None = None
     fault: InvalidPayload | None = None
 
     def move(self, to: Stage) -> None:
@@ -129,10 +135,22 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-def _read(
-    message: str, scheduled_for: str | None
-) -> tuple[list[Any], dict[str, Any], dict[str, Any], int, datetime | None]:
-    """What another program may have written of a row: args, kwargs, options, timestamp, and the tick that it is for.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What another program may have written of a row."""
+
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    timestamp: int = 0
+    tick: datetime | None = None
+    retry: dict[str, float] = field(default_factory=dict)
+    timeout: float | None = None
+    batch: str | None = None
+
+
+def _read(message: str, scheduled_for: str | None) -> _Read:
+    """Read it.
 
     Raises:
         ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
@@ -145,9 +163,21 @@ def _read(
         kinds = ", ".join(type(value).__name__ for value in (args, kwargs, options))
         raise TypeError(f"args, kwargs and options are a list and two dicts, not {kinds}")
     tick = None if scheduled_for is None else datetime.fromisoformat(scheduled_for)
+    retry = {part: float(value) for part, value in (options.pop("retry", None) or {}).items()}
+    timeout = options.pop("timeout", None)
+    batch = options.pop("batch", None)
     # By the first two dramatiq would hold the message back, and compare an exception with a text; the third is for the database.
     options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
-    return args, kwargs, options, int(fields.get("message_timestamp") or 0), tick
+    return _Read(
+        args,
+        kwargs,
+        options,
+        int(fields.get("message_timestamp") or 0),
+        tick,
+        retry=retry,
+        timeout=None if timeout is None else float(timeout),
+        batch=batch,
+    )
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
@@ -168,27 +198,27 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         sensitive, scheduled_for, claimed_on, is_ahead = rest
         fault = None
         try:
-            args, kwargs, options, timestamp, tick = _read(message, scheduled_for)
+            read = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
-            args, kwargs, options, timestamp, tick = [], {}, {}, 0, None
+            read = _Read()
         if attempt > attempt_base:
-            options["retries"] = attempt - attempt_base  # as dramatiq's own retries note it
+            read.options["retries"] = attempt - attempt_base  # as dramatiq's own retries note it
         super().__init__(
             Message(
                 # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
                 queue_name=queue,
                 actor_name=task,
-                args=tuple(args),
-                kwargs=kwargs,
-                options=options,
+                args=tuple(read.args),
+                kwargs=read.kwargs,
+                options=read.options,
                 message_id=str(message_id),
-                message_timestamp=timestamp,
+                message_timestamp=read.timestamp,
             )
         )
         self.outcome: Outcome | None = None
-        self.traceparent: Any = options.get("traceparent")
+        self.traceparent: Any = read.options.get("traceparent")
         self.sensitive: frozenset[str] = frozenset(sensitive or ())
         self.claim = Claim(
             id=message_id,
@@ -199,12 +229,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             deaths=deaths,
             revision=revision or 0,
             parent=parent,
-            scheduled_for=tick,
+            scheduled_for=read.tick,
             claimed_on=claimed_on,
             asked=asked,
             received=received,
             is_ahead=is_ahead,
             sensitive=tuple(sensitive or ()),
+            retry=read.retry,
+            timeout=read.timeout,
+            batch=read.batch,
             fault=fault,
         )
 

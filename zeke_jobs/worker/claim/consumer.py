@@ -287,7 +287,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # a moment too late. It counts as a start, because a job that never counts would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
-            outcome = of_exception(error, process.policy(claim.task), retries=retries)
+            outcome = of_exception(error, process.policy(claim), retries=retries)
         if message.failed:
             outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):

@@ -14,7 +14,7 @@ from dramatiq.errors import RateLimitExceeded
 
 from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact
-from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject
+from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject, WaitFor
 from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
@@ -37,9 +37,12 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers."""
+    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers.
 
-    how: Literal["retry", "deferred", "returned", "failed", "cancelled"]
+    Of one that waits for an event, ``reason`` is its name.
+    """
+
+    how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
     delay: float | None = None
     until: datetime | None = None
     reason: str | None = None
@@ -90,13 +93,8 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
 
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     match error:
-        case Defer():
-            # Again: its class may have set it behind Defer's back.
-            if isinstance(error.until, datetime):
-                return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
-            return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
-        case RateLimitExceeded():
-            return Ended("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
+        case Defer() | WaitFor() | RateLimitExceeded():
+            return _put_off(error)
         case Cancelled():
             return Ended("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -113,6 +111,17 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
     return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
+def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
+    # Checked again: a subclass may have set them behind the class's back.
+    if isinstance(error, WaitFor):
+        return Ended("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
+    if isinstance(error, RateLimitExceeded):
+        return Ended("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
+    if isinstance(error.until, datetime):
+        return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
+    return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+
+
 def of_shutdown(policy: Retry, *, retries: int) -> Ended:
     """What becomes of a job that its worker's stop ends after ``retries`` retries: it counts like any other attempt."""
     reason = "the worker stopped before the job had ended"
@@ -125,7 +134,7 @@ def of_shutdown(policy: Retry, *, retries: int) -> Ended:
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
     """What becomes of a job whose message is failed: a middleware may have said so of one that would go on, or be completed."""
     match outcome:
-        case Ended(how="retry" | "deferred"):
+        case Ended(how="retry" | "deferred" | "waiting"):
             return replace(outcome, how="failed", delay=None, until=None)
         case Completed():
             reason = "a middleware failed its message"

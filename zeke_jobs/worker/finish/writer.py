@@ -101,6 +101,20 @@ class EndingWriter:
         return set() if ours else {claim.id}
 
     def _finish(self, conn: Connection, claim: Claim, outcome: Ended) -> bool:
+        if outcome.how == "waiting":
+            row = SQL.one(
+                conn,
+                "job/wait_for",
+                worker=self.worker,
+                id=claim.id,
+                claim=claim.number,
+                event=outcome.reason,
+                delay=outcome.delay,
+                after=claim.after,
+                revision=self.revision,
+                took=claim.took,
+            )
+            return row is not None and bool(row["ours"])
         row = SQL.one(
             conn,
             "job/finish",

@@ -22,6 +22,8 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
         return 0
     SQL.run(conn, "lease/forget")
     SQL.run(conn, "audit/forget")
+    SQL.run(conn, "batch/forget")
+    SQL.run(conn, "event/forget")
     count = purge(conn, stop)
     if count:
         get_logger("zeke_jobs.retention").info("purged", count=count)

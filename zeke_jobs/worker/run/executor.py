@@ -141,7 +141,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return self._end(message.claim, runnable, args, payload)
 
     def _end(self, claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
-        policy = runnable.task.retry
+        policy = self._runtime.policy(claim.task, claim.retry)
         retries = claim.attempt - claim.attempt_base
         try:
             with self._job_log.keeping(claim, runnable.task.log_lines):
@@ -161,7 +161,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(self, claim: Claim, runnable: RunnableTask, payload: BaseModel) -> _Ran:
         assert self.worker is not None
         pid = os.getpid()
-        with self._interrupts.running(claim.id, runnable.task.timeout.total_seconds()) as running:
+        timeout = claim.timeout or runnable.task.timeout.total_seconds()
+        with self._interrupts.running(claim.id, timeout) as running:
             context = JobContext(
                 claim, self.worker, self._runtime, self._pool, running, runnable.settings, aside=self._aside
             )

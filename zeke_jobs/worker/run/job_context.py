@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import json
-import time
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Unpack
 
-from zeke_jobs.client import sending
+from zeke_jobs.client import batches, sending
 from zeke_jobs.core import costs
 from zeke_jobs.core import units as amounts
+from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
+from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import DISCONNECTED, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.session import renew
 from zeke_jobs.worker.run import leases
+from zeke_jobs.worker.run.progress import Progress
+from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from decimal import Decimal
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.core.batch import AfterFailure, Then
+    from zeke_jobs.core.context import P, R
     from zeke_jobs.core.job import Sent
+    from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.run.interrupts import Running
     from zeke_jobs.worker.runtime import Runtime
 
-_PROGRESS_EVERY = 1.0  # seconds
 _WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried again
 
 
@@ -61,6 +65,7 @@ class JobContext(Context[Any]):
         self.attempt = claim.attempt + 1
         self.revision = runtime.revision
         self.scheduled_for = claim.scheduled_for
+        self.batch_id = claim.batch
         self.settings = settings
         self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
         self.completed = False
@@ -77,7 +82,8 @@ class JobContext(Context[Any]):
         self._inside = False
         self.output: Any = None  # what it completed with
         self._output: str | None = None
-        self._progress_due = 0.0
+        self._progress = Progress()
+        self._steps = Steps(self._kept_steps, self._keep_step)
 
     @property
     def db(self) -> Connection:
@@ -148,44 +154,81 @@ class JobContext(Context[Any]):
         with self._transaction():
             self._output = text
 
-    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
         """See ``Context.send``.
 
         Raises:
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
             UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
         """
-        with _patient():
-            return sending.send(task, payload, parent=self.job_id, connection=self._connection(), **options)
+        with _patient(), self._fenced(options.get("batch")) as conn:
+            return sending.send(task, payload, parent=self.job_id, connection=conn, **options)
 
-    def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
+    def send_many(
+        self,
+        task: str,
+        payloads: Iterable[Mapping[str, Any]],
+        *,
+        keys: Sequence[str | None] | None = None,
+        **options: Unpack[ManyJobOptions],
+    ) -> list[Sent]:
         """See ``Context.send_many``.
 
         Raises:
             As ``send``.
         """
-        with _patient():
-            return sending.send_many(task, payloads, parent=self.job_id, connection=self._connection(), **options)
+        with _patient(), self._fenced(options.get("batch")) as conn:
+            return sending.send_many(task, payloads, keys=keys, parent=self.job_id, connection=conn, **options)
+
+    @contextmanager
+    def _fenced(self, batch: str | None) -> Iterator[Connection]:
+        """The connection. A job that adds to its own batch must still be ours when that commits: the batch waits for its end."""
+        if batch is None or batch != self.batch_id or self._inside:
+            yield self._connection()
+            return
+        with self._transaction() as conn:
+            yield conn
+
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        """See ``Context.step``."""
+        result: R = self._steps.run(name, function, args, options)
+        return result
+
+    def _kept_steps(self) -> dict[str, str]:
+        return {row["name"]: row["result"] for row in SQL.all(self._connection(), "step/list", id=self.job_id)}
+
+    def _keep_step(self, name: str, result: str) -> str:
+        claim = self._claim
+        with nullcontext(self._connection()) if self._inside else self._transaction() as conn:
+            row = SQL.one(
+                conn, "step/keep", name=name, result=result, id=claim.id, claim=claim.number, worker=self._worker
+            )
+        if row is None:
+            raise ClaimLost(f"job {self.job_id} is no longer ours; the result of step {name} was not kept")
+        kept: str = row["result"]
+        return kept
+
+    def event(self, name: str) -> Event | None:
+        """See ``Context.event``."""
+        row = SQL.one(self._connection(), "event/of_job", id=self.job_id, event=check_name(name))
+        if row is None:
+            return None
+        return Event(name, json.loads(row["data"] or "null"), row["timed_out"])
+
+    def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
+        """See ``Context.batch``."""
+        batches.open_(id, then, after_failure, self._connection())
+        return Batch(id, self, lambda: batches.close(id, self._connection()))
 
     def service(self, name: str) -> Any:
         """See ``Context.service``."""
         return self._runtime.service(name)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """See ``Context.progress``.
-
-        Raises:
-            TypeError: ``done`` or ``total`` is no number.
-            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
-        """
-        now = time.monotonic()
-        if now < self._progress_due:
+        """See ``Context.progress``."""
+        state = self._progress.text(done, total, note)
+        if state is None:
             return
-        self._progress_due = now + _PROGRESS_EVERY
-        for name, figure in (("done", done), ("total", total)):
-            if not isinstance(figure, float | int) and not (figure is None and name == "total"):
-                raise TypeError(f"expected {name} as a number, got {figure!r}")
-        state = json_text.encode({"done": done, "total": total, "note": redact(str(note))})
         with self._aside.connection() as conn:
             # Not on ctx.db: people should see it before the handler's transaction commits.
             SQL.run(

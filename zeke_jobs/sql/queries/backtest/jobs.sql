@@ -4,13 +4,13 @@ WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS state, q.priority, q.key,
     q.attempt, q.parent, q.scheduled_for, q.created_on, q.run_at, q.expires_on, q.claimed_on, q.started_on, q.completed_on,
-    q.attempts, q.cost, q.currency
+    q.attempts, q.cost, q.currency, q.batch
   FROM zeke_jobs.queue AS q
   WHERE q.created_on < %(end)s AND (q.completed_on IS NULL OR q.completed_on >= %(begin)s)
   UNION ALL
   SELECT
     h.id, h.name, h.state::text, h.priority, h.key, h.attempt, h.parent, h.scheduled_for, h.created_on, h.run_at,
-    h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency
+    h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency, h.batch
   FROM zeke_jobs.history AS h
   -- It was removed after it had ended: that is what the index knows.
   WHERE h.created_on < %(end)s AND h.completed_on >= %(begin)s AND h.purged_on >= %(begin)s
@@ -30,6 +30,7 @@ SELECT
         ORDER BY a.n)
       FROM jsonb_array_elements(j.attempts) WITH ORDINALITY AS a (value, n))
   END AS attempts,
-  j.cost::float, j.currency
+  j.cost::float, j.currency, j.batch, b.id AS ends
 FROM jobs AS j
+LEFT JOIN zeke_jobs.batch AS b ON b.then_job = j.id
 ORDER BY j.created_on, j.id

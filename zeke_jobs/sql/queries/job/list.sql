@@ -24,7 +24,8 @@ SELECT
   j.cancelled_on,
   j.cancel_reason,
   j.cost::text,
-  j.currency
+  j.currency,
+  j.batch
 FROM zeke_jobs.job AS j
 WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
   AND (CAST(%(task)s AS text) IS NULL

@@ -9,7 +9,6 @@ SELECT g.name, '{}'::text[]
 FROM zeke_jobs.gate AS g
 WHERE starts_with(g.name, 'limit/')
 UNION ALL
-SELECT 'schedule/' || t.id, t.aliases
-FROM zeke_jobs.task AS t
-WHERE t.cron IS NOT NULL
+SELECT 'schedule/' || p.schedule, array_remove(p.names, p.schedule)
+FROM zeke_jobs.planned AS p
 ORDER BY target

@@ -1,11 +1,10 @@
--- The newest scheduled job of a task that is queued or active, be it from before a rename. The last fifty ticks of each name are enough:
+-- The newest job of a schedule that is queued or active, be it from before a rename. The last fifty ticks of each name are enough:
 -- a job is sent while another is unfinished only where several ticks were made up for at once.
 SELECT
   s.job,
   s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status
-FROM zeke_jobs.task AS t
-CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
+FROM unnest(%(names)s::text[]) AS n (name)
 CROSS JOIN LATERAL (
   SELECT k.job, k.scheduled_for
   FROM zeke_jobs.tick AS k
@@ -14,6 +13,5 @@ CROSS JOIN LATERAL (
   LIMIT 50
 ) AS s
 JOIN zeke_jobs.queue AS q ON q.message_id = s.job AND q.state IN ('queued', 'consumed')
-WHERE t.id = %(task)s
 ORDER BY s.scheduled_for DESC
 LIMIT 1

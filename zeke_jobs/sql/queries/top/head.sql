@@ -1,6 +1,7 @@
--- The moment, whose database it is, what is in force, and how long no scheduler has got through.
+-- The moment, whose database it is, what is in force, how many batches have not ended, and how long no scheduler has got through.
 SELECT
   zeke_jobs.now() AS now,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,
   (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r) AS revision,
-  (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS beat_on
+  (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS beat_on,
+  (SELECT count(*) FROM zeke_jobs.batch AS b WHERE b.ended_on IS NULL AND b.cancelled_on IS NULL) AS batches

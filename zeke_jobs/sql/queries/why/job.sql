@@ -15,8 +15,10 @@ SELECT
   j.output,
   j.progress,
   j.waiting_for,
+  EXISTS (SELECT 1 FROM zeke_jobs.wait AS w WHERE w.job = j.id AND w.came_on IS NULL AND w.until = j.start_after) AS awaits_event,
   j.key,
   j.unique_key IS NOT NULL AS is_unique,
+  CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) END AS own_key,
   j.parent,
   (SELECT p.task FROM zeke_jobs.queue AS p WHERE p.message_id = j.parent) AS parent_task,
   j.scheduled_for,
@@ -30,7 +32,9 @@ SELECT
   j.completed_on,
   j.cancelled_on,
   q.cancelled_by,
-  j.cancel_reason
+  j.cancel_reason,
+  j.retry_limit,
+  make_interval(secs => (q.message #>> '{options,timeout}')::double precision) AS timeout
 FROM zeke_jobs.job AS j
 JOIN zeke_jobs.queue AS q ON q.message_id = j.id
 WHERE j.id = %(id)s::uuid

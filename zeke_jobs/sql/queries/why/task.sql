@@ -4,7 +4,6 @@ SELECT
   t.queue,
   t.gates,
   t.per_key,
-  t.retry_limit,
   (t.definition ->> 'timeout')::interval AS timeout,
   t.definition,
   t.unique_fields,

@@ -4,10 +4,13 @@ REVOKE ALL ON FUNCTION
   zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
+  zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text),
+  zeke_jobs.emit(text, jsonb), zeke_jobs.put_schedule(text, text, text, text, jsonb, text, jsonb, text), zeke_jobs.delete_schedule(text, text),
   zeke_jobs.oldest_due(text, text), zeke_jobs.depth(text, text, integer), zeke_jobs.pace(text, integer)
 FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION
+  zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text), zeke_jobs.count_in_batch(), zeke_jobs.add_up_batches(), zeke_jobs.deliver_event(),
   zeke_jobs.forget_audit(), zeke_jobs.cancel(uuid, text, text),
   zeke_jobs.retry(uuid, text, text, double precision, integer, text), zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text),
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),

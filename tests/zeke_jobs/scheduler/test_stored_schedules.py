@@ -1,0 +1,233 @@
+"""Schedules that programs put: beside those of jobs.yaml, on the same ticks, with the same promises."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import Jobs
+from tests.zeke_jobs.worker.faults import Line, every_break
+from zeke_jobs.control import schedules as by_hand
+from zeke_jobs.errors import InvalidPayload, UnknownTask
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.scheduler import dispatch
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+TASKS = """
+  digest: {handler: 'H:echo', cron: "0 6 * * *"}
+  plain: {handler: 'H:echo', aliases: [former]}
+"""
+MIDNIGHT = datetime(2026, 3, 10, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def jobs(conn: Connection) -> Jobs:
+    made = Jobs(conn)
+    set_clock(conn, MIDNIGHT)
+    made.use(TASKS)
+    return made
+
+
+def at(jobs: Jobs, **passed: float) -> None:
+    set_clock(jobs.conn, MIDNIGHT + timedelta(**passed))
+
+
+def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
+    rows = jobs.rows(
+        "SELECT schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY scheduled_for, 1"
+    )
+    return [(row["schedule"], row["tick"]) for row in rows]
+
+
+def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: Jobs) -> None:
+    zeke_jobs.schedules.put(
+        "digest/paris", task="digest", at="0 8 * * *", timezone="Europe/Paris", payload={"n": 1}, key="paris"
+    )
+    zeke_jobs.schedules.put(
+        "digest/kathmandu", task="digest", at="0 8 * * *", timezone="Asia/Kathmandu", payload={"n": 2}
+    )
+    for hour in range(12):
+        at(jobs, hours=hour, minutes=20)
+        dispatch.beat(jobs.conn)
+        dispatch.beat(jobs.conn)
+    assert sent(jobs) == [("digest/kathmandu", "02:15"), (None, "06:00"), ("digest/paris", "07:00")]
+    rows = jobs.rows("SELECT key, message -> 'kwargs' AS data FROM zeke_jobs.queue WHERE schedule = 'digest/paris'")
+    assert rows == [{"key": "paris", "data": {"n": 1}}]
+
+
+def test_schedules_of_one_task_tick_at_the_same_moment(jobs: Jobs) -> None:
+    for name in ("a", "b"):
+        zeke_jobs.schedules.put(f"digest/{name}", task="digest", at="0 6 * * *")
+    at(jobs, hours=6)
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == [("digest/a", "06:00"), ("digest/b", "06:00"), (None, "06:00")]
+
+
+def test_overlap_is_of_each_schedule_alone(jobs: Jobs) -> None:
+    zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *")
+    zeke_jobs.schedules.put("plain/two", task="plain", at="30 * * * *")
+    for minutes in (30, 60, 90, 120):
+        at(jobs, minutes=minutes)
+        dispatch.beat(jobs.conn)
+    assert sent(jobs) == [("plain/two", "00:30"), ("plain/one", "01:00")]
+    (found,) = [one for one in zeke_jobs.schedules.list() if one.name == "plain/one"]
+    assert (found.last_outcome, found.last_tick) == ("skipped", MIDNIGHT + timedelta(hours=2))
+
+
+def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_nothing(jobs: Jobs) -> None:
+    at(jobs, hours=3)
+    zeke_jobs.schedules.put("plain/one", task="plain", at="0 1 * * *")
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == []
+    zeke_jobs.schedules.put("plain/one", task="former", at="0 4 * * *")
+    at(jobs, hours=4)
+    zeke_jobs.schedules.put("plain/one", task="plain", at="0 4 * * *")
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == [("plain/one", "04:00")]
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.audit WHERE action = 'put'")) == 2
+
+
+def test_a_deleted_schedule_ticks_no_more_and_one_that_is_rolled_back_never_did(
+    jobs: Jobs, other_conn: Connection
+) -> None:
+    zeke_jobs.schedules.put("plain/one", task="plain", at="* * * * *")
+    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+        zeke_jobs.schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
+        raise ValueError("no")
+    assert zeke_jobs.schedules.delete("plain/one")
+    assert not zeke_jobs.schedules.delete("plain/one")
+    at(jobs, minutes=5)
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == []
+    assert [one.name for one in zeke_jobs.schedules.list()] == ["digest"]
+
+
+def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
+    zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *", payload={"n": 9})
+    assert by_hand.pause(jobs.conn, "plain/one", by="me")
+    at(jobs, hours=1)
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == []
+    job = by_hand.run_now(jobs.conn, "plain/one")
+    assert zeke_jobs.status(job).data == {"n": 9}
+    assert by_hand.resume(jobs.conn, "plain/one")
+    by_hand.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
+    assert ("plain/one", "01:00") in sent(jobs)
+    assert by_hand.next_ticks(jobs.conn, "plain/one", 1) == [MIDNIGHT + timedelta(hours=2)]
+
+
+def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
+    jobs.rows(
+        """SELECT zeke_jobs.put_schedule('plain/sql', 'former', '0 8 * * mon-fri', 'Europe/Paris', '{"storyId": "x"}')"""
+    )
+    assert jobs.rows("SELECT task, cron, timezone, payload FROM zeke_jobs.schedule WHERE schedule = 'plain/sql'") == [
+        {"task": "plain", "cron": "0 8 * * mon-fri", "timezone": "Europe/Paris", "payload": {"story_id": "x"}}
+    ]
+    assert jobs.rows("SELECT name, key FROM pgboss.schedule ORDER BY key") == [
+        {"name": "digest", "key": ""}, {"name": "plain", "key": "plain/sql"}
+    ]  # fmt: skip
+    assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"name": "plain"}, ValueError),
+        ({"at": "0 8 * *"}, ValueError),
+        ({"timezone": "Europe/Parris"}, ValueError),
+        ({"task": "plane"}, UnknownTask),
+        ({"payload": {"m": 1}}, InvalidPayload),
+    ],
+)
+def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], error: type[Exception]) -> None:
+    good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
+    with pytest.raises(error):
+        zeke_jobs.schedules.put(good.pop("name"), **good)
+    values = {"timezone": "UTC", "payload": {}, "name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
+    with pytest.raises(psycopg2.Error, match=r"expected|payload"):
+        jobs.rows(
+            "SELECT zeke_jobs.put_schedule(%s, %s, %s, %s, %s::jsonb)",
+            values["name"], values["task"], values["at"], values["timezone"], str(values["payload"]).replace("'", '"'),
+        )  # fmt: skip
+
+
+def test_whatever_statement_breaks_each_tick_is_sent_once(
+    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeke_jobs.schedules.put("digest/one", task="digest", at="0 6 * * *")
+    line, plain = Line(monkeypatch), psycopg2.connect(database)
+    plain.autocommit = True
+    watch = Jobs(plain)
+    at(jobs, hours=6)
+
+    def reset() -> None:
+        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.tick, zeke_jobs.schedule_state")
+
+    def act() -> None:
+        for _ in range(3):
+            with suppress(psycopg2.Error, ExceptionGroup), closing(connect(database)) as conn:
+                dispatch.beat(conn)
+
+    def verify() -> None:
+        assert sent(watch) == [("digest/one", "06:00"), (None, "06:00")]
+        assert watch.rows("SELECT count(*)::int AS n FROM zeke_jobs.tick WHERE outcome = 'sent'") == [{"n": 2}]
+
+    assert every_break(line, act, verify, reset) > 5
+    plain.close()
+
+
+NAMED = """
+  digest:
+    handler: 'H:echo'
+    aliases: [former]
+    cron:
+      - {name: day, at: "0 6 * * *", payload: {n: 1}}
+      - {name: week, at: "0 6 * * tue", payload: {n: 7}, key: weekly}
+"""
+
+
+def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
+    jobs.use(NAMED)
+    at(jobs, hours=6)
+    dispatch.beat(jobs.conn)
+    assert sent(jobs) == [("digest/day", "06:00"), ("digest/week", "06:00")]
+    rows = jobs.rows("SELECT key, message #>> '{kwargs,n}' AS n FROM zeke_jobs.queue ORDER BY schedule")
+    assert rows == [{"key": None, "n": "1"}, {"key": "weekly", "n": "7"}]
+    with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
+        by_hand.find(jobs.conn, "digest")
+    assert by_hand.pause(jobs.conn, "digest/day", by="me")
+
+
+def test_one_of_the_file_goes_before_a_stored_one_of_its_name(jobs: Jobs) -> None:
+    zeke_jobs.schedules.put("digest/day", task="plain", at="* * * * *")
+    jobs.use(NAMED + "\n  plain: {handler: 'H:echo'}")
+    assert [(one.name, one.task) for one in zeke_jobs.schedules.list()] == [
+        ("digest/day", "digest"),
+        ("digest/week", "digest"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ('[{name: a, at: "@daily"}, {name: a, at: "@hourly"}]', "expected each name once, got 'a' again"),
+        ('[{at: "@daily"}]', "expected the key 'name' in a named cron, got none"),
+        ('[{name: a, at: "61 * * * *"}]', "minute"),
+        ('[{name: a, at: "@daily", payload: {m: 1}}]', "'m'"),
+    ],
+)
+def test_a_wrong_list_is_refused_with_its_place(cron: str, words: str) -> None:
+    from zeke_jobs import config
+    from zeke_jobs.errors import ConfigurationError
+
+    text = f"version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    cron: {cron}\n"
+    with pytest.raises(ConfigurationError, match=words):
+        config.load_text(text, "jobs.yaml")

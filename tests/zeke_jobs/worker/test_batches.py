@@ -1,0 +1,386 @@
+"""Batches: the job at the end is sent once, in the transaction of the last end, whoever ends what at the same moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, load
+from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.testing import FakeContext
+from zeke_jobs.testing.running import JobRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  a: {handler: 'H:echo'}
+  fails: {handler: 'H:fail', retry: {limit: 0}}
+  report: {handler: 'H:echo'}
+  spread: {handler: 'H:spread', retry: {limit: 9}}
+  spread-and-raise: {handler: 'H:spread_and_raise', retry: {limit: 0}}
+  gather: {handler: 'H:gather', retry: {limit: 9}}
+"""
+END = ("report", {"n": {"$batch": "completed"}, "storyId": {"$batch": "id"}})
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    yield
+    handlers.CALLS.clear()
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use(TASKS)
+    return jobs
+
+
+def reports(jobs: Jobs) -> list[dict[str, Any]]:
+    return [
+        row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report' ORDER BY created_on")
+    ]
+
+
+def finish_all(jobs: Jobs, outcome: str = "completed", task: str = "a") -> None:
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1000, [task])
+    if outcome == "completed":
+        jobs.complete(worker, claims)
+    else:
+        for claim in claims:
+            jobs.finish(worker, claim, outcome)
+
+
+def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs: Jobs) -> None:
+    sent = zeke_jobs.send_many("a", [{"n": n} for n in range(5)], batch="import-42", then=END)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 5)
+    for claim in claims[:4]:
+        jobs.complete(worker, [claim])
+        assert reports(jobs) == []
+    now = zeke_jobs.batch_status("import-42")
+    assert (now.status, now.jobs, now.unfinished, now.completed, now.finished) == ("running", 5, 1, 4, 4)
+    jobs.complete(worker, claims[4:])
+    assert reports(jobs) == [{"n": 5, "story_id": "import-42"}]
+    ended = zeke_jobs.batch_status("import-42")
+    assert (ended.status, ended.then_outcome) == ("ended", "created")
+    assert zeke_jobs.status(ended.then_job).task_id == "report"
+    assert zeke_jobs.status(sent[0].id).batch == "import-42"
+
+
+def test_failed_and_cancelled_jobs_end_a_batch_and_are_counted(jobs: Jobs) -> None:
+    counts = {"n": {"$batch": "failed"}, "story_id": "x"}
+    sent = zeke_jobs.send_many("a", [{}] * 3, batch="b", then=("report", counts))
+    zeke_jobs.cancel(sent[0].id)
+    worker = jobs.worker()
+    one, other = jobs.claim(worker, 2)
+    jobs.complete(worker, [one])
+    jobs.finish(worker, other, "failed")
+    assert reports(jobs) == [{"n": 1, "story_id": "x"}]
+    now = zeke_jobs.batch_status("b")
+    assert (now.completed, now.failed, now.cancelled) == (1, 1, 1)
+
+
+def test_a_failed_job_holds_the_end_up_until_it_is_retried_or_cancelled(jobs: Jobs) -> None:
+    for batch, release in (("one", zeke_jobs.retry), ("two", zeke_jobs.cancel)):
+        (job,) = zeke_jobs.send_many("a", [{}], batch=batch, then=("report", {}), after_failure="hold")
+        before = len(reports(jobs))
+        finish_all(jobs, "failed")
+        assert (zeke_jobs.batch_status(batch).status, len(reports(jobs))) == ("held", before)
+        assert release(job.id).changed
+        finish_all(jobs)
+        assert (zeke_jobs.batch_status(batch).status, len(reports(jobs))) == ("ended", before + 1)
+
+
+def test_a_retry_after_the_end_sends_nothing_a_second_time(jobs: Jobs) -> None:
+    (job,) = zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
+    finish_all(jobs, "failed")
+    zeke_jobs.retry(job.id)
+    finish_all(jobs)
+    assert len(reports(jobs)) == 1
+    assert (zeke_jobs.batch_status("b").completed, zeke_jobs.batch_status("b").failed) == (1, 0)
+
+
+def test_an_empty_batch_ends_at_once(jobs: Jobs) -> None:
+    assert zeke_jobs.send_many("a", [], batch="b", then=END) == []
+    assert reports(jobs) == [{"n": 0, "story_id": "b"}]
+
+
+def test_a_batch_without_an_end_only_counts(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}, {}], batch="b")
+    finish_all(jobs)
+    assert zeke_jobs.batch_status("b").status == "ended"
+    assert reports(jobs) == []
+
+
+def test_a_batch_that_was_closed_takes_no_more_jobs(jobs: Jobs, conn: Connection) -> None:
+    zeke_jobs.send_many("a", [{}], batch="b")
+    for send in (
+        lambda: zeke_jobs.send("a", batch="b"),
+        lambda: zeke_jobs.send_many("a", [{}], batch="b"),
+        lambda: zeke_jobs.send_many("a", [{}], batch="b", then=("report", {})),
+        lambda: zeke_jobs.batch("b"),
+    ):
+        with pytest.raises(BatchClosed, match="got 'b', which was closed"):
+            send()
+    with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
+        jobs.add("a", options='{"batch": "b"}')
+    assert zeke_jobs.batch_status("b").jobs == 1
+
+
+def test_jobs_that_were_not_made_do_not_count(jobs: Jobs) -> None:
+    zeke_jobs.send("a", {"n": 1}, unique="n")
+    sent = zeke_jobs.send_many("a", [{"n": 1}, {"n": 2}, {"n": 2}], batch="b", unique="n", then=("report", {}))
+    assert [one.duplicate for one in sent] == [True, False, True]
+    assert zeke_jobs.batch_status("b").jobs == 1
+
+
+def test_a_program_opens_a_batch_adds_to_it_and_closes_it(jobs: Jobs) -> None:
+    with zeke_jobs.batch("b", then=END) as batch:
+        batch.send("a", {"n": 1})
+        finish_all(jobs)
+        assert zeke_jobs.batch_status("b").status == "open"
+        batch.send_many("a", [{}, {}])
+    assert reports(jobs) == []
+    finish_all(jobs)
+    assert reports(jobs) == [{"n": 3, "story_id": "b"}]
+
+
+def test_a_block_that_fails_leaves_it_open_for_another_try(jobs: Jobs) -> None:
+    with pytest.raises(ValueError, match="no"), zeke_jobs.batch("b", then=END):
+        raise ValueError("no")
+    with zeke_jobs.batch("b", then=END):
+        pass
+    assert len(reports(jobs)) == 1
+
+
+def test_the_close_sends_where_all_have_ended(jobs: Jobs) -> None:
+    batch = zeke_jobs.batch("b", then=END)
+    batch.send("a")
+    finish_all(jobs)
+    batch.close()
+    batch.close()
+    assert len(reports(jobs)) == 1
+
+
+def test_sql_opens_and_closes_a_batch(jobs: Jobs) -> None:
+    jobs.rows("""SELECT zeke_jobs.open_batch('b', 'report', '{"n": {"$batch": "jobs"}}')""")
+    jobs.add("a", 2, options='{"batch": "b"}')
+    jobs.rows("SELECT zeke_jobs.close_batch('b')")
+    finish_all(jobs)
+    assert reports(jobs) == [{"n": 2}]
+
+
+def test_the_end_is_checked_when_the_batch_is_made(jobs: Jobs) -> None:
+    with pytest.raises(UnknownTask):
+        zeke_jobs.send_many("a", [{}], batch="b", then=("reprot", {}))
+    with pytest.raises(InvalidPayload, match="storyid"):
+        zeke_jobs.send_many("a", [{}], batch="b", then=("report", {"storyid": "x"}))
+    with pytest.raises(ValueError, match="got faild"):
+        zeke_jobs.send_many("a", [{}], batch="b", then=("report", {"n": {"$batch": "faild"}}))
+    with pytest.raises(ValueError, match="with a batch, got none"):
+        zeke_jobs.send_many("a", [{}], then=("report", {}))
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="got m"):
+        jobs.rows("""SELECT zeke_jobs.open_batch('b', 'report', '{"m": 1}')""")
+    with pytest.raises(BatchNotFound):
+        zeke_jobs.batch_status("b")
+
+
+def test_a_task_that_is_gone_by_the_end_costs_no_completion(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
+    jobs.use("  a: {handler: 'H:echo'}")
+    finish_all(jobs)
+    now = zeke_jobs.batch_status("b")
+    assert (now.status, now.completed, now.then_job, now.then_outcome) == ("ended", 1, None, "unknown")
+
+
+def test_a_full_queue_does_not_refuse_the_job_at_the_end(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  report: {handler: 'H:echo', max_queued: 1}")
+    zeke_jobs.send("report")
+    zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
+    finish_all(jobs)
+    assert len(reports(jobs)) == 2
+
+
+def test_a_cancelled_batch_sends_nothing_until_it_is_retried(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    assert len(zeke_jobs.cancel_batch("b", "a mistake", by="me")) == 2
+    jobs.finish(worker, claim, "cancelled")
+    assert (zeke_jobs.batch_status("b").status, reports(jobs)) == ("cancelled", [])
+    assert jobs.rows("SELECT action, target, reason FROM zeke_jobs.audit ORDER BY number DESC LIMIT 1") == [
+        {"action": "cancel", "target": "batch/b", "reason": "a mistake"}
+    ]
+    assert len(zeke_jobs.retry_batch("b")) == 2
+    finish_all(jobs)
+    assert reports(jobs) == [{"n": 2, "story_id": "b"}]
+    with pytest.raises(BatchNotFound):
+        zeke_jobs.cancel_batch("c")
+
+
+def test_a_retry_of_a_batch_takes_the_failed_ones_only(jobs: Jobs) -> None:
+    sent = zeke_jobs.send_many("a", [{}] * 3, batch="b", then=END, after_failure="hold")
+    zeke_jobs.cancel(sent[0].id)
+    worker = jobs.worker()
+    one, other = jobs.claim(worker, 2)
+    jobs.complete(worker, [one])
+    jobs.finish(worker, other, "failed")
+    assert zeke_jobs.retry_batch("b") == [other["message_id"]]
+    finish_all(jobs)
+    assert reports(jobs) == [{"n": 2, "story_id": "b"}]
+
+
+def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
+    jobs: Jobs, other_conn: Connection
+) -> None:
+    zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
+    worker = jobs.worker()
+    one, other = jobs.claim(worker, 2)
+    others = Jobs(other_conn)
+    with transaction(jobs.conn):
+        jobs.complete(worker, [one])
+        others.rows("SET lock_timeout = '1s'")
+        others.complete(worker, [other])  # not stopped by the open transaction
+        assert reports(others) == []
+    assert len(reports(jobs)) == 1
+
+
+def test_an_end_that_is_rolled_back_has_not_counted(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}], batch="b", then=END)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1)
+    with pytest.raises(ValueError, match="no"), transaction(jobs.conn):
+        jobs.complete(worker, claims)
+        raise ValueError("no")
+    assert zeke_jobs.batch_status("b").completed == 0
+    jobs.complete(worker, claims)
+    assert len(reports(jobs)) == 1
+    assert jobs.rows("SELECT * FROM zeke_jobs.batch_change") == []
+
+
+def test_a_sender_that_does_not_commit_holds_up_no_worker(jobs: Jobs, other_conn: Connection) -> None:
+    batch = zeke_jobs.batch("b", then=END)
+    batch.send_many("a", [{}] * 40)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 40)
+    with transaction(other_conn):
+        zeke_jobs.send("a", batch="b", connection=other_conn)
+        jobs.rows("SET lock_timeout = '1s'")
+        assert len(jobs.complete(worker, claims)) == 40
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            jobs.rows("SELECT zeke_jobs.close_batch('b')")  # it waits for the sender
+    batch.close()
+    assert reports(jobs) == []
+    finish_all(jobs)
+    assert reports(jobs) == [{"n": 41, "story_id": "b"}]
+
+
+def test_many_workers_that_end_jobs_of_many_batches_at_once_send_each_end_once(jobs: Jobs, database: str) -> None:
+    for n in range(30):
+        zeke_jobs.send_many("a", [{}] * (n * 2 + 1), batch=f"b{n}", then=END)
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            with closing(connect(database)) as conn:
+                own = Jobs(conn)
+                worker = own.worker()
+                while claims := own.claim(worker, 1 + number * 3, ["a"]):
+                    with transaction(conn):
+                        own.complete(worker, claims)
+        except BaseException as error:  # noqa: BLE001 (told in the test's thread)
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert sorted((one["story_id"], one["n"]) for one in reports(jobs)) == sorted(
+        (f"b{n}", n * 2 + 1) for n in range(30)
+    )
+
+
+def test_handlers_make_batches_and_add_to_their_own(jobs: Jobs, running: Running) -> None:
+    with running(TASKS):
+        zeke_jobs.send_many("spread", [{"n": 3}], batch="outer", then=END)
+        end = time.monotonic() + 20
+        while not reports(jobs) and time.monotonic() < end:
+            time.sleep(0.02)
+    assert reports(jobs) == [{"n": 4, "story_id": "outer"}]
+
+
+def test_a_handler_whose_transaction_rolls_back_has_made_no_batch(jobs: Jobs, database: str) -> None:
+    life = Life(database, jobs.conn, TASKS)
+    zeke_jobs.send("spread-and-raise", {"n": 2})
+    life.drain()
+    assert jobs.rows("SELECT id FROM zeke_jobs.batch") == []
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'a'") == []
+
+
+def test_whatever_statement_breaks_a_batch_ends_exactly_once(
+    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
+    plain = psycopg2.connect(database)
+    plain.autocommit = True
+    watch = Jobs(plain)
+
+    def reset() -> None:
+        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.batch, zeke_jobs.batch_open, zeke_jobs.worker CASCADE")
+        zeke_jobs.send("gather", {"n": 3})
+
+    def verify() -> None:
+        assert watch.rows("SELECT task, state::text FROM zeke_jobs.queue WHERE state <> 'done'") == []
+        found = [row["data"] for row in watch.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report'")]
+        assert len(found) == 1
+        assert found[0]["n"] >= 5
+        assert watch.rows("SELECT * FROM zeke_jobs.batch_change") == []
+        counted = watch.rows("SELECT jobs::int, completed::int FROM zeke_jobs.batch_state")
+        real = watch.rows("SELECT count(*)::int AS n FROM zeke_jobs.queue WHERE batch IS NOT NULL")[0]["n"]
+        assert counted == [{"jobs": real, "completed": real}]
+
+    assert every_break(line, life.drain, verify, reset) > 20
+    plain.close()
+
+
+def test_a_fake_context_remembers_batches() -> None:
+    ctx = FakeContext(batch_id="outer")
+    handlers.spread(handlers.Number(n=2), ctx)
+    assert [(call.task, call.options["batch"]) for call in ctx.sent] == [("a", "outer")] * 2
+    ctx = FakeContext()
+    with ctx.batch("of-one", then=("report", {})) as batch:
+        batch.send_many("a", [{}, {}])
+    assert ctx.batches == {"of-one": (("report", {}), "send")}
+    assert [call.options for call in ctx.sent] == [{"batch": "of-one"}] * 2
+
+
+def test_a_batch_ends_in_a_tests_own_transaction_too(jobs: Jobs, database: str) -> None:
+    runner = JobRunner(load(TASKS), database)
+    conn = psycopg2.connect(database)
+    zeke_jobs.send_many("a", [{}, {}], batch="b", then=END, connection=conn)
+    ended = runner(connection=conn)
+    assert [job.task_id for job in ended] == ["a", "a", "report"]
+    conn.rollback()
+    conn.close()
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []

@@ -1,0 +1,231 @@
+"""Waiting for the outside: a job that waits holds nothing, and goes on with the event, or without it when its time is over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.core.event import Event
+from zeke_jobs.diagnosis import why
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import FakeContext
+from zeke_jobs.worker.life import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.worker.broker import JobBroker
+
+TASKS = """
+  await: {handler: 'H:await_event', retry: {limit: 0}, keep: {completed: 0s}}
+  await-more: {handler: 'H:await_event', retry: {limit: 5}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    yield
+    handlers.CALLS.clear()
+
+
+@pytest.fixture
+def life(jobs: Jobs, database: str) -> Life:
+    return Life(database, jobs.conn, TASKS)
+
+
+def outcome(job: Any) -> tuple[str, Any]:
+    now = zeke_jobs.status(job)
+    return now.status, now.output
+
+
+def test_an_event_wakes_the_job_that_waits_for_it_with_its_data(life: Life) -> None:
+    job = zeke_jobs.send("await", {"n": 42}).id
+    life.drain()
+    now = zeke_jobs.status(job)
+    assert (now.status, now.waiting_for, now.run_at) == ("created", "event callback/42", NOON + timedelta(hours=1))
+    zeke_jobs.emit("callback/42", {"status": "paid"})
+    life.drain()
+    assert outcome(job) == ("completed", {"data": {"status": "paid"}, "timed_out": False, "attempt": 1})
+
+
+def test_it_counts_that_came_first(life: Life) -> None:
+    zeke_jobs.emit("callback/42", [1])
+    job = zeke_jobs.send("await", {"n": 42}).id
+    life.drain()
+    assert outcome(job) == ("completed", {"data": [1], "timed_out": False, "attempt": 1})
+
+
+def test_a_timeout_is_an_outcome_of_its_own(life: Life) -> None:
+    job = zeke_jobs.send("await", {"n": 42}).id
+    life.drain()
+    life.later(3601)
+    life.drain()
+    assert outcome(job) == ("completed", {"data": None, "timed_out": True, "attempt": 1})
+    zeke_jobs.emit("callback/42")  # too late: it changes nothing
+    life.drain()
+
+
+def test_all_who_wait_get_it_and_nobody_else(life: Life) -> None:
+    jobs = [zeke_jobs.send("await", {"n": n}).id for n in (1, 1, 2)]
+    life.drain()
+    zeke_jobs.emit("callback/1", "x")
+    life.drain()
+    assert [zeke_jobs.status(job).status for job in jobs] == ["completed", "completed", "created"]
+
+
+def test_a_job_that_is_run_early_by_hand_waits_on_to_its_first_end(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await-more", {"n": 1}).id
+    life.drain()
+    life.later(600)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now()")
+    life.drain()
+    assert zeke_jobs.status(job).run_at == NOON + timedelta(hours=1)
+
+
+def test_an_event_whose_transaction_rolls_back_has_not_happened(life: Life, other_conn: Connection) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    life.drain()
+    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+        zeke_jobs.emit("callback/1", connection=other_conn)
+        raise ValueError("no")
+    life.drain()
+    assert zeke_jobs.status(job).status == "created"
+
+
+def test_an_emitter_that_does_not_commit_holds_up_no_worker(life: Life, jobs: Jobs, other_conn: Connection) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    with transaction(other_conn):
+        zeke_jobs.emit("callback/1", "late", connection=other_conn)
+        life.drain()
+        assert zeke_jobs.status(job).waiting_for == "event callback/1"
+    life.drain()
+    assert zeke_jobs.status(job).output["data"] == "late"
+
+
+def test_sql_emits_too_and_refuses_what_no_worker_could_read(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    life.drain()
+    jobs.rows("""SELECT zeke_jobs.emit('callback/1', '{"by": "sql"}')""")
+    life.drain()
+    assert zeke_jobs.status(job).output["data"] == {"by": "sql"}
+    for name, data in (("", "1"), ("x" * 1025, "1"), ("x", "[" * 101 + "]" * 101)):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            jobs.rows("SELECT zeke_jobs.emit(%s, %s)", name, data)
+
+
+def test_names_data_and_timeouts_are_checked() -> None:
+    for call in (
+        lambda: zeke_jobs.emit(""),
+        lambda: zeke_jobs.emit("x", float("nan")),
+        lambda: zeke_jobs.WaitFor("x" * 2000, 1),
+        lambda: zeke_jobs.WaitFor("x", 1e12),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            call()
+
+
+def test_why_says_for_which_event_it_waits_and_how_long(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await", {"n": 42}).id
+    life.drain()
+    (found,) = [one for one in why.why(jobs.conn, job).reasons if one.kind == "waits-for-event"]
+    assert "'callback/42'" in found.sentence
+    assert "2026-03-10 13:00" in found.sentence
+
+
+def test_waits_go_with_their_job_and_events_after_thirty_days(life: Life, jobs: Jobs) -> None:
+    zeke_jobs.emit("callback/42", {})
+    zeke_jobs.send("await", {"n": 42})
+    life.drain()
+    life.later(1)
+    retention.purge(jobs.conn)
+    assert jobs.rows("SELECT * FROM zeke_jobs.wait") == []
+    life.later(30 * 86400 + 1)
+    SQL.run(jobs.conn, "event/forget")
+    assert jobs.rows("SELECT * FROM zeke_jobs.event") == []
+
+
+def test_a_real_worker_is_woken(jobs: Jobs, running: Callable[..., AbstractContextManager[JobBroker]]) -> None:
+    with running(TASKS):
+        job = zeke_jobs.send("await", {"n": 7}).id
+        end = time.monotonic() + 10
+        while zeke_jobs.status(job).waiting_for is None and time.monotonic() < end:
+            time.sleep(0.02)
+        zeke_jobs.emit("callback/7", "now")
+        assert zeke_jobs.wait(job, 10)["data"] == "now"
+
+
+def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life, jobs: Jobs, database: str) -> None:
+    """Each event is emitted while its job is just being put back."""
+    ids = [zeke_jobs.send("await", {"n": n}).id for n in range(40)]
+    failed: list[BaseException] = []
+
+    def emit_all() -> None:
+        try:
+            with closing(connect(database)) as conn:
+                for n in range(40):
+                    with transaction(conn):
+                        zeke_jobs.emit(f"callback/{n}", n, connection=conn)
+        except BaseException as error:  # noqa: BLE001 (told in the test's thread)
+            failed.append(error)
+
+    thread = threading.Thread(target=emit_all)
+    thread.start()
+    life.drain()
+    thread.join(60)
+    life.drain()
+    assert failed == []
+    assert [zeke_jobs.status(job).output["data"] for job in ids] == list(range(40))
+
+
+@pytest.mark.parametrize("came_first", [True, False])
+def test_whatever_statement_breaks_the_event_arrives(
+    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch, came_first: bool
+) -> None:
+    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
+    plain = psycopg2.connect(database)
+    plain.autocommit = True
+    watch = Jobs(plain)
+
+    def reset() -> None:
+        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.event, zeke_jobs.wait, zeke_jobs.worker CASCADE")
+        zeke_jobs.send("await-more", {"n": 1})
+        if came_first:
+            watch.rows("SELECT zeke_jobs.emit('callback/1', '5')")
+
+    def act() -> None:
+        life.drain()
+        if not came_first:
+            watch.rows("SELECT zeke_jobs.emit('callback/1', '5')")
+        life.drain()
+
+    def verify() -> None:
+        assert watch.rows("SELECT state::text, result -> 'data' AS data FROM zeke_jobs.queue") == [
+            {"state": "done", "data": 5}
+        ]
+
+    assert every_break(line, act, verify, reset) > 8
+    plain.close()
+
+
+def test_a_fake_context_has_the_events_that_the_test_gives() -> None:
+    payload = handlers.Number(n=1)
+    with pytest.raises(zeke_jobs.WaitFor, match="event callback/1"):
+        handlers.await_event(payload, FakeContext())
+    assert handlers.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
+    assert handlers.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
+    assert FakeContext(events={"a": 1}).event("a") == Event("a", 1)

@@ -1,0 +1,185 @@
+"""What a single send may say in place of its task: retries, a timeout, how long the job is kept, a unique key of the caller's own."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs.diagnosis import why
+from zeke_jobs.errors import JobFailed
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import set_clock
+from zeke_jobs.worker.life import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from zeke_jobs.worker.broker import JobBroker
+
+    Running = Callable[..., AbstractContextManager[JobBroker]]
+
+TASKS = """
+  a: {handler: 'H:echo', retry: {limit: 2}, timeout: 5m, keep: {completed: 1d}}
+  bounded: {handler: 'H:echo', per_send: {retry: 5, timeout: 10s, keep: 2d}}
+  fail: {handler: 'H:fail', retry: {limit: 0}}
+  wait-long: {handler: 'H:wait_async', retry: {limit: 0}}
+"""
+
+
+def test_a_send_grants_retries_and_names_their_delay(jobs: Jobs, running: Running) -> None:
+    with running(TASKS):
+        sent = zeke_jobs.send("fail", retry={"limit": 2, "delay": 0.001})
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(sent.id, 10)
+    job = zeke_jobs.status(sent.id)
+    assert [one["outcome"] for one in job.attempts] == ["retry", "retry", "failed"]
+
+
+def test_a_send_shortens_the_timeout(jobs: Jobs, running: Running) -> None:
+    with running(TASKS) as broker:
+        sent = zeke_jobs.send("wait-long", timeout=timedelta(milliseconds=50))
+        end = time.monotonic() + 10
+        while not zeke_jobs.status(sent.id).has_ended and time.monotonic() < end:
+            broker.process.interrupts.tick()
+            time.sleep(0.02)
+    error = zeke_jobs.status(sent.id).error
+    assert error is not None
+    assert error["message"] == "it ran longer than its timeout of 0.05 s"
+
+
+def test_a_send_keeps_its_job_for_longer_or_shorter_however_it_ends(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    long, short, usual = (zeke_jobs.send("a", keep=keep).id for keep in (timedelta(days=3), 60, None))
+    failed = zeke_jobs.send("a", keep=60).id
+    worker = jobs.worker()
+    claims = {claim["message_id"]: claim for claim in jobs.claim(worker, 4)}
+    jobs.complete(worker, [claims[long], claims[short], claims[usual]])
+    jobs.finish(worker, claims[failed], "failed")
+    for passed, left in (
+        (timedelta(seconds=61), {long, usual}),
+        (timedelta(days=2), {long}),
+        (timedelta(days=3, seconds=1), set()),
+    ):
+        set_clock(jobs.conn, NOON + passed)
+        retention.purge(jobs.conn)
+        assert {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")} == left
+    states = jobs.rows(
+        "SELECT id, state::text FROM zeke_jobs.history WHERE id = ANY (%s::uuid[])", [str(failed), str(short)]
+    )
+    assert {row["id"]: row["state"] for row in states} == {failed: "failed", short: "completed"}
+
+
+def test_a_job_that_is_retried_is_kept_from_its_later_end_on(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    job = zeke_jobs.send("a", keep=60).id
+    worker = jobs.worker()
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed")
+    zeke_jobs.retry(job)
+    set_clock(jobs.conn, NOON + timedelta(hours=1))
+    retention.purge(jobs.conn)
+    assert zeke_jobs.status(job).status == "retry"
+
+
+def test_a_unique_key_of_the_callers_own_holds_while_queued_or_active(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    first = zeke_jobs.send("a", {"n": 1}, unique_key="tenant 7")
+    again = zeke_jobs.send("a", {"n": 2}, unique_key="tenant 7")
+    assert (again.id, again.duplicate) == (first.id, True)
+    assert not zeke_jobs.send("bounded", unique_key="tenant 7").duplicate  # another task's
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 1, ["a"])
+    assert zeke_jobs.send("a", unique_key="tenant 7").duplicate
+    jobs.complete(worker, claims)
+    assert not zeke_jobs.send("a", unique_key="tenant 7").duplicate
+
+
+def test_a_unique_key_may_hold_only_while_queued(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    zeke_jobs.send("a", unique_key="k")
+    jobs.claim(jobs.worker(), 1)
+    assert not zeke_jobs.send("a", unique_key="k", unique={"while": "queued"}).duplicate
+
+
+@pytest.mark.parametrize(
+    "option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}]
+)
+def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
+    jobs.use(TASKS)
+    for send in (lambda: zeke_jobs.send("bounded", **option), lambda: zeke_jobs.send_many("bounded", [{}], **option)):
+        with pytest.raises(ValueError, match="per_send of bounded"):
+            send()
+    zeke_jobs.send("bounded", retry=5, timeout=10, keep=timedelta(days=2))
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="within per_send of bounded"):
+        jobs.add("bounded", options='{"retry": 6}')
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"retry": -1}, "at least 0"),
+        ({"retry": 1001}, "at most 1000"),
+        ({"retry": {"limits": 1}}, "limit, delay and max_delay"),
+        ({"timeout": 0}, "more than 0"),
+        ({"keep": -1}, "0 seconds to 100 years"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(jobs: Jobs, option: Any, words: str) -> None:
+    jobs.use(TASKS)
+    with pytest.raises(ValueError, match=words):
+        zeke_jobs.send("a", **option)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ['{"retry": "many"}', '{"retry": 1.5}', '{"retry": {"limit": -1}}', '{"timeout": "soon"}', '{"timeout": 0}',
+     '{"keep": "-1 day"}', '{"retry": {"when": 1}}'],
+)  # fmt: skip
+def test_sql_refuses_it_too(jobs: Jobs, options: str) -> None:
+    jobs.use(TASKS)
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected"):
+        jobs.add("a", options=options)
+
+
+def test_sql_takes_intervals(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    (job,) = jobs.add(
+        "a", options='{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}'
+    )
+    row = jobs.row(job)
+    assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
+    assert row["keep"] == timedelta(days=90)
+    assert jobs.rows("SELECT retry_limit FROM zeke_jobs.job WHERE id = %s", job) == [{"retry_limit": 7}]
+
+
+def test_a_job_that_may_run_once_is_not_rescued_into_a_second_run(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    job = zeke_jobs.send("a", retry=0).id
+    jobs.claim(jobs.worker(), 1)
+    set_clock(jobs.conn, NOON + timedelta(seconds=21))
+    assert [row["outcome"] for row in SQL.all(jobs.conn, "worker/rescue")] == ["failed"]
+    assert zeke_jobs.status(job).status == "failed"
+
+
+def test_why_counts_the_retries_that_the_send_granted_and_names_the_unique_key(jobs: Jobs) -> None:
+    jobs.use(TASKS)
+    job = zeke_jobs.send("a", retry=9, unique_key="k 1").id
+    worker = jobs.worker()
+    error = '{"type": "ValueError", "message": "no"}'
+    jobs.rows(
+        "SELECT zeke_jobs.finish(%s::uuid, %s::uuid, 1, 'retry', 0, 60, NULL, NULL, %s::jsonb, 1)",
+        worker, jobs.claim(worker, 1)[0]["message_id"], error,
+    )  # fmt: skip
+    said = " ".join(one.sentence for one in why.why(jobs.conn, job).reasons)
+    assert "9 retries left" in said
+    assert "unique_key 'k 1'" in said

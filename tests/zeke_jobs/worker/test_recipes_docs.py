@@ -1,0 +1,103 @@
+"""Each recipe of docs/recipes.md does what the page says, run by a real worker."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+
+import zeke_jobs
+from zeke_jobs import config
+from zeke_jobs.worker import builder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The page's program, and a worker that runs it."""
+    for name in ("recipes.py", "jobs.yaml"):
+        blocks = re.findall(rf'^```\w+ title="{re.escape(name)}"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL)
+        (tmp_path / name).write_text("\n\n".join(blocks) if name.endswith(".py") else "".join(blocks))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("recipes", None)
+    broker = builder.build(config.load(tmp_path / "jobs.yaml"), database)
+    worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=100)
+    worker.start()
+    end = time.monotonic() + 10
+    while not broker.process.is_booted and time.monotonic() < end:
+        time.sleep(0.01)
+    yield importlib.import_module("recipes")
+    worker.stop(timeout=5_000)
+    broker.close()
+    sys.modules.pop("recipes", None)
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 20
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def ended(task: str) -> list[zeke_jobs.Job]:
+    return [job for job in zeke_jobs.client.jobs(task=task) if job.has_ended]
+
+
+@pytest.mark.usefixtures("recipes")
+def test_chain() -> None:
+    zeke_jobs.send("fetch", {"n": 4})
+    (job,) = eventually(lambda: ended("resize"))
+    assert job.output == 9
+
+
+def test_chord(recipes: Any) -> None:
+    recipes.import_file([1, 2, -3])
+    (job,) = eventually(lambda: ended("report"))
+    assert job.output == "import-42: 3 measured, 1 failed"
+
+
+def test_steps(recipes: Any) -> None:
+    sent = zeke_jobs.send("summarize", {"name": "why"})
+    assert zeke_jobs.wait(sent.id, 20) == "WHY"
+    assert recipes.ASKED == ["why"]
+
+
+def test_saga(recipes: Any) -> None:
+    zeke_jobs.send("book-trip", {"n": 0})
+    (job,) = eventually(lambda: ended("undo-trip"))
+    assert (job.status, recipes.DONE) == ("completed", [])
+    zeke_jobs.wait(zeke_jobs.send("book-trip", {"n": 1}).id, 20)
+    assert recipes.DONE == ["flight", "hotel", "car"]
+
+
+def test_debounce(recipes: Any) -> None:
+    for length in range(5):
+        recipes.edited("a story", length)
+    (job,) = eventually(lambda: ended("index"))
+    assert [(one.name, one.completed) for one in recipes.INDEXED] == [("a story", 4)]
+    assert (job.run_at - job.created_on).total_seconds() >= 2
+
+
+def test_strict_order(recipes: Any) -> None:
+    for n in range(1, 5):
+        zeke_jobs.send("book", {"n": n}, key="account/7")
+    assert eventually(lambda: len(ended("book")) == 4)
+    assert recipes.BOOKED == [1, 2, 3, 4]
+
+
+def test_approval(recipes: Any) -> None:
+    first, second = (zeke_jobs.send("publish", {"n": n}).id for n in (7, 8))
+    assert eventually(lambda: zeke_jobs.status(first).waiting_for == "event approval/7")
+    recipes.approve(7, "Ada")
+    recipes.approve(8, "Bob")
+    assert [zeke_jobs.wait(job, 20) for job in (first, second)] == ["approved by Ada", "approved by Bob"]

@@ -1,0 +1,207 @@
+"""Debounce and replace: a later send takes the place of a queued job, or moves it further, at most so far."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from zeke_jobs import config
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg2.extensions import connection as Connection
+
+TASKS = """
+  plain: {handler: 'H:echo', unique: [story_id]}
+  replace: {handler: 'H:echo', priority: 1, unique: {fields: [story_id], on_duplicate: replace}}
+  postpone: {handler: 'H:echo', unique: {fields: [story_id], on_duplicate: postpone, at_most: 5m}}
+"""
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    return jobs
+
+
+def send(task: str, n: int, story: str = "s", **options: Any) -> zeke_jobs.Sent:
+    return zeke_jobs.send(task, {"n": n, "story_id": story}, **options)
+
+
+def at(jobs: Jobs, seconds: float) -> None:
+    set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
+
+
+def due(job: UUID) -> float:
+    return (zeke_jobs.status(job).run_at - NOON).total_seconds()
+
+
+def test_the_last_of_five_edits_is_what_runs_once(jobs: Jobs) -> None:
+    sent = [send("replace", n) for n in range(5)]
+    assert [(one.duplicate, one.replaced) for one in sent] == [(False, False)] + [(True, True)] * 4
+    assert {one.id for one in sent} == {sent[0].id}
+    assert [row["message_id"] for row in jobs.claim(jobs.worker(), 9)] == [sent[0].id]
+    assert zeke_jobs.status(sent[0].id).data == {"n": 4, "story_id": "s"}
+
+
+def test_a_later_send_replaces_run_time_and_options_and_leaves_what_it_does_not_name(jobs: Jobs) -> None:
+    first = send("replace", 1, delay=600, priority=7, retry=5, key="k")
+    at(jobs, 10)
+    send("replace", 2, delay=60, timeout=30)
+    row = jobs.row(first.id)
+    assert due(first.id) == 70
+    assert (row["priority"], row["key"]) == (7, "k")
+    assert row["message"]["options"] == {"timeout": 30}
+    assert (row["message"]["message_id"], row["message"]["actor_name"]) == (str(first.id), "replace")
+
+
+def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Jobs) -> None:
+    first = send("postpone", 0, delay=120)
+    for passed, expected in ((60, 180), (150, 270), (240, 300), (299, 300)):
+        at(jobs, passed)
+        assert send("postpone", passed, delay=120).id == first.id
+        assert due(first.id) == expected
+    at(jobs, 301)
+    send("postpone", 1)  # sooner than it stands: it stays
+    assert due(first.id) == 300
+    assert zeke_jobs.status(first.id).data["n"] == 1
+
+
+def test_replace_may_be_bounded_too(jobs: Jobs) -> None:
+    rule = {"fields": ["story_id"], "on_duplicate": "replace", "at_most": timedelta(seconds=30)}
+    first = send("plain", 1, unique=rule)
+    send("plain", 2, unique=rule, delay=3600)
+    assert due(first.id) == 30
+
+
+def test_a_job_that_has_been_claimed_is_not_touched_and_the_next_send_makes_another(jobs: Jobs) -> None:
+    first = send("replace", 1)
+    jobs.claim(jobs.worker(), 1)
+    second = send("replace", 2)
+    assert second.id != first.id
+    assert zeke_jobs.status(first.id).data["n"] == 1
+
+
+def test_a_job_that_waits_for_a_retry_gets_the_payload_and_forgets_its_steps_but_waits_on(jobs: Jobs) -> None:
+    first = send("replace", 1)
+    worker = jobs.worker()
+    jobs.rows("INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, 'one', '1')", first.id)
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "retry", delay=60.0)
+    assert send("replace", 2).status == "retry"
+    assert due(first.id) == 60
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+
+
+def test_a_repeated_send_with_its_own_id_replaces_nothing(jobs: Jobs) -> None:
+    first = send("replace", 1)
+    send("replace", 2)
+    again = send("replace", 1, id=first.id)
+    assert (again.id, again.replaced) == (first.id, False)
+    assert zeke_jobs.status(first.id).data["n"] == 2
+
+
+def test_a_replacement_that_is_rolled_back_has_not_happened(jobs: Jobs, other_conn: Connection) -> None:
+    first = send("replace", 1)
+    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+        assert send("replace", 2, connection=other_conn).replaced
+        # Claims pass the job over while its new payload is not decided.
+        assert jobs.claim(jobs.worker(), 1) == []
+        raise ValueError("no")
+    assert zeke_jobs.status(first.id).data["n"] == 1
+
+
+def test_many_and_sql_replace_too(jobs: Jobs) -> None:
+    first = send("replace", 1, "a")
+    sent = zeke_jobs.send_many(
+        "replace", [{"n": 2, "story_id": "a"}, {"n": 3, "story_id": "b"}, {"n": 4, "story_id": "b"}]
+    )
+    assert [one.replaced for one in sent] == [True, False, True]
+    assert zeke_jobs.status(first.id).data["n"] == 2
+    assert zeke_jobs.status(sent[1].id).data["n"] == 4
+    assert jobs.add("replace", payload='{"n": 5, "story_id": "a"}') == [first.id]
+    assert zeke_jobs.status(first.id).data["n"] == 5
+
+
+def test_a_unique_key_may_replace(jobs: Jobs) -> None:
+    rule = {"on_duplicate": "replace"}
+    first = zeke_jobs.send("plain", {"n": 1}, unique_key="k", unique=rule)
+    assert zeke_jobs.send("plain", {"n": 2, "story_id": "other"}, unique_key="k", unique=rule).id == first.id
+    assert zeke_jobs.status(first.id).data == {"n": 2, "story_id": "other"}
+
+
+def test_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
+    zeke_jobs.send_many("replace", [{"n": 1}], batch="b", then=("plain", {}))
+    zeke_jobs.send("replace", {"n": 2})
+    row = jobs.rows("SELECT batch, message -> 'options' AS options FROM zeke_jobs.queue")
+    assert row == [{"batch": "b", "options": {"batch": "b"}}]
+
+
+def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database: str) -> None:
+    failed: list[BaseException] = []
+    runs: list[int] = []
+    done = threading.Event()
+
+    def edit(number: int) -> None:
+        try:
+            with closing(connect(database)) as conn:
+                for n in range(25):
+                    zeke_jobs.send("replace", {"n": number * 100 + n, "story_id": "s"}, connection=conn)
+        except BaseException as error:  # noqa: BLE001 (told in the test's thread)
+            failed.append(error)
+
+    def work() -> None:
+        with closing(connect(database)) as conn:
+            own = Jobs(conn)
+            worker = own.worker()
+            while True:
+                was_done = done.is_set()
+                claims = own.claim(worker, 1)
+                runs.extend(zeke_jobs.status(claim["message_id"], connection=conn).data["n"] for claim in claims)
+                own.complete(worker, claims)
+                if was_done and not claims:
+                    return
+
+    senders = [threading.Thread(target=edit, args=(number,)) for number in range(4)]
+    runner = threading.Thread(target=work)
+    runner.start()
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join(60)
+    done.set()
+    runner.join(60)
+    assert failed == []
+    # The last edit of one of the senders is what ran last.
+    assert runs[-1] % 100 == 24
+
+
+@pytest.mark.parametrize(
+    ("unique", "words"),
+    [
+        ("{while: active, on_duplicate: replace}", "expected on_duplicate: replace together with while: queued"),
+        ("{at_most: 5m}", "expected at_most together with on_duplicate"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_in_the_file(unique: str, words: str) -> None:
+    text = f"version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    unique: {unique}\n"
+    with pytest.raises(ConfigurationError, match=words):
+        config.load_text(text, "jobs.yaml")
+
+
+def test_a_rule_that_makes_no_sense_is_refused_in_a_send(jobs: Jobs) -> None:
+    with pytest.raises(ValueError, match="ignore, replace or postpone"):
+        send("plain", 1, unique={"on_duplicate": "drop"})
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="while queued, got while active"):
+        send("plain", 1, unique={"while": "active", "on_duplicate": "replace"})

@@ -1,0 +1,164 @@
+"""Checkpointed steps: a result is kept under the claim's fence, and no later attempt runs the step again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, a_claim
+from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.errors import ClaimLost
+from zeke_jobs.payload.json_text import UnfitForJson
+from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.testing import FakeContext
+from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.run.interrupts import Running
+from zeke_jobs.worker.run.job_context import JobContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from zeke_jobs.worker.broker import JobBroker
+
+TASKS = """
+  stepwise: {handler: 'H:stepwise', retry: {limit: 9, delay: 1ms}}
+  stepwise-async: {handler: 'H:stepwise_async', retry: {limit: 9, delay: 1ms}}
+  a: {handler: 'H:echo', keep: {completed: 0s}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    yield
+    handlers.CALLS.clear()
+
+
+@pytest.fixture
+def pool(database: str) -> Iterator[Pool]:
+    opened = Pool(database)
+    yield opened
+    opened.close()
+
+
+def held(jobs: Jobs, pool: Pool) -> JobContext:
+    """The context of a job that is claimed."""
+    jobs.use(TASKS)
+    jobs.add("a")
+    worker = jobs.worker()
+    claimed = jobs.claim(worker, 1)[0]
+    runtime: Any = type("Runtime", (), {"revision": 1})
+    claim = a_claim(claimed["message_id"], claimed["claim"], "a")
+    return JobContext(claim, worker, runtime, pool, Running(60), None, aside=pool)
+
+
+@pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])
+def test_a_retry_gets_the_result_and_does_not_run_the_step_again(
+    jobs: Jobs, running: Callable[..., AbstractContextManager[JobBroker]], task: str
+) -> None:
+    with running(TASKS):
+        sent = zeke_jobs.send(task, {"n": 3})
+        assert zeke_jobs.wait(sent.id, 10) == {"first": [1, 3], "second": "done", "attempt": 3}
+    assert handlers.CALLS == ["first", "second"]
+    assert zeke_jobs.client.steps(sent.id) == ["first", "second"]
+
+
+def test_a_result_has_been_through_json_the_first_time_too(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    assert ctx.step("pair", lambda: (1, None)) == [1, None]
+    assert ctx.step("nothing", lambda: None) is None
+
+
+def test_a_name_is_unique_within_a_run(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    ctx.step("one", int)
+    with pytest.raises(ValueError, match="'one' twice"):
+        ctx.step("one", int)
+    with pytest.raises(ValueError, match="1 to 256 bytes"):
+        ctx.step("", int)
+
+
+def test_a_result_that_is_no_json_or_too_large_is_refused(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    for name, result in (("object", object()), ("large", "x" * 1_100_000)):
+        with pytest.raises(UnfitForJson):
+            ctx.step(name, lambda value=result: value)
+
+
+def test_a_worker_that_lost_the_job_keeps_nothing(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
+    with pytest.raises(ClaimLost):
+        ctx.step("one", int)
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+
+
+def test_in_a_transaction_a_step_is_kept_with_the_writes_or_not_at_all(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    with pytest.raises(ValueError, match="no"), ctx.transaction():
+        ctx.step("one", int)
+        raise ValueError("no")
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+    with ctx.transaction():
+        ctx.step("two", int)
+        assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+    assert [row["name"] for row in jobs.rows("SELECT name FROM zeke_jobs.step")] == ["two"]
+
+
+def test_steps_go_with_their_job(jobs: Jobs, pool: Pool) -> None:
+    ctx = held(jobs, pool)
+    ctx.step("one", int)
+    ctx.complete()
+    retention.purge(jobs.conn)
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+
+
+def test_whatever_statement_breaks_a_kept_step_is_not_run_again(
+    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
+    plain = psycopg2.connect(database)
+    plain.autocommit = True
+    watch = Jobs(plain)
+    runs: list[str] = []
+    monkeypatch.setattr(handlers, "CALLS", runs)
+    kept_when_run: list[tuple[str, bool]] = []
+
+    def note(name: str) -> str:
+        found = watch.rows("SELECT 1 FROM zeke_jobs.step WHERE name = %s", name)
+        kept_when_run.append((name, bool(found)))
+        return name
+
+    monkeypatch.setattr(handlers, "note_step", note)
+
+    def reset() -> None:
+        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.step, zeke_jobs.worker CASCADE")
+        kept_when_run.clear()
+        zeke_jobs.send("stepwise", {"n": 1})
+
+    def verify() -> None:
+        assert watch.rows("SELECT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
+        # A step may run twice where its result never reached the database, and never once it was kept.
+        assert all(not kept for _, kept in kept_when_run)
+        assert watch.rows("SELECT name FROM zeke_jobs.step ORDER BY name") == [{"name": "first"}, {"name": "second"}]
+
+    assert every_break(line, life.drain, verify, reset) > 10
+    plain.close()
+
+
+def test_a_fake_context_runs_steps_and_takes_results_of_earlier_attempts() -> None:
+    ctx = FakeContext(steps={"first": [7, 7]})
+    assert handlers.stepwise(handlers.Number(n=1), ctx) == {"first": [7, 7], "second": "done", "attempt": 1}
+    assert ctx.steps == {"first": [7, 7], "second": "done"}
+    assert handlers.CALLS == ["second"]
+    ctx = FakeContext()
+    answer = asyncio.run(handlers.stepwise_async(handlers.Number(n=1), ctx))
+    assert answer["first"] == [1, 1]
+    assert ctx.job_id != uuid4()

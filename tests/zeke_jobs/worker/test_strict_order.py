@@ -1,0 +1,198 @@
+"""Strict order by key: of one key's jobs only the oldest may run, also while it waits for a retry or has failed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+import zeke_jobs
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs import config
+from zeke_jobs.diagnosis import why
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.testing import set_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+TASKS = """
+  hold: {handler: 'H:record', order: strict, retry: {limit: 9}}
+  skip: {handler: 'H:record', order: strict, after_failure: skip, retry: {limit: 9}}
+  later: {handler: 'H:record', concurrency: {per_key: 1}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    handlers.CALLS.clear()
+    yield
+    handlers.CALLS.clear()
+
+
+@pytest.fixture
+def jobs(jobs: Jobs) -> Jobs:
+    jobs.use(TASKS)
+    set_clock(jobs.conn, NOON)
+    return jobs
+
+
+def send(task: str, *keys: str, **options: Any) -> list[UUID]:
+    return [zeke_jobs.send(task, {"n": n}, key=key, **options).id for n, key in enumerate(keys)]
+
+
+def claimed(jobs: Jobs, worker: UUID, want: int = 10) -> dict[UUID, dict[str, Any]]:
+    return {row["message_id"]: row for row in jobs.claim(worker, want)}
+
+
+def test_the_oldest_job_of_each_key_runs_alone(jobs: Jobs) -> None:
+    ids = send("hold", "a", "a", "b", "a")
+    worker = jobs.worker()
+    first = claimed(jobs, worker)
+    assert set(first) == {ids[0], ids[2]}
+    assert claimed(jobs, worker) == {}
+    jobs.complete(worker, [first[ids[0]]])
+    assert set(claimed(jobs, worker)) == {ids[1]}
+
+
+def test_age_decides_and_not_priority_or_when_a_job_is_due(jobs: Jobs) -> None:
+    (late,) = send("hold", "a", delay=60)
+    send("hold", "a", priority=50)
+    worker = jobs.worker()
+    assert claimed(jobs, worker) == {}
+    set_clock(jobs.conn, NOON + timedelta(seconds=61))
+    assert set(claimed(jobs, worker)) == {late}
+
+
+def test_a_job_that_waits_for_a_retry_holds_its_key(jobs: Jobs) -> None:
+    first, second = send("hold", "a", "a")
+    worker = jobs.worker()
+    jobs.finish(worker, claimed(jobs, worker)[first], "retry", delay=60.0)
+    assert claimed(jobs, worker) == {}
+    set_clock(jobs.conn, NOON + timedelta(seconds=61))
+    again = claimed(jobs, worker)
+    assert set(again) == {first}
+    jobs.complete(worker, list(again.values()))
+    assert set(claimed(jobs, worker)) == {second}
+
+
+@pytest.mark.parametrize("release", [zeke_jobs.retry, zeke_jobs.cancel])
+def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled(jobs: Jobs, release: Any) -> None:
+    first, second = send("hold", "a", "a")
+    worker = jobs.worker()
+    jobs.finish(worker, claimed(jobs, worker)[first], "failed")
+    assert claimed(jobs, worker) == {}
+    assert release(first).changed
+    found = claimed(jobs, worker)
+    assert set(found) == ({first} if release is zeke_jobs.retry else {second})
+    assert zeke_jobs.status(first).status == ("active" if release is zeke_jobs.retry else "cancelled")
+
+
+def test_a_failed_job_is_skipped_where_the_task_says_so(jobs: Jobs) -> None:
+    first, second = send("skip", "a", "a")
+    worker = jobs.worker()
+    jobs.finish(worker, claimed(jobs, worker)[first], "failed")
+    assert set(claimed(jobs, worker)) == {second}
+    assert not zeke_jobs.cancel(first).changed
+
+
+def test_a_cancelled_job_lets_the_next_one_run_and_rings(jobs: Jobs, heard: Any) -> None:
+    first, second = send("hold", "a", "a", delay=60)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", second)
+    worker = jobs.worker()
+    jobs.rows("UPDATE zeke_jobs.worker SET idle = '{default}'")
+    zeke_jobs.cancel(first)
+    assert "default" in heard()
+    assert set(claimed(jobs, worker)) == {second}
+
+
+def test_jobs_without_a_key_are_in_no_line(jobs: Jobs) -> None:
+    sent = [zeke_jobs.send("hold").id for _ in range(3)]
+    assert set(claimed(jobs, jobs.worker())) == set(sent)
+
+
+def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
+    first, second = send("hold", "a", "a")
+    worker = jobs.worker()
+    claimed(jobs, worker)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE message_id = %s", second)
+    set_clock(jobs.conn, NOON + timedelta(seconds=21))
+    SQL.all(jobs.conn, "worker/rescue")
+    other = jobs.worker()
+    assert [row["message_id"] for row in jobs.claim_alone(other)] == [first]
+    assert jobs.claim_alone(other) == []
+
+
+def test_a_task_that_gets_an_order_puts_its_jobs_in_line_and_one_that_loses_it_takes_them_out(jobs: Jobs) -> None:
+    first, second = send("later", "a", "a", delay=60)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", second)
+    worker = jobs.worker()
+    jobs.use("  later: {handler: 'H:record', order: strict}")
+    assert claimed(jobs, worker) == {}
+    jobs.use("  later: {handler: 'H:record', concurrency: {per_key: 1}}")
+    assert set(claimed(jobs, worker)) == {second}
+    assert first
+
+
+def test_a_send_that_was_under_way_when_the_order_came_is_found_later(jobs: Jobs) -> None:
+    send("later", "a", "a")
+    jobs.use("  later: {handler: 'H:record', order: strict}")
+    jobs.rows("UPDATE zeke_jobs.queue SET order_hold = NULL")
+    set_clock(jobs.conn, NOON + timedelta(seconds=6))
+    jobs.rows("SELECT zeke_jobs.give_late_keys()")
+    assert len(claimed(jobs, jobs.worker())) == 1
+
+
+def test_why_names_the_one_before(jobs: Jobs) -> None:
+    first, second = send("hold", "a", "a")
+    worker = jobs.worker()
+    claim = claimed(jobs, worker)[first]
+    (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
+    assert f"hold {first}, which was sent earlier, is active" in found.sentence
+    jobs.finish(worker, claim, "failed")
+    (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
+    assert f"hold {first}, which was sent earlier, failed" in found.sentence
+    assert f"zeke-jobs cancel {first}" in found.help
+
+
+def test_an_order_of_more_than_one_job_a_key_is_refused() -> None:
+    text = "version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    order: strict\n    concurrency: {per_key: 2}\n"
+    with pytest.raises(ConfigurationError, match="expected per_key: 1 together with order: strict, got 2"):
+        config.load_text(text, "jobs.yaml")
+
+
+def test_a_claim_reads_little_where_one_key_has_many_jobs(jobs: Jobs) -> None:
+    zeke_jobs.send_many("hold", [{}] * 3000, key="a")
+    (last,) = send("hold", "b")
+    jobs.rows("ANALYZE zeke_jobs.queue")
+    assert last in claimed(jobs, jobs.worker(), 5)
+
+
+def test_whatever_statement_breaks_no_key_runs_out_of_order(
+    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
+    plain = psycopg2.connect(database)
+    plain.autocommit = True
+    watch = Jobs(plain)
+
+    def reset() -> None:
+        watch.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
+        handlers.CALLS.clear()
+        zeke_jobs.send_many("hold", [{"n": n} for n in range(6)], keys=["a", "b"] * 3)
+
+    def verify() -> None:
+        assert watch.rows("SELECT DISTINCT state::text FROM zeke_jobs.queue") == [{"state": "done"}]
+        for rest in (0, 1):
+            runs = [n for n in handlers.CALLS if n % 2 == rest]
+            assert runs == sorted(runs)  # the same one may run twice, where its end was lost
+            assert set(runs) == {rest, rest + 2, rest + 4}
+
+    assert every_break(line, life.drain, verify, reset) > 20
+    plain.close()

@@ -1,0 +1,80 @@
+"""``zeke-jobs batch``: how far a batch is, and the newest ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import age, counted, escape, listing, print_json, styled, tell, when
+from zeke_jobs.cli.run import usage
+from zeke_jobs.core.wording import progress
+
+if TYPE_CHECKING:
+    from zeke_jobs.client import BatchStatus
+
+
+def batch(
+    batch_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The batch; without it, the newest ones.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
+    as_json: options.Json = False,
+) -> None:
+    """Show a batch: how many of its jobs are unfinished, completed, failed and cancelled, and the job at its end."""
+    from zeke_jobs import client
+
+    database.choose()
+    if batch_id is None:
+        columns = {
+            "batch": lambda one: one.id,
+            "state": lambda one: styled(one.status),
+            "made": lambda one: age(one.created_on),
+            "jobs": lambda one: one.jobs,
+            "unfinished": lambda one: one.unfinished or "",
+            "failed": lambda one: one.failed or "",
+            "cancelled": lambda one: one.cancelled or "",
+            "then": lambda one: one.then_task or "",
+        }
+        right = ("made", "jobs", "unfinished", "failed", "cancelled")
+        listing(client.batches(limit=limit), columns, right=right, empty="no batches", as_json=as_json)
+        return
+    with usage():
+        found = client.batch_status(batch_id)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: BatchStatus) -> None:
+    facts = {
+        "state": found.status,
+        "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
+        "completed": str(found.completed),
+        "failed": str(found.failed or ""),
+        "cancelled": str(found.cancelled or ""),
+        "made": when(found.created_on),
+        "ended": when(found.ended_on),
+        "then": _end(found),
+    }
+    tell(f"[bold]{escape(found.id)}[/]")
+    for name, value in facts.items():
+        if value:
+            tell(f"  {name:<9} {escape(value)}")
+    if found.status == "held":
+        tell(
+            f"  {'':<9} {counted(found.failed, 'failed job')} hold the end up: "
+            f"zeke-jobs retry --batch {escape(found.id)}, or cancel them"
+        )
+
+
+def _end(found: BatchStatus) -> str:
+    if found.then_task is None:
+        return ""
+    if found.then_job is not None:
+        return f"{found.then_task} {found.then_job}"
+    if found.then_outcome is not None:
+        return f"{found.then_task} was not sent: {found.then_outcome}"
+    return f"{found.then_task}, when the last job has ended"

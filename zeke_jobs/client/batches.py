@@ -1,0 +1,130 @@
+"""Batches of jobs: open one, ask how far it is, cancel it or run its failed jobs again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.client import drivers, sending
+from zeke_jobs.client.options import as_id
+from zeke_jobs.core.batch import Batch, BatchStatus
+from zeke_jobs.errors import BatchClosed, BatchNotFound
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.core.batch import AfterFailure, Then
+    from zeke_jobs.core.job import Sent
+
+
+class _Sender:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def send(self, task: str, payload: Any = None, **options: Any) -> Sent:
+        return sending.send(task, payload, **{"connection": self._connection, **options})
+
+    def send_many(self, task: str, payloads: Any, **options: Any) -> list[Sent]:
+        return sending.send_many(task, payloads, **{"connection": self._connection, **options})
+
+
+def batch(
+    id: str,  # noqa: A002 (the field's word)
+    *,
+    then: Then | None = None,
+    after_failure: AfterFailure = "send",
+    connection: Any = None,
+) -> Batch:
+    """Open a batch, so that several sends, of several tasks, can add to it.
+
+    In use: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
+
+    An open one may be opened again. In one call ``send_many(…, batch=…, then=…)`` does the same for jobs of one task.
+
+    Args:
+        id: Its name; anything of up to 1024 bytes that no batch has had within ninety days.
+        then: The task and the payload of the job that is sent when the last job has ended.
+        after_failure: ``send``: a job that failed for good has ended; ``hold``: the batch waits until it is retried or cancelled.
+        connection: As for ``send``; the default for its sends.
+
+    Raises:
+        BatchClosed: a batch of this id is there and was closed.
+        UnknownTask, InvalidPayload, ValueError: of ``then``, as ``send``.
+    """
+    open_(id, then, after_failure, connection)
+    return Batch(id, _Sender(connection), partial(close, id, connection))
+
+
+def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connection: Any) -> None:
+    """Open it, for ``batch`` and for ``ctx.batch``."""
+
+    def run_with(run: Runner) -> None:
+        said = sending.batch_options({"batch": batch_id, "then": then, "after_failure": after_failure}, run)
+        task, payload = (
+            (said["then"]["task"], sending.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
+        )
+        params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
+        ((opened,),) = run(SQL.text("batch/open"), params)
+        if not opened:
+            raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
+
+    drivers.run_again(run_with, connection)
+
+
+def close(batch_id: str, connection: Any = None) -> bool:
+    """Close it; False where it is closed already."""
+    ((closed,),) = drivers.run_again(lambda run: run(SQL.text("batch/close"), {"id": batch_id}), connection)
+    return bool(closed)
+
+
+def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
+    """The batch as it is now.
+
+    Raises:
+        BatchNotFound: there is none of this id.
+    """
+    found = find(connection, id=id, limit=1)
+    if not found:
+        raise BatchNotFound(f"expected the id of a batch, got {id!r}")
+    return found[0]
+
+
+def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
+    """The newest batches."""
+    return find(connection, id=None, limit=limit)
+
+
+def find(connection: Any, **filters: Any) -> list[BatchStatus]:
+    """The batches that pass."""
+    rows = drivers.run_again(lambda run: run(SQL.text("batch/list"), filters), connection)
+    found = [BatchStatus(*row) for row in rows]
+    return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
+
+
+def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002
+    """Cancel the unfinished jobs of a batch, and the job that was to be sent at its end. Answers the jobs that were cancelled.
+
+    Raises:
+        BatchNotFound: there is none of this id.
+    """
+    params = {"id": id, "reason": reason, "by": by}
+    return _changed(id, connection, "batch/cancel", params)
+
+
+def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
+    """Run the failed jobs of a batch again; of a cancelled batch the cancelled ones too, and then its end is as it was to be.
+
+    Raises:
+        BatchNotFound: there is none of this id.
+    """
+    return _changed(id, connection, "batch/retry", {"id": id, "by": by})
+
+
+def _changed(batch_id: str, connection: Any, statement: str, params: dict[str, Any]) -> list[UUID]:
+    rows = drivers.run_again(lambda run: run(SQL.text(statement), params), connection)
+    if not rows:
+        batch_status(batch_id, connection=connection)
+    return [as_id("id", row[0]) for row in rows]

@@ -1,0 +1,32 @@
+"""Tell waiting jobs that something happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zeke_jobs.client import drivers
+from zeke_jobs.core.event import check_name
+from zeke_jobs.payload.json_text import UnfitForJson, encode
+from zeke_jobs.postgres.queries import SQL
+
+
+def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
+    """Say that something happened: jobs that wait for an event of this name are due at once and get the data.
+
+    A job that comes to wait for it within thirty days gets it too. Emitted again, it has the later data for jobs that have not
+    waited for it yet.
+
+    Args:
+        name: What happened, such as ``callback/42``; up to 1024 bytes.
+        data: Any JSON value up to 1 MiB.
+        connection: As for ``send``: emitted when its transaction commits.
+
+    Raises:
+        TypeError, ValueError: it is no name, or the data are no JSON.
+    """
+    try:
+        text = encode(data)
+    except UnfitForJson as error:
+        raise ValueError(f"data of the event {name!r}: {error}") from error
+    params = {"name": check_name(name), "data": text}
+    drivers.run_again(lambda run: run(SQL.text("event/emit"), params), connection)

@@ -1,0 +1,65 @@
+"""The options of a send, as its callers know them. ``zeke_jobs.send`` explains them; ``client/options.py`` checks them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from zeke_jobs.core.batch import AfterFailure, Then
+
+UniqueRule = TypedDict(
+    "UniqueRule",
+    {
+        "fields": "Sequence[str]",
+        "while": str,
+        "period": "timedelta | float",
+        "on_duplicate": str,
+        "at_most": "timedelta | float",
+    },
+    total=False,
+)
+"""``{"fields": ["story_id"], "while": "queued" | "active"}`` or ``{"fields": […], "period": timedelta(hours=1)}``,
+or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timedelta(minutes=5)}``."""
+
+
+class RetryRule(TypedDict, total=False):
+    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; what it leaves out is the task's."""
+
+    limit: int
+    delay: timedelta | float
+    max_delay: timedelta | float
+
+
+class JobOptions(TypedDict, total=False):
+    """Options that hold for each job of a send."""
+
+    delay: timedelta | float | None
+    run_at: datetime | None
+    priority: int | None
+    key: str | None
+    unique: bool | str | Sequence[str] | UniqueRule | None
+    expires: datetime | timedelta | float | None
+    retry: int | RetryRule | None
+    timeout: timedelta | float | None
+    keep: timedelta | float | None
+    batch: str | None
+    units: Mapping[str, float] | None
+
+
+class ManyJobOptions(JobOptions, total=False):
+    """Those that only a send of many can have, besides."""
+
+    then: Then | None
+    after_failure: AfterFailure | None
+
+
+class OneJobOptions(JobOptions, total=False):
+    """Those that only a single job can have, besides."""
+
+    id: UUID | str | None
+    idempotency_key: str | None
+    unique_key: str | None

@@ -1,0 +1,97 @@
+-- Waiting for the outside: a job that waits is queued until its event comes, or its time is over.
+--
+-- An event and a job that begins to wait for it must not miss each other. Both look for the other under the same lock: the job while it is
+-- put back, the event at the commit of whoever emits it. So neither lock is held for longer than a statement or a commit.
+
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
+$$;
+
+-- Say that something happened: jobs that wait for it are due at once, with the data, and those that come to wait for it within thirty days.
+-- Part of the caller's transaction. Emitted again, it has the later data for those that have not waited for it yet.
+--   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
+CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_unfit text := zeke_jobs.unfit_json(emit.data, octet_length(emit.data::text));
+BEGIN
+  IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
+    RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF emit.data IS NULL OR octet_length(emit.data::text) > 2097152 THEN
+    v_unfit := 'expected data of at most 2 MiB of JSON, got ' || CASE WHEN emit.data IS NULL THEN 'NULL' ELSE 'more' END;
+  END IF;
+  IF v_unfit IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO zeke_jobs.event AS e (name, data) VALUES (emit.name, emit.data)
+  ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
+END
+$$;
+
+-- At the commit: jobs that wait for the event get it.
+CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
+SET jit = off SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+  v_queues text[];
+BEGIN
+  PERFORM zeke_jobs.lock_event(NEW.name);
+  WITH given AS (
+    UPDATE zeke_jobs.wait AS w SET data = NEW.data, came_on = zeke_jobs.now()
+    WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now()
+    RETURNING w.job
+  ),
+  woken AS (
+    UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now()
+    FROM given AS g
+    WHERE q.message_id = g.job AND q.state = 'queued' AND q.waiting_for = 'event ' || NEW.name
+    RETURNING q.queue_name
+  )
+  SELECT array_agg(DISTINCT w.queue_name) INTO v_queues FROM woken AS w;
+  PERFORM zeke_jobs.ring(r.queue) FROM unnest(v_queues) AS r (queue);
+  RETURN NULL;
+END
+$$;
+
+DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
+CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
+
+-- End an attempt because its handler waits for an event: the job is queued until that comes, for p_delay seconds at most. A wait that is
+-- under way keeps its end. The event may have come first: then the job is due at once. Answers whether the job was still ours.
+CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(
+  p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer,
+  p_took double precision) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_wait zeke_jobs.wait;
+BEGIN
+  -- Before the job's row, as an event locks them.
+  PERFORM zeke_jobs.lock_event(p_event);
+  PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO zeke_jobs.wait AS w (job, event, until, data, came_on)
+  SELECT p_id, p_event, v_now + make_interval(secs => p_delay), e.data, CASE WHEN e.name IS NOT NULL THEN v_now END
+  FROM (SELECT 1) AS one LEFT JOIN zeke_jobs.event AS e ON e.name = p_event
+  ON CONFLICT ON CONSTRAINT wait_pkey DO UPDATE
+  SET until = CASE WHEN w.until > v_now THEN w.until ELSE excluded.until END,
+    data = coalesce(w.data, excluded.data), came_on = coalesce(w.came_on, excluded.came_on)
+  RETURNING w.* INTO v_wait;
+  RETURN zeke_jobs.finish(
+    p_worker, p_id, p_claim, 'deferred', p_after, NULL, CASE WHEN v_wait.came_on IS NULL THEN v_wait.until ELSE v_now END,
+    'event ' || p_event, NULL, p_revision, p_took);
+END
+$$;

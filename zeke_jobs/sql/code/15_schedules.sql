@@ -1,0 +1,66 @@
+-- Schedules that programs put: each tenant's digest in its own zone. Their ticks are decided as those of jobs.yaml.
+
+-- Store a schedule, or change it; one that is put again as it is stays as it is. Its name is of two parts at least: digest/team-7.
+--   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
+CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
+  name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
+  options jsonb DEFAULT '{}', put_by text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
+  v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
+  v_payload jsonb;
+  v_options jsonb := c_options || put_schedule.options;
+  v_fault text;
+  v_cron jsonb;
+BEGIN
+  IF v_task.id IS NULL THEN
+    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(put_schedule.task), 'NULL') USING ERRCODE = 'undefined_object';
+  END IF;
+  v_payload := zeke_jobs.rename_keys(put_schedule.payload, v_task.payload_schema, v_task.payload_schema, false);
+  v_fault := coalesce(
+    CASE WHEN put_schedule.name !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
+      THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
+    CASE WHEN put_schedule.at !~ '^(@[a-z]+|\S+(\s+\S+){4})$' THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
+    CASE WHEN NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE z.name = put_schedule.timezone)
+      THEN format('expected the name of a time zone, got %L', put_schedule.timezone) END,
+    (SELECT format('expected options among missed, window, overlap, jitter and paused, got %s', o.name)
+     FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
+    CASE WHEN v_options ->> 'missed' NOT IN ('latest', 'skip', 'all') OR v_options ->> 'overlap' NOT IN ('skip', 'allow')
+        OR jsonb_typeof(v_options -> 'window') <> 'number' OR jsonb_typeof(v_options -> 'jitter') <> 'number'
+        OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
+      THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter in seconds, got %s', put_schedule.options) END,
+    'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
+    zeke_jobs.unfit_options(jsonb_build_object('key', put_schedule.key)));
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone, 'payload', v_payload);
+  INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)
+  VALUES (put_schedule.name, v_task.id, v_cron, put_schedule.key, put_schedule.put_by)
+  ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
+  SET task = excluded.task, cron = excluded.cron, key = excluded.key, put_by = excluded.put_by, put_on = zeke_jobs.now()
+  WHERE (s.task, s.cron, s.key) IS DISTINCT FROM (excluded.task, excluded.cron, excluded.key);
+  IF FOUND THEN
+    PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL);
+  END IF;
+END
+$$;
+
+-- Forget a stored schedule; jobs that it has sent stay. False: there is none.
+CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
+  RETURN true;
+END
+$$;

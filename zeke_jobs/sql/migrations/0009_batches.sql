@@ -1,0 +1,71 @@
+-- Jobs that belong together: a batch, its counters, and the changes of them in a transaction that has not committed yet.
+
+ALTER TABLE zeke_jobs.queue ADD COLUMN batch text;
+COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
+
+-- Serves the list of a batch's jobs, its cancel and its retry.
+CREATE INDEX queue_batch ON zeke_jobs.queue (batch) WHERE batch IS NOT NULL;
+
+CREATE TABLE zeke_jobs.batch (
+  id text NOT NULL,
+  task text,
+  payload jsonb,
+  after_failure text NOT NULL DEFAULT 'send',
+  parts integer NOT NULL DEFAULT 0,
+  first_job uuid,
+  created_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
+  cancelled_on timestamptz,
+  ended_on timestamptz,
+  then_job uuid,
+  then_outcome text,
+  CONSTRAINT batch_pkey PRIMARY KEY (id),
+  CONSTRAINT batch_after_failure CHECK (after_failure IN ('send', 'hold'))
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ended, one job is sent, in the transaction of that end.';
+COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
+COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
+COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
+
+-- Serves top, which counts them.
+CREATE INDEX batch_unended ON zeke_jobs.batch (created_on) WHERE ended_on IS NULL AND cancelled_on IS NULL;
+
+-- A row of its own, so that senders that add to an open batch, and its close, never lock what an end of a job changes.
+CREATE TABLE zeke_jobs.batch_open (
+  batch text NOT NULL,
+  CONSTRAINT batch_open_pkey PRIMARY KEY (batch)
+);
+COMMENT ON TABLE zeke_jobs.batch_open IS 'Batches that were opened and are not closed: they take jobs of any sender, and do not end.';
+
+CREATE TABLE zeke_jobs.batch_part (
+  batch text NOT NULL,
+  part smallint NOT NULL,
+  open integer NOT NULL,
+  unfinished integer NOT NULL,
+  completed integer NOT NULL,
+  failed integer NOT NULL,
+  cancelled integer NOT NULL,
+  CONSTRAINT batch_part_pkey PRIMARY KEY (batch, part),
+  CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch (id) ON DELETE CASCADE
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
+COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
+
+CREATE UNLOGGED TABLE zeke_jobs.batch_change (
+  xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  batch text NOT NULL,
+  part smallint NOT NULL,
+  open integer NOT NULL DEFAULT 0,
+  unfinished integer NOT NULL DEFAULT 0,
+  completed integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  cancelled integer NOT NULL DEFAULT 0,
+  cancels boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE zeke_jobs.batch_change IS
+  'What the running transactions change in the counters of batches: added up at each commit, so that no counter is locked before. Empty but for them.';
+
+COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
+
+-- Serves the commit, which looks for its own.
+CREATE INDEX batch_change_xact ON zeke_jobs.batch_change (xact);

@@ -1,0 +1,15 @@
+-- The schedules in force, as programs list them.
+SELECT
+  s.schedule,
+  s.task,
+  s.cron,
+  s.timezone,
+  s.payload::text,
+  s.key,
+  s.last_tick,
+  s.last_outcome,
+  s.last_job::text,
+  s.paused
+FROM zeke_jobs.schedule AS s
+WHERE CAST(%(task)s AS text) IS NULL OR s.task = CAST(%(task)s AS text)
+ORDER BY s.schedule

@@ -1,0 +1,8 @@
+-- Keep the result of a step, for who holds the job; answers the one that is kept. No row: the job is no longer ours.
+INSERT INTO zeke_jobs.step AS s (job, name, result)
+SELECT q.message_id, %(name)s, %(result)s::jsonb
+FROM zeke_jobs.queue AS q
+WHERE q.message_id = %(id)s::uuid AND q.claim = %(claim)s AND q.worker = %(worker)s::uuid
+ON CONFLICT (job, name) DO UPDATE
+SET name = excluded.name
+RETURNING s.result::text AS result

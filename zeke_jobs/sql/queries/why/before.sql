@@ -1,0 +1,12 @@
+-- The first in line of the key of a job that runs in strict order, where that is another job.
+SELECT
+  q.message_id AS id,
+  q.task,
+  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status,
+  q.run_at,
+  coalesce(q.completed_on, q.created_on) AS since
+FROM zeke_jobs.queue AS q
+WHERE q.ctid = (
+    SELECT zeke_jobs.first_in_line(j.task, j.key) FROM zeke_jobs.queue AS j
+    WHERE j.message_id = %(id)s::uuid AND j.order_hold IS NOT NULL)
+  AND q.message_id <> %(id)s::uuid

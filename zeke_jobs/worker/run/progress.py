@@ -1,0 +1,33 @@
+"""How far a running job is: checked, and written at most once a second."""
+
+from __future__ import annotations
+
+import time
+
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.payload import json_text
+
+_EVERY = 1.0  # seconds
+
+
+class Progress:
+    """Of one job."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def text(self, done: float, total: float | None, note: str) -> str | None:
+        """What to store, as JSON; None where the last one is not a second old.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number.
+            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
+        """
+        now = time.monotonic()
+        if now < self._due:
+            return None
+        self._due = now + _EVERY
+        for name, figure in (("done", done), ("total", total)):
+            if not isinstance(figure, float | int) and not (figure is None and name == "total"):
+                raise TypeError(f"expected {name} as a number, got {figure!r}")
+        return json_text.encode({"done": done, "total": total, "note": redact(str(note))})

@@ -1,0 +1,46 @@
+"""The steps of one run of a handler: each has a result that is kept, so that a later attempt does not run it again."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.payload import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LONGEST_NAME = 256  # bytes
+
+
+class Steps:
+    """``read`` gives the results that earlier attempts kept, as JSON text; ``keep`` stores one, and answers what counts."""
+
+    def __init__(self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str]) -> None:
+        self._read = read
+        self._keep = keep
+        self._kept: dict[str, str] | None = None
+        self._named: set[str] = set()
+
+    def run(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The result of the step; of a coroutine function, an awaitable of it.
+
+        Raises:
+            ValueError: the name was used in this run already, or is none.
+            UnfitForJson: the result is no JSON value, or larger than 1 MiB.
+        """
+        if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
+            raise ValueError(f"expected the name of a step of 1 to {LONGEST_NAME} bytes, got {name!r}")
+        if name in self._named:
+            raise ValueError(f"expected each step under a name of its own, got {name!r} twice; number those of a loop")
+        self._named.add(name)
+        if self._kept is None:
+            self._kept = self._read()
+        kept = self._kept.get(name)
+        if inspect.iscoroutinefunction(function):
+            return self._awaited(name, kept, lambda: function(*args, **options))
+        return json.loads(self._keep(name, json_text.encode(function(*args, **options))) if kept is None else kept)
+
+    async def _awaited(self, name: str, kept: str | None, begin: Callable[[], Awaitable[Any]]) -> Any:
+        return json.loads(self._keep(name, json_text.encode(await begin())) if kept is None else kept)
