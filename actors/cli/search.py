@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
 _SIGNS = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
-RANKED = 5000
+RANKED = 2000
 """Matches that are ranked, the newest."""
 
 

@@ -114,7 +114,7 @@ def search(
     sources: Sequence[UUID] | None = None,
     since: datetime | None = None,
     limit: int = 20,
-    ranked: int = 5000,
+    ranked: int = 2000,
 ) -> list[Row]:
     """Stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
 

@@ -58,7 +58,7 @@ def fill(conn: Connection, count: int) -> None:
     weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(WORDS)))
     with conn.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '64MB'")
-        cursor.execute("CREATE UNLOGGED TABLE texts (n int PRIMARY KEY, body text, document tsvector)")
+        cursor.execute("CREATE UNLOGGED TABLE texts (k int PRIMARY KEY, body text, document tsvector)")
         for start in range(0, TEXTS, 1000):
             made = [
                 " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
@@ -92,7 +92,7 @@ def _fill(cursor: Any, first: int, behind: int) -> None:
     cursor.execute(
         "INSERT INTO contents (id, raw_item_id, content_hash, text_body, language_code)"
         " SELECT md5('c' || n)::uuid, md5('i' || n)::uuid, n::text, t.body || ' rare' || n, 'en'"
-        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.n = n %% 20000", span)  # fmt: skip
+        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.k = n %% 20000", span)  # fmt: skip
     cursor.execute(
         "INSERT INTO stories (id, content_id, title, primary_source_id, primary_url, published_at)"
         " SELECT md5('t' || n)::uuid, md5('c' || n)::uuid, 'Title ' || n, md5('s' || n %% 500)::uuid, 'https://a.example/' || n,"
@@ -105,7 +105,7 @@ def _fill(cursor: Any, first: int, behind: int) -> None:
         "INSERT INTO story_index (story_id, source_id, happened_at, language, document)"
         " SELECT md5('t' || n)::uuid, md5('s' || n %% 500)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n,"
         " 'english', t.document || array_to_tsvector(ARRAY['rare' || n])"
-        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.n = n %% 20000", span)  # fmt: skip
+        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.k = n %% 20000", span)  # fmt: skip
 
 
 def measure(conn: Connection) -> None:
