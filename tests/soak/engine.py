@@ -14,7 +14,7 @@ from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
 
 if TYPE_CHECKING:
-    from actors.engine.contract import Engine
+    from actors.engine.contract import Finder, Found
 
 SETTINGS = {"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"}
 
@@ -22,7 +22,7 @@ SETTINGS = {"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"
 class Faulty:
     """An engine that fails by chance: with a reason, or by breaking off without an answer."""
 
-    def __init__(self, engine: Engine, share: float, seed: int) -> None:
+    def __init__(self, engine: Finder, share: float, seed: int) -> None:
         self._engine = engine
         self._share = share
         self._chance = random.Random(seed)
@@ -43,6 +43,11 @@ class Faulty:
         """See ``Engine``."""
         self._strike()
         return self._engine.fetch_source(url, etag, last_modified)
+
+    def discover(self, text: str) -> Found:
+        """See ``Finder``."""
+        self._strike()
+        return self._engine.discover(text)
 
 
 class _Server(EngineServer):

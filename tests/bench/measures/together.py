@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.bench import drain, ours, server
 from tests.bench.bench import ratio
@@ -39,7 +39,7 @@ def batch(bench: Bench) -> list[Row]:
 def order(bench: Bench) -> list[Row]:
     """Jobs of ten thousand keys, one at a time of each key, and in strict order, in turns."""
     count = 20_000 if bench.quick else 60_000
-    changed = {_KEYED: {"concurrency": {"per_key": 1}}, _STRICT: {"order": "strict"}}
+    changed: dict[str, dict[str, Any]] = {_KEYED: {"concurrency": {"per_key": 1}}, _STRICT: {"order": "strict"}}
     rates: dict[str, list[Drain]] = {_KEYED: [], _STRICT: []}
     keys = {"key": f"'k' || new.n % {_KEYS}"}
     with bench.running(bench.installation("ordered", ours.jobs_yaml(changed))) as up:

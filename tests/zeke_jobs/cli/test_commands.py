@@ -19,6 +19,7 @@ from tests.conftest import databases
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import Concurrency, Rate, Task
+from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Callable[..., Ran]
 
 
 def test_a_tasks_rate_is_shown_beside_its_limit(cli: Callable[..., Ran], make_task: Callable[..., None]) -> None:
-    rate = Rate(count=2, period=timedelta(seconds=1))
+    rate = TaskRate(limit=Rate(count=2, period=timedelta(seconds=1)))
     for task_id, concurrency in (("both", 5), ("rated", None)):
         task = Task(id=task_id, handler="a:b", concurrency=Concurrency(limit=concurrency), rate=rate)
         make_task(task_id, None, definition=task.model_dump_json())

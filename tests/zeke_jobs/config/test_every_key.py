@@ -30,7 +30,10 @@ PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
 #: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
 BESIDE = {"cron": {"at": "@daily"}, "rate": {"limit": "1/s"}}
-BESIDE_LEAVES = {("unique", "period"): {"while": "period"}, ("unique", "at_most"): {"on_duplicate": "replace"}}
+BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
+    ("unique", "period"): {"while": "period"},
+    ("unique", "at_most"): {"on_duplicate": "replace"},
+}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
 OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
 OTHERS += ("strict", "skip", "replace")

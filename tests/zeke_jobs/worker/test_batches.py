@@ -82,6 +82,7 @@ def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs:
     assert reports(jobs) == [{"n": 5, "story_id": "import-42"}]
     ended = zeke_jobs.batch_status("import-42")
     assert (ended.status, ended.then_outcome) == ("ended", "created")
+    assert ended.then_job is not None
     assert zeke_jobs.status(ended.then_job).task_id == "report"
     assert zeke_jobs.status(sent[0].id).batch == "import-42"
 

@@ -256,9 +256,10 @@ def test_a_claim_that_a_rate_held_back_says_when_it_lets_the_next_job_through(jo
     assert held_back(jobs, worker, 4) == {"a"}, "no end of another task's job changes it"
     set_clock(jobs.conn, NOON + timedelta(seconds=15))
     assert opens(jobs, worker) == 60.25 - 15
-    set_clock(jobs.conn, NOON + timedelta(seconds=60.249))
+    # No worker has said when it started them: a quarter of a second after the claim is assumed.
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.499))
     assert jobs.claim(worker, 4) == []
-    set_clock(jobs.conn, NOON + timedelta(seconds=60.25))
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.5))
     assert len(jobs.claim(worker, 4)) == 2
 
 
@@ -272,9 +273,9 @@ def test_a_rate_that_was_lowered_is_looked_at_whenever_something_leaves_its_wind
         assert len(jobs.claim(worker, 1)) == 1
     jobs.use("  a: {handler: 'H:echo', rate: 2/m}")
     assert opens(jobs, worker) == 60.25 - 20
-    set_clock(jobs.conn, NOON + timedelta(seconds=60.25))
-    assert opens(jobs, worker) == 10
-    set_clock(jobs.conn, NOON + timedelta(seconds=70.25))
+    set_clock(jobs.conn, NOON + timedelta(seconds=60.5))
+    assert opens(jobs, worker) == 9.75
+    set_clock(jobs.conn, NOON + timedelta(seconds=70.5))
     assert len(jobs.claim(worker, 4)) == 1
 
 
@@ -299,7 +300,9 @@ def test_what_opened_or_became_due_while_a_claim_was_under_way_is_not_missed(job
     jobs.claim(jobs.worker(), 1)
     set_clock(jobs.conn, NOON + timedelta(seconds=61))
     began = NOON + timedelta(seconds=60)
-    sql = "SELECT zeke_jobs.rate_opens('{a}', '{task/a}', %s) AS opened, zeke_jobs.next_due('default', '{a,b}', %s) AS due"
+    sql = (
+        "SELECT zeke_jobs.opens_on('{a}', '{task/a}', %s) AS opened, zeke_jobs.next_due('default', '{a,b}', %s) AS due"
+    )
     (said,) = jobs.rows(sql, began, began)
     assert said == {"opened": NOON + timedelta(seconds=60.25), "due": NOON + timedelta(seconds=60.1)}
 

@@ -47,6 +47,7 @@ class Process(SimpleNamespace):
             pool=SimpleNamespace(connection=nullcontext),
             short=held.short,
             stopping=False,
+            runtime=SimpleNamespace(quick=frozenset()),
             settler=SimpleNamespace(put=lambda claim, how: self.put.append((claim, how)), say_soon=lambda: None),
         )
 

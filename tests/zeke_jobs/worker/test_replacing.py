@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.core.send_options import UniqueRule
+
 TASKS = """
   plain: {handler: 'H:echo', unique: [story_id]}
   replace: {handler: 'H:echo', priority: 1, unique: {fields: [story_id], on_duplicate: replace}}
@@ -135,7 +137,7 @@ def test_many_and_sql_replace_too(jobs: Jobs) -> None:
 
 
 def test_a_unique_key_may_replace(jobs: Jobs) -> None:
-    rule = {"on_duplicate": "replace"}
+    rule: UniqueRule = {"on_duplicate": "replace"}
     first = zeke_jobs.send("plain", {"n": 1}, unique_key="k", unique=rule)
     assert zeke_jobs.send("plain", {"n": 2, "story_id": "other"}, unique_key="k", unique=rule).id == first.id
     assert zeke_jobs.status(first.id).data == {"n": 2, "story_id": "other"}

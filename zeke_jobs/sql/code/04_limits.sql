@@ -326,6 +326,12 @@ BEGIN
   IF p_gate.closed_until > p_now THEN
     RETURN p_gate.closed_until;
   END IF;
+  -- Only the concurrency is full where the rate has room and nothing else is counted: an end opens it, and no time.
+  IF zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) < p_gate.rate_count
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
+  THEN
+    RETURN NULL;
+  END IF;
   -- Of a job that has not said yet when it started, as if it had started at once.
   RETURN (
     SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
