@@ -117,8 +117,8 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         (["send", "pull", "--dealy", "1s"], "error: no such option"),
         (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
         (["jobs", "--status", "done"], "expected a status (created, retry"),
-        (["retry"], "expected ids, or a filter (--task, --status, --newer), got neither"),
-        (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
+        (["retry"], "expected ids, a filter (--task, --status, --newer) or --batch, got none"),
+        (["retry", str(uuid.uuid4()), "--task", "pull"], "got more than one"),
         (["retry", "--status", "active"], "expected status failed or cancelled, got 'active'"),
         (["nope"], "error: no such command 'nope'"),
     ],
@@ -412,6 +412,8 @@ NEED_TABLES = {
     "schedule run": "schedule run a",
     "schedule backfill": "schedule backfill a --from 2026-01-01 --to 2026-01-02",
     "roles": "roles --apply",
+    "batch": "batch import-42",
+    "emit": "emit callback/42",
     "logs": "logs 01a21011-c430-7126-bdde-a981c5582429",
 }
 #: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.

@@ -44,7 +44,7 @@ class Process(SimpleNamespace):
             registrations=1,
             held_back=HeldBack(lambda _: None),
             room=lambda: 4,
-            pool=SimpleNamespace(connection=nullcontext),
+            pool=SimpleNamespace(connection=lambda: nullcontext(SimpleNamespace(notices=[]))),
             short=held.short,
             stopping=False,
             runtime=SimpleNamespace(quick=frozenset()),
