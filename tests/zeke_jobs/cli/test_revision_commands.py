@@ -347,6 +347,14 @@ def test_limits_shows_what_is_active_under_each_and_who_shares_it(cli: Callable[
     with conn.cursor() as cursor:
         cursor.execute("SELECT zeke_jobs.claim((SELECT id FROM zeke_jobs.worker), 'default', '{analyze}', 2)")
     shared = {"name": "ai", "concurrency": 8, "tasks": ["analyze"], "active": 2, "started": 2, "paused": False, "rate": "30/m"}  # fmt: skip
+    shared |= {
+        "concurrency_now": 8,
+        "meters": [],
+        "closed_by": None,
+        "closed_until": None,
+        "closed_why": None,
+        "closed": None,
+    }
     assert cli("limits", "--json").json == [shared]
     assert cli("limits").out.splitlines()[1].split() == ["ai", "2", "8", "2", "30/m", "analyze"]
 
