@@ -334,4 +334,4 @@ def test_a_process_that_was_forked_has_readers_of_its_own() -> None:
 
 
 def test_what_readers_are_asked_to_read_is_a_closed_list() -> None:
-    assert set(operations.OPERATIONS) == {"page", "feed", "fragment", "opml"}
+    assert set(operations.OPERATIONS) == {"page", "feed", "fragment", "links", "opml"}
