@@ -141,7 +141,13 @@ def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
     assert [family.name for family in (*DATABASE, *WORKER) if family.name not in shown] == NOT_SHOWN
 
 
-NOT_SHOWN = ["zeke_jobs_paused", "zeke_jobs_serving_threads"]
+NOT_SHOWN = [
+    "zeke_jobs_paused",
+    "zeke_jobs_serving_threads",
+    "zeke_jobs_limit_unit_used",
+    "zeke_jobs_limit_unit",
+    "zeke_jobs_limit_closed",
+]
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
