@@ -38,7 +38,8 @@ LEFT = {
     "story_embeddings": "SELECT story_id, model_version, updated_at FROM story_embeddings",
     "highlights": "SELECT * FROM highlights",
     "team_story_states": "SELECT * FROM team_story_states",
-    "digests": "SELECT * FROM digests",
+    # A digest is written again as the day gets more stories: that of the first pull is older than the upload's.
+    "digests": "SELECT period, ends_on, team_id FROM digests",
 }
 
 
