@@ -24,7 +24,7 @@ $$;
 
 -- Who sends: sends and waits by functions, reads status in the views. Sensitive fields are masked there.
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
+  zeke_jobs.known_task(text), zeke_jobs.unfit_units(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
   zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text), zeke_jobs.emit(text, jsonb),

@@ -357,7 +357,7 @@ def test_roles_apply_grants_and_a_stranger_is_told_who_may(
 
 
 SENDING = {
-    "known_task", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
+    "known_task", "unfit_units", "task_names", "await_end", "output_of", "send", "enqueue", "enqueue_many",
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
 LOOKING = {"oldest_due", "depth", "pace"}

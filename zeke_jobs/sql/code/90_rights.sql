@@ -1,7 +1,7 @@
 -- Without a role of ours nobody may call these functions. `zeke-jobs roles` gives rights.
 
 REVOKE ALL ON FUNCTION
-  zeke_jobs.known_task(text), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
+  zeke_jobs.known_task(text), zeke_jobs.unfit_units(text, jsonb), zeke_jobs.task_names(), zeke_jobs.await_end(uuid), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, integer, jsonb, jsonb),
   zeke_jobs.enqueue_many(text, integer, jsonb, uuid[], text[], jsonb),
   zeke_jobs.open_batch(text, text, jsonb, text), zeke_jobs.try_open_batch(text, text, jsonb, text), zeke_jobs.close_batch(text),
