@@ -10,6 +10,7 @@ from actors.engine.article.full_text import CUT
 from actors.engine.contract import EngineError, plausible_duration
 from actors.engine.reading import html_to_text
 from actors.engine.text import clean, one_line
+from actors.sources.likeness import words
 from actors.store.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
         EngineError: something went wrong that may pass; everything else is a ``Missing``.
     """
     given = clean(str(item.metadata.get("text") or "")).strip()
+    # Copied from a page, a text often begins with its headline. The text of the page itself does not.
+    head, _, below = given.partition("\n")
+    if len(below.strip()) >= least and words(head) == words(item.title or ""):
+        given = below.strip()
     if given:
         if len(given) < least:
             return Missing(Outcome.TOO_SHORT, f"{len(given)} characters were uploaded, {least} are needed")

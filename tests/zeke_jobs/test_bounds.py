@@ -161,7 +161,11 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
         ("{}", '{"delay": 1e300}', "out of range"),
         ("{}", '{"traceparent": {"a": 1e4400}}', "expected traceparent as text of at most 256 bytes, got object"),
         ("{}", f'{{"traceparent": "{"0" * 257}"}}', "expected traceparent as text of at most 256 bytes, got string"),
-        ("{}", f'{{"key": "{"k" * 1025}"}}', "expected key, unique_key and idempotency_key of at most 1024 bytes, got more"),
+        (
+            "{}",
+            f'{{"key": "{"k" * 1025}"}}',
+            "expected key, unique_key and idempotency_key of at most 1024 bytes, got more",
+        ),
         ('{"x": 1e4400}', "{}", TOO_LARGE),
         ('{"x": [1.8e308]}', "{}", TOO_LARGE),
         ('{"x": {"y": -1e400}}', "{}", TOO_LARGE),
