@@ -106,6 +106,7 @@ def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
     return sent
 
 
+@pytest.mark.timeout(400)
 def test_a_week_with_three_schedulers_that_die_sends_exactly_what_the_file_promises(
     conn: Connection, database: str
 ) -> None:
