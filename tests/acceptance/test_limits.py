@@ -72,9 +72,7 @@ def rows_of(conn: Connection) -> dict[str, list[tuple[float, float]]]:
 @pytest.fixture
 def started(fleet: Fleet, conn: Connection) -> Connection:
     with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)"
-        )
+        cursor.execute("CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)")
     return conn
 
 
@@ -109,7 +107,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
     time.sleep(LENGTH + 2.0)
     found = rows_of(started)
     check(found)
-    least = 0.98 if DEEP else 0.9  # in a short run, on a machine that does other things too
+    least = 0.98 if DEEP else 0.85  # in a short run, on a machine that does other things too
     for group, (most, window) in PROMISED.items():
         for name in (name for name in found if name.split()[0] == group):
             share = reached(found[name], most, window, begin, begin + LENGTH - 0.5)
