@@ -44,11 +44,23 @@ BENCH_PEERS = (
     "oban>=0.7; python_version >= '3.12'",
     "awa-pg>=0.6.9,<0.7",
 )
-#: The tests that run on the system's own PostgreSQL too: all that is SQL, the looks, the pipeline and its tables.
+#: The tests that run on the system's own PostgreSQL too: what runs its statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
-    *(f"tests/zeke_jobs/{part}" for part in ("worker", "diagnosis", "metrics", "top", "client")),
+    *(
+        f"tests/zeke_jobs/worker/test_{part}_sql.py"
+        for part in ("ahead", "claim", "cursor", "finish", "meters", "rescue")
+    ),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("claim_steps", "bells", "slots", "states", "explain")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("batches", "steps", "events", "strict_order", "replacing")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("pausing", "producers", "retention", "server_settings")),
+    *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "client/test_reading", "client/test_changing")),
+    *(
+        f"tests/zeke_jobs/{part}.py"
+        for part in ("diagnosis/test_doctor", "diagnosis/test_why", "diagnosis/test_snapshot")
+    ),
+    *(f"tests/zeke_jobs/{part}.py" for part in ("metrics/test_exporter", "top/test_board", "scheduler/test_dispatch")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "views")),
-    *("tests/zeke_jobs/scheduler/test_dispatch.py", "tests/actors/store", "tests/soak"),
+    *("tests/actors/store", "tests/soak"),
 )
 
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 import zeke_jobs
 from tests.zeke_jobs import strange
 from tests.zeke_jobs.postgres.test_roles import as_member, sign_up
-from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import roles
@@ -132,7 +131,6 @@ def _of_python(options: dict[str, Any]) -> dict[str, Any]:
 def test_no_honest_job_waits_longer_beside_whatever_was_accepted(
     jobs: Jobs, conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers.CALLS.clear()
     jobs.use(TASKS)
     sign_up(conn)
     counts = {"sql": 0, "python": 0, "stock": 0}
