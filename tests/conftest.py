@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 # How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
+)
 hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.figures"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +185,10 @@ def camelised(value: Any, draw: Callable[[], bool]) -> Any:
     return value
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(whole=wholes, data=st.data())
 def test_sql_and_python_rename_keys_alike(conn: Connection, whole: dict[str, Any], data: st.DataObject) -> None:
     given_keys = camelised(whole, lambda: data.draw(st.booleans()))
