@@ -70,7 +70,8 @@ PARTS = {
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
-PARALLEL = ("--numprocesses=auto", "--dist=worksteal", "--durations=10", "--durations-min=2")
+#: One more than there are cores: a test often waits, for its server or for other processes.
+PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--durations=10", "--durations-min=2")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {

@@ -157,7 +157,7 @@ names = st.from_regex(r"[a-z]{1,5}(_[a-z0-9]{1,4}){0,3}", fullmatch=True)
 parts = st.recursive(
     st.fixed_dictionaries({}, optional={"source_url": st.text("ab", max_size=3), "unknown_key": st.integers(0, 9)}),
     lambda inner: st.fixed_dictionaries(
-        {}, optional={"sub_parts": st.lists(inner, max_size=2), "source_url": st.just("u")}
+        {"sub_parts": st.lists(inner, min_size=1, max_size=2)}, optional={"source_url": st.just("u")}
     ),
     max_leaves=4,
 )
