@@ -8,8 +8,7 @@ import psycopg2
 import pytest
 
 from tests.conftest import databases
-from zeke_jobs.errors import AddressError
-from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.pool import AddressError, connect
 
 
 def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: str, template: str) -> None:
