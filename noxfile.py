@@ -44,6 +44,8 @@ BENCH_PEERS = (
     "oban>=0.7; python_version >= '3.12'",
     "awa-pg>=0.6.9,<0.7",
 )
+#: Where tests are that start the real command lines, so that no others are read to find them.
+ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
 #: The tests that run on the system's own PostgreSQL too: what runs its statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
     *(
@@ -343,7 +345,9 @@ def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
     if part == "debian":
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return (ON_DEBIANS_SERVER, {"ZEKE_TEST_PG_BIN": str(found[-1].parent)}) if found else None
-    return ("-m", "acceptance" if part == "acceptance" else "not acceptance"), {}
+    if part == "acceptance":
+        return ("-m", "acceptance", *ACCEPTANCE), {}
+    return ("-m", "not acceptance"), {}
 
 
 @nox.session(default=False)
