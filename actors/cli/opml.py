@@ -99,8 +99,19 @@ def _one(engine: Engine, feed: Listed) -> ContentSource | EngineError:
     try:
         found = engine.fetch_source(feed.address)
     except EngineError as error:
-        return error
+        return _behind(engine, feed) if error.code == "not_a_feed" else error
     return EngineError("gone", f"{feed.address} answers 410") if found.gone else found
+
+
+def _behind(engine: Engine, feed: Listed) -> ContentSource | EngineError:
+    """The feed of a page; lists that people write themselves have pages in the place of feeds."""
+    try:
+        found = engine.discover(feed.address).feeds
+    except EngineError as error:
+        return error
+    if len(found) > 1:
+        return EngineError("several", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
+    return found[0].model_copy(update={"moved_to": found[0].url})
 
 
 def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority: float | None) -> bool:

@@ -194,7 +194,7 @@ def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Run
         assert zeke_jobs.wait(fresh.message_id, timeout=20) == {"n": 2, "attempt": 1, "task": "echo"}
         with pytest.raises(zeke_jobs.errors.JobFailed):
             zeke_jobs.wait(stale.message_id, timeout=20)
-        with pytest.raises(TypeError, match="got 'priorty'; did you mean priority"):
+        with pytest.raises(TypeError, match="got 'priorty'; did you mean 'priority'"):
             echo.send_with_options(kwargs={"n": 3}, priorty=1)
         with pytest.raises(TypeError, match="got 'max_retries'"):
             echo.send_with_options(kwargs={"n": 3}, max_retries=1)
