@@ -61,6 +61,7 @@ def add(
     if kind and kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
         expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
         raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
+    url = url.partition("#")[0]  # a place within a page: servers never see it
     address = _checked(url)
     steps = [step.strip() for step in folder.split("/") if step.strip()]
     metadata: dict[str, Any] = {"folder": steps} if steps else {}

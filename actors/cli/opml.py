@@ -17,6 +17,7 @@ from actors.cli.jobs import progress
 from actors.cli.output import Json, as_json, console, database, say, visible
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
+from actors.engine.fetch import parse
 from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
@@ -74,8 +75,14 @@ def bring_in(
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 
 
-def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, None]]:
-    return ((feed, None) for feed in feeds)
+def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | None]]:
+    for feed in feeds:
+        try:
+            parse(feed.address)
+        except EngineError as error:
+            yield feed, error
+        else:
+            yield feed, None
 
 
 def _read(engine: Engine, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:

@@ -121,7 +121,7 @@ def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
 
 
 def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
-    """The source that has all of these items, by their ids in its feed and their addresses; None where none has, or none is given."""
+    """The source that has all of these items, by their ids in its feed and their addresses; None where none has."""
     ids, urls = [one for one, _ in items], [url for _, url in items]
     return SQL.one(conn, "source_twin", items=ids, urls=urls) if items else None
 

@@ -21,11 +21,8 @@ LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="
 
 
 def typed(text: str) -> str:
-    """What a person types for a source, as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``.
-
-    A place within a page is left out: servers never see it, and one feed would be two sources.
-    """
-    text = text.strip().partition("#")[0]
+    """What a person types for a source, as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
+    text = text.strip()
     if _CHANNEL.fullmatch(text):
         return f"https://www.youtube.com/channel/{text}"
     if _HANDLE.fullmatch(text):

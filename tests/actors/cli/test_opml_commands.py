@@ -92,6 +92,20 @@ def test_a_page_in_the_place_of_its_feed_is_looked_at_for_it(
     assert (source["name"], source["url"], sources.folder_of(source)) == ("Mine", f"{site.url}/one.xml", ("Tech",))
 
 
+@pytest.mark.parametrize("option", [[], ["--no-check"]])
+def test_what_is_no_web_address_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs_yaml: Path, conn: Connection, option: list[str]
+) -> None:
+    assert jobs_yaml
+    file = tmp_path / "feeds.opml"
+    file.write_bytes(write_opml([Listed("Not the web", "ftp://a.example/feed")]))
+    assert run(["sources", "import", str(file), *option]) == 0
+    out = capsys.readouterr().out
+    assert "0 added, 0 already there, 1 could not be read:" in out
+    assert "ftp://a.example/feed  expected an http or https address, got 'ftp://a.example/feed'" in out
+    assert sources.listing(conn) == []
+
+
 def snapshot(conn: Connection) -> list[tuple[Any, ...]]:
     with conn.cursor() as cursor:
         cursor.execute("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")

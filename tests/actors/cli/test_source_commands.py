@@ -65,7 +65,7 @@ def test_a_page_becomes_a_source_that_is_read_at_once(
     job = {"task": "ingest-source", "data": {"source_id": row["id"], "reason": "manual"}}
     sent = "SELECT name AS task, data FROM zeke_jobs.job"
     assert rows(sent) == [job]
-    for address in (site.url, f"{site.url}/feed"):
+    for address in (site.url, f"{site.url}/feed", f" {site.url}/feed#latest "):
         assert news("sources", "add", address)[1].startswith("already there: rss  A weblog")
     assert rows(sent) == [job]
 
@@ -84,7 +84,7 @@ def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Scri
     told = f"A weblog has all of these: where it is the same feed, zeke-news sources merge {second['id'][:8]} {first['id'][:8]}"
     assert told in out
     assert "has all of these" not in news("sources", "add", f"{site.url}/other")[1]
-    assert news("sources", "merge", second["id"], first["id"], "--yes")[0] == 0
+    assert news("sources", "merge", second["id"], first["id"])[0] == 0
 
 
 def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: ScriptedSite) -> None:

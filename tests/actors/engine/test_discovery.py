@@ -283,8 +283,6 @@ def test_a_site_in_trouble_is_not_asked_on(find: Callable[..., list[ContentSourc
         (" example.org/blog ", "https://example.org/blog"),
         ("feed://example.org/rss", "https://example.org/rss"),
         ("feed:http://example.org/rss", "http://example.org/rss"),
-        ("example.org/feed#latest", "https://example.org/feed"),
-        (" https://example.org/#top ", "https://example.org/"),
         ("localhost:8000/x", "https://localhost:8000/x"),
         (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"),
         ("@name", "https://www.youtube.com/@name"),
