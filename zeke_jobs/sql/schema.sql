@@ -669,13 +669,10 @@ BEGIN
   SELECT c.* INTO v_found
   FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_free, p_threads, p_short, p_more, p_per_slot, p_most) AS c;
   IF cardinality(v_ours) > 0 AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    -- Where limits are not full again, somebody else may take what is left: all of it that this worker serves, where it took as many
-    -- jobs as it could; else only jobs of tasks that it does not serve.
+    -- Whose limits are not full again: somebody else may have what is left.
     PERFORM zeke_jobs.ring_for_freed(array_agg(DISTINCT q.task), p_worker)
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
     WHERE q.message_id = ANY (v_ours) AND (t.gates <@ v_found.full_gates) IS NOT TRUE
-      AND (t.id IS NULL OR cardinality(v_found.jobs) >= least(p_want, p_free) OR EXISTS (
-        SELECT 1 FROM zeke_jobs.task AS o WHERE o.gates && t.gates AND (o.queue <> p_queue OR o.id <> ALL (p_tasks))))
     HAVING count(*) > 0;
   ELSIF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.ring_for_freed(p_kept_of, p_worker);

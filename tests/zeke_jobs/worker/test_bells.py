@@ -215,26 +215,6 @@ def test_who_takes_another_tasks_job_for_the_one_that_ended_leaves_its_slot_to_o
     assert heard() == rung
 
 
-@pytest.mark.parametrize(
-    ("want", "serves", "rung"), [(1, ["a", "o"], ["default"]), (4, ["a", "o"], []), (4, ["a"], ["default"])]
-)
-def test_a_look_rings_only_for_jobs_that_it_may_have_left(
-    jobs: Jobs, heard: Callable[[], list[str]], want: int, serves: list[str], rung: list[str]
-) -> None:
-    jobs.use(
-        "  a: {handler: 'H:echo', concurrency: {limit: 9, per_key: 1}, uses: [s]}\n  o: {handler: 'H:echo', uses: [s]}",
-        "limits: {s: {concurrency: 9}}",
-    )
-    mine, other = jobs.worker(), jobs.worker()
-    for _ in range(3):
-        jobs.add("a", options='{"key": "k"}')
-    (job,) = jobs.claim(mine, 4)
-    waits(jobs, other, limited=("a",))
-    _, rows = jobs.look(mine, serves, want, [job], free=4, threads=4, short=[])
-    assert len(rows) == 1
-    assert heard() == rung
-
-
 def test_a_claim_that_is_asked_says_when_the_next_job_is_due_beside_what_it_took(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     jobs.add("a")
