@@ -184,6 +184,30 @@ def test_what_it_puts_on_a_message_reaches_the_worker(running: Running) -> None:
     assert heard("tenant") == [{"id": 7}, None]
 
 
+def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running) -> None:
+    with running(TASKS, "middleware: ['dramatiq.middleware:AgeLimit']") as broker:
+        echo = broker.get_actor("echo")
+        stale = echo.send_with_options(kwargs={"n": 1}, delay=300, max_age=1)
+        fresh = echo.send_with_options(kwargs={"n": 2}, max_age=60_000, retry=0)
+        assert zeke_jobs.wait(fresh.message_id, timeout=20) == {"n": 2, "attempt": 1, "task": "echo"}
+        with pytest.raises(zeke_jobs.errors.JobFailed):
+            zeke_jobs.wait(stale.message_id, timeout=20)
+        with pytest.raises(TypeError, match="got 'priorty'; did you mean 'priority'"):
+            echo.send_with_options(kwargs={"n": 3}, priorty=1)
+        with pytest.raises(TypeError, match="got 'max_retries'"):
+            echo.send_with_options(kwargs={"n": 3}, max_retries=1)
+
+
+def test_options_that_a_package_nests_in_messages_reach_the_worker(running: Running) -> None:
+    """As opentelemetry-instrumentor-dramatiq does it, which replaces ``Actor.message_with_options``."""
+    with running(TASKS, f"middleware: ['{M}:Hears']") as broker:
+        echo = broker.get_actor("echo")
+        message = echo.message_with_options(kwargs={"n": 1}, options={"trace_context": {"traceparent": "00-1-2-01"}})
+        broker.enqueue(message)
+        zeke_jobs.wait(message.message_id, timeout=20)
+    assert heard("options") == [{"trace_context": {"traceparent": "00-1-2-01"}}]
+
+
 def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="dramatiq")
     with running(TASKS, f"middleware: ['{M}:Recorder']"):
