@@ -11,7 +11,6 @@ import pytest
 from dramatiq.middleware import Prometheus
 
 import zeke_jobs
-from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
@@ -43,8 +42,7 @@ RECORDER = f"middleware: ['{M}:Recorder']"
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
+def nothing_heard() -> Iterator[None]:
     HEARD.clear()
     yield
     HEARD.clear()
