@@ -6,8 +6,8 @@ import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from actors.ai.ranking import LEANS
 from actors.ai.sentences import sentences
+from actors.ai.standing import is_independent
 from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
 
 def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
-    return not (LEANS.match(text) or _NO_NEWS.search(text) or "..." in text)
+    return is_independent(text) and not (_NO_NEWS.search(text) or "..." in text)
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

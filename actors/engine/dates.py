@@ -56,7 +56,7 @@ _MINUTES = {
 _ZONES = {name: minutes for names, minutes in _MINUTES.items() for name in names.split()}
 
 _CLOCK = (
-    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
+    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
     r"(?:[:h.時时点시]\s*(?P<minute>\d{2})(?:[:.分분]\s*(?P<second>\d{2})(?:[.,]\d+)?)?[분分초秒]?)\s*(?P<half>[ap]\.?m\b\.?)?"
     r"(?:\s*uhr)?)"
 )
@@ -76,6 +76,7 @@ _FORMS = tuple(
         (rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_YEAR}\s+{_WORD}\s+{_DAY}", False),
         (rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}", False),
         (

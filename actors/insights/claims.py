@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
+from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.standing import is_independent, is_scrap, leans
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
+_SMALL_WORDS = 2  # of an item without a stop, so that it is no scrap
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -31,15 +34,31 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
     return found
 
 
-def _sentences(block: Block) -> Iterator[Candidate]:
+def _sentences(block: Block) -> list[Candidate]:
+    """What each sentence offers; one that leans on the sentence before it is quoted together with that one."""
     body = marker(block)
     offset = block.end - len(body)
+    found: list[Candidate] = []
+    before = None
     for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
         judged = _judge(sentence.text, text, is_item=block.kind == "item")
-        if judged is not None:
+        start = sentence.start
+        if leans(text):
+            start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
+        before = sentence
+        if judged is not None and start >= 0:
             kind, weight = judged
-            yield Candidate(kind, text, sentence.text, sentence.start, sentence.end, block.heading, weight=weight)
+            if found and found[-1].start == start:
+                weight = max(weight, found.pop().weight)
+            raw = block.text[start - block.start : sentence.end - block.start]
+            found.append(Candidate(kind, plain(raw), raw, start, sentence.end, block.heading, weight=weight))
+    return found
+
+
+def _can_be_leant_on(text: str) -> bool:
+    """Whether a sentence together with the next one can be read alone."""
+    return is_whole(text) and is_independent(text) and form.fault(text) is None
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -64,8 +83,8 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    whole = is_whole(text) or (is_item and count(text) >= 4)
-    if not whole or form.fault(text) is not None:
+    whole = is_whole(text) or (is_item and sum(word.lower() in SMALL for word in tokens(text)) >= _SMALL_WORDS)
+    if not whole or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
