@@ -6,6 +6,7 @@ import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from actors.ai.direction import opposes
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_independent
 from actors.ai.words import count, is_dense, terms
@@ -53,9 +54,13 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
     named = set(terms(title))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
-        if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text):
+        fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
+        if tells and fits and not opposes(title, text):
             return text
-    short = (text for text in described if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS)
+    first = described if len(title) > ONE_LINER else described[:1]  # a later one tells a part
+    short = (
+        text for text in first if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS and not opposes(title, text)
+    )
     return next(short, None) or shorten(title, ONE_LINER) or None
 
 

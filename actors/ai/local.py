@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-3")
+MADE_BY = Provenance(provider="local", model="extractive-4")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -131,11 +131,10 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
 
 
 def _described(story: Story) -> list[str]:
-    """The sentences by which the story's page describes itself; an empty one where its text does not bear it out."""
+    """The sentences by which the story's page describes itself; an empty text for one that its text does not bear out."""
     return [
-        text
-        for text in (one.text for one in sentences(story.description))
-        if is_whole(text) and stands_alone(text) and gate.fault(text, story) is None
+        one.text if is_whole(one.text) and stands_alone(one.text) and gate.fault(one.text, story) is None else ""
+        for one in sentences(story.description)
     ]
 
 

@@ -21,7 +21,7 @@ _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
-_MARKS = ("\"", "\u201c", "\u201e", "«")  # behind a stop one opens a quotation, which may begin with a small letter
+_MARKS = ('"', "\u201c", "\u201e", "«")  # behind a stop one opens a quotation, which may begin with a small letter
 _OPENERS = "\"'\u201c\u2018([«*_`"
 # Full-width stops end a sentence without white space behind them. A run of stops is looked at once, from its beginning:
 # a page may consist of nothing else.

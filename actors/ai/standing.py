@@ -32,12 +32,14 @@ _LINKED = re.compile(
 _PRONOUN = re.compile(
     r"(?P<before>[^,.;:]{2,60}), (?:he|she|they|it|that|this|these|er|sie|ils?|elles?|él|ella|ellos)(?:['\u2019]\w+)? (?!who\b)"
 )
-_EARLY = re.compile(r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b")
+_EARLY = re.compile(
+    r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b"
+)
 _POINTING = re.compile(
     rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{_TIMES})", re.IGNORECASE
 )
 _NAMES = re.compile(
-    r"(?<=\w )(?-i:[A-ZÀ-Ý\d])|\b(?:the|an?|each|every|der|die|das|den|dem|des|eine?[mnrs]?|les?|la|l['\u2019]|une?|du|des|el|los|las)\b",
+    r"(?<=\w )(?-i:[A-ZÀ-Ý\d])|\b(?:the|an?|each|every|der|die|das|den|dem|des|ein\w*|les?|la|l['\u2019]|une?|du|el|los|las)\b",
     re.IGNORECASE,
 )
 _MYSELF = re.compile(

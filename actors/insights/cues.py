@@ -61,10 +61,11 @@ _IMPERATIVES = _alternatives(r"""
 """)
 # A noun may look like a verb ("Search results are …"): what follows an order is its object or its way.
 _OBJECT = "the|an?|your|all|each|every|it|them|this|that|these|those|only|more|both|no|to|in|at|for|with|half"
-_PLAIN_ORDERS = "do not|don't|never(?! (?:before|again|in|has|have|had|did|was|were|been)\b)|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
+_PLAIN_ORDERS = "do not|don't|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
+_NEVER = r"never (?!(?:before|again|in|has|have|had|did|was|were|been)\b)"
 _CLAUSE = r"(?:And |But |So )?(?:If|When|Before|After|Once|Until|Where)\b[^.!?]{5,120}?, "
-CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) ", re.IGNORECASE)
-_ORDER = rf"(?:{_PLAIN_ORDERS})\b|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
+CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) |{_NEVER})", re.IGNORECASE)
+_ORDER = rf"(?:{_PLAIN_ORDERS})\b|{_NEVER}|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
 _OUGHT = _alternatives(r"""
     (?<!that )(?:you|users|teams|everyone) (?:should|must|have to)
     we (?:strongly )?recommend|(?:is|are) advised to

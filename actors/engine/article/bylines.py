@@ -162,7 +162,9 @@ def _shown(tree: HtmlElement) -> Iterator[Shown]:
     for at, text, day in found:
         is_change = _CHANGED.search(text) is not None
         place = math.inf if heading is None else at - heading
-        yield Shown(day, _swapped(text, day), place, is_change, not is_change and _IS_PUBLICATION.search(text) is not None)
+        yield Shown(
+            day, _swapped(text, day), place, is_change, not is_change and _IS_PUBLICATION.search(text) is not None
+        )
 
 
 def _swapped(text: str, day: date) -> date | None:
