@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 
 from actors.ai.gate.evidence import is_unspaced, tokens
 
@@ -27,13 +28,13 @@ _DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{_
 """``This week`` and ``Este martes`` point to the day of the story, not to the sentence before."""
 _LINKED = re.compile(
     r"(?<=[\w,]) (?:however|jedoch|hingegen|toutefois|cependant|sin embargo|no obstante|tuttavia|no entanto|contudo|jednak"
-    r"|azonban)\b"
+    r"|azonban)\b|, (?:además|también|inoltre|auch|aussi),"
 )
 _PRONOUN = re.compile(
     r"(?P<before>[^,.;:]{2,60}), (?:he|she|they|it|that|this|these|er|sie|ils?|elles?|él|ella|ellos)(?:['\u2019]\w+)? (?!who\b)"
 )
 _EARLY = re.compile(
-    r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b"
+    r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|es|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b"
 )
 _POINTING = re.compile(
     rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{_TIMES})", re.IGNORECASE
@@ -44,19 +45,27 @@ _NAMES = re.compile(
 )
 _MYSELF = re.compile(
     r"\b(?:I|I['\u2019]\w+|[Mm]y|me|myself|[Ii]ch|mich|mir|[Mm]eine?[mnrs]?|[Jj]['\u2019]\w+|moi|[Yy]o|[Ee]u|minha|meu|mnie|"
-    r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]"
+    r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]|個人的|^Your?\b"
 )
 _SCRAP = re.compile(
     r"\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
     r"|\w+: |\S+ (?:does|did): "  # an announcement, an answer
+    r"|.*, the [\w.]+\.$"  # a list without its end
     r"|\d{1,2}\.? \w+ \d{4} ?: "  # an entry of a list
     r"|.*[!\uff01]$|.*(?:\.\.|…|[?\uff1f])[\"'\u201d\u2019\u00bb)\]]*$"  # an unfinished sentence, a question
 )
-_QUOTATION = re.compile(r"[\u201c\u201e\"«\u300c]([^\u201d\u201c\"»\u300d]{25,})[\u201d\u201c\"»\u300d]")
+_QUOTATION = re.compile(
+    r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
+)
+_SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
+_NAMED_CLOSELY = 4  # words around a speech within which its speaker's name stands
+_WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
+_FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
+_UNSPACED_NAME = re.compile(r"[\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}")
+_OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
 _FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # and more, among names, are a table's
 _MOST_MARKED = 0.6  # of the words of a sentence are names and figures
-_NAME = re.compile(r"[A-ZÀ-ÝА-Я]\w*|[\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}")
 
 
 def is_independent(text: str) -> bool:
@@ -67,7 +76,7 @@ def is_independent(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
     """Whether a sentence needs the one before it."""
-    if _LINKED.search(text) or (_START.match(text) and not _DATED.match(text)):
+    if _LINKED.search(text) or _OF_IT.search(text) or (_START.match(text) and not _DATED.match(text)):
         return True
     early = _PRONOUN.match(text) or _EARLY.match(text)
     return bool(_POINTING.match(text)) or (early is not None and not _NAMES.search(early["before"]))
@@ -76,19 +85,31 @@ def leans(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
-    around = _QUOTATION.sub(" ", text)
-    if _SCRAP.match(text) or _MYSELF.search(around) or (around != text and not _names_speaker(around)):
+    parts = speech(text)
+    if _SCRAP.match(text) or _MYSELF.search(_QUOTATION.sub(" ", text)) or (parts and not _names_speaker(text, parts)):
         return True
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
     return len(_FIGURE.findall(text)) >= _FIGURES and marked > _MOST_MARKED * len(said) and not is_unspaced(text)
 
 
-def _names_speaker(around: str) -> bool:
-    """Whether a name stands around a quotation; a word that begins a sentence is one only without a small letter."""
-    return any(not leaning_word(match.group()) for match in _NAME.finditer(around))
+def speech(text: str) -> list[re.Match[str]]:
+    """The quotations of a text that are long enough to be somebody's speech."""
+    return [one for one in _QUOTATION.finditer(text) if len(one.group()) > _SPEECH]
 
 
-def leaning_word(word: str) -> bool:
-    """Whether a word stands for something before it."""
-    return _START.fullmatch(word) is not None
+def _names_speaker(text: str, parts: list[re.Match[str]]) -> bool:
+    """Whether a full name stands around the speech, or a name next to it."""
+    around = " \n ".join(
+        text[start:end] for start, end in pairwise([0, *(at for one in parts for at in one.span()), len(text)])
+    )
+    outside = "".join(around.split(" \n ")[::2])
+    if _FULL_NAME.search(outside) or _UNSPACED_NAME.search(outside):
+        return True
+    for one in parts:
+        words = (
+            _WORD.findall(text[: one.start()])[1:][-_NAMED_CLOSELY:] + _WORD.findall(text[one.end() :])[:_NAMED_CLOSELY]
+        )
+        if any(word[0].isupper() and not _START.fullmatch(word) for word in words):
+            return True
+    return False

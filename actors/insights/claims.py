@@ -8,7 +8,7 @@ from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
-from actors.ai.standing import is_independent, is_scrap, leans
+from actors.ai.standing import is_independent, is_scrap, leans, speech
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
-_SMALL_WORDS = 2  # of an item without a stop, so that it is no scrap
+_SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
+_MIN_WORDS = 5
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -83,7 +84,9 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    whole = is_whole(text) or (is_item and sum(word.lower() in SMALL for word in tokens(text)) >= _SMALL_WORDS)
+    whole = (is_whole(text) and count(text) >= _MIN_WORDS) or (
+        is_item and ":" not in text and sum(word.lower() in SMALL for word in tokens(text)) >= _SMALL_WORDS
+    )
     if not whole or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
@@ -93,8 +96,8 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "action", 1.5
     elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
-    elif (spoken := cues.SPOKEN.search(text)) and _is_speech(text, spoken.group(1)):
-        judged = "quote", len(spoken.group(1)) / 100
+    elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
+        judged = "quote", len(parts[0].group()) / 100
     elif (figures := _figures(text)) and (cues.SHARE.search(text) or cues.MEASURED.search(text)):
         judged = "metric", float(figures)
     elif text.endswith("?"):
@@ -108,8 +111,8 @@ def _figures(text: str) -> int:
     return len(cues.QUANTITY.findall(text)) if cues.DIGIT.search(text) else 0
 
 
-def _is_speech(text: str, spoken: str) -> bool:
-    return bool(cues.SPEAKER.search(text)) or len(spoken) > len(text) / 2
+def _is_speech(text: str, spoken: int) -> bool:
+    return bool(cues.SPEAKER.search(text)) or spoken > len(text) / 2
 
 
 def _quotation(block: Block) -> Iterator[Candidate]:

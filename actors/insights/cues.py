@@ -76,7 +76,6 @@ REPLACE = re.compile(
     re.IGNORECASE,
 )
 
-SPOKEN = re.compile(r"[\u201c\"]([^\u201d\"]{25,})[\u201d\"]")
 _SPEAKER = _alternatives(r"""
     said|says|wrote|writes|told|explain(?:s|ed)|add(?:s|ed)|argue[sd]|note[sd]|according to|warn(?:s|ed)
     put it|recall(?:s|ed)|commented|admit(?:s|ted)

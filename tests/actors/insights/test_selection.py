@@ -81,7 +81,7 @@ def test_code_keeps_its_lines_and_indentation() -> None:
         ("He removed his hat and sat down at the table.", None),
         ("Replace `client.run(cb)` with `await client.run()` in every module.", "code_change"),
         ("Rotate every key that was in use before Monday.", "action"),
-        ("“We will never again count before we lock,” the author wrote on Friday.", "quote"),
+        ("“We will never again count before we lock,” Ada Kern wrote on Friday.", "quote"),
     ],
 )
 def test_a_sentence_gives_itself_away(sentence: str, kind: str | None) -> None:
