@@ -45,14 +45,14 @@ _NAMES = re.compile(
 )
 _MYSELF = re.compile(
     r"\b(?:I|I['\u2019]\w+|[Mm]y|me|myself|[Ii]ch|mich|mir|[Mm]eine?[mnrs]?|[Jj]['\u2019]\w+|moi|[Yy]o|[Ee]u|minha|meu|mnie|"
-    r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]|個人的|^Your?\b"
+    r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]|個人的"
 )
 _SCRAP = re.compile(
     r"\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
-    r"|\w+: |\S+ (?:does|did): "  # an announcement, an answer
+    r"|(?:\w+['\u2019 ]){0,3}\w+ ?: (?=[a-zà-ÿ])|\S+ (?:does|did): "  # an announcement, an answer
     r"|.*, the [\w.]+\.$"  # a list without its end
     r"|\d{1,2}\.? \w+ \d{4} ?: "  # an entry of a list
-    r"|.*[!\uff01]$|.*(?:\.\.|…|[?\uff1f])[\"'\u201d\u2019\u00bb)\]]*$"  # an unfinished sentence, a question
+    r"|.*[!\uff01]$|.*\.\.\.|.*(?:\.\.|…|[?\uff1f])[\"'\u201d\u2019\u00bb)\]]*$"  # an unfinished sentence, a question
 )
 _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
@@ -63,6 +63,7 @@ _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 _FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
 _UNSPACED_NAME = re.compile(r"[\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}")
 _OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
+_TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
 _FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # and more, among names, are a table's
 _MOST_MARKED = 0.6  # of the words of a sentence are names and figures
@@ -71,6 +72,11 @@ _MOST_MARKED = 0.6  # of the words of a sentence are names and figures
 def is_independent(text: str) -> bool:
     """Whether a sentence can be read alone."""
     return not is_scrap(text) and not leans(text)
+
+
+def is_told_to_reader(text: str) -> bool:
+    """Whether a sentence begins with the reader: it advises or sells."""
+    return _TO_READER.match(text) is not None
 
 
 @lru_cache(maxsize=1024)

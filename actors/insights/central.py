@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.ai import words
 from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.ai.standing import is_told_to_reader
 from actors.insights import cues
 from actors.insights.candidates import Candidate
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _REASON = 1.5
 _JUDGED = 0.3
 _LEAST = 0.4  # of the best score; a sentence with less says little of the document
-_MIN_WORDS = 8
+_MIN_WORDS = 10
 _MAX_CHARS = 400
 
 
@@ -30,6 +31,7 @@ def central_candidates(
         item
         for item in ranked(document, lead)
         if item.is_independent
+        and not is_told_to_reader(item.text)
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)

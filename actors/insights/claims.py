@@ -8,7 +8,7 @@ from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
-from actors.ai.standing import is_independent, is_scrap, leans, speech
+from actors.ai.standing import is_independent, is_scrap, is_told_to_reader, leans, speech
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -84,9 +84,10 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    whole = (is_whole(text) and count(text) >= _MIN_WORDS) or (
-        is_item and ":" not in text and sum(word.lower() in SMALL for word in tokens(text)) >= _SMALL_WORDS
-    )
+    whole = is_whole(text) and count(text) >= _MIN_WORDS
+    if is_item:
+        small = sum(word.lower() in SMALL for word in tokens(text))
+        whole = small >= _SMALL_WORDS and (whole or ":" not in text)
     if not whole or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
@@ -98,7 +99,11 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
     elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
         judged = "quote", len(parts[0].group()) / 100
-    elif (figures := _figures(text)) and (cues.SHARE.search(text) or cues.MEASURED.search(text)):
+    elif (
+        not is_told_to_reader(text)
+        and (figures := _figures(text))
+        and (cues.SHARE.search(text) or cues.MEASURED.search(text))
+    ):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None

@@ -24,8 +24,8 @@ from actors.ai.protocol import Story
 from actors.engine.pages import read_page
 from actors.insights.selection import Selection, highlights
 
-_BEFORE = 160  # characters that stand before a sentence, by which a reader sees what it leans on
-_LEAD = 450
+_BEFORE = 100  # characters that stand before a sentence, by which a reader sees what it leans on
+_LEAD = 250
 
 
 def write(out: str, *pages: str) -> None:

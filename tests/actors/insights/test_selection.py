@@ -111,7 +111,7 @@ def test_the_same_thing_said_twice_is_kept_once() -> None:
 
 def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences() -> None:
     text = (
-        "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede Version davor.\n\n"
+        "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede andere Version, die davor kam.\n\n"
         "So geht es:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
     )
     assert set(kinds(text)) == {"metric", "insight", "code_example"}
