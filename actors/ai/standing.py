@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
 
 from actors.ai.gate.evidence import is_unspaced, tokens
 
@@ -46,9 +45,11 @@ _NAMES = re.compile(
 _MYSELF = re.compile(
     r"\b(?:I|I['\u2019]\w+|[Mm]y|me|myself|[Ii]ch|mich|mir|[Mm]eine?[mnrs]?|[Jj]['\u2019]\w+|moi|[Yy]o|[Ee]u|minha|meu|mnie|"
     r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]|個人的"
+    r"|^(?:Szeretem|Imádom|Utálom|Szerintem|\w+نا)\b"
 )
 _SCRAP = re.compile(
-    r"\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
+    r"\([^()]*\)\W*$|(?:Because|Although|Since|Weil|Obwohl|Parce que|Porque) [^,;]*$"  # an aside, a clause without the main one
+    r"|\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
     r"|(?:\w+['\u2019 ]){0,3}\w+ ?: (?=[a-zà-ÿ])|\S+ (?:does|did): "  # an announcement, an answer
     r"|.*, the [\w.]+\.$"  # a list without its end
     r"|\d{1,2}\.? \w+ \d{4} ?: "  # an entry of a list
@@ -58,10 +59,17 @@ _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
 )
 _SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
-_NAMED_CLOSELY = 4  # words around a speech within which its speaker's name stands
+_CLOSE = 4  # words around a speech among which its speaker's name stands
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 _FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
-_UNSPACED_NAME = re.compile(r"[\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}")
+_UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
+_SPEAKS_UNSPACED = re.compile(r"話|述べ|語[るっり]|説明|指摘|訴え|コメント|という|说|表示|称|指出|认为")
+_ROLE_SPEAKS = re.compile(
+    r"\b(?:[Tt]he (?:\w+ )?\w+ (?:said|told|warned|explained|added)|said (?:the|an?) \w+"
+    r"|(?:[Ee]l|[Ll]a) [a-záéíóúñ]+ (?:señaló|recordó|dijo|afirmó|explicó|aseguró|indicó|sostuvo|agregó|añadió|asegura|advirtió)"
+    r"|(?:dijo|afirmó|añade|añadió|señaló|aseguró) (?:el|la) [a-záéíóúñ]+|(?:acrescenta|disse|afirmou) [oa] [a-zà-ÿ]+)\b"
+)
+"""The speaker is named by a role alone: ``the expert warned``."""
 _OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
 _TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
 _FIGURE = re.compile(r"\d+")
@@ -91,8 +99,10 @@ def leans(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
-    parts = speech(text)
-    if _SCRAP.match(text) or _MYSELF.search(_QUOTATION.sub(" ", text)) or (parts and not _names_speaker(text, parts)):
+    around = _QUOTATION.sub(" ", text)
+    if _SCRAP.match(text) or _MYSELF.search(around) or not _names_speaker(text):
+        return True
+    if _ROLE_SPEAKS.search(around) and not _FULL_NAME.search(around):
         return True
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
@@ -104,18 +114,16 @@ def speech(text: str) -> list[re.Match[str]]:
     return [one for one in _QUOTATION.finditer(text) if len(one.group()) > _SPEECH]
 
 
-def _names_speaker(text: str, parts: list[re.Match[str]]) -> bool:
+def _names_speaker(text: str) -> bool:
     """Whether a full name stands around the speech, or a name next to it."""
-    around = " \n ".join(
-        text[start:end] for start, end in pairwise([0, *(at for one in parts for at in one.span()), len(text)])
-    )
-    outside = "".join(around.split(" \n ")[::2])
-    if _FULL_NAME.search(outside) or _UNSPACED_NAME.search(outside):
+    parts = _QUOTATION.sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
+    if len(parts) == 1 or any(_FULL_NAME.search(part) for part in parts):
         return True
-    for one in parts:
-        words = (
-            _WORD.findall(text[: one.start()])[1:][-_NAMED_CLOSELY:] + _WORD.findall(text[one.end() :])[:_NAMED_CLOSELY]
-        )
-        if any(word[0].isupper() and not _START.fullmatch(word) for word in words):
-            return True
-    return False
+    if is_unspaced(text):
+        return _SPEAKS_UNSPACED.search("".join(parts)) is not None
+    words = [_WORD.findall(part) for part in parts]
+    words[0] = words[0][1:]  # it has its capital for being first
+    near = [word for part in words[:-1] for word in part[-_CLOSE:]] + [
+        word for part in words[1:] for word in part[:_CLOSE]
+    ]
+    return any(word[0].isupper() or _UNCASED.match(word) for word in near if not _START.fullmatch(word))

@@ -27,17 +27,18 @@ def central_candidates(
 
     A sentence that gives a reason or a lesson counts half as much again, one that judges up to 60 per cent more.
     """
+    items = ranked(document, lead)
+    least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [
         item
-        for item in ranked(document, lead)
-        if item.is_independent
+        for item in items
+        if item.score >= least
+        and item.is_independent
         and not is_told_to_reader(item.text)
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)
     ]
-    most = max((item.score for item in pool), default=0.0)
-    pool = [item for item in pool if item.score >= _LEAST * most]
     return [
         Candidate(
             "insight",

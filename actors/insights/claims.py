@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
 _MIN_WORDS = 5
+_LABELLED = re.compile(r"\w+(?: \w+){1,4}: ")
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -81,14 +83,19 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
         yield Sentence(start, end, block.text[start - block.start : end - block.start])
 
 
+def _is_complete(text: str, *, is_item: bool) -> bool:
+    """Whether it is a whole sentence, or an item of a list that reads like one."""
+    whole = is_whole(text) and count(text) >= _MIN_WORDS
+    if not is_item:
+        return whole
+    small = sum(word.lower() in SMALL for word in tokens(text))
+    return small >= _SMALL_WORDS and (whole or ":" not in text) and not _LABELLED.match(text)
+
+
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    whole = is_whole(text) and count(text) >= _MIN_WORDS
-    if is_item:
-        small = sum(word.lower() in SMALL for word in tokens(text))
-        whole = small >= _SMALL_WORDS and (whole or ":" not in text)
-    if not whole or is_scrap(text) or form.fault(text) is not None:
+    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
@@ -99,11 +106,7 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
     elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
         judged = "quote", len(parts[0].group()) / 100
-    elif (
-        not is_told_to_reader(text)
-        and (figures := _figures(text))
-        and (cues.SHARE.search(text) or cues.MEASURED.search(text))
-    ):
+    elif figures := _figures(text):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
@@ -113,7 +116,10 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    return len(cues.QUANTITY.findall(text)) if cues.DIGIT.search(text) else 0
+    """How many quantities a sentence states, if it states a share or a measurement; to the reader it only promises them."""
+    if not cues.DIGIT.search(text) or is_told_to_reader(text):
+        return 0
+    return len(cues.QUANTITY.findall(text)) if cues.SHARE.search(text) or cues.MEASURED.search(text) else 0
 
 
 def _is_speech(text: str, spoken: int) -> bool:

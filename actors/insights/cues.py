@@ -67,7 +67,7 @@ _CLAUSE = r"(?:And |But |So )?(?:If|When|Before|After|Once|Until|Where)\b[^.!?]{
 CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) |{_NEVER})", re.IGNORECASE)
 _ORDER = rf"(?:{_PLAIN_ORDERS})\b|{_NEVER}|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
 _OUGHT = _alternatives(r"""
-    (?<!that )(?:you|users|teams|everyone) (?:should|must|have to)
+    (?<!that )(?<!like )(?:you|users|teams|everyone) (?:should|must|have to)
     we (?:strongly )?recommend|(?:is|are) advised to
 """)
 DIRECTED = re.compile(rf"^(?:{_ORDER})|\b(?:{_OUGHT})\b", re.IGNORECASE)
