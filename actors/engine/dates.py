@@ -134,10 +134,16 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
             raise ValueError("the day and the month cannot be told apart")
         return max(one, other), min(one, other)
     number = found.get("number")
-    return int(found["day"] or ""), int(number) if number else _month(found["month"] or "")
+    return int(found["day"] or ""), int(number) if number else month_number(found["month"] or "")
 
 
-def _month(word: str) -> int:
+def month_number(name: str) -> int:
+    """The number of the month whose name begins so, in any of the languages.
+
+    Raises:
+        ValueError: it is no month's name.
+    """
+    word = _plain(name)
     best = max(
         (len(start), number)
         for number, starts in enumerate(_STARTS, 1)
@@ -145,7 +151,7 @@ def _month(word: str) -> int:
         if word.startswith(start)
     )
     if not best[0]:
-        raise ValueError(f"{word} is no month's name")
+        raise ValueError(f"{name} is no month's name")
     return best[1]
 
 
