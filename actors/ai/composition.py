@@ -24,7 +24,7 @@ _TELLING_WORDS = 8  # shorter sentences lead up to something
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
 
 _NO_NEWS = re.compile(
-    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|^(?:Get|Find|Discover|Learn|Explore|Check|Join|Try)\b|[!\uff01\U0001f300-\U0001faff]|^\("
+    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|[!\uff01\U0001f300-\U0001faff]|^\("
 )
 
 Placed = tuple[int, str]

@@ -39,6 +39,7 @@ _BEFORE_ORDINAL = re.compile(  # what stands before one, as in "nach dem 10. Spi
 )
 _LONGEST_ORDINAL = 12
 _LONGEST_WORD = 20  # no abbreviation is longer
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # as in J.D. Power
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
 
@@ -109,5 +110,5 @@ def _is_abbreviation(word: str, first: str) -> bool:
     """Whether the stop behind ``word`` belongs to it; ``first`` is the next character, quotes aside."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
-    is_initial = len(word) == 1 and word.isupper() and word != "I"
+    is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None
     return word.lower() in _ALWAYS or word in _BEFORE_NAMES or is_initial

@@ -71,7 +71,7 @@ _ROLE_SPEAKS = re.compile(
 )
 """The speaker is named by a role alone: ``the expert warned``."""
 _OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
-_TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
+_TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As|Now|Here) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
 _FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # and more, among names, are a table's
 _MOST_MARKED = 0.6  # of the words of a sentence are names and figures

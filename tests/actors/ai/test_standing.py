@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (Cyrillic, Arabic and Japanese sentences, and their marks)
 import pytest
 
 from actors.ai.direction import opposes
