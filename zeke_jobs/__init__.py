@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from zeke_jobs.client import cancel as cancel
     from zeke_jobs.client import cancel_batch as cancel_batch
     from zeke_jobs.client import emit as emit
+    from zeke_jobs.client import jobs as jobs
+    from zeke_jobs.client import prioritise as prioritise
+    from zeke_jobs.client import reschedule as reschedule
     from zeke_jobs.client import retry as retry
     from zeke_jobs.client import retry_batch as retry_batch
     from zeke_jobs.client import schedules as schedules
@@ -58,7 +61,10 @@ _HOMES = {
     "cancel": "client",
     "cancel_batch": "client",
     "emit": "client",
+    "jobs": "client",
     "parse_duration": "core.durations",
+    "prioritise": "client",
+    "reschedule": "client",
     "retry": "client",
     "retry_batch": "client",
     "send": "client",

@@ -71,6 +71,8 @@ _COMMANDS = (
     (tasks.limits, "List the shared limits, and how much of each is in use."),
     (change.cancel, "Cancel jobs, queued or active."),
     (change.retry, "Run failed or cancelled jobs again."),
+    (change.prioritise, "Give queued jobs another priority."),
+    (change.reschedule, "Let queued jobs run at another time."),
     (pause.pause, "Start no more jobs of a task, queue or shared limit."),
     (pause.resume, "Start jobs again of what was paused."),
     (pause.paused, "List what is paused, by whom and why."),
