@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
+    from zeke_jobs.client import aio as aio
     from zeke_jobs.client import batch as batch
     from zeke_jobs.client import batch_status as batch_status
     from zeke_jobs.client import cancel as cancel
@@ -75,7 +76,11 @@ _HOMES = {
     "wait": "client",
 }
 
-_MODULES = {"errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
+_MODULES = {
+    "aio": "zeke_jobs.client.aio",
+    "errors": "zeke_jobs.errors",
+    "schedules": "zeke_jobs.client.schedules",
+}
 
 __all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are strings)
 

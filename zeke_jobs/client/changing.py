@@ -1,22 +1,22 @@
-"""Change jobs: cancel them, run failed ones again, give them another priority or another time. One by its id, or all that pass a filter."""
+"""Change one job, or all that pass a filter: cancel, run again, give another priority or another time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from zeke_jobs.client import drivers
+from zeke_jobs.client import drivers, reading
 from zeke_jobs.client.filters import FILTERS
 from zeke_jobs.client.many import Change
 from zeke_jobs.client.options import as_id, priority_of, run_time_of
-from zeke_jobs.client.reading import status as ask
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from zeke_jobs.client.drivers import Plan, Planned
     from zeke_jobs.client.filters import JobFilter
 
 _RUNS = "running, and being stopped"
@@ -65,7 +65,8 @@ def cancel(
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
     A worker that has claimed it and not started it does not start it any more. With an id, one job: ``Changed``. With filters,
-    all unfinished jobs that pass, in parts that each are a transaction: their ids. With ``status="failed"``, those that hold others up.
+    all unfinished jobs that pass, in parts that each are a transaction: their ids. With ``status="failed"``, those that hold
+    others up.
 
     Args:
         id: The job's id.
@@ -83,15 +84,22 @@ def cancel(
     """
     if _is_filtered(id, filters):
         return Change("cancel", filters, limit=limit, reason=reason, by=by, connection=connection).all()
-    job_id = as_id("id", id)  # type: ignore[arg-type] # there are no filters
-    params = {"id": str(job_id), "reason": reason, "by": by}
-    rows = drivers.run_again(lambda run: run(SQL.text("cancel/one"), params), connection)
-    if not rows:
-        job = ask(job_id, connection=connection)
-        return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
-    if rows[0][0] == "consumed":
-        return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
-    return Changed(job_id, True, "cancelled", "cancelled before it started")
+    return drivers.perform(cancel_one(as_id("id", id), reason, by), connection)  # type: ignore[arg-type] # no filters
+
+
+def cancel_one(job_id: UUID, reason: str | None, by: str | None) -> Planned[Changed]:
+    """The plan of ``cancel`` by id."""
+
+    def plan(database: Hashable) -> Plan[Changed]:
+        rows = yield SQL.text("cancel/one"), {"id": str(job_id), "reason": reason, "by": by}
+        if not rows:
+            job = yield from reading.one(job_id)(database)
+            return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
+        if rows[0][0] == "consumed":
+            return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
+        return Changed(job_id, True, "cancelled", "cancelled before it started")
+
+    return plan
 
 
 @overload
@@ -131,13 +139,21 @@ def retry(
     """
     if _is_filtered(id, filters):
         return Change("retry", filters, limit=limit, by=by, connection=connection).all()
-    job_id = as_id("id", id)  # type: ignore[arg-type] # there are no filters
-    rows = drivers.run_again(lambda run: run(SQL.text("retry/one"), {"id": str(job_id), "by": by}), connection)
-    if rows:
-        return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
-    job = ask(job_id, connection=connection)
-    why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
-    return Changed(job_id, False, job.status, f"{job.status}; {why}")
+    return drivers.perform(retry_one(as_id("id", id), by), connection)  # type: ignore[arg-type] # no filters
+
+
+def retry_one(job_id: UUID, by: str | None) -> Planned[Changed]:
+    """The plan of ``retry`` by id."""
+
+    def plan(database: Hashable) -> Plan[Changed]:
+        rows = yield SQL.text("retry/one"), {"id": str(job_id), "by": by}
+        if rows:
+            return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
+        job = yield from reading.one(job_id)(database)
+        why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
+        return Changed(job_id, False, job.status, f"{job.status}; {why}")
+
+    return plan
 
 
 @overload
@@ -236,7 +252,7 @@ def _edit(
         return Change(verb, filters, value=value, limit=limit, by=by, connection=connection).all()
     job_id = as_id("id", given)  # type: ignore[arg-type] # there are no filters
     changed = Change(verb, {}, value=value, by=by, connection=connection, job=job_id).all()
-    job = ask(job_id, connection=connection)
+    job = reading.status(job_id, connection=connection)
     if changed:
         return Changed(job_id, True, job.status, done)
     same = job.status in ("created", "retry")

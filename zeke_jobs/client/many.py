@@ -14,11 +14,11 @@ from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.drivers import Plan, Rows
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
 _STATUSES: dict[Verb, tuple[str, ...]] = {
@@ -87,14 +87,14 @@ class Change:
             UnknownTask: there are none, and no task of the catalogue has this name; the message names the nearest.
         """
 
-        def count(run: Runner) -> list[tuple[Any, ...]]:
-            rows = run(SQL.text("change/count"), self._params(self._filter))
+        def count(database: Hashable) -> Plan[Rows]:
+            rows = yield SQL.text("change/count"), self._params(self._filter)
             if not rows and "task" in self._filter:
                 # A task that left jobs.yaml may still have jobs; this one has none.
-                KNOWN_TASKS.refresh(run, self._filter["task"])
+                yield from KNOWN_TASKS.refresh(database, self._filter["task"])
             return rows
 
-        rows = drivers.run_again(count, self._connection)
+        rows = drivers.perform(count, self._connection)
         if rows:
             self._until = rows[0][3]
             if "delay" in self._value:

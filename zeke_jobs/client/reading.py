@@ -20,8 +20,9 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
+    from zeke_jobs.client.drivers import Plan, Planned
     from zeke_jobs.client.filters import JobFilter
 
 # Ids, JSON and money come as text, because drivers differ in what they make of them.
@@ -55,16 +56,28 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
         JobNotFound: no job has this id; JobPurged where it is known that one had it.
         ValueError: it is no UUID.
     """
-    job_id = as_id("id", id)
-    found = _find(connection, id=str(job_id))
-    if not found:
-        raise missing(job_id, connection)
-    return found[0]
+    return drivers.perform(one(as_id("id", id)), connection)
+
+
+def one(job_id: UUID) -> Planned[Job]:
+    """The plan of ``status``."""
+
+    def plan(_database: Hashable) -> Plan[Job]:
+        rows = yield SQL.text("job/list"), {**_NO_FILTER, "id": str(job_id)}
+        if rows:
+            return _job(rows[0])
+        raise (yield from _missing(job_id))
+
+    return plan
 
 
 def missing(job_id: UUID, connection: Any) -> JobNotFound:
     """The error for an id that no job has: JobPurged where it is known that one had it."""
-    rows = drivers.run_again(lambda run: run(SQL.text("job/purged"), {"id": str(job_id)}), connection)
+    return drivers.perform(lambda _: _missing(job_id), connection)
+
+
+def _missing(job_id: UUID) -> Plan[JobNotFound]:
+    rows = yield SQL.text("job/purged"), {"id": str(job_id)}
     if rows:
         task, outcome, ended = rows[0]
         return JobPurged(
@@ -135,15 +148,31 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     deadline = None if seconds is None or seconds >= TIMEOUT_MAX else monotonic() + seconds
     while True:
         told = listener().wait(job_id, deadline)
-        job = status(job_id)
+        job, found = drivers.perform(result(job_id))
         if job.has_ended:
-            break
+            return found
         if not told:
-            raise WaitTimeout(f"expected {job.task_id} {job_id} to end within {seconds:g} s, got {job.status} still")
+            raise still_runs(job, seconds)
         # Whoever may connect may announce an end; and a failed job may be retried before we look.
-    if job.status != "completed":
-        raise JobFailed(job.failure(), job)
-    return output(job_id)
+
+
+def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
+    """The plan that looks at a job, and at its output where it has completed, nothing masked.
+
+    Raises:
+        JobFailed: it failed or was cancelled.
+        JobNotFound: no job has this id.
+    """
+
+    def plan(database: Hashable) -> Plan[tuple[Job, Any]]:
+        job = yield from one(job_id)(database)
+        if not job.has_ended:
+            return job, None
+        if job.status != "completed":
+            raise JobFailed(job.failure(), job)
+        return job, (yield from _output(job_id))
+
+    return plan
 
 
 def output(job_id: UUID) -> Any:
@@ -152,7 +181,16 @@ def output(job_id: UUID) -> Any:
     Raises:
         JobNotFound: no completed job has this id.
     """
-    rows = drivers.run_again(lambda run: run(SQL.text("job/output"), {"id": str(job_id)}))
+    return drivers.perform(lambda _: _output(job_id))
+
+
+def _output(job_id: UUID) -> Plan[Any]:
+    rows = yield SQL.text("job/output"), {"id": str(job_id)}
     if not rows:
         raise JobNotFound(f"expected the id of a completed job, got {job_id}")
     return None if rows[0][0] is None else json.loads(rows[0][0])
+
+
+def still_runs(job: Job, seconds: float | None) -> WaitTimeout:
+    """The error of a wait whose time is over."""
+    return WaitTimeout(f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still")

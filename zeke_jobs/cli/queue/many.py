@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta  # noqa: TC003 (typer reads the annotations)
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
