@@ -156,7 +156,7 @@ def test_what_makes_no_sense_is_refused_in_the_same_words(driver: str, database:
         with pytest.raises(JobNotFound):
             await aio.status(uuid.uuid4(), connection=connection)
         with pytest.raises(TypeError, match="expected an option of send, got 'prioritty'"):
-            await aio.send("fetch", {"page_url": "u"}, connection=connection, **{"prioritty": 1})
+            await aio.send("fetch", {"page_url": "u"}, connection=connection, prioritty=1)
 
     on(driver, database, work)
 
