@@ -224,7 +224,7 @@ class Import:
                 report.left.append(Left(name, what, str(error)))
 
 
-class _Undone(Exception):  # noqa: N818 (no error)
+class _Undone(Exception):
     """What was tried is rolled back."""
 
 
