@@ -36,13 +36,13 @@ def pg_boss(
         ),
     ] = None,
     recent: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             parser=options.duration,
             metavar="DURATION",
             help="Also jobs that completed or failed within this time, for the record.",
         ),
-    ] = timedelta(0),
+    ] = None,
     schema: Annotated[str, typer.Option(metavar="NAME", help="The schema of pg-boss.")] = "pgboss",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be taken, and what would be left.")
@@ -59,7 +59,7 @@ def pg_boss(
 
     mapped = dict(_pair(name) for name in names or [])
     with database.connection("import", writes=True) as conn:
-        importing = Import(conn, schema=schema, names=mapped, recent=recent, by=author())
+        importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())
         asks = not dry_run and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
         if dry_run or asks:
             report = importing.look()
@@ -120,9 +120,7 @@ def _show(report: Report, what: str) -> None:
         )
     active = sum(queue.active for queue in report.queues)
     if active:
-        tell(
-            f"left: {counted(active, 'active job')}; run this again when they have ended, for those that pg-boss retries"
-        )
+        tell(f"left: {counted(active, 'active job')}; run this again later, for those that pg-boss retries")
     _show_left(report)
 
 
