@@ -21,12 +21,13 @@ class Load(Payload):
 
 
 def measured(payload: Load, ctx: Context) -> None:
-    """Write a row at once, then work."""
+    """Write down when it began, then work."""
+    began = time.time()
     with ctx.db.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO start (job, task, key, tokens) SELECT q.message_id, q.task, q.key, %s FROM zeke_jobs.queue AS q "
-            "WHERE q.message_id = %s",
-            (payload.tokens, str(ctx.job_id)),
+            "INSERT INTO start (job, task, key, tokens, at) SELECT q.message_id, q.task, q.key, %s, to_timestamp(%s) "
+            "FROM zeke_jobs.queue AS q WHERE q.message_id = %s",
+            (payload.tokens, began, str(ctx.job_id)),
         )
     time.sleep(payload.seconds)
     if payload.tokens:

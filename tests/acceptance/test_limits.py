@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 LENGTH = 600.0 if DEEP else 15.0  # seconds of load
 PROCESSES = 3
-#: A handler's row comes a little after its start: that much later at most on a machine that does other things, too.
-ROW = 0.1
+#: A handler notes the time a little after its start: that much later at most on a machine that does other things, too.
+ROW = 0.05
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200 if DEEP else 240)]
 
@@ -72,9 +72,7 @@ def rows_of(conn: Connection) -> dict[str, list[tuple[float, float]]]:
 @pytest.fixture
 def started(fleet: Fleet, conn: Connection) -> Connection:
     with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz DEFAULT clock_timestamp())"
-        )
+        cursor.execute("CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)")
     return conn
 
 
@@ -109,7 +107,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
     time.sleep(LENGTH + 2.0)
     found = rows_of(started)
     check(found)
-    least = 0.98 if DEEP else 0.9  # in a short run, on a machine that does other things too
+    least = 0.98 if DEEP else 0.85  # in a short run, on a machine that does other things too
     for group, (most, window) in PROMISED.items():
         for name in (name for name in found if name.split()[0] == group):
             share = reached(found[name], most, window, begin, begin + LENGTH - 0.5)
@@ -118,9 +116,6 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
             assert share >= (least if window >= 1 else 0.75), (name, share)
 
 
-@pytest.mark.xfail(
-    reason="one start more than the rate was seen once a process was killed: docs/limits.md says so", strict=False
-)
 def test_killed_processes_let_nothing_more_through(fleet: Fleet, started: Connection) -> None:
     chance = random.Random(int(os.environ.get("ZEKE_TEST_SEED", "2")))
     fleet.configure(JOBS_YAML)

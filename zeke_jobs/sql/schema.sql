@@ -79,6 +79,8 @@ DECLARE
   v_cancels text[] := '{}';
   v_at integer;
 BEGIN
+  -- What comes after this sum, in the same transaction, needs another one.
+  PERFORM set_config('zeke_jobs.adds_up', '', true);
   -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
   FOR v_one IN
     WITH mine AS (
@@ -370,6 +372,7 @@ BEGIN
     WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (v_statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
+    ORDER BY q.message_id
     FOR UPDATE SKIP LOCKED);
   CASE change_jobs.change
     WHEN 'cancel' THEN
@@ -378,7 +381,8 @@ BEGIN
         CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(h.id, change_jobs.reason, change_jobs.by) AS c
         WHERE c.state IS NOT NULL);
     WHEN 'retry' THEN
-      changed := ARRAY(SELECT r.id FROM zeke_jobs.retry_unnoted(v_held) AS r);
+      PERFORM zeke_jobs.retry_unnoted(v_held);
+      changed := v_held;
     WHEN 'prioritise' THEN
       UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
@@ -390,7 +394,7 @@ BEGIN
         FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
       END IF;
   END CASE;
-  passed := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(v_held));
+  passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(
       change_jobs.change,
@@ -670,6 +674,7 @@ BEGIN
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
+    CONTINUE WHEN v_one.metered AND NOT zeke_jobs.key_has_room(v_one.task, v_one.key, zeke_jobs.now());
     v_places := ARRAY(
       SELECT c.ctid FROM zeke_jobs.queue AS c
       WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
@@ -727,7 +732,7 @@ BEGIN
       completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
       claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
       attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
-      started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+      started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
     FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
     WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
     RETURNING q.message_id, q.awaited, q.task
@@ -745,7 +750,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS TABLE(lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamp with time zone, on_clock timestamp with time zone, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid, scheduled_for timestamp with time zone, claimed_on timestamp with time zone, expires_on timestamp with time zone, ahead boolean, sensitive text[])
+CREATE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL::integer, p_threads integer DEFAULT NULL::integer, p_short text[] DEFAULT NULL::text[], p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL::double precision[], p_more integer[] DEFAULT NULL::integer[], p_per_slot integer[] DEFAULT NULL::integer[], p_most integer[] DEFAULT NULL::integer[], p_kept_of text[] DEFAULT NULL::text[], p_kept integer[] DEFAULT NULL::integer[], p_said bigint DEFAULT NULL::bigint) RETURNS TABLE(lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamp with time zone, began_on timestamp with time zone, on_clock timestamp with time zone, message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid, scheduled_for timestamp with time zone, claimed_on timestamp with time zone, expires_on timestamp with time zone, ahead boolean, sensitive text[])
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -761,6 +766,7 @@ DECLARE
   v_found record;
   v_began timestamptz;
 BEGIN
+  began_on := zeke_jobs.now();
   IF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.keep_slots(p_worker, p_kept_of, p_kept, p_said);
   END IF;
@@ -786,7 +792,8 @@ BEGIN
     v_found.opens_on, CASE WHEN p_ask AND cardinality(v_found.jobs) < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END);
   on_clock := zeke_jobs.now();
   RETURN NEXT;
-  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, j.* FROM unnest(v_found.jobs) AS j;
+  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, j.*
+    FROM unnest(v_found.jobs) AS j;
 END
 $$;
 
@@ -880,6 +887,10 @@ BEGIN
       (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
       (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
       (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
+    -- One sum at the commit is for all rows of the transaction. A savepoint that is rolled back takes row, sum and setting along.
+    IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+      PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
+    END IF;
   END IF;
   RETURN NULL;
 END
@@ -1620,7 +1631,7 @@ BEGIN
       WHEN v_counts AND q.started_on IS NULL THEN 1
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
       ELSE 0 END,
-    started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    started_on = coalesce(q.started_on, least(v_now, q.claimed_on + p_after * interval '1 second')),
     deaths = CASE
       WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
       ELSE q.deaths END,
@@ -1635,7 +1646,7 @@ BEGIN
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
           'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
-          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
+          'started_on', coalesce(q.started_on, least(v_now, q.claimed_on + p_after * interval '1 second')), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
@@ -2253,6 +2264,17 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.key_has_room(p_task text, p_key text, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN p_key IS NULL OR NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.meter AS m
+    WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key
+      AND zeke_jobs.taken(m.gate, 'jobs', p_key, p_now) >= m.amount);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2384,7 +2406,7 @@ BEGIN
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
-  SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
+  SET started_on = least(zeke_jobs.now(), q.claimed_on + r.after * interval '1 second'), attempt = q.attempt + 1
   FROM running AS r
   WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
   IF EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
@@ -3900,6 +3922,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
+      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now))
       AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;
@@ -5874,7 +5897,7 @@ CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH 
 
 CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
-CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((current_setting('zeke_jobs.adds_up'::text, true) IS DISTINCT FROM (pg_current_xact_id())::text)) EXECUTE FUNCTION zeke_jobs.add_up_batches();
 
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 

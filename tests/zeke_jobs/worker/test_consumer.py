@@ -12,6 +12,7 @@ import pytest
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.config.models import Retry
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD, HeldBack
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.claim.consumer import JobConsumer
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Settled
@@ -19,7 +20,7 @@ from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.run.interrupts import TimedOut
 
 if TYPE_CHECKING:
-    from zeke_jobs.worker.claim.claims import Claim, JobMessage
+    from zeke_jobs.worker.claim.claims import Claim
 
 USES: dict[str, tuple[str, ...]] = {"alone": (), "pooled": ("few",), "also pooled": ("few", "other")}
 
@@ -77,7 +78,7 @@ class Acknowledging(Process):
 
 def header(held_back: list[str] | None = None, looks_on: str | None = None, on_clock: Any = NOON) -> tuple[Any, ...]:
     """The first row of job_complete_and_claim."""
-    return ([], held_back or [], False, looks_on, on_clock, *[None] * 13)
+    return ([], held_back or [], False, looks_on, NOON, on_clock, *[None] * 13)
 
 
 def row(job: Any, claim: int, task: str = "t", *, ahead: bool = False) -> tuple[Any, ...]:
@@ -383,3 +384,10 @@ def test_a_thread_that_comes_back_while_it_is_given_up_is_not_lost() -> None:
     WorkerProcess.give_up(process, message.claim.id, TimedOut("too long"))  # type: ignore[arg-type]
     assert (process.held.lost, process.held.free()) == (0, 4)
     assert [type(outcome) for _, outcome in process.put] == [Ended]
+
+
+@pytest.mark.parametrize(("began_on", "late"), [(NOON - timedelta(seconds=0.02), 0.02), (NOON, 0.0), (None, 0.0)])
+def test_a_claim_under_a_short_rate_is_taken_for_as_old_as_it_may_be(began_on: datetime | None, late: float) -> None:
+    message = JobMessage(row(uuid4(), 1), "default", asked=100.0, received=100.5)
+    message.claim.claimed_after(began_on)
+    assert message.claim.received == pytest.approx(100.0 + late)

@@ -75,6 +75,7 @@ def test_a_start_that_a_worker_marks_counts_from_then(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/s}")
     jobs.add("a", 9)
     (first,) = day.claim(0)
+    day.at(0.1)
     jobs.rows(
         "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s, %s)",
         day.worker,
@@ -115,6 +116,19 @@ def test_a_rate_holds_for_each_key_by_itself(jobs: Jobs) -> None:
     assert len(second) == 3
     day.end(second)
     assert day.claim(30) == []
+
+
+def test_jobs_that_run_alone_after_a_death_obey_the_rate_of_their_key(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 2/s}}")
+    for _ in range(3):
+        jobs.add("a", options='{"key": "k"}')
+    day.end(day.claim(0))
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, group_size = 1 WHERE state = 'queued'")
+    assert jobs.claim_alone(day.worker) == []
+    assert not jobs.rows("SELECT * FROM zeke_jobs.startable_suspects('{default}', '{a}', zeke_jobs.now())")
+    day.at(1.01)
+    assert jobs.rows("SELECT * FROM zeke_jobs.startable_suspects('{default}', '{a}', zeke_jobs.now())")
+    assert len(jobs.claim_alone(day.worker)) == 1
 
 
 def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:

@@ -46,6 +46,18 @@ BEGIN
 END
 $$;
 
+-- Whether the rate that a task has for each key lets one more job of this key through.
+CREATE OR REPLACE FUNCTION zeke_jobs.key_has_room(p_task text, p_key text, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE -- as zeke_jobs.taken
+AS $$
+BEGIN
+  RETURN p_key IS NULL OR NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.meter AS m
+    WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key
+      AND zeke_jobs.taken(m.gate, 'jobs', p_key, p_now) >= m.amount);
+END
+$$;
+
 -- How long a job counts from its start: a hundredth longer than the period, since what a handler does comes a little later; a quarter of a
 -- second at most.
 CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS interval

@@ -629,6 +629,7 @@ BEGIN
     CONTINUE WHEN v_one.per_key IS NOT NULL AND v_one.key IS NOT NULL AND v_one.per_key <= (
       SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name AND q.key = v_one.key))
       FROM unnest(v_one.names) AS n (name));
+    CONTINUE WHEN v_one.metered AND NOT zeke_jobs.key_has_room(v_one.task, v_one.key, zeke_jobs.now());
     v_places := ARRAY(
       SELECT c.ctid FROM zeke_jobs.queue AS c
       WHERE c.message_id = v_one.message_id AND c.state = 'queued' AND c.deaths > 0 AND c.group_size = v_one.group_size
@@ -711,6 +712,7 @@ BEGIN
       AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = q.key))
         FROM unnest(t.id || t.aliases) AS n (name)))
+      AND (NOT t.metered OR zeke_jobs.key_has_room(t.id, q.key, p_now))
       AND (q.order_hold IS NULL OR q.ctid = zeke_jobs.first_in_line(q.task, q.key))
     ORDER BY q.run_at, q.seq
     LIMIT 64;

@@ -16,7 +16,7 @@ BEGIN
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
-  SET started_on = q.claimed_on + r.after * interval '1 second', attempt = q.attempt + 1
+  SET started_on = least(zeke_jobs.now(), q.claimed_on + r.after * interval '1 second'), attempt = q.attempt + 1
   FROM running AS r
   WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
   IF EXISTS (SELECT 1 FROM zeke_jobs.task AS t WHERE t.metered) THEN
@@ -55,7 +55,7 @@ BEGIN
       completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
       claimed_on = CASE WHEN q.ahead THEN coalesce(q.started_on, q.claimed_on + d.after * interval '1 second') ELSE q.claimed_on END,
       attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
-      started_on = coalesce(q.started_on, q.claimed_on + d.after * interval '1 second')
+      started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
     FROM unnest(p_ids, p_claims, p_after, p_results, p_took) AS d (id, claim, after, result, took)
     WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
     RETURNING q.message_id, q.awaited, q.task
@@ -79,14 +79,14 @@ $$;
 -- The first row is the header, the others are jobs. Of the header: lost, the completions that were no longer ours; held_back and
 -- lacks_thread, as zeke_jobs.claim; looks_on, when something could be claimed though nothing ends and nothing is sent (when a rate that
 -- held something back lets it through; and where fewer than p_want were claimed and p_ask, when the next delayed job is due); on_clock, the
--- time by the clock that looks_on and claimed_on show.
+-- time by the clock that looks_on and claimed_on show; began_on, the time when this look began.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_free integer DEFAULT NULL, p_threads integer DEFAULT NULL,
   p_short text[] DEFAULT NULL, p_ask boolean DEFAULT false, p_took double precision[] DEFAULT NULL, p_more integer[] DEFAULT NULL,
   p_per_slot integer[] DEFAULT NULL, p_most integer[] DEFAULT NULL, p_kept_of text[] DEFAULT NULL, p_kept integer[] DEFAULT NULL, p_said bigint DEFAULT NULL
 ) RETURNS TABLE (
-  lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamptz, on_clock timestamptz,
+  lost uuid[], held_back text[], lacks_thread boolean, looks_on timestamptz, began_on timestamptz, on_clock timestamptz,
   message_id uuid, claim bigint, task text, message text, attempt integer, attempt_base integer, deaths integer, revision integer, parent uuid,
   scheduled_for timestamptz, claimed_on timestamptz, expires_on timestamptz, ahead boolean, sensitive text[]
 )
@@ -100,6 +100,7 @@ DECLARE
   v_found record;
   v_began timestamptz;
 BEGIN
+  began_on := zeke_jobs.now();
   IF cardinality(p_kept_of) > 0 THEN
     PERFORM zeke_jobs.keep_slots(p_worker, p_kept_of, p_kept, p_said);
   END IF;
@@ -125,7 +126,8 @@ BEGIN
     v_found.opens_on, CASE WHEN p_ask AND cardinality(v_found.jobs) < p_want THEN zeke_jobs.next_due(p_queue, p_tasks, v_began) END);
   on_clock := zeke_jobs.now();
   RETURN NEXT;
-  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, j.* FROM unnest(v_found.jobs) AS j;
+  RETURN QUERY SELECT NULL::uuid[], NULL::text[], NULL::boolean, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, j.*
+    FROM unnest(v_found.jobs) AS j;
 END
 $$;
 
@@ -212,7 +214,7 @@ BEGIN
       WHEN v_counts AND q.started_on IS NULL THEN 1
       WHEN NOT v_counts AND q.started_on IS NOT NULL THEN -1
       ELSE 0 END,
-    started_on = coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'),
+    started_on = coalesce(q.started_on, least(v_now, q.claimed_on + p_after * interval '1 second')),
     deaths = CASE
       WHEN v_outcome IN ('retry', 'deferred') AND q.deaths = 1 AND (p_after IS NOT NULL OR q.started_on IS NOT NULL) THEN 0
       ELSE q.deaths END,
@@ -227,7 +229,7 @@ BEGIN
         || jsonb_strip_nulls(jsonb_build_object(
           'attempt', q.attempt + CASE WHEN q.started_on IS NULL AND p_after IS NOT NULL THEN 1 ELSE 0 END,
           'outcome', v_outcome, 'worker', p_worker, 'revision', p_revision,
-          'started_on', coalesce(q.started_on, q.claimed_on + p_after * interval '1 second'), 'ended_on', v_ended,
+          'started_on', coalesce(q.started_on, least(v_now, q.claimed_on + p_after * interval '1 second')), 'ended_on', v_ended,
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE

@@ -119,6 +119,15 @@ class Claim:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
 
+    def claimed_after(self, began_on: datetime | None) -> None:
+        """Take the claim for as old as it may be, so that its start is never said too early: a rate counts from it.
+
+        Args:
+            began_on: When the database began with the look that claimed it; None: when it was asked.
+        """
+        since = 0.0 if began_on is None else max(0.0, (self.claimed_on - began_on).total_seconds())
+        self.received = min(self.received, self.asked + since)
+
     @property
     def ended(self) -> bool:
         """Whether it is decided how it ends."""

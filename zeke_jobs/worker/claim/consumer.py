@@ -46,6 +46,7 @@ class _Header(NamedTuple):
     held_back: list[str]
     lacks_thread: bool
     looks_on: str | None
+    began_on: datetime
     on_clock: datetime
 
 
@@ -82,6 +83,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._until_due = _POLL
         self._owes_look = False
         self._asked = 0.0
+        self._began_on: datetime | None = None  # the last look, by the server's clock
         self._pause = _PAUSE
         self._looking: Connection | None = None  # while a look is under way
         self._log = get_logger("zeke_jobs.consumer")
@@ -206,6 +208,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             )
             self._say_what_turned(conn)
             header, jobs = _Header(*rows[0][:HEADER_COLUMNS]), [row[HEADER_COLUMNS:] for row in rows[1:]]
+            self._began_on = header.began_on
             if completions:
                 process.settler.flush_soon(completions, header.lost)
         except BaseException as error:
@@ -238,6 +241,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
         self._until_due = self._longest_wait()
+        self._began_on = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
             process.proof.is_due = True
@@ -246,6 +250,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     def _accept(self, rows: list[tuple[Any, ...]]) -> None:
         process, received = self._process, time.monotonic()
         messages = [JobMessage(row, self._queue, self._asked, received) for row in rows]
+        for claim in (message.claim for message in messages if message.claim.task in process.runtime.quick):
+            claim.claimed_after(self._began_on)
         for place, message in enumerate(messages):
             try:
                 self._take_on(message)

@@ -1,5 +1,5 @@
 -- Complete what has ended and claim what is due, in one round trip: a header, then the jobs.
-SELECT lost, held_back, lacks_thread, looks_on::text, on_clock,
+SELECT lost, held_back, lacks_thread, looks_on::text, began_on, on_clock,
   message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, sensitive, scheduled_for::text, claimed_on, ahead
 FROM zeke_jobs.complete_and_claim(
   %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(results)s::text[],
