@@ -44,11 +44,25 @@ BENCH_PEERS = (
     "oban>=0.7; python_version >= '3.12'",
     "awa-pg>=0.6.9,<0.7",
 )
-#: The tests that run on the system's own PostgreSQL too: all that is SQL, the looks, the pipeline and its tables.
+#: Where tests are that start the real command lines, so that no others are read to find them.
+ACCEPTANCE = ("tests/acceptance", "tests/actors/ai", "tests/soak", "tests/endure", "tests/test_readme.py")
+#: The tests that run on the system's own PostgreSQL too: what runs its statements and functions, all plans, the soak.
 ON_DEBIANS_SERVER = (
-    *(f"tests/zeke_jobs/{part}" for part in ("worker", "diagnosis", "metrics", "top", "client")),
+    *(
+        f"tests/zeke_jobs/worker/test_{part}_sql.py"
+        for part in ("ahead", "claim", "cursor", "finish", "meters", "rescue")
+    ),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("claim_steps", "bells", "slots", "states", "explain")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("batches", "steps", "events", "strict_order", "replacing")),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("pausing", "producers", "retention", "server_settings")),
+    *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "client/test_reading", "client/test_changing")),
+    *(
+        f"tests/zeke_jobs/{part}.py"
+        for part in ("diagnosis/test_doctor", "diagnosis/test_why", "diagnosis/test_snapshot")
+    ),
+    *(f"tests/zeke_jobs/{part}.py" for part in ("metrics/test_exporter", "top/test_board", "scheduler/test_dispatch")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "pool", "roles", "views")),
-    *("tests/zeke_jobs/scheduler/test_dispatch.py", "tests/actors/store", "tests/soak"),
+    *("tests/actors/store", "tests/soak"),
 )
 
 
@@ -58,7 +72,8 @@ PARTS = {
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
-PARALLEL = ("--numprocesses=auto", "--dist=worksteal", "--durations=10", "--durations-min=2")
+#: One more than there are cores: a test often waits, for its server or for other processes.
+PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--durations=10", "--durations-min=2")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
@@ -158,8 +173,8 @@ for version in OTHER_PYTHONS:
 
 #: What a new Python may break first, and can be tried in a minute: what reads files and annotations, and workers' threads.
 ON_THE_NEWEST = (
-    *(f"tests/zeke_jobs/{part}" for part in ("config", "core", "cron", "payload", "client")),
-    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("running", "middleware", "interrupts")),
+    *(f"tests/zeke_jobs/{part}" for part in ("config", "core", "cron", "payload")),
+    "tests/zeke_jobs/worker/test_running.py",
 )
 
 
@@ -330,7 +345,9 @@ def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
     if part == "debian":
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return (ON_DEBIANS_SERVER, {"ZEKE_TEST_PG_BIN": str(found[-1].parent)}) if found else None
-    return ("-m", "acceptance" if part == "acceptance" else "not acceptance"), {}
+    if part == "acceptance":
+        return ("-m", "acceptance", *ACCEPTANCE), {}
+    return ("-m", "not acceptance"), {}
 
 
 @nox.session(default=False)

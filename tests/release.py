@@ -16,7 +16,6 @@ from pathlib import Path
 from packaging.metadata import Metadata
 from packaging.version import Version
 
-from tests import distributions
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
 #: What an archive holds beside its package.
@@ -53,15 +52,16 @@ def versions() -> str:
 
 
 def notes(changelog: str, version: str) -> str:
-    """The section of a version in the changelog, which is what its release says; before there is one, what is not released yet.
+    """The section of a version in the changelog, which is what its release says; of one in the making, what is not released yet.
 
     Raises:
-        Unfit: it has neither, or one that is empty.
+        Unfit: there is none, or it is empty.
     """
     sections = dict(re.findall(r"^## \[(.+?)\][^\n]*\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL))
-    found = (sections.get(version) or sections.get("Unreleased") or "").strip()
+    name = "Unreleased" if Version(version).is_prerelease else version
+    found = sections.get(name, "").strip()
     if not found:
-        raise Unfit(f"expected a section [{version}] or [Unreleased] with something in it in CHANGELOG.md, got none")
+        raise Unfit(f"expected a section [{name}] with something in it in CHANGELOG.md, got none")
     return f"{found}\n"
 
 
@@ -133,10 +133,12 @@ def smoke(wheels: dict[str, Path], folder: Path) -> None:
     """
     from tests.acceptance.installed import Place, first_minute
 
-    for wheel in wheels.values():
-        zipfile.ZipFile(wheel).extractall(wheel.with_suffix(""))
     venv = folder / "venv"
-    distributions.install(venv, wheels, "zeke-jobs[embedded,news]")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(venv / "bin" / "python")]
+    wanted = [f"{wheels['zeke-jobs']}[embedded,news]", str(wheels["zeke-news"])]
+    subprocess.run([*pip, "install", "--quiet", "--constraint", ROOT / "constraints.txt", *wanted], check=True)
+    subprocess.run([*pip, "check"], check=True)
     place = Place(venv, folder / "place")
     place.folder.mkdir()
     place.fill()

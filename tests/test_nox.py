@@ -115,3 +115,11 @@ def test_a_part_that_fails_does_not_hide_the_next(
     with pytest.raises(RuntimeError, match="tests failed: unit, acceptance"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
+
+
+def test_every_test_that_is_marked_as_acceptance_is_where_they_are_looked_for(noxfile: ModuleType) -> None:
+    files = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
+    marked = [path for path in files if "pytest.mark.acceptance" in path.read_text()]
+    assert len(marked) > 20
+    for path in marked:
+        assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path

@@ -40,9 +40,10 @@ def test_a_file_that_does_not_belong_there_is_found(tmp_path: Path, wheels: dict
 def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
     assert release.notes(CHANGELOG, "1.1.0") == "### Added\n\n- one\n"
     assert release.notes(CHANGELOG, "1.0.0") == "- first\n"
-    assert release.notes(CHANGELOG, "1.2.0") == "- new\n"
-    with pytest.raises(Unfit, match=r"a section \[1.0.0\]"):
-        release.notes("# Changelog\n", "1.0.0")
+    assert release.notes(CHANGELOG, "1.2.0.dev0") == release.notes(CHANGELOG, "1.2.0rc1") == "- new\n"
+    for version, section in (("1.2.0", "1.2.0"), ("1.2.0rc1", "Unreleased")):
+        with pytest.raises(Unfit, match=rf"a section \[{section}\]"):
+            release.notes("# Changelog\n\n## [1.1.0]\n\n- one\n", version)
 
 
 def test_all_places_name_one_version() -> None:

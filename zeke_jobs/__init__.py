@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import transaction as transaction
     from zeke_jobs.postgres.queries import Queries as Queries
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"
 
 _HOMES = {
     "Context": "core.context",

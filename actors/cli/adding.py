@@ -61,6 +61,7 @@ def add(
     if kind and kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
         expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
         raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
+    url = url.partition("#")[0]  # a place within a page: servers never see it
     address = _checked(url)
     steps = [step.strip() for step in folder.split("/") if step.strip()]
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
@@ -74,13 +75,17 @@ def add(
         known = store.at(conn, [feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
         url, kind = feed.url, kind or type_of(feed)
+        twin = None
         if known is None:
             name = name or feed.name
+            twin = store.twin(conn, [(item.id, item.url or None) for item in _newest(feed)[:_SHOWN]])
             source_id, is_new = store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)
         else:
             source_id, is_new = known["id"], False
         waits = _read_now(conn, source_id, url) if is_new else ""
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
+    if twin is not None:
+        said["same_items_as"] = twin["id"]
     if is_json:
         as_json(said)
         return
@@ -89,6 +94,9 @@ def add(
     if is_new and left > 0:
         kept = f"the newest {first.items} of {len(feed.items or [])} items become stories; the others too:"
         console().print(f"{kept} zeke-news sources backfill {short(source_id)} --items {left}", soft_wrap=True)
+    if twin is not None:
+        told = f"{twin['name']} has all of these: where it is the same feed, zeke-news sources merge"
+        console().print(visible(f"{told} {short(source_id)} {short(twin['id'])}"), soft_wrap=True, markup=False)
     if waits:
         console().print(waits, soft_wrap=True)
 

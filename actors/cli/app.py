@@ -21,7 +21,11 @@ app = typer.Typer(
 )
 app.add_typer(sources.app, name="sources", short_help="Add, list and switch sources; how well they are.")
 app.command("stories", short_help="List stories, the newest first.")(stories.stories)
-app.command("search", short_help="Look for words in all stories, the best first.")(search.search)
+app.command(
+    "search",
+    short_help="Look for words in all stories, the best first.",
+    context_settings={"ignore_unknown_options": True},  # -word leaves a word out
+)(search.search)
 app.command("read", short_help="Mark stories as read.")(states.read)
 app.command("star", short_help="Star stories.")(states.star)
 app.command("archive", short_help="Put stories away; lists leave them out.")(states.archive)

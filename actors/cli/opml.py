@@ -17,6 +17,7 @@ from actors.cli.jobs import progress
 from actors.cli.output import Json, as_json, console, database, say, visible
 from actors.engine.canonical import site_of
 from actors.engine.contract import EngineError
+from actors.engine.fetch import parse
 from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.store import sources as store
@@ -74,8 +75,14 @@ def bring_in(
         console().print("the same command tries these again; --no-check adds them unread", soft_wrap=True)
 
 
-def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, None]]:
-    return ((feed, None) for feed in feeds)
+def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | None]]:
+    for feed in feeds:
+        try:
+            parse(feed.address)
+        except EngineError as error:
+            yield feed, error
+        else:
+            yield feed, None
 
 
 def _read(engine: Engine, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
@@ -99,8 +106,19 @@ def _one(engine: Engine, feed: Listed) -> ContentSource | EngineError:
     try:
         found = engine.fetch_source(feed.address)
     except EngineError as error:
-        return error
+        return _behind(engine, feed) if error.code == "not_a_feed" else error
     return EngineError("gone", f"{feed.address} answers 410") if found.gone else found
+
+
+def _behind(engine: Engine, feed: Listed) -> ContentSource | EngineError:
+    """The feed of a page; lists that people write themselves have pages in the place of feeds."""
+    try:
+        found = engine.discover(feed.address).feeds
+    except EngineError as error:
+        return error
+    if len(found) > 1:
+        return EngineError("several", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
+    return found[0].model_copy(update={"moved_to": found[0].url})
 
 
 def _add(conn: Connection, feed: Listed, answer: ContentSource | None, authority: float | None) -> bool:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from actors.cli.output import Json, as_json, console, database
-from actors.cli.stories import length, print_story
+from actors.cli.stories import print_story
 from actors.store import news
+from actors.store.news import NotFound
+from zeke_jobs.core.durations import parse_duration
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,7 +47,14 @@ def search(
     is_json: Json = False,
 ) -> None:
     """Stories with these words in title or text, each read in its own language, the best first."""
+    if options := [word for word in query if word.startswith("--")]:
+        raise typer.BadParameter(f"no such option: {options[0]}")
     wanted = parse(query, datetime.now(UTC))
+    if not wanted.words and (wanted.sources or wanted.since):
+        raise typer.BadParameter(
+            "expected words beside source: and since:, got none; zeke-news stories --source and --since list stories",
+            param_hint="QUERY",
+        )
     with database() as conn:
         rows = news.search(
             conn, wanted.words, sources=_sources(conn, wanted), since=wanted.since, limit=limit, ranked=RANKED
@@ -89,12 +98,23 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         day = datetime.fromisoformat(text)
     except ValueError:
-        return now - length(text)
+        try:
+            return now - parse_duration(text)
+        except ValueError as error:
+            expected = f"expected since: with a length such as 7d or a day such as {now.date()}, got {text!r}"
+            raise typer.BadParameter(expected, param_hint="QUERY") from error
     return day if day.tzinfo else day.replace(tzinfo=UTC)
 
 
 def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
-    """The sources that are named; any of them will do."""
+    """The sources that are named; any of them will do.
+
+    Raises:
+        NotFound: a part is in none.
+    """
     if not wanted.sources:
         return None
-    return [one for part in wanted.sources for one in news.sources_like(conn, part)]
+    found = {part: news.sources_like(conn, part) for part in wanted.sources}
+    if missing := [part for part, sources in found.items() if not sources]:
+        raise NotFound(f"expected a part of a source's name or address, got {missing[0]!r}; see zeke-news sources")
+    return [one for sources in found.values() for one in sources]

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from actors.engine.contract import EngineError
-from actors.engine.fetch import parse
+from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Listed(NamedTuple):
 def read_opml(data: bytes) -> list[Listed]:
     """The feeds of a list, each once, in the order in which they stand, with the folder that names them first.
 
-    What has no web address is left out.
+    Addresses are as people write them: ``example.org/feed`` is one too, and what is no web address is there to be told.
 
     Raises:
         ValueError: it is no OPML, is too large, or declares entities.
@@ -47,9 +46,9 @@ def read_opml(data: bytes) -> list[Listed]:
         if tag.lower() != "outline":
             return
         named = {name.lower(): value for name, value in attributes.items()}
-        address = named.get("xmlurl", "").strip()
+        address = typed(named.get("xmlurl", "").partition("#")[0])
         name = one_line(named.get("title") or named.get("text") or "")
-        if address and _is_web(address):
+        if address:
             within = tuple(folder for folder in folders if folder)[:_DEEPEST]
             found.setdefault(address, Listed(name, address, within))
         folders.append("" if address else name[:_LONGEST_FOLDER])
@@ -72,14 +71,6 @@ def read_opml(data: bytes) -> list[Listed]:
     if roots[0].lower() != "opml":
         raise ValueError(f"expected OPML, got a document of {roots[0]!r}")
     return list(found.values())
-
-
-def _is_web(address: str) -> bool:
-    try:
-        parse(address)
-    except EngineError:
-        return False
-    return True
 
 
 def write_opml(feeds: Iterable[Listed], title: str = "Sources") -> bytes:

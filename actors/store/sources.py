@@ -120,6 +120,12 @@ def at(conn: Connection, urls: Sequence[str]) -> dict[str, Any] | None:
     return SQL.one(conn, "source_by_address", urls=list(urls))
 
 
+def twin(conn: Connection, items: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
+    """The source that has all of these items, by their ids in its feed and their addresses; None where none has."""
+    ids, urls = [one for one, _ in items], [url for _, url in items]
+    return SQL.one(conn, "source_twin", items=ids, urls=urls) if items else None
+
+
 def queued(conn: Connection, ids: Sequence[UUID]) -> None:
     """Let pulls leave these sources alone: they are sent for reading in this transaction."""
     SQL.run(conn, "sources_queue", ids=[str(one) for one in ids])

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU used so far."""
-        return _cpu([psutil.Process(self.process.pid)])
+        return cpu_of(psutil.Process(self.process.pid))
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL if that is not enough."""
@@ -142,16 +142,13 @@ class Workers:
         return self._spent + (self._now() if self._command.poll() is None else 0.0)
 
     def _now(self) -> float:
-        parent = psutil.Process(self._command.pid)
-        return _cpu([parent, *parent.children(recursive=True)])
+        return cpu_of(psutil.Process(self._command.pid))
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
+def cpu_of(parent: psutil.Process) -> float:
+    """Seconds of CPU that a process used, and all processes below it: those that parse, and those that have ended."""
     total = 0.0
-    for process in processes:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
+    for process in [parent, *parent.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])  # its own, and of the children that have ended
     return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=UTC)
 ID = "gen_random_uuid()"
-NO_LIMIT = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NO_LIMIT = settings(
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @pytest.fixture(autouse=True)

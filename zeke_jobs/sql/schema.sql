@@ -4165,9 +4165,8 @@ BEGIN
       'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
     UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
   END IF;
-  IF octet_length(v_result::text) < 8000 THEN
-    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
-  END IF;
+  PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', CASE WHEN octet_length(v_result::text) < 8000 THEN v_result::text
+    ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
   RETURN NULL;
 END
 $$;

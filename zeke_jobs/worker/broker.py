@@ -11,8 +11,10 @@ from dramatiq_pg import PostgresBroker
 
 from zeke_jobs import client
 from zeke_jobs.client.carried import carrying
+from zeke_jobs.client.options import OneSendOptions
 from zeke_jobs.config.middleware import open_middleware
 from zeke_jobs.core import environment
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import AddressError
@@ -101,7 +103,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         """Send a job the dramatiq way; ``delay`` is in milliseconds.
 
         Raises:
-            TypeError: positional arguments, or an option that ``zeke_jobs.send`` does not take.
+            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware takes.
             UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
             SystemExit: a scheduler's first beat found that it must not start.
         """
@@ -113,7 +115,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
-        options = _options(message.options)
+        options = self._options(message.options)
         self.emit_before("enqueue", message, delay)
         with carrying({name: value for name, value in message.options.items() if name not in options}):
             client.send(
@@ -126,15 +128,20 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.emit_after("enqueue", message, delay)
         return message
 
+    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Those of a send; the others go with the message, as Dramatiq has it, where a middleware declares them.
+
+        Packages that call ``message_with_options(options=…)``, as OpenTelemetry's instrumentor does, nest theirs in ``options``.
+        """
+        for name in given.keys() - _OPTIONS - self.actor_options - {"options"}:
+            nearest = suggest(name, sorted(_OPTIONS), what="options")
+            raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {nearest}")
+        return {name: value for name, value in given.items() if name in _OPTIONS}
+
     def close(self) -> None:
         """Close the idle connections."""
         self.process.pool.close()
 
 
-_OPTIONS = {"run_at", "priority", "key", "unique", "expires", "idempotency_key"}
-
-
-def _options(options: dict[str, Any]) -> dict[str, Any]:
-    if unknown := options.keys() - _OPTIONS:
-        raise TypeError(f"expected options among {', '.join(sorted(_OPTIONS))}, got {', '.join(sorted(unknown))}")
-    return dict(options)
+_NOT_HERE = {"id", "delay", "parent", "scheduled_for"}  # the message has the first two
+_OPTIONS = OneSendOptions.__annotations__.keys() - _NOT_HERE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +174,10 @@ ANYWHERE = st.fixed_dictionaries(
         "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}), max_size=2),
     },
 )
-relaxed = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(
+    max_examples=500 if os.environ.get("ZEKE_TEST_DEEP") else 40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @relaxed

@@ -57,17 +57,53 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_a_list_of_what_cannot
     out = capsys.readouterr().out
     assert "498 added, 0 already there, 2 could not be read:" in out
     assert f"{site.url}/7  {site.url}/7 answers 404" in out
-    assert f"{site.url}/8  {site.url}/8 is no feed" in out
+    assert f"{site.url}/8  {site.url}/8 is a page that names no feed" in out
     before = snapshot(conn)
     site.asked.clear()
     assert run(["sources", "import", str(file), "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["added"], again["already_there"], len(again["failed"])) == (0, 498, 2)
-    assert [asked.path for asked in site.asked] == ["/7", "/8"] or [asked.path for asked in site.asked] == ["/8", "/7"]
+    assert {asked.path for asked in site.asked} & {f"/{n}" for n in range(500)} == {"/7", "/8"}
     assert snapshot(conn) == before
     assert run(["sources", "export"]) == 0
     exported = read_opml(capsys.readouterr().out.encode())
     assert set(exported) == {feed for feed in feeds if feed.address not in {f"{site.url}/7", f"{site.url}/8"}}
+
+
+def test_a_page_in_the_place_of_its_feed_is_looked_at_for_it(
+    conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str], site: ScriptedSite, jobs_yaml: Path
+) -> None:
+    assert jobs_yaml
+    link = '<link rel="alternate" type="application/rss+xml" href="/{}">'
+    for name in ("one", "two", "three"):
+        site.pages[f"/{name}.xml"] = Answer(rss((name, "Item", f"{site.url}/item/{name}")))
+    site.pages["/blog"] = Answer(f"<html><head>{link.format('one.xml')}</head></html>")
+    site.pages["/both"] = Answer(f"<html><head>{link.format('two.xml')}{link.format('three.xml')}</head></html>")
+    file = tmp_path / "feeds.opml"
+    file.write_bytes(
+        write_opml([Listed("Mine", f"{site.url}/blog", ("Tech",)), Listed("Both", f"{site.url}/both", ())])
+    )
+    for added, there in ((1, 0), (0, 1)):
+        assert run(["sources", "import", str(file)]) == 0
+        out = capsys.readouterr().out
+        assert f"{added} added, {there} already there, 1 could not be read:" in out
+        assert f"{site.url}/both  is a page with 2 feeds: {site.url}/two.xml, {site.url}/three.xml" in out
+    [source] = sources.listing(conn)
+    assert (source["name"], source["url"], sources.folder_of(source)) == ("Mine", f"{site.url}/one.xml", ("Tech",))
+
+
+@pytest.mark.parametrize("option", [[], ["--no-check"]])
+def test_what_is_no_web_address_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs_yaml: Path, conn: Connection, option: list[str]
+) -> None:
+    assert jobs_yaml
+    file = tmp_path / "feeds.opml"
+    file.write_bytes(write_opml([Listed("Not the web", "ftp://a.example/feed")]))
+    assert run(["sources", "import", str(file), *option]) == 0
+    out = capsys.readouterr().out
+    assert "0 added, 0 already there, 1 could not be read:" in out
+    assert "ftp://a.example/feed  expected an http or https address, got 'ftp://a.example/feed'" in out
+    assert sources.listing(conn) == []
 
 
 def snapshot(conn: Connection) -> list[tuple[Any, ...]]:

@@ -178,9 +178,10 @@ def test_a_query_is_read(arguments: list[str], query: Query) -> None:
     assert (read.words.split(), read.sources, read.since) == (query.words.split(), query.sources, query.since)
 
 
-def test_a_length_that_is_none_is_told() -> None:
-    with pytest.raises(typer.BadParameter):
-        parse(["x", "since:soon"], NOW)
+@pytest.mark.parametrize("since", ["soon", "-7d", "2026-13-45"])
+def test_a_length_that_is_none_is_told(since: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"since: with a length such as 7d or a day such as \d{4}"):
+        parse(["x", f"since:{since}"], NOW)
 
 
 TEXTS = [
@@ -221,7 +222,6 @@ def library(add_story: Any, conn: Any) -> dict[str, int]:
         ("cheval or haus", ["Neue Häuser", "Chevaux"]),
         ("机器学习", ["机器学习"]),
         ("机器", ["机器学习", "学习机器"]),
-        ("packages source:nowhere", []),
         ("packages source:feed", ["Signed packages", "A talk"]),
         ("packages since:12h", ["Signed packages"]),
         ("llama", []),
@@ -251,11 +251,27 @@ def test_a_hit_is_shown_with_the_place_that_fits(news: Any, library: dict[str, i
     assert "no story has all these words" in news("search", "llama")[1]
 
 
-@pytest.mark.parametrize("query", ["-packages", '""'])
-def test_a_query_without_words_is_told(news: Any, library: dict[str, int], query: str) -> None:
-    status, _, err = news("search", "--", query)
-    assert status == 1
-    assert "expected words to look for" in err
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        (["-packages"], 1, "expected words to look for"),
+        (['""'], 1, "expected words to look for"),
+        (["source:feed"], 2, "expected words beside source: and since:, got none; zeke-news stories --source"),
+        (["packages", "source:nowhere"], 1, "expected a part of a source's name or address, got 'nowhere'"),
+        (["packages", "--limt", "3"], 2, "no such option: --limt"),
+    ],
+)
+def test_a_query_that_can_find_nothing_is_told(
+    news: Any, library: dict[str, int], query: list[str], status: int, told: str
+) -> None:
+    answered, _, err = news("search", *query)
+    assert answered == status
+    assert told in err
+
+
+def test_a_word_is_left_out_without_quotes_too(news: Any, library: dict[str, int]) -> None:
+    found = json.loads(news("search", "packages", "-talk", "-hand", "--json")[1])
+    assert [row["title"] for row in found] == ["Signed packages"]
 
 
 def test_the_index_follows_what_a_story_says(news: Any, add_story: Any, conn: Any) -> None:

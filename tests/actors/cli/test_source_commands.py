@@ -65,9 +65,26 @@ def test_a_page_becomes_a_source_that_is_read_at_once(
     job = {"task": "ingest-source", "data": {"source_id": row["id"], "reason": "manual"}}
     sent = "SELECT name AS task, data FROM zeke_jobs.job"
     assert rows(sent) == [job]
-    for address in (site.url, f"{site.url}/feed"):
+    for address in (site.url, f"{site.url}/feed", f" {site.url}/feed#latest "):
         assert news("sources", "add", address)[1].startswith("already there: rss  A weblog")
     assert rows(sent) == [job]
+
+
+def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: ScriptedSite, conn: Any) -> None:
+    site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
+    first = json.loads(news("sources", "add", f"{site.url}/feed", "--json")[1])
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO raw_items (source_id, external_id, url)"
+            " SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n",
+            (first["id"], site.url),
+        )
+    out = news("sources", "add", f"{site.url}/rss")[1]
+    (second,) = [row for row in json.loads(news("sources", "--json")[1]) if row["id"] != first["id"]]
+    told = f"A weblog has all of these: where it is the same feed, zeke-news sources merge {second['id'][:8]} {first['id'][:8]}"
+    assert told in out
+    assert "has all of these" not in news("sources", "add", f"{site.url}/other")[1]
+    assert news("sources", "merge", second["id"], first["id"])[0] == 0
 
 
 def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: ScriptedSite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -32,7 +33,10 @@ FIELDS = st.dictionaries(
     st.sampled_from([*ITEM, *SOURCE, "items", "text", "data", "error", "code"]), VALUES, max_size=6
 )
 STATUSES = st.sampled_from([200, 201, 204, 301, 304, 400, 401, 404, 429, 500, 503])
-relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(
+    max_examples=500 if os.environ.get("ZEKE_TEST_DEEP") else 30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @pytest.fixture(scope="module")

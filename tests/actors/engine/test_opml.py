@@ -11,11 +11,13 @@ def test_folders_are_opened_and_each_feed_comes_once() -> None:
     text = """<?xml version="1.0"?><opml version="1.0"><head/><body>
       <outline text="Folder"><outline text="One" xmlUrl="https://a.example/feed"/>
         <outline title="Two" xmlurl=" https://b.example/feed "/></outline>
-      <outline text="Again" xmlUrl="https://a.example/feed"/><outline text="Not a feed" htmlUrl="https://c.example"/>
+      <outline text="Again" xmlUrl="https://a.example/feed#top"/><outline text="Bare" xmlUrl="c.example/feed"/><outline text="Not a feed" htmlUrl="https://c.example"/>
       <outline text="Not the web" xmlUrl="file:///etc/passwd"/></body></opml>"""
     assert read_opml(text.encode()) == [
         ("One", "https://a.example/feed", ("Folder",)),
         ("Two", "https://b.example/feed", ("Folder",)),
+        ("Bare", "https://c.example/feed", ()),
+        ("Not the web", "file:///etc/passwd", ()),
     ]
 
 

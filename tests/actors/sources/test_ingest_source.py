@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from actors.engine.local import LocalEngine
     from tests.actors.scripted_site import Asked, ScriptedSite
 
+DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "feeds"
 
 
@@ -298,7 +300,7 @@ def test_a_podcast_brings_episodes_that_keep_their_length(
 def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
     pipeline: Pipeline, site: ScriptedSite, add_source: Callable[..., UUID]
 ) -> None:
-    paths = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()]
+    paths = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()][:: 1 if DEEP else 6]
     ids = []
     for place, path in enumerate(paths):
         site.pages[f"/{place}"] = Answer(path.read_bytes(), content_type="application/xml")
@@ -306,7 +308,7 @@ def test_the_feeds_of_the_corpus_pass_and_a_second_run_adds_nothing(
     for source in ids:
         assert pipeline.run("ingest-source", source_id=source)["outcome"] in {"read", "not_a_feed"}
     count = pipeline.query("SELECT count(*) FROM raw_items")
-    assert count[0][0] > 1300
+    assert count[0][0] > (1300 if DEEP else 150)
     sent = len(pipeline.sent)
     for source in ids:
         pipeline.run("ingest-source", source_id=source, reason="manual")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
+from psycopg2.extras import RealDictCursor
 
 from actors.store import digests, news
 from actors.store.by_index import by_index
@@ -88,6 +91,55 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
     assert len(answer) == found
     assert sum(read.values()) <= most, read
     assert read["contents"] <= 60, "texts are read for what is shown"
+
+
+def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connection) -> None:
+    """2,000 stories have it: the planner knows, once it has analysed the table."""
+    answer, read = rows_read(library, lambda: news.search(library, "common", limit=20, ranked=100))
+    newest = [
+        row["happened_at"] for row in rows(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")
+    ]
+    assert {row["compared"] for row in answer} == {100}
+    assert {row["published_at"] for row in answer} <= set(newest)
+    if is_analysed(library):
+        assert read["story_index"] < 500, read
+
+
+@pytest.mark.parametrize(
+    ("words", "filters"),
+    [
+        ("common words", {}),
+        ("title or some7", {}),
+        ("common -some7", {}),
+        ('"words of story"', {}),
+        ("old", {}),
+        ("common", {"since": DAY - timedelta(days=3)}),
+        ("common", {"sources": [UUID(md5(b"source7").hexdigest())]}),
+        ("old", {"since": DAY - timedelta(days=80), "sources": [UUID(md5(b"source7").hexdigest())]}),
+        ("common", {"sources": []}),
+    ],
+)  # fmt: skip
+def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, filters: dict[str, Any]) -> None:
+    """``old`` is frequent, and in none of the newest thousand stories."""
+    with library.cursor() as cursor:
+        cursor.execute("UPDATE contents SET text_body = text_body || ' old' WHERE content_hash::int > 1000")
+        if is_analysed(library):
+            cursor.execute("ANALYZE story_index")
+    by_windows = news.search(library, words, limit=200, ranked=50, **filters)
+    everything = news.search(library, words, limit=5000, ranked=5000, **filters)
+    newest = sorted(everything, key=lambda row: row["published_at"], reverse=True)[:50]
+    assert {row["id"] for row in by_windows} == {row["id"] for row in newest}
+    assert len(everything) == 0 if filters.get("sources") == [] else len(everything) > 40
+
+
+def rows(conn: Connection, sql: str) -> list[dict[str, Any]]:
+    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(sql)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def is_analysed(conn: Connection) -> bool:
+    return bool(rows(conn, "SELECT FROM pg_stats WHERE tablename = 'story_index'"))
 
 
 def test_hot_stories_are_found_by_their_score(library: Connection) -> None:

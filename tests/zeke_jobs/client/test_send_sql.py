@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,7 @@ names = st.from_regex(r"[a-z]{1,5}(_[a-z0-9]{1,4}){0,3}", fullmatch=True)
 parts = st.recursive(
     st.fixed_dictionaries({}, optional={"source_url": st.text("ab", max_size=3), "unknown_key": st.integers(0, 9)}),
     lambda inner: st.fixed_dictionaries(
-        {}, optional={"sub_parts": st.lists(inner, max_size=2), "source_url": st.just("u")}
+        {"sub_parts": st.lists(inner, min_size=1, max_size=2)}, optional={"source_url": st.just("u")}
     ),
     max_leaves=4,
 )
@@ -184,7 +185,10 @@ def camelised(value: Any, draw: Callable[[], bool]) -> Any:
     return value
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(whole=wholes, data=st.data())
 def test_sql_and_python_rename_keys_alike(conn: Connection, whole: dict[str, Any], data: st.DataObject) -> None:
     given_keys = camelised(whole, lambda: data.draw(st.booleans()))

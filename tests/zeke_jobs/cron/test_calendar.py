@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -120,7 +121,7 @@ LINE = st.tuples(lists(0, 59), lists(0, 23), lists(1, 28), lists(1, 12), lists(0
 NEAR_MIDNIGHT = st.tuples(lists(0, 59), st.one_of(lists(0, 4), st.just("23,0"))).map(lambda p: f"{p[0]} {p[1]} * * *")
 
 
-@settings(max_examples=250)
+@settings(max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 100)
 @given(st.data())
 def test_any_line_around_any_clock_change_equals_a_scan_over_every_minute(data: st.DataObject) -> None:
     zone = data.draw(st.sampled_from(list(ZONES)))

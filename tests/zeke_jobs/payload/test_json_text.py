@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,10 @@ class Thing(Payload):
     story_id: UUID
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(value=values)
 def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, value: Any) -> None:
     try:

@@ -12,7 +12,9 @@ import dramatiq
 import pytest
 from psycopg2.extras import RealDictCursor
 
+from tests.zeke_jobs.worker import handlers
 from zeke_jobs import config
+from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.worker.claim.claims import Claim
@@ -155,9 +157,25 @@ class Jobs:
         return self.rows("SELECT * FROM zeke_jobs.queue WHERE message_id = %s", job)[0]
 
 
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """No handler was called yet; those that wait at the gate go on when the test ends."""
+    handlers.CALLS.clear()
+    handlers.GATE.clear()
+    yield
+    handlers.GATE.set()
+
+
 @pytest.fixture
 def jobs(conn: Connection) -> Jobs:
     return Jobs(conn)
+
+
+@pytest.fixture
+def pool(database: str) -> Iterator[Pool]:
+    opened = Pool(database)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from zeke_jobs.testing import FakeContext
 from zeke_jobs.testing.running import JobRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from psycopg2.extensions import connection as Connection
@@ -38,13 +38,6 @@ TASKS = """
   gather: {handler: 'H:gather', retry: {limit: 9}}
 """
 END = ("report", {"n": {"$batch": "completed"}, "storyId": {"$batch": "id"}})
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    yield
-    handlers.CALLS.clear()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from psycopg2.extensions import connection as Connection
@@ -34,13 +34,6 @@ TASKS = """
   await: {handler: 'H:await_event', retry: {limit: 0}, keep: {completed: 0s}}
   await-more: {handler: 'H:await_event', retry: {limit: 5}}
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    yield
-    handlers.CALLS.clear()
 
 
 @pytest.fixture

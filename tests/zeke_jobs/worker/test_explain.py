@@ -49,7 +49,7 @@ class Case:
 
 
 def claim(task: str) -> Callable[[BigTable], Any]:
-    return lambda big: big.jobs.claim(WORKER, 64, [task])
+    return lambda big: big.claim(task)
 
 
 def run(statement: str, **params: Any) -> Callable[[BigTable], Any]:
@@ -115,14 +115,14 @@ def purge(status: str) -> Callable[[BigTable], Any]:
 
 
 CASES = [
-    Case("claim of all tasks", "queue_ready", lambda big: big.jobs.claim(WORKER, 64)),
+    Case("claim of all tasks", "queue_ready", lambda big: big.claim()),
     Case("claim of a task without limits", "queue_ready", claim("bulk")),
     Case("claim of a task whose limit is full", "queue_active", claim("full")),
     Case("claim of a task with a shared limit", "queue_active", claim("shared")),
     Case("claim by rate", "queue_ready", claim("urgent")),
     Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
     Case("claim where nothing is due yet", "queue_ready", claim("later")),
-    Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.jobs.claim(WORKER, 64))),
+    Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.claim())),
     Case("claim of a suspect", "queue_suspect", lambda big: big.jobs.claim_alone(WORKER, tasks=["bulk"])),
     Case(
         "when the next is due",

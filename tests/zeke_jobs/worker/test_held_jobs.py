@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -204,7 +205,9 @@ def test_each_claim_ends_once_and_no_more_run_than_the_database_counts(monkeypat
     clock = Clock()
     for module in ("slots", "capacity"):
         monkeypatch.setattr(f"zeke_jobs.worker.claim.{module}.time", clock)
-    run = settings(max_examples=200, stateful_step_count=40, deadline=None)
+    run = settings(
+        max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 100, stateful_step_count=40, deadline=None
+    )
     run_state_machine_as_test(lambda: Holding(clock), settings=run)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from zeke_jobs.testing import FakeContext, set_clock
 from zeke_jobs.worker.run import leases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from uuid import UUID
 
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     Running = Callable[..., AbstractContextManager[JobBroker]]
 
 HOST = "host/example.org"
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    handlers.GATE.clear()
-    yield
-    handlers.GATE.set()
 
 
 @pytest.fixture

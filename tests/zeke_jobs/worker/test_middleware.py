@@ -11,7 +11,6 @@ import pytest
 from dramatiq.middleware import Prometheus
 
 import zeke_jobs
-from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
@@ -43,8 +42,7 @@ RECORDER = f"middleware: ['{M}:Recorder']"
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
+def nothing_heard() -> Iterator[None]:
     HEARD.clear()
     yield
     HEARD.clear()
@@ -184,6 +182,30 @@ def test_what_it_puts_on_a_message_reaches_the_worker(running: Running) -> None:
         zeke_jobs.wait(message.message_id, timeout=20)
         zeke_jobs.wait(zeke_jobs.send("echo").id, timeout=20)
     assert heard("tenant") == [{"id": 7}, None]
+
+
+def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running) -> None:
+    with running(TASKS, "middleware: ['dramatiq.middleware:AgeLimit']") as broker:
+        echo = broker.get_actor("echo")
+        stale = echo.send_with_options(kwargs={"n": 1}, delay=300, max_age=1)
+        fresh = echo.send_with_options(kwargs={"n": 2}, max_age=60_000, retry=0)
+        assert zeke_jobs.wait(fresh.message_id, timeout=20) == {"n": 2, "attempt": 1, "task": "echo"}
+        with pytest.raises(zeke_jobs.errors.JobFailed):
+            zeke_jobs.wait(stale.message_id, timeout=20)
+        with pytest.raises(TypeError, match="got 'priorty'; did you mean 'priority'"):
+            echo.send_with_options(kwargs={"n": 3}, priorty=1)
+        with pytest.raises(TypeError, match="got 'max_retries'"):
+            echo.send_with_options(kwargs={"n": 3}, max_retries=1)
+
+
+def test_options_that_a_package_nests_in_messages_reach_the_worker(running: Running) -> None:
+    """As opentelemetry-instrumentor-dramatiq does it, which replaces ``Actor.message_with_options``."""
+    with running(TASKS, f"middleware: ['{M}:Hears']") as broker:
+        echo = broker.get_actor("echo")
+        message = echo.message_with_options(kwargs={"n": 1}, options={"trace_context": {"traceparent": "00-1-2-01"}})
+        broker.enqueue(message)
+        zeke_jobs.wait(message.message_id, timeout=20)
+    assert heard("options") == [{"trace_context": {"traceparent": "00-1-2-01"}}]
 
 
 def test_dramatiqs_logs_have_no_payload(running: Running, caplog: pytest.LogCaptureFixture) -> None:

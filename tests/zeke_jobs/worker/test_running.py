@@ -15,7 +15,7 @@ from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.run.interrupts import TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from tests.zeke_jobs.worker.conftest import Jobs
@@ -41,14 +41,6 @@ TASKS = """
   fan-out-into-a-narrow-task: {handler: 'H:fan_out_into_a_narrow_task', retry: {limit: 0}}
   narrow: {handler: 'H:echo', max_queued: 1, paused: true}
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    handlers.GATE.clear()
-    yield
-    handlers.GATE.set()
 
 
 def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:

@@ -16,16 +16,16 @@ from tests.zeke_jobs.worker.conftest import Jobs, a_claim
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload.json_text import UnfitForJson
-from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.life import retention
 from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.broker import JobBroker
 
 TASKS = """
@@ -33,20 +33,6 @@ TASKS = """
   stepwise-async: {handler: 'H:stepwise_async', retry: {limit: 9, delay: 1ms}}
   a: {handler: 'H:echo', keep: {completed: 0s}}
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    yield
-    handlers.CALLS.clear()
-
-
-@pytest.fixture
-def pool(database: str) -> Iterator[Pool]:
-    opened = Pool(database)
-    yield opened
-    opened.close()
 
 
 def held(jobs: Jobs, pool: Pool) -> JobContext:

@@ -19,7 +19,6 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
 TASKS = """
@@ -27,13 +26,6 @@ TASKS = """
   skip: {handler: 'H:record', order: strict, after_failure: skip, retry: {limit: 9}}
   later: {handler: 'H:record', concurrency: {per_key: 1}}
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    handlers.CALLS.clear()
-    yield
-    handlers.CALLS.clear()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from dramatiq.worker import _ConsumerThread
 import zeke_jobs
 from tests.zeke_jobs.planted import FAR, UNREADABLE, allow_all_times, plant
 from tests.zeke_jobs.strange import nested
-from tests.zeke_jobs.worker import handlers
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.core import bounds
@@ -34,11 +33,6 @@ TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 3, delay: 1ms}}
   limited: {handler: 'H:echo', concurrency: 2, retry: {limit: 3, delay: 1ms}}
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    handlers.CALLS.clear()
 
 
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs) -> None:

@@ -282,7 +282,8 @@ CREATE OR REPLACE TRIGGER queue_failed AFTER UPDATE OF state ON zeke_jobs.queue
   EXECUTE FUNCTION zeke_jobs.tell_failure();
 
 -- A job that an unmodified dramatiq-pg producer sent has ended: tell it, in the words of its own result backend, whose get_result(block=True)
--- takes the notification for the result. One of 8,000 bytes or more is no notification; it is there for get_result(block=False).
+-- takes the notification for the result. One of 8,000 bytes or more is no notification: what comes instead is no JSON, so that the producer's
+-- call raises with these words, and not when its time is up.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -299,9 +300,8 @@ BEGIN
       'msg', coalesce(CASE WHEN NEW.cancelled_on IS NULL THEN v_error ->> 'message' ELSE NEW.cancel_reason END, '')));
     UPDATE zeke_jobs.queue AS q SET result = v_result WHERE q.message_id = NEW.message_id;
   END IF;
-  IF octet_length(v_result::text) < 8000 THEN
-    PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', v_result::text);
-  END IF;
+  PERFORM pg_notify('dramatiq.' || NEW.message_id || '.results', CASE WHEN octet_length(v_result::text) < 8000 THEN v_result::text
+    ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
   RETURN NULL;
 END
 $$;
