@@ -8,9 +8,10 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.figures import Figures, figures
-from zeke_jobs.backtest.lanes import RATE_GRACE
+from zeke_jobs.backtest.fleet import Fleet
+from zeke_jobs.backtest.gates import RATE_GRACE
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
-from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 from zeke_jobs.worker.run import job_context
 
