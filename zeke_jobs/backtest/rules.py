@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 from zeke_jobs.backtest.gates import Budget, Gate, Meter
 from zeke_jobs.backtest.lanes import THREADS, Lane
-from zeke_jobs.config.models import Limit
+from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
