@@ -22,10 +22,10 @@ class Entry:
     Attributes:
         login: The database user of the session; behind a pooler that of the pool.
         said_by: Who the caller said it was: ``user@host`` of a command line; None where nobody said it.
-        action: ``cancel``, ``retry``, ``pause``, ``resume``, ``run``, ``backfill``, ``roles``; or what made a revision:
-            ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
+        action: ``cancel``, ``retry``, ``prioritise``, ``reschedule``, ``pause``, ``resume``, ``run``, ``backfill``, ``put``,
+            ``delete``, ``import``, ``roles``; or what made a revision: ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
         target: ``job/ID``, ``task/ID``, ``queue/NAME``, ``limit/NAME``, ``schedule/ID``, ``revision/N``,
-            ``database/NAME``, or ``all``.
+            ``database/NAME``, ``batch/ID``, ``pg-boss/SCHEMA``, or ``all``.
         jobs: The jobs that were changed.
     """
 

@@ -41,7 +41,7 @@ class SentJobs(list[SentCall]):
             UnknownTask, ValueError, TypeError: as ``send``, for a task or an option that nobody can have used.
             AssertionError: none was, or several were; the message lists what was sent.
         """
-        known = KNOWN_TASKS.find(Runner(id(self), self._execute), task)
+        known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
         found = [

@@ -131,7 +131,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
         """Those of a send; the others go with the message, as Dramatiq has it, where a middleware declares them.
 
-        ``options`` is what packages make of theirs that call ``message_with_options(options=…)``, as an instrumentor of OpenTelemetry's does.
+        Packages that call ``message_with_options(options=…)``, as OpenTelemetry's instrumentor does, nest theirs in ``options``.
         """
         for name in given.keys() - _OPTIONS - self.actor_options - {"options"}:
             nearest = suggest(name, sorted(_OPTIONS), what="options")

@@ -332,7 +332,7 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
     monkeypatch.setattr(
         "zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: [said], run=lambda *_, **__: 1)
     )
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer.random.uniform", lambda *_: 1.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
     for _ in range(6):
         consumer._fill()
@@ -342,13 +342,13 @@ def test_an_idle_consumer_looks_again_when_a_rate_opens_and_not_at_once(
 def test_how_soon_a_rate_opened_is_forgotten_when_a_job_must_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process()
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer.SQL", SimpleNamespace(rows=lambda *_, **__: []))
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer.random.uniform", lambda *_: 1.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace.random.uniform", lambda *_: 1.0)
     consumer = JobConsumer(process, "default")  # type: ignore[arg-type]
-    consumer._until_due = 0.02
+    consumer._pace.looks_on(process.bells, 1, 0.02)
     process.proof = SimpleNamespace(is_due=False)
     consumer._claim_alone(None, 4)  # type: ignore[arg-type]
     assert process.proof.is_due
-    assert consumer._until_due == 2.0
+    assert consumer._pace._until_due == 2.0
 
 
 def test_a_job_that_is_handed_back_while_its_thread_reports_it_ends_once() -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections import deque
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
@@ -18,11 +15,13 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.blocked import ANY, LACKS_THREAD
 from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.pace import Pace, Waits, seconds_until
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, failed_by_middleware, of_exception
 from zeke_jobs.worker.finish.writer import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -30,13 +29,8 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
-_POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
-_POLL_ALONE = 1.0  # seconds; where no bell rings
-_SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
-_SOONEST = 0.01  # seconds until the next look where a rate lets the next job through
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
-_BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
 
 
 class _Header(NamedTuple):
@@ -53,19 +47,6 @@ class _Header(NamedTuple):
 HEADER_COLUMNS = len(_Header._fields)
 
 
-@dataclass(frozen=True)
-class _Waits:
-    """What a consumer lets others know: whom to ring for.
-
-    Attributes:
-        idle: For each new job of the queue.
-        limited: For the end of a job that was counted under a limit of these tasks: it held something back.
-    """
-
-    idle: bool = False
-    limited: frozenset[str] = frozenset()
-
-
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     """Dramatiq asks it for one message after another, in a thread of its own, and acknowledges from the worker threads."""
 
@@ -74,14 +55,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
         self._handed: JobMessage | None = None  # to dramatiq, the last one
-        self._said = _Waits()
-        self._said_as = 0
-        self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
-        self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
-        self._dry_since = 0.0
-        self._patience = _POLL
-        self._until_due = _POLL
-        self._owes_look = False
+        self._pace = Pace()
+        self._said_as = 0  # in which registration of the process
         self._asked = 0.0
         self._began_on: datetime | None = None  # the last look, by the server's clock
         self._pause = _PAUSE
@@ -112,7 +87,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
-            self._said = _Waits()
+            self._pace.said = Waits()
             self._process.held.wait_for_change(self._pause)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
             return False
@@ -126,11 +101,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _fill(self) -> None:
         process = self._process
-        if self._looks and not self._owes_look:
-            rang = process.bells.wait(self._queue, self._patience)
-            self._owes_look = True  # even if there is no room just now: the bell rings once
-            # The job that woke us may still be locked by its sender: if nothing is found, the next looks come soon.
-            self._looks = 1 if rang else self._looks
+        self._pace.wait(process.bells, self._queue)
         alone = process.alone
         with process.held.look(process.room(), alone=alone) as want:
             if want > 0:
@@ -148,7 +119,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         held_back = self._process.held_back
         held_back.looking(self._queue)
         if self._said_as != self._process.registrations:
-            self._said, self._said_as = _Waits(), self._process.registrations
+            self._pace.said, self._said_as = Waits(), self._process.registrations
         rows, held = self._claim_alone(conn, want) if alone else self._claim(conn, want)
         self._accept(rows)
         if LACKS_THREAD not in held and not any(message.claim.long for message in self._buffer):
@@ -156,32 +127,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         held_back.found(self._queue, held)
         if held_back.is_short_of_threads():
             self._process.give_back(self._process.held.late_for_slots(math.inf))  # others need the threads
-        self._owes_look = False
-        now = time.monotonic()
-        # Limits let something through every now and then: not said anew each time.
-        self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
-        self._held_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
-        waits = _Waits(idle=True, limited=frozenset(self._held_on))
-        if len(rows) >= want:
-            self._looks = 0
-            if now - self._dry_since > _BUSY_AFTER:
-                self._say(conn, _Waits())
-            return
-        self._dry_since = now
-        # Once it is said, look again before waiting, and twice more soon after: a send or an end that was under way may have seen
-        # nobody to ring for.
-        self._looks = self._looks + 1 if waits == self._said else 0
-        self._say(conn, waits)
-        if self._looks:
-            soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due
-            self._patience = min(soon, self._until_due)
-
-    def _longest_wait(self) -> float:
-        # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        if not self._process.bells.are_rung:
-            return _POLL_ALONE
-        # Not all queues at once: each would need a connection.
-        return _POLL * len(self._process.queues) * random.uniform(0.8, 1.2)  # noqa: S311 (no secrets)
+        self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """What was claimed, and the tasks of which more is due that could not be."""
@@ -202,7 +148,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 want=want,
                 free=free,
                 threads=process.held.threads,
-                ask=self._looks >= len(_SOON),
+                ask=self._pace.asks_for_next_due(),
                 **process.held.more(process.short(), may_wait=not process.held_back.is_short_of_threads()),
                 **kept.columns(),
             )
@@ -218,10 +164,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # An output that Postgres cannot store: the settler finds out which, and says so in its job.
             self._doubt()
             return [], (ANY,)
-        self._until_due = self._longest_wait()
-        if header.looks_on is not None:
-            # Not at once again, however fast a rate lets jobs through.
-            self._until_due = max(_SOONEST, min(_seconds(header.looks_on, header.on_clock), self._until_due))
+        due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
+        self._pace.looks_on(process.bells, len(process.queues), due)
         if completions:
             self._ring_for_who_looked_meanwhile({claim.task for claim, _ in completions})
         return jobs, [*header.held_back, LACKS_THREAD] if header.lacks_thread else header.held_back
@@ -240,7 +184,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
     def _claim_alone(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         process = self._process
-        self._until_due = self._longest_wait()
+        self._pace.looks_on(process.bells, len(process.queues))
         self._began_on = None
         rows = SQL.rows(conn, "job/claim_alone", worker=process.id, queue=self._queue, tasks=process.tasks(), want=want)
         if not rows:
@@ -271,8 +215,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # It was rescued from us and came back while its earlier run still ends here.
             self._process.settle(message.claim, _STILL_ENDING)
 
-    def _say(self, conn: Connection, waits: _Waits) -> None:
-        if self._said != waits:
+    def _say(self, conn: Connection, waits: Waits) -> None:
+        if self._pace.said != waits:
             process = self._process
             if process.bells.are_rung:
                 SQL.run(
@@ -283,7 +227,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                     idle=waits.idle,
                     limited=sorted(waits.limited),
                 )
-            self._said = waits
+            self._pace.said = waits
 
     def ack(self, message: JobMessage) -> None:
         """Give the outcome to the settler; called in the worker's thread."""
@@ -330,10 +274,3 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         # The last one may have been lost between here and dramatiq's threads.
         self.requeue([self._handed] if self._handed else [])
         self._process.give_back(self._process.held.of_queue(self._queue))
-
-
-def _seconds(due: str, now: datetime) -> float:
-    try:
-        return (datetime.fromisoformat(due) - now).total_seconds()
-    except ValueError:
-        return math.inf  # beyond Python's calendar; the database refuses such a row

@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
-from zeke_jobs.core import costs
-from zeke_jobs.core import units as amounts
 from zeke_jobs.core.batch import Batch
 from zeke_jobs.core.context import Context
 from zeke_jobs.core.event import Event, check_name
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text
-from zeke_jobs.postgres.pool import DISCONNECTED, transaction
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.session import renew
-from zeke_jobs.worker.run import leases
-from zeke_jobs.worker.run.progress import Progress
+from zeke_jobs.worker.run.reports import Reports
 from zeke_jobs.worker.run.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import timedelta
     from decimal import Decimal
     from uuid import UUID
@@ -46,8 +44,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried 
 class JobContext(Context[Any]):
     """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that nothing is left to write.
 
-    ``aside`` is for what must not wait for the handler's own transaction. A pool of its own: where every thread has taken its
-    connection of ``pool``, a second one from there would never come.
+    ``aside`` is the pool for the handler's reports, which do not wait for its own transaction.
     """
 
     def __init__(
@@ -74,8 +71,6 @@ class JobContext(Context[Any]):
         self._worker = worker
         self._runtime = runtime
         self._pool = pool
-        self._aside = aside
-        self._leases: set[str] = set()
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
@@ -83,7 +78,7 @@ class JobContext(Context[Any]):
         self._inside = False
         self.output: Any = None  # what it completed with
         self._output: str | None = None
-        self._progress = Progress()
+        self._reports = Reports(aside, claim, worker, self.logger)
         self._steps = Steps(self._kept_steps, self._keep_step)
 
     @property
@@ -227,76 +222,25 @@ class JobContext(Context[Any]):
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """See ``Context.progress``."""
-        state = self._progress.text(done, total, note)
-        if state is None:
-            return
-        with self._aside.connection() as conn:
-            # Not on ctx.db: people should see it before the handler's transaction commits.
-            SQL.run(
-                conn,
-                "job/progress",
-                progress=state,
-                id=self._claim.id,
-                claim=self._claim.number,
-                worker=self._worker,
-            )
+        self._reports.progress(done, total, note)
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
         """See ``Context.add_cost``."""
-        costs.check(amount, currency)
-        with self._aside.connection() as conn:
-            # Not on ctx.db: it was spent, even if the handler's transaction is taken back.
-            row = SQL.one(
-                conn,
-                "job/add_cost",
-                amount=amount,
-                currency=currency,
-                id=self._claim.id,
-                claim=self._claim.number,
-                worker=self._worker,
-            )
-        if row is None:
-            raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
-        if row["currency"] != currency:
-            raise costs.mixed(row["currency"], currency)
+        self._reports.add_cost(amount, currency)
 
     def used(self, **units: float) -> None:
         """See ``Context.used``."""
-        amounts.check(units)
-        with self._aside.connection() as conn:
-            # Not on ctx.db: it was used, even if the handler's transaction is taken back.
-            SQL.run(conn, "job/report", id=self._claim.id, claim=self._claim.number, units=json.dumps(units))
+        self._reports.used(units)
 
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
         """See ``Context.throttled``."""
-        seconds = amounts.pause(retry_after)
-        with self._aside.connection() as conn:
-            row = SQL.one(
-                conn, "limits/throttle", limit=limit, seconds=seconds, job=self._claim.id, why=reason or "429"
-            )
-        if row is None or row["closed_until"] is None:
-            raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
-        self.logger.warning(
-            "limit closed: its provider throttles", limit=limit, seconds=round(seconds, 1), reason=reason
-        )
+        self._reports.throttled(limit, retry_after, reason)
 
-    @contextmanager
-    def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
+    def lease(
+        self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
+    ) -> AbstractContextManager[None]:
         """See ``Context.lease``."""
-        if name in self._leases:
-            raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
-        with self._aside.connection() as conn:
-            leases.take(conn, name, limit, self._claim, self._worker, wait=wait)
-        self._leases.add(name)
-        try:
-            yield
-        finally:
-            self._leases.discard(name)
-            try:
-                with self._aside.connection() as conn:
-                    leases.release(conn, name, self._claim)
-            except DISCONNECTED as error:
-                self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
+        return self._reports.lease(name, limit, wait)
 
     def close(self) -> None:
         """Give the connection back, as good as new."""
