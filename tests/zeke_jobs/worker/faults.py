@@ -18,6 +18,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.consumer import HEADER_COLUMNS
 from zeke_jobs.worker.finish.outcome import Completed, of_exception
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.interrupts import Running
@@ -138,7 +139,7 @@ class Life:
             **none,
             **ends,
         )
-        found = [row[5:] for row in rows] or SQL.rows(
+        found = [row[HEADER_COLUMNS:] for row in rows] or SQL.rows(
             conn, "job/claim_alone", worker=worker, queue="default", tasks=tasks, want=1
         )
         return JobMessage(found[0], "default", 0.0, 0.0) if found else None
