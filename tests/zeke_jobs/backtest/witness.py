@@ -54,7 +54,11 @@ class Witness(Board):
             return
         self._settle()
         self._clock(self.simulation.now)
-        options = {"priority": priority, "run_at": self._moment(due).isoformat(), **({"key": key} if key else {})}
+        options: dict[str, Any] = {
+            "priority": priority,
+            "run_at": self._moment(due).isoformat(),
+            **({"key": key} if key else {}),
+        }
         leaves = self.simulation.workload.leaves[job]
         if leaves is not None:
             options["expires"] = leaves
