@@ -250,7 +250,8 @@ def test_an_operator_looks_and_turns_but_neither_works_nor_removes(
     for command in (
         ("status", job), ("jobs",), ("tasks",), ("limits",), ("fleet",), ("history",), ("paused",), ("why", job),
         ("cancel", job), ("retry", job), ("pause", "task/echo"), ("resume", "task/echo"),
-        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"), ("cancel", "--task", "echo", "--dry-run"),
+        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"),
+        ("reschedule", job, "--delay", "0s"), ("cancel", "--task", "echo", "--dry-run"),
         ("apply", path), ("set", "echo.priority=3", "-m", "a test"), ("rollback", 1), ("diff", 1, 2), ("compare", 1, 2),
         ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), ("diff", 1, 3),
