@@ -327,7 +327,7 @@ def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connecti
         cursor.execute(
             """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
             FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
-            WHERE o.object LIKE 'table %' GROUP BY 1"""
+            WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1"""
         )
         ((may, count),) = cursor.fetchall()
         assert may

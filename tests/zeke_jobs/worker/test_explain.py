@@ -177,7 +177,10 @@ CASES = [
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
     Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
     Case("retry", "queue_pkey", retry(1, FAILED), in_any_session=False),
-    Case("retry of what failed", "queue_failed", retry(100, task="bulk", status=["failed"]), in_any_session=False),
+    # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
+    Case(
+        "retry of what failed", "queue_failed", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
+    ),
     Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case(
