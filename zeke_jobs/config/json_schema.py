@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config import models
+from zeke_jobs.config import limits, models, schedules
 from zeke_jobs.config.diagnostics import split_lines
 from zeke_jobs.core.diagnostic import Diagnostic
 
@@ -17,6 +17,8 @@ VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _ABOUT = {"title", "description", "examples", "default"}
+#: The models of the keys, by name.
+MODELS = {name: one for module in (limits, models, schedules) for name, one in vars(module).items()}
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves them as they are behind a validator of ours
 
 
@@ -25,7 +27,7 @@ def json_schema() -> dict[str, Any]:
     made = models.File.model_json_schema(by_alias=True)
     shorts: dict[str, Any] = {}
     for name, part in made["$defs"].items():
-        model: type[Keys] = getattr(models, name)
+        model: type[Keys] = MODELS[name]
         if model.required:
             part["required"] = list(model.required)
         if model.short_form is not None:
