@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zeke_jobs import aio as aio
     from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
-    from zeke_jobs.client import aio as aio
     from zeke_jobs.client import batch as batch
     from zeke_jobs.client import batch_status as batch_status
     from zeke_jobs.client import cancel as cancel
@@ -77,7 +77,7 @@ _HOMES = {
 }
 
 _MODULES = {
-    "aio": "zeke_jobs.client.aio",
+    "aio": "zeke_jobs.aio",
     "errors": "zeke_jobs.errors",
     "schedules": "zeke_jobs.client.schedules",
 }

@@ -58,6 +58,7 @@ _SCRAP = re.compile(
 _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
 )
+_LONGEST = 600  # characters; nobody reads more as one sentence, and the patterns stay quick
 _SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
 _CLOSE = 4  # words around a speech among which its speaker's name stands
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
@@ -79,7 +80,7 @@ _MOST_MARKED = 0.6  # of the words of a sentence are names and figures
 
 def is_independent(text: str) -> bool:
     """Whether a sentence can be read alone."""
-    return not is_scrap(text) and not leans(text)
+    return len(text) <= _LONGEST and not is_scrap(text) and not leans(text)
 
 
 def is_told_to_reader(text: str) -> bool:

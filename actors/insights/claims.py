@@ -47,7 +47,7 @@ def _sentences(block: Block) -> list[Candidate]:
         text = plain(sentence.text)
         judged = _judge(sentence.text, text, is_item=block.kind == "item")
         start = sentence.start
-        if leans(text):
+        if judged is not None and leans(text):
             start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
         before = sentence
         if judged is not None and start >= 0:

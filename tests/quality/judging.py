@@ -16,13 +16,16 @@ import sys
 import uuid
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.ai.chili import Chili
 from actors.ai.local import LocalAnalyst
 from actors.ai.protocol import Story
 from actors.engine.pages import read_page
 from actors.insights.selection import Selection, highlights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BEFORE = 100  # characters that stand before a sentence, by which a reader sees what it leans on
 _LEAD = 250
@@ -107,4 +110,5 @@ def tally(key: str, *marks: str) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "sheet": sheet, "tally": tally}[sys.argv[1]](*sys.argv[2:])
+    commands: dict[str, Callable[..., None]] = {"write": write, "sheet": sheet, "tally": tally}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -27,29 +27,28 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def ended(job_id: UUID, seconds: float | None, connection: Any = None) -> bool:
-    """Whether the job ended within this time.
+async def ended(job_id: UUID, deadline: float | None, connection: Any = None) -> bool:
+    """Whether the job ended before the loop's clock has reached the deadline. A statement is never broken off for that.
 
     Without a connection it is announced to our own one, which also looks by itself each second; with one, that is asked again and
     again, from twenty times a second to once.
     """
     if drivers.stand_in is not None:
         return True
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            if connection is None:
-                await listener().wait(str(job_id))
-            else:
-                await _poll(str(job_id), connection)
-            return True
-    return False
+    if connection is None:
+        return await listener().wait(str(job_id), deadline)
+    return await _poll(str(job_id), deadline, connection)
 
 
-async def _poll(job_id: str, connection: Any) -> None:
+async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
     pause = _SHORTEST
     while not await async_drivers.perform(drivers.ask(SQL.text("job/ended"), {"ids": [job_id]}), connection):
-        await asyncio.sleep(pause)
+        left = _LONGEST if deadline is None else deadline - now()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST)
+    return True
 
 
 class AsyncListener:
@@ -66,8 +65,8 @@ class AsyncListener:
         self._waiting: dict[str, list[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def wait(self, job_id: str) -> None:
-        """Return when the job has ended."""
+    async def wait(self, job_id: str, deadline: float | None) -> bool:
+        """Return True when the job has ended, False when the loop's clock has reached the deadline."""
         event = asyncio.Event()
         self._waiting.setdefault(job_id, []).append(event)
         try:
@@ -75,7 +74,11 @@ class AsyncListener:
             if await async_drivers.perform(drivers.ask(SQL.text("job/await"), {"id": job_id})):
                 if self._task is None or self._task.done():
                     self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
-                await event.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(deadline):
+                        await event.wait()
+                return event.is_set()
+            return True
         finally:
             events = self._waiting.get(job_id, [])
             if event in events:

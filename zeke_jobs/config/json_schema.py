@@ -17,8 +17,8 @@ VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _ABOUT = {"title", "description", "examples", "default"}
-#: The models of the keys, by name.
-MODELS = {name: one for module in (limits, models, schedules) for name, one in vars(module).items()}
+MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(schedules), **vars(models)}
+"""The models of all mappings in the file, by name."""
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves them as they are behind a validator of ours
 
 
@@ -27,7 +27,7 @@ def json_schema() -> dict[str, Any]:
     made = models.File.model_json_schema(by_alias=True)
     shorts: dict[str, Any] = {}
     for name, part in made["$defs"].items():
-        model: type[Keys] = MODELS[name]
+        model = MODELS_BY_NAME[name]
         if model.required:
             part["required"] = list(model.required)
         if model.short_form is not None:

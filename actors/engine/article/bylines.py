@@ -86,7 +86,7 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
     if changed and len(published) == 1:
         return _only(published)
     if declared is None:
-        return _only(unlabelled or {one.day for one in near or shown})
+        return _only(unlabelled or changed or {one.day for one in shown if not one.is_change})
     if not near:
         late = {one.day for one in shown if one.is_change and _BELOW < one.place <= _FAR_BELOW}
         others = late or {one.date() for one in times}

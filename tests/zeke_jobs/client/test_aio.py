@@ -77,8 +77,8 @@ async def opened(driver: str, url: str) -> AsyncIterator[Any]:
             engine = create_async_engine(
                 urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg")), isolation_level="AUTOCOMMIT"
             )
-            async with engine.connect() as connection:
-                yield connection
+            async with engine.connect() as one:
+                yield one
             await engine.dispose()
         case _:
             yield None
@@ -138,8 +138,9 @@ def test_many_are_sent_at_once_with_keys_and_a_batch(driver: str, database: str)
             "fetch", [{"page_url": str(n)} for n in range(3)], keys=["a", None, "b"], connection=connection
         )
         assert [(await aio.status(one.id, connection=connection)).key for one in sent] == ["a", None, "b"]
-        batch = {"batch": "import-1", "then": ("anything", {"failed": {"$batch": "failed"}})}
-        assert len(await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, **batch)) == 1
+        then = ("anything", {"failed": {"$batch": "failed"}})
+        added = await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, batch="import-1", then=then)
+        assert len(added) == 1
         assert await aio.send_many("fetch", [], connection=connection) == []
 
     on(driver, database, work)
@@ -156,7 +157,7 @@ def test_what_makes_no_sense_is_refused_in_the_same_words(driver: str, database:
         with pytest.raises(JobNotFound):
             await aio.status(uuid.uuid4(), connection=connection)
         with pytest.raises(TypeError, match="expected an option of send, got 'prioritty'"):
-            await aio.send("fetch", {"page_url": "u"}, connection=connection, prioritty=1)
+            await aio.send("fetch", {"page_url": "u"}, connection=connection, prioritty=1)  # type: ignore[call-arg]
 
     on(driver, database, work)
 
@@ -290,9 +291,12 @@ def test_a_database_without_tables_names_what_makes_them(
 
 
 def test_each_loop_has_its_own_connections(database: str) -> None:
+    pools = []
+
     async def work(_: Any) -> None:
         await aio.send("anything")
-        assert async_drivers.own_pool().url == database
+        pools.append(async_drivers.own_pool())
 
     for _ in range(2):
         on("own", database, work)
+    assert pools[0] is not pools[1]

@@ -20,6 +20,7 @@ from zeke_jobs.errors import ConfigurationError, UnknownTask
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,7 @@ def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(
         conn, "old-mail", None, state="retry", retry_count=1, started_on="2026-01-01T00:00:00Z",
         output=json.dumps({"name": "TypeError", "message": "no", "stack": "TypeError: no\n  at x"}),
     )  # fmt: skip
-    times = {"started_on": datetime.now(UTC), "completed_on": datetime.now(UTC)}
+    times: dict[str, Any] = {"started_on": datetime.now(UTC), "completed_on": datetime.now(UTC)}
     done = boss.put(conn, "old-mail", {}, state="completed", output='{"sent": true}', **times)
     failed = boss.put(conn, "old-mail", {}, state="failed", retry_count=2, output='{"value": "gone"}', **times)
     ancient = boss.put(conn, "old-mail", {}, state="completed", completed_on="2020-01-01T00:00:00Z")
@@ -204,7 +205,7 @@ def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
                 return call
 
             with monkeypatch.context() as patch:
-                patch.setattr(pg_boss.SQL, "all", counted(pg_boss.SQL.all))
+                patch.setattr(SQL, "all", counted(SQL.all))
                 try:
                     importing.run()
                 except OperationalError:

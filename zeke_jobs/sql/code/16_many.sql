@@ -159,6 +159,7 @@ BEGIN
     WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (v_statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
+    ORDER BY q.message_id
     FOR UPDATE SKIP LOCKED);
   CASE change_jobs.change
     WHEN 'cancel' THEN
@@ -167,7 +168,8 @@ BEGIN
         CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(h.id, change_jobs.reason, change_jobs.by) AS c
         WHERE c.state IS NOT NULL);
     WHEN 'retry' THEN
-      changed := ARRAY(SELECT r.id FROM zeke_jobs.retry_unnoted(v_held) AS r);
+      PERFORM zeke_jobs.retry_unnoted(v_held);
+      changed := v_held;
     WHEN 'prioritise' THEN
       UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
       changed := v_held;
@@ -179,7 +181,7 @@ BEGIN
         FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
       END IF;
   END CASE;
-  passed := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(v_held));
+  passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(
       change_jobs.change,

@@ -9,6 +9,7 @@ event loop has up to eight connections of its own, by psycopg 3 (``pip install '
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, Unpack
 
 from zeke_jobs.client import async_drivers, async_listening, changing, events, reading, sending, tracing
@@ -67,10 +68,9 @@ async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, conn
     """
     job_id = as_id("id", id)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    deadline = None if seconds is None else async_listening.now() + seconds
+    deadline = None if seconds is None or seconds >= TIMEOUT_MAX else async_listening.now() + seconds
     while True:
-        left = None if deadline is None else max(0.0, deadline - async_listening.now())
-        told = await async_listening.ended(job_id, left, connection)
+        told = await async_listening.ended(job_id, deadline, connection)
         job, found = await async_drivers.perform(reading.result(job_id), connection)
         if job.has_ended:
             return found
