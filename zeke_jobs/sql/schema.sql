@@ -1688,6 +1688,7 @@ BEGIN
   DELETE FROM zeke_jobs.meter_use AS u
   WHERE u.ctid = ANY (ARRAY(
     SELECT o.ctid FROM unnest(p_gates) AS g (name) JOIN zeke_jobs.meter_use AS o ON o.gate = g.name AND o.ends_on <= p_now - interval '1 second'
+    WHERE o.settled OR o.lasts IS NOT NULL -- what a job spends that still runs at midnight is learned from at its end
     LIMIT 1000 FOR UPDATE OF o SKIP LOCKED));
   DELETE FROM zeke_jobs.breaker_end AS e USING zeke_jobs.gate AS g
   WHERE g.name = ANY (p_gates) AND g.tripped_on IS NULL AND e.gate = g.name AND e.ended_on <= p_now - g.breaker_within;
@@ -4220,8 +4221,10 @@ BEGIN
       -- The worker that claims puts it into its log.
       RAISE WARNING 'breaker of % opens: % jobs failed', v_gate.name, v_ends.failed;
     ELSIF v_gate.probe IS NOT NULL THEN
-      SELECT e.failed, e.ended_on INTO v_ends FROM zeke_jobs.breaker_end AS e
-      WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= v_gate.closed_until
+      -- An attempt that began before the pause may have ended after it.
+      SELECT e.failed, e.ended_on INTO v_ends
+      FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
+      WHERE e.gate = v_gate.name AND e.job = v_gate.probe AND e.ended_on >= greatest(v_gate.closed_until, q.claimed_on)
       ORDER BY e.ended_on DESC LIMIT 1;
       IF v_ends.failed THEN
         UPDATE zeke_jobs.gate AS g

@@ -255,6 +255,16 @@ def test_a_budget_is_overshot_by_no_more_than_jobs_that_run_cost_beyond_their_es
     assert spent <= 5 + 5 * (3 - 1)
 
 
+def test_what_a_job_spends_that_runs_at_midnight_is_learned_from(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1}}", BUDGET)
+    jobs.add("a", 9)
+    (late,) = day.claim(10 * 3600, want=1)
+    assert day.claim(11 * 3600 + 5, want=1)  # the next day, which forgets the last one
+    cost(day, late, "4")
+    day.end([late])
+    assert jobs.rows("SELECT average FROM zeke_jobs.unit_average") == [{"average": 4}]
+
+
 def test_a_budget_of_a_task_is_its_own(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', units: {USD: 1}, budget: 2 USD/d}\n  b: {handler: 'H:echo'}")
     jobs.add("a", 3)
@@ -331,6 +341,23 @@ def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) ->
     jobs.finish(day.worker, probe, "returned", after=None)
     assert len(day.claim(12)) == 1
     assert day.claim(13) == []
+
+
+def test_an_attempt_that_began_before_the_pause_is_no_probe(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER)
+    jobs.add("a", 4)
+    *running, late = day.claim(0, want=4)
+    for claim in running:
+        day.fail(claim)
+    assert day.claim(1) == []  # open until 11
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2027-01-01Z' WHERE message_id <> %s", late["message_id"])
+    day.at(12)
+    assert jobs.finish(day.worker, late, "retry", breaks=True, delay=0.0)
+    (probe,) = day.claim(20)
+    assert probe["message_id"] == late["message_id"]
+    jobs.add("a")
+    assert day.claim(21) == []
+    assert day.gate("limit/ai")["closed_until"] == NOON + timedelta(seconds=11), "it has not said anything yet"
 
 
 def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> None:
