@@ -30,9 +30,9 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         data_dir: The folder for the data; see ``place``.
         name: The name of this command, shown to another command that wants the server.
 
-        Raises:
-            ConfigurationError: a server cannot run there; the message says what to do.
-            ZekeJobsError: another command uses the server, or it does not start.
+    Raises:
+        ConfigurationError: a server cannot run there; the message says what to do.
+        ZekeJobsError: another command uses the server, or it does not start.
     """
     server_programs.binaries()  # fails before any folder is made
     server = server_folder(data_dir)

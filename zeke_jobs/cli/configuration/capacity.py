@@ -1,4 +1,4 @@
-"""``zeke-jobs capacity``: how many jobs a day a configuration carries, and what runs out first."""
+"""``zeke-jobs capacity``: the number of jobs a day that a configuration can run, and the resource that runs out first."""
 
 from __future__ import annotations
 

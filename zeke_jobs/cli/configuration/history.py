@@ -1,4 +1,4 @@
-"""``zeke-jobs history``, ``show``, ``diff`` and ``compare``: what was in force, and how it did."""
+"""``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past configurations and the results of their jobs."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
 
 
 def _cost(row: dict[str, Any]) -> str:
-    """The sum by currency, and of how many jobs it is known; empty where of none."""
+    """The cost by currency and the number of jobs with a known cost; empty if there are none."""
     if not row["with_cost"]:
         return ""
     sums = " + ".join(f"{amount} {currency}" for currency, amount in sorted(row["cost"].items()))

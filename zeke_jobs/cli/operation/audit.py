@@ -1,4 +1,4 @@
-"""``zeke-jobs audit``: what was changed by hand, by whom and when."""
+"""``zeke-jobs audit``: lists changes by hand, with their authors and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zeke-jobs top`` and ``metrics``: the state of everything, for a person at a terminal and for Prometheus."""
+"""``zeke-jobs top`` and ``metrics``: the system's state, for a person at a terminal and for Prometheus."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def metrics(
             raise typer.Exit(FAILED)
         return
     address = environment.address("--listen", listen)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which PID 1 of a container would ignore
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
     try:
         server, thread = exporter.serve(url, address)
     except OSError as error:

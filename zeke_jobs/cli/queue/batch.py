@@ -1,4 +1,4 @@
-"""``zeke-jobs batch``: how far a batch is, and the newest ones."""
+"""``zeke-jobs batch``: the progress of a batch, and the newest batches."""
 
 from __future__ import annotations
 

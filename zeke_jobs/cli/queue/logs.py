@@ -1,4 +1,4 @@
-"""``zeke-jobs logs``: the last lines that each attempt of a job logged."""
+"""``zeke-jobs logs``: the last log lines of each attempt of a job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def logs(
 
     wanted = ids.find(job_id)
     with database.connection("logs") as conn:
-        client.status(wanted)  # where there is no such job, it says so
+        client.status(wanted)  # raises if there is no such job
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])

@@ -1,4 +1,4 @@
-"""``zeke-jobs schedule``: what is sent when, and the hand on it."""
+"""``zeke-jobs schedule``: lists schedules, and runs, pauses or backfills them."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> Non
 
 
 def _in(moment: datetime | None, zone: ZoneInfo | None) -> str:
-    """A moment in a zone, by default this machine's."""
+    """A moment in a time zone, by default this machine's."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 

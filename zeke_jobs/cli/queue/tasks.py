@@ -1,4 +1,4 @@
-"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and how much of each is in use."""
+"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and their use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tasks(as_json: options.Json = False) -> None:
 
 
 def metered(meter: dict[str, Any]) -> str:
-    """What was used of a unit, or of a day's money: ``1,500 of 90,000 tokens in 1m``."""
+    """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
     window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
     return f"{meter['used']:,} of {meter['amount']:,} {meter['unit']} {window}"
 
