@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import PurePath
 
-# Periodiq has no signal handler of its own yet: a stop during the imports ends well, too.
+# Periodiq has no signal handler yet at this time; with ours, a stop during the imports ends in an orderly way too.
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
