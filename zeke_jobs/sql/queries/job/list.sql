@@ -1,4 +1,4 @@
--- One job by its id, or the newest jobs that pass every filter that was set.
+-- One job by its id, or the newest jobs that pass all filters set.
 SELECT
   j.id::text,
   j.state::text,

@@ -1,4 +1,4 @@
--- Return failed and cancelled jobs to the queue: the one named, or the oldest that match.
+-- Return failed and cancelled jobs to the queue: one job, or the oldest that match.
 SELECT
   r.id::text,
   r.status::text
