@@ -1,4 +1,4 @@
-"""What a process knows about its life: can others have rescued its jobs, and may the database have given it unknown ones?"""
+"""A process's proof of life: whether others can have rescued its jobs, and whether it may have claims it does not know."""
 
 from __future__ import annotations
 
