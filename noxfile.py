@@ -182,7 +182,7 @@ ON_THE_NEWEST = (
 def newest(session: nox.Session) -> None:
     """The newest Python, where it is installed: the quick tests, workers, and the demo, in two minutes."""
     install(session, *ALL)
-    session.run("pytest", "--quiet", *PARALLEL[:2], *ON_THE_NEWEST)
+    _run(session, "newest")
     run_servers(session, "actors.demo")
 
 
@@ -320,7 +320,7 @@ def _run(session: nox.Session, *parts: str) -> None:
             session.log(f"{part}: no PostgreSQL of the system's here, so the embedded server was the only one tested")
             continue
         arguments, env = selected
-        session.log(f"{part}: {PARTS[part]}")
+        session.log(f"{part}: {PARTS.get(part, 'what a new Python may break first')}")
         LAST_FAILED.unlink(missing_ok=True)
         try:
             session.run("pytest", *arguments, *PARALLEL, env=env)
@@ -345,6 +345,8 @@ def _selected(part: str) -> tuple[tuple[str, ...], dict[str, str]] | None:
     if part == "debian":
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         return (ON_DEBIANS_SERVER, {"ZEKE_TEST_PG_BIN": str(found[-1].parent)}) if found else None
+    if part == "newest":
+        return ON_THE_NEWEST, {}
     if part == "acceptance":
         return ("-m", "acceptance", *ACCEPTANCE), {}
     return ("-m", "not acceptance"), {}

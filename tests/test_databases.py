@@ -16,7 +16,7 @@ def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: 
         url = make(template)
         left = connect(url)
         left.cursor().execute("BEGIN; LOCK TABLE zeke_jobs.queue; SELECT pg_advisory_lock(1)")
-    with pytest.raises(psycopg2.OperationalError, match="terminating connection"):
+    with pytest.raises(psycopg2.OperationalError):
         left.cursor().execute("SELECT 1")
     with pytest.raises(AddressError):
         connect(url)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zeke_jobs import aio as aio
     from zeke_jobs import errors as errors
     from zeke_jobs.client import Job as Job
     from zeke_jobs.client import Sent as Sent
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from zeke_jobs.client import cancel as cancel
     from zeke_jobs.client import cancel_batch as cancel_batch
     from zeke_jobs.client import emit as emit
+    from zeke_jobs.client import jobs as jobs
+    from zeke_jobs.client import prioritise as prioritise
+    from zeke_jobs.client import reschedule as reschedule
     from zeke_jobs.client import retry as retry
     from zeke_jobs.client import retry_batch as retry_batch
     from zeke_jobs.client import schedules as schedules
@@ -58,7 +62,10 @@ _HOMES = {
     "cancel": "client",
     "cancel_batch": "client",
     "emit": "client",
+    "jobs": "client",
     "parse_duration": "core.durations",
+    "prioritise": "client",
+    "reschedule": "client",
     "retry": "client",
     "retry_batch": "client",
     "send": "client",
@@ -69,7 +76,11 @@ _HOMES = {
     "wait": "client",
 }
 
-_MODULES = {"errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
+_MODULES = {
+    "aio": "zeke_jobs.aio",
+    "errors": "zeke_jobs.errors",
+    "schedules": "zeke_jobs.client.schedules",
+}
 
 __all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are strings)
 

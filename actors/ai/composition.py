@@ -6,8 +6,9 @@ import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from actors.ai.ranking import LEANS
+from actors.ai.direction import opposes
 from actors.ai.sentences import sentences
+from actors.ai.standing import is_independent
 from actors.ai.words import count, is_dense, terms
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _TELLING_WORDS = 8  # shorter sentences lead up to something
 _TOLD = 0.5  # the share of a headline's words that a sentence must have to stand for it
 
 _NO_NEWS = re.compile(
-    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|[!\uff01\U0001f300-\U0001faff]|^\("
+    r"^\W*(?:I|We|My|Our|Ich|Wir|Mein|Unsere?|Je|Nous|Notre|Yo|Nosotros)\b|^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|[!\uff01\U0001f300-\U0001faff]|^\("
 )
 
 Placed = tuple[int, str]
@@ -53,15 +54,19 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
     named = set(terms(title))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         tells = len(named & set(terms(text))) >= max(2, _TOLD * len(named)) or not named
-        if tells and len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text):
+        fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
+        if tells and fits and not opposes(title, text):
             return text
-    short = (text for text in described if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS)
+    first = described if len(title) > ONE_LINER else described[:1]  # a later one tells a part
+    short = (
+        text for text in first if len(text) <= ONE_LINER and count(text) >= _TELLING_WORDS and not opposes(title, text)
+    )
     return next(short, None) or shorten(title, ONE_LINER) or None
 
 
 def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
-    return not (LEANS.match(text) or _NO_NEWS.search(text) or "..." in text)
+    return is_independent(text) and not (_NO_NEWS.search(text) or "..." in text)
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

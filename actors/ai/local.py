@@ -12,7 +12,7 @@ from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
-from actors.ai.ranking import GIVES_REASON, LEANS, Ranked, best, ranked
+from actors.ai.ranking import GIVES_REASON, Ranked, best, ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import terms
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-3")
+MADE_BY = Provenance(provider="local", model="extractive-4")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -59,7 +59,7 @@ class LocalAnalyst:
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
-            if GIVES_REASON.search(item.text) and not LEANS.match(item.text) and len(item.text) <= _WHY_CHARS
+            if GIVES_REASON.search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
             if not item.text.startswith(("(", "\uff08"))
             if _adds_to(headline, set(terms(item.text)))
         ]
@@ -131,11 +131,10 @@ def _adds_to(headline: set[str], said: set[str]) -> bool:
 
 
 def _described(story: Story) -> list[str]:
-    """The sentences by which the story's page describes itself, as far as its text bears them out."""
+    """The sentences by which the story's page describes itself; an empty text for one that its text does not bear out."""
     return [
-        text
-        for text in (one.text for one in sentences(story.description))
-        if is_whole(text) and stands_alone(text) and gate.fault(text, story) is None
+        one.text if is_whole(one.text) and stands_alone(one.text) and gate.fault(one.text, story) is None else ""
+        for one in sentences(story.description)
     ]
 
 

@@ -13,6 +13,7 @@ from actors.ai.gate import form
 from actors.ai.lexrank import choose, links, rank, vectors
 from actors.ai.markdown import blocks, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.standing import is_independent
 from actors.ai.words import count
 
 if TYPE_CHECKING:
@@ -33,18 +34,6 @@ GIVES_REASON = re.compile(
     "|".join((files("actors.ai") / "reasons.txt").read_text(encoding="utf-8").splitlines()), re.IGNORECASE
 )
 """Marks a sentence that says why or what follows, in some twenty languages."""
-_LEAN = """
-    He She They It This That These Those Such Both His Her Their Its However Meanwhile Instead Also Then There Here
-    Er Sie Dies Diese Dieser Dieses Dabei Daraufhin Deshalb Daher Damit Darum Denn Doch Dort Zudem Außerdem
-    Il Elle Ils Elles Cela Cette Pourtant Ainsi Aussi Mais
-    Esto Ello Ahora Además También Así Isso Também Questo Inoltre Anche
-    Jednak Dlatego Ponadto Także
-"""
-LEANS = re.compile(
-    rf"(?:{'|'.join(_LEAN.split())}|All diese|Por eso|Sin embargo|Além disso)\b"
-    "|それ|これ|その|この|しかし|また、|そして|だが|さらに|这|那|但|此外|同时|因此|他|她|它"
-)
-"""Marks a sentence that begins with a word for something before it."""
 _LEANING = re.compile(r"(?:And|But|Or|So)\b|(?:\S+ ){1,5}does: ")
 REASON = re.compile(rf"\b(?:{'|'.join(_REASONS)})\b", re.IGNORECASE)
 """Marks a sentence that gives a reason or a lesson (English)."""
@@ -80,6 +69,11 @@ class Ranked:
         """Whether it may be shown: a whole sentence of at least six words, of good form, no question, that stands by itself."""
         whole = is_whole(self.text) and count(self.text) >= _MIN_WORDS and not self.text.endswith(("?", "\uff1f"))
         return whole and not self.is_spoken and not _LEANING.match(self.text) and form.fault(self.text) is None
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether it may be shown alone: a statement that leans on nothing before it."""
+        return self.is_statement and is_independent(self.text)
 
 
 @lru_cache(maxsize=48)

@@ -21,6 +21,7 @@ _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
+_MARKS = ('"', "\u201c", "\u201e", "«")  # behind a stop one opens a quotation, which may begin with a small letter
 _OPENERS = "\"'\u201c\u2018([«*_`"
 # Full-width stops end a sentence without white space behind them. A run of stops is looked at once, from its beginning:
 # a page may consist of nothing else.
@@ -38,6 +39,7 @@ _BEFORE_ORDINAL = re.compile(  # what stands before one, as in "nach dem 10. Spi
 )
 _LONGEST_ORDINAL = 12
 _LONGEST_WORD = 20  # no abbreviation is longer
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # as in J.D. Power
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
 
@@ -92,7 +94,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     if following is None:
         return True
     first = following.group(1).lstrip(_OPENERS)[:1]
-    if first.islower():
+    if first.islower() and not following.group(1).startswith(_MARKS):
         return False
     if match.group() == "." and text[match.start() - 1 : match.start()].isdigit():
         ahead = text[max(0, match.start() - _LONGEST_ORDINAL) : match.start()]
@@ -108,5 +110,5 @@ def _is_abbreviation(word: str, first: str) -> bool:
     """Whether the stop behind ``word`` belongs to it; ``first`` is the next character, quotes aside."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
-    is_initial = len(word) == 1 and word.isupper() and word != "I"
+    is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None
     return word.lower() in _ALWAYS or word in _BEFORE_NAMES or is_initial

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,7 @@ from actors.briefs.limits import enforce, seconds, time_saved_seconds
 from actors.schema import GenerateBrief  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
+from actors.store.authorship import kept
 from actors.store.deliveries import Edition
 from zeke_jobs import Context, Reject
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from actors.ai.protocol import Analyst, Brief
-    from actors.store.authorship import Author
 
 
 class BriefSettings(BaseModel):
@@ -63,8 +64,8 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
         raise Reject(f"expected a story with id {story_id}, got none")
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
-    if kept := _kept(overlay.brief_author, payload.reason):
-        return {"outcome": kept}
+    if stays := kept(overlay.brief_author, is_asked_for=payload.reason != "new_story"):
+        return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.reason == "regenerate")
     brief, unfounded = answered(lambda: analyst.brief(text.for_ai(), books))
@@ -83,31 +84,21 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
 
 
 def _store(reason: str, story_id: UUID, locked: overlays.Overlay, brief: Brief, saved: int, tx: Any) -> dict[str, Any]:
-    if kept := _kept(locked.brief_author, reason):
-        return {"outcome": kept}
-    made_by = {"provider": brief.made_by.provider, "model": brief.made_by.model, "prompt": brief.made_by.prompt}
+    if stays := kept(locked.brief_author, is_asked_for=reason != "new_story"):
+        return {"outcome": stays}
     parts = {"one_liner": brief.one_liner, "two_liner": brief.two_liner, "elevator": brief.elevator}
     changed = overlays.save_brief(
         tx,
         story_id,
         (brief.one_liner, brief.two_liner, brief.elevator),
         time_saved_seconds=saved,
-        made_by=made_by,
+        made_by=asdict(brief.made_by),
     )
     return {
         "outcome": "written" if changed else "unchanged",
         "missing": [name for name, part in parts.items() if part is None],
         "time_saved_seconds": saved,
     }
-
-
-def _kept(author: Author, reason: str) -> str | None:
-    """Why the brief that is there stays, or None."""
-    if author == "person":
-        return "kept_edited"
-    if author == "unknown" and reason == "new_story":
-        return "kept_existing"
-    return None
 
 
 def _reading_seconds(text: texts.StoryText, settings: BriefSettings) -> float:

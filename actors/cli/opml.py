@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from actors.engine.contract import ContentSource, Engine
+    from actors.engine.contract import ContentSource, Finder
 
 _AT_ONCE = 8
 """Hosts that are asked at the same time, each for one feed."""
@@ -85,7 +85,7 @@ def _unread(feeds: Sequence[Listed]) -> Iterator[tuple[Listed, EngineError | Non
             yield feed, None
 
 
-def _read(engine: Engine, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
+def _read(engine: Finder, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, ContentSource | EngineError]]:
     """Each feed with what it is, or why it cannot be read, as they come; a host is asked for one at a time."""
     hosts: dict[str, list[Listed]] = {}
     for feed in feeds:
@@ -102,7 +102,7 @@ def _read(engine: Engine, feeds: Sequence[Listed]) -> Iterator[tuple[Listed, Con
         pool.shutdown(cancel_futures=True)
 
 
-def _one(engine: Engine, feed: Listed) -> ContentSource | EngineError:
+def _one(engine: Finder, feed: Listed) -> ContentSource | EngineError:
     try:
         found = engine.fetch_source(feed.address)
     except EngineError as error:
@@ -110,14 +110,14 @@ def _one(engine: Engine, feed: Listed) -> ContentSource | EngineError:
     return EngineError("gone", f"{feed.address} answers 410") if found.gone else found
 
 
-def _behind(engine: Engine, feed: Listed) -> ContentSource | EngineError:
+def _behind(engine: Finder, feed: Listed) -> ContentSource | EngineError:
     """The feed of a page; lists that people write themselves have pages in the place of feeds."""
     try:
         found = engine.discover(feed.address).feeds
     except EngineError as error:
         return error
     if len(found) > 1:
-        return EngineError("several", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
+        return EngineError("not_a_feed", f"is a page with {len(found)} feeds: " + ", ".join(one.url for one in found))
     return found[0].model_copy(update={"moved_to": found[0].url})
 
 

@@ -56,7 +56,7 @@ _MINUTES = {
 _ZONES = {name: minutes for names, minutes in _MINUTES.items() for name in names.split()}
 
 _CLOCK = (
-    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
+    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
     r"(?:[:h.時时点시]\s*(?P<minute>\d{2})(?:[:.分분]\s*(?P<second>\d{2})(?:[.,]\d+)?)?[분分초秒]?)\s*(?P<half>[ap]\.?m\b\.?)?"
     r"(?:\s*uhr)?)"
 )
@@ -76,6 +76,7 @@ _FORMS = tuple(
         (rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?", False),
+        (rf"{_YEAR}\s+{_WORD}\s+{_DAY}", False),
         (rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
         (rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}", False),
         (
@@ -133,10 +134,16 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
             raise ValueError("the day and the month cannot be told apart")
         return max(one, other), min(one, other)
     number = found.get("number")
-    return int(found["day"] or ""), int(number) if number else _month(found["month"] or "")
+    return int(found["day"] or ""), int(number) if number else month_number(found["month"] or "")
 
 
-def _month(word: str) -> int:
+def month_number(name: str) -> int:
+    """The number of the month whose name begins so, in any of the languages.
+
+    Raises:
+        ValueError: it is no month's name.
+    """
+    word = _plain(name)
     best = max(
         (len(start), number)
         for number, starts in enumerate(_STARTS, 1)
@@ -144,7 +151,7 @@ def _month(word: str) -> int:
         if word.startswith(start)
     )
     if not best[0]:
-        raise ValueError(f"{word} is no month's name")
+        raise ValueError(f"{name} is no month's name")
     return best[1]
 
 

@@ -92,7 +92,7 @@ class LocalEngine:
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {"Accept": _ACCEPT_FEED, **{name: value for name, value in conditions.items() if value}}
         try:
-            answer = self._fetcher.get(address, self._feed_limits(), headers)
+            answer = self._fetcher.get(address, self._limits(_FEED_TYPES), headers)
         except EngineError as error:
             if error.code == "gone":
                 return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
@@ -119,7 +119,7 @@ class LocalEngine:
         """
         now = datetime.now(UTC)
         find = Discovery(
-            get=lambda url: self._fetcher.get(url, self._feed_limits(), {"Accept": _ACCEPT_ANY}),
+            get=lambda url: self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY}),
             read=lambda answer: self._read(answer, answer.url, now),
             links=lambda page: feed_links(page.body, page.url, page.headers.get("content-type", "")),
             fetch=self._there,
@@ -142,22 +142,14 @@ class LocalEngine:
             now=now,
         )
 
-    def _feed_limits(self) -> Limits:
-        settings = self._settings
-        return Limits(
-            body_bytes=settings.feed_bytes,
-            raw_bytes=settings.feed_bytes + _HEADERS_AND_REDIRECTS,
-            seconds=settings.feed_timeout.total_seconds(),
-            redirects=settings.redirects,
-            content_types=_FEED_TYPES,
-        )
-
     def _limits(self, content_types: tuple[str, ...]) -> Limits:
         settings = self._settings
+        is_feed = content_types is _FEED_TYPES
+        most = settings.feed_bytes if is_feed else settings.page_bytes
         return Limits(
-            body_bytes=settings.page_bytes,
-            raw_bytes=settings.page_bytes + _HEADERS_AND_REDIRECTS,
-            seconds=settings.page_timeout.total_seconds(),
+            body_bytes=most,
+            raw_bytes=most + _HEADERS_AND_REDIRECTS,
+            seconds=(settings.feed_timeout if is_feed else settings.page_timeout).total_seconds(),
             redirects=settings.redirects,
             content_types=content_types,
         )

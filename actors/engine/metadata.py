@@ -65,12 +65,12 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     site = one_line(metas.get("og:site_name") or _name(article.get("publisher")), 200)
     said = (
         metas.get("og:title"),
-        html.unescape(_text(article.get("headline"))),
+        _text(article.get("headline")),
         metas.get("twitter:title"),
         _title(tree),
     )
     return Metadata(
-        title=one_line(page_title([one_line(one) for one in said if one], _headings(tree), site, url)),
+        title=one_line(page_title([one_line(html.unescape(one)) for one in said if one], _headings(tree), site, url)),
         description=one_line(
             metas.get("og:description") or metas.get("description") or _text(article.get("description")), 2000
         ),
@@ -138,7 +138,11 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
 
 
 def _headings(tree: HtmlElement) -> list[str]:
-    return [text for heading in islice(tree.iter("h1"), _MOST_BLOCKS) if (text := one_line(heading.text_content()))]
+    return [
+        text
+        for heading in islice(tree.iter("h1"), _MOST_BLOCKS)
+        if (text := one_line(html.unescape(heading.text_content())))
+    ]
 
 
 def _bounded(moment: datetime | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.ai.local import lead
@@ -14,14 +14,13 @@ from actors.insights.sketch import sketch
 from actors.schema import AnalyzeStory  # noqa: TC001
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.authorship import mark
+from actors.store.authorship import kept, mark
 from zeke_jobs import Context, Reject
 
 NO_REASON = "no sentence of the story gives a reason"
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analysis, Analyst
-    from actors.store.authorship import Author
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
@@ -66,14 +65,14 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         overlay = overlays.lock(tx, text.id)
         if overlay is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
-        kept = _kept(overlay.analysis_author, payload.trigger)
+        stays = kept(overlay.analysis_author, is_asked_for=payload.trigger == "manual")
         changed = overlays.save_analysis(
             tx,
             text.id,
-            why_it_matters=overlay.why_it_matters if kept else analysis.why_it_matters,
+            why_it_matters=overlay.why_it_matters if stays else analysis.why_it_matters,
             confidence=analysis.confidence,
             state=analysis.state,
-            citations=_citations(analysis, None if kept else mark(analysis.why_it_matters)),
+            citations=_citations(analysis, None if stays else mark(analysis.why_it_matters)),
         )
         events.rescore(tx, text.id, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
@@ -82,7 +81,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
         ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
         output = {
-            "outcome": kept or ("analyzed" if changed else "unchanged"),
+            "outcome": stays or ("analyzed" if changed else "unchanged"),
             "state": analysis.state,
             "chili": analysis.chili,
             "same_event": len(same_event),
@@ -92,15 +91,6 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     if unfounded is not None:
         raise unfounded
     return output
-
-
-def _kept(author: Author, trigger: str) -> str | None:
-    """Why the analysis that is there stays, or None."""
-    if author == "person":
-        return "kept_edited"
-    if author == "unknown" and trigger != "manual":
-        return "kept_existing"
-    return None
 
 
 def _verified(analysis: Analysis, document: str) -> Analysis:
@@ -116,11 +106,6 @@ def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
 
 
 def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
-    made_by = {
-        "provider": analysis.made_by.provider,
-        "model": analysis.made_by.model,
-        "prompt": analysis.made_by.prompt,
-    }
     cited: dict[str, Any] = {
         "chili": analysis.chili,
         "breakdown": dict(analysis.breakdown),
@@ -128,5 +113,5 @@ def _citations(analysis: Analysis, written: str | None) -> dict[str, Any]:
     }
     cited["why"] = None if analysis.why_it_matters else NO_REASON
     if written is not None:
-        cited["analysis"] = {**made_by, "written": written}
+        cited["analysis"] = {**asdict(analysis.made_by), "written": written}
     return cited

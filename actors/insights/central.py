@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ai import words
-from actors.ai.ranking import LEANS, REASON, Ranked, best, ranked
+from actors.ai.ranking import REASON, Ranked, best, ranked
+from actors.ai.standing import is_told_to_reader
 from actors.insights import cues
 from actors.insights.candidates import Candidate
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 _REASON = 1.5
 _JUDGED = 0.3
-_LEANING = 0.75
-_MIN_WORDS = 8
+_LEAST = 0.4  # of the best score; a sentence with less says little of the document
+_MIN_WORDS = 10
 _MAX_CHARS = 400
 
 
@@ -24,17 +25,19 @@ def central_candidates(
 ) -> list[Candidate]:
     """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
-    A sentence that gives a reason or a lesson counts half as much again, one that judges up to 60 per cent more,
-    and one that leans on what stands before it a quarter less.
+    A sentence that gives a reason or a lesson counts half as much again, one that judges up to 60 per cent more.
     """
-    spans = set(taken)
+    items = ranked(document, lead)
+    least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [
         item
-        for item in ranked(document, lead)
-        if (item.start, item.end) not in spans
-        and item.is_statement
+        for item in items
+        if item.score >= least
+        and item.is_independent
+        and not is_told_to_reader(item.text)
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
+        and not any(start < item.end and item.start < end for start, end in taken)
     ]
     return [
         Candidate(
@@ -52,5 +55,4 @@ def central_candidates(
 
 def _bonus(item: Ranked) -> float:
     judging = min(2, cues.judging(item.text))
-    leaning = _LEANING if LEANS.match(item.text) else 1.0
-    return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging) * leaning
+    return (_REASON if REASON.search(item.text) else 1.0) * (1 + _JUDGED * judging)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from actors.ai.gate import form
+from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
+from actors.ai.standing import is_independent, is_scrap, is_told_to_reader, leans, speech
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_CHARS = 500
+_SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
+_MIN_WORDS = 5
+_LABELLED = re.compile(r"\w+(?: \w+){1,4}: ")
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -31,15 +37,31 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
     return found
 
 
-def _sentences(block: Block) -> Iterator[Candidate]:
+def _sentences(block: Block) -> list[Candidate]:
+    """What each sentence offers; one that leans on the sentence before it is quoted together with that one."""
     body = marker(block)
     offset = block.end - len(body)
+    found: list[Candidate] = []
+    before = None
     for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
         judged = _judge(sentence.text, text, is_item=block.kind == "item")
-        if judged is not None:
+        start = sentence.start
+        if judged is not None and leans(text):
+            start = before.start if before is not None and _can_be_leant_on(plain(before.text)) else -1
+        before = sentence
+        if judged is not None and start >= 0:
             kind, weight = judged
-            yield Candidate(kind, text, sentence.text, sentence.start, sentence.end, block.heading, weight=weight)
+            if found and found[-1].start == start:
+                weight = max(weight, found.pop().weight)
+            raw = block.text[start - block.start : sentence.end - block.start]
+            found.append(Candidate(kind, plain(raw), raw, start, sentence.end, block.heading, weight=weight))
+    return found
+
+
+def _can_be_leant_on(text: str) -> bool:
+    """Whether a sentence together with the next one can be read alone."""
+    return is_whole(text) and is_independent(text) and form.fault(text) is None
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -61,11 +83,19 @@ def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
         yield Sentence(start, end, block.text[start - block.start : end - block.start])
 
 
+def _is_complete(text: str, *, is_item: bool) -> bool:
+    """Whether it is a whole sentence, or an item of a list that reads like one."""
+    whole = is_whole(text) and count(text) >= _MIN_WORDS
+    if not is_item:
+        return whole
+    small = sum(word.lower() in SMALL for word in tokens(text))
+    return small >= _SMALL_WORDS and (whole or ":" not in text) and not _LABELLED.match(text)
+
+
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP:
         return None
-    whole = is_whole(text) or (is_item and count(text) >= 4)
-    if not whole or form.fault(text) is not None:
+    if not _is_complete(text, is_item=is_item) or is_scrap(text) or form.fault(text) is not None:
         return None
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
@@ -74,9 +104,9 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "action", 1.5
     elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
-    elif (spoken := cues.SPOKEN.search(text)) and _is_speech(text, spoken.group(1)):
-        judged = "quote", len(spoken.group(1)) / 100
-    elif (figures := _figures(text)) and (cues.SHARE.search(text) or cues.MEASURED.search(text)):
+    elif (parts := speech(text)) and _is_speech(text, len(parts[0].group())):
+        judged = "quote", len(parts[0].group()) / 100
+    elif figures := _figures(text):
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
@@ -86,11 +116,14 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    return len(cues.QUANTITY.findall(text)) if cues.DIGIT.search(text) else 0
+    """How many quantities a sentence states, if it states a share or a measurement; to the reader it only promises them."""
+    if not cues.DIGIT.search(text) or is_told_to_reader(text):
+        return 0
+    return len(cues.QUANTITY.findall(text)) if cues.SHARE.search(text) or cues.MEASURED.search(text) else 0
 
 
-def _is_speech(text: str, spoken: str) -> bool:
-    return bool(cues.SPEAKER.search(text)) or len(spoken) > len(text) / 2
+def _is_speech(text: str, spoken: int) -> bool:
+    return bool(cues.SPEAKER.search(text)) or spoken > len(text) / 2
 
 
 def _quotation(block: Block) -> Iterator[Candidate]:

@@ -19,6 +19,7 @@ _SHOWN = re.compile(r"\b(?:output|prints?|printed|query plan|the plan|logs?|logg
 _COMMENT_BEFORE = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(before|old)\b", re.IGNORECASE | re.MULTILINE)
 _COMMENT_AFTER = re.compile(r"^[^\S\n]*(?:#|//|--|;)\s*(after|new)\b", re.IGNORECASE | re.MULTILINE)
 _MIN_WORDS = 4
+_CODE = re.compile(r"[{};]|\w\(")
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 
 
@@ -103,7 +104,7 @@ def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int
 def _said_about(blocks: Sequence[Block], index: int) -> str:
     block = blocks[index]
     introduction = _introduction(blocks, index)
-    if len(introduction.split()) >= _MIN_WORDS:
+    if len(introduction.split()) >= _MIN_WORDS and not _CODE.search(introduction):
         return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
     following = blocks[index + 1] if index + 1 < len(blocks) else None
     if following is not None and following.kind == "paragraph":

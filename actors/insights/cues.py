@@ -31,8 +31,8 @@ _MEASURED = _alternatives(r"""
     reduc\w+|cut|cuts|cutting|drop\w*|fell|falls?|shrank|shrinks?|decreas\w+|sav(?:es?|ed|ing)
     rose|rises?|grew|grows|increas\w+|improv\w+|win
     compared|versus|vs|down (?:from|to)|up from|from \S+ (?:\S+ )?to|brought \w+ (?:down )?to
-    p50|p90|p95|p99|median|average\w*|peak|latency|throughput|overhead|accuracy|score[sd]?|benchmark\w*|measured
-    handles?|processe[sd]|sustain\w*|took|takes|needs|needed|costs?|reached|throttled|converted|complete after|in a row
+    p50|p90|p95|p99|percentile|median|average\w*|peak|latency|throughput|overhead|accuracy|score[sd]?|benchmark\w*|measured
+    handles?|processe[sd]|sustain\w*|took|takes|needs|needed|costs?|reached|throttled|converted|complete after|in a row|timed out
 """)
 MEASURED = re.compile(rf"\b(?:{_MEASURED})\b", re.IGNORECASE)
 
@@ -61,12 +61,13 @@ _IMPERATIVES = _alternatives(r"""
 """)
 # A noun may look like a verb ("Search results are …"): what follows an order is its object or its way.
 _OBJECT = "the|an?|your|all|each|every|it|them|this|that|these|those|only|more|both|no|to|in|at|for|with|half"
-_PLAIN_ORDERS = "do not|don't|never|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
+_PLAIN_ORDERS = "do not|don't|always|upgrade|pin|rotate|enable|disable|avoid|migrate|install|prefer|make sure"
+_NEVER = r"never (?!(?:before|again|in|has|have|had|did|was|were|been)\b)"
 _CLAUSE = r"(?:And |But |So )?(?:If|When|Before|After|Once|Until|Where)\b[^.!?]{5,120}?, "
-CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) ", re.IGNORECASE)
-_ORDER = rf"(?:{_PLAIN_ORDERS})\b|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
+CONDITIONAL_ORDER = re.compile(rf"^{_CLAUSE}(?:(?:{_PLAIN_ORDERS}|{_IMPERATIVES}) |{_NEVER})", re.IGNORECASE)
+_ORDER = rf"(?:{_PLAIN_ORDERS})\b|{_NEVER}|(?:{_IMPERATIVES}) (?:{_OBJECT})\b"
 _OUGHT = _alternatives(r"""
-    (?<!that )(?:you|users|teams|everyone) (?:should|must|have to)
+    (?<!that )(?<!like )(?:you|users|teams|everyone) (?:should|must|have to)
     we (?:strongly )?recommend|(?:is|are) advised to
 """)
 DIRECTED = re.compile(rf"^(?:{_ORDER})|\b(?:{_OUGHT})\b", re.IGNORECASE)
@@ -75,7 +76,6 @@ REPLACE = re.compile(
     re.IGNORECASE,
 )
 
-SPOKEN = re.compile(r"[\u201c\"]([^\u201d\"]{25,})[\u201d\"]")
 _SPEAKER = _alternatives(r"""
     said|says|wrote|writes|told|explain(?:s|ed)|add(?:s|ed)|argue[sd]|note[sd]|according to|warn(?:s|ed)
     put it|recall(?:s|ed)|commented|admit(?:s|ted)

@@ -29,3 +29,10 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"
     return "unknown" if any(texts) else "nobody"
+
+
+def kept(author: Author, *, is_asked_for: bool) -> str | None:
+    """The outcome where a text stays as it is, or None: a person's always does, an unknown one's unless a person asks anew."""
+    if author == "person":
+        return "kept_edited"
+    return "kept_existing" if author == "unknown" and not is_asked_for else None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from actors.ai.protocol import answered
 from actors.schema import StorySummarize  # noqa: TC001 (the handler is read by its annotations)
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
+from actors.store.authorship import kept
 from zeke_jobs import Context, Reject
 
 if TYPE_CHECKING:
     from actors.ai.protocol import Analyst
-    from actors.store.authorship import Author
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
@@ -31,40 +32,27 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         raise Reject(f"expected a story with id {payload.story_id}, got none")
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
-    if kept := _kept(overlay.summary_author, payload.mode):
-        return {"outcome": kept}
+    is_asked_for = payload.mode != "auto"
+    if stays := kept(overlay.summary_author, is_asked_for=is_asked_for):
+        return {"outcome": stays}
     analyst: Analyst = ctx.service("ai")
     books = ledger(ctx, text.id, is_fresh=payload.mode == "force")
     summary, unfounded = answered(lambda: analyst.summarize(text.for_ai(), books))
     if summary.text is None and unfounded is None:
         return {"outcome": "no_sentences"}
-    made_by = {
-        "provider": summary.made_by.provider,
-        "model": summary.made_by.model,
-        "prompt": summary.made_by.prompt,
-    }
     with ctx.transaction() as tx:
         texts.hold(tx, text.id)
         locked = overlays.lock(tx, text.id)
         if locked is None:
             raise Reject(f"expected a story with id {payload.story_id}, got one that was deleted meanwhile")
-        kept = _kept(locked.summary_author, payload.mode)
-        if kept is None and summary.text is not None:
+        outcome = kept(locked.summary_author, is_asked_for=is_asked_for)
+        if outcome is None and summary.text is not None:
             changed = texts.save_summary(tx, text.id, summary.text, seen=locked.summary)
-            noted = overlays.note_summary(tx, text.id, summary.text, made_by)
-            kept = "written" if changed or noted else "unchanged"
-        output = {"outcome": kept or "no_sentences"}
+            noted = overlays.note_summary(tx, text.id, summary.text, asdict(summary.made_by))
+            outcome = "written" if changed or noted else "unchanged"
+        output = {"outcome": outcome or "no_sentences"}
         if unfounded is None:
             ctx.complete(output)
     if unfounded is not None:
         raise unfounded
     return output
-
-
-def _kept(author: Author, mode: str) -> str | None:
-    """Why the summary that is there stays, or None."""
-    if author == "person":
-        return "kept_edited"
-    if author == "unknown" and mode == "auto":
-        return "kept_existing"
-    return None

@@ -32,7 +32,10 @@ ODD = "it's a \"new\" $(folder) `of` Ängström\\'s, 日本 %41"
 def base(wheels: dict[str, Path]) -> Iterator[Path]:
     """A folder that everybody may enter, with the environment ``venv`` in it."""
     # Not below pytest's own folder, which is closed to others.
-    with tempfile.TemporaryDirectory(prefix="zeke-place-", dir="/tmp") as name:
+    usual = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(
+        prefix="zeke-place-", dir=usual if is_open(Path(usual, "any")) else "/tmp"
+    ) as name:
         Path(name).chmod(0o755)
         install(Path(name) / "here" / "venv", wheels, "zeke-jobs[embedded,news]")
         yield Path(name)

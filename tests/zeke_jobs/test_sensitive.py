@@ -139,7 +139,7 @@ def test_a_task_without_sensitive_fields_costs_its_rows_nothing(
     zeke_jobs.send("order", PAYLOAD)
     zeke_jobs.send_many("order", [PAYLOAD])
     assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [None, None]
-    assert client.jobs()[0].data == PAYLOAD
+    assert next(client.jobs()).data == PAYLOAD
 
 
 @pytest.mark.parametrize("name", ["order", "bestellung"])

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.lanes import rate_window
+from zeke_jobs.backtest.gates import rate_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Key
-    from zeke_jobs.backtest.simulation import Fleet
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config.entries import Rate
     from zeke_jobs.config.models import Config, Task

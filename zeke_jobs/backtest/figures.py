@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zeke_jobs.backtest.simulation import Fleet, Simulation
+    from zeke_jobs.backtest.fleet import Fleet
+    from zeke_jobs.backtest.simulation import Simulation
     from zeke_jobs.backtest.tally import TaskTally
     from zeke_jobs.config.models import Task
 

@@ -1,4 +1,4 @@
-"""The due jobs of each task, in order, and the limits (gates) that they must pass."""
+"""The due jobs of each task, in order, and what keeps them from starting."""
 
 from __future__ import annotations
 
@@ -6,84 +6,20 @@ from collections import OrderedDict, deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from zeke_jobs.backtest.gates import rate_window
+
 if TYPE_CHECKING:
-    from zeke_jobs.config.entries import Rate
+    from zeke_jobs.backtest.gates import Budget, Gate, Meter
     from zeke_jobs.config.models import Task
 
-#: A rate counts a hundredth longer than its period, and no more seconds than that.
-RATE_SHARE, RATE_GRACE = 0.01, 0.25
 #: Causes that hold a lane back, beside the names of gates.
 THREADS, PAUSED = "threads", "paused"
 
 _MANY = 1_000_000
+_REMEMBERED = 20  # jobs, of an average
+_DEFERRED = 1.0  # seconds at least, of a job that fails while a breaker is open
 Key = int | str
 Waiting = tuple[int, float, int, int]  # minus the priority, when it was due, order of sending, job
-
-
-def rate_window(rate: Rate) -> float:
-    """Seconds over which a claim counts a rate."""
-    seconds = rate.period.total_seconds()
-    return seconds + min(seconds * RATE_SHARE, RATE_GRACE)
-
-
-class Gate:
-    """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
-
-    __slots__ = ("active", "limit", "name", "passed", "rate", "rate_name", "window")
-
-    def __init__(self, name: str, limit: int | None, rate: Rate | None) -> None:
-        self.name = name
-        self.limit = limit
-        self.rate = rate.count if rate else None
-        self.window = rate_window(rate) if rate else 0.0
-        self.rate_name = f"{name} rate"
-        self.active = 0
-        self.passed: deque[float] = deque()
-
-    def obstacle(self, now: float) -> str:
-        """Why no job passes it now; empty when one does."""
-        if self.limit is not None and self.active >= self.limit:
-            return self.name
-        if self.rate is not None:
-            passed = self.passed
-            while passed and passed[0] + self.window <= now:  # as in opens(), to the last bit
-                passed.popleft()
-            if len(passed) >= self.rate:
-                return self.rate_name
-        return ""
-
-    def opens(self) -> float:
-        """When its rate lets the next job through, where only that is full."""
-        return self.passed[0] + self.window
-
-
-class Meter:
-    """What jobs may use of a unit within a time. An estimate counts while its job runs, and that long from its start."""
-
-    __slots__ = ("amount", "ended", "name", "running", "window")
-
-    def __init__(self, name: str, rate: Rate) -> None:
-        self.name = name
-        self.amount = rate.count
-        self.window = rate_window(rate)
-        self.running = 0.0
-        self.ended: list[tuple[float, float]] = []
-
-    def lets(self, need: float, now: float) -> bool:
-        """Whether a job that needs so much may start now."""
-        while self.ended and self.ended[0][0] <= now:
-            heappop(self.ended)
-        room = self.amount - self.running - sum(used for _, used in self.ended)
-        return room > 0 and need <= room
-
-    def end(self, need: float, started: float) -> None:
-        """A job ended that had started then."""
-        self.running -= need
-        heappush(self.ended, (started + self.window, need))
-
-    def opens(self) -> float:
-        """When it next lets more through, where no job ends."""
-        return self.ended[0][0] if self.ended else float("inf")
 
 
 class Lane:
@@ -92,7 +28,9 @@ class Lane:
     Attributes:
         heap: What is due, the next one first; of a task without a limit per key.
         keys: The same for each key.
-        needs: What a job takes of which meters; ``started`` says when those that run took it.
+        meters: The units and budgets that its jobs use of, with jobs.yaml's estimate of what one uses.
+        took: When the jobs that run started, and what each took of these.
+        average: What its recent jobs cost, of how many (twenty at most); None where none has ended.
         passed: When jobs of a key started, as far as its rate counts them; ``resting`` says until when.
         gone: Jobs that left unstarted and are still in a heap, not at its head.
         open: Keys that have a due job and room, in turns, by the priority of that job.
@@ -108,8 +46,9 @@ class Lane:
     """
 
     __slots__ = (
-        "active", "cause", "due", "gates", "gone", "heap", "held", "high", "holds", "key_rate", "keys", "line", "needs", "open",
-        "passed", "paused", "per_key", "places", "queue", "resting", "since", "span", "started", "strict", "task", "turns",
+        "active", "average", "cause", "due", "gates", "gone", "heap", "held", "high", "holds", "key_rate", "keys", "line",
+        "meters", "open", "passed", "paused", "per_key", "places", "queue", "resting", "since", "span", "strict", "task", "took",
+        "turns",
     )  # fmt: skip
 
     def __init__(self, task: Task, gates: tuple[Gate, ...], *, paused: bool) -> None:
@@ -122,8 +61,9 @@ class Lane:
             self.per_key = self.per_key or _MANY
         self.passed: dict[Key, deque[float]] = {}
         self.resting: list[tuple[float, int, Key]] = []
-        self.needs: list[tuple[Meter, float]] = []
-        self.started: dict[int, float] = {}
+        self.meters: list[tuple[Meter | Budget, float]] = []
+        self.took: dict[int, tuple[float, list[float]]] = {}
+        self.average: tuple[float, int] | None = None
         self.strict = task.order is not None
         self.holds = task.after_failure == "hold"
         self.line: dict[Key, dict[int, Waiting | None]] = {}
@@ -155,8 +95,8 @@ class Lane:
         for gate in self.gates:
             if found := gate.obstacle(now):
                 return found
-        for meter, need in self.needs:
-            if not meter.lets(need, now):
+        for meter, estimate in self.meters:
+            if not meter.lets(self._need(meter, estimate), now):
                 return meter.name
         while self.resting and self.resting[0][0] <= now:
             key = heappop(self.resting)[2]
@@ -194,13 +134,34 @@ class Lane:
 
     def began(self, job: int, key: Key | None, now: float) -> None:
         """A job started: note what it takes from meters and from the rate of its key."""
-        if self.needs:
-            self.started[job] = now
-            for meter, need in self.needs:
-                meter.running += need
+        if self.meters:
+            needs = [self._need(meter, estimate) for meter, estimate in self.meters]
+            self.took[job] = now, needs
+            for (meter, _), need in zip(self.meters, needs, strict=True):
+                meter.take(need)
         if self.key_rate is not None and key is not None:
             self.passed.setdefault(key, deque()).append(now)
             heappush(self.resting, (now + rate_window(self.key_rate), job, key))
+
+    def ended(self, job: int, spent: float | None) -> None:
+        """A job ended, and cost that, where it is known: it replaces the estimate, there and in the average."""
+        started, needs = self.took.pop(job)
+        for (meter, _), need in zip(self.meters, needs, strict=True):
+            meter.end(need, started, spent if meter.learns else None)
+        if spent is not None:
+            average, jobs = self.average or (0.0, 0)
+            jobs = min(jobs + 1, _REMEMBERED)
+            self.average = average + (spent - average) / jobs, jobs
+
+    def _need(self, meter: Meter | Budget, estimate: float) -> float:
+        if meter.learns and self.average is not None:
+            estimate = self.average[0]
+        return min(estimate, meter.amount)
+
+    def deferred_until(self, now: float) -> float | None:
+        """Until when a job is deferred that fails while a breaker is open; None where none is."""
+        paused = [gate.breaker.until for gate in self.gates if gate.breaker and gate.breaker.until is not None]
+        return max(now + _DEFERRED, *paused) if paused else None
 
     def clean(self, heap: list[Waiting]) -> None:
         """Drop jobs from its head that left the queue unstarted."""

@@ -227,16 +227,18 @@ class Recorder:
         if held < 0:
             return Attempt(0.0), begun, False
         how: Ending = "completed"
+        own = False
         if row.state == "cancelled":
             how = "cancelled"
         elif row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
             # Where the handler had a limit of its own, no other limit of the policy's would have helped.
-            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
-            how = "rejected" if is_final else "failed"
+            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD
+            own = not is_final and any(one.own for one in earlier)
+            how = "rejected" if is_final or own else "failed"
         else:
             self._sample(row.name, held)
-        return Attempt(held, how), begun, True
+        return Attempt(held, how, own=own), begun, True
 
     def _sample(self, name: str, held: float) -> None:
         known = self._held[name]

@@ -6,6 +6,9 @@
    the time that the rate takes for so many, and a hundredth more (a quarter of a second at most).
    Of a unit, what the jobs that run are estimated to use, and those that started within its time, leaves what the next one is
    estimated to use. Of a key, as of a gate, fewer than its rate lets through have started within its time.
+   Of a budget, what the jobs of the day cost, or are expected to cost while they run (the average of recent ones, before there
+   is one the estimate), leaves what the next one is expected to cost. A gate whose breaker is open has none; after the pause,
+   for one job at a time.
 3. Of those that may start, the highest priority goes first.
 4. At equal priority tasks take turns: of one claim, none gets a second job before the others that have one got their first.
    Whose turn is first is left to chance. Queues are claimed from one by one.
@@ -19,21 +22,31 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.lanes import THREADS, Gate, Lane, Meter
+from zeke_jobs.backtest.gates import Budget, Gate, Meter
+from zeke_jobs.backtest.lanes import THREADS, Lane
+from zeke_jobs.config.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
     from zeke_jobs.backtest.lanes import Key, Waiting
-    from zeke_jobs.config.models import Config
+    from zeke_jobs.config.models import Config, Task
 
 
 class Board:
-    """Everything that waits and runs under one configuration. Times are seconds on any one clock."""
+    """Everything that waits and runs under one configuration. Times are seconds on any one clock.
 
-    def __init__(self, config: Config, chance: Random) -> None:
+    Args:
+        config: The configuration.
+        chance: For all that is left to it.
+        origin: The epoch's seconds at time 0.
+        currency: What costs are counted in; None is the budget's own.
+    """
+
+    def __init__(self, config: Config, chance: Random, origin: float = 0.0, currency: str | None = None) -> None:
         self.gates = dict(_gates(config))
         self.lanes = {
             task.id: Lane(
@@ -47,13 +60,19 @@ class Board:
             )
             for task in config.tasks.values()
         }
-        for limit in config.limits.values():
-            meters = {
-                unit: Meter(f"limit/{limit.name} {unit}", one.window) for unit, one in limit.units.items() if one.window
-            }
-            for task in config.tasks.values():
-                if limit.name in task.uses:
-                    self.lanes[task.id].needs += [(meter, task.units[unit]) for unit, meter in meters.items()]
+        for name, owner, users in _owners(config):
+            meters: dict[str, Meter | Budget] = {}
+            if isinstance(owner, Limit):
+                meters |= {unit: Meter(f"{name} {unit}", one.window) for unit, one in owner.units.items() if one.window}
+            if (budget := owner.budget) is not None:
+                learns = currency in (None, budget.currency)
+                daily = Budget(f"{name} budget", float(budget.amount), ZoneInfo(config.timezone), origin, learns=learns)
+                meters[budget.currency] = daily
+            for task in users:
+                self.lanes[task.id].meters += [
+                    (meter, float(task.units.get(unit, 0))) for unit, meter in meters.items()
+                ]
+        self._has_breaker = any(gate.breaker for gate in self.gates.values())
         #: Lanes with due jobs, by queue.
         self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
         self._random = chance.random
@@ -106,14 +125,23 @@ class Board:
     def unqueue(self, lane: Lane, priority: int) -> None:
         """A queued job that is not due left the queue."""
 
-    def end(self, lane: Lane, job: int, key: Key | None) -> None:
-        """An attempt ended, in whatever way."""
+    def end(
+        self,
+        lane: Lane,
+        job: int,
+        key: Key | None,
+        now: float,
+        *,
+        failed: bool | None = None,
+        spent: float | None = None,
+    ) -> None:
+        """An attempt ended: for breakers as a success, a failure or neither (None), and cost that, where it is known."""
         for gate in lane.gates:
             gate.active -= 1
-        if lane.needs:
-            started = lane.started.pop(job)
-            for meter, need in lane.needs:
-                meter.end(need, started)
+            if gate.breaker is not None:
+                gate.breaker.end(job, now, failed=failed)
+        if lane.meters:
+            lane.ended(job, spent)
         if lane.per_key is not None:
             key = _key(key, job)
             left = lane.active[key] - 1
@@ -162,7 +190,7 @@ class Board:
         busy = self.busy[queue]
         if not busy:
             return started
-        self.begin()
+        self.begin(now, queue)
         while lanes := self.next_lanes(now, queue):
             if len(started) == want:
                 for lane in busy:
@@ -172,9 +200,14 @@ class Board:
             started.append(self.start(self._chosen(lanes), now))
         return started
 
-    def begin(self) -> None:
-        """A claim begins: no lane has had a turn."""
+    def begin(self, now: float, queue: str) -> None:
+        """A claim begins: no lane has had a turn, and breakers open or close."""
         self._level = None
+        if self._has_breaker:
+            for lane in self.busy[queue]:
+                for gate in lane.gates:
+                    if gate.breaker is not None and not lane.paused:
+                        gate.breaker.turn(now)
 
     def in_turn(self, lanes: list[Lane]) -> list[Lane]:
         """Of the lanes of one priority, the ones with the fewest jobs in this claim."""
@@ -207,6 +240,8 @@ class Board:
             gate.active += 1
             if gate.rate is not None:
                 gate.passed.append(now)
+            if gate.breaker is not None:
+                gate.breaker.start(started)
         lane.turns += 1
         self._less(lane)
         if not lane.due:
@@ -214,13 +249,15 @@ class Board:
         return started
 
     def opens(self) -> Iterator[float]:
-        """When the rates that are used up now let the next job through."""
+        """When the limits that are used up or closed now let the next job through, where no job ends."""
         for busy in self.busy.values():
             for lane in busy:
                 for gate in lane.gates:
                     if lane.cause == gate.rate_name:
                         yield gate.opens()
-                for meter, _ in lane.needs:
+                    if gate.breaker is not None and lane.cause == gate.breaker.name:
+                        yield gate.breaker.opens()
+                for meter, _ in lane.meters:
                     if lane.cause == meter.name:
                         yield meter.opens()
                 if lane.resting:
@@ -236,16 +273,22 @@ class Board:
             del self.busy[lane.queue][lane]
 
 
-def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
+def _owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
+    """All that has limits: what it is called, itself, and the tasks that must pass it."""
+    tasks = list(config.tasks.values())
     for limit in config.limits.values():
-        yield (
-            f"limit/{limit.name}",
-            Gate(f"limit/{limit.name}", limit.concurrency, limit.rate.window if limit.rate else None),
-        )
-    for task in config.tasks.values():
-        window = task.rate.window if task.rate else None
-        if task.concurrency.limit is not None or window is not None:
-            yield f"task/{task.id}", Gate(f"task/{task.id}", task.concurrency.limit, window)
+        yield f"limit/{limit.name}", limit, [task for task in tasks if limit.name in task.uses]
+    for task in tasks:
+        yield f"task/{task.id}", task, [task]
+
+
+def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
+    for name, owner, _ in _owners(config):
+        window = owner.rate.window if owner.rate else None
+        if isinstance(owner, Limit):
+            yield name, Gate(name, owner.concurrency, window, owner.breaker)
+        elif owner.concurrency.limit is not None or window is not None:
+            yield name, Gate(name, owner.concurrency.limit, window)
 
 
 def _key(key: Key | None, job: int) -> Key:

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING
 
+from zeke_jobs.backtest.attempts import Attempts
+from zeke_jobs.backtest.gates import NEVER
 from zeke_jobs.backtest.lanes import THREADS
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL, Senders
 from zeke_jobs.backtest.tally import Tally
-from zeke_jobs.worker.finish.outcome import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Lane
-    from zeke_jobs.backtest.workload import Attempt, Workload
+    from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config.models import Config
 
 _DUE, _SEND, _END, _LEAVE, _LOOK = range(5)
-NEVER = float("inf")
-_FIRST = (0, 0)
 _SHOW_EVERY = 20_000  # events between two words on how far it is
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Worker processes, with so many threads each.
-
-    Attributes:
-        processes: How many.
-        threads: Of each one.
-        wake_ups: Seconds from a job's due time to an idle worker's claim: measured values, of which one is drawn at random.
-    """
-
-    processes: int = 1
-    threads: int = 8
-    wake_ups: tuple[float, ...] = (0.0,)
-
-    @property
-    def slots(self) -> int:
-        """Jobs that can run at once."""
-        return self.processes * self.threads
-
-    def __str__(self) -> str:
-        return f"{self.processes}x{self.threads}"
 
 
 class Simulation:
@@ -70,7 +46,7 @@ class Simulation:
         *,
         seed: int = 0,
         horizon: float | None = None,
-        board: Callable[[Config, Random], Board] = Board,
+        board: Callable[[Config, Random, float, str | None], Board] = Board,
     ) -> None:
         self.workload = workload
         self.config = config
@@ -78,7 +54,7 @@ class Simulation:
         self.now = 0.0
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
-        self.board = board(config, self._random)
+        self.board = board(config, self._random, workload.origin, workload.currency)
         ids = {name: task.id for name in set(workload.task) if (task := config.task(name))}
         self.tally = Tally(workload, self.board, ids)
         self._tasks = config.tasks
@@ -88,18 +64,18 @@ class Simulation:
             for name, given in zip(workload.task, workload.priority, strict=True)
         ]
         self._queues = list(config.queues)
-        self._rated = any(gate.rate is not None for gate in self.board.gates.values()) or any(
-            lane.needs or lane.key_rate for lane in self.board.lanes.values()
+        self._is_timed = any(gate.rate is not None or gate.breaker for gate in self.board.gates.values()) or any(
+            lane.meters or lane.key_rate for lane in self.board.lanes.values()
         )
         self._free = fleet.slots
         self._events: list[tuple[float, int, int, int]] = []
         self._sequence = self._sent = 0
         self._order = [0] * len(workload)
         self._due: dict[int, float] = {}  # jobs in the queue
-        self._tried: dict[int, tuple[int, int]] = {}  # how often, and retries, of jobs that will be tried again
+        self._attempts = Attempts(workload, config, self._random)
         self._expiring: dict[int, bool] = {}  # jobs that will leave the queue unstarted, and whether they are due
         self._unfinished_ticks: dict[str, int] = {}
-        self._opens = NEVER  # when a rate is known to let another job through
+        self._opens = NEVER  # when a limit is known to let another job through
         self._senders = Senders(workload, self._is_bounded)
         self._end_of = {job: end for end, members in workload.ends.items() for job in members}
         self._unended = {end: len(members) for end, members in workload.ends.items()}  # jobs of a batch
@@ -139,7 +115,7 @@ class Simulation:
             step += 1
             if not step % _SHOW_EVERY:
                 progress(min(1.0, now / whole))
-        self.tally.close(min(self.horizon, max(self.tally.last, self.workload.end)), self._due, self._tried)
+        self.tally.close(min(self.horizon, max(self.tally.last, self.workload.end)), self._due, self._attempts.tried)
         return self.tally
 
     # ── events ──
@@ -182,8 +158,8 @@ class Simulation:
         lane = self._lanes[sender]
         assert lane is not None
         self._free += 1
-        self._tried.setdefault(sender, _FIRST)
-        self.board.end(lane, sender, self.workload.key[sender])
+        self._attempts.cut(sender)
+        self.board.end(lane, sender, self.workload.key[sender], now)
         self.tally.cut(lane, now, until)
         self.tally.again(lane, sender, is_retry=False)
         self._queue(lane, sender, NEVER if is_hopeless else now + WAIT_WHEN_FULL, now)
@@ -232,16 +208,15 @@ class Simulation:
         assert lane is not None
         self._free += 1
         self._senders.ended(job)
-        tried, retries = self._tried.pop(job, _FIRST)
-        attempt = self._attempt(job, tried)
-        again = None if attempt.how == "completed" else self._again(lane, attempt, retries)
-        self.board.end(lane, job, self.workload.key[job])
+        attempt = self._attempts.next(job)[1]
+        again = self._attempts.end(lane, job, attempt, now)
+        cost = self._attempts.cost(job, attempt) if lane.meters else None
+        self.board.end(lane, job, self.workload.key[job], now, failed=attempt.failed, spent=cost)
         if again is None:
             self.tally.finished(lane, job, now, completed=attempt.how == "completed")
             self._over(lane, job, failed=attempt.how not in ("completed", "cancelled"))
             return
         delay, is_retry = again
-        self._tried[job] = (tried + 1, retries + is_retry)
         self.tally.again(lane, job, is_retry=is_retry)
         self._queue(lane, job, now + delay, now)
 
@@ -260,21 +235,6 @@ class Simulation:
         if self.workload.tick[job]:
             self._unfinished_ticks[lane.task] -= 1
 
-    def _again(self, lane: Lane, attempt: Attempt, retries: int) -> tuple[float, bool] | None:
-        """In how many seconds a job is due again, and whether that is a retry; None when it has ended."""
-        if attempt.how in ("rejected", "cancelled"):
-            return None
-        if attempt.how == "deferred":
-            return attempt.gap or 0.0, False
-        policy = self._tasks[lane.task].retry
-        if retries >= policy.limit and not attempt.own:
-            return None
-        if attempt.how == "died":
-            return 0.0, True
-        if attempt.gap is not None:
-            return attempt.gap, True
-        return backoff(policy, retries + 1, chance=self._random.random()), True
-
     # ── claims ──
 
     def _look(self, _job: int, _now: float) -> None:
@@ -289,8 +249,8 @@ class Simulation:
             if self.board.busy[queue]:
                 for job in self.board.claim(now, self._free, queue):
                     self._start(job, now)
-        if self._rated and self._free:
-            # A claim that a rate held back says when to look again.
+        if self._is_timed and self._free:
+            # A claim that a rate, a budget or a breaker held back says when to look again.
             opens = max(now, min(self.board.opens(), default=NEVER))
             if opens < self._opens:
                 self._opens = opens
@@ -301,10 +261,10 @@ class Simulation:
         lane = self._lanes[job]
         assert lane is not None
         self._free -= 1
-        tried = self._tried[job][0] if job in self._tried else 0
-        held = self._attempt(job, tried).held
+        tried, attempt = self._attempts.next(job)
+        held = attempt.held
         wait = now - self._due.pop(job) + workload.start[job]
-        self.tally.started(lane, job, now, wait, held, first=job not in self._tried)
+        self.tally.started(lane, job, now, wait, held, first=job not in self._attempts.tried)
         if self._expiring:
             self._expiring.pop(job, None)
         if job in self._senders:
@@ -319,11 +279,6 @@ class Simulation:
             for follow_up in workload.follow_ups[job]:
                 if follow_up.attempt == tried:
                     self._push(now + min(follow_up.after, held), _SEND, follow_up.job)
-
-    def _attempt(self, job: int, number: int) -> Attempt:
-        attempts = self.workload.attempts[job]
-        # A job whose last recorded attempt failed is assumed to fail again.
-        return attempts[number] if number < len(attempts) else attempts[-1]
 
     def _push(self, at: float, kind: int, job: int) -> int:
         self._sequence += 1

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.backtest.lanes import Key
     from zeke_jobs.backtest.workload import Workload
-    from zeke_jobs.config.models import Config, Schedule, Task
+    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.schedules import Schedule
 
 
 def vary(workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0) -> Workload:

@@ -18,13 +18,25 @@ class Attempt(NamedTuple):
         held: Seconds from its claim to its end, in which it occupies a thread and its limits.
         how: How it ended: failed is for want of retries, rejected is for good.
         gap: Seconds to when the job was due again, where that was not the policy's doing; else None.
-        own: Whether it is tried again whatever the policy's limit says, since the handler had one of its own.
+        own: Whether the handler had a limit of its own: a retry is then made whatever the policy's limit says.
     """
 
     held: float
     how: Ending = "completed"
     gap: float | None = None
     own: bool = False
+
+    @property
+    def failed(self) -> bool | None:
+        """Whether it failed, as breakers count it; None where it is neither a failure nor a success."""
+        if self.how in ("retry", "failed"):
+            return True
+        return self.own if self.how == "rejected" else False if self.how == "completed" else None
+
+    @property
+    def costs(self) -> bool:
+        """Whether it ran to its end, and so had its part of the job's cost."""
+        return self.how not in ("deferred", "died")
 
 
 class FollowUp(NamedTuple):

@@ -8,7 +8,7 @@ import typer
 
 from zeke_jobs.cli.configuration import apply, backtest, capacity, check, history, init, plan
 from zeke_jobs.cli.configuration import set as by_hand
-from zeke_jobs.cli.operation import audit, examine, migrate, reload, up, watch
+from zeke_jobs.cli.operation import audit, examine, importing, migrate, reload, up, watch
 from zeke_jobs.cli.queue import batch, change, emit, jobs, logs, pause, schedule, send, tasks, why
 
 app = typer.Typer(
@@ -71,6 +71,8 @@ _COMMANDS = (
     (tasks.limits, "List the shared limits, and how much of each is in use."),
     (change.cancel, "Cancel jobs, queued or active."),
     (change.retry, "Run failed or cancelled jobs again."),
+    (change.prioritise, "Give queued jobs another priority."),
+    (change.reschedule, "Let queued jobs run at another time."),
     (pause.pause, "Start no more jobs of a task, queue or shared limit."),
     (pause.resume, "Start jobs again of what was paused."),
     (pause.paused, "List what is paused, by whom and why."),
@@ -80,4 +82,5 @@ _COMMANDS = (
 )
 for command, help_ in _COMMANDS:
     app.command(command.__name__.rstrip("_"), short_help=help_)(command)
+app.add_typer(importing.app, name="import", short_help="Take over jobs and schedules of a pg-boss.")
 app.add_typer(schedule.app, name="schedule", short_help="List, pause, run and backfill schedules.")

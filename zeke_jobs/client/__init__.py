@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zeke_jobs.client.batches import batch, batch_status, batches, cancel_batch, retry_batch
-from zeke_jobs.client.changing import Changed, cancel, retry
+from zeke_jobs.client.changing import Changed, cancel, prioritise, reschedule, retry
 from zeke_jobs.client.events import emit
 from zeke_jobs.client.reading import jobs, status, steps, wait
 from zeke_jobs.client.sending import Statement, send, send_many, statement
@@ -27,6 +27,8 @@ __all__ = [
     "cancel_batch",
     "emit",
     "jobs",
+    "prioritise",
+    "reschedule",
     "retry",
     "retry_batch",
     "send",

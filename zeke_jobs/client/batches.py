@@ -14,9 +14,10 @@ from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.drivers import Plan
     from zeke_jobs.core.batch import AfterFailure, Then
     from zeke_jobs.core.job import Sent
 
@@ -62,17 +63,18 @@ def batch(
 def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connection: Any) -> None:
     """Open it, for ``batch`` and for ``ctx.batch``."""
 
-    def run_with(run: Runner) -> None:
-        said = sending.batch_options({"batch": batch_id, "then": then, "after_failure": after_failure}, run)
+    def plan(database: Hashable) -> Plan[None]:
+        given = {"batch": batch_id, "then": then, "after_failure": after_failure}
+        said = yield from sending.batch_options(given, database)
         task, payload = (
             (said["then"]["task"], json_text.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
         )
         params = {"id": batch_id, "task": task, "payload": payload, "after_failure": after_failure}
-        ((opened,),) = run(SQL.text("batch/open"), params)
+        ((opened,),) = yield SQL.text("batch/open"), params
         if not opened:
             raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
 
-    drivers.run_again(run_with, connection)
+    drivers.perform(plan, connection)
 
 
 def close(batch_id: str, connection: Any = None) -> bool:

@@ -1,21 +1,23 @@
-"""Cancel jobs, and run failed ones again."""
+"""Change one job, or all that pass a filter: cancel, run again, give another priority or another time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from zeke_jobs.client import drivers
-from zeke_jobs.client.options import as_count, as_id
-from zeke_jobs.client.reading import status as ask
-from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.client import drivers, reading
+from zeke_jobs.client.filters import FILTERS
+from zeke_jobs.client.many import Change
+from zeke_jobs.client.options import as_id, priority_of, run_time_of
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Hashable, Mapping
+    from datetime import datetime, timedelta
     from uuid import UUID
 
-    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.drivers import Plan, Planned
+    from zeke_jobs.client.filters import JobFilter
 
 _RUNS = "running, and being stopped"
 # A start is written a moment after it.
@@ -24,7 +26,7 @@ _CLAIMED = "claimed by a worker, which cancels it before it starts; if it has ju
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The answer of ``cancel`` and ``retry``.
+    """The answer of a change of one job.
 
     Attributes:
         id: The job's id.
@@ -39,105 +41,229 @@ class Changed:
     note: str
 
 
+@overload
+def cancel(id: UUID | str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> Changed: ...
+@overload
 def cancel(
-    id: UUID | str,  # noqa: A002 (the field's word)
+    id: None = None,
     reason: str | None = None,
     *,
+    limit: int | None = None,
     by: str | None = None,
     connection: Any = None,
-) -> Changed:
+    **filters: Unpack[JobFilter],
+) -> list[UUID]: ...
+def cancel(
+    id: UUID | str | None = None,  # noqa: A002 (the field's word)
+    reason: str | None = None,
+    *,
+    limit: int | None = None,
+    by: str | None = None,
+    connection: Any = None,
+    **filters: Unpack[JobFilter],
+) -> Changed | list[UUID]:
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
-    A worker that has claimed it and not started it does not start it any more.
+    A worker that has claimed it and not started it does not start it any more. With an id, one job: ``Changed``. With filters,
+    all unfinished jobs that pass, in parts that each are a transaction: their ids. With ``status="failed"``, those that hold
+    others up.
 
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
+        limit: At most so many, the first sent first.
         by: Who cancels it, kept with the job too. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
+        filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as for
+            ``jobs``.
 
     Raises:
         JobNotFound: no job has this id.
+        UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
+        ValueError: a filter makes no sense, or there are neither an id nor a filter, or both.
     """
-    job_id = as_id("id", id)
-    params = {"id": str(job_id), "reason": reason, "by": by}
-    rows = drivers.run_again(lambda run: run(SQL.text("cancel/one"), params), connection)
-    if not rows:
-        job = ask(job_id, connection=connection)
-        return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
-    if rows[0][0] == "consumed":
-        return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
-    return Changed(job_id, True, "cancelled", "cancelled before it started")
+    if _is_filtered(id, filters):
+        return Change("cancel", filters, limit=limit, reason=reason, by=by, connection=connection).all()
+    return drivers.perform(cancel_one(as_id("id", id), reason, by), connection)  # type: ignore[arg-type] # no filters
+
+
+def cancel_one(job_id: UUID, reason: str | None, by: str | None) -> Planned[Changed]:
+    """The plan of ``cancel`` by id."""
+
+    def plan(database: Hashable) -> Plan[Changed]:
+        rows = yield SQL.text("cancel/one"), {"id": str(job_id), "reason": reason, "by": by}
+        if not rows:
+            job = yield from reading.one(job_id)(database)
+            return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
+        if rows[0][0] == "consumed":
+            return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
+        return Changed(job_id, True, "cancelled", "cancelled before it started")
+
+    return plan
 
 
 @overload
 def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed: ...
 @overload
 def retry(
+    id: None = None,
     *,
-    task: str | None = None,
-    status: Literal["failed", "cancelled"] | None = None,
-    newer: timedelta | None = None,
-    limit: int = 1000,
+    limit: int | None = None,
     by: str | None = None,
     connection: Any = None,
+    **filters: Unpack[JobFilter],
 ) -> list[UUID]: ...
 def retry(
     id: UUID | str | None = None,  # noqa: A002 (the field's word)
     *,
-    task: str | None = None,
-    status: Literal["failed", "cancelled"] | None = None,
-    newer: timedelta | None = None,
-    limit: int = 1000,
+    limit: int | None = None,
     by: str | None = None,
     connection: Any = None,
+    **filters: Unpack[JobFilter],
 ) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. With ``task``, ``status`` or
-    ``newer``, the oldest jobs that match, at most ``limit``: their ids.
+    With an id, one job: ``Changed``; one that waits for its next attempt anyway gets it at once. With filters, all jobs that
+    pass, in parts that each are a transaction: their ids.
 
     Args:
         id: The job's id.
-        task: Only jobs of this task, by id or alias.
-        status: ``failed``, which is meant where only another filter is given, or ``cancelled``.
-        newer: Only jobs that ended within this time.
-        limit: At most so many at once.
+        limit: At most so many, the first sent first.
         by: Who runs them again; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
+        filters: As for ``jobs``; ``status`` is ``failed``, which is meant where only another filter is given, or ``cancelled``;
+            ``newer`` and ``older`` are of their ends.
 
     Raises:
-        JobNotFound: no job has this id.
-        UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
-        ValueError: it is another status, the limit is no count, or there are neither an id nor a filter, or both.
+        As ``cancel``.
     """
-    if (id is None) is all(said is None for said in (task, status, newer)):
-        raise ValueError(
-            f"expected an id, or a filter (task, status, newer), got {'neither' if id is None else 'both'}"
-        )
-    if status not in (None, "failed", "cancelled"):
-        raise ValueError(f"expected status failed or cancelled, got {status!r}")
-    job_id = None if id is None else as_id("id", id)
-    params = {
-        "id": None if job_id is None else str(job_id),
-        "task": task,
-        "status": status or "failed",
-        "newer": None if newer is None else newer.total_seconds(),
-        "limit": as_count("limit", limit),
-        "by": by,
-    }
+    if _is_filtered(id, filters):
+        return Change("retry", filters, limit=limit, by=by, connection=connection).all()
+    return drivers.perform(retry_one(as_id("id", id), by), connection)  # type: ignore[arg-type] # no filters
 
-    def again(run: Runner) -> list[tuple[Any, ...]]:
-        found = run(SQL.text("retry/jobs"), params)
-        if not found and task is not None:
-            KNOWN_TASKS.refresh(run, task)  # a task that left jobs.yaml may still have jobs; this one has none
-        return found
 
-    rows = drivers.run_again(again, connection)
-    if job_id is None:
-        return [as_id("id", row[0]) for row in rows]
-    if rows:
-        return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
-    job = ask(job_id, connection=connection)
-    why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
-    return Changed(job_id, False, job.status, f"{job.status}; {why}")
+def retry_one(job_id: UUID, by: str | None) -> Planned[Changed]:
+    """The plan of ``retry`` by id."""
+
+    def plan(database: Hashable) -> Plan[Changed]:
+        rows = yield SQL.text("retry/one"), {"id": str(job_id), "by": by}
+        if rows:
+            return Changed(job_id, True, rows[0][1], "queued again, with a fresh retry limit")
+        job = yield from reading.one(job_id)(database)
+        why = "completed jobs are not run again; send a new one" if job.status == "completed" else "nothing to retry"
+        return Changed(job_id, False, job.status, f"{job.status}; {why}")
+
+    return plan
+
+
+@overload
+def prioritise(id: UUID | str, *, priority: int, by: str | None = None, connection: Any = None) -> Changed: ...
+@overload
+def prioritise(
+    id: None = None,
+    *,
+    priority: int,
+    limit: int | None = None,
+    by: str | None = None,
+    connection: Any = None,
+    **filters: Unpack[JobFilter],
+) -> list[UUID]: ...
+def prioritise(
+    id: UUID | str | None = None,  # noqa: A002 (the field's word)
+    *,
+    priority: int,
+    limit: int | None = None,
+    by: str | None = None,
+    connection: Any = None,
+    **filters: Unpack[JobFilter],
+) -> Changed | list[UUID]:
+    """Give a queued job another priority, or all queued jobs that pass the filters. Higher runs first.
+
+    The answer and the arguments are as those of ``retry``.
+
+    Raises:
+        As ``cancel``.
+    """
+    value = {"priority": priority_of(priority)}
+    return _edit("prioritise", id, filters, value, f"its priority is {priority} now", limit, by, connection)
+
+
+@overload
+def reschedule(
+    id: UUID | str,
+    *,
+    run_at: datetime | None = None,
+    delay: timedelta | float | None = None,
+    by: str | None = None,
+    connection: Any = None,
+) -> Changed: ...
+@overload
+def reschedule(
+    id: None = None,
+    *,
+    run_at: datetime | None = None,
+    delay: timedelta | float | None = None,
+    limit: int | None = None,
+    by: str | None = None,
+    connection: Any = None,
+    **filters: Unpack[JobFilter],
+) -> list[UUID]: ...
+def reschedule(
+    id: UUID | str | None = None,  # noqa: A002 (the field's word)
+    *,
+    run_at: datetime | None = None,
+    delay: timedelta | float | None = None,
+    limit: int | None = None,
+    by: str | None = None,
+    connection: Any = None,
+    **filters: Unpack[JobFilter],
+) -> Changed | list[UUID]:
+    """Let a queued job run not before another time, or all queued jobs that pass the filters. ``delay=0`` is at once.
+
+    The answer and the other arguments are as those of ``retry``. A job that was due already, and is due at once, stays as it is.
+
+    Args:
+        id: The job's id.
+        run_at: Not before this time, which must have a zone.
+        delay: Not before this time from now; a timedelta, or seconds.
+        limit: At most so many, the first sent first.
+        by: Who does it.
+        connection: As for ``send``.
+        filters: As for ``cancel``.
+
+    Raises:
+        As ``cancel``; ValueError also where there are neither ``run_at`` nor ``delay``, or both.
+    """
+    value = run_time_of(run_at, delay)
+    return _edit("reschedule", id, filters, value, "it has its new time", limit, by, connection)
+
+
+def _edit(
+    verb: Literal["prioritise", "reschedule"],
+    given: UUID | str | None,
+    filters: Mapping[str, Any],
+    value: dict[str, Any],
+    done: str,
+    limit: int | None,
+    by: str | None,
+    connection: Any,
+) -> Changed | list[UUID]:
+    if _is_filtered(given, filters):
+        return Change(verb, filters, value=value, limit=limit, by=by, connection=connection).all()
+    job_id = as_id("id", given)  # type: ignore[arg-type] # there are no filters
+    changed = Change(verb, {}, value=value, by=by, connection=connection, job=job_id).all()
+    job = reading.status(job_id, connection=connection)
+    if changed:
+        return Changed(job_id, True, job.status, done)
+    same = job.status in ("created", "retry")
+    return Changed(
+        job_id, False, job.status, "it was so already" if same else f"{job.status}; only queued jobs are changed"
+    )
+
+
+def _is_filtered(given: UUID | str | None, filters: Mapping[str, Any]) -> bool:
+    is_filtered = any(value is not None for value in filters.values())
+    if (given is None) is not is_filtered:
+        got = "neither" if given is None else "both"
+        raise ValueError(f"expected an id, or a filter ({', '.join(FILTERS)}), got {got}")
+    return is_filtered

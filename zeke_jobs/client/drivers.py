@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
 from zeke_jobs.postgres.tolerant import tolerate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 #: Unknown schema, table or function.
@@ -23,6 +21,13 @@ _NOT_MIGRATED = {"3F000", "42P01", "42883"}
 _POOL_SIZE = 8
 
 T = TypeVar("T")
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+#: What a call asks of the database: a generator of statements with their parameters, which is sent the rows of each. It is
+#: run here, or by ``aio``.
+Plan: TypeAlias = Generator[tuple[str, Mapping[str, Any]], Rows, T]
+#: A plan for a database, by what tells that from others.
+Planned: TypeAlias = Callable[[Hashable], Plan[T]]
 
 #: Takes the place of every connection, in tests of programs that send (``zeke_jobs.testing.sends``).
 stand_in: Runner | None = None
@@ -36,9 +41,9 @@ class Runner:
     """
 
     database: Hashable
-    execute: Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
+    execute: Callable[[str, Mapping[str, Any]], Rows]
 
-    def __call__(self, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def __call__(self, sql: str, params: Mapping[str, Any]) -> Rows:
         """Run one statement.
 
         Raises:
@@ -47,11 +52,49 @@ class Runner:
         try:
             return self.execute(sql, params)
         except Exception as error:
-            if _sqlstate(error) in _NOT_MIGRATED:
-                raise MigrationError(
-                    "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
-                ) from error
+            refuse_unmigrated(error)
             raise
+
+    def carry_out(self, planned: Planned[T]) -> T:
+        """Run the statements of a plan; answers what it returns."""
+        plan = planned(self.database)
+        try:
+            asked = next(plan)
+            while True:
+                asked = plan.send(self(*asked))
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+def refuse_unmigrated(error: Exception) -> None:
+    """Raise the error to show in place of this one, where the database lacks our tables or functions.
+
+    Raises:
+        MigrationError: it does.
+    """
+    if _sqlstate(error) in _NOT_MIGRATED:
+        raise MigrationError(
+            "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
+        ) from error
+
+
+def perform(planned: Planned[T], connection: Any = None, *, pool: Pool | None = None) -> T:
+    """Carry a plan out, as ``run_again`` runs statements.
+
+    Raises:
+        TypeError, ConfigurationError: as ``run_again``.
+    """
+    return run_again(lambda run: run.carry_out(planned), connection, pool=pool)
+
+
+def ask(statement: str, params: Mapping[str, Any]) -> Planned[Rows]:
+    """The plan of one statement: its rows."""
+
+    def plan(_database: Hashable) -> Plan[Rows]:
+        return (yield statement, params)
+
+    return plan
 
 
 def run_again(run: Callable[[Runner], T], connection: Any = None, *, pool: Pool | None = None) -> T:
@@ -90,8 +133,7 @@ def foreign(connection: Any) -> Runner:
     name = type(connection).__name__
     if name.startswith(("Async", "async_")):
         raise TypeError(
-            f"expected a synchronous connection, got {name}; run what zeke_jobs.statement() returns, "
-            "or with SQLAlchemy: await connection.run_sync(lambda sync: zeke_jobs.send(…, connection=sync))"
+            f"expected a synchronous connection, got {name}; there is: await zeke_jobs.aio.send(…, connection=connection)"
         )
     if "sqlalchemy" in kinds:
         return _sqlalchemy(connection)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.core.event import check_name
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from zeke_jobs.client.drivers import Planned, Rows
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
@@ -24,9 +27,13 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     Raises:
         TypeError, ValueError: it is no name, or the data are no JSON.
     """
+    drivers.perform(emission(name, data), connection)
+
+
+def emission(name: str, data: Any) -> Planned[Rows]:
+    """The plan of ``emit``."""
     try:
         text = encode(data)
     except UnfitForJson as error:
         raise ValueError(f"data of the event {name!r}: {error}") from error
-    params = {"name": check_name(name), "data": text}
-    drivers.run_again(lambda run: run(SQL.text("event/emit"), params), connection)
+    return drivers.ask(SQL.text("event/emit"), {"name": check_name(name), "data": text})

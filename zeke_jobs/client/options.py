@@ -109,6 +109,27 @@ def as_count(name: str, value: int) -> int:
     return value
 
 
+def priority_of(value: int) -> int:
+    """A priority.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it has more than 32 bits.
+    """
+    return _priority("priority", value)
+
+
+def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
+    """When a job may run, in the form that the database reads.
+
+    Raises:
+        TypeError, ValueError: there are neither, both, or one that makes no sense.
+    """
+    if (run_at is None) is (delay is None):
+        raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
+    return {"delay": _seconds("delay", delay)} if delay is not None else {"run_at": _moment("run_at", run_at)}  # type: ignore[arg-type]
+
+
 def keys_of(keys: Sequence[str | None], count: int) -> list[str | None]:
     """A key for each of so many jobs; None is none of its own.
 

@@ -1,4 +1,4 @@
-"""Ask about jobs: the status of one, a list, the output when it is there."""
+"""Ask about jobs: the status of one, all that pass a filter, the output when it is there."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from datetime import timedelta
 from decimal import Decimal
 from threading import TIMEOUT_MAX
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers
+from zeke_jobs.client.filters import FILTERS, checked
 from zeke_jobs.client.options import as_count, as_id
-from zeke_jobs.core.job import STATUSES, Job
+from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import payload_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Iterator
+
+    from zeke_jobs.client.drivers import Plan, Planned
+    from zeke_jobs.client.filters import JobFilter
 
 # Ids, JSON and money come as text, because drivers differ in what they make of them.
 _READ: dict[str, Callable[[str], Any]] = {
@@ -32,7 +36,8 @@ _READ: dict[str, Callable[[str], Any]] = {
     "progress": value_of,
     "cost": Decimal,
 }
-_NO_FILTER = dict.fromkeys(("id", "task", "statuses", "parent", "newer", "older", "limit"))
+_NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
+_PAGE = 1000  # jobs of one statement
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -51,16 +56,28 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
         JobNotFound: no job has this id; JobPurged where it is known that one had it.
         ValueError: it is no UUID.
     """
-    job_id = as_id("id", id)
-    found = _find(connection, id=str(job_id))
-    if not found:
-        raise missing(job_id, connection)
-    return found[0]
+    return drivers.perform(one(as_id("id", id)), connection)
+
+
+def one(job_id: UUID) -> Planned[Job]:
+    """The plan of ``status``."""
+
+    def plan(_database: Hashable) -> Plan[Job]:
+        rows = yield SQL.text("job/list"), {**_NO_FILTER, "id": str(job_id)}
+        if rows:
+            return _job(rows[0])
+        raise (yield from _missing(job_id))
+
+    return plan
 
 
 def missing(job_id: UUID, connection: Any) -> JobNotFound:
     """The error for an id that no job has: JobPurged where it is known that one had it."""
-    rows = drivers.run_again(lambda run: run(SQL.text("job/purged"), {"id": str(job_id)}), connection)
+    return drivers.perform(lambda _: _missing(job_id), connection)
+
+
+def _missing(job_id: UUID) -> Plan[JobNotFound]:
+    rows = yield SQL.text("job/purged"), {"id": str(job_id)}
     if rows:
         task, outcome, ended = rows[0]
         return JobPurged(
@@ -69,43 +86,34 @@ def missing(job_id: UUID, connection: Any) -> JobNotFound:
     return JobNotFound(f"expected the id of a job, got {job_id}: no job has it")
 
 
-def jobs(
-    *,
-    task: str | None = None,
-    status: str | Sequence[str] | None = None,
-    parent: UUID | str | None = None,
-    newer: timedelta | None = None,
-    older: timedelta | None = None,
-    limit: int = 20,
-    connection: Any = None,
-) -> list[Job]:
-    """The newest jobs that pass every filter.
+def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
+    """All jobs that pass every filter, the newest first, read page by page while the caller goes through them.
+
+    Each page is a statement of its own, so no transaction stays open, and a program may take hours over millions of jobs. A
+    job is shown as it is when its page is read; jobs that are sent meanwhile are not shown.
 
     Args:
-        task: Id or alias of a task.
-        status: One status, or several.
-        parent: Only jobs that this one sent.
-        newer: Only jobs sent within this time.
-        older: Only jobs sent longer ago than this.
         limit: At most so many.
         connection: As for ``send``.
+        filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
+            text that is in type or message of the last error; ``newer`` and ``older``: sent within this time, or longer ago.
 
     Raises:
-        ValueError: it is no status, or the limit is no count.
+        TypeError, ValueError: a filter is none, or has a value that makes no sense.
     """
-    statuses = [status] if isinstance(status, str) else status
-    for name in statuses or ():
-        if name not in STATUSES:
-            raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {name!r}")
-    return _find(
-        connection,
-        task=task,
-        statuses=None if statuses is None else list(statuses),
-        parent=None if parent is None else str(as_id("parent", parent)),
-        newer=None if newer is None else newer.total_seconds(),
-        older=None if older is None else older.total_seconds(),
-        limit=as_count("limit", limit),
-    )
+    return _pages(checked(filters), None if limit is None else as_count("limit", limit), connection)
+
+
+def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Iterator[Job]:
+    last: dict[str, Any] = {}
+    while limit is None or limit > 0:
+        size = _PAGE if limit is None else min(limit, _PAGE)
+        page = _find(connection, **filters, **last, limit=size)
+        yield from page
+        if len(page) < size:
+            return
+        last = {"sent": page[-1].created_on, "after": str(page[-1].id)}
+        limit = None if limit is None else limit - size
 
 
 def _find(connection: Any, **filters: Any) -> list[Job]:
@@ -140,15 +148,31 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     deadline = None if seconds is None or seconds >= TIMEOUT_MAX else monotonic() + seconds
     while True:
         told = listener().wait(job_id, deadline)
-        job = status(job_id)
+        job, found = drivers.perform(result(job_id))
         if job.has_ended:
-            break
+            return found
         if not told:
-            raise WaitTimeout(f"expected {job.task_id} {job_id} to end within {seconds:g} s, got {job.status} still")
+            raise still_runs(job, seconds)
         # Whoever may connect may announce an end; and a failed job may be retried before we look.
-    if job.status != "completed":
-        raise JobFailed(job.failure(), job)
-    return output(job_id)
+
+
+def result(job_id: UUID) -> Planned[tuple[Job, Any]]:
+    """The plan that looks at a job, and at its output where it has completed, nothing masked.
+
+    Raises:
+        JobFailed: it failed or was cancelled.
+        JobNotFound: no job has this id.
+    """
+
+    def plan(database: Hashable) -> Plan[tuple[Job, Any]]:
+        job = yield from one(job_id)(database)
+        if not job.has_ended:
+            return job, None
+        if job.status != "completed":
+            raise JobFailed(job.failure(), job)
+        return job, (yield from _output(job_id))
+
+    return plan
 
 
 def output(job_id: UUID) -> Any:
@@ -157,7 +181,16 @@ def output(job_id: UUID) -> Any:
     Raises:
         JobNotFound: no completed job has this id.
     """
-    rows = drivers.run_again(lambda run: run(SQL.text("job/output"), {"id": str(job_id)}))
+    return drivers.perform(lambda _: _output(job_id))
+
+
+def _output(job_id: UUID) -> Plan[Any]:
+    rows = yield SQL.text("job/output"), {"id": str(job_id)}
     if not rows:
         raise JobNotFound(f"expected the id of a completed job, got {job_id}")
     return None if rows[0][0] is None else json.loads(rows[0][0])
+
+
+def still_runs(job: Job, seconds: float | None) -> WaitTimeout:
+    """The error of a wait whose time is over."""
+    return WaitTimeout(f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still")

@@ -17,13 +17,13 @@ from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from datetime import datetime
     from uuid import UUID
 
     from pydantic import BaseModel
 
-    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.drivers import Plan
     from zeke_jobs.client.task_cache import KnownTask
 
 
@@ -98,12 +98,12 @@ def put(
         raise ValueError(f"expected the name of a time zone, got {timezone!r}") from error
     options = {"missed": missed, "overlap": overlap, "window": window.total_seconds(), "jitter": jitter.total_seconds()}
 
-    def store(run: Runner, known: KnownTask) -> bool:
+    def store(_database: Hashable, known: KnownTask) -> Plan[bool]:
         params = {"name": name, "task": known.id, "at": at, "timezone": timezone, "payload": known.accept(payload)}
-        run(SQL.text("schedule/put"), {**params, "key": key, "options": encode(options), "by": by})
+        yield SQL.text("schedule/put"), {**params, "key": key, "options": encode(options), "by": by}
         return True
 
-    with_task(task, store, connection)
+    drivers.perform(with_task(task, store), connection)
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
-from zeke_jobs.client import tracing
+from zeke_jobs.client import drivers, tracing
 from zeke_jobs.client.drivers import named, numbered
 from zeke_jobs.client.options import ManySendOptions, OneSendOptions, keys_of, new_id, options, refuse_unknown
 from zeke_jobs.client.task_cache import KNOWN_TASKS, KnownTask, with_task
@@ -19,12 +19,11 @@ from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from pydantic import BaseModel
 
-    from zeke_jobs.client.drivers import Runner
-    from zeke_jobs.client.options import OneSendOptions
+    from zeke_jobs.client.drivers import Plan, Planned
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
 Style = Literal["numeric", "named", "pyformat"]
@@ -76,21 +75,33 @@ def send(
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
     """
+    planned = one(task, payload, said)
+    with tracing.sending(task):
+        return drivers.perform(planned, connection)
+
+
+def one(task: str, payload: Mapping[str, Any] | BaseModel | None, said: Mapping[str, Any]) -> Planned[Sent]:
+    """The plan of ``send``."""
     refuse_unknown(said)
     # The id is chosen here, so that a send whose connection died half-way can be repeated without a second job.
     own = new_id() if said.get("id") is None else None
     said = {**said, "id": own or said.get("id")}
 
-    def attempt(run: Runner, known: KnownTask) -> Sent | None:
-        chosen = encode(_with_units(run, known, options(said, known)))
-        params = {"task": known.id, "revision": known.revision, "payload": known.accept(payload), "options": chosen}
-        outcome, found, status = answer(run(SQL.text("send/one"), params)[0][0])
+    def attempt(_database: Hashable, known: KnownTask) -> Plan[Sent | None]:
+        chosen = yield from _with_units(known, options(said, known))
+        params = {
+            "task": known.id,
+            "revision": known.revision,
+            "payload": known.accept(payload),
+            "options": encode(chosen),
+        }
+        ((text,),) = yield SQL.text("send/one"), params
+        outcome, found, status = answer(text)
         if outcome in _NOT_TODAY:
             return None
         return _sent(known, outcome, found, status, own=own, batch=said.get("batch"))
 
-    with tracing.sending(task):
-        return with_task(task, attempt, connection)
+    return with_task(task, attempt)
 
 
 def send_many(
@@ -113,14 +124,27 @@ def send_many(
         BatchClosed: a batch of this id is there and takes no more jobs.
         ValueError: ``keys`` has another length or something that is no key, or the payloads together exceed 64 MiB.
     """
+    planned = many(task, payloads, keys, said)
+    with tracing.sending(task):
+        return drivers.perform(planned, connection) if planned else []
+
+
+def many(
+    task: str,
+    payloads: Iterable[Mapping[str, Any] | BaseModel],
+    keys: Sequence[str | None] | None,
+    said: Mapping[str, Any],
+) -> Planned[list[Sent]] | None:
+    """The plan of ``send_many``; None where there is nothing to send."""
     refuse_unknown(said, ManySendOptions)
     given = list(payloads)
     own_keys = [] if keys is None else keys_of(keys, len(given))
     ids = [new_id() for _ in given]
     first = str(ids[0] if ids else new_id())
 
-    def attempt(run: Runner, known: KnownTask) -> list[Sent] | None:
-        chosen = _with_units(run, known, options(batch_options(said, run), known))
+    def attempt(database: Hashable, known: KnownTask) -> Plan[list[Sent] | None]:
+        with_batch = yield from batch_options(said, database)
+        chosen = yield from _with_units(known, options(with_batch, known))
         if "batch" in chosen:
             chosen["first_job"] = first
         params = {
@@ -132,16 +156,14 @@ def send_many(
             "options": encode(chosen),
         }
         sent = list(map(Sent, ids, repeat("created"), repeat(known.id)))
-        for ordinal, outcome, found, status in run(SQL.text("send/many"), params):
+        rows = yield SQL.text("send/many"), params
+        for ordinal, outcome, found, status in rows:
             if outcome in _NOT_TODAY:
                 return None
             sent[ordinal - 1] = _sent(known, outcome, found, status, own=ids[ordinal - 1], batch=said.get("batch"))
         return sent
 
-    if not given and said.get("batch") is None:
-        return []
-    with tracing.sending(task):
-        return with_task(task, attempt, connection)
+    return with_task(task, attempt) if given or said.get("batch") is not None else None
 
 
 def answer(sent: str) -> tuple[str, str, str]:
@@ -180,10 +202,10 @@ def statement(
     """
     refuse_unknown(said)
 
-    def build(run: Runner, known: KnownTask) -> Statement:
+    def build(_database: Hashable, known: KnownTask) -> Plan[Statement]:
         sql = SQL.text("send/statement")
-        chosen = encode(_with_units(run, known, options(said, known)))
-        params = {"task": known.id, "payload": known.accept(payload), "options": chosen}
+        chosen = yield from _with_units(known, options(said, known))
+        params = {"task": known.id, "payload": known.accept(payload), "options": encode(chosen)}
         if style == "numeric":
             return Statement(*numbered(sql, params))
         if style == "named":
@@ -192,10 +214,10 @@ def statement(
             return Statement(sql, params)
         raise ValueError(f"expected style numeric, named or pyformat, got {style!r}")
 
-    return with_task(task, build, None)
+    return drivers.perform(with_task(task, build))
 
 
-def batch_options(said: Mapping[str, Any], run: Runner) -> dict[str, Any]:
+def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
     """The options with ``then`` in the form that the database reads, its payload checked with 0 for each number.
 
     Raises:
@@ -214,7 +236,7 @@ def batch_options(said: Mapping[str, Any], run: Runner) -> dict[str, Any]:
     if not isinstance(said["then"], tuple) or len(said["then"]) != 2:
         raise TypeError(f"expected then as a task and its payload, got {said['then']!r}")
     task, payload = said["then"]
-    known = KNOWN_TASKS.find(run, task)
+    known = yield from KNOWN_TASKS.find(database, task)
     if not isinstance(payload, Mapping):
         return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
     places = {
@@ -257,10 +279,10 @@ def _sent(
     )
 
 
-def _with_units(run: Runner, known: KnownTask, chosen: dict[str, Any]) -> dict[str, Any]:
+def _with_units(known: KnownTask, chosen: dict[str, Any]) -> Plan[dict[str, Any]]:
     """The options, where a job that uses so much could ever start: the limits of its task are asked."""
     if "units" in chosen:
-        ((unfit,),) = run(SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])})
+        ((unfit,),) = yield SQL.text("send/unfit_units"), {"task": known.id, "units": encode(chosen["units"])}
         if unfit is not None:
             raise ValueError(unfit)
     return chosen

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zeke_jobs.client import drivers
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.schema import PayloadSchema
@@ -16,7 +15,7 @@ from zeke_jobs.postgres.queries import SQL
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from zeke_jobs.client.drivers import Runner
+    from zeke_jobs.client.drivers import Plan, Planned
 
 T = TypeVar("T")
 _MOST_SHOWN = 5
@@ -66,15 +65,15 @@ class KnownTasks:
         self._tasks: dict[tuple[Hashable, str], KnownTask] = {}
         self._lock = Lock()
 
-    def find(self, run: Runner, name: str) -> KnownTask:
+    def find(self, database: Hashable, name: str) -> Plan[KnownTask]:
         """The task that a name or an alias means.
 
         Raises:
             UnknownTask: the catalogue has none; the message names the nearest.
         """
-        return self._tasks.get((run.database, name)) or self.refresh(run, name)
+        return self._tasks.get((database, name)) or (yield from self.refresh(database, name))
 
-    def refresh(self, run: Runner, name: str) -> KnownTask:
+    def refresh(self, database: Hashable, name: str) -> Plan[KnownTask]:
         """Look the task up in the catalogue.
 
         Raises:
@@ -82,19 +81,20 @@ class KnownTasks:
         """
         if not isinstance(name, str):
             raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
-        rows = run(SQL.text("send/task"), {"task": name})
+        rows = yield SQL.text("send/task"), {"task": name}
         if not rows:
-            self._tasks.pop((run.database, name), None)
-            raise unknown_task(name, [row[0] for row in run(SQL.text("send/task_names"), {})])
+            self._tasks.pop((database, name), None)
+            names = yield SQL.text("send/task_names"), {}
+            raise unknown_task(name, [row[0] for row in names])
         task_id, revision, schema_text, sensitive = rows[0]
         schema = json.loads(schema_text) if schema_text else None
         task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
         with self._lock:
             # A payload's schema is compiled once: an alias shares it with the task's id.
-            known = self._tasks.get((run.database, task_id))
+            known = self._tasks.get((database, task_id))
             if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
                 task = known
-            self._tasks[run.database, task_id] = self._tasks[run.database, name] = task
+            self._tasks[database, task_id] = self._tasks[database, name] = task
         return task
 
 
@@ -110,26 +110,26 @@ def unknown_task(name: str, names: list[str]) -> UnknownTask:
 KNOWN_TASKS = KnownTasks()
 
 
-def with_task(task: str, attempt: Callable[[Runner, KnownTask], T | None], connection: Any) -> T:
+def with_task(task: str, attempt: Callable[[Hashable, KnownTask], Plan[T | None]]) -> Planned[T]:
     """Try with the cached task; when the cache is stale, try once more with the catalogue's."""
 
-    def run_with(run: Runner) -> T:
-        known = KNOWN_TASKS.find(run, task)
+    def plan(database: Hashable) -> Plan[T]:
+        known = yield from KNOWN_TASKS.find(database, task)
         refused: Exception | None = None
         try:
-            done = attempt(run, known)
+            done = yield from attempt(database, known)
         except (InvalidPayload, ValueError) as error:
             done, refused = None, error
         if done is not None:
             return done
-        fresh = KNOWN_TASKS.refresh(run, task)
+        fresh = yield from KNOWN_TASKS.refresh(database, task)
         if refused is not None and fresh is known:
             raise refused
-        done = attempt(run, fresh)
+        done = yield from attempt(database, fresh)
         if done is None:
             raise UnknownTask(
                 f"expected task {task!r} to stay as it is for a moment, got two changes of it; send again"
             )
         return done
 
-    return drivers.run_again(run_with, connection)
+    return plan

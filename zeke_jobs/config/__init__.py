@@ -10,20 +10,11 @@ from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.editing import edited
 from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.models import (
-    Concurrency,
-    Config,
-    Defaults,
-    Keep,
-    Limit,
-    Retry,
-    Schedule,
-    Service,
-    Task,
-    Unique,
-)
+from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.models import Concurrency, Config, Defaults, Keep, Retry, Service, Task, Unique
 from zeke_jobs.config.reading import read, resolve
 from zeke_jobs.config.references import check_references
+from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.core.diagnostic import Diagnostic
 from zeke_jobs.errors import ConfigurationError
 

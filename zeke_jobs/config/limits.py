@@ -1,11 +1,14 @@
-"""The keys of jobs.yaml that say how much may start in a time, and when a limit closes."""
+"""The keys of jobs.yaml that bound how much may start, and say when a limit closes."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from zeke_jobs.config.entries import Count, Failures, PositiveDuration, Rate, RateText, Slots
-from zeke_jobs.config.keys import Keys, key
+from pydantic import ConfigDict, model_validator
+
+from zeke_jobs.config.entries import BudgetText, Count, Failures, Name, PositiveDuration, Rate, RateText, Slots
+from zeke_jobs.config.keys import Keys, key, unit_keys
 
 
 class LimitRate(Keys):
@@ -77,6 +80,43 @@ class Breaker(Keys):
     failures: Failures = key(20, "How many, or which share of at least ten ends.", "failures: 50%")
     within: PositiveDuration = key(timedelta(minutes=5), "The time in which they are counted.", "within: 5m")
     pause: PositiveDuration = key(timedelta(minutes=2), "How long it pauses before a job probes.", "pause: 2m")
+
+
+class LimitKeys(Keys):
+    """A limit that tasks share by naming it in `uses`."""
+
+    called = "a limit"
+    model_config = ConfigDict(json_schema_extra=unit_keys)
+    spread = "units"
+
+    description: str = key("", "What it protects, for people.")
+    concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
+    rate: LimitRate | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
+    units: dict[Name, UnitRate] = key({}, "Each by its own name as a key: how much of it jobs may use in a time.")
+    budget: BudgetText | None = key(None, "What jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
+    throttle: Throttle = key(Throttle(), "What throttling by the provider does to concurrency.", "throttle: {least: 2}")
+    breaker: Breaker | None = key(None, "When failures pause it.", "breaker: {failures: 20, within: 5m, pause: 2m}")
+    paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_units(cls, value: Any) -> Any:
+        """A key that no limit has, with a mapping that has a rate, is a unit."""
+        if not isinstance(value, dict):
+            return value
+        units = {
+            name: one
+            for name, one in value.items()
+            if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
+        }
+        rest = {name: one for name, one in value.items() if name not in units}
+        return {**rest, "units": {**rest.get("units", {}), **units}} if units else value
+
+
+class Limit(LimitKeys):
+    """A shared limit with its name."""
+
+    name: str
 
 
 def _window(rate: Rate | None, burst: int | None) -> Rate | None:

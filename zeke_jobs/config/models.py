@@ -6,9 +6,9 @@ The JSON Schema, the reference page, the checks, a task's row and the commands `
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
@@ -28,15 +28,14 @@ from zeke_jobs.config.entries import (
     Slots,
     ZoneName,
 )
-from zeke_jobs.config.keys import SHOWN, Keys, key, no_default, unit_keys
-from zeke_jobs.config.limits import Breaker, LimitRate, TaskRate, Throttle, UnitRate
+from zeke_jobs.config.keys import SHOWN, Keys, key
+from zeke_jobs.config.limits import Limit, LimitKeys, TaskRate
+from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.core.durations import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Missed = Literal["latest", "skip", "all"]
-Overlap = Literal["skip", "allow"]
 While = Literal["queued", "active", "period"]
 OnDuplicate = Literal["ignore", "replace", "postpone"]
 AfterFailure = Literal["hold", "skip"]
@@ -109,38 +108,6 @@ class Unique(Keys):
     at_most: PositiveDuration | None = key(
         None, "How far from its first send a job may be moved by later ones.", "at_most: 5m"
     )
-
-
-class Schedule(Keys):
-    """When jobs of the task are sent by themselves."""
-
-    called = "cron"
-    required: ClassVar[tuple[str, ...]] = ("at",)
-    short_form: ClassVar[tuple[str, type, str] | None] = ("at", str, "a cron line")
-
-    at: str = key("", "The cron line.", 'at: "*/5 * * * *"')
-    timezone: ZoneName = key(
-        "UTC", "Zone it is read in; the file's by default.", "timezone: Europe/Paris", json_schema_extra=no_default
-    )
-    missed: Missed = key("latest", "What is sent for ticks missed while no scheduler ran.", "missed: latest")
-    window: Duration = key(timedelta(days=1), "How far back missed ticks are looked for.", "window: 1d")
-    overlap: Overlap = key(
-        "skip", "Whether a tick is skipped while the job of the one before is unfinished.", "overlap: skip"
-    )
-    jitter: Duration = key(timedelta(0), "Jobs become due up to this much later, at random.", "jitter: 30s")
-    payload: dict[str, Any] = key({}, "Payload of the jobs.", "payload: {reason: schedule}")
-    paused: bool = key(False, "Send nothing.", "paused: true")
-
-
-class NamedSchedule(Schedule):
-    """One of several schedules of a task."""
-
-    called = "a named cron"
-    required = ("name", "at")
-    short_form = None
-
-    name: Name = key("", "Its name; with the task's it is the name of the schedule: `TASK/NAME`.", "name: nightly")
-    job_key: str | None = key(None, "The `key` of its jobs.", "key: team-7", alias="key")
 
 
 class Defaults(Keys):
@@ -228,43 +195,6 @@ class Task(TaskKeys):
         """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None where a task has none."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
-
-
-class LimitKeys(Keys):
-    """A limit that tasks share by naming it in `uses`."""
-
-    called = "a limit"
-    model_config = ConfigDict(json_schema_extra=unit_keys)
-    spread = "units"
-
-    description: str = key("", "What it protects, for people.")
-    concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
-    rate: LimitRate | None = key(None, "How many jobs may start in a time.", "rate: 60/m")
-    units: dict[Name, UnitRate] = key({}, "Each by its own name as a key: how much of it jobs may use in a time.")
-    budget: BudgetText | None = key(None, "What jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
-    throttle: Throttle = key(Throttle(), "What throttling by the provider does to concurrency.", "throttle: {least: 2}")
-    breaker: Breaker | None = key(None, "When failures pause it.", "breaker: {failures: 20, within: 5m, pause: 2m}")
-    paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather_units(cls, value: Any) -> Any:
-        """A key that no limit has, with a mapping that has a rate, is a unit."""
-        if not isinstance(value, dict):
-            return value
-        units = {
-            name: one
-            for name, one in value.items()
-            if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
-        }
-        rest = {name: one for name, one in value.items() if name not in units}
-        return {**rest, "units": {**rest.get("units", {}), **units}} if units else value
-
-
-class Limit(LimitKeys):
-    """A shared limit with its name."""
-
-    name: str
 
 
 class ServiceKeys(Keys):

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from zeke_jobs.config.document import EXAMPLE
 from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.models import Config, File, Limit, Middleware, Service, Task
+from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.models import Config, File, Middleware, Service, Task
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
 

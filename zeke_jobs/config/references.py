@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zeke_jobs.config.limits import LimitRate
-    from zeke_jobs.config.models import Config, Defaults, NamedSchedule, Schedule, Task
+    from zeke_jobs.config.models import Config, Defaults, Task
     from zeke_jobs.config.places import Document, Path
+    from zeke_jobs.config.schedules import NamedSchedule, Schedule
 
 
 def check_references(document: Document, config: Config) -> None:

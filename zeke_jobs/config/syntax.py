@@ -59,10 +59,11 @@ def mend(text: str, fault: Fault) -> str | None:
         return None
     lines = split_lines(text)
     line, column = fault.span.line - 1, fault.span.column - 1
-    head, rest = lines[line][:column], lines[line][column:]
+    head = lines[line][:column]
     if "{" in head or "[" in head:
         return None
-    lines[line] = head + "'" + fault.bare.replace("'", "''") + "'" + rest[len(fault.bare) :]
+    # Without what follows: spaces, and a comment, whose places the quotes would move.
+    lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
     return "\n".join(lines)
 
 

@@ -121,8 +121,8 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
     if row["kind"] == "worker" and row["revision"] != number:
         reason = row["refusal"] or "it follows within two seconds"
         found.append(f"runs by revision {row['revision']}: {reason}")
-    # A revision that only sets a value by hand has a new number but the same text. A process that has not taken up the revision in
-    # force has not read its file since.
+    # A revision that only sets a value by hand has a new number but the same text. A process that has not taken up the revision
+    # in force has not read its file since.
     elif row["file_digest"] is not None and row["file_digest"] != row["digest_in_force"] and row["revision"] == number:
         found.append(f"its file is that of revision {row['file_revision']}; it changes nothing")
     if len(versions) > 1 and row["version"] != max(versions):

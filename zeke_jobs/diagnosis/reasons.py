@@ -1,19 +1,18 @@
-"""Why a queued job does not run yet: each function makes one reason, with its sentence and its figures."""
+"""Why a queued job does not run yet, limits aside: each function makes one reason, with its sentence and its figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import count, listed, one_line, place, since, span, until, up_to_most, when
+from zeke_jobs.core.wording import count, listed, one_line, since, span, until, up_to_most, when
 from zeke_jobs.diagnosis import keepers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zeke_jobs.diagnosis.facts import AheadRow, BeforeRow, GateRow, Holder, JobRow, PauseRow, TaskRow
+    from zeke_jobs.diagnosis.facts import AheadRow, BeforeRow, JobRow, PauseRow, TaskRow
     from zeke_jobs.diagnosis.keepers import Keeper
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
@@ -161,89 +160,6 @@ def stands_for_key(own_key: str) -> Reason:
     return reason("stands-for-key", sentence, unique_key=own_key)
 
 
-def at_limit(gate: GateRow, now: datetime) -> Reason:
-    """The limit of its task, or one that it shares, is full."""
-    full = f"{_whose(gate.name)} is at its limit, {gate.active} of {gate.concurrency} active"
-    return reason(
-        "at-limit",
-        f"{full}: {_named(gate.holders, gate.active, now)}",
-        gate=gate.name,
-        limit=gate.concurrency,
-        active=gate.active,
-        holders=gate.holders,
-        now=now,
-    )
-
-
-def at_rate(gate: GateRow, now: datetime) -> Reason:
-    """The rate of its task, or of a limit that it shares, is used up."""
-    assert gate.rate_period is not None
-    opens = f"; the next may start {until(gate.free_on, now).removeprefix('until ')}" if gate.free_on else ""
-    starts = f"{gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}"
-    return reason(
-        "at-rate",
-        f"{_whose(gate.name)} is at its rate, {starts}{opens}",
-        gate=gate.name,
-        count=gate.rate_count,
-        period=gate.rate_period,
-        used=gate.used,
-        until=gate.free_on,
-        now=now,
-    )
-
-
-def throttled(gate: GateRow, now: datetime) -> Reason:
-    """The provider behind a limit asked for a pause."""
-    sentence = f"{_whose(gate.name)} is throttled by its provider ({gate.closed_why}); {_opens(gate, now)}"
-    return reason("throttled", sentence, gate=gate.name, until=gate.closed_until, why=gate.closed_why, now=now)
-
-
-def breaker_open(gate: GateRow, now: datetime) -> Reason:
-    """Too many jobs under a limit failed."""
-    probes = gate.closed_until is not None and gate.closed_until <= now
-    opens = "one job at a time probes" if probes else _opens(gate, now)
-    return reason(
-        "breaker-open",
-        f"{_whose(gate.name)} is paused by its breaker ({gate.closed_why}); {opens}",
-        gate=gate.name,
-        until=gate.closed_until,
-        why=gate.closed_why,
-        probe=gate.probe,
-        now=now,
-    )
-
-
-def _opens(gate: GateRow, now: datetime) -> str:
-    return f"it opens {until(gate.closed_until, now).removeprefix('until ')}" if gate.closed_until else "it opens soon"
-
-
-def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
-    """What jobs may use of a unit in a time is used up."""
-    within = f"within {span(timedelta(seconds=float(meter['seconds'])))}"
-    return reason("units-used", f"{_has_used(gate, meter)} {within}", gate=gate.name, **_figures(meter))
-
-
-def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
-    """What jobs may cost a day is spent."""
-    ends = f"today; it begins anew at midnight in {meter['zone']}"
-    return reason("budget-spent", f"{_has_used(gate, meter)} {ends}", gate=gate.name, **_figures(meter))
-
-
-def _has_used(gate: GateRow, meter: dict[str, Any]) -> str:
-    return f"{_whose(gate.name)} has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,}"
-
-
-def _figures(meter: dict[str, Any]) -> dict[str, Any]:
-    return {name: meter[name] for name in ("unit", "used", "amount")}
-
-
-def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
-    """The limit of its key is full."""
-    active = len(holders)
-    sentence = f"its key {job.key!r} is taken, {active} of {per_key} active: {_named(holders, active, job.now)}"
-    return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
-
-
 def after(job: JobRow, before: BeforeRow) -> Reason:
     """Its task runs the jobs of a key in strict order, and an earlier one has not ended, or failed and holds the key."""
     if before.status == "failed":
@@ -309,15 +225,3 @@ def workers_busy(queue: str, *, threads: int, busy: int, processes: int, kept: i
         processes=processes,
         kept=kept,
     )
-
-
-def _whose(gate: str) -> str:
-    kind, _, name = gate.partition("/")
-    return f"its task {name}" if kind == "task" else f"the shared limit {name}"
-
-
-def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:
-    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
-    if active > len(named):
-        named.append(f"{active - len(named)} more")
-    return "; ".join(named)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.config.models import Task
-from zeke_jobs.diagnosis import ends, facts, reasons
+from zeke_jobs.diagnosis import ends, facts, limit_reasons, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,25 +119,29 @@ def _limits(known: Facts) -> list[Reason]:
     for gate in known.gates:
         found += _closed(gate, job.now)
         if gate.concurrency is not None and gate.active >= gate.concurrency:
-            found.append(reasons.at_limit(gate, job.now))
+            found.append(limit_reasons.at_limit(gate, job.now))
         if gate.rate_count is not None and (gate.used or 0) >= gate.rate_count:
-            found.append(reasons.at_rate(gate, job.now))
+            found.append(limit_reasons.at_rate(gate, job.now))
     if known.before is not None:
         found.append(reasons.after(job, known.before))
     elif per_key is not None and job.key is not None and len(known.key_holders) >= per_key:
-        found.append(reasons.key_taken(job, per_key, known.key_holders))
+        found.append(limit_reasons.key_taken(job, per_key, known.key_holders))
     return found
 
 
 def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
     if gate.closed_by == "throttled":
-        yield reasons.throttled(gate, now)
+        yield limit_reasons.throttled(gate, now)
     elif gate.closed_by is not None:
-        yield reasons.breaker_open(gate, now)
+        yield limit_reasons.breaker_open(gate, now)
     for meter in gate.meters or ():
         # The rest of the amount may be less than this job needs.
         if meter["used"] is not None and meter["used"] + (meter["estimate"] or 0) > meter["amount"]:
-            yield reasons.units_used(gate, meter) if meter["zone"] is None else reasons.budget_spent(gate, meter)
+            yield (
+                limit_reasons.units_used(gate, meter)
+                if meter["zone"] is None
+                else limit_reasons.budget_spent(gate, meter)
+            )
 
 
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:

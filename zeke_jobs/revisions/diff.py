@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from zeke_jobs.config.models import Schedule
+    from zeke_jobs.config.schedules import Schedule
     from zeke_jobs.revisions.store import Override
 
 Kind = Literal["task", "limit", "service", "file"]

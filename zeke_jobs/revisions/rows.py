@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.config.limits import Breaker, LimitRate
-    from zeke_jobs.config.models import Config, Limit, Schedule, Task
+    from zeke_jobs.config.limits import Breaker, Limit, LimitRate
+    from zeke_jobs.config.models import Config, Task
+    from zeke_jobs.config.schedules import Schedule
 
 _MANY = 1_000_000
 GATHER = 10_000  # jobs of a task moved to its new name or queue in one statement

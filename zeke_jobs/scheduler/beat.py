@@ -230,7 +230,10 @@ def obey_signals() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0 if number == signal.SIGTERM else 130)
+    status = 0 if number == signal.SIGTERM else 130
+    if _PROCESS.beating is None:
+        os._exit(status)  # it still imports code, which may turn a SystemExit into an error of its own
+    raise SystemExit(status)
 
 
 def _let_pass(_number: int, _frame: FrameType | None) -> None:

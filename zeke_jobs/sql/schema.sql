@@ -79,6 +79,8 @@ DECLARE
   v_cancels text[] := '{}';
   v_at integer;
 BEGIN
+  -- What comes after this sum, in the same transaction, needs another one.
+  PERFORM set_config('zeke_jobs.adds_up', '', true);
   -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
   FOR v_one IN
     WITH mine AS (
@@ -335,6 +337,112 @@ BEGIN
   cancel_unnoted.state := v_job.state;
   cancel_unnoted.has_started := v_job.started_on IS NOT NULL;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.change_jobs(change text, filter jsonb, value jsonb DEFAULT '{}'::jsonb, reason text DEFAULT NULL::text, by text DEFAULT NULL::text, after uuid DEFAULT NULL::uuid, most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task text := (SELECT coalesce(max(t.id), change_jobs.filter ->> 'task') FROM zeke_jobs.find_task(change_jobs.filter ->> 'task') AS t);
+  v_statuses text[] := zeke_jobs.statuses_of(change_jobs.change, change_jobs.filter);
+  v_value jsonb := zeke_jobs.value_of_change(change_jobs.change, change_jobs.value, v_now);
+  v_found uuid[];
+  v_held uuid[];
+BEGIN
+  IF zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) IS NOT NULL THEN
+    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_found := ARRAY(
+    SELECT c.id
+    FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_value, v_task, v_statuses, change_jobs.after) AS c
+    ORDER BY c.id
+    LIMIT change_jobs.most);
+  IF cardinality(v_found) >= change_jobs.most THEN
+    change_jobs.last := v_found[cardinality(v_found)];
+  END IF;
+  IF change_jobs.filter ->> 'id' IS NOT NULL THEN
+    PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) FOR UPDATE;
+  END IF;
+  -- What a job is may have changed since it was found.
+  v_held := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.message_id = ANY (v_found)
+      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (v_statuses)
+      AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
+    ORDER BY q.message_id
+    FOR UPDATE SKIP LOCKED);
+  CASE change_jobs.change
+    WHEN 'cancel' THEN
+      changed := ARRAY(
+        SELECT h.id FROM unnest(v_held) AS h (id)
+        CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(h.id, change_jobs.reason, change_jobs.by) AS c
+        WHERE c.state IS NOT NULL);
+    WHEN 'retry' THEN
+      PERFORM zeke_jobs.retry_unnoted(v_held);
+      changed := v_held;
+    WHEN 'prioritise' THEN
+      UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
+      changed := v_held;
+    ELSE
+      UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
+      changed := v_held;
+      IF (v_value ->> 'run_at')::timestamptz <= v_now THEN
+        PERFORM zeke_jobs.ring(r.queue_name)
+        FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
+      END IF;
+  END CASE;
+  passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
+  IF changed <> '{}' THEN
+    PERFORM zeke_jobs.note(
+      change_jobs.change,
+      coalesce('job/' || (change_jobs.filter ->> 'id'), 'task/' || (change_jobs.filter ->> 'task'),
+        'batch/' || (change_jobs.filter ->> 'batch'), 'all'),
+      change_jobs.by,
+      nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_value), nullif(change_jobs.reason, '')), ''),
+      changed);
+  END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid) RETURNS TABLE(id uuid, task text, status text)
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
+  FROM zeke_jobs.queue AS q
+  WHERE (
+      q.state = 'queued' AND (
+        p_change = 'cancel'
+        OR p_change = 'prioritise' AND q.priority <> (p_value ->> 'priority')::integer
+        OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
+          AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
+      OR p_change = 'cancel' AND q.state = 'consumed' AND q.cancelled_on IS NULL
+      -- A failed one is cancelled where it holds others up.
+      OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
+        q.order_hold OR EXISTS (
+          SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+      OR p_change = 'retry' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL
+      OR p_change = 'retry' AND 'cancelled' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NOT NULL)
+    AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (p_statuses)
+    AND (p_task IS NULL OR q.task = p_task)
+    AND (p_filter ->> 'id' IS NULL OR q.message_id = (p_filter ->> 'id')::uuid)
+    AND (p_filter ->> 'key' IS NULL OR q.key = p_filter ->> 'key')
+    AND (p_filter ->> 'batch' IS NULL OR q.batch = p_filter ->> 'batch')
+    AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
+    AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
+    -- Jobs that have ended by their end, others by the time when they were sent.
+    AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
+      > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
+    AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
+      <= zeke_jobs.now() - make_interval(secs => (p_filter ->> 'older')::double precision))
+    AND (p_filter ->> 'until' IS NULL OR coalesce(q.completed_on, q.created_on) <= (p_filter ->> 'until')::timestamptz)
+    AND (p_filter ->> 'error' IS NULL OR EXISTS (
+      SELECT 1 FROM zeke_jobs.job AS j
+      WHERE j.id = q.message_id
+        AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
+    AND (p_after IS NULL OR q.message_id > p_after)
 $$;
 
 CREATE FUNCTION zeke_jobs.chores() RETURNS text[]
@@ -735,6 +843,28 @@ CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp 
     extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
 $$;
 
+CREATE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(task text, status text, jobs bigint, until timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task text := (SELECT coalesce(max(t.id), count_changes.filter ->> 'task') FROM zeke_jobs.find_task(count_changes.filter ->> 'task') AS t);
+  v_statuses text[] := zeke_jobs.statuses_of(count_changes.change, count_changes.filter);
+  v_value jsonb := zeke_jobs.value_of_change(count_changes.change, count_changes.value, v_now);
+BEGIN
+  IF zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) IS NOT NULL THEN
+    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY
+    SELECT c.task, c.status, count(*), v_now
+    FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS c
+    GROUP BY c.task, c.status
+    ORDER BY c.task, c.status;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.count_in_batch() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -757,6 +887,10 @@ BEGIN
       (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
       (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
       (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
+    -- One sum at the commit is for all rows of the transaction. A savepoint that is rolled back takes row, sum and setting along.
+    IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+      PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
+    END IF;
   END IF;
   RETURN NULL;
 END
@@ -1342,6 +1476,17 @@ BEGIN
   SELECT count(*) INTO v_count FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
   RETURN v_count;
 END
+$$;
+
+CREATE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT nullif(concat_ws(', ',
+    CASE jsonb_typeof(p_filter -> 'status') WHEN 'string' THEN p_filter ->> 'status'
+      WHEN 'array' THEN (SELECT string_agg(s.name, ', ') FROM jsonb_array_elements_text(p_filter -> 'status') AS s (name)) END,
+    (SELECT string_agg(f.name || ' ' || f.value || CASE WHEN f.name IN ('newer', 'older') THEN ' s' ELSE '' END, ', ' ORDER BY f.name)
+     FROM jsonb_each_text(jsonb_strip_nulls(p_filter) - '{status,task,id,until}'::text[]) AS f (name, value)),
+    (SELECT string_agg(v.name || ' ' || v.value, ', ') FROM jsonb_each_text(p_value) AS v (name, value))), '')
 $$;
 
 CREATE FUNCTION zeke_jobs.find_due(p_queue text, p_tasks text[], p_now timestamp with time zone, p_places jsonb, OUT due zeke_jobs.candidate[], OUT searched text[]) RETURNS record
@@ -1994,6 +2139,88 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
   END
 $$;
 
+CREATE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_one jsonb;
+  v_job jsonb;
+  v_task zeke_jobs.task;
+  v_id uuid;
+  v_key text;
+  v_attempt integer;
+  v_error jsonb;
+  v_made uuid[] := '{}';
+  v_taken uuid[] := '{}';
+BEGIN
+  FOR v_one IN SELECT j.value FROM jsonb_array_elements(p_jobs) AS j (value) LOOP
+    v_job := v_one -> 'job';
+    v_task := zeke_jobs.find_task(v_one ->> 'task');
+    IF v_task.id IS NULL OR zeke_jobs.unfit_payload(v_one -> 'payload') IS NOT NULL THEN
+      RAISE EXCEPTION 'expected a task and a payload of it, got %: %', v_one ->> 'task', zeke_jobs.unfit_payload(v_one -> 'payload')
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    v_id := (v_job ->> 'id')::uuid;
+    IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+      v_id := gen_random_uuid();
+    END IF;
+    INSERT INTO zeke_jobs.imported (source, name, source_id, job) VALUES (p_source, v_job ->> 'name', (v_job ->> 'id')::uuid, v_id)
+    ON CONFLICT DO NOTHING;
+    CONTINUE WHEN NOT FOUND;
+    v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
+    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN jsonb_strip_nulls(jsonb_build_object(
+      'type', coalesce(v_job #>> '{output,name}', 'Error'),
+      'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
+      'traceback', left(v_job #>> '{output,stack}', 16000))) END;
+    v_key := NULL;
+    IF v_job ->> 'state' IN ('created', 'retry') THEN
+      v_key := CASE
+        WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
+        WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
+    END IF;
+    -- One that another unfinished job holds already stays theirs: pg-boss has both, and both run.
+    IF v_key IS NOT NULL THEN
+      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
+      ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = u.job AND q.state IN ('queued', 'consumed'));
+      v_key := CASE WHEN FOUND THEN v_key END;
+    END IF;
+    INSERT INTO zeke_jobs.queue (
+      message_id, queue_name, message, state, priority, run_at, key, unique_key, created_on, started_on, completed_on, attempt, attempts,
+      result, revision, sensitive, order_hold)
+    VALUES (
+      v_id,
+      v_task.queue,
+      zeke_jobs.message(v_task.queue, v_task.id, v_id, v_one -> 'payload', '{}', (v_job ->> 'created_on')::timestamptz),
+      (CASE v_job ->> 'state' WHEN 'completed' THEN 'done' WHEN 'failed' THEN 'rejected' ELSE 'queued' END)::zeke_jobs.state,
+      (v_job ->> 'priority')::integer,
+      (v_job ->> 'start_after')::timestamptz,
+      coalesce(v_job ->> 'group_id', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
+      v_key,
+      (v_job ->> 'created_on')::timestamptz,
+      CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END,
+      (v_job ->> 'completed_on')::timestamptz,
+      v_attempt,
+      CASE WHEN v_error IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
+        'attempt', v_attempt, 'outcome', v_job ->> 'state', 'started_on', v_job -> 'started_on',
+        'ended_on', coalesce(v_job -> 'completed_on', v_job -> 'started_on'), 'error', v_error)) END,
+      CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
+      (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+      nullif(v_task.sensitive, '{}'),
+      -- A failure of the past holds no line up.
+      CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
+    v_made := v_made || v_id;
+    v_taken := v_taken || (v_job ->> 'id')::uuid;
+  END LOOP;
+  IF v_made <> '{}' THEN
+    PERFORM zeke_jobs.note('import', p_source, p_by, NULL, v_made);
+  END IF;
+  RETURN v_taken;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.is_beyond(p_task text, p_options jsonb) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
@@ -2602,6 +2829,87 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.pg_boss_cancel(p_schema text, p_jobs uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  EXECUTE format($query$
+    UPDATE %I.job AS j
+    SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
+    WHERE j.id = ANY ($1) AND j.state::text IN ('created', 'retry')
+  $query$, p_schema) USING p_jobs;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.pg_boss_counts(p_schema text, p_since timestamp with time zone) RETURNS TABLE(name text, state text, jobs bigint, later bigint)
+    LANGUAGE plpgsql STABLE
+    AS $_$
+BEGIN
+  RETURN QUERY EXECUTE format($query$
+    SELECT j.name, j.state::text, count(*), count(*) FILTER (WHERE j.state::text IN ('created', 'retry') AND j.start_after > now())
+    FROM %I.job AS j
+    WHERE j.name NOT LIKE '\_\_pgboss\_\_%%'
+      AND (j.state::text IN ('created', 'retry', 'active') OR j.state::text IN ('completed', 'failed') AND j.completed_on >= $1)
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
+    GROUP BY j.name, j.state
+    ORDER BY j.name, j.state
+  $query$, p_schema) USING p_since, 'pg-boss/' || p_schema;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.pg_boss_jobs(p_schema text, p_names text[], p_states text[], p_since timestamp with time zone, p_after_time timestamp with time zone, p_after uuid, p_most integer, p_lock boolean) RETURNS SETOF jsonb
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  RETURN QUERY EXECUTE format($query$
+    SELECT to_jsonb(j)
+    FROM %I.job AS j
+    WHERE j.name = ANY ($1) AND j.state::text = ANY ($2) AND (j.completed_on IS NULL OR j.completed_on >= $3)
+      AND ($4 IS NULL OR (j.created_on, j.id) > ($4, $5))
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $7 AND i.source_id = j.id AND i.name = j.name)
+    ORDER BY j.created_on, j.id
+    LIMIT $6
+    %s
+  $query$, p_schema, CASE WHEN p_lock THEN 'FOR UPDATE OF j SKIP LOCKED' ELSE '' END)
+  USING p_names, p_states, p_since, p_after_time, p_after, p_most, 'pg-boss/' || p_schema;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.pg_boss_schedules(p_schema text) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN QUERY EXECUTE format('SELECT to_jsonb(s) FROM %I.schedule AS s ORDER BY to_jsonb(s) ->> ''name'', to_jsonb(s) ->> ''key''', p_schema);
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pg_boss_unschedule(p_schema text, p_name text, p_key text) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  EXECUTE format('DELETE FROM %I.schedule AS s WHERE s.name = $1 AND coalesce(to_jsonb(s) ->> ''key'', '''') = $2', p_schema)
+  USING p_name, p_key;
+END
+$_$;
+
+CREATE FUNCTION zeke_jobs.pg_boss_version(p_schema text) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  v_version integer;
+BEGIN
+  IF (SELECT count(*) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname = p_schema AND c.relname = 'job' AND c.relkind IN ('r', 'p') AND NOT a.attisdropped AND a.attname IN (
+        'id', 'name', 'priority', 'data', 'state', 'retry_count', 'start_after', 'started_on', 'created_on', 'completed_on',
+        'singleton_key', 'output')) < 12
+  THEN
+    RETURN NULL;
+  END IF;
+  EXECUTE format('SELECT max(version) FROM %I.version', p_schema) INTO v_version;
+  RETURN v_version;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamp with time zone, OUT places tid[], OUT blocked text[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -3186,59 +3494,30 @@ CREATE FUNCTION zeke_jobs.retry(p_id uuid, p_task text, p_status text, p_newer d
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 #variable_conflict use_column
+DECLARE
+  v_jobs uuid[];
 BEGIN
-  RETURN QUERY
-    WITH chosen AS (
-      SELECT q.message_id
-      FROM zeke_jobs.queue AS q
-      WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
-        OR (
-          p_id IS NULL
-          AND q.state = 'rejected'
-          AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
-          AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
-          AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
-        )
-      ORDER BY q.completed_on
-      LIMIT p_limit
-      FOR UPDATE
-    ),
-    retried AS (
-      UPDATE zeke_jobs.queue AS q
-      SET
-        state = 'queued',
-        attempt_base = q.attempt,
-        deaths = 0,
-        run_at = zeke_jobs.now(),
-        mtime = zeke_jobs.now(),
-        worker = NULL,
-        started_on = NULL,
-        completed_on = NULL,
-        expires_on = NULL,
-        cancelled_on = NULL,
-        cancelled_by = NULL,
-        cancel_reason = NULL,
-        waiting_for = NULL,
-        progress = NULL,
-        result = NULL
-      FROM chosen AS c
-      WHERE q.message_id = c.message_id
-      RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
-    ),
-    rung AS (
-      SELECT zeke_jobs.ring(r.queue_name)
-      FROM (SELECT DISTINCT queue_name FROM retried) AS r
-    ),
-    noted AS (
-      SELECT zeke_jobs.note(
-        'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
-        CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, array_agg(r.message_id))
-      FROM retried AS r
-      HAVING count(*) > 0
-    )
-    SELECT r.message_id, r.status
-    FROM retried AS r
-    WHERE (SELECT count(*) FROM rung) >= 0 AND (SELECT count(*) FROM noted) >= 0;
+  v_jobs := ARRAY(
+    SELECT q.message_id
+    FROM zeke_jobs.queue AS q
+    WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
+      OR (
+        p_id IS NULL
+        AND q.state = 'rejected'
+        AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
+        AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+        AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
+      )
+    ORDER BY q.completed_on
+    LIMIT p_limit
+    FOR UPDATE);
+  IF v_jobs = '{}' THEN
+    RETURN;
+  END IF;
+  PERFORM zeke_jobs.note(
+    'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
+    CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, v_jobs);
+  RETURN QUERY SELECT r.id, r.status FROM zeke_jobs.retry_unnoted(v_jobs) AS r;
 END
 $$;
 
@@ -3272,6 +3551,37 @@ CREATE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
     AS $$
   SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
     WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
+$$;
+
+CREATE FUNCTION zeke_jobs.retry_unnoted(p_jobs uuid[]) RETURNS TABLE(id uuid, status zeke_jobs.job_status)
+    LANGUAGE sql
+    AS $$
+  WITH retried AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      state = 'queued',
+      attempt_base = q.attempt,
+      deaths = 0,
+      run_at = zeke_jobs.now(),
+      mtime = zeke_jobs.now(),
+      worker = NULL,
+      started_on = NULL,
+      completed_on = NULL,
+      expires_on = NULL,
+      cancelled_on = NULL,
+      cancelled_by = NULL,
+      cancel_reason = NULL,
+      waiting_for = NULL,
+      progress = NULL,
+      result = NULL
+    WHERE q.message_id = ANY (p_jobs)
+    RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
+  ),
+  rung AS (
+    SELECT zeke_jobs.ring(r.queue_name)
+    FROM (SELECT DISTINCT queue_name FROM retried) AS r
+  )
+  SELECT r.message_id, r.status FROM retried AS r WHERE (SELECT count(*) FROM rung) >= 0
 $$;
 
 CREATE FUNCTION zeke_jobs.ring(p_queue text) RETURNS void
@@ -3631,6 +3941,17 @@ CREATE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, 
   END::zeke_jobs.job_status
 $$;
 
+CREATE FUNCTION zeke_jobs.statuses_of(p_change text, p_filter jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE jsonb_typeof(p_filter -> 'status')
+    WHEN 'string' THEN ARRAY[p_filter ->> 'status']
+    WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'status'))
+    ELSE CASE p_change WHEN 'retry' THEN ARRAY['failed'] WHEN 'cancel' THEN ARRAY['created', 'retry', 'active']
+      ELSE ARRAY['created', 'retry'] END
+  END
+$$;
+
 CREATE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -3922,6 +4243,31 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.unfit_filter(p_change text, p_filter jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  c_keys CONSTANT text[] := ARRAY['batch', 'error', 'id', 'key', 'newer', 'older', 'parent', 'queue', 'status', 'task', 'until'];
+  v_statuses text[] := CASE p_change
+    WHEN 'cancel' THEN ARRAY['created', 'retry', 'active', 'failed'] WHEN 'retry' THEN ARRAY['failed', 'cancelled']
+    WHEN 'prioritise' THEN ARRAY['created', 'retry'] WHEN 'reschedule' THEN ARRAY['created', 'retry'] END;
+  v_wrong text;
+BEGIN
+  IF v_statuses IS NULL THEN
+    RETURN format('expected cancel, retry, prioritise or reschedule, got %L', p_change);
+  END IF;
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(p_filter) AS k (name) WHERE k.name <> ALL (c_keys) LIMIT 1);
+  IF v_wrong IS NOT NULL OR jsonb_strip_nulls(p_filter) - 'until' = '{}' THEN
+    RETURN format('expected a filter of %s, got %s', array_to_string(c_keys, ', '), coalesce(v_wrong, 'none'));
+  END IF;
+  v_wrong := (SELECT s.name FROM unnest(zeke_jobs.statuses_of(p_change, p_filter)) AS s (name) WHERE s.name <> ALL (v_statuses) LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected status %s of jobs to %s, got %s', array_to_string(v_statuses, ', '), p_change, v_wrong);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -4136,6 +4482,24 @@ BEGIN
     RETURN p_value;
   END IF;
   RETURN zeke_jobs.unquoted(to_jsonb(p_value), p_message, p_fields) #>> '{}';
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF p_change = 'prioritise' AND jsonb_typeof(p_value -> 'priority') IS DISTINCT FROM 'number' THEN
+    RAISE EXCEPTION 'expected priority as a number, got %', p_value USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_change <> 'reschedule' THEN
+    RETURN p_value;
+  END IF;
+  IF p_value ->> 'run_at' IS NULL AND p_value ->> 'delay' IS NULL THEN
+    RAISE EXCEPTION 'expected run_at or delay, got %', p_value USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN jsonb_build_object(
+    'run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)));
 END
 $$;
 
@@ -5050,6 +5414,20 @@ CREATE VIEW zeke_jobs.gate_use AS
 
 COMMENT ON VIEW zeke_jobs.gate_use IS 'How full each limit is; free_on is when one that is at its rate lets the next job start.';
 
+CREATE TABLE zeke_jobs.imported (
+    source text NOT NULL,
+    name text NOT NULL,
+    source_id uuid NOT NULL,
+    job uuid NOT NULL,
+    imported_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
+);
+
+COMMENT ON TABLE zeke_jobs.imported IS 'Jobs that were taken over from another job system, so that none is taken twice.';
+
+COMMENT ON COLUMN zeke_jobs.imported.source IS 'The system and its schema, as in pg-boss/pgboss.';
+
+COMMENT ON COLUMN zeke_jobs.imported.name IS 'The name of its queue there.';
+
 CREATE TABLE zeke_jobs.installation (
     singleton boolean DEFAULT true NOT NULL,
     name text NOT NULL,
@@ -5381,6 +5759,9 @@ ALTER TABLE ONLY zeke_jobs.gate
 ALTER TABLE ONLY zeke_jobs.history
     ADD CONSTRAINT history_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY zeke_jobs.imported
+    ADD CONSTRAINT imported_pkey PRIMARY KEY (source, source_id, name);
+
 ALTER TABLE ONLY zeke_jobs.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (singleton);
 
@@ -5515,7 +5896,7 @@ CREATE TRIGGER audit_append BEFORE DELETE OR UPDATE ON zeke_jobs.audit FOR EACH 
 
 CREATE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
-CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((current_setting('zeke_jobs.adds_up'::text, true) IS DISTINCT FROM (pg_current_xact_id())::text)) EXECUTE FUNCTION zeke_jobs.add_up_batches();
 
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 

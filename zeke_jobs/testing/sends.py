@@ -41,7 +41,7 @@ class SentJobs(list[SentCall]):
             UnknownTask, ValueError, TypeError: as ``send``, for a task or option that does not exist.
             AssertionError: no job or several jobs match; the message lists all sends.
         """
-        known = KNOWN_TASKS.find(Runner(id(self), self._execute), task)
+        known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: value for name, value in checked(options, known).items() if name not in _OURS}
         found = [

@@ -1,23 +1,28 @@
-"""Dates as texts write them, in nine languages: days, months, years, days of the week and times of day."""
+"""Dates within running text, in nine languages: days, months, years, days of the week and times of day.
+
+A month's number is read by ``actors.engine.dates``; here stand the whole names that are a month in the middle of a sentence.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
+from actors.engine.dates import month_number
+
 _MONTHS = """
-    january januar janvier enero gennaio janeiro januari января 1月
-    february februar février febrero febbraio fevereiro februari февраля 2月
-    march märz mars marzo março maart марта 3月
-    april avril abril aprile апреля 4月
-    may mai mayo maggio maio mei мая 5月
-    june juni juin junio giugno junho июня 6月
-    july juli juillet julio luglio julho июля 7月
-    august août agosto augustus августа 8月
-    september septembre septiembre settembre setembro сентября 9月
-    october oktober octobre octubre ottobre outubro октября 10月
-    november novembre noviembre novembro ноября 11月
-    december dezember décembre diciembre dicembre dezembro december декабря 12月
+    january januar janvier enero gennaio janeiro januari января
+    february februar février febrero febbraio fevereiro februari февраля
+    march märz mars marzo março maart марта
+    april avril abril aprile апреля
+    may mai mayo maggio maio mei мая
+    june juni juin junio giugno junho июня
+    july juli juillet julio luglio julho июля
+    august août agosto augustus августа
+    september septembre septiembre settembre setembro сентября
+    october oktober octobre octubre ottobre outubro октября
+    november novembre noviembre novembro ноября
+    december dezember décembre diciembre dicembre dezembro december декабря
 """
 _DAYS = """
     monday montag lundi lunes lunedì maandag понедельник
@@ -30,16 +35,10 @@ _DAYS = """
 """
 
 
-def _numbered(table: str) -> dict[str, int]:
-    return {word: at for at, line in enumerate(table.strip().splitlines(), 1) for word in line.split()}
-
-
-_MONTH = _numbered(_MONTHS)
-_MONTH |= {
-    month[:3]: at for month, at in _MONTH.items() if month.isascii() and month in _MONTHS.split("\n")[at].split()[:1]
-}
-_WEEKDAY = _numbered(_DAYS)
-_NAME = rf"(?P<month>{'|'.join(sorted((m for m in _MONTH if not m[0].isdigit()), key=len, reverse=True))})\b\.?"
+_MONTH = {word: month_number(word) for word in _MONTHS.split()}
+_MONTH |= {line.split()[0][:3]: month_number(line.split()[0]) for line in _MONTHS.strip().splitlines()}
+_WEEKDAY = {word: at for at, line in enumerate(_DAYS.strip().splitlines(), 1) for word in line.split()}
+_NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
 _PATTERNS = [
@@ -56,24 +55,7 @@ _PATTERNS = [
     )
 ]
 _ALONE = re.compile(rf"(?<![\w-]){_NAME}", re.IGNORECASE)
-_UNSURE = {
-    "march",
-    "may",
-    "mar",
-    "mars",
-    "mai",
-    "jun",
-    "jan",
-    "sep",
-    "dec",
-    "oct",
-    "nov",
-    "feb",
-    "apr",
-    "jul",
-    "aug",
-    "mei",
-}
+_UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
 _WORD = re.compile(r"[^\W\d_]+")
 _TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
 

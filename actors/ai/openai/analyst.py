@@ -13,7 +13,7 @@ from actors.ai.markdown import plain
 from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, packed, strict_schema, unpacked
 from actors.ai.openai.checks import checked, checked_vector, fault
 from actors.ai.openai.client import CallFailed, Client, Reply
-from actors.ai.openai.wire import WIRES, tokens
+from actors.ai.openai.wire import WIRES, Question, tokens
 from actors.ai.prompting import fenced, material, new_nonce, prompt, visible
 from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Citation, Embedding, Provenance, Summary, Unfounded
 
@@ -167,7 +167,7 @@ class OpenAIAnalyst:
     def _body(self, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str) -> dict[str, Any]:
         if self._settings.answer_format != "json_schema":
             system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-        return self._wire.body(self._settings, system, turns, operation, schema) | self._settings.extra_body
+        return self._wire.body(self._settings, Question(system, turns, operation, schema)) | self._settings.extra_body
 
     def _call(
         self,

@@ -16,6 +16,21 @@ Turn = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the instructions, the turns so far, and the name and schema of the answer."""
+
+    system: str
+    turns: Sequence[Turn]
+    name: str
+    schema: Any
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The turns as all providers take them."""
+        return [{"role": who, "content": text} for who, text in self.turns]
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What an answer holds.
 
@@ -38,10 +53,8 @@ class Wire(Protocol):
     def headers(self, key: str) -> dict[str, str]:
         """How the key is sent."""
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
-        """The question."""
+    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
+        """The request's JSON."""
 
     def said(self, answer: Mapping[str, Any]) -> Said:
         """What the answer says.
@@ -63,14 +76,12 @@ class Chat(_OpenAI):
 
     path = "/chat/completions"
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "json_schema": {"name": asked.name, "strict": True, "schema": asked.schema}}
         return _given(
             {
                 "model": settings.model,
-                "messages": [{"role": "system", "content": system}, *_messages(turns)],
+                "messages": [{"role": "system", "content": asked.system}, *asked.messages],
                 settings.output_limit: settings.output_tokens,
                 "temperature": settings.temperature,
                 "reasoning_effort": settings.reasoning_effort,
@@ -92,15 +103,13 @@ class Responses(_OpenAI):
 
     path = "/responses"
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "name": name, "strict": True, "schema": schema}
+    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "name": asked.name, "strict": True, "schema": asked.schema}
         return _given(
             {
                 "model": settings.model,
-                "instructions": system,
-                "input": _messages(turns),
+                "instructions": asked.system,
+                "input": asked.messages,
                 "max_output_tokens": settings.output_tokens,
                 "store": False,
                 "temperature": settings.temperature,
@@ -127,15 +136,13 @@ class Anthropic:
     def headers(self, key: str) -> dict[str, str]:
         return {"x-api-key": key, "anthropic-version": "2023-06-01"}
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "schema": schema} if settings.answer_format == "json_schema" else None
+    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "schema": asked.schema} if settings.answer_format == "json_schema" else None
         return _given(
             {
                 "model": settings.model,
-                "system": system,
-                "messages": _messages(turns),
+                "system": asked.system,
+                "messages": asked.messages,
                 "max_tokens": settings.output_tokens,
                 "temperature": settings.temperature,
                 "output_config": _given({"format": wanted, "effort": settings.reasoning_effort}),
@@ -170,10 +177,6 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
 def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any] | None:
     """The form that an answer is asked to have."""
     return {"json_schema": of_schema, "json_object": {"type": "json_object"}, "text": None}[settings.answer_format]
-
-
-def _messages(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    return [{"role": who, "content": text} for who, text in turns]
 
 
 def _text(content: Any) -> str:

@@ -30,6 +30,14 @@ class Said:
         """Of 0 to 1: the part of both that both have."""
         return 2 * (self._runs & other._runs).total() / (self._runs.total() + other._runs.total())
 
+    def between(self, other: Said) -> tuple[int, int]:
+        """How many words of this text the other one lacks: between what both have, and all of them."""
+        runs = other._runs
+        starts = [at for at in range(len(self._words)) if tuple(self._words[at : at + _RUN]) in runs]
+        shared = {at + more for at in starts for more in range(_RUN)}
+        lacking = [at for at in range(self.size) if at not in shared]
+        return sum(starts[0] < at < starts[-1] for at in lacking) if starts else 0, len(lacking)
+
     def holds(self, other: Said) -> float:
         """Of 0 to 1: the part of the other one that this one has too."""
         return (self._runs & other._runs).total() / other._runs.total()

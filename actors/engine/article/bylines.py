@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from actors.engine.dates import read_date
 from actors.engine.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from lxml.html import HtmlElement
@@ -28,7 +30,10 @@ _DATE_METAS = tuple(
 """The names of metas that date the publication, by their letters, the surest first."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
 _PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
-_CHANGED = re.compile(r"updat|modif|review", re.IGNORECASE)
+_CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
+_IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
+_NUMBERS = re.compile(r"\d\d?\.\d\d?\.\d{4}")
+_MONTHS = 12
 _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
@@ -38,7 +43,7 @@ _LONGEST = 60
 _MOST_CHILDREN = 3
 _NO_TEXT = frozenset({"script", "style", "title"})
 _A_DAY = timedelta(days=1)
-_ABOVE, _BELOW = 15, 20  # elements from the heading; chosen on the choosing half of WCXB
+_ABOVE, _BELOW, _FAR_BELOW = 15, 20, 40  # elements from the heading; chosen on the choosing half of WCXB
 _PEOPLE = 10
 _BY = re.compile(r"^(?:by|von|par|por|di|door|av)[\s:]+", re.IGNORECASE)
 _NO_PERSON = re.compile(
@@ -55,21 +60,51 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The moment of publication by the first that names one; none where the date that the page shows is another one.
+    """The moment of publication, by what the page declares and shows; an uncertain one is none.
 
-    The page shows the date near its heading, or in its only time element. Where nothing names a moment, that is the date, or
-    else the only one of all that stand by themselves. ``other`` are structured data about other things than articles.
+    Args:
+        tree: The page.
+        metas: Its metas by name.
+        article: The structured data of its article.
+        other: Structured data about other things than articles.
+        url: The page's address, which may have the date.
     """
     said = [_text(one.get("datePublished")) for one in (article, *other)]
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
-    near, everywhere = _shown(tree)
-    found = next(iter([*_read([said[0], *_dated(metas), *said[1:]]), *times, *_read([address])]), None)
-    if found is None:
-        return _only(near) or _only(everywhere)
-    shown = near or ({times[0].date()} if len({one.date() for one in times}) == 1 else set())
-    return None if shown and all(abs(day - found.date()) > _A_DAY for day in shown) else found
+    declared = next(iter([*_read([said[0], *_dated(metas), *said[1:]]), *times, *_read([address])]), None)
+    return _agreed(declared, times, list(_shown(tree)))
+
+
+def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
+    """The declared moment where the page shows no other day; else a day that the page calls the publication's, or none."""
+    near = [one for one in shown if -_ABOVE <= one.place <= _BELOW]
+    changed = {one.day for one in near if one.is_change}
+    published = {one.day for one in near if one.is_publication}
+    unlabelled = {one.day for one in near if not one.is_change}
+    if changed and len(published) == 1:
+        return _only(published)
+    if declared is None:
+        return _only(unlabelled or changed or {one.day for one in shown if not one.is_change})
+    if not near:
+        late = {one.day for one in shown if one.is_change and _BELOW < one.place <= _FAR_BELOW}
+        others = late or {one.date() for one in times}
+        return declared if len(others) != 1 or _is_close(declared, others) else None
+    if _is_close(declared, {one.day for one in near}):
+        return declared if len(unlabelled) != 1 or _may_be(declared, unlabelled) else _only(unlabelled)
+    is_confirmed = (times and times[0].date() == declared.date()) or any(one.swapped == declared.date() for one in near)
+    return declared if is_confirmed else None
+
+
+def _is_close(moment: datetime, days: set[date]) -> bool:
+    return any(abs(day - moment.date()) <= _A_DAY for day in days)
+
+
+def _may_be(moment: datetime, days: set[date]) -> bool:
+    """Whether it is one of the days somewhere on Earth at this moment; one without a time is that day itself."""
+    hours = (-12, 0, 14) if moment.time() != time.min else (0,)
+    return not days.isdisjoint((moment + timedelta(hours=one)).date() for one in hours)
 
 
 def _read(texts: Iterable[str]) -> list[datetime]:
@@ -88,13 +123,31 @@ def _times(tree: HtmlElement) -> Iterator[str]:
     of_publication = [one for one in times if one.get("itemprop") == "datePublished" or one.get("pubdate") is not None]
     by_class = [one for one in times if _PUBLISHED.search(one.get("class") or "")]
     for one in (*of_publication, *by_class, *times[:1]):
-        yield one.get("datetime") or one.text_content()
+        yield one.get("datetime") or _BEFORE_A_DATE.sub("", one.text_content().strip())
 
 
-def _shown(tree: HtmlElement) -> tuple[set[date], set[date]]:
-    """The days that stand by themselves near the first heading, and those that do so anywhere."""
+@dataclass(frozen=True)
+class Shown:
+    """A day that stands by itself on the page.
+
+    Attributes:
+        day: As it is read.
+        swapped: With the numbers of day and month the other way round; None where that is no day.
+        place: How many elements below the first heading.
+        is_change: Whether the text says that it is the day of a change.
+        is_publication: Whether the text says that it is the publication's.
+    """
+
+    day: date
+    swapped: date | None
+    place: float
+    is_change: bool
+    is_publication: bool
+
+
+def _shown(tree: HtmlElement) -> Iterator[Shown]:
     heading: int | None = None
-    days: list[tuple[int, date]] = []
+    found: list[tuple[int, str, date]] = []
     for at, element in enumerate(tree.iter()):
         if not isinstance(element.tag, str) or element.tag in _NO_TEXT:
             continue
@@ -105,9 +158,17 @@ def _shown(tree: HtmlElement) -> tuple[set[date], set[date]]:
             if len(text) <= _LONGEST and any(map(str.isdigit, text)):
                 moment = read_date(_BEFORE_A_DATE.sub("", text))
                 if moment is not None:
-                    days.append((at, moment.date()))
-    near = {day for at, day in days if heading is not None and -_ABOVE <= at - heading <= _BELOW}
-    return near, {day for _, day in days}
+                    found.append((at, text, moment.date()))
+    for at, text, day in found:
+        is_change = _CHANGED.search(text) is not None
+        place = math.inf if heading is None else at - heading
+        yield Shown(
+            day, _swapped(text, day), place, is_change, not is_change and _IS_PUBLICATION.search(text) is not None
+        )
+
+
+def _swapped(text: str, day: date) -> date | None:
+    return day.replace(month=day.day, day=day.month) if _NUMBERS.search(text) and day.day <= _MONTHS else None
 
 
 def _only(days: set[date]) -> datetime | None:

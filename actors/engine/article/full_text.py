@@ -1,7 +1,8 @@
 """The article of a page is read in several ways, and one reading is chosen by stated rules.
 
 1. Of the readings of 200 characters and more, that one is taken with which the others agree most.
-2. A reading that looks cut is never taken: another one that has 1.8 times its words, and holds most of it, takes its place.
+2. A reading that looks cut is never taken: another one that holds most of it takes its place, if it has 1.8 times its words, or
+   1.5 times and most of what it has more stands between what both have.
 3. If no reading has 200 characters, the longest is taken.
 4. The title above the text, links to other articles, and what stands below each article of a site are left out.
 """
@@ -30,6 +31,9 @@ SHORT = 200
 CUT = 1.8
 """A text looks cut if another one has so many times its words."""
 
+_CUT_WITHIN = 1.5  # times, where the words that are more stand within the text
+_WITHIN = 0.9  # of these words
+_SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one, so that both are the same article's
 _ENOUGH = 2.0  # seconds of CPU after which a page is read in no other way: its reader has ten for all of them
 _MOST_ELEMENTS = 20_000  # of a page for readability, whose time grows faster than the page
@@ -91,8 +95,13 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other one has far more words and is the same article's."""
-    return other.size > CUT * text.size and other.holds(text) >= _HELD
+    """Whether the other one is the same article's and has far more words, or whole sections more within it."""
+    if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
+        return False
+    if other.size > CUT * text.size:
+        return True
+    within, more = other.between(text)
+    return more >= _SECTIONS and within >= _WITHIN * more
 
 
 def readings(tree: HtmlElement, url: str | None, structured: str) -> Iterator[Reading]:

@@ -57,7 +57,7 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_a_list_of_what_cannot
     out = capsys.readouterr().out
     assert "498 added, 0 already there, 2 could not be read:" in out
     assert f"{site.url}/7  {site.url}/7 answers 404" in out
-    assert f"{site.url}/8  {site.url}/8 is no feed" in out
+    assert f"{site.url}/8  {site.url}/8 is a page that names no feed" in out
     before = snapshot(conn)
     site.asked.clear()
     assert run(["sources", "import", str(file), "--json"]) == 0

@@ -115,7 +115,7 @@ def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connect
         ("old", {}),
         ("common", {"since": DAY - timedelta(days=3)}),
         ("common", {"sources": [UUID(md5(b"source7").hexdigest())]}),
-        ("old", {"since": DAY - timedelta(days=40), "sources": [UUID(md5(b"source7").hexdigest())]}),
+        ("old", {"since": DAY - timedelta(days=80), "sources": [UUID(md5(b"source7").hexdigest())]}),
         ("common", {"sources": []}),
     ],
 )  # fmt: skip

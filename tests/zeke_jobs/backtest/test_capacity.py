@@ -4,7 +4,7 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.capacity import Capacity, capacity
-from zeke_jobs.backtest.simulation import Fleet
+from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.workload import Attempt, Workload
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
-from tests.zeke_jobs.worker.conftest import Jobs, load
-from zeke_jobs.backtest import lanes
-from zeke_jobs.backtest.simulation import Fleet
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
+from zeke_jobs.backtest import gates
+from zeke_jobs.backtest.fleet import Fleet
 from zeke_jobs.backtest.workload import Attempt, Workload
 
 if TYPE_CHECKING:
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
 
     from zeke_jobs.backtest.workload import Ending
 
+#: Three seconds before midnight in the zone of the file.
+BEGIN = NOON - timedelta(seconds=3)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 #: Without jitter all times are quarters of seconds: exact for Postgres, too, which knows only microseconds.
 TOP = """
+timezone: Asia/Anadyr
 limits:
   pool: {concurrency: 2}
   slow: {concurrency: 3, rate: 4/s}
   ai: {tokens: {rate: 900/s}, concurrency: 5}
+  model: {budget: 3.25 USD/d}
+  site: {breaker: {failures: 2, within: 3s, pause: 2s}}
+  shaky: {breaker: {failures: 50%, within: 10s, pause: 1s}, concurrency: 6}
 defaults: {retry: {delay: 1s, jitter: 0}}
 """
 TASKS = """
@@ -42,6 +49,11 @@ TASKS = """
   polite: {handler: 'H:echo', rate: {limit: 4/s, per_key: 1/s}}
   short: {handler: 'H:echo', uses: [ai], units: {tokens: 200}}
   heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 500}, concurrency: {per_key: 1}}
+  costly: {handler: 'H:echo', uses: [model], units: {USD: 0.5}}
+  dear: {handler: 'H:echo', uses: [model], budget: 1.75 USD/d, priority: 1}
+  remote: {handler: 'H:echo', uses: [site], retry: {limit: 2}}
+  distant: {handler: 'H:echo', uses: [site, pool], concurrency: {per_key: 1}}
+  frail: {handler: 'H:echo', uses: [shaky, model], units: {USD: 0.25}, retry: {limit: 1}}
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
   full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
@@ -60,6 +72,11 @@ NAMES = (
     "polite",
     "short",
     "heavy",
+    "costly",
+    "dear",
+    "remote",
+    "distant",
+    "frail",
     "aside",
     "full",
     "still",
@@ -71,13 +88,16 @@ NAMES = (
 def history(chance: Random) -> list[dict[str, Any]]:
     """Jobs of a few tasks, so that they meet at their limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
+    ends: list[Ending] = chance.choice(
+        [["completed", "completed", "failed"], ["completed", "failed", "failed", "failed"]]
+    )
 
     def quarters(least: int, most: int) -> float:
         return chance.randint(least, most) / 4
 
     def attempts() -> tuple[Attempt, ...]:
         again: Ending | None = chance.choice([None, None, "retry", "died", "deferred"])
-        last: Ending = chance.choice(["completed", "completed", "failed"])
+        last = chance.choice(ends)
         earlier = [Attempt(quarters(1, 8), again, quarters(1, 8) if again == "deferred" else None)] if again else []
         return (*earlier, Attempt(quarters(1, 8), last))
 
@@ -90,6 +110,7 @@ def history(chance: Random) -> list[dict[str, Any]]:
             "key": chance.choice([None, "a", "a", "b"]),
             "delay": chance.choice([0.0, 0.0, 0.5, 1.0]),
             "leaves": chance.choice([None, None, None, 0.5]),
+            "cost": chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
             "parent": chance.choice([None, None, None, 0, 1]),
         }
         for _ in range(chance.randint(8, 14))
@@ -97,7 +118,7 @@ def history(chance: Random) -> list[dict[str, Any]]:
 
 
 def workload(many: list[dict[str, Any]]) -> Workload:
-    made = Workload(end=4.0)
+    made = Workload(origin=BEGIN.timestamp(), end=4.0)
     for number, one in enumerate(many):
         parent = one["parent"]
         job = made.add(**{name: value for name, value in one.items() if name != "parent"})
@@ -119,7 +140,7 @@ AS $$ SELECT p_period + least(p_period / 4, interval '250 ms') $$"""
 def sql(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     jobs = Jobs(conn)
     jobs.rows(COUNTS_FOR)
-    monkeypatch.setattr(lanes, "RATE_SHARE", 0.25)
+    monkeypatch.setattr(gates, "RATE_SHARE", 0.25)
     jobs.use(TASKS, TOP)
     jobs.rows(CLOCK)
     return jobs

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.figures import Figures, figures
-from zeke_jobs.backtest.lanes import RATE_GRACE
+from zeke_jobs.backtest.fleet import Fleet
+from zeke_jobs.backtest.gates import RATE_GRACE
 from zeke_jobs.backtest.senders import WAIT_WHEN_FULL
-from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 from zeke_jobs.worker.run import job_context
 
@@ -329,3 +331,56 @@ def test_a_job_in_strict_order_waits_for_the_retry_of_the_one_before() -> None:
     day.job("a", 0, 1, key="k")
     stanza = "  a: {handler: 'H:echo', order: strict, retry: {limit: 1, delay: 60s, jitter: 0}}"
     assert day.starts(stanza) == {"a": [0, 62]}
+
+
+def test_a_budget_holds_back_until_midnight_in_the_zone_of_the_file() -> None:
+    # The first job is expected to cost 0.20, and costs 0.40, as all others are expected to then: two fit into a day of 1.00.
+    day = Day()
+    day.workload.origin = datetime(2026, 3, 10, 22, 0, tzinfo=UTC).timestamp()
+    for sent in (0, 20, 40, 60, 80):
+        day.job("a", sent, 10, cost=0.4)
+    tasks = "  a: {handler: 'H:echo', budget: 1.00 USD/d, units: {USD: 0.2}}"
+    midnight = 3600.0
+    assert day.starts(tasks, "timezone: Europe/Berlin", horizon=1e5)["a"] == [
+        0,
+        20,
+        midnight,
+        midnight,
+        midnight + 86_400,
+    ]
+    assert day.figures(tasks, "timezone: Europe/Berlin").limits["task/a budget"].held == pytest.approx(1000 - 40)
+
+
+def test_attempts_share_the_cost_of_their_job_and_a_deferral_has_none_of_it() -> None:
+    # 0.30 for each of the two that ran to an end: the third finds 0.40 left, and is expected to cost 0.30.
+    day = Day()
+    day.job("a", 0, 1, 1, 1, how=("deferred", "retry"), cost=0.6)
+    day.job("a", 10, 1, cost=0.3)
+    day.job("a", 20, 1, cost=0.3)
+    tasks = "  a: {handler: 'H:echo', budget: 1.00 USD/d, retry: {delay: 1s, jitter: 0}}"
+    assert day.starts(tasks)["a"] == [0, 10, 1000]
+
+
+def test_costs_in_another_currency_replace_no_estimate() -> None:
+    day = Day()
+    day.workload.currency = "EUR"
+    for sent in (0, 20, 40):
+        day.job("a", sent, 10, cost=5.0)
+    assert day.starts("  a: {handler: 'H:echo', budget: 1.00 USD/d, units: {USD: 0.5}}")["a"] == [0, 20, 1000]
+
+
+@pytest.mark.parametrize("failures", ["2", "20%"])
+def test_a_breaker_pauses_its_limit_and_one_job_probes(failures: str) -> None:
+    # The claim at 2 finds the failures, and opens the breaker until 62. Then the first of b probes and fails at 63: closed for
+    # another minute. The next one waits longest by then, probes, and succeeds at 124.
+    day = Day()
+    failing = 2 if failures == "2" else 10
+    for _ in range(failing):
+        day.job("a", 0, 1, 1, how=("failed", "failed"))
+    day.job("b", 2, 1, 1, how=("retry",))
+    day.job("b", 3, 1)
+    day.job("b", 4, 1)
+    tasks = "  a: {handler: 'H:echo', uses: [site], retry: {limit: 0}}\n  b: {handler: 'H:echo', uses: [site]}"
+    top = f"limits: {{site: {{breaker: {{failures: {failures}, within: 10s, pause: 1m}}}}}}"
+    starts = day.starts(tasks, top, fleet=Fleet(1, 16))
+    assert starts["b"] == [62, 123, 124]

@@ -4,7 +4,8 @@ import time
 from random import Random
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.fleet import Fleet
+from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Workload
 
 JOBS = 20_000

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.backtest.rules import Board
-from zeke_jobs.backtest.simulation import Fleet, Simulation
+from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.payload.json_text import encode
 
 if TYPE_CHECKING:
     from random import Random
     from uuid import UUID
 
+    from tests.zeke_jobs.worker.conftest import Jobs
+    from zeke_jobs.backtest.fleet import Fleet
     from zeke_jobs.backtest.lanes import Key, Lane
     from zeke_jobs.backtest.workload import Workload
     from zeke_jobs.config import Config
@@ -32,13 +33,14 @@ class Witness(Board):
     worker: UUID
     simulation: Simulation
 
-    def __init__(self, config: Config, chance: Random) -> None:
-        super().__init__(config, chance)
+    def __init__(self, config: Config, chance: Random, origin: float, currency: str | None) -> None:
+        super().__init__(config, chance, origin, currency)
         self.starts: list[tuple[float, int]] = []
         self._ids: dict[int, UUID] = {}
         self._jobs: dict[UUID, int] = {}
         self._claims: dict[int, dict[str, Any]] = {}
         self._ended: int | None = None
+        self._breaks = False
         self._failed: set[int] = set()
 
     def queue(self, lane: Lane, job: int, priority: int, due: float, key: Key | None) -> None:
@@ -46,21 +48,43 @@ class Witness(Board):
         if self._ended == job:
             self._ended = None
             self._clock(self.simulation.now)
-            assert self.sql.finish(self.worker, self._claims.pop(job), "retry", until=self._moment(due))
+            said = {"until": self._moment(due), "breaks": self._breaks}
+            assert self.sql.finish(self.worker, self._claims.pop(job), "retry", **said)
+            assert self.sql.row(self._ids[job])["run_at"] == self._moment(due)  # an open breaker says when
             return
         self._settle()
         self._clock(self.simulation.now)
-        options = {"priority": priority, "run_at": self._moment(due).isoformat(), **({"key": key} if key else {})}
+        options: dict[str, Any] = {
+            "priority": priority,
+            "run_at": self._moment(due).isoformat(),
+            **({"key": key} if key else {}),
+        }
         leaves = self.simulation.workload.leaves[job]
         if leaves is not None:
             options["expires"] = leaves
         (made,) = self.sql.add(lane.task, options=encode(options))
         self._ids[job], self._jobs[made] = made, job
 
-    def end(self, lane: Lane, job: int, key: Key | None) -> None:
-        super().end(lane, job, key)
+    def end(
+        self,
+        lane: Lane,
+        job: int,
+        key: Key | None,
+        now: float,
+        *,
+        failed: bool | None = None,
+        spent: float | None = None,
+    ) -> None:
+        super().end(lane, job, key, now, failed=failed, spent=spent)
         self._settle()
         self._ended = job
+        self._breaks = bool(failed)
+        if spent is not None:
+            self._clock(now)
+            claim = self._claims[job]
+            self.sql.rows(
+                "SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], encode({"USD": spent})
+            )
 
     def leave(self, lane: Lane, job: int, key: Key | None, *, failed: bool) -> None:
         super().leave(lane, job, key, failed=failed)
@@ -90,7 +114,7 @@ class Witness(Board):
             self.worker, [row["message_id"] for row in rows.values()], [row["claim"] for row in rows.values()], [0.0] * len(rows),
         )  # fmt: skip
         left, started = set(rows), list[int]()
-        self.begin()
+        self.begin(now, queue)
         while (lanes := self.next_lanes(now, queue)) and len(started) < want:
             may = {job: lane for lane in self.in_turn(lanes) for job in lane.heads()}
             job = next((job for job in may if job in left), None)
@@ -108,22 +132,24 @@ class Witness(Board):
             job, self._ended = self._ended, None
             self._clock(self.simulation.now)
             if job in self._failed:
-                assert self.sql.finish(self.worker, self._claims.pop(job), "failed")
+                assert self.sql.finish(self.worker, self._claims.pop(job), "failed", breaks=self._breaks)
                 return
             assert self.sql.complete(self.worker, [self._claims.pop(job)]) == [self._ids[job]]
 
     def _clock(self, now: float) -> None:
         self.sql.rows("SELECT set_config('zeke_test.now', %s, false)", self._moment(now).isoformat())
 
-    @staticmethod
-    def _moment(at: float) -> Any:
-        return NOON + timedelta(seconds=at)
+    def _moment(self, at: float) -> datetime:
+        return datetime.fromtimestamp(self.simulation.workload.origin + at, UTC)
 
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
     """Run a workload on the real claims; answers which job started when."""
-    for table in ("queue", "meter_use", "unit_average", "key_cursor", "worker"):
+    for table in ("queue", "meter_use", "unit_average", "breaker_end", "key_cursor", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
+    sql.rows(
+        "UPDATE zeke_jobs.gate SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL"
+    )
     simulation = Simulation(workload, config, fleet, seed=seed, board=Witness)
     board = simulation.board
     assert isinstance(board, Witness)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.output import listing
-from zeke_jobs.config.models import Schedule
+from zeke_jobs.config.schedules import Schedule
 
 if TYPE_CHECKING:
     import pytest

@@ -117,7 +117,10 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         (["send", "pull", "--dealy", "1s"], "error: no such option"),
         (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
         (["jobs", "--status", "done"], "expected a status (created, retry"),
-        (["retry"], "expected ids, a filter (--task, --status, --newer) or --batch, got none"),
+        (
+            ["retry"],
+            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent), or --batch, got none",
+        ),
         (["retry", str(uuid.uuid4()), "--task", "pull"], "got more than one"),
         (["retry", "--status", "active"], "expected status failed or cancelled, got 'active'"),
         (["nope"], "error: no such command 'nope'"),
@@ -131,7 +134,7 @@ def test_a_users_mistake_is_one_message_and_status_2(
     assert message in ran.err
     assert ran.err.startswith("error: ")
     assert "Traceback" not in ran.err
-    assert zeke_jobs.client.jobs() == []
+    assert list(zeke_jobs.jobs()) == []
 
 
 @pytest.mark.usefixtures("tasks")
@@ -403,6 +406,8 @@ NEED_TABLES = {
     "limits": "limits",
     "cancel": f"cancel {JOB}",
     "retry": "retry --task a",
+    "prioritise": "prioritise --task a --priority 5",
+    "reschedule": "reschedule --task a --delay 1h",
     "pause": "pause task/a",
     "resume": "resume task/a",
     "paused": "paused",
@@ -414,10 +419,11 @@ NEED_TABLES = {
     "roles": "roles --apply",
     "batch": "batch import-42",
     "emit": "emit callback/42",
+    "import pg-boss": "import pg-boss",
     "logs": "logs 01a21011-c430-7126-bdde-a981c5582429",
 }
 #: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
-OTHERS = {"init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
+OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "metrics", "uninstall"}
 
 
 def test_each_command_is_known_to_need_tables_or_not() -> None:

@@ -78,6 +78,38 @@ def test_the_fastapi_example_sends_in_its_transaction_and_tells_the_status(
         assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
 
 
+def test_the_fastapi_example_on_an_event_loop_sends_in_its_transaction_and_waits(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    with conn.cursor() as cursor:
+        cursor.execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
+    (example,) = (block for block in blocks("sending.md", "python") if "lifespan=" in block)
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(example, "docs/sending.md", "exec"), module.__dict__)
+
+    async def talk() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
+        async with (
+            module.app.router.lifespan_context(module.app),
+            httpx.AsyncClient(transport=transport, base_url="http://api") as api,
+        ):
+            made = await api.post("/submissions", json={"url": "https://example.org/a"})
+            refused = await api.post("/submissions", json={"url": "https://example.org/b", "note": "bad"})
+            waiting = asyncio.create_task(api.get(f"/jobs/{made.json()['job']}/output"))
+            await asyncio.sleep(0.1)
+            with conn.cursor() as cursor:
+                cursor.execute("UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now()")
+            return [made, refused, await waiting]
+
+    made, refused, output = asyncio.run(talk())
+    assert (made.status_code, refused.status_code, output.json()) == (202, 500, {"output": 7})
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
+        assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
+
+
 @pytest.mark.parametrize("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
 def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
     with conn.cursor() as cursor:

@@ -14,7 +14,7 @@ import pytest
 
 import zeke_jobs
 from zeke_jobs import client
-from zeke_jobs.client import drivers, listening
+from zeke_jobs.client import drivers, listening, reading
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import connect, transaction
 
@@ -293,12 +293,13 @@ def test_a_listener_whose_thread_died_starts_another(conn: Connection) -> None:
 def test_an_end_that_somebody_made_up_wakes_nobody_for_good(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     woken = threading.Event()
 
-    def status(job_id: Any) -> zeke_jobs.Job:
-        found = zeke_jobs.status(job_id)
-        woken.set()
-        return found
+    look = reading.result
 
-    monkeypatch.setattr("zeke_jobs.client.reading.status", status)
+    def result(job_id: uuid.UUID) -> Any:
+        woken.set()
+        return look(job_id)
+
+    monkeypatch.setattr("zeke_jobs.client.reading.result", result)
     sent = zeke_jobs.send("anything")
     waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
     waited_for(conn, sent.id)

@@ -120,6 +120,8 @@ def test_any_text(text: str) -> None:
 
 @relaxed
 @given(st.lists(TOKENS, max_size=40).map("".join))
+@example("*\t")
+@example("a: *\t# a comment")
 def test_text_made_of_what_yaml_is_made_of(text: str) -> None:
     speaks_of(text)
 

@@ -223,6 +223,8 @@ def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], s
         "DELETE FROM zeke_jobs.migration",
         "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/echo', 'me')",
         "SELECT zeke_jobs.pause('task/echo', 'me', '')",
+        "SELECT zeke_jobs.change_jobs('cancel', '{\"task\": \"echo\"}')",
+        "SELECT zeke_jobs.import_jobs('pg-boss/pgboss', '[]', 'me')",
         f"SELECT zeke_jobs.cancel('{uuid.uuid4()}', NULL, 'me')",
         "DELETE FROM zeke_jobs.audit",
         "INSERT INTO zeke_jobs.audit (action, target) VALUES ('apply', 'revision/1')",
@@ -248,6 +250,7 @@ def test_an_operator_looks_and_turns_but_neither_works_nor_removes(
     for command in (
         ("status", job), ("jobs",), ("tasks",), ("limits",), ("fleet",), ("history",), ("paused",), ("why", job),
         ("cancel", job), ("retry", job), ("pause", "task/echo"), ("resume", "task/echo"),
+        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"), ("cancel", "--task", "echo", "--dry-run"),
         ("apply", path), ("set", "echo.priority=3", "-m", "a test"), ("rollback", 1), ("diff", 1, 2), ("compare", 1, 2),
         ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), ("diff", 1, 3),
@@ -361,7 +364,9 @@ SENDING = {
     "open_batch", "try_open_batch", "close_batch", "emit", "put_schedule", "delete_schedule",
 }  # fmt: skip
 LOOKING = {"oldest_due", "depth", "pace"}
-CHANGING = {"cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent"}
+CHANGING = {
+    "cancel_batch", "retry_batch", "cancel", "retry", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
+}  # fmt: skip
 DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
 #: All that each role may do: functions that are not open to everybody, and what it may do to tables and views. Whoever adds a right
 #: writes it here.

@@ -269,6 +269,15 @@ def test_a_hangup_does_not_end_the_process(database: str) -> None:
     assert done.stdout.endswith("alive\n")
 
 
+def test_a_stop_within_code_that_makes_errors_of_exceptions_ends_the_process_well() -> None:
+    code = (
+        "import os, signal\nfrom zeke_jobs.scheduler import beat\nbeat.obey_signals()\n"
+        "class Field:\n    def __set_name__(self, *_): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "class Model:\n    field = Field()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def test_a_beat_s_statements_are_bounded(world: World) -> None:
     with closing(world.conn.cursor()) as cursor:
         cursor.execute("BEGIN")

@@ -121,7 +121,7 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
     for task, cron in SCHEDULES.items():
         world.put(task, **cron)
     schedulers = [Scheduler(database, chance) for _ in range(3)]
-    now, looks, blackout_until = BEGIN, list[tuple[datetime, bool]](), BEGIN
+    now, looks, blackout_until, long_to_come = BEGIN, list[tuple[datetime, bool]](), BEGIN, True
     while now < END:
         due = [one for one in schedulers if one.conn is not None and one.next_beat <= now]
         chance.shuffle(due)
@@ -132,9 +132,10 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
             looks.append((now, dies))
         if due:
             world.end_jobs()
-        first = blackout_until == BEGIN and now >= BEGIN + timedelta(hours=1)
-        if (first or chance.random() < 0.002) and now >= blackout_until:
-            blackout_until = now + timedelta(minutes=90 if first else chance.choice(AWAY))
+        long = long_to_come and now >= BEGIN + timedelta(hours=1)
+        if (long or chance.random() < 0.002) and now >= blackout_until:
+            blackout_until = now + timedelta(minutes=90 if long else chance.choice(AWAY))
+            long_to_come = long_to_come and not long
             for one in schedulers:
                 one.die()
         for one in schedulers:

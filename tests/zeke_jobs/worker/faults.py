@@ -18,6 +18,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.consumer import HEADER_COLUMNS
 from zeke_jobs.worker.finish.outcome import Completed, of_exception
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.interrupts import Running
@@ -110,7 +111,7 @@ class Life:
     def _work(self) -> bool:
         """Claim one job after another until nothing is due; True when something ran."""
         worker, ran = uuid4(), False
-        with closing(connect(self.url)) as conn, closing(Pool(self.url)) as pool:
+        with closing(connect(self.url)) as conn:
             tasks = list(self.config.tasks)
             SQL.run(
                 conn, "worker/register", id=worker, kind="worker", host="here", pid=1, version="1", queues=["default"], tasks=tasks,
@@ -119,7 +120,7 @@ class Life:
             SQL.one(conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=False)
             while message := self._claim(conn, worker):
                 ran = True
-                self._run(conn, pool, worker, message)
+                self._run(conn, worker, message)
             SQL.run(conn, "worker/leave", worker=worker)
         return ran
 
@@ -138,13 +139,13 @@ class Life:
             **none,
             **ends,
         )
-        found = [row[5:] for row in rows] or SQL.rows(
+        found = [row[HEADER_COLUMNS:] for row in rows] or SQL.rows(
             conn, "job/claim_alone", worker=worker, queue="default", tasks=tasks, want=1
         )
         return JobMessage(found[0], "default", 0.0, 0.0) if found else None
 
-    def _run(self, conn: Connection, pool: Pool, worker: Any, message: JobMessage) -> None:
-        claim = message.claim
+    def _run(self, conn: Connection, worker: Any, message: JobMessage) -> None:
+        claim, pool = message.claim, Pool(self.url)
         task = self.runtime.tasks[claim.task]
         claim.started = claim.received
         context = JobContext(claim, worker, self.runtime, pool, Running(60), task.settings, aside=pool)
@@ -155,6 +156,8 @@ class Life:
             raise psycopg2.OperationalError("the worker dies with its line") from None
         except Exception as error:  # noqa: BLE001 (as the executor)
             outcome = of_exception(error, self.runtime.policy(claim.task), retries=claim.attempt - claim.attempt_base)
+        finally:
+            pool.close()
         if not context.completed:
             writer = EndingWriter()
             writer.worker = worker

@@ -378,3 +378,33 @@ def test_a_batch_ends_in_a_tests_own_transaction_too(jobs: Jobs, database: str) 
     conn.rollback()
     conn.close()
     assert jobs.rows("SELECT 1 FROM zeke_jobs.queue") == []
+
+
+def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whenever_it_adds_up(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}] * 10, batch="import-42", then=END)
+
+    def end(count: int) -> None:
+        cursor.execute(
+            "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() WHERE message_id IN ("
+            " SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.batch = 'import-42' AND q.state = 'queued'"
+            " ORDER BY q.message_id LIMIT %s)",
+            (count,),
+        )
+
+    with jobs.conn.cursor() as cursor:
+        with transaction(jobs.conn):
+            cursor.execute("SAVEPOINT one")
+            end(10)
+            cursor.execute("ROLLBACK TO one")
+            end(4)
+            cursor.execute("SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED")
+            assert zeke_jobs.batch_status("import-42", connection=jobs.conn).completed == 4
+            cursor.execute("SAVEPOINT two")
+            end(3)
+            cursor.execute("RELEASE two")
+        assert zeke_jobs.batch_status("import-42").completed == 7
+        end(3)
+    assert zeke_jobs.batch_status("import-42").status == "ended"
+    assert len(reports(jobs)) == 1
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.batch_change") == []

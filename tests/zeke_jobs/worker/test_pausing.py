@@ -152,7 +152,7 @@ def test_a_resume_rings_the_doorbell_of_the_queues_that_it_concerns(
 def test_a_running_worker_honours_pause_and_resume_within_a_second(
     running: Callable[..., AbstractContextManager[JobBroker]], jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)  # the bell alone
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)  # the bell alone
     with running(TASKS, TOP):
         zeke_jobs.wait(zeke_jobs.send("analyze").id, timeout=10)
         pausing.pause(jobs.conn, "task/analyze", by=BY)

@@ -398,7 +398,7 @@ def test_a_worker_that_leaves_hands_back_what_it_did_not_start(running: Running,
 def test_an_idle_worker_is_woken_by_the_bell_alone(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
     with running(TASKS):
         for n in range(3):
             eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
@@ -408,7 +408,7 @@ def test_an_idle_worker_is_woken_by_the_bell_alone(
 def test_a_process_that_was_taken_for_dead_is_rung_for_again(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
     with running(TASKS) as broker:
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle <> '{}'"))
         jobs.rows("DELETE FROM zeke_jobs.worker")  # as who rescues does
@@ -443,7 +443,7 @@ def test_jobs_that_may_run_once_only_are_not_claimed_ahead(running: Running) -> 
 def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer._BUSY_AFTER", 0.0)
     with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> '{busy,default}'"))
@@ -483,7 +483,7 @@ def test_short_jobs_follow_each_other_in_the_slots_of_their_limit_without_a_clai
 def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.consumer._SOON", (3600.0, 3600.0))
     pool = "limits: {few: {concurrency: 1}}"
     tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.cli.output import counted, escape, when
-from zeke_jobs.config.models import Limit, Task
+from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.models import Task
 from zeke_jobs.config.scalars import TrapError, meaning
 from zeke_jobs.revisions import values
 

@@ -1,15 +1,16 @@
-"""``zeke-jobs cancel`` and ``zeke-jobs retry``."""
+"""``zeke-jobs cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
 
 from __future__ import annotations
 
-from datetime import timedelta  # noqa: TC003 (typer reads the annotation)
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from datetime import datetime, timedelta  # noqa: TC003 (typer reads the annotations)
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, counted, print_json, tell
-from zeke_jobs.cli.run import FAILED, UsageError, usage
+from zeke_jobs.cli.queue import many
+from zeke_jobs.cli.run import FAILED, usage
 from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
@@ -17,38 +18,63 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.client import Changed
-
-Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")]
+    from zeke_jobs.client.many import Verb
 
 
 def cancel(
     job_ids: ids.SomeIds = None,
-    batch: Batch = None,
+    task: many.Task = None,
+    status: many.Status = None,
+    newer: many.Newer = None,
+    older: many.Older = None,
+    key: many.Key = None,
+    error: many.Error = None,
+    queue: many.Queue = None,
+    parent: many.Parent = None,
+    batch: many.Batch = None,
     reason: Annotated[str | None, typer.Option(metavar="WHY", help="Kept with the job, for people.")] = None,
+    limit: many.Limit = None,
+    dry_run: many.DryRun = False,
+    yes: many.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Cancel jobs: queued ones at once, active ones within moments. Exit 1 when one had ended already."""
+    """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
+
+    Exit 1 when one had ended already, or nothing matched.
+    """
     from zeke_jobs import client
 
-    if bool(job_ids) == (batch is not None):
-        raise UsageError(f"expected ids, or --batch, got {'both' if job_ids else 'neither'}")
+    given = many.filters(
+        task=task, status=status, newer=newer, older=older, key=key, error=error, queue=queue, parent=parent
+    )
+    many.refuse_mixture(job_ids, given, batch=batch)
     database.choose_to_write()
-    if batch is not None:
+    if batch is not None and not dry_run:
         _whole(client.cancel_batch, batch, "cancelled, or being stopped", reason=reason, as_json=as_json)
-        return
-    _each(job_ids or [], lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
+    elif job_ids:
+        _each(job_ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
+    else:
+        given |= {"batch": batch} if batch else {}
+        done = "cancelled, or being stopped"
+        _many("cancel", given, done, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def retry(
     job_ids: ids.SomeIds = None,
-    task: Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")] = None,
-    status: Annotated[str | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")] = None,
-    newer: Annotated[
-        timedelta | None,
-        typer.Option(parser=options.duration, metavar="DURATION", help="All that ended within this time, such as 1h."),
+    task: many.Task = None,
+    status: Annotated[
+        list[str] | None, typer.Option(metavar="STATUS", help="All that are: failed or cancelled.")
     ] = None,
-    batch: Batch = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many, the oldest first.", min=1)] = 1000,
+    newer: many.Newer = None,
+    older: many.Older = None,
+    key: many.Key = None,
+    error: many.Error = None,
+    queue: many.Queue = None,
+    parent: many.Parent = None,
+    batch: many.Batch = None,
+    limit: many.Limit = None,
+    dry_run: many.DryRun = False,
+    yes: many.Yes = False,
     as_json: options.Json = False,
 ) -> None:
     """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
@@ -57,28 +83,129 @@ def retry(
     """
     from zeke_jobs import client
 
-    by_filter = any(said is not None for said in (task, status, newer))
-    if [bool(job_ids), by_filter, batch is not None].count(True) != 1:
-        raise UsageError(
-            "expected ids, a filter (--task, --status, --newer) or --batch, got "
-            + ("more than one" if job_ids or by_filter else "none")
-        )
+    given = many.filters(
+        task=task, status=status, newer=newer, older=older, key=key, error=error, queue=queue, parent=parent
+    )
+    many.refuse_mixture(job_ids, given, batch=batch)
     database.choose_to_write()
-    if batch is not None:
+    if batch is not None and not dry_run:
         _whole(client.retry_batch, batch, "queued again", as_json=as_json)
-        return
-    if job_ids:
+    elif job_ids:
         _each(job_ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
-        return
-    with usage():
-        chosen = cast("Literal['failed', 'cancelled']", status or "failed")
-        retried = client.retry(task=task, status=chosen, newer=newer, limit=limit, by=author())
-    if as_json:
-        print_json([str(job_id) for job_id in retried])
     else:
-        console().print(f"{counted(len(retried), 'job')} {'is' if len(retried) == 1 else 'are'} queued again")
-    if not retried:
-        raise typer.Exit(FAILED)
+        given |= {"batch": batch} if batch else {}
+        _many("retry", given, "queued again", limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def prioritise(
+    priority: Annotated[int, typer.Option(metavar="N", help="Higher runs first.", show_default=False)],
+    job_ids: ids.SomeIds = None,
+    task: many.Task = None,
+    status: many.Status = None,
+    newer: many.Newer = None,
+    older: many.Older = None,
+    key: many.Key = None,
+    error: many.Error = None,
+    queue: many.Queue = None,
+    parent: many.Parent = None,
+    batch: many.Batch = None,
+    limit: many.Limit = None,
+    dry_run: many.DryRun = False,
+    yes: many.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
+    from zeke_jobs import client
+
+    given = many.filters(
+        task=task,
+        status=status,
+        newer=newer,
+        older=older,
+        key=key,
+        error=error,
+        queue=queue,
+        parent=parent,
+        batch=batch,
+    )
+    many.refuse_mixture(job_ids, given)
+    database.choose_to_write()
+    if job_ids:
+        with usage():
+            _each(job_ids, lambda one: client.prioritise(one, priority=priority, by=author()), as_json=as_json)
+        return
+    done = f"of priority {priority} now"
+    value = {"priority": priority}
+    _many("prioritise", given, done, value=value, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def reschedule(
+    job_ids: ids.SomeIds = None,
+    run_at: Annotated[
+        datetime | None,
+        typer.Option(parser=options.moment, metavar="TIME", help="Not before this time, such as 2026-01-31T08:00Z."),
+    ] = None,
+    delay: Annotated[
+        timedelta | None,
+        typer.Option(parser=options.duration, metavar="DURATION", help="Not before this time from now; 0s is at once."),
+    ] = None,
+    task: many.Task = None,
+    status: many.Status = None,
+    newer: many.Newer = None,
+    older: many.Older = None,
+    key: many.Key = None,
+    error: many.Error = None,
+    queue: many.Queue = None,
+    parent: many.Parent = None,
+    batch: many.Batch = None,
+    limit: many.Limit = None,
+    dry_run: many.DryRun = False,
+    yes: many.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
+    from zeke_jobs import client
+    from zeke_jobs.client.options import run_time_of
+
+    given = many.filters(
+        task=task,
+        status=status,
+        newer=newer,
+        older=older,
+        key=key,
+        error=error,
+        queue=queue,
+        parent=parent,
+        batch=batch,
+    )
+    many.refuse_mixture(job_ids, given)
+    with usage():
+        value = run_time_of(run_at, delay)
+    database.choose_to_write()
+    if job_ids:
+        _each(job_ids, lambda one: client.reschedule(one, run_at=run_at, delay=delay, by=author()), as_json=as_json)
+        return
+    done = "due at their new time"
+    _many("reschedule", given, done, value=value, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _many(
+    verb: Verb,
+    given: dict[str, Any],
+    done: str,
+    *,
+    value: dict[str, Any] | None = None,
+    reason: str | None = None,
+    limit: int | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from zeke_jobs.client.many import Change
+
+    with usage():
+        change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
+    many.run(change, verb, done, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _whole(change: Callable[..., list[UUID]], batch: str, what: str, *, as_json: bool, **said: str | None) -> None:

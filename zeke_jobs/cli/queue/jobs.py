@@ -40,7 +40,7 @@ def status(
         if waits:
             client.wait(wanted, timeout)
     job = client.status(wanted)
-    children = client.jobs(parent=job.id, limit=50)
+    children = list(client.jobs(parent=job.id, limit=50))
     if as_json:
         sent = [{"id": one.id, "task_id": one.task_id, "status": one.status} for one in children]
         print_json({**as_data(job), "children": sent, "steps": client.steps(job.id)})
@@ -64,6 +64,12 @@ def jobs(
         timedelta | None,
         typer.Option(parser=options.duration, metavar="DURATION", help="Only sent longer ago than this, such as 10m."),
     ] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="Only with this key.")] = None,
+    error: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only whose last error has this in its type or message.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only of this batch.")] = None,
+    queue: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this queue.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
@@ -72,13 +78,19 @@ def jobs(
 
     database.choose()
     with usage():
-        found = client.jobs(
-            task=task,
-            status=status or None,
-            parent=ids.find(parent) if parent else None,
-            newer=newer,
-            older=older,
-            limit=limit,
+        found = list(
+            client.jobs(
+                task=task,
+                status=status or None,
+                parent=ids.find(parent) if parent else None,
+                batch=batch,
+                queue=queue,
+                key=key,
+                error=error,
+                newer=newer,
+                older=older,
+                limit=limit,
+            )
         )
     columns = {
         "id": lambda job: job.id,

@@ -122,7 +122,7 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     from zeke_jobs.client import drivers
     from zeke_jobs.client.task_cache import KNOWN_TASKS
 
-    schema = drivers.run_again(lambda run: KNOWN_TASKS.find(run, task)).payload
+    schema = drivers.perform(lambda database: KNOWN_TASKS.find(database, task)).payload
     if schema.takes_text(schema.field(name) or name):
         return name, text
     try:

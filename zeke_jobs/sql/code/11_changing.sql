@@ -133,8 +133,40 @@ BEGIN
 END
 $$;
 
--- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit: the one named, or the oldest that
--- match. One named that waits for its next attempt gets it now. Rings the doorbell of their queues.
+-- Return failed and cancelled jobs to the queue, with their history and a fresh retry limit. They are locked. Rings the doorbell of their
+-- queues.
+CREATE OR REPLACE FUNCTION zeke_jobs.retry_unnoted(p_jobs uuid[]) RETURNS TABLE (id uuid, status zeke_jobs.job_status)
+LANGUAGE sql VOLATILE
+AS $$
+  WITH retried AS (
+    UPDATE zeke_jobs.queue AS q
+    SET
+      state = 'queued',
+      attempt_base = q.attempt,
+      deaths = 0,
+      run_at = zeke_jobs.now(),
+      mtime = zeke_jobs.now(),
+      worker = NULL,
+      started_on = NULL,
+      completed_on = NULL,
+      expires_on = NULL,
+      cancelled_on = NULL,
+      cancelled_by = NULL,
+      cancel_reason = NULL,
+      waiting_for = NULL,
+      progress = NULL,
+      result = NULL
+    WHERE q.message_id = ANY (p_jobs)
+    RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
+  ),
+  rung AS (
+    SELECT zeke_jobs.ring(r.queue_name)
+    FROM (SELECT DISTINCT queue_name FROM retried) AS r
+  )
+  SELECT r.message_id, r.status FROM retried AS r WHERE (SELECT count(*) FROM rung) >= 0
+$$;
+
+-- The same, written down with the login: of the job named, or of the oldest that match. One named that waits for its next attempt gets it now.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry(
   p_id uuid, p_task text, p_status text, p_newer double precision, p_limit integer, p_by text)
 RETURNS TABLE (id uuid, status zeke_jobs.job_status)
@@ -143,59 +175,30 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+  v_jobs uuid[];
 BEGIN
-  RETURN QUERY
-    WITH chosen AS (
-      SELECT q.message_id
-      FROM zeke_jobs.queue AS q
-      WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
-        OR (
-          p_id IS NULL
-          AND q.state = 'rejected'
-          AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
-          AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
-          AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
-        )
-      ORDER BY q.completed_on
-      LIMIT p_limit
-      FOR UPDATE
-    ),
-    retried AS (
-      UPDATE zeke_jobs.queue AS q
-      SET
-        state = 'queued',
-        attempt_base = q.attempt,
-        deaths = 0,
-        run_at = zeke_jobs.now(),
-        mtime = zeke_jobs.now(),
-        worker = NULL,
-        started_on = NULL,
-        completed_on = NULL,
-        expires_on = NULL,
-        cancelled_on = NULL,
-        cancelled_by = NULL,
-        cancel_reason = NULL,
-        waiting_for = NULL,
-        progress = NULL,
-        result = NULL
-      FROM chosen AS c
-      WHERE q.message_id = c.message_id
-      RETURNING q.message_id, q.queue_name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status
-    ),
-    rung AS (
-      SELECT zeke_jobs.ring(r.queue_name)
-      FROM (SELECT DISTINCT queue_name FROM retried) AS r
-    ),
-    noted AS (
-      SELECT zeke_jobs.note(
-        'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
-        CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, array_agg(r.message_id))
-      FROM retried AS r
-      HAVING count(*) > 0
-    )
-    SELECT r.message_id, r.status
-    FROM retried AS r
-    WHERE (SELECT count(*) FROM rung) >= 0 AND (SELECT count(*) FROM noted) >= 0;
+  v_jobs := ARRAY(
+    SELECT q.message_id
+    FROM zeke_jobs.queue AS q
+    WHERE (q.message_id = p_id AND (q.state = 'rejected' OR q.state = 'queued' AND q.attempt > 0))
+      OR (
+        p_id IS NULL
+        AND q.state = 'rejected'
+        AND (p_task IS NULL OR q.task = (SELECT coalesce(max(t.id), p_task) FROM zeke_jobs.find_task(p_task) AS t))
+        AND (q.cancelled_on IS NOT NULL) = (p_status = 'cancelled')
+        AND (p_newer IS NULL OR q.completed_on > zeke_jobs.now() - make_interval(secs => p_newer))
+      )
+    ORDER BY q.completed_on
+    LIMIT p_limit
+    FOR UPDATE);
+  IF v_jobs = '{}' THEN
+    RETURN;
+  END IF;
+  PERFORM zeke_jobs.note(
+    'retry', coalesce('job/' || p_id, 'task/' || p_task, 'all'), p_by,
+    CASE WHEN p_id IS NULL THEN p_status || coalesce(' within ' || p_newer || ' s', '') END, v_jobs);
+  RETURN QUERY SELECT r.id, r.status FROM zeke_jobs.retry_unnoted(v_jobs) AS r;
 END
 $$;
 

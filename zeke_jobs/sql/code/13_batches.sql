@@ -28,6 +28,10 @@ BEGIN
       (v_is IS NOT DISTINCT FROM 'completed')::integer - (v_was IS NOT DISTINCT FROM 'completed')::integer,
       (v_is IS NOT DISTINCT FROM 'failed')::integer - (v_was IS NOT DISTINCT FROM 'failed')::integer,
       (v_is IS NOT DISTINCT FROM 'cancelled')::integer - (v_was IS NOT DISTINCT FROM 'cancelled')::integer);
+    -- One sum at the commit is for all rows of the transaction. A savepoint that is rolled back takes row, sum and setting along.
+    IF current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+      PERFORM set_config('zeke_jobs.adds_up', pg_current_xact_id()::text, true);
+    END IF;
   END IF;
   RETURN NULL;
 END
@@ -43,7 +47,7 @@ CREATE OR REPLACE TRIGGER queue_batch_update AFTER UPDATE OF state, cancelled_on
 CREATE OR REPLACE TRIGGER queue_batch_delete AFTER DELETE ON zeke_jobs.queue
   FOR EACH ROW WHEN (OLD.batch IS NOT NULL AND OLD.state IN ('queued', 'consumed')) EXECUTE FUNCTION zeke_jobs.count_in_batch();
 
--- At the commit: the first row that comes here takes all of the transaction's along.
+-- At the commit, once for all rows of the transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -60,6 +64,8 @@ DECLARE
   v_cancels text[] := '{}';
   v_at integer;
 BEGIN
+  -- What comes after this sum, in the same transaction, needs another one.
+  PERFORM set_config('zeke_jobs.adds_up', '', true);
   -- All rows of batch_part before those of batch, each in the order of its key: no two commits wait for each other.
   FOR v_one IN
     WITH mine AS (
@@ -110,7 +116,9 @@ $$;
 
 DROP TRIGGER IF EXISTS batch_add_up ON zeke_jobs.batch_change;
 CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.add_up_batches();
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (current_setting('zeke_jobs.adds_up', true) IS DISTINCT FROM pg_current_xact_id()::text)
+  EXECUTE FUNCTION zeke_jobs.add_up_batches();
 
 CREATE OR REPLACE VIEW zeke_jobs.batch_state AS
 SELECT

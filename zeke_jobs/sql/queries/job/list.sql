@@ -1,4 +1,4 @@
--- One job by its id, or the newest jobs that pass all filters set.
+-- One job by its id, or the newest jobs that pass all filters set, from the one after a given job.
 SELECT
   j.id::text,
   j.state::text,
@@ -30,11 +30,18 @@ FROM zeke_jobs.job AS j
 WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
   AND (CAST(%(task)s AS text) IS NULL
     OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.find_task(CAST(%(task)s AS text)) AS t))
-  AND (CAST(%(statuses)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(statuses)s AS text[])))
+  AND (CAST(%(status)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(status)s AS text[])))
   AND (CAST(%(parent)s AS uuid) IS NULL OR j.parent = CAST(%(parent)s AS uuid))
+  AND (CAST(%(batch)s AS text) IS NULL OR j.batch = CAST(%(batch)s AS text))
+  AND (CAST(%(queue)s AS text) IS NULL OR j.queue = CAST(%(queue)s AS text))
+  AND (CAST(%(key)s AS text) IS NULL OR j.key = CAST(%(key)s AS text))
+  AND (CAST(%(error)s AS text) IS NULL
+    OR strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(CAST(%(error)s AS text))) > 0)
   AND (CAST(%(newer)s AS double precision) IS NULL
     OR j.created_on > zeke_jobs.now() - make_interval(secs => CAST(%(newer)s AS double precision)))
   AND (CAST(%(older)s AS double precision) IS NULL
     OR j.created_on <= zeke_jobs.now() - make_interval(secs => CAST(%(older)s AS double precision)))
-ORDER BY j.created_on DESC
+  AND (CAST(%(sent)s AS timestamptz) IS NULL OR j.created_on <= CAST(%(sent)s AS timestamptz)
+    AND (j.created_on < CAST(%(sent)s AS timestamptz) OR j.id < CAST(%(after)s AS uuid)))
+ORDER BY j.created_on DESC, j.id DESC
 LIMIT CAST(%(limit)s AS integer)

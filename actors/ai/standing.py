@@ -1,0 +1,130 @@
+"""Whether a sentence can be read alone: it leans on no sentence before it, and says whose speech it is.
+
+The words are those of some twenty languages; ``leaning.txt`` has the ones that begin a leaning sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+from actors.ai.gate.evidence import is_unspaced, tokens
+
+_STARTS = "|".join((files("actors.ai") / "leaning.txt").read_text(encoding="utf-8").splitlines())
+_UNSPACED_STARTS = (
+    "それ|これ|その|この|しかし|また、|そして|だが|さらに|ですが|なお|つまり|ただし|そこ|ここ|こう|そう|こんな|そんな|でも|だから|一方|次に"
+    "|ほか|他にも|前回|前述|両者|同[社氏日]|彼|というと|まず|这|那|但|此外|同时|因此|他|她|它|其[中次他实]|该|对此|随后|另外|另一|据此|不过"
+    "|然而|所以|于是|이는|이에|이를|그는|그녀|이들|그러나|하지만|또한|그리고|이런|그런|한편|이어"
+)
+_START = re.compile(rf"\W*(?:(?:{_STARTS})(?!\w)|(?:{_UNSPACED_STARTS}))")
+_TIMES = (
+    "week|month|year|morning|evening|spring|summer|autumn|fall|winter|season|weekend|Woche|Monat|Jahr|Tage|semaine|mois"
+    "|année|été|semana|mes|año|mañana|mês|ano|settimana|mese|anno|lunes|martes|miércoles|jueves|viernes|sábado|domingo"
+    "|segunda|terça|quarta|quinta|sexta|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
+)
+_DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{_TIMES})", re.IGNORECASE)
+"""``This week`` and ``Este martes`` point to the day of the story, not to the sentence before."""
+_LINKED = re.compile(
+    r"(?<=[\w,]) (?:however|jedoch|hingegen|toutefois|cependant|sin embargo|no obstante|tuttavia|no entanto|contudo|jednak"
+    r"|azonban)\b|, (?:además|también|inoltre|auch|aussi),"
+)
+_PRONOUN = re.compile(
+    r"(?P<before>[^,.;:]{2,60}), (?:he|she|they|it|that|this|these|er|sie|ils?|elles?|él|ella|ellos)(?:['\u2019]\w+)? (?!who\b)"
+)
+_EARLY = re.compile(
+    r"(?P<before>(?:[^\s,:]+ ){1,4})(?:he|she|they|him|them|er|sie|es|ihn|ihm|elles?|ils|ella|ellos|lui|ele|ela|eles|elas)\b"
+)
+_POINTING = re.compile(
+    rf"(?:\S+ ){{1,6}}?(?:these|this|diese[mnrs]?|cette|cet|es[ao]s?|quest[aei]|هذا|هذه) (?!{_TIMES})", re.IGNORECASE
+)
+_NAMES = re.compile(
+    r"(?<=\w )(?-i:[A-ZÀ-Ý\d])|\b(?:the|an?|each|every|der|die|das|den|dem|des|ein\w*|les?|la|l['\u2019]|une?|du|el|los|las)\b",
+    re.IGNORECASE,
+)
+_MYSELF = re.compile(
+    r"\b(?:I|I['\u2019]\w+|[Mm]y|me|myself|[Ii]ch|mich|mir|[Mm]eine?[mnrs]?|[Jj]['\u2019]\w+|moi|[Yy]o|[Ee]u|minha|meu|mnie|"
+    r"moj[aeą]|[Mm]ój|\w+uję)\b|\bJe (?!nach|mehr|weniger|besser|\w+er\b)|[私僕俺]|個人的"
+    r"|^(?:Szeretem|Imádom|Utálom|Szerintem|\w+نا)\b"
+)
+_SCRAP = re.compile(
+    r"\([^()]*\)\W*$|(?:Because|Although|Since|Weil|Obwohl|Parce que|Porque) [^,;]*$"  # an aside, a clause without the main one
+    r"|\d{1,3}[A-ZÀ-Ý][a-zà-ÿ]{3}"  # a footnote's number before its text
+    r"|(?:\w+['\u2019 ]){0,3}\w+ ?: (?=[a-zà-ÿ])|\S+ (?:does|did): "  # an announcement, an answer
+    r"|.*, the [\w.]+\.$"  # a list without its end
+    r"|\d{1,2}\.? \w+ \d{4} ?: "  # an entry of a list
+    r"|.*[!\uff01]$|.*\.\.\.|.*(?:\.\.|…|[?\uff1f])[\"'\u201d\u2019\u00bb)\]]*$"  # an unfinished sentence, a question
+)
+_QUOTATION = re.compile(
+    r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
+)
+_LONGEST = 600  # characters; nobody reads more as one sentence, and the patterns stay quick
+_SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
+_CLOSE = 4  # words around a speech among which its speaker's name stands
+_WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
+_FULL_NAME = re.compile(r"[A-ZÀ-ÝА-Я][\w'\u2019-]+ (?:(?:de|del|da|von|van|der|al) )*[A-ZÀ-ÝА-Я][\w'\u2019.-]+")
+_UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
+_SPEAKS_UNSPACED = re.compile(r"話|述べ|語[るっり]|説明|指摘|訴え|コメント|という|说|表示|称|指出|认为")
+_ROLE_SPEAKS = re.compile(
+    r"\b(?:[Tt]he (?:\w+ )?\w+ (?:said|told|warned|explained|added)|said (?:the|an?) \w+"
+    r"|(?:[Ee]l|[Ll]a) [a-záéíóúñ]+ (?:señaló|recordó|dijo|afirmó|explicó|aseguró|indicó|sostuvo|agregó|añadió|asegura|advirtió)"
+    r"|(?:dijo|afirmó|añade|añadió|señaló|aseguró) (?:el|la) [a-záéíóúñ]+|(?:acrescenta|disse|afirmou) [oa] [a-zà-ÿ]+)\b"
+)
+"""The speaker is named by a role alone: ``the expert warned``."""
+_OF_IT = re.compile(r"\b(?:do|does|like|after|before|with|for|from|by|about|than) (?:this|that|these|those|it)[,.;]")
+_TO_READER = re.compile(r"(?:(?:Because|If|When|Once|Whether|As|Now|Here) )?[Yy]ou(?:r|['\u2019]\w+)?\b")
+_FIGURE = re.compile(r"\d+")
+_FIGURES = 2  # and more, among names, are a table's
+_MOST_MARKED = 0.6  # of the words of a sentence are names and figures
+
+
+def is_independent(text: str) -> bool:
+    """Whether a sentence can be read alone."""
+    return len(text) <= _LONGEST and not is_scrap(text) and not leans(text)
+
+
+def is_told_to_reader(text: str) -> bool:
+    """Whether a sentence begins with the reader: it advises or sells."""
+    return _TO_READER.match(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def leans(text: str) -> bool:
+    """Whether a sentence needs the one before it."""
+    if _LINKED.search(text) or _OF_IT.search(text) or (_START.match(text) and not _DATED.match(text)):
+        return True
+    early = _PRONOUN.match(text) or _EARLY.match(text)
+    return bool(_POINTING.match(text)) or (early is not None and not _NAMES.search(early["before"]))
+
+
+@lru_cache(maxsize=1024)
+def is_scrap(text: str) -> bool:
+    """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
+    around = _QUOTATION.sub(" ", text)
+    if _SCRAP.match(text) or _MYSELF.search(around) or not _names_speaker(text):
+        return True
+    if _ROLE_SPEAKS.search(around) and not _FULL_NAME.search(around):
+        return True
+    said = tokens(text)
+    marked = sum(not word[0].islower() for word in said)
+    return len(_FIGURE.findall(text)) >= _FIGURES and marked > _MOST_MARKED * len(said) and not is_unspaced(text)
+
+
+def speech(text: str) -> list[re.Match[str]]:
+    """The quotations of a text that are long enough to be somebody's speech."""
+    return [one for one in _QUOTATION.finditer(text) if len(one.group()) > _SPEECH]
+
+
+def _names_speaker(text: str) -> bool:
+    """Whether a full name stands around the speech, or a name next to it."""
+    parts = _QUOTATION.sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
+    if len(parts) == 1 or any(_FULL_NAME.search(part) for part in parts):
+        return True
+    if is_unspaced(text):
+        return _SPEAKS_UNSPACED.search("".join(parts)) is not None
+    words = [_WORD.findall(part) for part in parts]
+    words[0] = words[0][1:]  # it has its capital for being first
+    near = [word for part in words[:-1] for word in part[-_CLOSE:]] + [
+        word for part in words[1:] for word in part[:_CLOSE]
+    ]
+    return any(word[0].isupper() or _UNCASED.match(word) for word in near if not _START.fullmatch(word))

@@ -1,0 +1,90 @@
+# ruff: noqa: RUF001 (Cyrillic, Arabic and Japanese sentences, and their marks)
+import pytest
+
+from actors.ai.direction import opposes
+from actors.ai.standing import is_scrap, is_told_to_reader, leans
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "That figure has continued to drop, with exports sinking to $1.3 billion.",
+        "For context, that’s less than 2% of annual federal revenues.",
+        "When asked, they said that nothing had changed since the autumn.",
+        "These groups dictate when and how much you should prune.",
+        "When you do this, you can count on steady growth of the business.",
+        "Das ist zugleich der Grund dafür, dass die F13 am Boden bleiben wird.",
+        "Il a cependant été observé que seulement 20 % des trottinettes ont été garées.",
+        "Los vecinos pidieron, además, que la empresa pague los daños.",
+        "Detalló que la Asamblea trabaja para desarrollar un marco normativo.",
+        "Inoltre, mediamente, solo il 50% dei nati sopravvive al primo anno.",
+        "Jak zapowiedział, KO wstrzyma się od głosu w tej sprawie.",
+        "وهذا التذبذب يتضح من خلال مشاركة السودان في الحرب.",
+        "これがRustにもないのが残念でした。",
+    ],
+)
+def test_a_sentence_that_needs_the_one_before_it_leans(sentence: str) -> None:
+    assert leans(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "This week the city council of Montréal banned the scooters.",
+        "Este martes la Procuraduría informó de los bloqueos en el país.",
+        "When the United States slaps tariffs on goods, it is importers that pay.",
+        "Die Deutsche Bahn streicht den Zutritt zu ihrer Lounge.",
+        "CUTPENは新聞スクラップ用のペンだ。",
+    ],
+)
+def test_a_sentence_that_names_what_it_tells_of_does_not(sentence: str) -> None:
+    assert not leans(sentence)
+    assert not is_scrap(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "“It has the potential to change how we work in every ward,” the expert warned.",
+        "“Si el vehículo está en poder de la Policía, es imposible”, aseguró a la red Unitel.",
+        "I am totally that person for my family when it comes to the latest phones.",
+        "Melbourne (3-0): Osas Osaro 3 goals, 1 assist.",
+        "Richtig: dampfendes Thermalwasser, kristallklare Luft und gutes Essen.",
+        "(Related reading: most common data types and big data analytics.)",
+        "A New York man pleaded guilty to threatening Rep. Ilhan Omar, the U.S.",
+        "Because it turns out that nobody needs to learn all of it.",
+    ],
+)
+def test_a_scrap_and_a_speech_without_a_name_are_not_shown(sentence: str) -> None:
+    assert is_scrap(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "“It has the potential to change how we work in every ward,” says André Neu of Ascom.",
+        "“Coincidencialmente en el sector hay una sede de una de las campañas”, dijo Lopera.",
+        "The rule for Group 1 is “prune only if it is really necessary”, Ada Kern wrote.",
+    ],
+)
+def test_a_speech_with_the_name_of_its_speaker_may_be_shown(sentence: str) -> None:
+    assert not is_scrap(sentence)
+
+
+def test_what_is_told_to_the_reader() -> None:
+    assert is_told_to_reader("Your to-do list will shrink to 25% of its size.")
+    assert not is_told_to_reader("Young people read 25% less.")
+
+
+@pytest.mark.parametrize(
+    ("headline", "sentence", "expected"),
+    [
+        ("Home Depot sales miss, shares plunge", "Home Depot shares are up 39 percent year-to-date.", True),
+        ("Home Depot sales miss, shares plunge", "Home Depot shares fell by 5 percent on Tuesday.", False),
+        ("Aktien von Siemens gestiegen", "Die Aktie sinkt seit Montag um drei Prozent.", True),
+        ("Home Depot opens a store", "Home Depot shares are up 39 percent.", False),
+        ("Prices rise as output falls", "Output fell by a tenth.", False),
+    ],
+)
+def test_a_rise_opposes_a_fall(headline: str, sentence: str, expected: bool) -> None:
+    assert opposes(headline, sentence) is expected

@@ -1,0 +1,114 @@
+"""A reader's judgement of what the provider ``local`` makes of pages, blind: which version wrote a text is not shown.
+
+    python -m tests.quality.judging write OUT.json PAGE.html.gz …                # in each version's checkout
+    python -m tests.quality.judging sheet SHEET.md KEY.json SEED VERSION.json …  # the texts, in an order that the seed shuffles
+    python -m tests.quality.judging tally KEY.json MARKS.txt …                   # a line for each text: number, one-liner, why, highlights
+
+Marks are g(ood), f(air), b(ad) and e(mpty); highlights are good ones and all, as 2/3.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import sys
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors.ai.chili import Chili
+from actors.ai.local import LocalAnalyst
+from actors.ai.protocol import Story
+from actors.engine.pages import read_page
+from actors.insights.selection import Selection, highlights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BEFORE = 100  # characters that stand before a sentence, by which a reader sees what it leans on
+_LEAD = 250
+
+
+def write(out: str, *pages: str) -> None:
+    """What this version makes of pages, as JSON by the name of the page."""
+    analyst = LocalAnalyst(Chili(), lambda _: [0.0] * 1536, "none")
+    made = {Path(page).name.removesuffix(".html.gz"): _made(analyst, Path(page)) for page in pages}
+    Path(out).write_text(json.dumps(made, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _made(analyst: LocalAnalyst, page: Path) -> dict[str, Any]:
+    item = read_page(gzip.decompress(page.read_bytes()), "https://news.example/page", "text/html")
+    text = item.markdown or item.text or ""
+    story = Story(uuid.UUID(int=0), item.title, text, item.description, item.language)
+    analysis = analyst.analyze(story)
+    return {
+        "title": item.title,
+        "lead": " / ".join(text[:_LEAD].split("\n")),
+        "one": analyst.brief(story).one_liner,
+        "why": analysis.why_it_matters,
+        "before why": [_ahead(text, one.start) for one in analysis.citations],
+        "highlights": [(one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection())],
+    }
+
+
+def _ahead(text: str, place: int) -> str:
+    return " / ".join(text[max(0, place - _BEFORE) : place].split("\n"))
+
+
+def sheet(out: str, key: str, seed: str, *versions: str) -> None:
+    """Number the texts of all versions in a shuffled order; what two versions say alike stands once."""
+    read = {Path(one).stem: json.loads(Path(one).read_text(encoding="utf-8")) for one in versions}
+    told: dict[str, list[tuple[str, str]]] = {}
+    for version, pages in read.items():
+        for page, made in pages.items():
+            said = json.dumps([page, made["one"], made["why"], [one[:2] for one in made["highlights"]]])
+            told.setdefault(said, []).append((version, page))
+    order = sorted(told.values())
+    random.Random(seed).shuffle(order)
+    Path(key).write_text(json.dumps(dict(enumerate(order, 1))), encoding="utf-8")
+    texts = (_shown(number, read[same[0][0]][same[0][1]]) for number, same in enumerate(order, 1))
+    Path(out).write_text("\n".join(texts), encoding="utf-8")
+
+
+def _shown(number: int, made: dict[str, Any]) -> str:
+    lines = [f"## {number}. {made['title']}", f"TEXT {made['lead']}", f"ONE {made['one']}", f"WHY {made['why']}"]
+    lines += [f"    behind: {one}" for one in made["before why"]]
+    for kind, summary, before in made["highlights"]:
+        lines += [f"- {kind}: {summary}", f"    behind: {before}"]
+    return "\n".join(lines)
+
+
+def tally(key: str, *marks: str) -> None:
+    """The rates of each version, of each file of marks; and how often two files of marks differ."""
+    same = json.loads(Path(key).read_text(encoding="utf-8"))
+    for path in marks:
+        counts: dict[str, Counter[str]] = {}
+        for number, *given in map(str.split, Path(path).read_text(encoding="utf-8").splitlines()):
+            for version, _ in same[number]:
+                count = counts.setdefault(version, Counter())
+                count["pages"] += 1
+                count["one-liner"] += given[0] in "gf"
+                count["why"] += given[1] in "gfe"
+                right, shown = given[2].split("/")
+                count["right"] += int(right)
+                count["shown"] += int(shown)
+        for version, count in counts.items():
+            rates = (
+                count["one-liner"] / count["pages"],
+                count["why"] / count["pages"],
+                count["right"] / count["shown"],
+            )
+            print(
+                path,
+                version,
+                f"{count['pages']} pages,",
+                "one-liner {:.0%}, why {:.0%}, highlights {:.0%}".format(*rates),
+            )
+            print(f"  highlights {count['right']} of {count['shown']}")
+
+
+if __name__ == "__main__":
+    commands: dict[str, Callable[..., None]] = {"write": write, "sheet": sheet, "tally": tally}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from zeke_jobs.backtest.gates import next_midnight
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("UTC", datetime(2026, 3, 10, 0, 0, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 3, 28, 23, 30, tzinfo=UTC)),
+        ("America/Havana", datetime(2026, 10, 31, 12, 0, tzinfo=UTC)),  # midnight comes twice
+        ("America/Santiago", datetime(2026, 9, 5, 12, 0, tzinfo=UTC)),  # and here it does not come
+        ("America/Santiago", datetime(2026, 4, 5, 2, 30, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 3, 10, 18, 14, 59, tzinfo=UTC)),
+    ],
+)
+def test_a_day_ends_when_postgres_says_so(conn: Connection, zone: str, moment: datetime) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM ((%(at)s AT TIME ZONE %(zone)s)::date + 1)::timestamp AT TIME ZONE %(zone)s)::float",
+            {"at": moment, "zone": zone},
+        )
+        (ends,) = cursor.fetchone() or (None,)
+    assert next_midnight(moment.timestamp(), ZoneInfo(zone)) == ends

@@ -1,0 +1,302 @@
+"""The awaitable client: on connections and pools of the caller, in its transaction, and on connections of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import psycopg
+import psycopg_pool
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import zeke_jobs
+from zeke_jobs import aio
+from zeke_jobs.client import async_drivers
+from zeke_jobs.errors import (
+    ConfigurationError,
+    InvalidPayload,
+    JobFailed,
+    JobNotFound,
+    MigrationError,
+    UnknownTask,
+    WaitTimeout,
+)
+from zeke_jobs.payload.model import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from psycopg2.extensions import connection as Connection
+
+DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+class Page(Payload):
+    page_url: str
+    depth: int = 0
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("fetch", Page, aliases=["get"])
+    make_task("anything", None)
+
+
+@asynccontextmanager
+async def opened(driver: str, url: str) -> AsyncIterator[Any]:
+    """What a caller passes as ``connection``; it commits by itself."""
+    match driver:
+        case "psycopg":
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+                yield connection
+        case "psycopg_pool":
+            async with psycopg_pool.AsyncConnectionPool(url, open=False, min_size=1) as pool:
+                yield pool
+        case "asyncpg" | "asyncpg_codecs":
+            connection = await asyncpg.connect(url)
+            if driver == "asyncpg_codecs":
+                for kind in ("json", "jsonb"):
+                    await connection.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+            try:
+                yield connection
+            finally:
+                await connection.close()
+        case "asyncpg_pool":
+            async with asyncpg.create_pool(url, min_size=1) as pool:
+                yield pool
+        case "sqlalchemy":
+            engine = create_async_engine(
+                urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg")), isolation_level="AUTOCOMMIT"
+            )
+            async with engine.connect() as one:
+                yield one
+            await engine.dispose()
+        case _:
+            yield None
+            await aio.close()
+
+
+def on(driver: str, url: str, work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine with a connection, and see that it took no thread."""
+
+    async def run() -> None:
+        before = threading.active_count()
+        async with opened(driver, url) as connection:
+            await work(connection)
+        assert threading.active_count() == before
+
+    asyncio.run(run())
+
+
+def end(conn: Connection, job_id: uuid.UUID, changes: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE zeke_jobs.queue SET completed_on = now(), {changes} WHERE message_id = %s", (str(job_id),)
+        )
+        cursor.execute("SELECT pg_notify('zeke_jobs.done', %s)", (str(job_id),))
+
+
+@each_driver
+def test_a_job_is_sent_asked_about_cancelled_and_retried(driver: str, database: str) -> None:
+    async def work(connection: Any) -> None:
+        sent = await aio.send(
+            "get",
+            {"pageUrl": "u"},
+            delay=60,
+            priority=5,
+            key="k",
+            units=None,
+            idempotency_key="once",
+            connection=connection,
+        )
+        assert (sent.status, sent.task_id, sent.duplicate) == ("created", "fetch", False)
+        again = await aio.send("get", {"pageUrl": "v"}, idempotency_key="once", connection=connection)
+        assert (again.id, again.duplicate) == (sent.id, True)
+        job = await aio.status(str(sent.id), connection=connection)
+        assert (job.data, job.priority, job.key) == ({"page_url": "u"}, 5, "k")
+        assert job == zeke_jobs.status(sent.id)
+        assert (await aio.cancel(sent.id, "not needed", by="ada", connection=connection)).status == "cancelled"
+        assert (await aio.retry(sent.id, connection=connection)).status == "created"
+        await aio.emit("callback/42", {"by": "Ada"}, connection=connection)
+
+    on(driver, database, work)
+
+
+@each_driver
+def test_many_are_sent_at_once_with_keys_and_a_batch(driver: str, database: str) -> None:
+    async def work(connection: Any) -> None:
+        sent = await aio.send_many(
+            "fetch", [{"page_url": str(n)} for n in range(3)], keys=["a", None, "b"], connection=connection
+        )
+        assert [(await aio.status(one.id, connection=connection)).key for one in sent] == ["a", None, "b"]
+        then = ("anything", {"failed": {"$batch": "failed"}})
+        added = await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, batch="import-1", then=then)
+        assert len(added) == 1
+        assert await aio.send_many("fetch", [], connection=connection) == []
+
+    on(driver, database, work)
+    assert zeke_jobs.batch_status("import-1").jobs == 1
+
+
+@each_driver
+def test_what_makes_no_sense_is_refused_in_the_same_words(driver: str, database: str) -> None:
+    async def work(connection: Any) -> None:
+        with pytest.raises(UnknownTask, match="did you mean 'fetch'"):
+            await aio.send("fetsh", connection=connection)
+        with pytest.raises(InvalidPayload, match="did you mean 'page_url'"):
+            await aio.send("fetch", {"page_uri": "u"}, connection=connection)
+        with pytest.raises(JobNotFound):
+            await aio.status(uuid.uuid4(), connection=connection)
+        with pytest.raises(TypeError, match="expected an option of send, got 'prioritty'"):
+            await aio.send("fetch", {"page_url": "u"}, connection=connection, prioritty=1)  # type: ignore[call-arg]
+
+    on(driver, database, work)
+
+
+@pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_send_is_part_of_the_callers_transaction(driver: str, ends: str, database: str) -> None:
+    sent: list[uuid.UUID] = []
+
+    async def work(connection: Any) -> None:
+        await connection.execute("BEGIN")
+        sent.append((await aio.send("anything", connection=connection)).id)
+        assert list(zeke_jobs.jobs()) == []
+        # A send that is refused leaves the transaction as it is.
+        with pytest.raises(InvalidPayload):
+            await aio.send("fetch", connection=connection)
+        await connection.execute(ends)
+
+    on(driver, database, work)
+    assert [job.id for job in zeke_jobs.jobs()] == (sent if ends == "COMMIT" else [])
+
+
+@each_driver
+def test_a_wait_returns_the_output_once_the_job_has_ended(driver: str, database: str, conn: Connection) -> None:
+    async def work(connection: Any) -> None:
+        sent = await aio.send("anything", connection=connection)
+        waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        end(conn, sent.id, """state = 'done', result = '{"n": 1}'""")
+        assert await asyncio.wait_for(waiting, 10) == {"n": 1}
+        assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
+
+    on(driver, database, work)
+
+
+@pytest.mark.parametrize("driver", ["own", "asyncpg_pool"])
+def test_a_wait_ends_in_time_and_says_what_became_of_the_job(driver: str, database: str, conn: Connection) -> None:
+    async def work(connection: Any) -> None:
+        sent = await aio.send("anything", connection=connection)
+        with pytest.raises(WaitTimeout, match=r"to end within 0.2 s, got created still"):
+            await aio.wait(sent.id, 0.2, connection=connection)
+        end(conn, sent.id, "state = 'rejected'")
+        with pytest.raises(JobFailed):
+            await aio.wait(sent.id, 5, connection=connection)
+        with pytest.raises(JobNotFound):
+            await aio.wait(uuid.uuid4(), 5, connection=connection)
+
+    on(driver, database, work)
+
+
+def test_many_wait_on_one_connection_and_sleep_until_they_are_told(database: str, conn: Connection) -> None:
+    async def work(_: Any) -> None:
+        sent = await aio.send_many("anything", [{}] * 30)
+        waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in sent]
+        await asyncio.sleep(0.5)
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FILTER (WHERE application_name = 'zeke-jobs listener'), count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
+            )
+            [listening, ours] = cursor.fetchone() or (0, 0)
+        assert listening == 1
+        assert ours <= 9
+        for one in sent:
+            end(conn, one.id, "state = 'done', result = '1'")
+        assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
+
+    on("own", database, work)
+
+
+def test_our_own_connections_outlive_a_server_that_ended_them(database: str, conn: Connection) -> None:
+    async def work(_: Any) -> None:
+        await aio.send("anything")
+        with conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'zeke-jobs client' AND pid <> pg_backend_pid()"
+            )
+        await aio.send("anything")
+
+    on("own", database, work)
+    assert len(list(zeke_jobs.jobs())) == 2
+
+
+def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_statement(
+    database: str, conn: Connection
+) -> None:
+    async def work(_: Any) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(aio.send("anything"), 0.3)
+            cursor.execute("COMMIT")
+        assert (await asyncio.gather(*(aio.send("anything") for _ in range(20))))[0].status == "created"
+
+    on("own", database, work)
+
+
+def test_without_psycopg_3_it_says_what_to_pass_or_install(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert database
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install 'zeke-jobs\[psycopg\]'"):
+        asyncio.run(aio.send("anything"))
+
+
+def test_a_synchronous_connection_is_refused_with_the_way_that_takes_it(conn: Connection, database: str) -> None:
+    with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
+        asyncio.run(aio.send("anything", connection=conn))
+
+    async def work(connection: Any) -> None:
+        with pytest.raises(TypeError, match=r"await zeke_jobs.aio.send"):
+            zeke_jobs.send("anything", connection=connection)
+
+    on("psycopg", database, work)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "own"])
+def test_a_database_without_tables_names_what_makes_them(
+    driver: str, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database()
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    async def work(connection: Any) -> None:
+        with pytest.raises(MigrationError, match="run: zeke-jobs migrate"):
+            await aio.send("anything", connection=connection)
+
+    on(driver, url, work)
+
+
+def test_each_loop_has_its_own_connections(database: str) -> None:
+    pools = []
+
+    async def work(_: Any) -> None:
+        await aio.send("anything")
+        pools.append(async_drivers.own_pool())
+
+    for _ in range(2):
+        on("own", database, work)
+    assert pools[0] is not pools[1]

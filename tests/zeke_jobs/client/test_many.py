@@ -1,0 +1,274 @@
+"""Changes of many jobs by a filter, edits of queued ones, and the cursor over all jobs."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import zeke_jobs
+from zeke_jobs.client import many, reading
+from zeke_jobs.errors import JobNotFound, UnknownTask
+from zeke_jobs.postgres.pool import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection
+
+LATER = datetime(2090, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def tasks(make_task: Callable[..., None]) -> None:
+    make_task("anything", None, aliases=["whatever"])
+    make_task("other", None, queue="second")
+
+
+def change(conn: Connection, job_id: object, changes: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
+        assert cursor.rowcount == 1
+
+
+def fail(conn: Connection, job_id: object, message: str = "no route") -> None:
+    error = f'[{{"attempt": 1, "outcome": "failed", "error": {{"type": "OSError", "message": "{message}"}}}}]'
+    change(conn, job_id, f"state = 'rejected', completed_on = now(), attempt = 1, attempts = '{error}'")
+
+
+def asked(conn: Connection, sql: str) -> list[tuple[Any, ...]]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def test_jobs_are_cancelled_by_each_filter_and_the_rest_is_left(conn: Connection) -> None:
+    by_task = zeke_jobs.send("other")
+    by_key = zeke_jobs.send("anything", key="a")
+    by_parent = zeke_jobs.send("anything", parent=by_key.id)
+    by_batch = zeke_jobs.send("anything", batch="import-1")
+    old = zeke_jobs.send("anything")
+    change(conn, old.id, "created_on = now() - interval '2 hours'")
+    active = zeke_jobs.send("anything")
+    change(conn, active.id, "state = 'consumed', attempt = 1, started_on = now()")
+    left = zeke_jobs.send("anything")
+    assert zeke_jobs.cancel(task="other", reason="not needed") == [by_task.id]
+    assert zeke_jobs.status(by_task.id).cancel_reason == "not needed"
+    assert zeke_jobs.cancel(key="a") == [by_key.id]
+    assert zeke_jobs.cancel(parent=by_key.id) == [by_parent.id]
+    assert zeke_jobs.cancel(batch="import-1") == [by_batch.id]
+    assert zeke_jobs.cancel(older=timedelta(hours=1)) == [old.id]
+    assert zeke_jobs.cancel(status="active") == [active.id]
+    assert zeke_jobs.cancel(queue="second") == []
+    assert zeke_jobs.status(left.id).status == "created"
+    assert zeke_jobs.cancel(task="whatever") == [left.id]  # the one that is being stopped is not stopped again
+
+
+def test_failed_jobs_are_retried_by_their_error(conn: Connection) -> None:
+    jobs = [zeke_jobs.send("anything") for _ in range(3)]
+    for job, message in zip(jobs, ("No Route", "timeout", "no route to host"), strict=True):
+        fail(conn, job.id, message)
+    assert zeke_jobs.retry(error="no route") == [jobs[0].id, jobs[2].id]
+    assert zeke_jobs.retry(error="oserror: time") == [jobs[1].id]
+
+
+def test_a_failed_job_is_cancelled_by_filter_only_where_it_holds_others_up(conn: Connection) -> None:
+    plain, holds = zeke_jobs.send("anything"), zeke_jobs.send("anything")
+    for job in (plain, holds):
+        fail(conn, job.id)
+    change(conn, holds.id, "order_hold = true")
+    assert zeke_jobs.cancel(task="anything", status="failed") == [holds.id]
+    assert zeke_jobs.status(plain.id).status == "failed"
+
+
+def test_a_queued_job_gets_another_priority_and_another_time() -> None:
+    sent = zeke_jobs.send("anything")
+    done = zeke_jobs.prioritise(sent.id, priority=7)
+    assert (done.changed, done.status, done.note) == (True, "created", "its priority is 7 now")
+    assert zeke_jobs.prioritise(sent.id, priority=7).note == "it was so already"
+    assert zeke_jobs.reschedule(sent.id, run_at=LATER).changed
+    job = zeke_jobs.status(sent.id)
+    assert (job.priority, job.run_at) == (7, LATER)
+    assert zeke_jobs.reschedule(sent.id, delay=0).changed
+    assert zeke_jobs.status(sent.id).run_at < datetime.now(UTC) + timedelta(minutes=1)
+    # One that was due keeps its place.
+    assert not zeke_jobs.reschedule(sent.id, delay=0).changed
+
+
+def test_an_active_job_is_not_edited_and_an_unknown_one_is_said(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    change(conn, sent.id, "state = 'consumed', attempt = 1, started_on = now()")
+    assert zeke_jobs.prioritise(sent.id, priority=7).note == "active; only queued jobs are changed"
+    with pytest.raises(JobNotFound):
+        zeke_jobs.reschedule(uuid.uuid4(), delay=5)
+
+
+def test_a_job_that_is_made_due_rings_the_doorbell(conn: Connection, other_conn: Connection) -> None:
+    sent = zeke_jobs.send("anything", delay=3600)
+    with other_conn.cursor() as cursor:
+        cursor.execute('LISTEN "zeke_jobs.default"')
+        cursor.execute(
+            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle)"
+            " VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')"
+        )
+        zeke_jobs.reschedule(sent.id, delay=0)
+        cursor.execute("SELECT 1")
+    other_conn.poll()
+    assert len(other_conn.notifies) == 1
+
+
+def test_many_are_changed_in_parts_each_a_transaction_and_each_on_record(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "_AT_ONCE", 4)
+    sent = zeke_jobs.send_many("anything", [{}] * 10)
+    parts = many.Change("prioritise", {"task": "anything"}, value={"priority": 3}, by="ada").parts()
+    assert len(next(parts)) == 4
+    assert asked(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE priority = 3") == [(4,)]
+    assert sorted(job_id for part in parts for job_id in part) == sorted(one.id for one in sent)[4:]
+    assert asked(
+        conn, "SELECT action, target, said_by, reason, cardinality(jobs) FROM zeke_jobs.audit ORDER BY number"
+    ) == [("prioritise", "task/anything", "ada", "priority 3", size) for size in (4, 4, 2)]
+
+
+def test_jobs_that_are_sent_meanwhile_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "_AT_ONCE", 2)
+    zeke_jobs.send_many("anything", [{}] * 4)
+    parts = many.Change("cancel", {"task": "anything"}).parts()
+    next(parts)
+    late = zeke_jobs.send("anything")
+    assert late.id not in [job_id for part in parts for job_id in part]
+    assert zeke_jobs.status(late.id).status == "created"
+
+
+def test_a_job_that_somebody_holds_holds_up_no_other_and_is_changed_after_them(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "_AT_ONCE", 2)
+    first, *rest = sorted(one.id for one in zeke_jobs.send_many("anything", [{}] * 4))
+    with closing(connect(database)) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (str(first),))
+        parts = many.Change("prioritise", {"task": "anything"}, value={"priority": 3}).parts()
+        assert [*next(parts), *next(parts)] == rest
+        release = threading.Timer(0.2, lambda: cursor.execute("COMMIT"))
+        release.start()
+        assert list(parts) == [[], [first]]
+        release.join()
+    assert asked(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE priority = 3") == [(4,)]
+
+
+def test_a_job_that_a_worker_takes_meanwhile_is_no_queued_job_any_more(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything")
+    found = many.Change("cancel", {"status": "created"})
+    assert [one.jobs for one in found.count()] == [1]
+    change(conn, sent.id, "state = 'consumed', attempt = 1, started_on = now()")
+    assert found.all() == []
+    assert zeke_jobs.status(sent.id).cancelled_on is None
+
+
+def test_a_limit_takes_the_first_that_were_sent() -> None:
+    sent = [zeke_jobs.send("anything").id for _ in range(3)]
+    assert zeke_jobs.cancel(task="anything", limit=2) == sorted(sent)[:2]
+    assert zeke_jobs.cancel(task="anything", limit=0) == []
+
+
+def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, database: str) -> None:
+    sent = zeke_jobs.send("anything")
+    with closing(connect(database)) as mine, mine.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert zeke_jobs.prioritise(task="anything", priority=9, connection=mine) == [sent.id]
+        cursor.execute("ROLLBACK")
+    assert zeke_jobs.status(sent.id).priority == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "fault"),
+    [
+        ({"task": "whatver"}, UnknownTask, "did you mean 'whatever'"),
+        ({"statsu": "created"}, TypeError, "did you mean 'status'"),
+        ({"status": "completed"}, ValueError, "expected status created, retry, active or failed, got 'completed'"),
+        ({"newer": 5}, TypeError, "expected newer as a timedelta, got 5"),
+        ({"key": 5}, TypeError, "expected key as text, got 5"),
+        ({}, ValueError, "expected an id, or a filter .*, got neither"),
+        ({"id": uuid.uuid4(), "key": "a"}, ValueError, "got both"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], error: type[Exception], fault: str) -> None:
+    sent = zeke_jobs.send("anything")
+    with pytest.raises(error, match=fault):
+        zeke_jobs.cancel(**said)
+    assert zeke_jobs.status(sent.id).status == "created"
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        ("change_jobs('cancel', '{}')", "expected a filter of batch, .*, got none"),
+        ("change_jobs('cancel', '{\"until\": \"2090-01-01\"}')", "got none"),
+        ("change_jobs('cancel', '{\"tusk\": \"a\"}')", "got tusk"),
+        (
+            "change_jobs('delete', '{\"task\": \"a\"}')",
+            "expected cancel, retry, prioritise or reschedule, got 'delete'",
+        ),
+        ("change_jobs('prioritise', '{\"task\": \"a\"}')", "expected priority as a number"),
+        ("change_jobs('reschedule', '{\"task\": \"a\"}')", "expected run_at or delay"),
+        (
+            "change_jobs('retry', '{\"status\": \"active\"}')",
+            "expected status failed, cancelled of jobs to retry, got active",
+        ),
+    ],
+)
+def test_sql_refuses_what_python_refuses(conn: Connection, call: str, fault: str) -> None:
+    with pytest.raises(Exception, match=fault) as error:
+        asked(conn, f"SELECT * FROM zeke_jobs.{call}")
+    assert getattr(error.value, "pgcode", None) == "22023"
+
+
+def test_many_are_changed_from_sql(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything", delay=60)
+    call = "zeke_jobs.change_jobs('reschedule', '{\"task\": \"whatever\"}', '{\"delay\": \"1 hour\"}', by => 'ada')"
+    assert asked(conn, f"SELECT cardinality(changed), passed, last FROM {call}") == [(1, [], None)]
+    assert timedelta(minutes=59) < zeke_jobs.status(sent.id).run_at - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_PAGE", 3)
+    at_once = zeke_jobs.send_many("anything", [{}] * 7)  # of one moment
+    last = zeke_jobs.send("other")
+    found = zeke_jobs.jobs()
+    assert next(found).id == last.id
+    zeke_jobs.send("other")  # not shown any more
+    rest = [job.id for job in found]
+    assert rest == sorted((one.id for one in at_once), reverse=True)
+    assert len(list(zeke_jobs.jobs(limit=5))) == 5
+    assert [job.id for job in zeke_jobs.jobs(task="other", limit=1)] != [last.id]
+
+
+def test_the_cursor_leaves_no_transaction_open_between_its_pages(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PAGE", 2)
+    zeke_jobs.send_many("anything", [{}] * 5)
+    found = zeke_jobs.jobs()
+    next(found)
+    assert asked(
+        conn, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    ) == [(0,)]
+
+
+def test_the_cursor_filters_by_key_batch_queue_and_error(conn: Connection) -> None:
+    keyed = zeke_jobs.send("anything", key="a")
+    batched = zeke_jobs.send("anything", batch="import-1")
+    queued = zeke_jobs.send("other")
+    fail(conn, keyed.id, "Gone away")
+
+    def ids(**filters: Any) -> list[uuid.UUID]:
+        return [job.id for job in zeke_jobs.jobs(**filters)]
+
+    assert ids(key="a") == ids(error="gone AWAY") == [keyed.id]
+    assert (ids(batch="import-1"), ids(queue="second")) == ([batched.id], [queued.id])

@@ -1,0 +1,96 @@
+"""The tables of pg-boss that an import reads, as its versions 10, 11 and 12 make them: their columns, partitions and keys.
+
+Written from its ``src/plans``: schema 24 of 10.1, 25 of 11.0, 26 of 12.0, and the one with groups, heartbeats and flows of later 12s.
+Its functions, its indexes and the tables that an import does not look at are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+VERSIONS = {"10": 24, "11": 25, "12": 26, "later 12": 40}
+
+_TIMES = {
+    "10": "expire_in interval NOT NULL DEFAULT '15 minutes'",
+    "11": "retry_delay_max integer, expire_seconds integer NOT NULL DEFAULT 900, deletion_seconds integer NOT NULL DEFAULT 604800",
+}
+_TIMES["12"] = _TIMES["11"]
+_TIMES["later 12"] = (
+    _TIMES["11"]
+    + """, group_id text, group_tier text, heartbeat_on timestamptz, heartbeat_seconds integer,
+    blocked boolean NOT NULL DEFAULT false, blocking boolean NOT NULL DEFAULT false, pending_dependencies integer NOT NULL DEFAULT 0,
+    source_name text, source_id uuid, source_created_on timestamptz, source_retry_count integer"""
+)
+
+
+def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss") -> None:
+    """Make the tables of one version, with some queues."""
+    with conn.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE SCHEMA {schema};
+            CREATE TYPE {schema}.job_state AS ENUM ('created', 'retry', 'active', 'completed', 'cancelled', 'failed');
+            CREATE TABLE {schema}.version (version integer PRIMARY KEY, cron_on timestamptz);
+            INSERT INTO {schema}.version VALUES ({VERSIONS[version]});
+            CREATE TABLE {schema}.queue (name text PRIMARY KEY, policy text, dead_letter text REFERENCES {schema}.queue (name));
+            CREATE TABLE {schema}.schedule (
+              name text REFERENCES {schema}.queue ON DELETE CASCADE, {"" if version == "10" else "key text NOT NULL DEFAULT '',"}
+              cron text NOT NULL, timezone text, data jsonb, options jsonb,
+              created_on timestamptz NOT NULL DEFAULT now(), updated_on timestamptz NOT NULL DEFAULT now(),
+              PRIMARY KEY (name{"" if version == "10" else ", key"}));
+            CREATE TABLE {schema}.job (
+              id uuid NOT NULL DEFAULT gen_random_uuid(), name text NOT NULL, priority integer NOT NULL DEFAULT 0, data jsonb,
+              state {schema}.job_state NOT NULL DEFAULT 'created', retry_limit integer NOT NULL DEFAULT 2,
+              retry_count integer NOT NULL DEFAULT 0, retry_delay integer NOT NULL DEFAULT 0,
+              retry_backoff boolean NOT NULL DEFAULT false, start_after timestamptz NOT NULL DEFAULT now(), started_on timestamptz,
+              singleton_key text, singleton_on timestamp, created_on timestamptz NOT NULL DEFAULT now(), completed_on timestamptz,
+              keep_until timestamptz NOT NULL DEFAULT now() + interval '14 days', output jsonb, dead_letter text, policy text,
+              {_TIMES[version]}
+            ) PARTITION BY LIST (name);
+            ALTER TABLE {schema}.job ADD PRIMARY KEY (name, id);
+        """)
+        if version != "10":
+            cursor.execute(f"CREATE TABLE {schema}.job_common PARTITION OF {schema}.job DEFAULT")
+        for at, queue in enumerate(queues):
+            cursor.execute(f"INSERT INTO {schema}.queue (name, policy) VALUES (%s, 'standard')", (queue,))
+            if version == "10":
+                cursor.execute(f"CREATE TABLE {schema}.j{at} PARTITION OF {schema}.job FOR VALUES IN (%s)", (queue,))
+
+
+def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss", **columns: Any) -> uuid.UUID:
+    """Write a job as pg-boss has it, with these columns."""
+    row = {"id": str(uuid.uuid4()), "name": name, "data": None if data is None else json.dumps(data), **columns}
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({', '.join(f'%({one})s' for one in row)})", row
+        )
+    return uuid.UUID(row["id"])
+
+
+def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.UUID]:
+    """Take the jobs that are due, as a worker of pg-boss does."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH next AS (
+              SELECT id FROM {schema}.job WHERE name = %s AND state < 'active' AND start_after < now()
+              ORDER BY priority DESC, created_on, id FOR UPDATE SKIP LOCKED)
+            UPDATE {schema}.job AS j
+            SET state = 'active', started_on = now(), retry_count = CASE WHEN started_on IS NOT NULL THEN retry_count + 1 ELSE retry_count END
+            FROM next WHERE j.name = %s AND j.id = next.id
+            RETURNING j.id
+            """,
+            (name, name),
+        )
+        return [uuid.UUID(str(row[0])) for row in cursor.fetchall()]
+
+
+def states(conn: Connection, *, schema: str = "pgboss") -> dict[uuid.UUID, str]:
+    """The state of each job there."""
+    with conn.cursor() as cursor:
+        cursor.execute(f"SELECT id, state::text FROM {schema}.job")
+        return {uuid.UUID(str(job_id)): state for job_id, state in cursor.fetchall()}

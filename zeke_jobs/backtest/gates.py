@@ -1,0 +1,207 @@
+"""What limits count: jobs at once, starts and units within a time, money within a day, and failures."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, time, timedelta
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from zeke_jobs.config import limits
+    from zeke_jobs.config.entries import Rate
+
+#: A rate counts a hundredth longer than its period, and no more seconds than that.
+RATE_SHARE, RATE_GRACE = 0.01, 0.25
+NEVER = float("inf")
+_LEAST_FAILURES = 10  # of a breaker that counts a share
+_DUST = 1e-9  # sums of costs are no more exact
+
+
+def rate_window(rate: Rate) -> float:
+    """Seconds over which a claim counts a rate."""
+    seconds = rate.period.total_seconds()
+    return seconds + min(seconds * RATE_SHARE, RATE_GRACE)
+
+
+def next_midnight(at: float, zone: ZoneInfo) -> float:
+    """When the day of a zone ends, in seconds of the epoch. A midnight that comes twice, or never, is as in Postgres."""
+    day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
+    return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))
+
+
+class Gate:
+    """A limit that claims count: ``task/ID`` for a task's own, ``limit/NAME`` for a shared one."""
+
+    __slots__ = ("active", "breaker", "limit", "name", "passed", "rate", "rate_name", "window")
+
+    def __init__(self, name: str, limit: int | None, rate: Rate | None, breaker: limits.Breaker | None = None) -> None:
+        self.name = name
+        self.limit = limit
+        self.rate = rate.count if rate else None
+        self.window = rate_window(rate) if rate else 0.0
+        self.rate_name = f"{name} rate"
+        self.breaker = Breaker(f"{name} breaker", breaker) if breaker else None
+        self.active = 0
+        self.passed: deque[float] = deque()
+
+    def obstacle(self, now: float) -> str:
+        """Why no job passes it now; empty when one does."""
+        if self.breaker is not None and self.breaker.stops(now):
+            return self.breaker.name
+        if self.limit is not None and self.active >= self.limit:
+            return self.name
+        if self.rate is not None:
+            passed = self.passed
+            while passed and passed[0] + self.window <= now:  # as in opens(), to the last bit
+                passed.popleft()
+            if len(passed) >= self.rate:
+                return self.rate_name
+        return ""
+
+    def opens(self) -> float:
+        """When its rate lets the next job through, where only that is full."""
+        return self.passed[0] + self.window
+
+
+class Meter:
+    """What jobs may use of a unit within a time. An estimate counts while its job runs, and that long from its start."""
+
+    __slots__ = ("amount", "ended", "name", "running", "window")
+    learns = False
+
+    def __init__(self, name: str, rate: Rate) -> None:
+        self.name = name
+        self.amount = float(rate.count)
+        self.window = rate_window(rate)
+        self.running = 0.0
+        self.ended: list[tuple[float, float]] = []
+
+    def lets(self, need: float, now: float) -> bool:
+        """Whether a job that needs so much may start now."""
+        while self.ended and self.ended[0][0] <= now:
+            heappop(self.ended)
+        room = self.amount - self.running - sum(used for _, used in self.ended)
+        return room > 0 and need <= room
+
+    def take(self, need: float) -> None:
+        """A job starts."""
+        self.running += need
+
+    def end(self, need: float, started: float, spent: float | None) -> None:  # noqa: ARG002 (a budget's)
+        """A job ended that had started then."""
+        self.running -= need
+        heappush(self.ended, (started + self.window, need))
+
+    def opens(self) -> float:
+        """When it next lets more through, where no job ends."""
+        return self.ended[0][0] if self.ended else NEVER
+
+
+class Budget:
+    """What jobs may cost a day: the expected cost from their start, the recorded one from their end, for the day of the start.
+
+    Attributes:
+        learns: Whether costs are recorded in its currency.
+    """
+
+    __slots__ = ("amount", "began", "ends", "learns", "name", "origin", "spent", "zone")
+
+    def __init__(self, name: str, amount: float, zone: ZoneInfo, origin: float, *, learns: bool) -> None:
+        self.name = name
+        self.amount = amount
+        self.zone = zone
+        self.origin = origin
+        self.learns = learns
+        self.spent = 0.0
+        self.began = self.ends = -NEVER
+
+    def lets(self, need: float, now: float) -> bool:
+        """Whether a job that is expected to cost so much may start now."""
+        if self.ends <= now:
+            self.began, self.ends = self.ends, next_midnight(self.origin + now, self.zone) - self.origin
+            self.spent = 0.0
+        room = self.amount - self.spent
+        return room > _DUST and need <= room + _DUST
+
+    def take(self, need: float) -> None:
+        """A job starts."""
+        self.spent += need
+
+    def end(self, need: float, started: float, spent: float | None) -> None:
+        """A job ended that had started then, and cost that, where it is known."""
+        if spent is not None and started >= self.began:
+            self.spent += spent - need
+
+    def opens(self) -> float:
+        """When it next lets more through, where no job ends."""
+        return self.ends
+
+
+class Breaker:
+    """Opens where too many jobs fail, and stops all; after a pause one job at a time probes.
+
+    It turns at claims only, as ``zeke_jobs.turn_breakers``.
+
+    Attributes:
+        until: When the pause ends or ended, while it is open; else None.
+        probe: The job that probes, or did when it was looked at last.
+    """
+
+    __slots__ = ("ends", "failed", "failures", "name", "pause", "probe", "probes", "share", "until", "within")
+
+    def __init__(self, name: str, breaker: limits.Breaker) -> None:
+        self.name = name
+        is_share = breaker.failures < 1
+        self.failures = _LEAST_FAILURES if is_share else breaker.failures
+        self.share = breaker.failures if is_share else None
+        self.within = breaker.within.total_seconds()
+        self.pause = breaker.pause.total_seconds()
+        self.until: float | None = None
+        self.probe: int | None = None
+        self.probes = False  # whether it still runs
+        self.ends: deque[tuple[float, bool, int]] = deque()  # when, whether failed, which job
+        self.failed = 0  # of these
+
+    def stops(self, now: float) -> bool:
+        """Whether it lets no job start."""
+        return self.until is not None and (self.until > now or self.probe is not None)
+
+    def opens(self) -> float:
+        """When it next lets a job through, where none ends."""
+        return NEVER if self.until is None or self.probe is not None else self.until
+
+    def start(self, job: int) -> None:
+        """A job starts: it probes where the breaker is open."""
+        if self.until is not None:
+            self.probe, self.probes = job, True
+
+    def end(self, job: int, now: float, *, failed: bool | None) -> None:
+        """An attempt ended; None is neither success nor failure."""
+        if failed is not None and (failed or self.share is not None or job == self.probe):
+            self.ends.append((now, failed, job))
+            self.failed += failed
+        if job == self.probe:
+            self.probes = False
+
+    def turn(self, now: float) -> None:
+        """Open, or close, by what ended since."""
+        if self.until is None:
+            while self.ends and self.ends[0][0] <= now - self.within:
+                self.failed -= self.ends.popleft()[1]
+            if self.failed >= max(self.failures, (self.share or 0.0) * len(self.ends)):
+                self.until, self.probe = now + self.pause, None
+        elif self.probe is not None:
+            since = self.until
+            last = next((one for one in reversed(self.ends) if one[2] == self.probe and one[0] >= since), None)
+            if last is None:
+                if not self.probes:
+                    self.probe = None
+            elif last[1]:
+                self.until, self.probe = last[0] + self.pause, None
+            else:
+                self.until = self.probe = None
+                self.ends.clear()
+                self.failed = 0

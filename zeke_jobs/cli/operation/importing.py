@@ -1,0 +1,135 @@
+"""``zeke-jobs import pg-boss``: take over what a pg-boss in the same database has."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.output import counted, escape, listing, print_json, say, tell
+from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.environment import author
+
+if TYPE_CHECKING:
+    from zeke_jobs.control.pg_boss import Report
+
+app = typer.Typer(no_args_is_help=True)
+
+_LISTED = 20  # reasons
+
+
+@app.callback()
+def _root() -> None:
+    """Take over jobs and schedules of another job system."""
+
+
+@app.command("pg-boss", short_help="Take over jobs and schedules of a pg-boss.")
+def pg_boss(
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="NAME=TASK", help="Jobs of this queue become this task; may be given more than once."
+        ),
+    ] = None,
+    recent: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=options.duration,
+            metavar="DURATION",
+            help="Also jobs that completed or failed within this time, for the record.",
+        ),
+    ] = None,
+    schema: Annotated[str, typer.Option(metavar="NAME", help="The schema of pg-boss.")] = "pgboss",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be taken, and what would be left.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take over queued and scheduled jobs, recent ones and schedules of a pg-boss 10 to 12 in this database.
+
+    A job that is taken is cancelled there in the same transaction. Active jobs stay: run it again when they have ended. Taken
+    twice, nothing changes.
+    """
+    from zeke_jobs.control.pg_boss import Import
+
+    mapped = dict(_pair(name) for name in names or [])
+    with database.connection("import", writes=True) as conn:
+        importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())
+        asks = not dry_run and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        if dry_run or asks:
+            report = importing.look()
+            if not as_json:
+                _show(report, "would be taken")
+        if asks:
+            typer.confirm("take them over?", abort=True)
+        if not dry_run:
+            shows = sys.stderr.isatty() and not as_json
+            report = importing.run(lambda done: say(f"\x1b[2K\r{done:,}", end="", is_trouble=True) if shows else None)
+            if shows:
+                say("", is_trouble=True)
+            if not as_json:
+                _show(report, "taken over")
+        if as_json:
+            print_json(_data(report))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, task = text.partition("=")
+    if not equals or not name or not task:
+        raise UsageError(f"expected --map NAME=TASK, got {text!r}")
+    return name, task
+
+
+def _data(report: Report) -> dict[str, object]:
+    return {
+        "version": report.version,
+        "queues": report.queues,
+        "jobs": [{"name": name, "state": state, "jobs": jobs} for (name, state), jobs in sorted(report.jobs.items())],
+        "schedules": report.schedules,
+        "unknown": report.unknown,
+        "left": report.left,
+    }
+
+
+def _show(report: Report, what: str) -> None:
+    taken = Counter[str]()
+    for (name, _), jobs in report.jobs.items():
+        taken[name] += jobs
+    columns = {
+        "queue": lambda one: one.name,
+        "task": lambda one: one.task_id,
+        "queued": lambda one: one.queued or "",
+        "of them later": lambda one: one.later or "",
+        "active": lambda one: one.active or "",
+        "recent": lambda one: one.recent or "",
+        what: lambda one: taken[one.name] or "",
+    }
+    listing(
+        report.queues, columns, right=("queued", "of them later", "active", "recent", what), empty="no jobs to take"
+    )
+    for name in report.schedules:
+        tell(f"schedule {escape(name)} {what}")
+    for name in report.unknown:
+        tell(
+            f"left: queue {escape(name)}, because no task has its name; --map {escape(name)}=TASK says which one it is"
+        )
+    active = sum(queue.active for queue in report.queues)
+    if active:
+        tell(f"left: {counted(active, 'active job')}; run this again later, for those that pg-boss retries")
+    _show_left(report)
+
+
+def _show_left(report: Report) -> None:
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for one in report.left:
+        kinds.setdefault((one.name, one.what.partition(" ")[0], " ".join(one.why.split())), []).append(one.what)
+    for (name, kind, why), found in list(kinds.items())[:_LISTED]:
+        first = found[0] if len(found) == 1 else f"{counted(len(found), kind)}, the first {found[0]}"
+        tell(f"left: {escape(name)}: {escape(first)}: {escape(why)}")
+    if len(kinds) > _LISTED:
+        tell(f"and for {len(kinds) - _LISTED} more reasons; --json has all")

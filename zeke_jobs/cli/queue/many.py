@@ -1,0 +1,125 @@
+"""Changes of many jobs from the command line: counts first, a question on a terminal, progress."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zeke_jobs.cli import ids, options
+from zeke_jobs.cli.output import console, counted, listing, print_json, say, styled
+from zeke_jobs.cli.run import FAILED, UsageError, usage
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from zeke_jobs.client.many import Change, Count
+
+Task = Annotated[str | None, typer.Option(metavar="TASK", help="All of this task, by id or alias.")]
+Status = Annotated[
+    list[str] | None, typer.Option(metavar="STATUS", help="All in this status; may be given more than once.")
+]
+Newer = Annotated[
+    timedelta | None,
+    typer.Option(
+        parser=options.duration,
+        metavar="DURATION",
+        help="All that were sent (where they ended: ended) within this time, such as 1h.",
+    ),
+]
+Older = Annotated[
+    timedelta | None,
+    typer.Option(
+        parser=options.duration,
+        metavar="DURATION",
+        help="All that were sent (where they ended: ended) longer ago than this.",
+    ),
+]
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="All with this key.")]
+Error = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="All whose last error has this in its type or message.")
+]
+Queue = Annotated[str | None, typer.Option(metavar="NAME", help="All of this queue.")]
+Parent = Annotated[str | None, typer.Option(metavar="ID", help="All that this job sent.")]
+Batch = Annotated[str | None, typer.Option(metavar="ID", help="All jobs of this batch.")]
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", help="At most so many, the first sent first; without it, all.", min=1)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them, by task and status.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
+
+_SLOW = 1000  # jobs; more are worth a line of progress
+
+
+def filters(**given: Any) -> dict[str, Any]:
+    """The filters that were given; the id of a parent may be its beginning or end."""
+    said = {name: value for name, value in given.items() if value not in (None, [])}
+    if "parent" in said:
+        said["parent"] = str(ids.find(said["parent"]))
+    return said
+
+
+def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any], *, batch: str | None = None) -> None:
+    """Let one of ids, filters and a whole batch through.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    kinds = [bool(job_ids), bool(given), batch is not None].count(True)
+    if kinds != 1:
+        whole = ", or --batch" if batch is not None or kinds == 0 else ""
+        raise UsageError(
+            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent)"
+            f"{whole}, got {'more than one' if kinds else 'none'}"
+        )
+
+
+def run(change: Change, verb: str, done: str, *, limit: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Count the jobs, ask where somebody sits there, and change them; exit 1 where there are none."""
+    with usage():
+        found = change.count()
+    total = sum(one.jobs for one in found)
+    if dry_run:
+        _show(found, as_json=as_json)
+    else:
+        asks = total > 0 and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        if asks:
+            _show(found, as_json=False)
+            some = counted(total if limit is None else min(total, limit), "job")
+            typer.confirm(f"{verb} {some}?", abort=True)
+        changed = _change(change, total if limit is None else min(total, limit), as_json=as_json)
+        total = len(changed)
+        if as_json:
+            print_json([str(job_id) for job_id in changed])
+        else:
+            console().print(f"{counted(total, 'job')} {'is' if total == 1 else 'are'} {done}")
+    if total == 0:
+        raise typer.Exit(FAILED)
+
+
+def _show(found: list[Count], *, as_json: bool) -> None:
+    columns = {"task": lambda one: one.task_id, "status": lambda one: styled(one.status), "jobs": lambda one: one.jobs}
+    listing(found, columns, right=("jobs",), empty="no such jobs", as_json=as_json)
+
+
+def _change(change: Change, total: int, *, as_json: bool) -> list[UUID]:
+    changed: list[UUID] = []
+    shows = total > _SLOW and not as_json and sys.stderr.isatty()
+    try:
+        for part in change.parts():
+            changed += part
+            if shows:
+                say(f"\x1b[2K\r{len(changed):,} of {total:,}", end="", is_trouble=True)
+    except BaseException:
+        # What is done is done: each part is a transaction.
+        say(
+            f"{counted(len(changed), 'job')} changed before it was interrupted; run it again for the rest",
+            is_trouble=True,
+        )
+        raise
+    finally:
+        if shows:
+            say("", is_trouble=True)
+    return changed

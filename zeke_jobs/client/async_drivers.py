@@ -1,0 +1,208 @@
+"""One way to await a statement, on connections and pools of psycopg 3, asyncpg and SQLAlchemy, and on connections of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from zeke_jobs.client import drivers
+from zeke_jobs.client.drivers import foreign, numbered, refuse_unmigrated
+from zeke_jobs.core import environment, extras
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+
+    from zeke_jobs.client.drivers import Planned, Rows
+
+    Execute = Callable[[str, Mapping[str, Any]], Awaitable[Rows]]
+
+_POOL_SIZE = 8
+_CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
+
+T = TypeVar("T")
+
+
+async def perform(planned: Planned[T], connection: Any = None) -> T:
+    """Carry a plan out on the caller's connection, in its transaction and without a commit, or on one of its pool.
+
+    Without one, on a pool of this event loop: each statement commits by itself, and all are run once more when the connection
+    turns out to be dead.
+
+    Raises:
+        TypeError: it is no connection that is known here.
+        ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set or psycopg 3 not installed.
+    """
+    if drivers.stand_in is not None:
+        return drivers.stand_in.carry_out(planned)
+    if connection is not None:
+        return await _on(connection, planned)
+    pool = own_pool()
+    try:
+        return await pool.perform(planned)
+    except pool.disconnected:
+        await pool.drop_idle()
+        return await pool.perform(planned)
+
+
+async def _on(connection: Any, planned: Planned[T]) -> T:
+    kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
+    name = type(connection).__name__
+    if "psycopg_pool" in kinds and name.startswith("Async"):
+        async with connection.connection() as conn:
+            return await _carry_out(planned, _place_of_psycopg(conn), _psycopg(conn))
+    if "asyncpg" in kinds and hasattr(connection, "acquire"):
+        async with connection.acquire() as conn:
+            return await _carry_out(planned, _place_of_asyncpg(conn), _asyncpg(conn))
+    if "asyncpg" in kinds:
+        return await _carry_out(planned, _place_of_asyncpg(connection), _asyncpg(connection))
+    if "psycopg" in kinds and name.startswith("Async"):
+        return await _carry_out(planned, _place_of_psycopg(connection), _psycopg(connection))
+    if "sqlalchemy" in kinds and hasattr(connection, "run_sync"):
+        found: T = await connection.run_sync(lambda sync: foreign(sync).carry_out(planned))
+        return found
+    raise TypeError(
+        "expected an asynchronous connection or pool of psycopg 3, asyncpg or SQLAlchemy, got "
+        f"{type(connection).__module__}.{name}; for synchronous ones there is zeke_jobs.send(…, connection=connection)"
+    )
+
+
+async def _carry_out(planned: Planned[T], database: Hashable, execute: Execute) -> T:
+    plan = planned(database)
+    try:
+        asked = next(plan)
+        while True:
+            try:
+                rows = await execute(*asked)
+            except Exception as error:
+                refuse_unmigrated(error)
+                raise
+            asked = plan.send(rows)
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
+def _place_of_psycopg(connection: Any) -> Hashable:
+    return (connection.info.host, connection.info.port, connection.info.dbname)
+
+
+def _psycopg(connection: Any) -> Execute:
+    from psycopg.rows import tuple_row
+
+    async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
+        async with connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(sql, params)
+            rows: Rows = await cursor.fetchall()
+            return rows
+
+    return execute
+
+
+def _place_of_asyncpg(connection: Any) -> Hashable:
+    # Its addresses are private; the name of the database and the server's own are what a session can tell.
+    return (
+        "asyncpg",
+        getattr(connection, "_addr", None),
+        getattr(getattr(connection, "_params", None), "database", None),
+    )
+
+
+def _asyncpg(connection: Any) -> Execute:
+    async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
+        # It sends a parameter in the binary form of its type, which the caller may have given a codec: as text it has none.
+        as_text = _CAST.sub(
+            lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
+            sql,
+        )
+        values = {
+            name: value if value is None or isinstance(value, str | list) else _text(value)
+            for name, value in params.items()
+        }
+        text, arguments = numbered(as_text, values)
+        return [tuple(row) for row in await connection.fetch(text, *arguments)]
+
+    return execute
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+class AsyncPool:
+    """Autocommit connections of psycopg 3 for one event loop, opened on demand; a further caller waits a moment.
+
+    Args:
+        url: The server's address.
+        size: At most so many.
+    """
+
+    def __init__(self, url: str, size: int = _POOL_SIZE) -> None:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise extras.missing(
+                "psycopg 3, to connect without a thread", "zeke-jobs[psycopg]", error=error, instead="pass connection="
+            ) from error
+        self.url = url
+        self.disconnected = (psycopg.OperationalError, psycopg.InterfaceError)
+        self._psycopg = psycopg
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Any] = []
+
+    async def connect(self, application_name: str) -> Any:
+        """A new autocommit connection, which is the caller's to close."""
+        return await self._psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, application_name=application_name, client_encoding="UTF8"
+        )
+
+    async def perform(self, planned: Planned[T]) -> T:
+        """Carry a plan out on one of its connections."""
+        async with self._connection() as connection:
+            return await _carry_out(planned, self.url, _psycopg(connection))
+
+    async def drop_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            with suppress(Exception):
+                await self._idle.pop().close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        async with self._places:
+            connection = self._idle.pop() if self._idle else await self.connect("zeke-jobs client")
+            try:
+                yield connection
+            finally:
+                # A caller that was cancelled in a statement leaves a connection that nobody can use.
+                idle = self._psycopg.pq.TransactionStatus.IDLE
+                if not connection.closed and connection.info.transaction_status == idle:
+                    self._idle.append(connection)
+                else:
+                    await connection.close()
+
+
+_POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDictionary()
+
+
+def own_pool() -> AsyncPool:
+    """The pool of the running event loop; a changed ``DATABASE_URL`` gets one of its own.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set, or psycopg 3 not installed.
+    """
+    url = environment.database_url()
+    loop = asyncio.get_running_loop()
+    pool = _POOLS.get(loop)
+    if pool is None or pool.url != url:
+        pool = _POOLS[loop] = AsyncPool(url)
+    return pool
+
+
+async def close() -> None:
+    """Close the idle connections of the running event loop's pool, where it has one."""
+    pool = _POOLS.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.drop_idle()

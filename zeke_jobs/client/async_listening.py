@@ -1,0 +1,153 @@
+"""Await the end of jobs: one connection of the event loop listens for all who wait, and polls as a backstop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from zeke_jobs.client import async_drivers, drivers
+from zeke_jobs.client.listening import CHANNEL
+from zeke_jobs.core import environment
+from zeke_jobs.core.logs import get_logger
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from zeke_jobs.client.async_drivers import AsyncPool
+
+_SHORTEST, _LONGEST = 0.05, 1.0  # seconds between two looks on a caller's connection
+_LINGER = 10.0  # seconds that our connection stays after the last one left
+
+
+def now() -> float:
+    """The running event loop's clock, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
+async def ended(job_id: UUID, deadline: float | None, connection: Any = None) -> bool:
+    """Whether the job ended before the loop's clock has reached the deadline. A statement is never broken off for that.
+
+    Without a connection it is announced to our own one, which also looks by itself each second; with one, that is asked again and
+    again, from twenty times a second to once.
+    """
+    if drivers.stand_in is not None:
+        return True
+    if connection is None:
+        return await listener().wait(str(job_id), deadline)
+    return await _poll(str(job_id), deadline, connection)
+
+
+async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
+    pause = _SHORTEST
+    while not await async_drivers.perform(drivers.ask(SQL.text("job/ended"), {"ids": [job_id]}), connection):
+        left = _LONGEST if deadline is None else deadline - now()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST)
+    return True
+
+
+class AsyncListener:
+    """Wakes who waits in one event loop when their job has ended.
+
+    Args:
+        pool: Where to ask; the listening connection is one more, while somebody waits.
+        poll: Seconds between two looks at the jobs that are waited for, announced or not.
+    """
+
+    def __init__(self, pool: AsyncPool, poll: float = 1.0) -> None:
+        self.pool = pool
+        self.poll = poll
+        self._waiting: dict[str, list[asyncio.Event]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def wait(self, job_id: str, deadline: float | None) -> bool:
+        """Return True when the job has ended, False when the loop's clock has reached the deadline."""
+        event = asyncio.Event()
+        self._waiting.setdefault(job_id, []).append(event)
+        try:
+            # From here on its end is announced; an earlier end shows in the answer.
+            if await async_drivers.perform(drivers.ask(SQL.text("job/await"), {"id": job_id})):
+                if self._task is None or self._task.done():
+                    self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(deadline):
+                        await event.wait()
+                return event.is_set()
+            return True
+        finally:
+            events = self._waiting.get(job_id, [])
+            if event in events:
+                events.remove(event)
+            if not events:
+                self._waiting.pop(job_id, None)
+
+    async def close(self) -> None:
+        """Stop listening. Who still waits goes on with the next wait of anybody."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                connection = await self.pool.connect("zeke-jobs listener")
+                try:
+                    await self._serve(connection)
+                finally:
+                    await connection.close()
+            except self.pool.disconnected:
+                pass  # callers go on waiting until their own deadline: servers come back
+            except Exception:  # noqa: BLE001 (a caller without a deadline would wait for ever; it is logged)
+                get_logger(__name__).exception("looking for the end of jobs failed; it is tried again")
+            if not self._waiting:
+                return
+            await asyncio.sleep(self.poll)
+
+    async def _serve(self, connection: Any) -> None:
+        # Through a pooler nothing is heard; a look each second is enough.
+        if environment.listen() != "off":
+            await connection.execute(f'LISTEN "{CHANNEL}"')
+        loop = asyncio.get_running_loop()
+        needed = loop.time()
+        while self._waiting or loop.time() - needed < _LINGER:
+            if self._waiting:
+                needed = loop.time()
+                cursor = await connection.execute(SQL.text("job/ended"), {"ids": list(self._waiting)})
+                self._tell([row[0] for row in await cursor.fetchall()])
+            async for notification in connection.notifies(timeout=self.poll):
+                self._tell([notification.payload])
+
+    def _tell(self, ids: list[str]) -> None:
+        for job_id in ids:
+            for event in self._waiting.pop(job_id, []):
+                event.set()
+
+
+_LISTENERS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncListener] = WeakKeyDictionary()
+
+
+def listener() -> AsyncListener:
+    """The listener of the running event loop's own pool.
+
+    Raises:
+        ConfigurationError: ``DATABASE_URL`` is not set, or psycopg 3 not installed.
+    """
+    pool = async_drivers.own_pool()
+    loop = asyncio.get_running_loop()
+    found = _LISTENERS.get(loop)
+    if found is None or found.pool is not pool:
+        found = _LISTENERS[loop] = AsyncListener(pool)
+    return found
+
+
+async def close() -> None:
+    """Close the running event loop's listener, where it has one."""
+    found = _LISTENERS.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()

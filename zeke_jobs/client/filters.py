@@ -1,0 +1,71 @@
+"""Which jobs are meant, in the form that the database reads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from zeke_jobs.client.options import as_id
+from zeke_jobs.core.job import STATUSES
+from zeke_jobs.core.quoting import quote, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+
+class JobFilter(TypedDict, total=False):
+    """Filters of jobs; a job passes when it passes all that are set.
+
+    ``task`` by id or alias. ``newer`` and ``older`` than a time ago: since they ended where a change is of ended jobs, else
+    since they were sent. ``error`` is in type or message of its last error, in whatever case.
+    """
+
+    task: str | None
+    status: str | Sequence[str] | None
+    newer: timedelta | None
+    older: timedelta | None
+    key: str | None
+    error: str | None
+    batch: str | None
+    parent: UUID | str | None
+    queue: str | None
+
+
+FILTERS = tuple(JobFilter.__annotations__)
+
+
+def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are set.
+
+    Raises:
+        TypeError: one is no filter, or has a value of the wrong type.
+        ValueError: one has a value that makes no sense.
+    """
+    for name in filters:
+        if name not in FILTERS:
+            raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")
+    return {name: _checked(name, value) for name, value in filters.items() if value is not None}
+
+
+def _checked(name: str, value: Any) -> Any:
+    match name:
+        case "status":
+            return _statuses(value)
+        case "newer" | "older":
+            if not isinstance(value, timedelta):
+                raise TypeError(f"expected {name} as a timedelta, got {value!r}")
+            return value.total_seconds()
+        case "parent":
+            return str(as_id("parent", value))
+    if not isinstance(value, str):
+        raise TypeError(f"expected {name} as text, got {value!r}")
+    return value
+
+
+def _statuses(value: str | Sequence[str]) -> list[str]:
+    statuses = [value] if isinstance(value, str) else list(value)
+    for one in statuses:
+        if one not in STATUSES:
+            raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {one!r}")
+    return statuses

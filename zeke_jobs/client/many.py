@@ -1,0 +1,145 @@
+"""One change of many jobs: counted first, then made in parts that each are a transaction, so that nobody waits for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from zeke_jobs.client import drivers
+from zeke_jobs.client.filters import checked
+from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from zeke_jobs.client.drivers import Plan, Rows
+
+Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
+_STATUSES: dict[Verb, tuple[str, ...]] = {
+    "cancel": ("created", "retry", "active", "failed"),
+    "retry": ("failed", "cancelled"),
+    "prioritise": ("created", "retry"),
+    "reschedule": ("created", "retry"),
+}
+_AT_ONCE = 1000  # jobs of one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs of a task and a status a change would change."""
+
+    task_id: str
+    status: str
+    jobs: int
+
+
+class Change:
+    """A change of all jobs that pass a filter.
+
+    Args:
+        verb: What is done to them.
+        filters: ``JobFilter``; at least one.
+        value: The new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds.
+        limit: At most so many, in the order of their ids, which is that of their sends; None is all.
+        reason: Kept with cancelled jobs, and by the audit.
+        by: Who does it.
+        connection: As for ``send``: then all of it is in its transaction.
+        job: Only this one, in place of filters.
+
+    Raises:
+        TypeError, ValueError: of the filters, the limit.
+    """
+
+    def __init__(
+        self,
+        verb: Verb,
+        filters: Mapping[str, Any],
+        *,
+        value: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+        connection: Any = None,
+        job: UUID | None = None,
+    ) -> None:
+        self._filter = checked(filters) if job is None else {"id": str(job)}
+        for status in self._filter.get("status", ()):
+            if status not in _STATUSES[verb]:
+                listed = ", ".join(_STATUSES[verb][:-1]) + f" or {_STATUSES[verb][-1]}"
+                raise ValueError(f"expected status {listed}, got {status!r}")
+        self._verb = verb
+        self._value = dict(value or {})
+        self._limit = None if limit is None else as_count("limit", limit)
+        self._said = {"reason": reason, "by": by}
+        self._connection = connection
+        self._until: datetime | None = None
+
+    def count(self) -> list[Count]:
+        """The jobs that it would change now. Those that come later are left alone by ``parts``.
+
+        Raises:
+            UnknownTask: there are none, and no task of the catalogue has this name; the message names the nearest.
+        """
+
+        def count(database: Hashable) -> Plan[Rows]:
+            rows = yield SQL.text("change/count"), self._params(self._filter)
+            if not rows and "task" in self._filter:
+                # A task that left jobs.yaml may still have jobs; this one has none.
+                yield from KNOWN_TASKS.refresh(database, self._filter["task"])
+            return rows
+
+        rows = drivers.perform(count, self._connection)
+        if rows:
+            self._until = rows[0][3]
+            if "delay" in self._value:
+                self._value = {"run_at": (self._until + timedelta(seconds=self._value["delay"])).isoformat()}
+        return [Count(*row[:3]) for row in rows]
+
+    def parts(self) -> Iterator[list[UUID]]:
+        """Change them, a part each time that it is asked for the next; answers the jobs of each part.
+
+        Raises:
+            UnknownTask: as ``count``.
+        """
+        if self._until is None and not self.count():
+            return
+        assert self._until is not None
+        within = {**self._filter, "until": self._until.isoformat()}
+        left, after, passed = self._limit, None, list[str]()
+        while left != 0:
+            most = _AT_ONCE if left is None else min(left, _AT_ONCE)
+            changed, held, after = self._change(within, after, most)
+            passed += held
+            if left is not None:
+                left -= len(changed)
+            yield [as_id("id", one) for one in changed]
+            if after is None:
+                break
+        # One by one, and waiting: those that somebody held.
+        for job_id in passed:
+            if left == 0:
+                return
+            changed, _, _ = self._change({**within, "id": job_id}, None, 1)
+            if changed:
+                left = None if left is None else left - 1
+                yield [as_id("id", job_id)]
+
+    def all(self) -> list[UUID]:
+        """Change them all; answers them."""
+        return [job_id for part in self.parts() for job_id in part]
+
+    def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:
+        params = {**self._params(within), **self._said, "after": after, "most": most}
+        ((changed, passed, last),) = drivers.run_again(
+            lambda run: run(SQL.text("change/jobs"), params), self._connection
+        )
+        return changed, passed, last
+
+    def _params(self, filters: dict[str, Any]) -> dict[str, Any]:
+        return {"change": self._verb, "filter": encode(filters), "value": encode(self._value)}

@@ -1,0 +1,237 @@
+"""Take over what a pg-boss 10 to 12 in the same database has: queued, scheduled and recent jobs, and schedules."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.client import drivers, schedules
+from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
+from zeke_jobs.payload.json_text import encode
+from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.postgres.queries import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
+
+    from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.client.task_cache import KnownTask
+
+_AT_ONCE = 500  # jobs of one transaction
+_QUEUED, _ENDED = ("created", "retry"), ("completed", "failed")
+_FLOW = "it waits for other jobs of its flow, or they wait for it"
+_OF_FILE = "jobs.yaml has a schedule of its task"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of pg-boss: its jobs that were not taken over yet.
+
+    Attributes:
+        name: Its name there.
+        task_id: The task that its jobs become; None where there is none.
+        queued: Jobs that wait, ``later`` of them for a time that is still to come.
+        active: Jobs that run there, and stay there.
+        recent: Jobs that completed or failed in the time that was asked for.
+    """
+
+    name: str
+    task_id: str | None
+    queued: int
+    later: int
+    active: int
+    recent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A job or a schedule that stays in pg-boss, and why."""
+
+    name: str
+    what: str
+    why: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was taken over; before that, what would be.
+
+    Attributes:
+        version: The number of pg-boss's schema.
+        queues: What it has, by queue.
+        jobs: How many jobs were taken, by queue and state there.
+        schedules: The schedules that were taken, by their names here.
+        left: What stays there because something is wrong with it.
+    """
+
+    version: int
+    queues: list[Queue]
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    schedules: list[str] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Names of queues of which nothing is taken: no task has the name, and none was said for it."""
+        return [queue.name for queue in self.queues if queue.task_id is None]
+
+
+class Import:
+    """Takes jobs and schedules of a pg-boss over.
+
+    Args:
+        conn: An autocommit connection of a user who may write both.
+        schema: Where pg-boss is.
+        names: The task for a queue's name, by id or alias; a queue that has the name of a task needs none.
+        recent: Jobs that completed or failed within this time are taken too, for the record; they stay there as well.
+        by: Who does it.
+
+    Raises:
+        ConfigurationError: there is no pg-boss of version 10 to 12 in this schema.
+        UnknownTask: no task of the catalogue has one of these names; the message names the nearest.
+    """
+
+    def __init__(
+        self, conn: Connection, *, schema: str, names: Mapping[str, str], recent: timedelta, by: str | None = None
+    ) -> None:
+        self._conn, self._schema, self._by = conn, schema, by
+        found = SQL.one(conn, "import/version", schema=schema) or {}
+        if found.get("version") is None:
+            raise ConfigurationError(
+                f"expected a pg-boss of version 10, 11 or 12 in schema {schema}, got none\n"
+                "  help: --schema names its schema; DATABASE_URL must name its database"
+            )
+        self.version: int = found["version"]
+        self._since: datetime = SQL.all(conn, "import/clock", recent=recent)[0]["since"]
+        self._names = {name: self._find(task).id for name, task in names.items()}
+        self._known: dict[str, KnownTask] = {}
+
+    def look(self) -> Report:
+        """What it would do. Nothing is changed."""
+        return self._all(takes=False, told=lambda _: None)
+
+    def run(self, told: Callable[[int], None] = lambda _: None) -> Report:
+        """Take everything over, some jobs in each transaction, which also cancels them there. What is queued goes first.
+
+        Args:
+            told: Is called after each transaction with the number of jobs that are taken.
+        """
+        return self._all(takes=True, told=told)
+
+    def _find(self, name: str) -> KnownTask:
+        return drivers.perform(lambda database: KNOWN_TASKS.find(database, name), self._conn)
+
+    def _all(self, *, takes: bool, told: Callable[[int], None]) -> Report:
+        report = Report(self.version, self._queues())
+        for name in {queue.name for queue in report.queues if queue.task_id}:
+            self._known[name] = self._find(next(q.task_id or "" for q in report.queues if q.name == name))
+        self._take_schedules(report, takes=takes)
+        for states in (_QUEUED, _ENDED):
+            for _ in self._pages(states, report, takes=takes):
+                told(report.jobs.total())
+        return report
+
+    def _queues(self) -> list[Queue]:
+        rows = SQL.all(self._conn, "import/counts", schema=self._schema, since=self._since)
+        names = sorted({row["name"] for row in rows})
+        tasks = {row["name"]: row["id"] for row in SQL.all(self._conn, "import/names", names=names)} | self._names
+        counts = {(row["name"], row["state"]): (row["jobs"], row["later"]) for row in rows}
+
+        def of(name: str, states: tuple[str, ...], at: int = 0) -> int:
+            return sum(counts.get((name, state), (0, 0))[at] for state in states)
+
+        return [
+            Queue(
+                name, tasks.get(name), of(name, _QUEUED), of(name, _QUEUED, 1), of(name, ("active",)), of(name, _ENDED)
+            )
+            for name in names
+        ]
+
+    def _pages(self, states: tuple[str, ...], report: Report, *, takes: bool) -> Iterator[None]:
+        after: dict[str, Any] = {"after_time": None, "after": None}
+        locks = takes and states == _QUEUED
+        while True:
+            with transaction(self._conn):
+                rows = SQL.all(
+                    self._conn,
+                    "import/page",
+                    schema=self._schema,
+                    names=list(self._known),
+                    states=list(states),
+                    since=self._since,
+                    most=_AT_ONCE,
+                    lock=locks,
+                    **after,
+                )
+                jobs = [json.loads(row["job"]) for row in rows]
+                fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
+                taken = self._take(fit) if takes and fit else {one["job"]["id"] for one in fit}
+                if locks and taken:
+                    SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
+            report.jobs.update((job["name"], job["state"]) for job in jobs if job["id"] in taken)
+            yield
+            if len(jobs) < _AT_ONCE:
+                return
+            after = {"after_time": jobs[-1]["created_on"], "after": jobs[-1]["id"]}
+
+    def _take(self, fit: list[dict[str, Any]]) -> set[str]:
+        params = {"source": f"pg-boss/{self._schema}", "jobs": encode(fit), "by": self._by}
+        return set(SQL.all(self._conn, "import/take", **params)[0]["taken"])
+
+    def _fit(self, job: dict[str, Any], report: Report) -> dict[str, Any] | None:
+        known = self._known[job["name"]]
+        why = _FLOW if job.get("pending_dependencies") or job.get("blocked") or job.get("blocking") else None
+        payload = {}
+        if why is None or job["state"] in _ENDED:
+            try:
+                why, payload = None, json.loads(known.accept(job["data"]))
+            except InvalidPayload as error:
+                why = str(error)
+        if why is not None:
+            report.left.append(Left(job["name"], f"job {job['id']}, {job['state']}", why))
+            return None
+        return {"job": job, "task": known.id, "payload": payload}
+
+    def _take_schedules(self, report: Report, *, takes: bool) -> None:
+        for row in SQL.all(self._conn, "import/schedules", schema=self._schema):
+            one = json.loads(row["schedule"])
+            name, key = one["name"], one.get("key") or ""
+            if name.startswith("__pgboss__"):
+                continue
+            what = f"schedule {one['cron']}" + (f" of key {key}" if key else "")
+            try:
+                task = self._find(self._names.get(name, name))
+                if SQL.all(self._conn, "import/scheduled", task=task.id)[0]["is_scheduled"]:
+                    report.left.append(Left(name, what, _OF_FILE))
+                    continue
+                ours = f"{name}/{key or 'pg-boss'}"
+                with _tried(self._conn, keeps=takes):
+                    schedules.put(
+                        ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
+                        by=self._by, connection=self._conn,
+                    )  # fmt: skip
+                    SQL.all(self._conn, "import/unschedule", schema=self._schema, name=name, key=key)
+                report.schedules.append(ours)
+            except UnknownTask:
+                report.left.append(Left(name, what, "no task has this name"))
+            except (ValueError, InvalidPayload) as error:
+                report.left.append(Left(name, what, str(error)))
+
+
+class _Undone(Exception):
+    """What was tried is rolled back."""
+
+
+@contextmanager
+def _tried(conn: Connection, *, keeps: bool) -> Iterator[None]:
+    """A transaction that commits only where it is meant."""
+    with suppress(_Undone), transaction(conn):
+        yield
+        if not keeps:
+            raise _Undone

@@ -1,0 +1,89 @@
+"""Why a limit lets no job through: each function makes one reason, with its sentence and its figures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.core.wording import place, since, span, until
+from zeke_jobs.diagnosis.reasons import Reason, reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from zeke_jobs.diagnosis.facts import GateRow, Holder, JobRow
+
+
+def at_limit(gate: GateRow, now: datetime) -> Reason:
+    """The limit of its task, or one that it shares, is full."""
+    full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
+    return _of(gate, "at-limit", full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
+
+
+def at_rate(gate: GateRow, now: datetime) -> Reason:
+    """The rate of its task, or of a limit that it shares, is used up."""
+    assert gate.rate_period is not None
+    opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
+    full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"
+    figures = {"count": gate.rate_count, "period": gate.rate_period, "used": gate.used}
+    return _of(gate, "at-rate", full, **figures, until=gate.free_on, now=now)
+
+
+def throttled(gate: GateRow, now: datetime) -> Reason:
+    """The provider behind a limit asked for a pause."""
+    return _closed(gate, now, "throttled", "is throttled by its provider", _opens(gate, now))
+
+
+def breaker_open(gate: GateRow, now: datetime) -> Reason:
+    """Too many jobs under a limit failed."""
+    probes = gate.closed_until is not None and gate.closed_until <= now
+    opens = "one job at a time probes" if probes else _opens(gate, now)
+    return _closed(gate, now, "breaker-open", "is paused by its breaker", opens, probe=gate.probe)
+
+
+def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
+    """What jobs may use of a unit in a time is used up."""
+    return _used_up(gate, meter, "units-used", f"within {span(timedelta(seconds=float(meter['seconds'])))}")
+
+
+def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
+    """What jobs may cost a day is spent."""
+    return _used_up(gate, meter, "budget-spent", f"today; it begins anew at midnight in {meter['zone']}")
+
+
+def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
+    """The limit of its key is full."""
+    active = len(holders)
+    sentence = f"its key {job.key!r} is taken, {active} of {per_key} active: {_named(holders, active, job.now)}"
+    return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
+
+
+def _of(gate: GateRow, kind: str, what: str, **figures: Any) -> Reason:
+    of, _, name = gate.name.partition("/")
+    whose = f"its task {name}" if of == "task" else f"the shared limit {name}"
+    return reason(kind, f"{whose} {what}", gate=gate.name, **figures)
+
+
+def _closed(gate: GateRow, now: datetime, kind: str, what: str, opens: str, **figures: Any) -> Reason:
+    figures = {"until": gate.closed_until, "why": gate.closed_why, **figures, "now": now}
+    return _of(gate, kind, f"{what} ({gate.closed_why}); {opens}", **figures)
+
+
+def _used_up(gate: GateRow, meter: dict[str, Any], kind: str, when: str) -> Reason:
+    used = f"has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,} {when}"
+    return _of(gate, kind, used, **{name: meter[name] for name in ("unit", "used", "amount")})
+
+
+def _opens(gate: GateRow, now: datetime) -> str:
+    return f"it opens {_at(gate.closed_until, now)}" if gate.closed_until else "it opens soon"
+
+
+def _at(moment: datetime, now: datetime) -> str:
+    return until(moment, now).removeprefix("until ")
+
+
+def _named(holders: tuple[Holder, ...], active: int, now: datetime) -> str:
+    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
+    if active > len(named):
+        named.append(f"{active - len(named)} more")
+    return "; ".join(named)

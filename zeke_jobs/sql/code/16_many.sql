@@ -1,0 +1,207 @@
+-- Changes of many jobs at once, by a filter. A change is made in parts, each a transaction of its own, so that nobody waits for long.
+
+-- What is wrong with a filter; NULL for nothing.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_filter(p_change text, p_filter jsonb) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  c_keys CONSTANT text[] := ARRAY['batch', 'error', 'id', 'key', 'newer', 'older', 'parent', 'queue', 'status', 'task', 'until'];
+  v_statuses text[] := CASE p_change
+    WHEN 'cancel' THEN ARRAY['created', 'retry', 'active', 'failed'] WHEN 'retry' THEN ARRAY['failed', 'cancelled']
+    WHEN 'prioritise' THEN ARRAY['created', 'retry'] WHEN 'reschedule' THEN ARRAY['created', 'retry'] END;
+  v_wrong text;
+BEGIN
+  IF v_statuses IS NULL THEN
+    RETURN format('expected cancel, retry, prioritise or reschedule, got %L', p_change);
+  END IF;
+  v_wrong := (SELECT k.name FROM jsonb_object_keys(p_filter) AS k (name) WHERE k.name <> ALL (c_keys) LIMIT 1);
+  IF v_wrong IS NOT NULL OR jsonb_strip_nulls(p_filter) - 'until' = '{}' THEN
+    RETURN format('expected a filter of %s, got %s', array_to_string(c_keys, ', '), coalesce(v_wrong, 'none'));
+  END IF;
+  v_wrong := (SELECT s.name FROM unnest(zeke_jobs.statuses_of(p_change, p_filter)) AS s (name) WHERE s.name <> ALL (v_statuses) LIMIT 1);
+  IF v_wrong IS NOT NULL THEN
+    RETURN format('expected status %s of jobs to %s, got %s', array_to_string(v_statuses, ', '), p_change, v_wrong);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- The statuses that a filter means; where it says none, those that the change is for.
+CREATE OR REPLACE FUNCTION zeke_jobs.statuses_of(p_change text, p_filter jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE jsonb_typeof(p_filter -> 'status')
+    WHEN 'string' THEN ARRAY[p_filter ->> 'status']
+    WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'status'))
+    ELSE CASE p_change WHEN 'retry' THEN ARRAY['failed'] WHEN 'cancel' THEN ARRAY['created', 'retry', 'active']
+      ELSE ARRAY['created', 'retry'] END
+  END
+$$;
+
+-- The jobs that a filter means and that the change would change. The caller has the task's id of its name, and the statuses. It is inlined, and with the
+-- values the planner sees which indexes serve it.
+CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
+  p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
+RETURNS TABLE (id uuid, task text, status text)
+LANGUAGE sql STABLE
+AS $$
+  SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text
+  FROM zeke_jobs.queue AS q
+  WHERE (
+      q.state = 'queued' AND (
+        p_change = 'cancel'
+        OR p_change = 'prioritise' AND q.priority <> (p_value ->> 'priority')::integer
+        OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
+          AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
+      OR p_change = 'cancel' AND q.state = 'consumed' AND q.cancelled_on IS NULL
+      -- A failed one is cancelled where it holds others up.
+      OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND (
+        q.order_hold OR EXISTS (
+          SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = q.batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
+      OR p_change = 'retry' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL
+      OR p_change = 'retry' AND 'cancelled' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NOT NULL)
+    AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (p_statuses)
+    AND (p_task IS NULL OR q.task = p_task)
+    AND (p_filter ->> 'id' IS NULL OR q.message_id = (p_filter ->> 'id')::uuid)
+    AND (p_filter ->> 'key' IS NULL OR q.key = p_filter ->> 'key')
+    AND (p_filter ->> 'batch' IS NULL OR q.batch = p_filter ->> 'batch')
+    AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
+    AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
+    -- Jobs that have ended by their end, others by the time when they were sent.
+    AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
+      > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
+    AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
+      <= zeke_jobs.now() - make_interval(secs => (p_filter ->> 'older')::double precision))
+    AND (p_filter ->> 'until' IS NULL OR coalesce(q.completed_on, q.created_on) <= (p_filter ->> 'until')::timestamptz)
+    AND (p_filter ->> 'error' IS NULL OR EXISTS (
+      SELECT 1 FROM zeke_jobs.job AS j
+      WHERE j.id = q.message_id
+        AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
+    AND (p_after IS NULL OR q.message_id > p_after)
+$$;
+
+-- How many jobs a change would change, by task and status, and the time by which they were counted: a change with it as "until" leaves later ones.
+CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}')
+RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task text := (SELECT coalesce(max(t.id), count_changes.filter ->> 'task') FROM zeke_jobs.find_task(count_changes.filter ->> 'task') AS t);
+  v_statuses text[] := zeke_jobs.statuses_of(count_changes.change, count_changes.filter);
+  v_value jsonb := zeke_jobs.value_of_change(count_changes.change, count_changes.value, v_now);
+BEGIN
+  IF zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) IS NOT NULL THEN
+    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(count_changes.change, count_changes.filter) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY
+    SELECT c.task, c.status, count(*), v_now
+    FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS c
+    GROUP BY c.task, c.status
+    ORDER BY c.task, c.status;
+END
+$$;
+
+-- The new value of a change, checked: a priority, or a time as run_at, also where it was said as a delay.
+CREATE OR REPLACE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  IF p_change = 'prioritise' AND jsonb_typeof(p_value -> 'priority') IS DISTINCT FROM 'number' THEN
+    RAISE EXCEPTION 'expected priority as a number, got %', p_value USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF p_change <> 'reschedule' THEN
+    RETURN p_value;
+  END IF;
+  IF p_value ->> 'run_at' IS NULL AND p_value ->> 'delay' IS NULL THEN
+    RAISE EXCEPTION 'expected run_at or delay, got %', p_value USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN jsonb_build_object(
+    'run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)));
+END
+$$;
+
+-- Change jobs that match: at most so many, in the order of their ids, from the one after "after" on. It steps over jobs that somebody holds at the moment,
+-- such as an end that is being written, and answers them as "passed"; a job that is named by its id it waits for. "last" is where the next
+-- part goes on; NULL: there is none. Written down with the login.
+CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
+  change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
+  most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_task text := (SELECT coalesce(max(t.id), change_jobs.filter ->> 'task') FROM zeke_jobs.find_task(change_jobs.filter ->> 'task') AS t);
+  v_statuses text[] := zeke_jobs.statuses_of(change_jobs.change, change_jobs.filter);
+  v_value jsonb := zeke_jobs.value_of_change(change_jobs.change, change_jobs.value, v_now);
+  v_found uuid[];
+  v_held uuid[];
+BEGIN
+  IF zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) IS NOT NULL THEN
+    RAISE EXCEPTION '%', zeke_jobs.unfit_filter(change_jobs.change, change_jobs.filter) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_found := ARRAY(
+    SELECT c.id
+    FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_value, v_task, v_statuses, change_jobs.after) AS c
+    ORDER BY c.id
+    LIMIT change_jobs.most);
+  IF cardinality(v_found) >= change_jobs.most THEN
+    change_jobs.last := v_found[cardinality(v_found)];
+  END IF;
+  IF change_jobs.filter ->> 'id' IS NOT NULL THEN
+    PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) FOR UPDATE;
+  END IF;
+  -- What a job is may have changed since it was found.
+  v_held := ARRAY(
+    SELECT q.message_id FROM zeke_jobs.queue AS q
+    WHERE q.message_id = ANY (v_found)
+      AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text = ANY (v_statuses)
+      AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
+    ORDER BY q.message_id
+    FOR UPDATE SKIP LOCKED);
+  CASE change_jobs.change
+    WHEN 'cancel' THEN
+      changed := ARRAY(
+        SELECT h.id FROM unnest(v_held) AS h (id)
+        CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(h.id, change_jobs.reason, change_jobs.by) AS c
+        WHERE c.state IS NOT NULL);
+    WHEN 'retry' THEN
+      PERFORM zeke_jobs.retry_unnoted(v_held);
+      changed := v_held;
+    WHEN 'prioritise' THEN
+      UPDATE zeke_jobs.queue AS q SET priority = (v_value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
+      changed := v_held;
+    ELSE
+      UPDATE zeke_jobs.queue AS q SET run_at = (v_value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
+      changed := v_held;
+      IF (v_value ->> 'run_at')::timestamptz <= v_now THEN
+        PERFORM zeke_jobs.ring(r.queue_name)
+        FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
+      END IF;
+  END CASE;
+  passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
+  IF changed <> '{}' THEN
+    PERFORM zeke_jobs.note(
+      change_jobs.change,
+      coalesce('job/' || (change_jobs.filter ->> 'id'), 'task/' || (change_jobs.filter ->> 'task'),
+        'batch/' || (change_jobs.filter ->> 'batch'), 'all'),
+      change_jobs.by,
+      nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_value), nullif(change_jobs.reason, '')), ''),
+      changed);
+  END IF;
+END
+$$;
+
+-- What a filter and a new value say, for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
+CREATE OR REPLACE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT nullif(concat_ws(', ',
+    CASE jsonb_typeof(p_filter -> 'status') WHEN 'string' THEN p_filter ->> 'status'
+      WHEN 'array' THEN (SELECT string_agg(s.name, ', ') FROM jsonb_array_elements_text(p_filter -> 'status') AS s (name)) END,
+    (SELECT string_agg(f.name || ' ' || f.value || CASE WHEN f.name IN ('newer', 'older') THEN ' s' ELSE '' END, ', ' ORDER BY f.name)
+     FROM jsonb_each_text(jsonb_strip_nulls(p_filter) - '{status,task,id,until}'::text[]) AS f (name, value)),
+    (SELECT string_agg(v.name || ' ' || v.value, ', ') FROM jsonb_each_text(p_value) AS v (name, value))), '')
+$$;

@@ -1,0 +1,178 @@
+-- Taking over what a pg-boss in the same database has. Its tables are read and marked with the caller's rights; ours are written with the owner's.
+-- Rows are read as JSON, by the names of their columns: these are alike in pg-boss 10, 11 and 12, whatever else a version has.
+
+-- The number of a pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12); NULL where no pg-boss of these versions is there. Views are none.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_version(p_schema text) RETURNS integer
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  v_version integer;
+BEGIN
+  IF (SELECT count(*) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname = p_schema AND c.relname = 'job' AND c.relkind IN ('r', 'p') AND NOT a.attisdropped AND a.attname IN (
+        'id', 'name', 'priority', 'data', 'state', 'retry_count', 'start_after', 'started_on', 'created_on', 'completed_on',
+        'singleton_key', 'output')) < 12
+  THEN
+    RETURN NULL;
+  END IF;
+  EXECUTE format('SELECT max(version) FROM %I.version', p_schema) INTO v_version;
+  RETURN v_version;
+END
+$$;
+
+-- How many jobs it has, by name and state: those that have not ended, and those that completed or failed since then. Without its own
+-- queues, and without what was taken over.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_counts(p_schema text, p_since timestamptz)
+RETURNS TABLE (name text, state text, jobs bigint, later bigint)
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format($query$
+    SELECT j.name, j.state::text, count(*), count(*) FILTER (WHERE j.state::text IN ('created', 'retry') AND j.start_after > now())
+    FROM %I.job AS j
+    WHERE j.name NOT LIKE '\_\_pgboss\_\_%%'
+      AND (j.state::text IN ('created', 'retry', 'active') OR j.state::text IN ('completed', 'failed') AND j.completed_on >= $1)
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
+    GROUP BY j.name, j.state
+    ORDER BY j.name, j.state
+  $query$, p_schema) USING p_since, 'pg-boss/' || p_schema;
+END
+$$;
+
+-- The next jobs of these names and states, the oldest first, after the one of a time and an id. Locked ones are those that a worker just takes: they are
+-- passed over, and what is returned is locked, unless it is only looked at.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_jobs(
+  p_schema text, p_names text[], p_states text[], p_since timestamptz, p_after_time timestamptz, p_after uuid, p_most integer, p_lock boolean)
+RETURNS SETOF jsonb
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format($query$
+    SELECT to_jsonb(j)
+    FROM %I.job AS j
+    WHERE j.name = ANY ($1) AND j.state::text = ANY ($2) AND (j.completed_on IS NULL OR j.completed_on >= $3)
+      AND ($4 IS NULL OR (j.created_on, j.id) > ($4, $5))
+      AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $7 AND i.source_id = j.id AND i.name = j.name)
+    ORDER BY j.created_on, j.id
+    LIMIT $6
+    %s
+  $query$, p_schema, CASE WHEN p_lock THEN 'FOR UPDATE OF j SKIP LOCKED' ELSE '' END)
+  USING p_names, p_states, p_since, p_after_time, p_after, p_most, 'pg-boss/' || p_schema;
+END
+$$;
+
+-- Cancel jobs in pg-boss that are taken over, in the transaction that takes them.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_cancel(p_schema text, p_jobs uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  EXECUTE format($query$
+    UPDATE %I.job AS j
+    SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
+    WHERE j.id = ANY ($1) AND j.state::text IN ('created', 'retry')
+  $query$, p_schema) USING p_jobs;
+END
+$$;
+
+-- Its schedules, as JSON.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_schedules(p_schema text) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format('SELECT to_jsonb(s) FROM %I.schedule AS s ORDER BY to_jsonb(s) ->> ''name'', to_jsonb(s) ->> ''key''', p_schema);
+END
+$$;
+
+-- Remove a schedule from pg-boss; before version 11 they have no keys.
+CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_unschedule(p_schema text, p_name text, p_key text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  EXECUTE format('DELETE FROM %I.schedule AS s WHERE s.name = $1 AND coalesce(to_jsonb(s) ->> ''key'', '''') = $2', p_schema)
+  USING p_name, p_key;
+END
+$$;
+
+-- Take jobs over: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). They keep their ids, where no other job
+-- has it. Answers the ids there of those that were taken now. Written down with the login.
+CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  v_now timestamptz := zeke_jobs.now();
+  v_one jsonb;
+  v_job jsonb;
+  v_task zeke_jobs.task;
+  v_id uuid;
+  v_key text;
+  v_attempt integer;
+  v_error jsonb;
+  v_made uuid[] := '{}';
+  v_taken uuid[] := '{}';
+BEGIN
+  FOR v_one IN SELECT j.value FROM jsonb_array_elements(p_jobs) AS j (value) LOOP
+    v_job := v_one -> 'job';
+    v_task := zeke_jobs.find_task(v_one ->> 'task');
+    IF v_task.id IS NULL OR zeke_jobs.unfit_payload(v_one -> 'payload') IS NOT NULL THEN
+      RAISE EXCEPTION 'expected a task and a payload of it, got %: %', v_one ->> 'task', zeke_jobs.unfit_payload(v_one -> 'payload')
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    v_id := (v_job ->> 'id')::uuid;
+    IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
+      v_id := gen_random_uuid();
+    END IF;
+    INSERT INTO zeke_jobs.imported (source, name, source_id, job) VALUES (p_source, v_job ->> 'name', (v_job ->> 'id')::uuid, v_id)
+    ON CONFLICT DO NOTHING;
+    CONTINUE WHEN NOT FOUND;
+    v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
+    v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN jsonb_strip_nulls(jsonb_build_object(
+      'type', coalesce(v_job #>> '{output,name}', 'Error'),
+      'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
+      'traceback', left(v_job #>> '{output,stack}', 16000))) END;
+    v_key := NULL;
+    IF v_job ->> 'state' IN ('created', 'retry') THEN
+      v_key := CASE
+        WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
+        WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
+    END IF;
+    -- One that another unfinished job holds already stays theirs: pg-boss has both, and both run.
+    IF v_key IS NOT NULL THEN
+      INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
+      ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = u.job AND q.state IN ('queued', 'consumed'));
+      v_key := CASE WHEN FOUND THEN v_key END;
+    END IF;
+    INSERT INTO zeke_jobs.queue (
+      message_id, queue_name, message, state, priority, run_at, key, unique_key, created_on, started_on, completed_on, attempt, attempts,
+      result, revision, sensitive, order_hold)
+    VALUES (
+      v_id,
+      v_task.queue,
+      zeke_jobs.message(v_task.queue, v_task.id, v_id, v_one -> 'payload', '{}', (v_job ->> 'created_on')::timestamptz),
+      (CASE v_job ->> 'state' WHEN 'completed' THEN 'done' WHEN 'failed' THEN 'rejected' ELSE 'queued' END)::zeke_jobs.state,
+      (v_job ->> 'priority')::integer,
+      (v_job ->> 'start_after')::timestamptz,
+      coalesce(v_job ->> 'group_id', CASE WHEN v_task.per_key IS NOT NULL THEN v_id::text END),
+      v_key,
+      (v_job ->> 'created_on')::timestamptz,
+      CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END,
+      (v_job ->> 'completed_on')::timestamptz,
+      v_attempt,
+      CASE WHEN v_error IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
+        'attempt', v_attempt, 'outcome', v_job ->> 'state', 'started_on', v_job -> 'started_on',
+        'ended_on', coalesce(v_job -> 'completed_on', v_job -> 'started_on'), 'error', v_error)) END,
+      CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
+      (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r),
+      nullif(v_task.sensitive, '{}'),
+      -- A failure of the past holds no line up.
+      CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
+    v_made := v_made || v_id;
+    v_taken := v_taken || (v_job ->> 'id')::uuid;
+  END LOOP;
+  IF v_made <> '{}' THEN
+    PERFORM zeke_jobs.note('import', p_source, p_by, NULL, v_made);
+  END IF;
+  RETURN v_taken;
+END
+$$;

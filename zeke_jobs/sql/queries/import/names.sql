@@ -1,0 +1,5 @@
+-- The task that each name means, where one does.
+SELECT n.name, t.id
+FROM unnest(%(names)s::text[]) AS n (name)
+CROSS JOIN LATERAL zeke_jobs.find_task(n.name) AS t
+WHERE t.id IS NOT NULL

@@ -1,0 +1,4 @@
+-- Whether jobs.yaml has a schedule of a task.
+SELECT t.cron IS NOT NULL AS is_scheduled
+FROM zeke_jobs.task AS t
+WHERE t.id = %(task)s::text
