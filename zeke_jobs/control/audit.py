@@ -23,7 +23,7 @@ class Entry:
         login: The session's database user; behind a pooler, the pool's.
         said_by: The caller's name for itself: ``user@host`` from a command line; None if the caller gave none.
         action: ``cancel``, ``retry``, ``prioritise``, ``reschedule``, ``pause``, ``resume``, ``run``, ``backfill``, ``put``,
-            ``delete``, ``import``, ``roles``; or the origin of a revision: ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
+            ``delete``, ``import``, ``roles``; or a revision's origin: ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
         target: ``job/ID``, ``task/ID``, ``queue/NAME``, ``limit/NAME``, ``schedule/ID``, ``revision/N``,
             ``database/NAME``, ``batch/ID``, ``pg-boss/SCHEMA``, or ``all``.
         jobs: The changed jobs.
