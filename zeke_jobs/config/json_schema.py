@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.config import models
+from zeke_jobs.config import limits, models, schedules
 from zeke_jobs.config.diagnostics import split_lines
 from zeke_jobs.core.diagnostic import Diagnostic
 
@@ -17,6 +17,8 @@ VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _ABOUT = {"title", "description", "examples", "default"}
+MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(schedules), **vars(models)}
+"""The models of all mappings in the file, by name."""
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged behind our validators
 
 
@@ -25,7 +27,7 @@ def json_schema() -> dict[str, Any]:
     made = models.File.model_json_schema(by_alias=True)
     shorts: dict[str, Any] = {}
     for name, part in made["$defs"].items():
-        model: type[Keys] = getattr(models, name)
+        model = MODELS_BY_NAME[name]
         if model.required:
             part["required"] = list(model.required)
         if model.short_form is not None:

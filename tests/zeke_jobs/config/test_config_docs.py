@@ -11,7 +11,7 @@ import pytest
 
 from zeke_jobs.config import check, models
 from zeke_jobs.config.fields import accepted_keys
-from zeke_jobs.config.json_schema import json_schema
+from zeke_jobs.config.json_schema import MODELS_BY_NAME, json_schema
 from zeke_jobs.config.keys import no_default
 from zeke_jobs.core.durations import format_duration
 
@@ -32,7 +32,7 @@ ROWS = {
         )
     )
 }
-MODELS = [models.File, *(getattr(models, name) for name in json_schema()["$defs"])]
+MODELS = [models.File, *(MODELS_BY_NAME[name] for name in json_schema()["$defs"])]
 SECTIONS = {
     "the file": ["The file"],
     "a task": ["tasks", "defaults"],

@@ -250,7 +250,8 @@ def test_an_operator_looks_and_turns_but_neither_works_nor_removes(
     for command in (
         ("status", job), ("jobs",), ("tasks",), ("limits",), ("fleet",), ("history",), ("paused",), ("why", job),
         ("cancel", job), ("retry", job), ("pause", "task/echo"), ("resume", "task/echo"),
-        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"), ("cancel", "--task", "echo", "--dry-run"),
+        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"),
+        ("reschedule", job, "--delay", "0s"), ("cancel", "--task", "echo", "--dry-run"),
         ("apply", path), ("set", "echo.priority=3", "-m", "a test"), ("rollback", 1), ("diff", 1, 2), ("compare", 1, 2),
         ("schedule", "pause", "tick"), ("schedule", "resume", "tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), ("diff", 1, 3),
@@ -326,7 +327,7 @@ def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connecti
         cursor.execute(
             """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
             FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
-            WHERE o.object LIKE 'table %' GROUP BY 1"""
+            WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1"""
         )
         ((may, count),) = cursor.fetchall()
         assert may

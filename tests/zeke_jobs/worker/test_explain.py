@@ -18,6 +18,8 @@ from psycopg2.extras import register_uuid
 
 from tests.zeke_jobs.worker.big_table import ODD, ROWS, WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs.client.filters import FILTERS
+from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 
@@ -62,11 +64,28 @@ def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
     ]
 
 
-NO_FILTER = {"task": None, "statuses": None, "parent": None, "newer": None, "older": None, "limit": 20}
+NO_FILTER = {"id": None, **dict.fromkeys(FILTERS), "sent": None, "after": None, "limit": 20}
 
 
 def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any]:
-    return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, id=big.known(where), **params)
+    return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, **{**params, "id": big.known(where)})
+
+
+def retry(most: int, where: str | None = None, **filters: Any) -> Callable[[BigTable], Any]:
+    def call(big: BigTable) -> None:
+        chosen = encode(filters if where is None else {"id": str(big.known(where)), **filters})
+        said = {
+            "change": "retry",
+            "filter": chosen,
+            "value": "{}",
+            "reason": None,
+            "by": "y",
+            "after": None,
+            "most": most,
+        }
+        SQL.all(big.jobs.conn, "change/jobs", **said)
+
+    return call
 
 
 def send(task: str, options: str = "{}") -> Callable[[BigTable], Any]:
@@ -157,24 +176,17 @@ CASES = [
     ),
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
     Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
+    Case("retry", "queue_pkey", retry(1, FAILED), in_any_session=False),
+    # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
     Case(
-        "retry",
-        "queue_pkey",
-        by_id("retry/jobs", FAILED, task=None, status="failed", newer=None, limit=1, by="y"),
-        in_any_session=False,
-    ),
-    Case(
-        "retry of what failed",
-        "queue_failed",
-        run("retry/jobs", id=None, task="bulk", status="failed", newer=None, limit=100, by="y"),
-        in_any_session=False,
+        "retry of what failed", "queue_failed", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
     ),
     Case("ask for the end", "queue_pkey", by_id("job/await", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case(
         "the newest jobs",
         "queue_created",
-        run("job/list", id=None, **NO_FILTER),
+        run("job/list", **NO_FILTER),
         in_any_session=False,
     ),
     Case("how long each task waits", "queue_ready", run("schedule/late"), in_any_session=False),
