@@ -1,4 +1,4 @@
-"""What is set by hand: names, values, what a new file keeps, and the way back."""
+"""Values set by hand: names, values, those that a new file keeps, and removal."""
 
 from __future__ import annotations
 
