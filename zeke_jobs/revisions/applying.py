@@ -179,7 +179,7 @@ def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
     try:
         reverted = revert_due(conn)
     except (ConfigurationError, Contended) as error:  # another process may succeed, or this one at its next beat
-        log.warning("what was set for a time is over; it does not end here", error=str(error))
+        log.warning("the time of an override is over, but it cannot end here", error=str(error))
     else:
         if reverted is not None:
             log.info("took back what was set for a time", revision=reverted.revision)

@@ -50,7 +50,7 @@ def rollback(
     rename: Rename = None,
     as_json: options.Json = False,
 ) -> None:
-    """Put an older revision in force again, with what was set by hand then; it becomes a new revision."""
+    """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
     from zeke_jobs.config import load_text
     from zeke_jobs.revisions import applying, store
     from zeke_jobs.revisions.timed_overrides import lasting

@@ -28,7 +28,7 @@ def history(
     limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
-    """List the revisions: when, who, why, and what was set by hand."""
+    """List the revisions, with their times, authors, reasons and values set by hand."""
     from zeke_jobs.revisions import store
 
     with database.connection("history") as conn:
@@ -49,7 +49,7 @@ def history(
 
 
 def show(number: Number, as_json: options.Json = False) -> None:
-    """Show a revision: its jobs.yaml as it was, and what was set beside it."""
+    """Show a revision: its jobs.yaml, and the values set beside it."""
     from zeke_jobs.revisions import store
 
     with database.connection("show") as conn:
@@ -70,7 +70,7 @@ def diff(
     text: Annotated[bool, typer.Option("--text", help="Line by line, with comments.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what changed from one revision to another, in effect; with --text, in the file."""
+    """Show the differences in effect between two revisions; with --text, those of the files."""
     from zeke_jobs.revisions import diff, store
 
     with database.connection("diff") as conn:

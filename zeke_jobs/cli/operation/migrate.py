@@ -60,7 +60,7 @@ def roles(
         bool, typer.Option("--apply", help="Run the statements, as the owner of the schema who may create roles.")
     ] = False,
 ) -> None:
-    """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with what each needs."""
+    """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
     from psycopg2.errors import InsufficientPrivilege
 
     from zeke_jobs.errors import ZekeJobsError

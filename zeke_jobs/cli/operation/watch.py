@@ -33,7 +33,7 @@ def metrics(
         str, typer.Option(metavar="HOST:PORT", help="Serve at http://HOST:PORT/metrics instead.", show_default=False)
     ] = "",
 ) -> None:
-    """Print what the database holds in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+    """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
 
     Exit 1 when the database could not be read.
     """

@@ -29,7 +29,7 @@ def status(
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a job: what it is, how far, its attempts and the jobs that it sent."""
+    """Show a job: its state, its progress, its attempts and the jobs that it sent."""
     from zeke_jobs import client
     from zeke_jobs.errors import JobFailed
 

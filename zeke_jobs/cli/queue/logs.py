@@ -17,7 +17,7 @@ def logs(
 ) -> None:
     """Show the last lines that each attempt logged, also of a job that runs. Exit 1 when there are none.
 
-    How many are kept is `log_lines` in jobs.yaml. What a handler prints is no log, and stays in its worker's output.
+    `log_lines` in jobs.yaml sets the number kept. Text that a handler prints is no log; it is in the worker's output.
     """
     from zeke_jobs import client
     from zeke_jobs.postgres.queries import SQL

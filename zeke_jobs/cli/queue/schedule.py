@@ -32,7 +32,7 @@ def schedules(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the schedules in force with their last and next ticks, or what comes next of one."""
+    """List the schedules in force with their last and next ticks, or the next ticks of one schedule."""
     if context.invoked_subcommand is not None:
         return
     with database.connection("schedule", is_migrated=False) as conn:

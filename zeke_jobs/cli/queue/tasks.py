@@ -80,7 +80,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def limits(as_json: options.Json = False) -> None:
-    """List the shared limits in force: how many jobs are active under each, how many may be, and the tasks that share it."""
+    """List the shared limits in force, with their active jobs, their maximum and their tasks."""
     from zeke_jobs.postgres.queries import SQL
 
     with database.connection("limits", is_migrated=False) as conn:

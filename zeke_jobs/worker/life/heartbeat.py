@@ -133,7 +133,7 @@ class Heartbeat:
         assert row is not None
         if not row["alive"]:
             # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
-            self._log.warning("taken for dead; what is running here is lost and stopped")
+            self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             process.lose()
