@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def at_limit(gate: GateRow, now: datetime) -> Reason:
     """The limit of the job's task, or one that it shares, is full."""
     full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
-    return _of(gate, "at-limit", full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
+    return _of("at-limit", gate, full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
 
 
 def at_rate(gate: GateRow, now: datetime) -> Reason:
@@ -26,29 +26,29 @@ def at_rate(gate: GateRow, now: datetime) -> Reason:
     opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
     full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"
     figures = {"count": gate.rate_count, "period": gate.rate_period, "used": gate.used}
-    return _of(gate, "at-rate", full, **figures, until=gate.free_on, now=now)
+    return _of("at-rate", gate, full, **figures, until=gate.free_on, now=now)
 
 
 def throttled(gate: GateRow, now: datetime) -> Reason:
     """The provider behind a limit asked for a pause."""
-    return _closed(gate, now, "throttled", "is throttled by its provider", _opens(gate, now))
+    return _closed("throttled", gate, now, "is throttled by its provider", _opens(gate, now))
 
 
 def breaker_open(gate: GateRow, now: datetime) -> Reason:
     """Too many jobs under a limit failed."""
     probes = gate.closed_until is not None and gate.closed_until <= now
     opens = "one job at a time probes" if probes else _opens(gate, now)
-    return _closed(gate, now, "breaker-open", "is paused by its breaker", opens, probe=gate.probe)
+    return _closed("breaker-open", gate, now, "is paused by its breaker", opens, probe=gate.probe)
 
 
 def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
     """The amount of a unit that jobs may use in a period is used up."""
-    return _used_up(gate, meter, "units-used", f"within {span(timedelta(seconds=float(meter['seconds'])))}")
+    return _used_up("units-used", gate, meter, f"within {span(timedelta(seconds=float(meter['seconds'])))}")
 
 
 def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
     """The money that jobs may cost a day is spent."""
-    return _used_up(gate, meter, "budget-spent", f"today; it begins anew at midnight in {meter['zone']}")
+    return _used_up("budget-spent", gate, meter, f"today; it begins anew at midnight in {meter['zone']}")
 
 
 def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
@@ -58,20 +58,20 @@ def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
     return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)
 
 
-def _of(gate: GateRow, kind: str, what: str, **figures: Any) -> Reason:
+def _of(kind: str, gate: GateRow, what: str, **figures: Any) -> Reason:
     of, _, name = gate.name.partition("/")
     whose = f"its task {name}" if of == "task" else f"the shared limit {name}"
     return reason(kind, f"{whose} {what}", gate=gate.name, **figures)
 
 
-def _closed(gate: GateRow, now: datetime, kind: str, what: str, opens: str, **figures: Any) -> Reason:
+def _closed(kind: str, gate: GateRow, now: datetime, what: str, opens: str, **figures: Any) -> Reason:
     figures = {"until": gate.closed_until, "why": gate.closed_why, **figures, "now": now}
-    return _of(gate, kind, f"{what} ({gate.closed_why}); {opens}", **figures)
+    return _of(kind, gate, f"{what} ({gate.closed_why}); {opens}", **figures)
 
 
-def _used_up(gate: GateRow, meter: dict[str, Any], kind: str, when: str) -> Reason:
+def _used_up(kind: str, gate: GateRow, meter: dict[str, Any], when: str) -> Reason:
     used = f"has used up its {meter['unit']}, {meter['used']:,} of {meter['amount']:,} {when}"
-    return _of(gate, kind, used, **{name: meter[name] for name in ("unit", "used", "amount")})
+    return _of(kind, gate, used, **{name: meter[name] for name in ("unit", "used", "amount")})
 
 
 def _opens(gate: GateRow, now: datetime) -> str:

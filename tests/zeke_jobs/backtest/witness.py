@@ -40,6 +40,7 @@ class Witness(Board):
         self._jobs: dict[UUID, int] = {}
         self._claims: dict[int, dict[str, Any]] = {}
         self._ended: int | None = None
+        self._ended_at = 0.0
         self._breaks = False
         self._failed: set[int] = set()
 
@@ -77,8 +78,7 @@ class Witness(Board):
     ) -> None:
         super().end(lane, job, key, now, failed=failed, spent=spent)
         self._settle()
-        self._ended = job
-        self._breaks = bool(failed)
+        self._ended, self._ended_at, self._breaks = job, now, bool(failed)
         if spent is not None:
             self._clock(now)
             claim = self._claims[job]
@@ -130,7 +130,7 @@ class Witness(Board):
         """An attempt that is not followed by another one completed."""
         if self._ended is not None:
             job, self._ended = self._ended, None
-            self._clock(self.simulation.now)
+            self._clock(self._ended_at)
             if job in self._failed:
                 assert self.sql.finish(self.worker, self._claims.pop(job), "failed", breaks=self._breaks)
                 return
@@ -150,7 +150,9 @@ def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, se
     sql.rows(
         "UPDATE zeke_jobs.gate SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL"
     )
-    simulation = Simulation(workload, config, fleet, seed=seed, board=Witness)
+    # Not for ever: jobs that alone probe, and fail each time, lose no attempt.
+    horizon = workload.end + 30.0
+    simulation = Simulation(workload, config, fleet, seed=seed, horizon=horizon, board=Witness)
     board = simulation.board
     assert isinstance(board, Witness)
     board.sql, board.simulation = sql, simulation

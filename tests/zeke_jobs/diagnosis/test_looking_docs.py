@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zeke_jobs.diagnosis import ends, reasons
+from zeke_jobs.diagnosis import ends, limit_reasons, reasons
 from zeke_jobs.diagnosis.doctor import CHECKS
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
 KINDS = sorted(
-    kind for module in (reasons, ends) for kind in re.findall(r'\breason\(\s*"([a-z-]+)"', inspect.getsource(module))
+    kind
+    for module in (reasons, limit_reasons, ends)
+    for kind in re.findall(r'\b(?:reason|_of|_closed|_used_up)\(\s*"([a-z-]+)"', inspect.getsource(module))
 )
 
 

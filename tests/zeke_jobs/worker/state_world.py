@@ -129,7 +129,7 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry_by_person(self, data: st.DataObject) -> None:
         id_ = self.draw(data, list(self.jobs))
-        rows = SQL.all(self.sql.conn, "retry/jobs", id=id_, task=None, status="failed", newer=None, limit=1, by=None)
+        rows = SQL.all(self.sql.conn, "retry/one", id=id_, by=None)
         assert len(rows) == self.jobs[id_].retried(self.now)
 
     @rule(what=st.sampled_from(["task/limited", "task/free", "limit/pool"]))

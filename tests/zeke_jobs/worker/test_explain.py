@@ -71,21 +71,9 @@ def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any
     return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, **{**params, "id": big.known(where)})
 
 
-def retry(most: int, where: str | None = None, **filters: Any) -> Callable[[BigTable], Any]:
-    def call(big: BigTable) -> None:
-        chosen = encode(filters if where is None else {"id": str(big.known(where)), **filters})
-        said = {
-            "change": "retry",
-            "filter": chosen,
-            "value": "{}",
-            "reason": None,
-            "by": "y",
-            "after": None,
-            "most": most,
-        }
-        SQL.all(big.jobs.conn, "change/jobs", **said)
-
-    return call
+def retry(most: int, **filters: Any) -> Callable[[BigTable], Any]:
+    said = {"value": "{}", "reason": None, "by": "y", "after": None, "most": most}
+    return lambda big: SQL.all(big.jobs.conn, "change/jobs", change="retry", filter=encode(filters), **said)
 
 
 def send(task: str, options: str = "{}") -> Callable[[BigTable], Any]:
@@ -176,7 +164,7 @@ CASES = [
     ),
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER), in_any_session=False),
     Case("cancel", "queue_pkey", by_id("cancel/one", QUEUED, reason="x", by="y")),
-    Case("retry", "queue_pkey", retry(1, FAILED), in_any_session=False),
+    Case("retry", "queue_pkey", by_id("retry/one", FAILED, by="y"), in_any_session=False),
     # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
     Case(
         "retry of what failed", "queue_failed", retry(100, task="bulk", status=["failed"]), 8000, in_any_session=False
