@@ -1,4 +1,4 @@
-"""Known vulnerabilities of all that constraints.txt names: ``nox -s audit`` runs it where pip-audit is installed."""
+"""Known vulnerabilities of the packages in constraints.txt: ``nox -s audit`` runs it if pip-audit is installed."""
 
 from __future__ import annotations
 

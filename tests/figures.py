@@ -1,4 +1,4 @@
-"""Figures that tests measure, in a table at the end of a run: how good what the pipeline makes of a text is."""
+"""Figures that tests measure, such as the quality of texts, in a table at the end of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``nox -s audit`` makes of a report."""
+"""How ``nox -s audit`` evaluates a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md names the folders, modules and files that there are."""
+"""docs/architecture.md names exactly the existing folders, modules and files."""
 
 from __future__ import annotations
 

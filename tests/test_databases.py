@@ -1,4 +1,4 @@
-"""What a test leaves behind in its database reaches no other test."""
+"""No test's data reaches another test's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docker/ without Docker: what its files name is there, their own programs accept them, and the health commands tell the truth."""
+"""docker/ without Docker: its files name existing things, their own programs accept them, and the health commands are right."""
 
 from __future__ import annotations
 

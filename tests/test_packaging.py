@@ -1,4 +1,4 @@
-"""What is shipped, what it loads, and what must never be in it."""
+"""The contents of the packages, their imports, and files that must never be shipped."""
 
 import re
 import statistics

@@ -1,4 +1,4 @@
-"""What the README shows, run as it stands there."""
+"""Runs the examples of the README."""
 
 import os
 import re

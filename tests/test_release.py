@@ -1,4 +1,4 @@
-"""What is published is equal whoever builds it, holds what it should, and says what has changed."""
+"""Releases are reproducible, complete, and list their changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation builds as a site, without network, and everything in it leads somewhere."""
+"""The documentation builds as a site without network, and all its links lead somewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/stability.md names what is public, and all of it exists."""
+"""docs/stability.md names all public names, and all of them exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each upper bound of a dependency has a reason beside it, and goes when its cause has gone."""
+"""Each upper bound of a dependency has a reason beside it, and is removed with its cause."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A job pipeline on the Postgres you already have: jobs.yaml in, Dramatiq actors out.
 
-The public names are here and nowhere else; each is imported when it is first used.
+Import the public names from here only; each is loaded at its first use.
 """
 
 from __future__ import annotations

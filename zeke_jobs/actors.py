@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import PurePath
 
-# Periodiq has no signal handler of its own yet: a stop during the imports ends well, too. SystemExit would not do: code that is
-# being imported may turn it into an error of its own.
+# Periodiq has no signal handler yet at this time; with ours, a stop during the imports ends in an orderly way too. SystemExit
+# would not do, because the code being imported may turn it into an error of its own.
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 

@@ -1,7 +1,7 @@
 """The client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call takes a thread.
 
-Each function is as the one of its name in ``zeke_jobs``; the checks, the statements and the answers are the same. ``connection``
-is a connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
+Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
+connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
 ``AsyncConnection`` or ``AsyncSession``. On a connection a call is part of its transaction, without a commit. Without one, each
 event loop has up to eight connections of its own, by psycopg 3 (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.
 """
@@ -56,15 +56,15 @@ async def send_many(
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The job as it is now, as ``zeke_jobs.status``."""
+    """The job's present state, as ``zeke_jobs.status``."""
     return await async_drivers.perform(reading.one(as_id("id", id)), connection)
 
 
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
     """Wait until the job has ended, and return its output, as ``zeke_jobs.wait``.
 
-    Without ``connection`` one connection of the event loop listens for all who wait. With one, that is asked again and again,
-    from twenty times a second to once; of a pool, a connection is taken only for the moment of each question.
+    Without ``connection`` one connection of the event loop listens for all callers. With a connection, the call polls on it,
+    at first twenty times a second, later once; a pool lends a connection only for each poll.
     """
     job_id = as_id("id", id)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -95,7 +95,7 @@ async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None
 
 
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
-    """Say that something happened, as ``zeke_jobs.emit``."""
+    """Send an event to the jobs that wait for it, as ``zeke_jobs.emit``."""
     await async_drivers.perform(events.emission(name, data), connection)
 
 

@@ -1,4 +1,4 @@
-"""Every exception that zeke_jobs raises on purpose, and the four by which a handler speaks to the engine."""
+"""Every exception that zeke_jobs raises on purpose, including those with which a handler directs its job."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class MigrationError(ZekeJobsError):
 
 
 class StrandedJobs(ConfigurationError):
-    """Putting this configuration in force would leave jobs behind that no task runs. Nothing was changed."""
+    """This configuration would leave jobs without a task to run them. Nothing was changed."""
 
 
 class Contended(ZekeJobsError):
-    """A change of the catalogue met the work of others, and the database gave it up each time. Nothing was changed; try again."""
+    """A change of the catalogue conflicted with other work, and every attempt was aborted. Nothing was changed; try again."""
 
 
 class UnknownRevision(ZekeJobsError):
@@ -48,7 +48,7 @@ class UnknownRevision(ZekeJobsError):
 
 
 class UnknownTask(ZekeJobsError):
-    """The catalogue has no task of this name. The message names the nearest one."""
+    """The catalogue has no task of this name. The message suggests the nearest one."""
 
 
 class InvalidPayload(ZekeJobsError):
@@ -67,7 +67,7 @@ class QueueFull(ZekeJobsError):
 
 
 class BatchClosed(ZekeJobsError):
-    """A batch of this id is there, was closed, and takes no more jobs. Nothing was written."""
+    """The batch with this id is closed and takes no more jobs. Nothing was written."""
 
 
 class BatchNotFound(ZekeJobsError):
@@ -83,7 +83,7 @@ class JobPurged(JobNotFound):
 
 
 class JobFailed(ZekeJobsError):
-    """``wait`` was asked for the output of a job that failed or was cancelled. ``job`` is its status."""
+    """``wait`` cannot return an output, because the job failed or was cancelled. ``job`` is its status."""
 
     def __init__(self, message: str, job: Job) -> None:
         super().__init__(message)
@@ -91,7 +91,7 @@ class JobFailed(ZekeJobsError):
 
 
 class WaitTimeout(ZekeJobsError, TimeoutError):
-    """The job did not finish within the time that ``wait`` was given. It goes on."""
+    """The job did not finish within ``wait``'s time. The job goes on."""
 
 
 class ClaimLost(ZekeJobsError):
@@ -101,8 +101,7 @@ class ClaimLost(ZekeJobsError):
 class Retry(ZekeJobsError):
     """Raised by a handler: this attempt failed, try again after ``delay`` (a timedelta or seconds; by default the policy's).
 
-    ``limit`` stands in for the task's ``retry.limit`` where this kind of failure deserves more retries, or fewer. A delay of more
-    than 100 years is a ValueError.
+    ``limit`` replaces the task's ``retry.limit`` for this kind of failure. A delay of more than 100 years is a ValueError.
     """
 
     def __init__(self, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None) -> None:
@@ -117,7 +116,7 @@ class Retry(ZekeJobsError):
 class Defer(ZekeJobsError):
     """Raised by a handler: not now. The job waits until ``until`` (a time, or seconds from now) and no attempt is counted.
 
-    A time out of the years 1970 to 8999, and a delay of more than 100 years, are a ValueError.
+    A time outside the years 1970 to 8999, or a delay of more than 100 years, is a ValueError.
     """
 
     def __init__(self, until: datetime | timedelta | float, reason: str) -> None:
@@ -133,8 +132,8 @@ class Defer(ZekeJobsError):
 class WaitFor(ZekeJobsError):
     """Raised by a handler: go on when an event comes (``zeke_jobs.emit``), or after ``timeout`` (a timedelta or seconds).
 
-    The job holds nothing meanwhile, and no attempt is counted. The next run begins at the top: ``ctx.event(name)`` has what
-    came, or says that nothing did. A timeout of more than 100 years is a ValueError.
+    The job holds no thread and no slot meanwhile, and no attempt is counted. The next run begins at the top: ``ctx.event(name)``
+    then has the event or its timeout. A timeout of more than 100 years is a ValueError.
     """
 
     def __init__(self, event: str, timeout: timedelta | float) -> None:
@@ -144,12 +143,12 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Raised by a handler: what it asked answers 429. The limit is closed for all for ``retry_after``, and no attempt is counted.
+    """Raised by a handler: a service answered 429. The limit is closed for all for ``retry_after``, and no attempt is counted.
 
     Args:
         limit: Name of the limit in jobs.yaml.
         retry_after: A timedelta, or seconds.
-        reason: What the provider said.
+        reason: The provider's message.
     """
 
     def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The handler of the stress test: it says when it begins and ends, and has its effect in one transaction with its completion."""
+"""The handler of the stress test: it records its start and end, and commits its effect together with its completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command line does with a DATABASE_URL that is wrong: one line, status 2, and never a password."""
+"""Each command line refuses a wrong DATABASE_URL with one line and status 2, and prints no password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: real processes, a server of its own, what it prints, how it ends."""
+"""The demo as a newcomer runs it: real processes, a server of its own, its output and its end."""
 
 import os
 import signal

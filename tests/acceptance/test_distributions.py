@@ -1,4 +1,4 @@
-"""Both distributions with their extras, from wheels in fresh environments: what each combination brings, and that it works."""
+"""Both distributions with their extras, from wheels in fresh environments: each combination has the right contents and works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health checks of containers, run for real: fine while the part works, and no longer when it does not."""
+"""The health checks of containers, run for real: they succeed while the part works, and fail when it does not."""
 
 from __future__ import annotations
 

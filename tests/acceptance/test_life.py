@@ -1,4 +1,4 @@
-"""Starts and stops of the real command lines: none hangs, whatever they wait for, and nothing is left of them."""
+"""Starts and stops of the real command lines: none hangs while it waits, and none leaves a process behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator turns, applied while one fleet runs, and seen in the next job; each test turns a task of its own."""
+"""Each setting that an operator can change takes effect in a running fleet with the next job; each test has its own task."""
 
 from __future__ import annotations
 

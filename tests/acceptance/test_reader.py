@@ -1,4 +1,4 @@
-"""A reader's first day, from a fresh ``zeke-jobs up``: five addresses as people have them, stories within a minute, a digest."""
+"""A reader's first day with a fresh ``zeke-jobs up``: five addresses, stories within a minute, a digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets are planted wherever they may come in, and looked for wherever they must not come out."""
+"""Secrets are put into every input, and searched for in every output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md, run as it stands: each mistake is made, and the words on the screen are those of the page."""
+"""Makes each mistake in docs/troubleshooting.md, and compares the messages with the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/tutorial.md, run as it stands: files are written, commands are run, their output is compared."""
+"""Runs docs/tutorial.md: writes its files, runs its commands, compares their output."""
 
 import re
 import shutil

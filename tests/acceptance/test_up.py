@@ -1,4 +1,4 @@
-"""``zeke-jobs up``: one command, and the system runs; one Ctrl-C, and nothing is left."""
+"""``zeke-jobs up``: one command starts the system; one Ctrl-C ends all of it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""How the time of some work grows with the size of what it is given, in CPU time of this thread."""
+"""Measures how the CPU time of a function grows with the size of its input, in this thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An SMTP server on loopback, written with asyncio: it keeps what it is given, and answers as a test says."""
+"""An SMTP server on loopback, written with asyncio: it keeps each message and answers as the test says."""
 
 from __future__ import annotations
 

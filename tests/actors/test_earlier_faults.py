@@ -1,4 +1,4 @@
-"""Each fault of the version before this one, and the tests that would notice it."""
+"""Each fault of the previous version, and the tests that would find it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From hop to hop of the pipeline, what a task writes and what it sends are one: a crash between them loses neither."""
+"""A task of the pipeline writes its data and sends the next job in one transaction: a crash loses neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What strangers write is of any size: work that grew with its square would take from minutes to hours here."""
+"""Foreign input may have any size: work that grew with its square would take minutes to hours here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One reading of Retry-After, for whoever sends it; no server can ask for more than a day."""
+"""Retry-After is parsed in one place for all senders; no server can ask for more than a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every measure is given: the server, a folder, and how long it may take."""
+"""The arguments of every measurement: the server, a folder, and the time allowed."""
 
 from __future__ import annotations
 

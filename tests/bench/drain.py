@@ -1,4 +1,4 @@
-"""Measures how fast a system works off a burst: by the times it recorded itself, without boot, warm-up and tail."""
+"""Measures how fast a system works off a burst, from recorded times, without boot, warm-up and tail."""
 
 from __future__ import annotations
 

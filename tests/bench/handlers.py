@@ -1,4 +1,4 @@
-"""What the measured jobs do: nothing, a nap, or saying when and where they started."""
+"""The handlers of measured jobs: do nothing, sleep, or record start and worker."""
 
 from __future__ import annotations
 

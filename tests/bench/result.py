@@ -1,4 +1,4 @@
-"""What a measure found, and whether that is what was aimed at."""
+"""The result of a measurement, and whether it meets its target."""
 
 from __future__ import annotations
 

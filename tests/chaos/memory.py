@@ -1,4 +1,4 @@
-"""A group of processes with so much memory and no more, where the kernel lets us make one."""
+"""A group of processes with a fixed amount of memory, if the kernel allows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scenario found, and whether all of it is as promised."""
+"""The results of a scenario, and whether all promises hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads afterwards, from the database and from the trace, whether anything was lost, doubled, or over a limit."""
+"""Checks the database and the trace afterwards for lost jobs, double effects and exceeded limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP proxy before the server's socket that can stop forwarding, as a network does that stalls."""
+"""A TCP proxy before the server's socket that can stop forwarding, like a stalled network."""
 
 from __future__ import annotations
 

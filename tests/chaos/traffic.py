@@ -1,4 +1,4 @@
-"""The sender: so many jobs of each kind in a second, and a ledger of what it has sent."""
+"""The sender: a number of jobs of each kind every second, and a record of the sent jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proves what every scenario promises, and what was said to it."""
+"""Checks the promises of every scenario, and its own messages."""
 
 from __future__ import annotations
 

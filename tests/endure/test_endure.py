@@ -1,4 +1,4 @@
-"""The long run in short, and what it makes of its figures."""
+"""The long run in short, and the evaluation of its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What joining an event costs, what it waits for, and how often it finds what a comparison of all would find."""
+"""Cost and waits of joining an event, and its recall compared with a full comparison."""
 
 from __future__ import annotations
 

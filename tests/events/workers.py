@@ -1,4 +1,4 @@
-"""How much more four analysing workers do than one, where a model takes 300 ms to answer."""
+"""Speed-up of four analysing workers over one, with a model that takes 300 ms to answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be in the database after a soak; each complaint is a sentence, and none is what is wanted."""
+"""Checks the database after a soak; each complaint is a sentence, and a good run has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the jobs of the validation do: sleep as long as they are told, fail once if told so, send others."""
+"""The handlers of the validation's jobs: sleep, fail once, or send others, as their payload says."""
 
 from __future__ import annotations
 

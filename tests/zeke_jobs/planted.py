@@ -1,4 +1,4 @@
-"""Rows that no worker can read, written past all checks, as a superuser can, or a release that did not have them."""
+"""Rows that no worker can read, written past all checks, as by a superuser or an older release without the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/operations.md leaves no variable out, and its statements run."""
+"""docs/operations.md describes every variable, and its statements run."""
 
 from __future__ import annotations
 

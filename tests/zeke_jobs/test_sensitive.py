@@ -1,4 +1,4 @@
-"""What a task calls sensitive stays so for the jobs that were sent then, wherever people look, whatever becomes of the task."""
+"""Sensitive fields stay hidden for the jobs sent with them, in every output, even after the task has changed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command that the arguments name, and exit with its status."""
+    """Run the command in the arguments, and exit with its status."""
     from zeke_jobs.cli.root import app
     from zeke_jobs.cli.run import run
 

@@ -1,4 +1,4 @@
-"""Which database a command works on."""
+"""Chooses the database of a command."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def choose() -> str:
-    """Its URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder; nothing is started.
+    """The URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
 
-    The rest of the process then finds it in ``DATABASE_URL``.
+    Sets ``DATABASE_URL``, so that the rest of the process uses the same database.
 
     Raises:
-        ConfigurationError: there is neither, or the embedded server is stopped.
+        ConfigurationError: there is no URL and no server, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, state_folder
@@ -51,10 +51,10 @@ def choose() -> str:
 
 
 def choose_to_write() -> str:
-    """The same, for a command that changes something there.
+    """As ``choose``, for a command that writes.
 
     Raises:
-        ConfigurationError: there is none, or it belongs to another installation.
+        ConfigurationError: there is no database, or it belongs to another installation.
     """
     with connection(writes=True, is_migrated=False):
         return environment.database_url()
@@ -62,16 +62,16 @@ def choose_to_write() -> str:
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """A connection to the database that a command works on.
+    """A connection to the command's database.
 
     Args:
-        command: Its name, as the server shows it.
-        writes: The command changes something, which it may not do to another installation's database.
-        is_migrated: The schema must be what this code expects; else the command copes with what it finds.
+        command: Its name, shown by the server.
+        writes: The command writes, so a database of another installation is refused.
+        is_migrated: The schema must be the one that this code expects; if False, the command handles any schema.
 
     Raises:
-        ConfigurationError: there is none, or it belongs to another installation.
-        MigrationError: the schema is not what this code expects.
+        ConfigurationError: there is no database, or it belongs to another installation.
+        MigrationError: the schema is not the one that this code expects.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

@@ -1,4 +1,4 @@
-"""A job's id as people type it: whole, or only its beginning or its end."""
+"""Finds a job by its id as people type it: in full, or only its beginning or end."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LISTED = 10  # candidates
 
 
 def find(text: str) -> UUID:
-    """The only job whose id is this, or begins or ends so.
+    """The only job whose id equals the text, or begins or ends with it.
 
     Raises:
-        UsageError: it is no part of an id, or several jobs fit; they are listed.
-        JobNotFound: no job fits.
+        UsageError: it cannot be part of an id, or several jobs match; the message lists them.
+        JobNotFound: no job matches.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
@@ -57,5 +57,5 @@ def find(text: str) -> UUID:
 
 
 def find_all(texts: Iterable[str]) -> list[UUID]:
-    """Each of them, before anything is done to one."""
+    """The jobs of all texts. All are found before the command changes any."""
     return [find(text) for text in texts]

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their text is read."""
+"""Options that several commands share, with their parsers."""
 
 from __future__ import annotations
 

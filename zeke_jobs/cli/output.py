@@ -1,4 +1,4 @@
-"""How answers look: tables for people, JSON for scripts."""
+"""Prints results: tables for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -25,49 +25,49 @@ if TYPE_CHECKING:
 
 __all__ = ["Console", "when"]
 
-_WIDE = 200  # columns of text in a file or a pipe
-_EDGELESS = 4_000  # columns of a table there: no cell is broken into lines
+_WIDE = 200  # columns of text in a file or pipe
+_EDGELESS = 4_000  # columns of a table there, so that no cell is wrapped
 
 T = TypeVar("T")
 _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retry": "yellow", "cancelled": "dim"}
 
 
 class Markup(str):
-    """A text with rich's markup, in which the texts of strangers were escaped."""
+    """A text with rich's markup; foreign texts in it are escaped."""
 
     __slots__ = ()
 
 
 class Rows(Table):
-    """A table whose cells are one line each, also where their text has several."""
+    """A table with one line for each row, even if a cell's text has several lines."""
 
     def add_row(self, *cells: rich_console.RenderableType | None, **options: Any) -> None:
-        """As rich's, which makes a line of its own of a cell's second line."""
+        """As rich's, but line breaks in a cell do not start new lines."""
         super().add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 def console() -> Console:
-    """Standard output, as wide as the terminal."""
+    """Standard output, with the terminal's width."""
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """A stranger's text for rich's markup: none of it counts as markup, and it stays on one line unless ``lines``."""
+    """Escape a foreign text for rich: it contains no markup then, and is on one line unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
 def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
-    """Print a text as it is, on standard output or error; control characters are shown as escapes."""
+    """Print a text without markup, on standard output or error; control characters are escaped."""
     print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
 
 
 def tell(text: str) -> None:
-    """Print a text with rich's markup, in one line however long it is."""
+    """Print a text with rich's markup on one line of any length."""
     console().print(text, soft_wrap=True)
 
 
 def table(*titles: str, right: tuple[str, ...] = ()) -> Rows:
-    """A table without lines; the columns named in ``right`` hold numbers."""
+    """A table without borders; the columns named in ``right`` hold numbers."""
     made = Rows(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         made.add_column(
@@ -87,14 +87,14 @@ def listing(
     empty: str = "nothing",
     as_json: bool = False,
 ) -> None:
-    """Print what was found: a table for people, one document for scripts.
+    """Print a result: a table for people, one JSON document for scripts.
 
     Args:
-        found: One element a row.
-        columns: Title of each column, and its cell of an element: ``Markup``, or anything that is shown as plain text.
+        found: One element for each row.
+        columns: Title of each column, and its cell for an element: ``Markup``, or any value shown as plain text.
         right: Titles of the columns that hold numbers.
-        empty: What to say where nothing was found.
-        as_json: Whether a script reads it.
+        empty: The text to print without elements.
+        as_json: Print JSON.
     """
     if as_json:
         print_json(found)
@@ -110,14 +110,14 @@ def listing(
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     say(visible_json(json.dumps(plain(value), indent=2, ensure_ascii=False)))
 
 
 def plain(value: Any) -> Any:
-    """A value of ours as JSON has it: ids, times and money as text, spans in seconds, dataclasses as objects.
+    """A value in JSON's types: ids, times and money as text, spans in seconds, dataclasses as objects.
 
-    JSON has no number without bounds: it is null.
+    Infinite numbers become null, because JSON has none.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
@@ -137,7 +137,7 @@ def plain(value: Any) -> Any:
 
 
 def age(moment: datetime | None, now: datetime | None = None) -> str:
-    """How long ago, as one or two units: ``5m``, ``2h10m``; with a plus sign where it is still to come."""
+    """The age in one or two units: ``5m``, ``2h10m``; with a plus sign for a future moment."""
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment
@@ -150,14 +150,14 @@ def age(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """A duration that was measured: ``2 ms``, ``1.4 s``; empty for None."""
+    """A measured duration: ``2 ms``, ``1.4 s``; empty for None."""
     if seconds is None:
         return ""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def spelled(value: Any) -> str:
-    """A value of jobs.yaml in a line of text."""
+    """A value of jobs.yaml on one line."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -167,7 +167,7 @@ def styled(status: str) -> Markup:
 
 
 def coloured(style: str, text: str) -> Markup:
-    """A text in a style; the text is no markup."""
+    """A text in a style; markup in the text is escaped."""
     return Markup(f"[{style}]{escape(text)}[/]" if style and text else escape(text))
 
 

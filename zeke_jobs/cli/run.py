@@ -1,4 +1,4 @@
-"""Run a command: an error becomes a message in one grammar, and an exit status for scripts."""
+"""Runs a command: an error becomes a message in a uniform format, and an exit status for scripts."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 FINE = 0
 FAILED = 1
-WRONG_USE = 2  # configuration, or the command line itself
+WRONG_USE = 2  # a wrong configuration or command line
 OUR_BUG = 3
 PENDING = 4
 INTERRUPTED = 130
 
 
 class UsageError(ZekeJobsError):
-    """The command line makes no sense. The message says what would be accepted."""
+    """The command line is wrong. The message names the accepted form."""
 
 
 @contextmanager
 def usage() -> Iterator[None]:
-    """Turn a ValueError of the block, such as an option that makes no sense, into a UsageError."""
+    """Turn a ValueError of the block, such as one about a wrong option, into a UsageError."""
     try:
         yield
     except ValueError as error:
@@ -57,14 +57,14 @@ _WRONG_USE = (
     UnknownRevision,
     UnknownTask,
 )
-#: typer brings its own copy of click since 0.20, so the base class is found through a class that typer exports.
+#: typer has its own copy of click since 0.20, so the base class is found through one of typer's classes.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command that ``arguments`` name (by default those of the process), and return its exit status.
+    """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 fine, 1 failed, 2 configuration or usage, 3 a bug of ours, 4 changes are pending, 130 interrupted.
+    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted.
     """
     try:
         status = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name=name)
@@ -82,8 +82,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does.
-        sys.stdout = None  # nothing may be flushed at exit
+        # The reader of our output has ended, as `head` does.
+        sys.stdout = None  # so that nothing is flushed at exit
         return FAILED
     except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
         return _our_bug()
@@ -98,7 +98,7 @@ def _database_says(error: Exception) -> str:
 
 
 def _not_migrated() -> str:
-    """What the database lacks of our schema, in words; empty where it has everything, and the error has another cause."""
+    """The missing part of our schema, in words; empty if the schema is complete and the error has another cause."""
     from zeke_jobs.core import environment
     from zeke_jobs.postgres import migrate
     from zeke_jobs.postgres.pool import connect
@@ -108,7 +108,7 @@ def _not_migrated() -> str:
             migrate.verify(conn)
     except MigrationError as error:
         return str(error)
-    except (Error, ConfigurationError):  # the first error is shown instead
+    except (Error, ConfigurationError):  # the first error is shown
         pass
     return ""
 
@@ -117,15 +117,15 @@ def _refuse(error: Exception, name: str) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else name
     shown: str = error.format_message()  # type: ignore[attr-defined] # click's
-    if type(error).__name__ == "NoArgsIsHelpError":  # which typer does not export
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer does not export it
         say(shown, is_trouble=True)
         return WRONG_USE
     return complain(f"{shown[:1].lower()}{shown[1:].rstrip('.')}\n  help: {path} --help", WRONG_USE)
 
 
 def complain(message: str, status: int) -> int:
-    """Say what went wrong on standard error; answers the status."""
-    # Diagnostics of jobs.yaml say "error" in each line already.
+    """Print an error on standard error; returns the status."""
+    # Each line of jobs.yaml's diagnostics has "error" already.
     say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status
 

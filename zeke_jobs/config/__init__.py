@@ -1,4 +1,4 @@
-"""How jobs.yaml becomes a checked ``Config``: text, places, models, and every fault at once."""
+"""Reads jobs.yaml into a checked ``Config``: text, places, models, and all faults at once."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ __all__ = [
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text and say all that is wrong with it. Never raises for what the text says.
+    """Check a text and return all its faults. Never raises because of the text.
 
     Args:
         text: The text of a jobs.yaml.
-        name: What to call it in diagnostics.
+        name: Its name in diagnostics.
         handlers: Whether to import handlers and services, and to check settings and payloads against them.
-        edits: Values that hold as if they stood in the text. A fault of one is shown at the nearest place that does.
+        edits: Values that are read as if the text had them. A fault of one is shown at the nearest place in the text.
 
     Returns:
         The configuration and no diagnostics, or None and at least one, in the order of the text.
@@ -74,10 +74,10 @@ def check(
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """The configuration that a text holds.
+    """The configuration in a text.
 
     Raises:
-        ConfigurationError: something is wrong with it; ``diagnostics`` has each fault, the message all of them.
+        ConfigurationError: the text has faults; ``diagnostics`` has each one, the message all of them.
     """
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
@@ -86,16 +86,16 @@ def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Ed
 
 
 def load(path: str | PathLike[str], *, handlers: bool = True) -> Config:
-    """The configuration that a file holds.
+    """The configuration in a file.
 
     Raises:
-        ConfigurationError: the file cannot be read, or something is wrong with it.
+        ConfigurationError: the file cannot be read or has faults.
     """
     return load_text(read_text(path), str(path), handlers=handlers)
 
 
 def digest_of(text: str) -> str:
-    """By which a text is known again."""
+    """The hash that identifies a text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

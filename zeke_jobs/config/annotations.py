@@ -1,4 +1,4 @@
-"""The objects that annotations of a handler's parameters name, also those that are only imported for a type checker."""
+"""Evaluates the annotations of a handler's parameters, also with names imported only for type checkers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
     """The object that an annotation names.
 
-    Names that the module does not have at run time are looked up among its ``if TYPE_CHECKING:`` imports, of
-    which only those that are needed are imported.
+    Names unknown to the module at run time are looked up among its ``if TYPE_CHECKING:`` imports; only the needed ones are
+    imported.
 
     Raises:
-        EntryError: a name in it stands for nothing, or its import failed.
+        EntryError: a name in it is unknown, or its import failed.
     """
     if not isinstance(annotation, str):
         return annotation
     source = function.__globals__
     try:
         return eval(annotation, source, _TypeCheckingNames(source))  # noqa: S307 (the module's own code)
-    except Exception as error:  # an annotation is an expression, so it may raise anything
+    except Exception as error:  # an annotation is an expression and may raise any exception
         got = f"{annotation}: {type(error).__name__}: {error}"
         raise EntryError(
             f"expected an annotation of {parameter} in {function.__name__} that can be resolved, got {got}",
@@ -38,7 +38,7 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
 
 
 class _TypeCheckingNames(dict[str, Any]):
-    """Local names for eval: those that only a type checker imports. Each is imported when it is asked for."""
+    """Local names for eval: imports for type checkers only. Each is imported at its first use."""
 
     def __init__(self, source: dict[str, Any]) -> None:
         super().__init__()
@@ -54,11 +54,11 @@ class _TypeCheckingNames(dict[str, Any]):
 
 
 def _import_of(name: str, source: dict[str, Any]) -> ast.stmt | None:
-    """The import under ``if TYPE_CHECKING:`` of the module that makes a name, of that name alone."""
+    """The import of one name under the module's ``if TYPE_CHECKING:``."""
     module = sys.modules.get(source.get("__name__", ""))
     try:
         body = [] if module is None else ast.parse(inspect.getsource(module)).body
-    except (OSError, TypeError, SyntaxError):  # made without a source file
+    except (OSError, TypeError, SyntaxError):  # the module has no source file
         return None
     for block in body:
         if isinstance(block, ast.If) and ast.unparse(block.test).rpartition(".")[2] == "TYPE_CHECKING":

@@ -1,4 +1,4 @@
-"""What jobs.yaml says about code: handlers and services exist, and settings and payloads fit their models."""
+"""Checks jobs.yaml against the code: handlers and services exist, and settings and payloads fit their models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_code(document: Document, config: Config) -> None:
-    """Import all handlers and services, and report faults of them and of the values that the file gives them."""
+    """Import all handlers and services, and report faults in them and in their values in the file."""
     checks = _Checks(document)
     for place, package in enumerate(config.migrations):
         checks.migrations(package, ("migrations", place))
@@ -93,7 +93,7 @@ class _Checks:
             self._is_told(task, handler.payload_model, teller)
 
     def _tellers(self, task: Task) -> list[Path]:
-        """Where the file says that the task gets a job when another one has failed."""
+        """Places in the file from which the task gets a job when another one has failed."""
         value = self._document.value
         stanzas: dict[Path, Any] = {("tasks", name): one for name, one in value["tasks"].items()}
         stanzas[("defaults",)] = value.get("defaults")
@@ -134,7 +134,7 @@ class _Checks:
             self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, model: type[BaseModel], steps: list[str], path: Path) -> None:
-        # As jobs are stored: under Python's names.
+        # Under Python's names, because jobs are stored so.
         if (astray := lost_step(model, steps)) is not None:
             step, beside = astray
             fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
@@ -171,7 +171,7 @@ class _Checks:
             )
 
     def _known_keys(self, value: dict[str, Any], model: type[BaseModel], base: Path, name: str) -> None:
-        """A model that ignores keys it does not know would hide a typing error."""
+        """Refuse unknown keys of a model that ignores them, because one may be a typing error."""
         if model.model_config.get("extra") in {"allow", "forbid"}:
             return
         for key in value:

@@ -32,16 +32,16 @@ class Span:
 
 @dataclass
 class Report:
-    """Collects the faults of one text. What is wrong at a place is said once; what is missing there, all of it."""
+    """Collects the faults of one text: one fault for each place, but all missing keys there."""
 
     file: str
     lines: list[str]
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Note a fault at ``span``, unless one is known there.
+        """Note a fault at ``span``, unless that place has one already.
 
-        ``missing`` is the key whose absence is the fault, which other faults of the place do not explain.
+        ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
         """
         source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
         on_one_line = span.end_line == span.line
@@ -56,7 +56,7 @@ class Report:
         return (span.line, span.column, "") in self.found
 
     def diagnostics(self) -> list[Diagnostic]:
-        """All faults, in the order of the text."""
+        """All faults in the order of the text."""
         return sorted(self.found.values())
 
 
@@ -66,7 +66,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """All faults as a person reads them, and their number."""
+    """All faults in readable form, and their number."""
     listed = list(diagnostics)
     count = "1 error" if len(listed) == 1 else f"{len(listed)} errors"
     return "\n\n".join([*map(str, listed), f"{count} in {listed[0].file}" if listed else count])

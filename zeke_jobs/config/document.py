@@ -1,4 +1,4 @@
-"""Text to plain values, each with its place, and every trap of YAML on the way."""
+"""Parses YAML text into plain values with their places, and refuses YAML's traps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MOST_MENDS = 50
 
 
 class _StopError(Exception):
-    """The rest of the text cannot be read; the report says why."""
+    """The rest of the text cannot be read; the report has the reason."""
 
 
 def parse(text: str, name: str) -> Document:
@@ -61,7 +61,7 @@ def parse(text: str, name: str) -> Document:
             mended = mend(text, fault)
             if mended is None:
                 break
-            text = mended  # only the value of that one line changed: all other places stay true
+            text = mended  # only the value on that line changed, so all other places stay correct
         except _StopError:
             break
     return Document(report, is_whole=False)
@@ -177,7 +177,7 @@ def _events(text: str) -> Iterator[Event]:
         while loader.check_event():
             event: Event = loader.get_event()  # type: ignore[no-untyped-call]
             yield event
-    except (ValueError, OverflowError) as error:  # PyYAML's own, for an escape beyond Unicode
+    except (ValueError, OverflowError) as error:  # raised by PyYAML for an escape beyond Unicode
         context = "while scanning a double-quoted scalar"
         raise yaml.MarkedYAMLError(context, problem=str(error), problem_mark=loader.get_mark()) from error
     finally:
@@ -199,6 +199,6 @@ def _sigil(event: Event) -> Span:
 
 
 def _between(start: Mark | None, end: Mark | None) -> Span:
-    if start is None or end is None:  # not with the loader in pure Python
+    if start is None or end is None:  # cannot happen with the pure Python loader
         return START
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

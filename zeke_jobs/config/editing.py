@@ -1,4 +1,4 @@
-"""Values that are set beside a file's text: the same checks read them as if they stood in it."""
+"""Values set beside a file's text; the same checks read them as if the text had them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Edit = tuple[tuple[str, ...], Any]
-"""A path of keys from the top of the file, and the value to stand there."""
+"""A path of keys from the top of the file, and its value."""
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """The file's values with the edits in them; mappings on the way are made where there are none."""
+    """The file's values with the edits applied; missing mappings on the way are made."""
     result = deepcopy(value)
     for path, new in edits:
         owner = result

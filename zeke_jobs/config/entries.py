@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 
 class EntryError(ValueError):
-    """A value that is not accepted. ``args`` is the message and the help."""
+    """A refused value. ``args`` is the message and the help."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Text of a certain shape. ``mend`` makes a suggestion of text that has another one, else ``otherwise`` helps."""
+    """Text of a certain form. For text in another form ``mend`` makes a suggestion, or ``otherwise`` is the help."""
 
     pattern: str
     expected: str
@@ -47,10 +47,10 @@ class Shape:
     otherwise: Callable[[str], str] = lambda _: ""
 
     def check(self, text: str) -> str:
-        """The text itself.
+        """Return the text.
 
         Raises:
-            EntryError: it has another shape, or is too long.
+            EntryError: it has another form or is too long.
         """
         whole = re.compile(self.pattern, re.ASCII)
         if whole.fullmatch(text) and len(text) <= LONGEST_NAME:
@@ -67,7 +67,7 @@ class Shape:
 
 
 def _joined(by: str, allowed: str) -> Callable[[str], str]:
-    """Replaces each stretch of other characters than the allowed ones."""
+    """A function that replaces each run of characters that are not allowed."""
     return lambda text: re.sub(rf"[^{allowed}]+", by, text).strip(by)
 
 
@@ -81,7 +81,7 @@ _IN_A_CLASS = re.compile(r":\w+\.\w|\.[A-Z]\w*\.\w")
 
 def _colon(text: str) -> str:
     if _IN_A_CLASS.search(text):
-        return text  # no other way to write it would lead there
+        return text  # no rewriting leads to the right form
     return ":".join(text.replace(":", ".").rpartition(".")[::2])
 
 
@@ -121,7 +121,7 @@ def parse_rate(text: Any) -> Rate:
     """Read ``60/m``: a count, a slash and one of s, m, h, d.
 
     Raises:
-        EntryError: it is not one.
+        EntryError: it is not a rate.
     """
     if isinstance(text, Rate):
         return text
@@ -150,7 +150,7 @@ def parse_budget(text: Any) -> Budget:
     """Read ``5.00 USD/d``: an amount, a currency, a slash and d.
 
     Raises:
-        EntryError: it is not one.
+        EntryError: it is not a budget.
     """
     if isinstance(text, Budget):
         return text
@@ -169,7 +169,7 @@ def parse_failures(value: Any) -> Any:
     """Read a count of failures, or ``50%``: a share of all ends.
 
     Raises:
-        EntryError: it is neither.
+        EntryError: it is neither a count nor a share.
     """
     if (
         isinstance(value, int | float)
@@ -185,10 +185,10 @@ def parse_failures(value: Any) -> Any:
 
 
 def check_task_id(text: str) -> str:
-    """The id of a task.
+    """Return the text if it is a valid task id.
 
     Raises:
-        EntryError: it is not lower-case words joined by ``-``, or is kept for something else.
+        EntryError: it is not lower-case words joined by ``-``, or is reserved.
     """
     if text in RESERVED:
         raise EntryError(
@@ -201,7 +201,7 @@ def check_task_id(text: str) -> str:
 def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, a folder
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, or a folder
         is_known = False
     else:
         is_known = name not in _NOT_PORTABLE
@@ -256,4 +256,4 @@ Many = Annotated[tuple[T, ...], Strict(strict=False)]
 
 TASK_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{TASK.pattern}$"}}
 NAME_KEYS: JsonDict = {"propertyNames": {"pattern": f"^{NAME.pattern}$"}}
-"""What a JSON Schema says of the keys of a mapping of tasks, and of services or limits."""
+"""The JSON Schema of the keys of a mapping of tasks, and of services or limits."""

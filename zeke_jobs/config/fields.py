@@ -1,4 +1,4 @@
-"""Which model and field of a pydantic model a path leads to."""
+"""Finds the pydantic model and field for a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
-    """Every key that fills the field; the preferred one first."""
+    """All keys of the field; the preferred one first."""
     found = [field.alias] if field.alias else []
     match field.validation_alias:
         case str() as alias:
@@ -28,18 +28,18 @@ def names(field_name: str, field: FieldInfo) -> list[str]:
 
 
 def accepted_keys(model: type[BaseModel]) -> list[str]:
-    """The keys of a model as a person writes them: Python's names, unless only an alias is accepted."""
+    """The keys of a model as people write them: Python's names, unless only an alias is accepted."""
     by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     return [name if by_name else names(name, field)[0] for name, field in model.model_fields.items()]
 
 
 def all_keys(model: type[BaseModel]) -> set[str]:
-    """Every key that some field of the model is filled by."""
+    """All keys of all fields of the model."""
     return {key for name, field in model.model_fields.items() for key in names(name, field)}
 
 
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    """The field that ``path`` ends at, or None where it ends elsewhere."""
+    """The field at the end of ``path``, or None if there is none."""
     owner = model_at(model, path[:-1])
     if owner is None or not path:
         return None
@@ -47,12 +47,12 @@ def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | N
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model whose mapping stands at ``path``. Steps that name a member of a union are passed over."""
+    """The model of the mapping at ``path``. Steps that name a member of a union are skipped."""
     return next(iter(_models_at(model, path)), None)
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """As ``model_at``, and None where a union leaves a choice."""
+    """As ``model_at``, but None if a union leaves a choice."""
     found = _models_at(model, path)
     return found[0] if len(found) == 1 else None
 
@@ -69,7 +69,7 @@ def mappings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
 
 
 def lost_step(model: type[BaseModel], path: Sequence[str]) -> tuple[str, list[str]] | None:
-    """The step of a path, in Python's names, that leads nowhere, and the names beside it; None where all lead on."""
+    """The first unknown step of a path, in Python's names, and the known names there; None if all steps are known."""
     candidates: list[Any] = [model]
     for step in path:
         inner = [one for candidate in candidates for one in _items(candidate)]

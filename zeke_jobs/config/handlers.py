@@ -1,4 +1,4 @@
-"""From ``module:function`` to a checked handler."""
+"""Turns ``module:function`` into a checked handler."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SHAPE = "def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[
 
 @dataclass(frozen=True)
 class Handler:
-    """A task's function and what its annotations say about it.
+    """A task's function and the types from its annotations.
 
     Attributes:
         function: Called with a payload and a context.
         payload_model: The model of the payload.
-        settings_model: The model of ``settings``, or None for a handler that takes none.
-        is_async: Whether calling it gives a coroutine.
+        settings_model: The model of ``settings``; None for a handler without settings.
+        is_async: Whether a call returns a coroutine.
     """
 
     function: Callable[..., Any]
@@ -54,8 +54,8 @@ def resolve(task: Task) -> Handler:
     """Import the task's handler and read its signature.
 
     Raises:
-        ConfigurationError: it cannot be imported, or it is not a handler. ``check`` has said so before, with its
-            place in jobs.yaml.
+        ConfigurationError: it cannot be imported or is not a handler. ``check`` reports the same fault earlier, with its place in
+            jobs.yaml.
     """
     try:
         return resolve_path(task.handler)
@@ -66,10 +66,10 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str) -> Handler:
-    """The handler that ``module:function`` names.
+    """The handler named by ``module:function``.
 
     Raises:
-        EntryError: it cannot be imported, or it is not a handler.
+        EntryError: it cannot be imported or is not a handler.
     """
     found = import_object(path)
     if isinstance(found, type) or not callable(found):
@@ -96,7 +96,7 @@ def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parame
     ]
     gathers = {kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD}
     required = {one.name for one in parameters.values() if one.default is one.empty and one.kind not in gathers}
-    is_fit = len(positional) >= 2 and required <= {one.name for one in positional[:2]}  # payload and context
+    is_fit = len(positional) >= 2 and required <= {one.name for one in positional[:2]}  # for payload and context
     if not is_fit:
         raise EntryError(
             f"expected {path} to take a payload and a context, got ({', '.join(parameters)})", _shape(path)

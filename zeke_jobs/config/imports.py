@@ -1,4 +1,4 @@
-"""Importing what jobs.yaml names, and saying which of the many ways it went wrong."""
+"""Imports objects named in jobs.yaml, and explains the failure if an import fails."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _IMPORTLIB = "<frozen importlib"
 
 
 def import_object(path: str) -> Any:
-    """What ``module:name`` names.
+    """The object named by ``module:name``.
 
     Raises:
-        EntryError: there is no such module, it raised while it was imported, or it has no such name.
+        EntryError: the module does not exist, raised an exception during its import, or lacks the name.
     """
     module_name, _, name = path.partition(":")
     module = _import(module_name)
@@ -43,13 +43,13 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if not _is_missing(name, error):
             raise _raised(name, error) from error
-    except (Exception, SystemExit) as error:  # the module is foreign code; what it raised is shown
+    except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
         raise _raised(name, error) from error
     raise EntryError(f"expected an importable module, got {quote(name)}, which was not found", _near(name))
 
 
 def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
-    """Whether the module itself is not there, as against one that it imports."""
+    """Whether the module itself is missing, and not one that it imports."""
     wanted = error.name is not None and (name == error.name or name.startswith(f"{error.name}."))
     return wanted and not _frames(error.__traceback__)
 
@@ -80,7 +80,7 @@ def _shown(filename: str) -> str:
 
 
 def _near(name: str) -> str:
-    """The nearest module of the innermost package that does exist."""
+    """The nearest module name in the innermost package that exists."""
     parent, _, last = name.rpartition(".")
     while parent and parent not in sys.modules:
         parent, _, last = parent.rpartition(".")
@@ -96,7 +96,7 @@ def _near(name: str) -> str:
 
 
 def kind_of(found: Any) -> str:
-    """What an object is, in a few words."""
+    """The kind of an object in a few words."""
     return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of jobs.yaml, for editors: completion, hover text, and a first look at what is wrong."""
+"""The JSON Schema of jobs.yaml, with which editors complete keys, explain them and find first faults."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from zeke_jobs.core.diagnostic import Diagnostic
 if TYPE_CHECKING:
     from zeke_jobs.config.keys import Keys
 
-#: Raised when something is no longer accepted; the first line of a jobs.yaml names the one that it was written by.
+#: Raised when an accepted value becomes a fault; the first line of a jobs.yaml names the version that it was written for.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _COMMENT = re.compile(r"^#\s+yaml-language-server\s*:.*\$schema=\S+.*?\bversion=(?P<version>\S+)")
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(schedules), **vars(models)}
 """The models of all mappings in the file, by name."""
-_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves them as they are behind a validator of ours
+_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged behind our validators
 
 
 def json_schema() -> dict[str, Any]:
@@ -44,7 +44,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def check_comment(text: str, name: str) -> list[Diagnostic]:
-    """The fault of a first line that names a version which does not exist yet. What an earlier one took is taken still."""
+    """The fault of a first line that names a future version. Files of earlier versions are still accepted."""
     lines = split_lines(text)
     found = _COMMENT.match(lines[0]) if lines else None
     if found is None or found["version"] in map(str, range(1, VERSION + 1)):
@@ -56,7 +56,7 @@ def check_comment(text: str, name: str) -> list[Diagnostic]:
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:
-    """A schema without null, which is the models' own: the author leaves a key out. Short forms stand beside their mappings."""
+    """A schema without null, because authors leave a key out instead, and with short forms beside their mappings."""
     if isinstance(node, list):
         return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):

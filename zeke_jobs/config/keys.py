@@ -1,4 +1,4 @@
-"""What all mappings of jobs.yaml have in common, and how one of their keys is declared."""
+"""The base of all mappings in jobs.yaml, and the declaration of their keys."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SHOWN = Shown()
 
 
 def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
-    """Declare a key: its default, its meaning for people, and an example of its line."""
+    """Declare a key: its default, its meaning for people, and an example line."""
     if isinstance(default, timedelta):
         more["json_schema_extra"] = {"default": format_duration(default)}
     return Field(default, description=meaning, examples=[example] if example else None, **more)
 
 
 def no_default(schema: dict[str, Any]) -> None:
-    """Leave the default out of a key's JSON Schema: it depends on other keys."""
+    """Leave a key's default out of its JSON Schema, because it depends on other keys."""
     schema.pop("default", None)
 
 
 def unit_keys(schema: dict[str, Any]) -> None:
-    """Let a limit's JSON Schema accept units by their own names, as the author writes them."""
+    """Let a limit's JSON Schema accept units under their own names."""
     units = schema["properties"].pop("units")
     (one,) = units["patternProperties"].values()
     schema["additionalProperties"] = {**one, "description": units["description"]}
@@ -46,16 +46,16 @@ class Keys(BaseModel):
     called: ClassVar[str]
     """The name of the mapping in messages."""
     required: ClassVar[tuple[str, ...]] = ()
-    """Keys that the author must give. They have a default all the same, so that the rest of a file can be checked."""
+    """Required keys. They still have a default, so that the rest of a file can be checked without them."""
     short_form: ClassVar[tuple[str, type, str] | None] = None
-    """A bare value may stand for the mapping: the key that it is the value of, its type, and its name in messages."""
+    """A bare value for the mapping: the key that it sets, its type, and its name in messages."""
 
     spread: ClassVar[str | None] = None
-    """A field whose own keys stand in the mapping itself."""
+    """A field whose keys are in the mapping itself."""
 
     @classmethod
     def read(cls, value: Any) -> Self:
-        """Validate a value that somebody wrote: a key without a value is a fault."""
+        """Validate a value from a file: a key without a value is a fault."""
         return cls.model_validate(value, context=cls)
 
     @model_validator(mode="before")

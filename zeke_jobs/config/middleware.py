@@ -1,4 +1,4 @@
-"""From ``use: module:Class`` to a Dramatiq middleware with its settings."""
+"""Turns ``use: module:Class`` into a Dramatiq middleware with its settings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """The class that ``module:Class`` names.
+    """The class named by ``module:Class``.
 
     Raises:
-        EntryError: it cannot be imported, is no middleware, or would do what zeke_jobs does.
+        EntryError: it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
     """
     from dramatiq.middleware import Middleware, Retries
     from dramatiq.results import Results
@@ -44,7 +44,7 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
 
 
 def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
-    """A model of the arguments with which a middleware is made, by their names, defaults and annotations."""
+    """A model of the arguments of a middleware's constructor: names, defaults and annotations."""
     fields: dict[str, Any] = {}
     extra = "forbid"
     for parameter in inspect.signature(found).parameters.values():
@@ -52,18 +52,18 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
             extra = "allow"
         elif parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             default = ... if parameter.default is parameter.empty else parameter.default
-            # Under another name than its key's: a model has attributes of its own, such as copy.
+            # The field's name differs from its key, because some keys, such as copy, are attributes of a model.
             fields[f"key_{parameter.name}"] = (_annotation(parameter, found), Field(default, alias=parameter.name))
     config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
     try:
         return create_model(found.__name__, __config__=config, **fields)
-    except (PydanticUserError, TypeError):  # an annotation that is none to pydantic
+    except (PydanticUserError, TypeError):  # pydantic does not know the annotation
         fields = {name: (Any, field) for name, (_, field) in fields.items()}
         return create_model(found.__name__, __config__=config, **fields)
 
 
 def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
-    """The middleware, made with its settings, with each ``${NAME}`` filled in from the environment.
+    """Make the middleware with its settings; each ``${NAME}`` is filled in from the environment.
 
     Raises:
         ConfigurationError: it cannot be made.
@@ -74,9 +74,9 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
         own = type(checked).model_fields
         said = {str(own[name].alias): getattr(checked, name) for name in own if name in checked.model_fields_set}
         return found(**said, **(checked.model_extra or {}))
-    except (EntryError, ValidationError) as error:  # ``check`` has said so before, with its place in jobs.yaml
+    except (EntryError, ValidationError) as error:  # ``check`` reports it earlier, with its place in jobs.yaml
         raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error
-    except Exception as error:  # its own code; what it raised is shown
+    except Exception as error:  # foreign code; its exception is shown
         raise ConfigurationError(
             f"expected {stanza.use} to be made with its settings, got {type(error).__name__}: {error}"
         ) from error
@@ -87,5 +87,5 @@ def _annotation(parameter: inspect.Parameter, found: type) -> Any:
         return Any
     try:
         return evaluate(parameter.annotation, found.__init__, parameter.name)  # type: ignore[misc]
-    except (EntryError, AttributeError):  # not a function of Python's, or a name that is not there: anything goes
+    except (EntryError, AttributeError):  # not a Python function, or an unknown name: accept any value
         return Any

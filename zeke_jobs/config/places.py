@@ -1,4 +1,4 @@
-"""Where each value of a text stands, and how a fault of it is reported."""
+"""The place of each value in a text, and the report of its faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Place:
-    """Where a value stands: its own span, the span to point at, its key's, and the places inside."""
+    """The place of a value: its own span, the span to show, its key's span, and the places inside."""
 
     span: Span
     key: Span | None = None
@@ -26,14 +26,14 @@ class Place:
 
     @property
     def head(self) -> Span:
-        """What to point at: a value spread over lines, or empty, is named by its key."""
+        """The span to show: the key of a value that is empty or has several lines."""
         is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
         return self.key if self.key and (self.is_block or is_empty) else self.span
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text and its faults. ``is_whole`` is False where YAML itself could not be read to the end."""
+    """A parsed text and its faults. ``is_whole`` is False when YAML could not be read to the end."""
 
     report: Report
     value: Any = None
@@ -41,7 +41,7 @@ class Document:
     is_whole: bool = True
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, Path]:
-        """The place of ``path`` or of its nearest ancestor that exists, and how far the path went."""
+        """The place of ``path``, or of its nearest existing ancestor, with the part of the path that leads there."""
         place = self.root
         for depth, step in enumerate(path):
             if step not in place.inside:

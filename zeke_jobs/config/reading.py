@@ -1,4 +1,4 @@
-"""From plain values to a configuration. A fault is reported and left out, so that the rest is still checked."""
+"""Turns plain values into a configuration. Faulty values are reported and left out, so that the rest is checked too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read(document: Document) -> File | None:
-    """What the file says, without what is wrong in it; None where it is no mapping."""
+    """The file without its faulty values; None if it is not a mapping."""
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"
@@ -35,7 +35,7 @@ def read(document: Document) -> File | None:
 
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
-    """The configuration that a file describes: what a task leaves out is taken from ``defaults``."""
+    """The configuration of a file; ``defaults`` fills in missing keys of tasks."""
     found: dict[str, Any] = {
         "services": {
             name: Service(name=name, use=one.use, settings=one.model_extra or {}) for name, one in file.services.items()
@@ -52,7 +52,7 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
 
 
 def _in_zone(cron: Any, zone: str) -> Any:
-    """A cron, or each of a list, with the file's zone where it names none."""
+    """A cron, or each one of a list, with the file's time zone unless it has its own."""
     if isinstance(cron, tuple):
         return tuple(_in_zone(one, zone) for one in cron)
     if cron is None or "timezone" in cron.model_fields_set:
@@ -61,7 +61,7 @@ def _in_zone(cron: Any, zone: str) -> Any:
 
 
 def _inherited(own: Keys, base: Keys) -> Keys:
-    """``own``, with each key that its author left out as ``base`` has it, in mappings of mappings too."""
+    """``own``, with missing keys taken from ``base``, also in inner mappings."""
     taken: dict[str, Any] = {}
     for name in type(base).model_fields:
         value, usual = getattr(own, name), getattr(base, name)
@@ -77,7 +77,7 @@ def _rest(kept: dict[str, Any], error: ValidationError) -> File:
         _remove(kept, {_existing(kept, one["loc"]) for one in error.errors(include_url=False)})
         try:
             return File.read(kept)
-        except ValidationError as further:  # each round removes something, and nothing is required
+        except ValidationError as further:  # each round removes a value, and no value is required
             error = further
 
 
@@ -92,7 +92,7 @@ def _existing(value: Any, loc: Sequence[str | int]) -> Path:
 
 
 def _remove(value: Any, paths: Iterable[Path]) -> None:
-    for path in sorted(paths, key=_order, reverse=True):  # the later items of a list first
+    for path in sorted(paths, key=_order, reverse=True):  # later items of a list first
         owner = value
         for step in path[:-1]:
             owner = owner[step]

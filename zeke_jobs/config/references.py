@@ -1,4 +1,4 @@
-"""What a part of the file says about another one, or about the calendar: checked without importing any code."""
+"""Checks references between parts of the file, and its calendar values, without importing code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_references(document: Document, config: Config) -> None:
-    """Report keys that are missing, names that nothing or two things have, and values that disagree."""
+    """Report missing keys, unknown or duplicate names, and contradictory values."""
     _Checks(document, config).all()
 
 
@@ -49,7 +49,7 @@ class _Checks:
             self._task(task)
 
     def _keys(self) -> None:
-        """Check the names that the file gives: here and not in the models, so that the values under a bad name are checked."""
+        """Check the names of mappings. Not in the models, so that the values under a bad name are checked too."""
         for section, accept in (("services", NAME.check), ("limits", NAME.check), ("tasks", check_task_id)):
             for name in getattr(self._config, section):
                 try:
@@ -63,7 +63,7 @@ class _Checks:
             self._document.refuse_key(path, fault, help_, missing=key)
 
     def _value(self, path: Path) -> Any:
-        """The author's value at ``path``, of any type; None where there is none."""
+        """The author's value at ``path``, of any type; None if there is none."""
         value = self._document.value
         for step in path:
             if isinstance(value, list) and isinstance(step, int):
@@ -126,7 +126,7 @@ class _Checks:
             )
 
     def _units(self, path: Path, task: Task) -> None:
-        """Check that a task estimates what it uses of each unit, and nothing else."""
+        """Check that a task has an estimate for each unit of its limits, and no others."""
         limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
         most: dict[str, int] = {}
         for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):
@@ -150,7 +150,7 @@ class _Checks:
                 self._document.refuse_key(path, fault, f"for example units: {{{unit}: 1000}}", missing="units")
 
     def _names(self) -> None:
-        """Check that no name stands for two tasks, nor for two attributes of ``zeke_jobs.actors``, which have _ for -."""
+        """Check that no two tasks share a name, nor two attributes of ``zeke_jobs.actors``, which have _ for -."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():

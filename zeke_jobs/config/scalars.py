@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means, and which ones YAML 1.1 reads otherwise than people do."""
+"""The meaning of a plain YAML scalar; refuses those that YAML 1.1 reads differently from people."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_DIGITS = 18
 
 
 class TrapError(ValueError):
-    """A plain scalar that YAML reads otherwise than people do. ``args`` is the message and the help."""
+    """A plain scalar that YAML reads differently from people. ``args`` is the message and the help."""
 
 
 def meaning(text: str) -> Any:
     """The value of a plain scalar.
 
     Raises:
-        TrapError: people and YAML would not agree on it.
+        TrapError: people and YAML would read it differently.
     """
     if text in _NULL:
         return None

@@ -1,4 +1,4 @@
-"""The keys of jobs.yaml that say when jobs are sent by themselves."""
+"""The keys of a schedule in jobs.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a service's ``use: module:Settings`` to its checked settings."""
+"""Turns a service's ``use: module:Settings`` into its checked settings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def resolve_model(path: str) -> type[BaseModel]:
-    """The settings model that ``module:Settings`` names.
+    """The settings model named by ``module:Settings``.
 
     Raises:
-        EntryError: it cannot be imported, or it is no pydantic model with a method ``open``.
+        EntryError: it cannot be imported, or is not a pydantic model with a method ``open``.
     """
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
@@ -35,7 +35,7 @@ def resolve_model(path: str) -> type[BaseModel]:
 
 
 def settings(service: Service) -> BaseModel:
-    """The service's settings, checked, with each ``${NAME}`` filled in from the environment; ``open()`` them.
+    """The service's checked settings, with each ``${NAME}`` filled in from the environment; their ``open()`` makes the service.
 
     Raises:
         EntryError: its model cannot be imported.

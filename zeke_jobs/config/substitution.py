@@ -1,4 +1,4 @@
-"""``${NAME}`` in settings: filled from the environment when they are used, and never shown."""
+"""``${NAME}`` in settings: filled in from the environment at use, and never shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zeke_jobs.config.places import Path
 
 REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
-"""A reference to a variable, or ``$$`` before a brace, which stands for one ``$``."""
+"""A reference to a variable; or ``$$`` before a brace, which means one ``$``."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WINDOW = 6
@@ -22,14 +22,14 @@ _WINDOW = 6
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that came from the environment. Its repr shows the name only."""
+    """A value from the environment. Its repr shows only the name."""
 
     name: str
     path: Path
     value: str = field(repr=False)
 
     def leaks_into(self, text: str) -> bool:
-        """Whether ``text`` shows the value or a stretch of it."""
+        """Whether ``text`` contains the value or a part of it."""
         hidden, seen = self.value.lower(), text.lower()
         if len(hidden) <= _WINDOW:
             return hidden in seen
@@ -38,13 +38,13 @@ class Secret:
 
 @dataclass
 class Substitution:
-    """Settings with each variable filled in, what must not be shown, and which names have no value.
+    """Settings with their variables filled in, their secrets, and the names without a value.
 
     Attributes:
-        value: The settings; text whose variable is not set is as it was.
+        value: The settings; text with an unset variable is unchanged.
         secrets: One for each variable and place.
-        unset: (path, name) of each variable that is not set.
-        malformed: (path, text) of each ``${…}`` that names none.
+        unset: (path, name) of each unset variable.
+        malformed: (path, text) of each ``${…}`` without a valid name.
     """
 
     value: Any = None
@@ -54,14 +54,14 @@ class Substitution:
 
 
 def substitute(value: Any) -> Substitution:
-    """Fill each ``${NAME}`` in the text values of ``value``, at any depth; ``$${`` stands for ``${``."""
+    """Fill in each ``${NAME}`` in the texts of ``value``, at any depth; ``$${`` becomes ``${``."""
     done = Substitution()
     done.value = _fill(value, (), done)
     return done
 
 
 def references(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Path and text of each value that has a ``${`` in it."""
+    """Path and text of each value that contains ``${``."""
     if isinstance(value, str) and "${" in value:
         yield path, value
     for key, item in _items(value):

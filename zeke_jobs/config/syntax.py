@@ -1,4 +1,4 @@
-"""What PyYAML's syntax errors mean to the author of the file, and how to read on after the commonest ones."""
+"""Explains PyYAML's syntax errors to the author of the file, and repairs the commonest so that reading goes on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INDICATORS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Where and how YAML failed. ``bare`` is the value that only lacks quotes, where that is the fault."""
+    """The place and reason of a YAML failure. ``bare`` is the value that needs quotes, if that is the fault."""
 
     span: Span
     message: str
@@ -34,7 +34,7 @@ class Fault:
 
 
 def explain(error: YAMLError, text: str) -> Fault:
-    """The fault in the words of an operator."""
+    """The fault in an operator's words."""
     if isinstance(error, ReaderError):
         return _unreadable(error, text)
     if not isinstance(error, MarkedYAMLError):
@@ -54,7 +54,7 @@ def explain(error: YAMLError, text: str) -> Fault:
 
 
 def mend(text: str, fault: Fault) -> str | None:
-    """The text with the bare value in quotes, so that the rest of it can be checked; None where that is no cure."""
+    """The text with the bare value in quotes, so that the rest can be checked; None if quotes would not help."""
     if not fault.bare:
         return None
     lines = split_lines(text)
@@ -68,7 +68,7 @@ def mend(text: str, fault: Fault) -> str | None:
 
 
 def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
-    """A value that starts with a character that YAML keeps for itself."""
+    """A value that starts with a character reserved by YAML."""
     line = _line(text, mark.line)
     column = mark.column
     if "while scanning an alias" in context:

@@ -1,4 +1,4 @@
-"""From a pydantic error to faults at the places of the text."""
+"""Turns a pydantic error into faults at places of the text."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """What was validated: a model, the path of its mapping in the file, and how people call that mapping.
+    """The validated mapping: its model, its path in the file, and its name for people.
 
     Attributes:
         secrets: Values in it that must not be shown; their paths start at the mapping.
-        missing: What to do where a key is missing.
+        missing: The help for a missing key.
     """
 
     model: type[BaseModel]
@@ -39,7 +39,7 @@ class Subject:
     missing: str = ""
 
     def name_of(self, model: type[BaseModel] | None) -> str:
-        """How to call the mapping that is read by ``model``."""
+        """The name of the mapping that ``model`` reads."""
         return getattr(model, "called", self.name)
 
 
@@ -50,7 +50,7 @@ class _Located:
     in_union: bool
 
     def is_outdone_by(self, other: _Located) -> bool:
-        """Whether the author plainly meant another member of the union: one that fits further down."""
+        """Whether the author clearly meant another member of the union: one that fits further down."""
         return other.in_union and len(other.path) > len(self.path) and other.path[: len(self.path)] == self.path
 
 
@@ -89,15 +89,13 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
     owner = model_at(subject.model, loc[:-1])
     if error["type"] == "extra_forbidden":
         return unknown_key(str(loc[-1]), subject.name_of(owner), accepted_keys(owner or subject.model))
-    # In a union the last step names its member.
+    # In a union the last step is the name of its member.
     field = field_at(subject.model, loc) or (field_at(subject.model, loc[:-1]) if one.in_union else None)
     if error["type"] == "missing":
         key = _preferred(owner, str(loc[-1]))
         return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)
     path = one.path[len(subject.base) :]
-    secrets = [
-        secret for secret in subject.secrets if all(map(eq, secret.path, path))
-    ]  # within the value, or around it
+    secrets = [secret for secret in subject.secrets if all(map(eq, secret.path, path))]  # inside the value or around it
     got = f"the value of ${{{secrets[0].name}}}, which is not shown" if secrets else None
     text, help_ = message(error, got=got)
     if any(secret.leaks_into(text) for secret in secrets):
@@ -109,7 +107,7 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
 
 
 def _preferred(model: type[BaseModel] | None, key: str) -> str:
-    """The key as ``accepted_keys`` spells it; pydantic names the alias."""
+    """The key in the spelling of ``accepted_keys``; pydantic uses the alias."""
     spelled = zip(accepted_keys(model), model.model_fields.items(), strict=True) if model else ()
     return next((own for own, (name, field) in spelled if key in names(name, field)), key)
 

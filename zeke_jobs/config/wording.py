@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of an operator: "expected X, got Y", then help."""
+"""Puts pydantic's errors into an operator's words: "expected X, got Y", then help."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _SIZES = {
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
-    """One error as a message and a help, which may be "".
+    """The message and the help for one error; the help may be "".
 
-    ``got`` takes the place of the value where that is not to be shown.
+    ``got`` replaces a value that must not be shown.
     """
     shown = got or describe(error["input"])
     kind = error["type"]
@@ -66,7 +66,7 @@ def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
 
 
 def expected(error: ErrorDetails) -> str:
-    """What would have been accepted."""
+    """The values that are accepted."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
@@ -87,7 +87,7 @@ def expected(error: ErrorDetails) -> str:
 
 
 def _bound(value: Any) -> str:
-    # The bounds of a number that need not be whole are such numbers; nobody wrote them so.
+    # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
     return describe(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

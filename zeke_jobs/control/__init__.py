@@ -1,1 +1,1 @@
-"""What an operator does by hand: pauses, and schedules that are paused, resumed or run now."""
+"""Actions of an operator: pauses, and schedules that are paused, resumed or run now."""

@@ -1,4 +1,4 @@
-"""The trail of changes by hand: the database user of each, and the name that the caller gave."""
+"""The audit trail of changes by hand: each one's database user, and the name that the caller gave."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Entry:
     """One change.
 
     Attributes:
-        login: The database user of the session; behind a pooler that of the pool.
-        said_by: Who the caller said it was: ``user@host`` of a command line; None where nobody said it.
+        login: The session's database user; behind a pooler, the pool's.
+        said_by: The caller's name for itself: ``user@host`` from a command line; None if the caller gave none.
         action: ``cancel``, ``retry``, ``prioritise``, ``reschedule``, ``pause``, ``resume``, ``run``, ``backfill``, ``put``,
-            ``delete``, ``import``, ``roles``; or what made a revision: ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
+            ``delete``, ``import``, ``roles``; or a revision's origin: ``apply``, ``rollback``, ``set``, ``boot``, ``revert``.
         target: ``job/ID``, ``task/ID``, ``queue/NAME``, ``limit/NAME``, ``schedule/ID``, ``revision/N``,
             ``database/NAME``, ``batch/ID``, ``pg-boss/SCHEMA``, or ``all``.
-        jobs: The jobs that were changed.
+        jobs: The changed jobs.
     """
 
     number: int
@@ -49,16 +49,16 @@ def listed(
     end: datetime | None = None,
     limit: int = 50,
 ) -> list[Entry]:
-    """The newest changes that pass every filter, the newest first. They are kept for 400 days.
+    """The changes that pass all filters, newest first. They are kept for 400 days.
 
     Args:
         conn: An autocommit connection.
-        who: A login, or whom the caller said: ``user@host`` or ``user``.
-        actions: Only these.
-        target: Only of this; an id of a job finds what changed that job, alone or among others.
-        begin: Only from then on.
-        end: Only before then.
-        limit: At most so many.
+        who: A login, or the caller's name: ``user@host`` or ``user``.
+        actions: Only these actions.
+        target: Only this target; a job's id finds each change of that job, alone or with others.
+        begin: Only changes at or after this time.
+        end: Only changes before this time.
+        limit: Largest number of changes.
     """
     filters = {"who": who, "actions": list(actions) if actions else None, "target": target, "begin": begin, "end": end}
     return [Entry(**row) for row in SQL.all(conn, "audit/list", limit=limit, **filters)]

@@ -1,4 +1,4 @@
-"""Pause a task, a queue, a shared limit or a schedule, and resume it; a pause outlives restarts and new files."""
+"""Pauses and resumes a task, a queue, a shared limit or a schedule; a pause survives restarts and new files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 class UnknownTarget(ZekeJobsError):
-    """There is nothing of this name to pause. The message names the nearest."""
+    """No target has this name. The message suggests the nearest name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A paused target, and why it is paused.
+    """A paused target and the reason.
 
     Attributes:
         target: ``task/ID``, ``queue/NAME``, ``limit/NAME`` or ``schedule/ID``.
-        paused_by: Who did it; ``jobs.yaml`` where the file says ``paused: true``.
-        waiting: Queued jobs that it holds back.
+        paused_by: The author of the pause; ``jobs.yaml`` for ``paused: true`` in the file.
+        waiting: Number of queued jobs that it holds back.
     """
 
     target: str
@@ -39,16 +39,16 @@ class Pause:
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no more jobs of the target until ``resume``; active jobs go on. False when it was paused already.
+    """Stop starting jobs of the target until ``resume``; active jobs go on. False when it was already paused.
 
     Args:
         conn: An autocommit connection.
-        target: ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which sends no more ticks.
-        by: Who pauses, for people.
-        reason: Why, for people.
+        target: ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
+        by: The author, for people.
+        reason: The reason, for people.
 
     Raises:
-        UnknownTarget: there is none of this name.
+        UnknownTarget: no target has this name.
     """
     found = _find(conn, target)
     kind, _, name = found.partition("/")
@@ -58,28 +58,28 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
-    """Start jobs of the target again, at once. False when nobody had paused it.
+    """Start jobs of the target again, at once. False when it was not paused.
 
     Args:
         conn: An autocommit connection.
         target: As for ``pause``.
-        by: Who resumes, for people.
+        by: The author, for people.
 
     Raises:
-        UnknownTarget: there is none of this name.
+        UnknownTarget: no target has this name.
     """
     standing = {one.target for one in paused(conn)}
-    # A target that has left jobs.yaml may still be paused, and would come back paused.
+    # A target that left jobs.yaml may still be paused; without this it would be paused again when it returns.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # A pause that stands under a name which is an alias by now is not that of the schedule in force.
+    # A pause under a name that is now an alias does not belong to the schedule in force.
     if kind == "schedule" and schedules.resume(conn, name, by=by):
         return True
     return schedules.changed(conn, "pause/end", target=found, by=by)
 
 
 def paused(conn: Connection) -> list[Pause]:
-    """All that is paused, by people and by jobs.yaml."""
+    """All pauses, by people and by jobs.yaml."""
     return [Pause(**row) for row in SQL.all(conn, "pause/list")]
 
 

@@ -1,4 +1,4 @@
-"""Take over what a pg-boss 10 to 12 in the same database has: queued, scheduled and recent jobs, and schedules."""
+"""Takes over queued, scheduled and recent jobs, and schedules, from a pg-boss 10 to 12 in the same database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.task_cache import KnownTask
 
-_AT_ONCE = 500  # jobs of one transaction
+_AT_ONCE = 500  # jobs in one transaction
 _QUEUED, _ENDED = ("created", "retry"), ("completed", "failed")
 _FLOW = "it waits for other jobs of its flow, or they wait for it"
 _OF_FILE = "jobs.yaml has a schedule of its task"
@@ -31,14 +31,14 @@ _OF_FILE = "jobs.yaml has a schedule of its task"
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue of pg-boss: its jobs that were not taken over yet.
+    """A queue of pg-boss, with its jobs that were not taken over yet.
 
     Attributes:
-        name: Its name there.
-        task_id: The task that its jobs become; None where there is none.
-        queued: Jobs that wait, ``later`` of them for a time that is still to come.
-        active: Jobs that run there, and stay there.
-        recent: Jobs that completed or failed in the time that was asked for.
+        name: Its name in pg-boss.
+        task_id: The task for its jobs; None if there is none.
+        queued: Number of waiting jobs, ``later`` of them for a future time.
+        active: Number of running jobs; they stay in pg-boss.
+        recent: Number of jobs that completed or failed within the requested time.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A job or a schedule that stays in pg-boss, and why."""
+    """A job or a schedule that stays in pg-boss, with the reason."""
 
     name: str
     what: str
@@ -60,14 +60,14 @@ class Left:
 
 @dataclass(slots=True)
 class Report:
-    """What was taken over; before that, what would be.
+    """The jobs and schedules that were taken over; before the run, those that would be.
 
     Attributes:
         version: The number of pg-boss's schema.
-        queues: What it has, by queue.
-        jobs: How many jobs were taken, by queue and state there.
-        schedules: The schedules that were taken, by their names here.
-        left: What stays there because something is wrong with it.
+        queues: The contents of each queue.
+        jobs: Number of jobs taken, by queue and pg-boss's state.
+        schedules: The schedules taken, by their names in zeke_jobs.
+        left: Jobs and schedules that stay because of a fault.
     """
 
     version: int
@@ -78,23 +78,23 @@ class Report:
 
     @property
     def unknown(self) -> list[str]:
-        """Names of queues of which nothing is taken: no task has the name, and none was said for it."""
+        """Names of queues without a task: no task has the name, and the caller gave none for it."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 
 class Import:
-    """Takes jobs and schedules of a pg-boss over.
+    """Takes jobs and schedules over from a pg-boss.
 
     Args:
-        conn: An autocommit connection of a user who may write both.
-        schema: Where pg-boss is.
-        names: The task for a queue's name, by id or alias; a queue that has the name of a task needs none.
-        recent: Jobs that completed or failed within this time are taken too, for the record; they stay there as well.
-        by: Who does it.
+        conn: An autocommit connection of a user who may write both systems.
+        schema: The schema of pg-boss.
+        names: The task for a queue's name, by id or alias; a queue with a task's name needs none.
+        recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
+        by: The author.
 
     Raises:
-        ConfigurationError: there is no pg-boss of version 10 to 12 in this schema.
-        UnknownTask: no task of the catalogue has one of these names; the message names the nearest.
+        ConfigurationError: the schema has no pg-boss of version 10 to 12.
+        UnknownTask: the catalogue lacks a task in ``names``; the message suggests the nearest name.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class Import:
         self._known: dict[str, KnownTask] = {}
 
     def look(self) -> Report:
-        """What it would do. Nothing is changed."""
+        """Report the effects of ``run`` without making them."""
         return self._all(takes=False, told=lambda _: None)
 
     def run(self, told: Callable[[int], None] = lambda _: None) -> Report:
-        """Take everything over, some jobs in each transaction, which also cancels them there. What is queued goes first.
+        """Take everything over in transactions of some jobs, which also cancel those jobs in pg-boss. Queued jobs come first.
 
         Args:
-            told: Is called after each transaction with the number of jobs that are taken.
+            told: Called after each transaction with the number of jobs taken.
         """
         return self._all(takes=True, told=told)
 
@@ -225,12 +225,12 @@ class Import:
 
 
 class _Undone(Exception):
-    """What was tried is rolled back."""
+    """Raised to roll a trial back."""
 
 
 @contextmanager
 def _tried(conn: Connection, *, keeps: bool) -> Iterator[None]:
-    """A transaction that commits only where it is meant."""
+    """A transaction that commits only if ``keeps``."""
     with suppress(_Undone), transaction(conn):
         yield
         if not keeps:

@@ -1,6 +1,6 @@
-"""Schedules by hand: look, pause, resume, run now, send the ticks of a past time.
+"""Schedules by hand: list, pause, resume, run now, send the ticks of a past time.
 
-Whoever names a schedule that is not there gets an UnknownTask or a NoSchedule, as by ``find``.
+An unknown schedule raises UnknownTask or NoSchedule, as in ``find``.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from zeke_jobs.scheduler.dispatch import InForce
 
-#: The most ticks of one backfill; a request for more is most likely a typing error.
+#: Largest number of ticks in one backfill; a larger request is probably a typing error.
 MOST = 10_000
 
 
 class NoSchedule(ZekeJobsError):
-    """The task exists, and jobs.yaml gives it no cron."""
+    """The task exists, but has no cron in jobs.yaml."""
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule``; ``next_tick`` is computed now, because no scheduler may have written it yet."""
+    """The rows of ``zeke_jobs.schedule``. ``next_tick`` is computed now, because no scheduler may have stored it yet."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -44,11 +44,11 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
 
 
 def find(conn: Connection, name: str) -> InForce:
-    """The schedule of a task, by its id or an alias, or a stored one by its name.
+    """The schedule of a task, by its id or an alias, or a stored schedule, by its name.
 
     Raises:
-        UnknownTask: the catalogue has no such task; the message names the nearest.
-        NoSchedule: it has no cron.
+        UnknownTask: the catalogue has no such task; the message suggests the nearest name.
+        NoSchedule: the task has no cron.
     """
     stored = dispatch.in_force(conn, name, now=dispatch.clock(conn))
     if stored is not None:
@@ -69,7 +69,7 @@ def find(conn: Connection, name: str) -> InForce:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """The next ``count`` ticks from now, in UTC; fewer where the calendar ends."""
+    """The next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
     timetable, moment = find(conn, name).timetable, dispatch.clock(conn)
     ticks: list[datetime] = []
     while len(ticks) < count and (following := timetable.next_after(moment)) is not None:
@@ -79,21 +79,21 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 
 
 def pause(conn: Connection, name: str, *, by: str, reason: str = "") -> bool:
-    """Send no more ticks until ``resume``; False when it was paused already, and that pause stands."""
+    """Stop sending ticks until ``resume``. False when the schedule was already paused; that pause stays."""
     target = f"schedule/{find(conn, name).timetable.id}"
     return changed(conn, "pause/write", target=target, by=by, reason=reason)
 
 
 def changed(conn: Connection, statement: str, **params: Any) -> bool:
-    """Run a statement that answers whether it changed anything."""
+    """Run a statement and return whether it changed a row."""
     row = SQL.one(conn, statement, **params)
     return row is not None and bool(row["changed"])
 
 
 def resume(conn: Connection, name: str, *, by: str = "") -> bool:
-    """Send ticks again from now on; False when it was not paused. What fell due meanwhile is not made up for.
+    """Send ticks again from now on; False when it was not paused. Ticks of the pause are not sent later.
 
-    The pause of a schedule that left jobs.yaml ends too: it could come back paused.
+    Also ends the pause of a schedule that left jobs.yaml, because otherwise the schedule would return paused.
     """
     try:
         found = find(conn, name)
@@ -110,7 +110,7 @@ def resume(conn: Connection, name: str, *, by: str = "") -> bool:
 
 
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
-    """Send one job with the schedule's payload, for no tick, also while the schedule is paused.
+    """Send one job now with the schedule's payload, without a tick, even while the schedule is paused.
 
     Raises:
         QueueFull: ``max_queued`` jobs of the task are waiting.
@@ -126,12 +126,12 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
 def backfill(
     conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False, by: str = ""
 ) -> list[Tick]:
-    """Send the job of each tick from ``start`` to ``end``, both included, that has none; the answer has all of them.
+    """Send a job for each tick from ``start`` to ``end``, both included, that has none; returns all those ticks.
 
-    A tick that was sent keeps its job and is answered as skipped. The jobs may overlap, whatever the schedule says.
+    A tick that has a job keeps it and is returned as skipped. The jobs may overlap, even if the schedule forbids it.
 
     Raises:
-        ValueError: the range is the wrong way round, reaches into the future, or has more than ``MOST`` ticks.
+        ValueError: the range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     found = find(conn, name)
     if not start <= end <= dispatch.clock(conn):

@@ -1,1 +1,1 @@
-"""What every other folder may use: environment, logs, durations, redaction, and the handler's view of its job."""
+"""Shared by all other folders: environment, logs, durations, redaction, and the handler's view of its job."""

@@ -1,4 +1,4 @@
-"""Turns a database's address as people write it into one that libpq reads: SQLAlchemy's, Django's, Prisma's, libpq's own."""
+"""Converts database addresses in common forms (SQLAlchemy's, Django's, Prisma's, libpq's own) to one that libpq reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _URI = re.compile(r"([a-z][a-z0-9.-]*)(\+[a-z0-9_]*)?://(.*)", re.IGNORECASE | re.DOTALL)
 _SCHEMES = {"postgresql", "postgres", "pgsql", "psql", "postgis", "timescale"}
-#: Parameters by which other programs set up their own pools and caches. They say nothing about the database.
+#: Parameters of other programs for their own pools and caches; they do not describe the database.
 _OF_PRISMA = "connection_limit pool_timeout socket_timeout statement_cache_size single_use_connections pgbouncer"
 _OF_DJANGO = "conn_max_age conn_health_checks atomic_requests disable_server_side_cursors"
 _OF_SQLALCHEMY = "prepared_statement_cache_size async_fallback"
@@ -27,13 +27,13 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 
 @lru_cache(maxsize=64)
 def libpq(text: str) -> str:
-    """The same address as libpq reads it; ``redact`` takes its password out of texts from now on.
+    """Return the address as libpq reads it; from now on ``redact`` removes its password from texts.
 
-    Unambiguous mistakes are mended: an @ or a % in a password, white space at the ends. Parameters that only set up another
-    program's pool are left out.
+    Clear mistakes are repaired: an @ or a % in a password, white space at the ends. Parameters that only configure another
+    program's pool are dropped.
 
     Raises:
-        ConfigurationError: it is none. The message is one line that says what to write instead, and quotes no password.
+        ConfigurationError: it is not an address. The message is one line with the accepted form, and quotes no password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -64,7 +64,7 @@ def _of_uri(uri: re.Match[str]) -> str:
     if scheme.lower() not in _SCHEMES:
         raise ConfigurationError(f"{_WHOLE}, got {scheme}://…")
     authority, slash, tail = rest.partition("/")
-    # The last one: an @ is allowed in no host, and forgotten in many a password.
+    # Split at the last @: no host contains one, and many passwords have one that is not escaped.
     credentials, at, hosts = authority.rpartition("@")
     if not at and ":" in authority and "@" in tail:
         raise ConfigurationError(f"{_WHOLE}, got an @ behind the first /; {_ENCODE}")
@@ -79,9 +79,9 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """Those that libpq knows, in its words."""
+    """The parameters that libpq knows, with libpq's names."""
     try:
-        # In libpq's URIs a + is a plus sign.
+        # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise ConfigurationError("expected each parameter of DATABASE_URL as name=value, got one without =") from None
@@ -106,7 +106,7 @@ def _is_port(text: str) -> bool:
 
 
 def _refusal(reason: str) -> str:
-    """Why libpq cannot read it. It quotes the address, password and all, so no more is taken over than a parameter's name."""
+    """The reason why libpq cannot read the address. Its message quotes the password, so only a parameter's name is kept."""
     if match := re.search(r'invalid URI query parameter: "(\w+)"', reason):
         help_ = "leave it out, or say the same by one of PostgreSQL's"
         return f"expected in DATABASE_URL parameters that PostgreSQL has, got {match[1]}; {help_}"

@@ -1,4 +1,4 @@
-"""A batch that a program or a handler has opened, and what became of one."""
+"""A batch opened by a program or a handler, and the status of a batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AfterFailure = Literal["send", "hold"]
 Then = tuple[str, "Mapping[str, Any] | BaseModel | None"]
-"""The job that is sent at the end: its task and its payload, where ``{"$batch": "failed"}`` and its like are filled in."""
+"""The job that is sent at the end: its task and its payload, which may contain ``{"$batch": "failed"}`` and the like."""
 
 COUNTS = ("jobs", "completed", "failed", "cancelled")
 
@@ -29,9 +29,9 @@ class _Sender(Protocol):
 
 
 class Batch:
-    """An open batch: jobs can be added until it is closed, which the end of a ``with`` block does.
+    """An open batch: jobs can be added until it is closed, as at the end of a ``with`` block.
 
-    A block that ends with an exception leaves it open, so that another try can open it again and go on.
+    A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
 
     def __init__(self, batch_id: str, sender: _Sender, close: Callable[[], object]) -> None:
@@ -40,15 +40,15 @@ class Batch:
         self._close = close
 
     def send(self, task: str, payload: Mapping[str, Any] | BaseModel | None = None, **options: Any) -> Sent:
-        """Send a job that belongs to it; otherwise as ``send``."""
+        """Send a job as part of the batch; otherwise as ``send``."""
         return self._sender.send(task, payload, batch=self.id, **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any] | BaseModel], **options: Any) -> list[Sent]:
-        """Send jobs that belong to it; otherwise as ``send_many``."""
+        """Send jobs as part of the batch; otherwise as ``send_many``."""
         return self._sender.send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:
-        """Take no more jobs of others: it ends when its last job has ended, at once where that is so already."""
+        """Close the batch to other jobs: it ends with its last job, or at once if all have ended."""
         self._close()
 
     def __enter__(self) -> Self:
@@ -61,16 +61,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """A batch as the database had it at one moment.
+    """A batch as it was in the database at one moment.
 
     Attributes:
-        status: ``open``, ``running``, ``held`` (only failed jobs hold its end up), ``ended`` or ``cancelled``.
-        jobs: How many belong to it so far.
-        unfinished: How many are queued or active.
-        after_failure: ``send``: a failed job has ended; ``hold``: the batch waits until it is retried or cancelled.
+        status: ``open``, ``running``, ``held`` (it waits only for failed jobs), ``ended`` or ``cancelled``.
+        jobs: Number of its jobs so far.
+        unfinished: Number of its jobs that are queued or active.
+        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until it is retried or cancelled.
         then_task: Task of the job that is sent at the end.
         then_job: That job, once it was sent.
-        then_outcome: ``created``, or why there is none.
+        then_outcome: ``created``, or the reason why no job was sent.
     """
 
     id: str
@@ -90,5 +90,5 @@ class BatchStatus:
 
     @property
     def finished(self) -> int:
-        """How many of its jobs have ended, in whatever way."""
+        """Number of its jobs that have ended in any way."""
         return self.jobs - self.unfinished

@@ -1,6 +1,6 @@
-"""The bounds of a row's values, so that every worker can read it.
+"""Bounds on the values of a row, so that every worker can read it.
 
-The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests hold them against these.
+The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests compare them.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from typing import Any
 
 #: Largest payload and largest output, in bytes of JSON in UTF-8.
 LARGEST = 1024 * 1024
-#: So many lists and objects may be inside each other. Python allows about a thousand calls, and jsonschema takes three for each.
+#: Deepest nesting of lists and objects. Python allows about a thousand nested calls, and jsonschema takes three for each level.
 DEEPEST = 100
-#: Times lie from the first to before the second. Python knows the years 1 to 9999 only, and a zone may move a time into the next.
+#: Times lie from the first to before the second. Python has only years 1 to 9999, and a time zone may change the year.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: The longest delay, and the longest duration in jobs.yaml: a hundred years.
 LONGEST = timedelta(days=36525)
 
 
 def moment(name: str, value: datetime) -> datetime:
-    """The time itself, when a row may hold it.
+    """Return the time if a row may hold it.
 
     Raises:
-        TypeError: it is no datetime.
-        ValueError: it has no zone, or is out of bounds.
+        TypeError: it is not a datetime.
+        ValueError: it has no time zone, or is out of bounds.
     """
     if not isinstance(value, datetime):
         raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
@@ -35,11 +35,11 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """A delay that was given as a timedelta or in seconds. One below zero is none.
+    """Return a delay given as a timedelta or in seconds. A negative delay becomes zero.
 
     Raises:
-        TypeError: it is neither.
-        ValueError: it is no number, or longer than ``LONGEST``.
+        TypeError: it is neither a timedelta nor a number.
+        ValueError: it is NaN, or longer than ``LONGEST``.
     """
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")

@@ -1,4 +1,4 @@
-"""Names in camelCase, as payloads may spell them."""
+"""Names in camelCase, an accepted spelling in payloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where commands print: a console that no text can command."""
+"""The console that commands print to. No printed text can control the terminal."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Console(rich_console.Console):  # noqa: TID251
-    """A console that no text can command: whatever is printed, control characters in it are shown as escapes.
+    """Shows control characters in any printed text as escapes, so that no text can control the terminal.
 
-    Commands print by this and by ``say``, and by nothing else (ruff holds it).
+    Commands print only through this and ``say`` (ruff enforces it).
     """
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Before it is measured, so that columns stay straight."""
+        """Escape text before it is measured, so that columns stay aligned."""
         return super().render_str(visible(text, lines=True), **options)
 
     def render(
         self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Whatever else is printed, such as a ``Text`` that somebody made."""
+        """Escape everything else that is printed, such as a ``Text``."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)

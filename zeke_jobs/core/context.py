@@ -35,7 +35,7 @@ class Context(ABC, Generic[S]):
     Attributes:
         job_id: The job's id, the same over all its attempts.
         task_id: Canonical id of the task.
-        attempt: Which start of the handler this is, from 1. A deferral does not count.
+        attempt: Number of this start of the handler, from 1. Deferrals do not count.
         revision: Number of the jobs.yaml revision this attempt runs under.
         batch_id: The batch that this job belongs to, else None.
         scheduled_for: The tick that a schedule sent this job for, else None.
@@ -69,7 +69,7 @@ class Context(ABC, Generic[S]):
     def complete(self, output: Any = None) -> None:
         """Complete the job. Inside ``transaction()`` the completion commits with the writes; outside, it takes effect at once.
 
-        ``output`` is any JSON value up to 1 MiB. What the handler does or raises afterwards no longer changes the job.
+        ``output`` is any JSON value up to 1 MiB. After this call the handler's result or exception no longer changes the job.
         """
 
     @abstractmethod
@@ -100,30 +100,30 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function, and keep its result: a later attempt of this job gets the result and does not call it again.
+        """Call the function and keep its result: a later attempt of this job gets the result without another call.
 
-        ``text = ctx.step("fetch", fetch, url)``; of an async function ``await ctx.step(…)``. Inside ``transaction()`` the
-        result is kept when that commits. It is any JSON value up to 1 MiB, and goes with the job. What is answered has been
-        through JSON the first time too: a tuple is a list.
+        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. Inside ``transaction()`` the result
+        is kept when the transaction commits. It is any JSON value up to 1 MiB, and is deleted with the job. The first call, too,
+        returns the value as read back from JSON: a tuple becomes a list.
 
         Raises:
-            ValueError: the name was used in this run already.
-            UnfitForJson: the result is no JSON value, or larger.
+            ValueError: this run has used the name already.
+            UnfitForJson: the result is not a JSON value, or larger than 1 MiB.
             ClaimLost: this process no longer holds the job; nothing was kept.
         """
 
     @abstractmethod
     def event(self, name: str) -> Event | None:
-        """What became of this job's wait for an event: its data, or that it did not come in time; None before that."""
+        """The result of this job's wait for an event: its data, or ``timed_out``; None while there is no result."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """The event, or the word that it did not come within ``timeout``; until then the job waits and holds nothing.
+        """Return the event, or its timeout after ``timeout``; until then the job waits without a thread or a slot.
 
-        The handler is left by ``WaitFor``, and runs again from the top when the event comes: do what must not be done twice
-        in ``step``.
+        The call leaves the handler by raising ``WaitFor``, and the handler runs again from the top when the event comes. Work
+        that must not be done twice belongs in ``step``.
 
         Raises:
-            WaitFor: neither has happened yet.
+            WaitFor: the event has not come, and the time is not over.
         """
         found = self.event(name)
         if found is None:
@@ -134,8 +134,8 @@ class Context(ABC, Generic[S]):
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Open a batch of follow-up jobs: ``with ctx.batch("import-42", then=("report", {})) as batch: batch.send(…)``.
 
-        Best inside ``transaction()``: then it is there with all its jobs, or not at all. To add to the batch that this job
-        belongs to: ``ctx.send(…, batch=ctx.batch_id)``.
+        Best inside ``transaction()``: then the batch and all its jobs are stored together or not at all. To add to this job's own
+        batch: ``ctx.send(…, batch=ctx.batch_id)``.
 
         Raises:
             As ``zeke_jobs.batch``.
@@ -143,63 +143,63 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """The object that the service's settings model opens; one per process."""
+        """The object that the service's settings model opens; one for each process."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Say how far this job is; shown in its status. Written at most once a second."""
+        """Report the job's progress, shown in its status. Written at most once a second."""
 
     @abstractmethod
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Say what this job spent just now. It adds up over all attempts; ``compare`` shows the sum by task.
+        """Add to the cost of this job. Costs add up over all attempts; ``compare`` shows the sum by task.
 
-        Kept at once, whatever becomes of the handler's transaction. A job that never says anything costs an unknown amount;
-        say 0 for one that cost nothing.
+        The cost is kept at once, even if the handler's transaction is rolled back. The cost of a job without any call is unknown,
+        so report 0 for a job that cost nothing.
 
         Args:
-            amount: In units of the currency, such as ``Decimal("0.0125")``; no float, whose digits money does not have.
-            currency: Three capital letters, as ISO 4217 has them. A job has one currency.
+            amount: In units of the currency, such as ``Decimal("0.0125")``; no float, because its digits are not exact.
+            currency: Three capital letters, as in ISO 4217. A job has one currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: it is below 0 or no number, or the currency is not such a code or not that of an earlier amount.
+            ValueError: it is negative or NaN, or the currency is not such a code or differs from that of an earlier amount.
             ClaimLost: this process no longer holds the job.
         """
 
     @abstractmethod
     def used(self, **units: float) -> None:
-        """Say what this job used just now of the units that its limits count: ``ctx.used(tokens=1834)``. It adds up.
+        """Add to the amounts that this job has used of its limits' units: ``ctx.used(tokens=1834)``.
 
-        What it used less than estimated is free at its end; what it used more is charged to the next jobs at once.
+        If a job uses less than estimated, the rest is free again at its end; if it uses more, the next jobs are charged at once.
 
         Raises:
-            ValueError: an amount is below 0 or no number.
+            ValueError: an amount is negative or NaN.
         """
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Close a limit for the whole fleet for so long (a timedelta, or seconds), since its provider asks for a pause.
+        """Close a limit for the whole fleet for this time (a timedelta or seconds), because its provider asks for a pause.
 
-        Its concurrency is halved, and rises again while it stays quiet. ``Throttled`` does the same and defers this job.
+        Its concurrency is halved, and rises again when no further pause comes. ``Throttled`` does this and defers the job.
 
         Raises:
-            ValueError: jobs.yaml in force has no such limit.
+            ValueError: the jobs.yaml in force has no such limit.
         """
 
     @abstractmethod
     def lease(
         self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
     ) -> AbstractContextManager[None]:
-        """Hold something that at most ``limit`` jobs of the whole fleet hold at once: ``with ctx.lease("host/example.org"):``.
+        """Hold a lease that at most ``limit`` jobs of the whole fleet hold at once: ``with ctx.lease("host/example.org"):``.
 
-        It is given back at the end of the block, and ends with the job, however that ends.
+        The lease ends with the block or with the job, in whatever way the job ends.
 
         Args:
-            name: What is held; anything that all who share it spell the same.
-            limit: How many may hold it.
-            wait: How long this job waits when it is taken, as a timedelta or in seconds; by default 1 to 3 s, by chance.
+            name: The name of the shared thing; all jobs that share it must spell it the same.
+            limit: Number of jobs that may hold it at once.
+            wait: Delay of this job when the lease is taken, a timedelta or seconds; by default a random 1 to 3 s.
 
         Raises:
-            Defer: it is taken; the job's ``waiting_for`` says by which job.
+            Defer: it is taken; the job's ``waiting_for`` names the holder.
             ClaimLost: this process no longer holds the job, or it was cancelled.
         """

@@ -9,11 +9,11 @@ _CODE = re.compile("[A-Z]{3}")
 
 
 def check(amount: Decimal | int, currency: str) -> None:
-    """Refuse a value that is no cost.
+    """Refuse a value that is not a cost.
 
     Raises:
         TypeError: the amount is neither a Decimal nor an int.
-        ValueError: it is below 0 or no number, or the currency is no such code.
+        ValueError: it is negative or NaN, or the currency is not such a code.
     """
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
         raise TypeError(
@@ -26,10 +26,10 @@ def check(amount: Decimal | int, currency: str) -> None:
 
 
 def mixed(known: str, given: str) -> ValueError:
-    """The error for a second currency: amounts of two cannot be added."""
+    """The error for a second currency: amounts in two currencies cannot be added."""
     return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")
 
 
 def written(amount: Decimal, currency: str | None) -> str:
-    """As people read it: ``0.0125 USD``."""
+    """The cost as text: ``0.0125 USD``."""
     return f"{amount.normalize():f} {currency}"

@@ -1,4 +1,4 @@
-"""A fault of a text: where it is, what was expected, what would be accepted."""
+"""A fault in a text: its place, the expected value and the accepted ones."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _WIDEST = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One fault with its place; ``str()`` is what a person reads.
+    """One fault with its place; ``str()`` formats it for people.
 
     Attributes:
-        file: The name that the text was given.
+        file: Name of the text.
         line: From 1.
         column: From 1, in characters.
         message: "expected X, got Y".
-        help: What to do about it, or "".
-        length: How many characters are at fault.
+        help: The remedy, or "".
+        length: Number of characters at fault.
         source: The line at fault.
     """
 
@@ -46,6 +46,6 @@ class Diagnostic:
 
 
 def _crop(source: str, at: int) -> tuple[int, str]:
-    """The part of a long line around ``at``, and where ``at`` is in it."""
+    """The part of a long line around ``at``, and the position of ``at`` in it."""
     start = max(0, at - _WIDEST // 2) if len(source) > _WIDEST else 0
     return at - start, source[start : start + _WIDEST]

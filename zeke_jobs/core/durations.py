@@ -1,4 +1,4 @@
-"""Durations as people write them: ``500ms``, ``30s``, ``5m``, ``1h30m``, ``7d``."""
+"""Durations in text: ``500ms``, ``30s``, ``5m``, ``1h30m``, ``7d``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNITS = {
     "s": timedelta(seconds=1),
     "ms": timedelta(milliseconds=1),
 }
-"""What each unit is worth, the largest first."""
+"""The length of each unit, the largest first."""
 
 _PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> timedelta:
     """Read a duration: whole numbers with a unit (``w d h m s ms``), the largest first, each at most once.
 
     Raises:
-        ValueError: it is not one; the message says what would be.
+        ValueError: it is not a duration; the message names the accepted form.
     """
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
@@ -42,11 +42,11 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration so that ``parse_duration`` reads it back; parts of a millisecond are dropped."""
+    """Write a duration so that ``parse_duration`` can read it; fractions of a millisecond are dropped."""
     left = duration
     words = []
     for unit, worth in UNITS.items():
-        if unit == "w":  # people say 14d
+        if unit == "w":  # 14d is more common than 2w
             continue
         count, left = divmod(left, worth)
         if count:
@@ -72,4 +72,4 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^(?=.){_PATTERN}$", "examples": ["30s", "5m", "1h30m"]}),
 ]
-"""The type of a field of a pydantic model that holds a duration; in Python it is a ``timedelta``."""
+"""The type of a duration field in a pydantic model; its Python value is a ``timedelta``."""

@@ -1,6 +1,6 @@
-"""The one place that reads environment variables. One that is set to nothing counts as not set.
+"""The only reader of environment variables. An empty variable counts as not set.
 
-Each function here raises a ConfigurationError, with what would be accepted, where its variable has a value that is not.
+Each function here raises a ConfigurationError, with the accepted values, when its variable has a wrong value.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Listen = Literal["auto", "on", "off"]
 
 
 class Address(NamedTuple):
-    """Where a server of ours listens."""
+    """The address on which one of our servers listens."""
 
     host: str
     port: int
@@ -46,7 +46,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def check() -> None:
-    """Read every variable once, so that a process that starts is refused before it does anything."""
+    """Read every variable once, so that a process with a wrong one is refused before it starts work."""
     for read in (log_format, log_level, heartbeat, installation, listen, metrics_address):
         read()
 
@@ -57,7 +57,7 @@ def lookup(name: str) -> str | None:
 
 
 def database_url_or_none() -> str | None:
-    """The address of the database as libpq reads it, or None where nobody named one."""
+    """The address of the database as libpq reads it, or None when no variable names one."""
     text = lookup(DATABASE_URL)
     return None if text is None else libpq(text)
 
@@ -75,39 +75,39 @@ def database_url() -> str:
 
 
 def config_path() -> Path:
-    """Where jobs.yaml is: ``ZEKE_JOBS_CONFIG``, else ``jobs.yaml`` in the current folder."""
+    """Path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, else ``jobs.yaml`` in the current folder."""
     return Path(lookup(CONFIG) or "jobs.yaml")
 
 
 def data_dir() -> Path:
-    """Where the embedded server keeps its data: ``ZEKE_JOBS_DATA``, else ``.zeke`` in the current folder."""
+    """Data folder of the embedded server: ``ZEKE_JOBS_DATA``, else ``.zeke`` in the current folder."""
     return Path(lookup(DATA) or ".zeke")
 
 
 def log_format() -> LogFormat:
-    """How logs are written; ``auto``, the default, is for a reader on a terminal and JSON lines elsewhere."""
+    """Format of the log; ``auto``, the default, means readable lines on a terminal and JSON lines elsewhere."""
     return cast("LogFormat", _one_of(LOG_FORMAT, get_args(LogFormat), "auto"))
 
 
 def log_level() -> str:
-    """The lowest level that is written, in lower case; ``info`` unless ``ZEKE_JOBS_LOG_LEVEL`` says otherwise."""
+    """The lowest level that is logged, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, else ``info``."""
     return _one_of(LOG_LEVEL, _LOG_LEVELS, "info")
 
 
 def heartbeat() -> float:
-    """Seconds between a process's proofs of life: 5, or ``ZEKE_JOBS_HEARTBEAT``. Four without one, and it is lost."""
+    """Seconds between a process's heartbeats: ``ZEKE_JOBS_HEARTBEAT``, else 5. After four missed ones it counts as lost."""
     text = lookup(HEARTBEAT) or "5"
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0.1 <= seconds <= 60:  # below, the database would do little else; above, nobody would wait
+    if not 0.1 <= seconds <= 60:  # shorter would overload the database; longer would delay every rescue
         raise ConfigurationError(f"expected {HEARTBEAT} to be 0.1 to 60 seconds, got {text!r}")
     return seconds
 
 
 def installation() -> str:
-    """Which installation this process belongs to: ``ZEKE_JOBS_ENVIRONMENT``, as in ``staging``; else ``default``."""
+    """The installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; else ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
@@ -115,28 +115,28 @@ def installation() -> str:
 
 
 def listen() -> Listen:
-    """Whether to wait by LISTEN (``on``) or to look once a second (``off``); ``auto``, the default, finds out."""
+    """Whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tries which one works."""
     return cast("Listen", _one_of(LISTEN, get_args(Listen), "auto"))
 
 
 def metrics_address() -> Address | None:
-    """Where a ``dramatiq`` command serves its workers' metrics: ``ZEKE_JOBS_METRICS``, as in ``127.0.0.1:9191``; else nowhere."""
+    """Address of a ``dramatiq`` command's metrics: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``; None: not served."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 
 
 def traces_endpoint() -> str | None:
-    """The collector that workers send traces to, by OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
+    """The collector for workers' traces, from OpenTelemetry's own ``OTEL_EXPORTER_OTLP_ENDPOINT``; else None."""
     return lookup(OTEL_ENDPOINT)
 
 
 def reason() -> str:
-    """Why a process that starts puts a new jobs.yaml in force, as history shows it: ``ZEKE_JOBS_REASON``."""
+    """Reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
 
 
 def author() -> str:
-    """The person at this machine, as a change by hand names them: ``user@host``."""
+    """The user of this machine, the author of changes by hand: ``user@host``."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -145,7 +145,7 @@ def author() -> str:
 
 
 def address(name: str, text: str) -> Address:
-    """``HOST:PORT``, as said by ``name``; the host is a name, an address, or an IPv6 address in brackets."""
+    """Read ``HOST:PORT`` from the variable ``name``; the host is a name, an address, or an IPv6 address in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""What a handler gets that waited for an event."""
+"""The result of a handler's wait for an event."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ LONGEST_NAME = 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that came, or did not come in time.
+    """An event that came, or that did not come in time.
 
     Attributes:
         name: Its name.
-        data: What came with it; None where it did not come.
+        data: The event's data; None when it did not come.
         timed_out: It did not come in time.
     """
 
@@ -24,10 +24,10 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """The name itself.
+    """Return the name if it is valid.
 
     Raises:
-        TypeError: it is no text.
+        TypeError: it is not a text.
         ValueError: it is empty, or too long.
     """
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""The message for a package that is missing because its extra is not installed."""
+"""The error for a missing package of an extra that is not installed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ def missing(expected: str, extra: str, *, error: ImportError | None = None, inst
     """The error to raise; its help is the command that installs the extra.
 
     Args:
-        expected: The package, and why it is needed.
-        extra: The extra that brings it, e.g. ``zeke-jobs[plot]``.
-        error: Why it cannot be imported.
-        instead: Another way that works without it.
+        expected: The package and its purpose.
+        extra: The extra with this package, such as ``zeke-jobs[plot]``.
+        error: The failed import.
+        instead: Another way that works without the package.
     """
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""

@@ -1,4 +1,4 @@
-"""A job as its sender sees it: the answer of a send, and the status."""
+"""A job for its sender: the result of a send, and the status."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the database had it at one moment. Times have a zone; fields that its task calls sensitive are ``***``.
+    """A job as it was in the database at one moment. Times have a zone; sensitive fields are ``***``.
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
-        data: The payload, in snake_case. One that cannot be read has only ``unreadable``: why.
-        output: What the handler returned, once completed.
-        started_on: When the handler last started.
-        completed_on: When the job ended, in whatever way.
+        data: The payload, in snake_case. An unreadable one has only ``unreadable``, with the reason.
+        output: The handler's result, once completed.
+        started_on: Time of the handler's last start.
+        completed_on: Time of the job's end, in whatever way it ended.
         retry_count: Attempts after the first one.
         error: ``{"type", "message", …}`` of the last failure, until the job completes.
         parent: The job that sent this one.
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
-        progress: What the handler last said about how far it is.
-        run_at: Not before this time.
-        revision: Revision of jobs.yaml that the job ran under last; before its first start, the one in force when it was sent.
-        waiting_for: Why the handler deferred the job.
-        cancelled_on: When it was cancelled; while the job is active, it is being stopped.
-        cost: What the handler said that it cost so far, over all attempts; None is unknown, not nothing.
+        progress: The handler's last report of its progress.
+        run_at: The job does not start before this time.
+        revision: Revision of jobs.yaml of the job's last start; before the first start, the one in force when it was sent.
+        waiting_for: The handler's reason for deferring the job.
+        cancelled_on: Time of the cancel; while the job is active, it is being stopped.
+        cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
         batch: The batch that it belongs to.
-        currency: What the cost is counted in, such as ``USD``.
+        currency: Currency of the cost, such as ``USD``.
     """
 
     id: UUID
@@ -67,16 +67,16 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is completed, failed or cancelled."""
+        """Whether the job is completed, failed or cancelled."""
         return self.status in ENDED
 
     def failure(self) -> str:
-        """In one line: its outcome, and why."""
+        """The outcome and its reason in one line."""
         why = self.error_line()
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Type and message of its error; empty where it has none, or where that says no more than its status."""
+        """Type and message of its error; empty without an error, or where the error only repeats the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
@@ -84,14 +84,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What ``send`` answers.
+    """The result of ``send``.
 
     Attributes:
         id: The job's id: for ``status``, ``wait``, ``cancel``.
         status: ``created``; for a duplicate, the status of the first job at that moment.
-        task_id: Canonical id of the task, whatever name it was sent by.
-        replaced: The earlier job has this send's payload and run time now.
-        duplicate: No job was made: the id, the idempotency key or the unique fields stand for this earlier job.
+        task_id: Canonical id of the task, even if the send used another name.
+        replaced: The send has replaced the payload and run time of an earlier job.
+        duplicate: No new job was made: an earlier job has the same id, idempotency key or unique fields.
     """
 
     id: UUID

@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-# They log each request or each statement at INFO, which says nothing that a job's own line does not.
+# They log each request or statement at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")
 _IDLE = re.compile(r"$|Scheduling |.*:zeke-metronome@")
-_LONGEST_LINE = 2_000  # characters of a line that is kept with a job
+_LONGEST_LINE = 2_000  # characters of a line stored with a job
 _OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
 
 
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
-    """Write structlog's lines and the standard library's (dramatiq's, periodiq's) in one form.
+    """Write the lines of structlog and of the standard library (dramatiq, periodiq) in one format.
 
-    Calling it again replaces what was set before.
+    Another call replaces the earlier settings.
 
     Args:
-        stream: Where lines go; by default ``sys.stderr``, in a worker Dramatiq's pipe to its main process.
-        json: True for JSON lines, False for readable ones; by default what ``ZEKE_JOBS_LOG_FORMAT`` says,
+        stream: Output; by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process.
+        json: True for JSON lines, False for readable ones; by default the format of ``ZEKE_JOBS_LOG_FORMAT``,
             else JSON unless the process's real standard error is a terminal.
 
     Raises:
@@ -68,26 +68,26 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         processors=[*_common(as_json=as_json), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,  # a second configure() must reach loggers that exist
+        cache_logger_on_first_use=False,  # a second configure() must change existing loggers too
     )
 
 
 class _Redacting(structlog.stdlib.ProcessorFormatter):
-    """Takes out secrets that came in with somebody's message or exception."""
+    """Removes secrets that a message or an exception contains."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redaction.redact(super().format(record))
 
 
 class Captured:
-    """The last lines that were logged in a block, and how many were dropped before them.
+    """The last lines logged in a block, and the number of earlier ones that were dropped.
 
     Args:
-        most: How many lines to keep.
+        most: Number of lines to keep.
     """
 
     def __init__(self, most: int) -> None:
-        self.is_new = False  # since ``read``
+        self.is_new = False  # whether there are lines since ``read``
         self._lines: deque[str] = deque(maxlen=most)
         self._count = 0
         self._lock = threading.Lock()  # one thread logs, another reads
@@ -100,7 +100,7 @@ class Captured:
             self.is_new = True
 
     def read(self) -> tuple[str, int]:
-        """The lines, and how many were dropped before them."""
+        """The lines, and the number of earlier ones that were dropped."""
         with self._lock:
             self.is_new = False
             return "\n".join(self._lines), self._count - len(self._lines)
@@ -111,7 +111,7 @@ _captured: ContextVar[Captured | None] = ContextVar("captured", default=None)
 
 @contextmanager
 def capturing(most: int) -> Iterator[Captured]:
-    """Keep the last lines that are logged in this context (a thread, its asyncio tasks), as the readable form shows them."""
+    """Keep the last lines logged in this context (a thread, its asyncio tasks), in the readable format."""
     captured = Captured(most)
     token = _captured.set(captured)
     try:
@@ -121,7 +121,7 @@ def capturing(most: int) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Adds lines to what ``capturing`` keeps, without what all lines of a job have in common."""
+    """Adds lines to those that ``capturing`` keeps, without the fields that all lines of a job share."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,22 +153,22 @@ def _without_job(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _storable(line: str) -> str:
-    # Postgres has no text with NUL or lone surrogates. The readable form shows both as escapes; an exception's text may not.
+    # Postgres stores no NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
     return line.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
-    """A structlog logger; ``bound`` stands on each of its lines (``task=``, ``job_id=``)."""
+    """A structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for periodiq's empty lines and for our own actor and its beat of each minute; the tasks' crons stay."""
+    """False for periodiq's empty lines and its lines about our minute beat; its lines about tasks' crons stay."""
     return record.name != "periodiq" or record.levelno > logging.INFO or not _IDLE.match(str(record.msg))
 
 
 def is_json() -> bool:
-    """Whether lines are JSON unless ``configure`` is told otherwise.
+    """Whether lines are JSON when ``configure`` gets no format.
 
     Raises:
         ConfigurationError: an unknown format in the environment.
@@ -178,7 +178,7 @@ def is_json() -> bool:
 
 
 def _on_terminal() -> bool:
-    # Not sys.stderr.isatty(): in a worker that is a pipe, and the pipe's other end may well be a terminal.
+    # Not sys.stderr.isatty(): in a worker that is a pipe, although the pipe may lead to a terminal.
     try:
         return os.isatty(2)
     except OSError:
@@ -199,7 +199,7 @@ def _renderers(*, as_json: bool) -> list[Processor]:
     if as_json:
         return [
             _head_first,
-            structlog.processors.format_exc_info,  # without local variables: they hold payloads and secrets
+            structlog.processors.format_exc_info,  # without local variables, because they hold payloads and secrets
             structlog.processors.JSONRenderer(_as_json, default=str, ensure_ascii=False),
         ]
     return [
@@ -214,7 +214,7 @@ def _as_json(event: EventDict, **options: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A value as the readable form shows it."""
+    """A value in the readable format."""
 
     text: str
 
@@ -223,7 +223,7 @@ class _Shown:
 
 
 def _one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """No value makes a line of its own, which would pass for another message, or commands the terminal."""
+    """Keep each value on one line and without control characters, so that it cannot imitate a line or control the terminal."""
     return {visible(key): _cleaned(key, value) for key, value in event.items()}
 
 

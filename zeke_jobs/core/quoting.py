@@ -12,13 +12,13 @@ _LONGEST_QUOTE = 50
 
 
 def quote(text: str) -> str:
-    """The text in quotes, short and with nothing that would disturb a terminal."""
+    """The text in quotes, shortened and without characters that disturb a terminal."""
     short = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return f"'{printable(short)}'"
 
 
 def describe(value: Any) -> str:
-    """A value of jobs.yaml as its author would name it."""
+    """A value of jobs.yaml in the words of its author."""
     match value:
         case None:
             return "nothing"
@@ -35,7 +35,7 @@ def describe(value: Any) -> str:
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
-    """A help line: the nearest of ``accepted``, or all of them where none is near."""
+    """A help line: the nearest of the ``accepted`` names, or all of them when none is near."""
     names = [str(one) for one in accepted]
     if near := nearest(name, names):
         return f"did you mean {quote(near)}?"
@@ -43,7 +43,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The one of ``accepted`` that is spelled most like ``name``, if any is; case matters least."""
+    """The one of ``accepted`` with the spelling most like ``name``, if any is near; case matters least."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)
@@ -52,5 +52,5 @@ def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each that would disturb a terminal."""
+    """The text with a replacement character for each one that would disturb a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)

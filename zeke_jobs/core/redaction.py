@@ -1,4 +1,4 @@
-"""Takes secrets out of logs, errors and messages. They get there through exception texts of other libraries."""
+"""Removes secrets from logs, errors and messages. Exception texts of other libraries may contain them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from zeke_jobs.core.case import camel_case
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-#: Names of variables whose values are secret. Other values from the environment, such as a URL, must stay readable.
+#: Variables with such names hold secrets. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
-_SHORTEST = 6  # characters; a shorter secret is a common word, and its absence would give it away
+_SHORTEST = 6  # characters; a shorter secret may be a common word, and removing it everywhere would reveal it
 _SHORTEST_FIELD = 4
 _MASK = "***"
 
@@ -26,13 +26,13 @@ _hidden: ContextVar[tuple[str, ...]] = ContextVar("hidden", default=())
 
 
 def remember(name: str, value: str) -> None:
-    """A value that came from the variable ``name``; if the name says that it is secret, ``redact`` takes it out from now on."""
+    """Note a value of the variable ``name``. If the name marks a secret, ``redact`` removes the value from now on."""
     if _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
         _known[value] = f"${{{name}}}"
 
 
 def remember_password(password: str) -> None:
-    """A password that ``redact`` takes out from now on, also as a URI writes it, and its parts: an @ leads parsers astray."""
+    """Note a password for ``redact``, also in its URI form, and its parts, because an @ in it misleads parsers."""
     for form in (password, quote(password, safe="")):
         for part in {form, *form.split("@")}:
             if len(part) >= _SHORTEST_FIELD:
@@ -41,9 +41,9 @@ def remember_password(password: str) -> None:
 
 @contextmanager
 def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
-    """Take the values of a payload's sensitive fields out of texts made in this context (a thread, an asyncio task).
+    """Remove the values of a payload's sensitive fields from texts made in this context (a thread, an asyncio task).
 
-    The database masks the same in what it shows (``zeke_jobs.unquoted``), for texts that were made elsewhere.
+    For texts made elsewhere, the database masks the same values in its views (``zeke_jobs.unquoted``).
     """
     if not sensitive:
         yield
@@ -58,7 +58,7 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 
 def redact(text: str) -> str:
-    """The text, with a mask or the variable's name in place of each secret."""
+    """The text with each secret replaced by a mask or by its variable's name."""
     hidden = _hidden.get()
     if not _known and not hidden:
         return text
@@ -72,13 +72,13 @@ def redact(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """A secret as texts quote it: as it is, in JSON, in Python, in an address."""
+    """The forms in which texts quote a secret: unchanged, in JSON, in Python, in an address."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     return tuple(dict.fromkeys((*said, quote(value, safe=""), quote_plus(value))))
 
 
 def masked(payload: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
-    """A payload with a mask in place of its sensitive fields."""
+    """The payload with its sensitive fields masked."""
     return {key: _masked(value, (key,), sensitive) for key, value in payload.items()} if sensitive else dict(payload)
 
 
@@ -94,13 +94,13 @@ def _masked(value: Any, place: tuple[str, ...], sensitive: Collection[str]) -> A
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Whether the value at a place of a payload is one of these fields, is in one, or has one in it."""
+    """Whether the value at a place in a payload is one of these fields, lies inside one, or contains one."""
     steps = [step for step in place if isinstance(step, str)]
     return any(all(a == b for a, b in zip(steps, field.split("."), strict=False)) for field in fields)
 
 
 def _texts(value: Any, path: Sequence[str] = ()) -> Iterator[str]:
-    """The texts at a path, which leads through lists; where it ends early, those there."""
+    """The texts at a path, through lists; if the path ends early, the texts there."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not path or key in (path[0], camel_case(path[0])):

@@ -12,12 +12,12 @@ STATUS = 2
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Print the error on standard error and not in the log: it is meant for the operator.
+    """Print the error to standard error and not to the log, because it is meant for the operator.
 
     Raises:
         SystemExit: always, with status 2.
     """
-    has_places = bool(getattr(error, "diagnostics", ()))  # each then has a line of its own, with "error:" in it
+    has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
     said = redact(str(error) if has_places else f"zeke_jobs: error: {error}")
     print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, which a worker does not need)
     sys.exit(STATUS)

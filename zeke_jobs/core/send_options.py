@@ -1,4 +1,4 @@
-"""The options of a send, as its callers know them. ``zeke_jobs.send`` explains them; ``client/options.py`` checks them."""
+"""The options of a send. ``zeke_jobs.send`` explains them; ``client/options.py`` checks them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timede
 
 
 class RetryRule(TypedDict, total=False):
-    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; what it leaves out is the task's."""
+    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; the task's values replace missing ones."""
 
     limit: int
     delay: timedelta | float
@@ -35,7 +35,7 @@ class RetryRule(TypedDict, total=False):
 
 
 class JobOptions(TypedDict, total=False):
-    """Options that hold for each job of a send."""
+    """Options for each job of a send."""
 
     delay: timedelta | float | None
     run_at: datetime | None
@@ -51,14 +51,14 @@ class JobOptions(TypedDict, total=False):
 
 
 class ManyJobOptions(JobOptions, total=False):
-    """Those that only a send of many can have, besides."""
+    """Further options of a send of many jobs."""
 
     then: Then | None
     after_failure: AfterFailure | None
 
 
 class OneJobOptions(JobOptions, total=False):
-    """Those that only a single job can have, besides."""
+    """Further options of a send of one job."""
 
     id: UUID | str | None
     idempotency_key: str | None

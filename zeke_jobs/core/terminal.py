@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import indent
 
-# Control characters (C0, DEL, C1), line and paragraph separators, what turns the direction of writing, lone surrogates.
+# Control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone surrogates.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -20,7 +20,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def visible_but_colours(line: str) -> str:
-    """The same for a line of our own processes, whose colours stay."""
+    """The same for a line of our own processes, but its colours stay."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 
@@ -30,7 +30,7 @@ def visible_json(document: str) -> str:
 
 
 def indented(text: str) -> str:
-    """Lines that belong to the line before them, such as a traceback: none of them begins as a line of a log does."""
+    """Indent the lines that continue a log line, such as a traceback, so that none of them looks like a log line."""
     return indent(visible(text, lines=True), "    ", lambda _line: True)
 
 

@@ -1,4 +1,4 @@
-"""Amounts of units that jobs say they used, and how long a provider asks for a pause."""
+"""Amounts of units that jobs report, and pauses that a provider asks for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def check(units: Mapping[str, float]) -> None:
-    """Refuse what is no amount.
+    """Refuse an invalid amount.
 
     Raises:
-        ValueError: one is below 0 or no number.
+        ValueError: one is negative or NaN.
     """
     for unit, amount in units.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
@@ -24,9 +24,9 @@ def check(units: Mapping[str, float]) -> None:
 
 
 def pause(retry_after: timedelta | float) -> float:
-    """Seconds of a pause.
+    """The pause in seconds; a negative one is 0.
 
     Raises:
-        ValueError: it is below 0, or more than 100 years.
+        ValueError: it is NaN, or longer than 100 years.
     """
     return bounds.delay("retry_after", retry_after).total_seconds()

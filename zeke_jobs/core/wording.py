@@ -10,7 +10,7 @@ from zeke_jobs.core.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Long counts stop here.
+#: Counting stops at this number.
 MOST = 1_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _LONGEST = 300
@@ -22,7 +22,7 @@ def when(moment: datetime | None) -> str:
 
 
 def span(length: timedelta) -> str:
-    """A length of time as one or two units: ``40ms``, ``12s``, ``3m20s``, ``2h10m``, ``3d4h``."""
+    """A length of time in one or two units: ``40ms``, ``12s``, ``3m20s``, ``2h10m``, ``3d4h``."""
     seconds = abs(length.total_seconds())
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
@@ -31,12 +31,12 @@ def span(length: timedelta) -> str:
 
 
 def since(moment: datetime, now: datetime) -> str:
-    """A past moment, and how long ago that is."""
+    """A past moment and its age."""
     return f"since {when(moment)} ({span(now - moment)})"
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """A moment to come, and in how long; or that it is over."""
+    """A future moment and the time left, or a note that it is over."""
     return f"until {when(moment)} ({'in ' + span(moment - now) if moment > now else 'now'})"
 
 
@@ -46,7 +46,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def up_to_most(number: int, noun: str) -> str:
-    """As ``count``, of a number that was not counted beyond ``MOST``."""
+    """As ``count``, for a number that was counted only up to ``MOST``."""
     return count(number, noun) if number <= MOST else f"more than {MOST:,} {noun}s"
 
 
@@ -57,12 +57,12 @@ def listed(words: Iterable[str]) -> str:
 
 
 def traceback_lines(traceback: str, told: dict[str, Any], attempt: Any) -> list[str]:
-    """A traceback's lines; where an earlier attempt had the same, that is said instead.
+    """A traceback's lines; if an earlier attempt had the same traceback, a line that says so.
 
     Args:
-        traceback: As Python prints it; empty for none.
-        told: The tracebacks that were told so far, with their attempts; this adds to it.
-        attempt: Whose it is.
+        traceback: In Python's format; empty for none.
+        told: The tracebacks shown so far, with their attempts; this one is added.
+        attempt: The attempt with this traceback.
     """
     if not traceback:
         return []
@@ -71,7 +71,7 @@ def traceback_lines(traceback: str, told: dict[str, Any], attempt: Any) -> list[
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """Somebody's text on one line, cut to a length."""
+    """A foreign text on one line, cut to a length."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -86,10 +86,10 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def figure(said: Any) -> str:
-    """A number as people read it; any other value as it is."""
+    """A number in readable form; any other value unchanged."""
     return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
 
 
 def place(host: str | None, pid: int | None) -> str:
-    """A process, by host and process id."""
+    """A process's host and process id."""
     return f"{host}:{pid}" if host else "a worker that is gone"

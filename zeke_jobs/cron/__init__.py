@@ -1,1 +1,1 @@
-"""Cron expressions and the calendar they are read in. Pure."""
+"""Cron expressions and their calendar. Pure."""

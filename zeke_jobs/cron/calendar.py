@@ -1,4 +1,4 @@
-"""When a cron line fires: cronsim walks the calendar, and the rules here treat changes of the clock."""
+"""Fire times of a cron line: cronsim walks the calendar, and the rules here handle clock changes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ def parse(text: str) -> Cron:
     """Read a cron line: five fields (names, lists, ranges, steps; Sunday is 0 and 7) or ``@daily`` etc.
 
     Raises:
-        CronError: it is not valid, or names a day that never comes; the message gives the reason.
+        CronError: it is not valid, or names a day that does not exist; the message has the reason.
     """
     return Cron(text, read(text))
 
 
 @dataclass(frozen=True)
 class Cron:
-    """A valid cron line. Times go in and come out with a zone; those that come out are in UTC.
+    """A valid cron line. All times have a time zone; returned ones are in UTC.
 
-    A line whose hour field covers the whole day fires at each minute of real time at which the local clock
-    shows a matching time. Any other line names times of day: one that a clock change leaves out fires once,
-    at the first instant after the gap (all times of one gap together); one that comes twice fires the first
-    time.
+    A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a matching
+    time. Any other line names times of day: a time that a clock change skips fires once, at the first instant after the gap
+    (all times of one gap together); a time that occurs twice fires the first time.
     """
 
     text: str
@@ -51,7 +50,7 @@ class Cron:
 
     @property
     def follows_real_time(self) -> bool:
-        """Whether the line runs every hour, so that each step of real time counts and not the time of day."""
+        """Whether the line runs every hour, so that it follows real time and not the time of day."""
         return len(self.fields.hours) == _HOURS
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
@@ -85,7 +84,7 @@ class Cron:
         last = moment
         for wall in CronSim(_canonical(self.fields), _wall(moment, zone)):
             tick = _first_reached(wall, zone)
-            if tick > last:  # else it had its turn: before a clock was put back, or with others of the same gap
+            if tick > last:  # otherwise it has fired: before the clock was put back, or with others of the same gap
                 yield tick
                 last = tick
 
@@ -98,17 +97,17 @@ class Cron:
                 tick = start + (wall - wall_at_start)
                 change = _next_change(last, tick, zone)
                 if change is not None:
-                    break  # go on from there by the new offset
+                    break  # continue from there with the new offset
                 yield tick
                 last = tick
 
 
 @lru_cache(maxsize=1000)
 def _canonical(fields: Fields) -> str:
-    """The line as cronsim reads it without doubt: numbers only, or a star for all of them.
+    """The line in a form that cronsim reads unambiguously: numbers only, or a star for all values.
 
-    cronsim, like cron, asks whether a day field starts with ``*`` to know how the two combine; a field that
-    did holds its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
+    cronsim, like cron, combines the two day fields according to whether one starts with ``*``. A field that started with one
+    contains its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
     """
     days, weekdays = _numbers(fields.days), _numbers(fields.weekdays)
     return " ".join(
@@ -131,7 +130,7 @@ def _wall(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
-    """The first instant at which the local clock reads ``wall`` or, where it leaves that out, later."""
+    """The first instant at which the local clock shows ``wall`` or, if it skips that time, a later one."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(instant, zone) == wall:
         return instant

@@ -1,4 +1,4 @@
-"""Reads the text of a cron line: five fields or an @name, strictly, with a reason for each refusal."""
+"""Parses a cron line, five fields or an @name, strictly, with a reason for each refusal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIALECT = re.compile(r"[0-9a-z]*#.*|[0-9]*[lw]{1,2}|\?", re.IGNORECASE)
 
 
 class CronError(ValueError):
-    """A cron line that is not valid: ``reason`` says what was expected, ``help`` what to do, if known."""
+    """An invalid cron line: ``reason`` has the expected form, ``help`` the remedy, if known."""
 
     def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics' word)
         super().__init__(f"{reason}; {help}" if help else reason)
@@ -52,10 +52,10 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Fields:
-    """The values that the five fields name.
+    """The values of the five fields.
 
-    ``any_day`` and ``any_weekday`` say that the field starts with ``*``. As in cron, both days must match if
-    one of the two does, and either is enough if none does.
+    ``any_day`` and ``any_weekday``: the field starts with ``*``. As in cron, both days must match if one of the two fields
+    does; otherwise either is enough.
     """
 
     minutes: frozenset[int]
@@ -68,10 +68,10 @@ class Fields:
 
 
 def read(text: str) -> Fields:
-    """The values that a cron line names. Weekdays are 0 (Sunday) to 6.
+    """The values of a cron line. Weekdays are 0 (Sunday) to 6.
 
     Raises:
-        CronError: the line is not five fields or a known @name, a field is not valid, or the day never comes.
+        CronError: the line is not five fields or a known @name, a field is not valid, or the day does not exist.
     """
     words = _spelled_out(text.strip()).split()
     if len(words) != len(_KINDS):
@@ -170,7 +170,7 @@ def _foreign(term: str) -> str:
 
 def _refuse_a_day_that_never_comes(fields: Fields) -> None:
     if not (fields.any_day or fields.any_weekday):
-        return  # one of the two days is enough, and each weekday comes
+        return  # either day is enough, and each weekday exists
     if min(fields.days) > max(_LONGEST_MONTH[month - 1] for month in fields.months):
         months = ", ".join(MONTHS[month - 1] for month in sorted(fields.months))
         raise CronError(

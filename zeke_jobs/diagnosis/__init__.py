@@ -1,1 +1,1 @@
-"""Look without changing anything: why a job does not run, what all jobs do, what is wrong with the whole."""
+"""Read-only explanations: why a job does not run, the state of all jobs, faults of the system."""

@@ -1,4 +1,4 @@
-"""Examines an installation: each check looks at one thing in one snapshot of the database, and names fault and remedy."""
+"""Examines an installation: each check reads one snapshot of the database, and names a fault and its remedy."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Report:
     """All findings, the worst first.
 
     Attributes:
-        findings: What is wrong.
-        fine: The names of the checks that found nothing.
-        skipped: The names of those that could not look: the database does not answer, or is not migrated.
+        findings: The faults.
+        fine: Names of the checks without findings.
+        skipped: Names of the checks that could not run, because the database does not answer or is not migrated.
     """
 
     findings: tuple[Finding, ...]
@@ -39,12 +39,12 @@ class Report:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether there is nothing worse than a notice."""
+        """Whether all findings are notices."""
         return all(one.severity is Severity.NOTICE for one in self.findings)
 
 
 def examine(url: str, file: Path | None = None) -> Report:
-    """Examine the database at an address, the processes and jobs that it knows of, and a jobs.yaml beside what is in force."""
+    """Examine a database with its processes and jobs, and a jobs.yaml against the one in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:
@@ -63,7 +63,7 @@ def examine(url: str, file: Path | None = None) -> Report:
 
 
 def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:
-    """Ask all questions of a database that answers and is migrated."""
+    """Run all checks on a database that answers and is migrated."""
     found = {check.name: list(check.look(patient)) for check in checks}
     findings = sorted((one for some in found.values() for one in some), key=lambda one: _ORDER.index(one.severity))
     return Report(tuple(findings), tuple(name for name, some in found.items() if not some))

@@ -1,4 +1,4 @@
-"""Why a job runs, or ended as it did, and what happened before: each function makes one reason."""
+"""Reasons of running and ended jobs, and their history; each function makes one reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "d
 
 
 def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout: timedelta | None) -> Reason:
-    """A worker runs it."""
+    """A worker runs the job."""
     host, pid = _process(worker)
     heartbeat = worker.heartbeat_on if worker else None
     how_far = progress(job.progress)
@@ -42,7 +42,7 @@ def running(job: JobRow, started_on: datetime, worker: WorkerRow | None, timeout
 
 
 def claimed(job: JobRow, worker: WorkerRow | None, *, is_held: bool) -> Reason:
-    """A worker claimed it and has not started it. Unless ``is_held``, the worker itself does not know of it."""
+    """A worker claimed the job and has not started it. Unless ``is_held``, the worker does not know of it."""
     host, pid = _process(worker)
     claimed_on = job.claimed_on or job.now
     figures = {"host": host, "pid": pid, "since": claimed_on, "now": job.now}
@@ -58,7 +58,7 @@ def claimed(job: JobRow, worker: WorkerRow | None, *, is_held: bool) -> Reason:
 
 
 def holder_silent(worker: WorkerRow | None, now: datetime) -> Reason:
-    """The worker that has it does not prove life any more."""
+    """The job's worker sends no heartbeats any more."""
     host, pid = _process(worker)
     heartbeat, lost_after = (worker.heartbeat_on, worker.lost_after) if worker else (None, None)
     if worker is None:
@@ -72,14 +72,14 @@ def holder_silent(worker: WorkerRow | None, now: datetime) -> Reason:
 
 
 def being_cancelled(job: JobRow, cancelled_on: datetime) -> Reason:
-    """It runs, and is being stopped."""
+    """The job runs, and is being stopped."""
     why = job.cancel_reason or ""
     sentence = f"it is being stopped: cancelled{_by(job)} {since(cancelled_on, job.now)}{_because(why)}"
     return reason("being-cancelled", sentence, by=job.cancelled_by, since=cancelled_on, reason=why, now=job.now)
 
 
 def completed(job: JobRow) -> Reason:
-    """It is done."""
+    """The job is completed."""
     on = job.completed_on or job.now
     waited = job.started_on - max(job.run_at, job.created_on) if job.started_on else None
     took = job.completed_on - job.started_on if job.completed_on and job.started_on else None
@@ -90,7 +90,7 @@ def completed(job: JobRow) -> Reason:
 
 
 def failed(job: JobRow) -> Reason:
-    """It failed: its workers died, it is out of retries, or no retry could help."""
+    """The job failed: its workers died, it is out of retries, or no retry could help."""
     on = job.completed_on or job.now
     if job.deaths >= QUARANTINE:
         deaths = tuple(error_of(entry.get("error")) for entry in job.attempts if entry.get("outcome") == "died")
@@ -112,7 +112,7 @@ def failed(job: JobRow) -> Reason:
 
 
 def cancelled(job: JobRow) -> Reason:
-    """Somebody cancelled it, or it did not start in time."""
+    """The job was cancelled, or missed its start deadline."""
     on = job.cancelled_on or job.completed_on or job.now
     why, again = job.cancel_reason or "", f"to run it after all: zeke-jobs retry {job.id}"
     if job.expires_on is not None and why.startswith("expired: "):
@@ -145,7 +145,7 @@ def attempted(entry: dict[str, Any]) -> Reason:
 
 
 def origin(job: JobRow) -> Reason:
-    """Which job or which tick of a schedule sent it."""
+    """The job or the tick that sent it."""
     if job.scheduled_for is not None:
         sentence = f"its schedule sent it for the tick of {when(job.scheduled_for)}"
     else:
@@ -154,7 +154,7 @@ def origin(job: JobRow) -> Reason:
 
 
 def sent(jobs: tuple[SentRow, ...]) -> Reason:
-    """Which jobs it sent."""
+    """The jobs that it sent."""
     groups = [
         f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {', '.join(map(str, one.first))}"
         f"{', …' if one.jobs > len(one.first) else ''})"

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from zeke_jobs.diagnosis.keepers import Keeper
 
-_HOLDERS = 5  # of the jobs that fill a limit, so many are named
+_HOLDERS = 5  # jobs named of those that fill a limit
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """The job as its row has it; ``now`` is the database's time."""
+    """The job's row; ``now`` is the database's time."""
 
     now: datetime
     id: UUID
@@ -66,7 +66,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """Its task, as the catalogue has it."""
+    """The catalogue's row of its task."""
 
     id: str
     queue: str
@@ -80,7 +80,7 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class PauseRow:
-    """A pause that holds the task back."""
+    """A pause of its task."""
 
     target: str
     paused_by: str
@@ -90,7 +90,7 @@ class PauseRow:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active job that takes a slot. It has no host where its worker is gone."""
+    """An active job that takes a slot. It has no host if its worker is gone."""
 
     id: UUID
     task: str
@@ -101,7 +101,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """A limit that the job must pass, and the oldest of the jobs that fill it."""
+    """A limit of the job, and the oldest jobs that fill it."""
 
     name: str
     concurrency: int | None
@@ -121,7 +121,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker process as the job's task sees it."""
+    """A worker process, from the view of the job's task."""
 
     id: UUID
     host: str
@@ -138,7 +138,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class AheadRow:
-    """Due jobs that are claimed before this one, each counted to ``MOST + 1`` at most."""
+    """Due jobs that are claimed before this one, each kind counted to ``MOST + 1`` at most."""
 
     higher: int = 0
     earlier: int = 0
@@ -147,7 +147,7 @@ class AheadRow:
 
 @dataclass(frozen=True, slots=True)
 class BeforeRow:
-    """The job that is first in the line of its key, where they run in strict order; ``since`` is when it ended, or was sent."""
+    """The first job of its key, if the key's jobs run in strict order; ``since`` is the time of its end, or of its send."""
 
     id: UUID
     task: str
@@ -168,7 +168,7 @@ class SentRow:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it. ``task`` is None where the catalogue does not know the job's."""
+    """All facts. ``task`` is None if the catalogue does not have the job's task."""
 
     job: JobRow
     task: TaskRow | None = None
@@ -186,14 +186,14 @@ def read(conn: Connection, job_id: UUID) -> Facts:
     """The facts about a job at one moment.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged where it is known that one had it.
+        JobNotFound: no job has this id; JobPurged if one is known to have had it.
     """
     with snapshot(conn):
         return gather(conn, job_id)
 
 
 def gather(conn: Connection, job_id: UUID) -> Facts:
-    """The same, within a snapshot of the caller's."""
+    """The same, in the caller's snapshot."""
     row = SQL.one(conn, "why/job", id=job_id)
     if row is None:
         raise missing(job_id, conn)
@@ -239,7 +239,7 @@ def _before(conn: Connection, job: JobRow) -> BeforeRow | None:
 
 
 def _ahead(conn: Connection, job: JobRow) -> AheadRow:
-    if job.deaths:  # it runs apart from other jobs, and does not wait for them
+    if job.deaths:  # it runs apart from other jobs, so none are ahead of it
         return AheadRow()
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     row = SQL.one(conn, "why/ahead", **place, most=MOST + 1)

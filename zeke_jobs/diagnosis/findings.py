@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
-    CRITICAL = "critical"  # jobs do not run, or are about not to
-    WARNING = "warning"  # it will get worse, or a promise is not kept
+    CRITICAL = "critical"  # jobs do not run, or will soon not run
+    WARNING = "warning"  # it will get worse, or a promise is broken
     NOTICE = "notice"  # it may be intended
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong.
+    """One fault.
 
     Attributes:
-        id: Its name, for programs; one kind of finding has one.
-        severity: How bad it is.
-        subject: What it is about, such as a task; empty where it is about the whole.
-        sentence: What is wrong, with the figures.
-        help: What to do.
-        figures: The figures again, for programs; times in seconds.
+        id: Its kind, for programs.
+        severity: Its severity.
+        subject: The affected object, such as a task; empty for the whole system.
+        sentence: The fault with its figures.
+        help: The remedy.
+        figures: The figures for programs; times in seconds.
     """
 
     id: str
@@ -45,18 +45,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The values from which on a state is a finding.
+    """The limits above which a state is a finding.
 
     Attributes:
-        skew: How far this machine's clock may be from the database's.
-        dead_rows: So many dead rows of a table are nothing yet, ...
-        dead_share: ... nor is this share of its live ones.
-        open_transaction: How long a transaction may stay open.
-        window: How far back arrivals are counted.
-        shortest: Arrivals since the first one are counted as those of at least this time.
-        least: So many arrivals, and so many completed jobs, are too few to tell a rate by.
-        backlog_wait: A backlog whose oldest job waits less than this is no sign of a limit that cannot keep up.
-        kept: A job that keeps all processes of a queue for longer is a warning, not a notice.
+        skew: Allowed difference between this machine's clock and the database's.
+        dead_rows: Allowed dead rows of a table; a finding also exceeds ``dead_share``.
+        dead_share: Allowed ratio of dead rows to live ones.
+        open_transaction: Allowed duration of a transaction.
+        window: The period in which arrivals are counted.
+        shortest: The shortest period assumed for counted arrivals.
+        least: Least number of arrivals, and of completed jobs, from which a rate is computed.
+        backlog_wait: If the oldest job waits less than this, the backlog does not count against a limit.
+        kept: If one job keeps all processes of a queue longer than this, the notice becomes a warning.
     """
 
     skew: timedelta = timedelta(seconds=1)
@@ -77,7 +77,7 @@ def now_here() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """The database under examination: a connection inside a snapshot, the thresholds, and the jobs.yaml beside us, if any."""
+    """The database under examination: a connection inside a snapshot, the thresholds, and this folder's jobs.yaml, if any."""
 
     conn: Connection
     thresholds: Thresholds = Thresholds()
@@ -87,12 +87,12 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question that the doctor asks.
+    """One check of the doctor.
 
     Attributes:
-        name: The id that its findings have.
-        fine: What is true when it finds nothing.
-        look: Looks, and yields what is wrong.
+        name: The id of its findings.
+        fine: The statement to print without findings.
+        look: Runs the check and yields findings.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The live processes, the revision of each, and its drift from the revision in force."""
+"""The live processes, their revisions, and their differences from the revision in force."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _LOOK = 0.05  # seconds
 
 @dataclass(frozen=True)
 class Member:
-    """A live process. Drift names each difference from the others, in words; usually there is none.
+    """A live process. Its drift describes each difference from the others; usually there is none.
 
     Attributes:
-        revision: What it runs by; a scheduler by what is in force, which it reads at each beat.
-        file_revision: The newest revision with the text of its own jobs.yaml, as that was when it last took up a revision.
-        since: When it started.
-        heartbeat: When it last proved life.
-        threads: Jobs that it may run at once.
-        busy: Jobs that it holds.
-        silent: Whether it has not proved life for so long that it has ended, or hangs.
-        refusal: Why its code does not fit a newer revision; None where it does, or has not looked yet.
+        revision: The revision it uses; for a scheduler the one in force, because it reads that at each beat.
+        file_revision: The newest revision with the text of its own jobs.yaml, read when it last took up a revision.
+        since: Time of its start.
+        heartbeat: Time of its last heartbeat.
+        threads: Number of jobs that it may run at once.
+        busy: Number of jobs that it holds.
+        silent: Whether its heartbeat is so old that it has ended or hangs.
+        refusal: The reason why its code does not fit a newer revision; None if it fits, or was not checked yet.
     """
 
     id: UUID
@@ -54,7 +54,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All live processes, and the queues with tasks in force that no worker consumes."""
+    """All live processes, and the queues with tasks in force but without a worker."""
 
     revision: int
     members: tuple[Member, ...]
@@ -62,7 +62,7 @@ class Fleet:
 
 
 def look(conn: Connection) -> Fleet:
-    """The fleet as it is now."""
+    """The fleet now."""
     latest = store.latest(conn)
     number = latest.number if latest else 0
     rows = SQL.all(conn, "fleet/members")
@@ -78,7 +78,7 @@ def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
     }
     return Member(
         **own,
-        # A scheduler reads what is in force at each beat; its row has the revision of the last one.
+        # A scheduler reads the revision in force at each beat; its row has the revision of the last beat.
         revision=row["revision"] if row["kind"] == "worker" else number,
         since=row["started_on"],
         heartbeat=row["heartbeat_on"],
@@ -89,7 +89,7 @@ def _member(row: dict[str, Any], number: int, versions: set[str]) -> Member:
 
 
 def unapplied(conn: Connection, file: Path) -> str | None:
-    """How a jobs.yaml differs from the one in force, in a sentence; None where it is that one, or nothing was ever in force."""
+    """The difference of a jobs.yaml from the one in force, in a sentence; None without a difference or without one in force."""
     latest = store.latest(conn)
     if latest is None:
         return None
@@ -102,7 +102,7 @@ def unapplied(conn: Connection, file: Path) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Member]:
-    """Wait until every live worker runs by a revision, at most so many seconds; answers the workers that do not."""
+    """Wait until every live worker uses a revision, at most so many seconds; returns the workers that do not."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
@@ -121,8 +121,8 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
     if row["kind"] == "worker" and row["revision"] != number:
         reason = row["refusal"] or "it follows within two seconds"
         found.append(f"runs by revision {row['revision']}: {reason}")
-    # Numbers of one text differ: a revision that only sets something by hand has the text of the one before. Who has not taken up
-    # the revision in force has not looked at its file since.
+    # A revision that only sets a value by hand has a new number but the same text. A process that has not taken up the revision
+    # in force has not read its file since.
     elif row["file_digest"] is not None and row["file_digest"] != row["digest_in_force"] and row["revision"] == number:
         found.append(f"its file is that of revision {row['file_revision']}; it changes nothing")
     if len(versions) > 1 and row["version"] != max(versions):

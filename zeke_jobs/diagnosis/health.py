@@ -1,4 +1,4 @@
-"""Whether one part of the system does its work, for a container's health check."""
+"""Whether one part of the system works, for a container's health check."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _MOST = 4 * 1024 * 1024  # bytes of an answer
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The answer, and a sentence of why."""
+    """The result and its reason in a sentence."""
 
     is_fine: bool
     sentence: str
 
 
 def of_processes(url: str, kind: str, host: str | None = None) -> Health:
-    """Whether there is a worker (or scheduler) of this host, and all that there are prove life in the database.
+    """Whether this host has a worker (or scheduler), and each of them sends heartbeats to the database.
 
     Args:
         url: The database.
         kind: ``worker`` or ``scheduler``.
-        host: Another host's name; in a container each has one of its own.
+        host: Another host's name; each container has its own.
     """
     host = host or socket.gethostname()
     try:
@@ -41,7 +41,7 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
         return Health(is_fine=False, sentence=str(error))
     except psycopg2.Error as error:
         return Health(is_fine=False, sentence=f"the database does not answer: {str(error).strip()}")
-    assert row is not None  # it counts
+    assert row is not None  # a count always has a row
     if not row["processes"]:
         return Health(is_fine=False, sentence=f"expected a {kind} on {host}, got none")
     said = f"{row['live']} of {row['processes']} {kind} processes on {host} prove life, the last one {span(row['silence'])} ago"
@@ -49,11 +49,11 @@ def of_processes(url: str, kind: str, host: str | None = None) -> Health:
 
 
 def of_address(address: str, contains: str = "") -> Health:
-    """Whether an HTTP address answers with success, and with a text in it.
+    """Whether an HTTP address answers with success, and its answer contains a text.
 
     Args:
         address: ``http://…``
-        contains: What must stand in the answer.
+        contains: The text.
     """
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)

@@ -1,4 +1,4 @@
-"""Processes reserved for suspects (jobs during which workers died): they run one, or empty themselves for it."""
+"""Processes reserved for suspects (jobs during which workers died): they run one, or stop claiming to run one alone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-_NAMED = 5  # processes; a large fleet may have more
+_NAMED = 5  # processes to name; a large fleet may have more
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """A job that keeps a process for itself.
+    """A job that keeps a process from claiming other jobs.
 
     Attributes:
         worker: The process.
@@ -28,10 +28,10 @@ class Keeper:
         pid: Its process id.
         job: The job.
         task: Its task.
-        deaths: How many workers died while they held it.
-        since: When it began to run there, or, before that, when it could have.
-        runs: Whether it runs; else the process makes itself empty for it.
-        beside: How many others that saw workers die run there with it, or may at most.
+        deaths: Number of workers that died while they held it.
+        since: Time of its start there, or the time since which it could start.
+        runs: Whether it runs; else the process waits until it is empty.
+        beside: Number of other suspects that run there too, or the most that may.
     """
 
     worker: UUID
@@ -46,12 +46,12 @@ class Keeper:
 
 
 def read(conn: Connection) -> tuple[Keeper, ...]:
-    """The job that keeps each live process which claims nothing else."""
+    """The job that keeps each live process that claims no other jobs."""
     return tuple(Keeper(**row) for row in SQL.all(conn, "doctor/keepers"))
 
 
 def named(keepers: Sequence[Keeper], now: datetime) -> str:
-    """Each process and the job that keeps it, and why nothing else runs there."""
+    """Names each process and its job, with the reason why no other job runs there."""
     said = [_one(keeper, now) for keeper in keepers[:_NAMED]]
     if len(keepers) > _NAMED:
         said.append(f"{len(keepers) - _NAMED} more")

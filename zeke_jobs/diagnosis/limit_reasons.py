@@ -1,4 +1,4 @@
-"""Why a limit lets no job through: each function makes one reason, with its sentence and its figures."""
+"""Reasons why a limit holds a job back; each function makes one, with its sentence and its figures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def at_limit(gate: GateRow, now: datetime) -> Reason:
-    """The limit of its task, or one that it shares, is full."""
+    """The limit of the job's task, or one that it shares, is full."""
     full = f"is at its limit, {gate.active} of {gate.concurrency} active: {_named(gate.holders, gate.active, now)}"
     return _of("at-limit", gate, full, limit=gate.concurrency, active=gate.active, holders=gate.holders, now=now)
 
 
 def at_rate(gate: GateRow, now: datetime) -> Reason:
-    """The rate of its task, or of a limit that it shares, is used up."""
+    """The rate of the job's task, or of a limit that it shares, is used up."""
     assert gate.rate_period is not None
     opens = f"; the next may start {_at(gate.free_on, now)}" if gate.free_on else ""
     full = f"is at its rate, {gate.used} of {gate.rate_count} starts within {span(gate.rate_period)}{opens}"
@@ -42,17 +42,17 @@ def breaker_open(gate: GateRow, now: datetime) -> Reason:
 
 
 def units_used(gate: GateRow, meter: dict[str, Any]) -> Reason:
-    """What jobs may use of a unit in a time is used up."""
+    """The amount of a unit that jobs may use in a period is used up."""
     return _used_up("units-used", gate, meter, f"within {span(timedelta(seconds=float(meter['seconds'])))}")
 
 
 def budget_spent(gate: GateRow, meter: dict[str, Any]) -> Reason:
-    """What jobs may cost a day is spent."""
+    """The money that jobs may cost a day is spent."""
     return _used_up("budget-spent", gate, meter, f"today; it begins anew at midnight in {meter['zone']}")
 
 
 def key_taken(job: JobRow, per_key: int, holders: tuple[Holder, ...]) -> Reason:
-    """The limit of its key is full."""
+    """The limit of the job's key is full."""
     active = len(holders)
     sentence = f"its key {job.key!r} is taken, {active} of {per_key} active: {_named(holders, active, job.now)}"
     return reason("key-taken", sentence, key=job.key, per_key=per_key, holders=holders, now=job.now)

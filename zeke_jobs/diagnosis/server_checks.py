@@ -14,12 +14,12 @@ from zeke_jobs.scheduler.dispatch import clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Connections of a worker process beside one for each thread.
+#: Connections of a worker process besides one for each thread.
 _SPARE = 4
 #: Pages of 8 KiB: half of PostgreSQL's default.
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
-#: Programs whose connections are counted by their maximum, not by their present number.
+#: Programs whose connections are counted by their maximum instead of their present number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
 
@@ -28,7 +28,7 @@ def _skew(patient: Patient) -> Iterator[Finding]:
     theirs = clock(patient.conn)
     after = patient.clock()
     ahead = theirs - (before + (after - before) / 2)
-    # The time on the network may have been spent on one side of the answer alone.
+    # All of the network's delay may be in one direction, so allow half of the round trip.
     if abs(ahead) > patient.thresholds.skew + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         yield Finding(
@@ -138,7 +138,7 @@ def _sight(patient: Patient) -> Iterator[Finding]:
 
 def _connections(patient: Patient) -> Iterator[Finding]:
     if is_pooled(patient.conn):
-        return  # the pooler bounds them, and later clients wait
+        return  # the pooler limits them, and later clients wait
     row = SQL.one(patient.conn, "doctor/connections", ours=_OURS)
     assert row is not None
     needed = row["threads"] + _SPARE * row["workers"] + row["schedulers"]

@@ -1,4 +1,4 @@
-"""One view of the database for several statements."""
+"""One snapshot of the database for several statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """All statements of the block see the same moment, change nothing, and read a long backlog by its indexes only.
+    """All statements of the block see the same moment, write nothing, and use indexes for a long backlog.
 
     Args:
         conn: An autocommit connection.

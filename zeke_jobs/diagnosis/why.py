@@ -1,4 +1,4 @@
-"""Why a job does not run, runs, or ended as it did: from the facts to reasons, the one that matters most first."""
+"""Turns the facts about a job into the reasons why it waits, runs or has ended, the decisive one first."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one job is where it is.
+    """The explanation of one job.
 
     Attributes:
         id: The job.
         task: Its task.
         status: Its status.
-        reasons: What explains it, the decisive first; never empty. All that hold a queued job back are there, for it
-            starts only when the last of them is gone.
-        history: What happened before: the sender, its attempts, the jobs it sent.
-        about: The values of its task's keys that are shown with a job, by key.
+        reasons: The reasons, the decisive one first; never empty. A queued job starts only after the last of its reasons is gone,
+            so all are listed.
+        history: Earlier events: the sender, its attempts, the jobs it sent.
+        about: Values of its task's keys that are shown with a job, by key.
     """
 
     id: UUID
@@ -49,7 +49,7 @@ def why(conn: Connection, job_id: UUID) -> Explanation:
         job_id: The job.
 
     Raises:
-        JobNotFound: no job has this id; JobPurged where it is known that one had it.
+        JobNotFound: no job has this id; JobPurged if one is known to have had it.
     """
     return explain(facts.read(conn, job_id))
 
@@ -135,7 +135,7 @@ def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
     elif gate.closed_by is not None:
         yield limit_reasons.breaker_open(gate, now)
     for meter in gate.meters or ():
-        # What is left may be less than this job needs.
+        # The rest of the amount may be less than this job needs.
         if meter["used"] is not None and meter["used"] + (meter["estimate"] or 0) > meter["amount"]:
             yield (
                 limit_reasons.units_used(gate, meter)
@@ -147,7 +147,7 @@ def _closed(gate: GateRow, now: datetime) -> Iterator[Reason]:
 def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
     job = known.job
     found: list[Reason] = []
-    # A process that makes itself empty may do so for this very job.
+    # A process that stops claiming may do so for this very job.
     keepers = {keeper.worker: keeper for keeper in known.keepers if keeper.runs or not job.deaths}
     kept = tuple(keepers[one.id] for one in serving if one.id in keepers)
     free = [one for one in serving if one.id not in keepers]
@@ -163,7 +163,7 @@ def _queue_before(known: Facts, serving: list[WorkerRow]) -> list[Reason]:
 
 
 def _also(known: Facts) -> list[Reason]:
-    """Facts that do not hold it back but belong to the answer."""
+    """Facts that do not hold the job back but belong to the answer."""
     job, task = known.job, known.task
     found: list[Reason] = []
     if job.expires_on is not None and job.attempt == 0:
@@ -186,7 +186,7 @@ def _active(known: Facts) -> list[Reason]:
     if job.started_on is not None:
         timeout = job.timeout or (known.task.timeout if known.task else None)
         return [*found, ends.running(job, job.started_on, worker, timeout)]
-    # Whether the worker's newest heartbeat is too young to speak of this claim.
+    # True if the worker's last heartbeat is too early to cover this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
     return [*found, ends.claimed(job, worker, is_held=bool(found) or is_new)]
 

@@ -14,9 +14,9 @@ from zeke_jobs.postgres.queries import SQL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NEWEST = 100_000  # jobs that arrivals are counted in; some 0.1 s
-_SAMPLE = 500  # completed jobs of a task that its duration is told by
-_SPARE = 1.2  # how much more than the need is advised
+_NEWEST = 100_000  # jobs in which arrivals are counted; some 0.1 s
+_SAMPLE = 500  # completed jobs of a task from which its duration is computed
+_SPARE = 1.2  # the advised value, relative to the need
 
 
 def _catalogue(patient: Patient) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _late(patient: Patient) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """Tasks that share a bound: arrivals a second, and how many of them run at once on average if all are to be done."""
+    """Tasks that share a limit: arrivals a second, and the average number of jobs that must run at once to keep up."""
 
     tasks: tuple[str, ...]
     arrivals: float

@@ -1,4 +1,4 @@
-"""Exports the database's metrics to Prometheus, read in one snapshot from views that the reader role may read."""
+"""Exports the database's metrics to Prometheus, read in one snapshot of the views open to the reader role."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of a metric. ``labels`` are in the order of the family's."""
+    """One value of a metric. ``labels`` are in the order of the family's labels."""
 
     name: str
     labels: tuple[str, ...]
     value: float
 
 
-#: All that is said of a database that cannot be read.
+#: The only sample of a database that cannot be read.
 DOWN = Sample("zeke_jobs_up", (), 0)
 _TASK_COLUMNS, _LIMIT_COLUMNS = (
     {family.name: family.column for family in DATABASE if family.labels == labels and family.column}
@@ -47,16 +47,16 @@ _QUANTILES = {"0.5": "p50", "0.95": "p95"}
 
 
 def read(url: str) -> list[Sample]:
-    """All samples of the database at an address; only ``zeke_jobs_up`` 0, and why in the log, when it cannot be read.
+    """All samples of a database; only ``zeke_jobs_up`` 0, with the reason in the log, when it cannot be read.
 
-    That is when it does not answer, takes too long, does not have the tables of this version, or refuses them.
+    That is when it does not answer, takes too long, lacks the tables of this version, or denies access.
     """
     begin = time.perf_counter()
     try:
         with closing(connect(url, application_name="zeke-jobs metrics")) as conn, snapshot(conn):
             samples = list(_samples(conn))
     except psycopg2.Error as error:
-        # A line for each scrape, as long as it lasts: whoever watches the log alone must see it too.
+        # One line for each scrape while it lasts, because some operators watch only the log.
         get_logger("zeke_jobs.metrics").error("the database cannot be read", error=str(error).strip())
         return [DOWN]
     took = time.perf_counter() - begin
@@ -104,10 +104,10 @@ def _columns(row: dict[str, Any], columns: dict[str, str], labels: tuple[str, ..
 
 
 class DatabaseCollector(Collector):
-    """Reads the database each time it is asked; keeps no connection in between.
+    """Reads the database on each request; keeps no connection between requests.
 
     Attributes:
-        failed: Whether the last reading did.
+        failed: Whether the last read failed.
     """
 
     def __init__(self, url: str) -> None:
@@ -129,16 +129,16 @@ class DatabaseCollector(Collector):
 
 
 def text(url: str) -> tuple[str, bool]:
-    """All metrics of the database at an address, in Prometheus's text format, and whether it could be read."""
+    """All metrics of a database in Prometheus's text format, and whether it could be read."""
     collector = DatabaseCollector(url)
     return generate_latest(_registry(collector)).decode(), not collector.failed
 
 
 def serve(url: str, address: Address) -> tuple[WSGIServer, Thread]:
-    """Serve them at ``/metrics`` in a thread, each scrape with a reading of its own; ``shutdown()`` of the server ends it.
+    """Serve the metrics at ``/metrics`` in a thread, read anew for each scrape; ``shutdown()`` of the server ends it.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is not available.
     """
     return start_http_server(address.port, address.host, registry=_registry(DatabaseCollector(url)))
 

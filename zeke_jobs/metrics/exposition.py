@@ -1,4 +1,4 @@
-"""Answers Prometheus for all worker processes of one ``dramatiq`` command, from the files that they count in."""
+"""Serves the metrics of all worker processes of one ``dramatiq`` command, from the files in which they count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Where this command's worker processes count. Named for their common parent, so that no two commands share one."""
+    """Folder of the counter files of this command's workers; its name has their parent's id, so that no two commands share it."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
@@ -23,7 +23,7 @@ def prepare() -> Path:
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not _lives(int(other.name.rpartition("-")[2])):
-            shutil.rmtree(other, ignore_errors=True)  # two workers may remove the same one
+            shutil.rmtree(other, ignore_errors=True)  # two workers may remove the same folder
     ours.mkdir(mode=0o700, exist_ok=True)
     if ours.stat().st_uid != os.getuid():
         raise PermissionError(f"expected {ours} to be ours, got one of another user; remove it")
@@ -31,14 +31,14 @@ def prepare() -> Path:
 
 
 def run() -> int:
-    """Serve until SIGTERM; dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
+    """Serve until SIGTERM. Dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
     from prometheus_client import CollectorRegistry, make_wsgi_app
     from prometheus_client.multiprocess import MultiProcessCollector
 
     logs.configure()
     log = logs.get_logger("zeke_jobs.metrics")
     address = environment.metrics_address()
-    assert address is not None  # without it there is no such process
+    assert address is not None  # without an address this process is not started
     counted = folder()
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(counted))  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def run() -> int:
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's word)
-        """No line for each scrape."""
+        """Log no line for a scrape."""
 
 
 def _lives(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""Every metric that is exported: its name, its kind, its labels, and what it means."""
+"""Every exported metric: its name, kind, labels and meaning."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Kind = Literal["gauge", "counter", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric. Names carry the unit: seconds, jobs; a counter's ends in ``_total``.
+    """One metric. Its name has the unit (seconds, jobs); a counter's name ends in ``_total``.
 
-    ``column`` is the column of the statement of its labels that its values stand in; a NULL is no value.
+    Its values are in the column ``column`` of the statement for its labels; NULL means no value.
     """
 
     name: str
@@ -31,7 +31,7 @@ _TASK = ("task", "queue")
 UP = _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these.")
 READ_SECONDS = _gauge("read_seconds", (), "How long reading the database took.")
 
-#: Read from the database, once a scrape, in one snapshot.
+#: Read from the database in one snapshot for each scrape.
 DATABASE: tuple[Family, ...] = (
     UP,
     READ_SECONDS,
@@ -94,12 +94,12 @@ THREADS_LOST = Family(
     "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler takes no notice of its timeout or its cancellation."
 )
 
-#: Counted by workers, over all processes of one ``dramatiq`` command.
+#: Counted by workers, summed over all processes of one ``dramatiq`` command.
 WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
 
 _DRAMATIQ = ("queue_name", "actor_name")
 
-#: Dramatiq's own names, for dashboards that know them. A failed attempt counts as an error, though no exception reaches Dramatiq.
+#: Dramatiq's own names, for existing dashboards. A failed attempt counts as an error, though no exception reaches Dramatiq.
 DRAMATIQ: tuple[Family, ...] = (
     Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
     Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),

@@ -1,1 +1,1 @@
-"""What a payload may be: its model, its JSON Schema, the checks at the door."""
+"""Payloads: their models, JSON Schemas, and the checks at a send."""

@@ -1,4 +1,4 @@
-"""The faults that jsonschema finds, in plain words: "expected X, got Y"."""
+"""Puts jsonschema's errors into plain words: "expected X, got Y"."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def validator(schema: dict[str, Any]) -> Validator:
 
 
 def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
-    """The first fault of each place of a payload, in order. Values of ``sensitive`` fields are not shown."""
+    """The first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
     found: dict[str, str] = {}
     for error in sorted(check.iter_errors(payload), key=lambda e: [str(step) for step in e.absolute_path]):
         for place, message in _faults_of(error, sensitive):
@@ -60,12 +60,12 @@ def faults(check: Validator, payload: Any, sensitive: frozenset[str]) -> Iterato
 
 def _faults_of(error: ValidationError, sensitive: frozenset[str]) -> Iterator[Fault]:
     if error.context and not _is_choice_of_types(error):
-        # Of several models the sender meant the one in which the check came furthest.
+        # With several models, assume the one in which the check came furthest.
         yield from _faults_of(max(error.context, key=_progress), sensitive)
         return
     place = _place(error)
     if error.validator == "required":
-        # jsonschema reports each missing field in an error of its own, and only its message tells which.
+        # jsonschema reports each missing field as its own error, and only the message names the field.
         for name in _rule(error):
             if name not in _instance(error) and error.message.startswith(repr(name)):
                 yield join(place, name), "expected a value, got none"

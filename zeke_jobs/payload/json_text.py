@@ -1,4 +1,4 @@
-"""Python values to JSON text that Postgres keeps as it is: no NaN, no NUL, no lone surrogates, no boundless numbers."""
+"""Turns Python values into JSON text that Postgres stores unchanged: no NaN, NUL, lone surrogates or unbounded numbers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # 2**63 - 1 has as many digits
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a text, whatever is in it
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, with any brackets inside it
 _LONGEST_FLOAT = 330  # characters, without an exponent
 _LONGEST_SHOWN = 60
 
-#: From a place in a value, such as ``items[2].url``, to what is wrong there.
+#: A place in a value, such as ``items[2].url``, and its fault.
 Fault = tuple[str, str]
 
 
 class UnfitForJson(ValueError):
-    """A value that JSON, or jsonb, cannot keep. ``path`` is its place in the whole."""
+    """A value that JSON or jsonb cannot store. ``path`` is its place in the whole."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -38,13 +38,13 @@ def encode(value: Any) -> str:
     """The JSON text of ``value``; UUIDs, times, enums and pydantic models become their JSON forms.
 
     Raises:
-        UnfitForJson: something in it has no place in JSON or in jsonb, or it is out of bounds.
+        UnfitForJson: JSON or jsonb cannot store a part of it, or it is out of bounds.
     """
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        # json says what is wrong but not where; UnicodeEncodeError is a ValueError.
+        # json's error lacks the place; UnicodeEncodeError is a ValueError.
         raise _located(value, error) from error
     if size <= LARGEST:
         if is_too_deep(text):
@@ -58,7 +58,7 @@ def encode(value: Any) -> str:
 
 
 def is_too_deep(text: str, most: int = DEEPEST) -> bool:
-    """Whether more lists and objects are inside each other in a JSON text than a payload, or an output, may hold."""
+    """Whether a JSON text nests lists and objects deeper than a payload or output may."""
     if text.count("[") + text.count("{") <= most:
         return False
     depth = 0
@@ -70,7 +70,7 @@ def is_too_deep(text: str, most: int = DEEPEST) -> bool:
 
 
 def _stored_size(text: str, size: int) -> int:
-    """The size as Postgres writes the numbers, without exponents."""
+    """The size with numbers as Postgres writes them, without exponents."""
     if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT <= LARGEST:
         return size
     floats: list[str] = []
@@ -107,7 +107,7 @@ def _too_deep() -> UnfitForJson:
 
 
 def _search(value: Any, path: str, depth: int = 1) -> None:
-    """Walk the whole value to find and name the place that is unfit."""
+    """Walk the whole value and raise for the unfit place."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise _too_deep()
@@ -155,11 +155,11 @@ def _search_text(text: str, path: str) -> None:
 
 
 def join(path: str, key: str) -> str:
-    """The place of a field below ``path``."""
+    """The place of the field ``key`` in ``path``."""
     return f"{path}.{key}" if path else key
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it: its Python form, cut to one short line."""
+    """A value for an error message: its Python form, cut to one short line."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

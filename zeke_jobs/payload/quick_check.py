@@ -1,4 +1,4 @@
-"""A quick yes for payloads of plain fields, lists and models, as most are; where it is unsure, jsonschema decides (slower)."""
+"""A quick test for payloads of plain fields, lists and models. If it says no, the slower jsonschema decides."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SIZES = {"minItems", "maxItems"}
 _LENGTHS = {"minLength", "maxLength"}
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": float, "null": type(None)}
-_DEEPEST = 4  # models and lists inside each other; one that holds itself would have no end
+_DEEPEST = 4  # levels of models and lists; a model that contains itself would have no end
 
 
 def quick_test(schema: Mapping[str, Any]) -> Test | None:
-    """A test that only payloads which fit ``schema`` pass; None where the schema has rules that such a test does not know."""
+    """A test that passes only payloads that fit ``schema``; None if the schema has rules unknown to such a test."""
     return _object(schema, schema.get("$defs", {}), 0)
 
 

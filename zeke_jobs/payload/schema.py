@@ -1,4 +1,4 @@
-"""A payload against its task's JSON Schema: keys into snake_case, unknown fields refused, faults in words."""
+"""Checks a payload against its task's JSON Schema: converts keys to snake_case, refuses unknown fields, describes faults."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
-_DEEPEST = 16  # how many references and branches one place of a schema may pass through
+_DEEPEST = 16  # references and branches on the way to one place of a schema
 
 
 @dataclass
 class _Shape:
-    """The fields and the items that a schema allows at one place, with ``$ref`` and all branches resolved."""
+    """The fields and items that a schema allows at one place, with ``$ref`` and all branches resolved."""
 
     fields: dict[str, Any]
     items: Any = None
@@ -29,14 +29,14 @@ class _Shape:
 
     @cached_property
     def camel(self) -> dict[str, str]:
-        """From camelCase to the field's own name."""
+        """The field for each camelCase name."""
         return {camel_case(name): name for name in self.fields}
 
 
 class PayloadSchema:
-    """The JSON Schema of one task's payload, as the catalogue holds it: properties in snake_case.
+    """The JSON Schema of one task's payload in the catalogue: properties in snake_case.
 
-    Without a schema (a task that no worker of this version has described) every JSON object is accepted.
+    Without a schema (no worker of this version has described the task) every JSON object is accepted.
     """
 
     def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
@@ -46,9 +46,9 @@ class PayloadSchema:
         self._fits = None if schema is None else quick_test(schema)
 
     def check(self, payload: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-        """The payload with the keys of its fields in snake_case, and all that is wrong with it.
+        """The payload with its keys in snake_case, and all its faults.
 
-        Free-form objects inside stay as they are. A model's unknown fields are faults even where the model itself ignores them.
+        Free-form objects inside stay unchanged. Unknown fields of a model are faults even if the model itself ignores them.
         """
         if self.schema is None:
             return payload, []
@@ -58,11 +58,11 @@ class PayloadSchema:
         return renamed, faults
 
     def fits(self, payload: object) -> bool:
-        """A quick yes for a payload that fits as it is, keys and all; where this is unsure, ``check`` decides."""
+        """Whether the payload surely fits unchanged, a quick test; if it returns False, ``check`` decides."""
         return self._fits is not None and bool(self._fits(payload))
 
     def field(self, name: str) -> str | None:
-        """The field that a name in either spelling means, or None."""
+        """The field with this name in either spelling, or None."""
         if self.schema is None:
             return name
         shape = self._shape(self.schema)
@@ -74,7 +74,7 @@ class PayloadSchema:
         return [] if self.schema is None else list(self._shape(self.schema).fields)
 
     def takes_text(self, name: str) -> bool:
-        """Whether a field may hold text, as far as its schema tells."""
+        """Whether the schema lets a field hold text, as far as its types and choices tell."""
         schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
         return any("string" in _types(branch) for branch in self._all_branches(schema))
 
@@ -120,7 +120,7 @@ class PayloadSchema:
         return renamed
 
     def _shape(self, schema: dict[str, Any]) -> _Shape:
-        # Schemas live as long as self.schema does, so that an id stands for one place of it.
+        # The schemas live as long as self.schema, so an id identifies one place in it.
         shape = self._shapes.get(id(schema))
         if shape is None:
             shape = self._shapes[id(schema)] = _Shape({})

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL of development, demo and tests: the wheel's programs, a folder, a unix socket."""
+"""The embedded PostgreSQL for development, demo and tests: the wheel's programs, a folder, a unix socket."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 __all__ = ["binaries", "ensure", "running", "stop"]
 
 _SOCKET = {
-    "port": "5432",  # of the socket's name; nothing else is in its folder
+    "port": "5432",  # part of the socket's name; the folder has no other socket
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
 }
-#: Of the wheel's server alone. Another server keeps its own defaults, as where people have installed it.
+#: Only for the wheel's server. Other servers keep their own defaults, as they do when people install them.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-_PATIENCE = 60.0  # seconds for a server to come up or to go
+_PATIENCE = 60.0  # seconds for a server to start or to stop
 _NOBODY = 2**31 - 1  # a number that no process has
 
 T = TypeVar("T")
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
-    """Start the server that lives in ``folder``, or find it running, and return its URL.
+    """Start the server in ``folder``, or find it running, and return its URL.
 
-    Safe to call from several processes at once, and after a crash. The server runs on until ``stop``.
+    Safe to call from several processes at once, and after a crash. The server runs until ``stop``.
 
     Args:
-        folder: Made with mode 0700 when it is missing. Holds data, log and, where its path is fit for one, the socket.
+        folder: Created with mode 0700 if missing. Holds data, log and, if its path is suitable, the socket.
         bin_dir: Programs of another PostgreSQL to use instead of the wheel's, with that server's own defaults.
         settings: Further server settings.
 
     Raises:
-        ZekeJobsError: the server does not start, and why.
-        OSError: a file cannot be made.
+        ZekeJobsError: the server does not start; the message has the reason.
+        OSError: a file cannot be created.
     """
     folder = folder.absolute()
     user = server_programs.account(folder / "data")
@@ -60,7 +60,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
     with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Wait for a server that is starting, and for the remains of one that was killed.
+        # Wait for a server that is starting, and for processes left by one that was killed.
         patience = (
             f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
         )
@@ -75,14 +75,14 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
 
 def running(folder: Path) -> str | None:
-    """URL of the server that lives in ``folder`` where it runs by now, else None. Starts nothing."""
+    """URL of the server in ``folder`` if it runs, else None. Starts nothing."""
     folder = folder.absolute()
     if not _lives(folder):
         return None
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         process, _, _, port, socket, *_ = lines
-        # Of a server that has just begun the file is its predecessor's, or names no socket yet: the address of another server.
+        # While a server starts, the file is its predecessor's or names no socket yet, and so would lead to another server.
         if process == str(_NOBODY) or not socket:
             return None
         url = f"postgresql://postgres@/postgres?host={quote(socket, safe='/')}&port={port}"
@@ -96,7 +96,7 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
     """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate.
 
     Raises:
-        ZekeJobsError: it runs on after a minute.
+        ZekeJobsError: it still runs after a minute.
     """
     folder = folder.absolute()
     told = False
@@ -104,7 +104,7 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
     def tell() -> bool:
         nonlocal told
         if not told:
-            with suppress(OSError, ValueError):  # it is so young that it has written no number yet
+            with suppress(OSError, ValueError):  # it has just started and not written its process id yet
                 os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
                 told = True
         return not _lives(folder)
@@ -123,9 +123,9 @@ def _until(look: Callable[[], T], failure: str) -> T:
 
 
 def _lives(folder: Path) -> bool:
-    """Whether a process of this folder's server lives.
+    """Whether a process of this folder's server is alive.
 
-    All of them inherit a lock, which ends with the last one. A process's number says less: another process may have it by now.
+    All its processes inherit a lock, which ends with the last one. A process id proves less, because ids are used again.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -138,7 +138,7 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any]) -> int:
-    """Start a server that outlives us; answers how long its log was before."""
+    """Start a server that outlives this process; returns the length of its log before."""
     programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
@@ -152,14 +152,14 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         told = log.tell()
         fcntl.flock(alive, fcntl.LOCK_EX)
         server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
-        # Started by a shell that ends at once, the server has no parent that must wait for it.
+        # A shell starts it and ends at once, so that no parent has to wait for the server.
         shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
         server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
     return told
 
 
 def _make(folder: Path, user: dict[str, Any]) -> None:
-    """A folder of the server's user alone."""
+    """Make a folder that only the server's user can enter."""
     state_folder.make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     if user:
@@ -170,8 +170,8 @@ def _make(folder: Path, user: dict[str, Any]) -> None:
 
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
-    """A file of the server's user, to be written to at its end."""
-    # Where we are root, no link of the folder's owner shall lead us to a file of ours.
+    """Open a file of the server's user to append to it."""
+    # As root, do not follow a link made by the folder's owner to one of root's files.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     if user:
         os.fchown(number, user["user"], user["group"])
@@ -179,20 +179,20 @@ def _open(file: Path, user: dict[str, Any]) -> TextIO:
 
 
 def _socket_folder(data: Path) -> Path:
-    """With the data; in a place of this user's own where that path is too long for a socket, or is misread in an address."""
+    """The data folder, or a folder of this user elsewhere if the path is too long for a socket or unsafe in an address."""
     if state_folder.is_plain(data):
         return data
     return state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
 
 
 def _forget_process(lock_file: Path) -> None:
-    """Put a number into a lock file that no process has: a stranger may have the old one by now, and be taken for the old server.
+    """Replace the process id in a lock file by an unused one: another process may have the old id and look like the old server.
 
-    What else is in it stays, because PostgreSQL sees by it whether the shared memory is still in use.
+    The rest of the file stays, because PostgreSQL needs it to see whether the shared memory is still in use.
     """
     with suppress(FileNotFoundError), os.fdopen(os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
         _, *rest = file.read().split("\n", 1)
-        if not rest:  # it was never written in full, and PostgreSQL would not start beside it
+        if not rest:  # the file was never complete, and PostgreSQL would refuse to start
             lock_file.unlink()
             return
         file.seek(0)

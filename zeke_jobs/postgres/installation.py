@@ -1,6 +1,6 @@
-"""Which databases this process accepts: of a server that this code runs on, and of its own installation.
+"""Checks that a database is on a supported server and belongs to this process's installation.
 
-A database belongs to one installation, named by its environment; another that is pointed at it is refused.
+A database belongs to one installation, named by its environment; a process of another installation is refused.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from zeke_jobs.postgres.queries import SQL
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-#: Major versions that the tests run on or between. Later ones are let through.
+#: Major versions that the tests cover, ends included. Later ones are accepted.
 OLDEST, NEWEST_TESTED = 15, 18
 _ENCODING = "UTF8"
 _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 
 def claim(conn: Connection) -> None:
-    """Put this process's installation down as the database's owner, where it has none.
+    """Make this process's installation the database's owner if it has none.
 
     Raises:
-        ConfigurationError: it belongs to another one.
+        ConfigurationError: it belongs to another installation.
     """
-    if _owner(conn) is None:  # the first process may write this table; later ones need not
+    if _owner(conn) is None:  # only the first process needs the right to write this table
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)
 
 
 def verify(conn: Connection) -> None:
-    """Refuse to go on with the database of another installation. A database that was never migrated has no owner.
+    """Refuse the database of another installation. A database that was never migrated has no owner.
 
     Raises:
-        ConfigurationError: it belongs to another one.
+        ConfigurationError: it belongs to another installation.
     """
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
@@ -47,17 +47,17 @@ def verify(conn: Connection) -> None:
 
 
 def verify_server(conn: Connection) -> None:
-    """Refuse a server that is too old or takes no writes, and a database that cannot hold every text. Asks the server nothing.
+    """Refuse a server that is too old or read-only, and a database that cannot store every text. Sends no statement.
 
     Raises:
-        ConfigurationError: it names the version, the encoding or the standby.
+        ConfigurationError: names the version, the encoding or the standby.
     """
     major = conn.info.server_version // 10_000
     if major < OLDEST:
         raise ConfigurationError(
             f"expected PostgreSQL {OLDEST} or later ({OLDEST} to {NEWEST_TESTED} are tested), got PostgreSQL {major}"
         )
-    encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not say
+    encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not report it
     if encoding != _ENCODING:
         raise ConfigurationError(
             f"expected a database with the encoding {_ENCODING}, got {encoding}\n"

@@ -1,7 +1,7 @@
-"""Bring a database's schema to what this code expects.
+"""Brings a database's schema to the version that this code needs.
 
-Tables change by numbered files, which are frozen once they are committed. Functions, views and triggers hold no data: they
-are defined once, in ``sql/code``, and are replaced as a whole when their edition grows.
+Tables change by numbered files, which are frozen once committed. Functions, views and triggers hold no data: each is defined
+once, in ``sql/code``, and all are replaced together when the edition number grows.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")
 _EDITION = "edition"  # the file that counts the changes of sql/code
 _TABLES = "0001_tables.sql"
-#: SHA-256 of the names and checksums of version 0.1.0's files, whose databases reach the tables by an upgrade.
+#: SHA-256 of the names and checksums of 0.1.0's files. Databases of that version get the tables by an upgrade.
 _OF_0_1_0 = "113852c4009bc2a047958730f7a56052cf2c2d634c522e1c2f76fc9a7869ef5a"
 OURS = "zeke_jobs"
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file. ``package`` and ``name`` identify it; ``checksum`` tells whether it was edited after it was applied.
+    """One file, identified by ``package`` and ``name``. ``checksum`` shows whether it was edited after it was applied.
 
-    ``upgrade`` is run in place of ``text`` where the database has an earlier form of the same.
+    ``upgrade`` runs instead of ``text`` when the database has an earlier form of the same tables.
     """
 
     package: str
@@ -55,10 +55,10 @@ class Migration:
 
 
 def available(packages: Iterable[str] = ()) -> list[Migration]:
-    """All migrations of zeke_jobs and then of ``packages``, in the order in which they are applied.
+    """All migrations of zeke_jobs and then of ``packages``, in the order of their application.
 
     Raises:
-        MigrationError: a package or its ``migrations`` folder is missing, or a file has another name than ``0001_words.sql``.
+        MigrationError: a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
     """
     found = [_dramatiq_pg(), *_of_folder(OURS, "sql/migrations"), code()]
     for package in packages:
@@ -67,19 +67,19 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
 
 
 def of_package(package: str) -> list[Migration]:
-    """The migrations that a package brings.
+    """The migrations of a package.
 
     Raises:
-        MigrationError: there is no such package, it has no folder ``migrations``, or a file has an odd name.
+        MigrationError: the package or its ``migrations`` folder is missing, or a file has a wrong name.
     """
     return _of_folder(package, "migrations")
 
 
 def _from_where_it_is(packages: Iterable[str], applied: Mapping[tuple[str, str], str]) -> list[Migration]:
-    """All migrations, in the form that suits the database: one of 0.1.0 has most of the tables already.
+    """All migrations, in the form that suits the database: one of version 0.1.0 has most of the tables already.
 
     Raises:
-        MigrationError: it was made by a state of the code between two versions.
+        MigrationError: unreleased code between two versions made the database.
     """
     ours = sorted((name, checksum) for (package, name), checksum in applied.items() if package == OURS)
     if not any(name == "0001_queue.sql" for name, _ in ours):
@@ -107,7 +107,7 @@ def _dramatiq_pg() -> Migration:
     """dramatiq-pg's own table, from its own file, so that its producers and tools work unchanged."""
     from dramatiq_pg.schema import generate_init_sql
 
-    # The schema is there by now; to ask for it again needs a right on the database, also where it exists.
+    # The schema exists by now, but CREATE SCHEMA would need a right on the database even so.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     return Migration(OURS, "0000_dramatiq_pg.sql", text, in_transaction=True, breaking=False)
 
@@ -115,7 +115,12 @@ def _dramatiq_pg() -> Migration:
 def _of_folder(package: str, folder: str) -> list[Migration]:
     try:
         names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
-    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module, no package
+    except (
+        ImportError,
+        FileNotFoundError,
+        NotADirectoryError,
+        TypeError,
+    ) as error:  # TypeError: a module, not a package
         raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
     return [_read(package, folder, name) for name in names]
 
@@ -135,14 +140,13 @@ def _read(package: str, folder: str, name: str) -> Migration:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the missing files, each in a transaction of its own, and return them.
+    """Apply the missing files, each in its own transaction, and return them.
 
-    Other processes that migrate at the same time wait, and find it done. Works through PgBouncer too.
+    Other processes that migrate at the same time wait, and then find nothing to do. Works through PgBouncer too.
 
     Raises:
         MigrationError: an applied file was edited, or a file failed; the files before it stay applied.
-        ConfigurationError: the database belongs to another installation, or is one that this code does not run on; nothing was
-            applied.
+        ConfigurationError: the database belongs to another installation or is not supported; nothing was applied.
     """
     installation.verify_server(conn)
     installation.verify(conn)
@@ -155,7 +159,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 @contextmanager
 def _lock(conn: Connection) -> Iterator[None]:
-    """One migration at a time in a database, until the transaction ends. A reader of the table cannot take this lock."""
+    """Allow one migration at a time in a database, until the transaction ends. Read access is not enough for this lock."""
     with transaction(conn):
         SQL.run(conn, "migration/lock")
         yield
@@ -177,7 +181,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 @contextmanager
 def _words(what: str) -> Iterator[None]:
-    """Turn an error of the server into one that names the file, and the missing right."""
+    """Replace an error of the server by one that names the file and the missing right."""
     try:
         yield
     except psycopg2.Error as error:
@@ -196,14 +200,14 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
             "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
         )
-    # Another session holds the lock until it is closed: this one is in no transaction.
+    # Another session holds the lock until it closes; this one is in no transaction.
     beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
     with closing(psycopg2.connect(**beside)) as holder, conn.cursor() as cursor:
         SQL.run(holder, "migration/lock")
         if _is_applied(conn, migration):
             return False
         before = _objects(conn, migration)
-        # One statement a call: several in one would be a transaction again.
+        # Send each statement by itself, because several in one call would run in a transaction.
         for statement in filter(str.strip, re.split(r";[ \t]*\n", migration.text)):
             cursor.execute(statement)
         _record(conn, migration, before)
@@ -215,15 +219,15 @@ def _is_applied(conn: Connection, migration: Migration) -> bool:
 
 
 def _applied(conn: Connection) -> dict[tuple[str, str], str]:
-    """Checksums of the files that were applied, by package and name."""
+    """Checksums of the applied files, by package and name."""
     return {(row["package"], row["name"]): row["checksum"] for row in SQL.all(conn, "migration/list")}
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) -> bool:
-    """Whether a file is to be applied: a frozen one once, the code when its edition is new or was changed.
+    """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed.
 
     Raises:
-        MigrationError: a frozen file was edited since it was applied.
+        MigrationError: a frozen file was edited after it was applied.
     """
     checksum = applied.get((migration.package, migration.name))
     if _CODE.fullmatch(migration.name):
@@ -239,7 +243,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) ->
 
 
 def _objects(conn: Connection, migration: Migration) -> set[str]:
-    """The objects outside of our schema; none for our own files, because an uninstall drops the schema as a whole."""
+    """The objects outside our schema; none for our own files, because an uninstall drops our schema as a whole."""
     if migration.package == OURS:
         return set()
     return {row["object"] for row in SQL.all(conn, "migration/objects")}
@@ -261,7 +265,7 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
     Raises:
-        MigrationError: an applied file was edited since.
+        MigrationError: an applied file was edited.
     """
     if SQL.one(conn, "migration/table_exists") is None:
         return available(packages)
@@ -270,11 +274,11 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
-    """Refuse to go on with a database that is behind this code, or ahead of it past a breaking migration.
+    """Refuse a database that is behind this code, or ahead of it by a breaking migration.
 
     Raises:
-        MigrationError: with the command to run.
-        ConfigurationError: the server or the database is one that this code does not run on.
+        MigrationError: names the command to run.
+        ConfigurationError: the server or the database is not supported.
     """
     installation.verify_server(conn)
     if todo := pending(conn, packages):

@@ -1,4 +1,4 @@
-"""An embedded server for the time of one command: where it lives, and that no other command has it meanwhile."""
+"""Runs an embedded server for one command: its folder, and a lock that keeps other commands out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zeke_jobs.postgres import embedded, server_programs, state_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINK = "elsewhere"  # to where a server's files really are, so that they are found again when the folder is moved
+_LINK = "elsewhere"  # leads to the server's files, so that they are found again after the folder is moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -27,14 +27,14 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end.
 
     Args:
-        data_dir: Where the data is to be; see ``place``.
-        name: Who runs it, as another command that comes too late reads it.
+        data_dir: The folder for the data; see ``place``.
+        name: The name of this command, shown to another command that wants the server.
 
     Raises:
-        ConfigurationError: a server cannot run there, and what to do.
-        ZekeJobsError: another command has that server now, or it does not start.
+        ConfigurationError: a server cannot run there; the message says what to do.
+        ZekeJobsError: another command uses the server, or it does not start.
     """
-    server_programs.binaries()  # without them, leave no folder behind
+    server_programs.binaries()  # fails before any folder is made
     server = server_folder(data_dir)
     with ExitStack() as stack:
         try:
@@ -48,7 +48,7 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
 
 
 def stop_abandoned(data_dir: str) -> None:
-    """Stop the server of a command that was killed, unless another command has it by now."""
+    """Stop the server of a command that was killed, unless another command uses it by now."""
     folder = Path(data_dir)
     server = server_folder(folder)
     with suppress(ZekeJobsError), _alone(server, folder, "the end of a command that was killed"):
@@ -56,9 +56,9 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """Where the files of ``data_dir`` are: there, or in a place of this user's own with a name derived from it.
+    """The folder for the files of ``data_dir``: itself, or a folder of this user elsewhere with a name derived from its path.
 
-    They are elsewhere where a server cannot run in ``data_dir`` (``why_elsewhere``). Once they are there, they stay.
+    Another folder is used when a server cannot run in ``data_dir`` (``why_elsewhere``). Files never move again.
     """
     asked = data_dir.absolute()
     with suppress(OSError):
@@ -69,12 +69,12 @@ def place(data_dir: Path) -> Path:
 
 
 def server_folder(data_dir: Path) -> Path:
-    """The folder of the server of ``data_dir``."""
+    """The server's folder of ``data_dir``."""
     return place(data_dir) / "postgres"
 
 
 def why_elsewhere(data_dir: Path) -> str:
-    """Why a server cannot run in ``data_dir``, in words; empty where it can."""
+    """The reason why a server cannot run in ``data_dir``; empty if it can."""
     asked = data_dir.absolute()
     if _nothing_can_be_written(asked):
         return f"nothing can be written to {state_folder.above(asked)}"
@@ -86,31 +86,31 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make ``place(data_dir)`` if it is missing, with a link to it in ``data_dir`` where it is elsewhere."""
+    """Make ``place(data_dir)`` if missing, with a link to it in ``data_dir`` if it is elsewhere."""
     folder = place(data_dir)
     asked = data_dir.absolute()
     if not _nothing_can_be_written(asked):
         _make(asked, None)
     if folder != asked:
         _make(folder, 0o700)
-        with suppress(OSError):  # where it is, or cannot be; then the path alone leads there
+        with suppress(OSError):  # the link exists, or cannot be made; then only the path leads there
             (asked / _LINK).symlink_to(folder)
 
 
 def _make(folder: Path, mode: int | None) -> None:
     if not state_folder.is_there(folder):
         state_folder.make(folder, mode)
-        # Only into a folder that we made: `git add .` must not take a database with it.
+        # Only in a folder that we made, so that `git add .` does not take the database along.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def _nothing_can_be_written(folder: Path) -> bool:
-    """Whether it is missing and cannot be made. An existing folder has an owner, and is not replaced by another place."""
+    """Whether the folder is missing and cannot be made. An existing folder is never replaced by another place."""
     return not state_folder.is_there(folder) and not os.access(state_folder.above(folder), os.W_OK | os.X_OK)
 
 
 def _closed(folder: Path, user: int) -> Path | None:
-    """The outermost of ``folder`` and all above it that ``user`` may not enter; folders that do not exist yet will be open."""
+    """The outermost of ``folder`` and its parents that ``user`` may not enter; folders still to be made will be open."""
     for one in reversed((folder, *folder.parents)):
         if state_folder.is_there(one):
             found = one.stat()
@@ -121,7 +121,7 @@ def _closed(folder: Path, user: int) -> Path | None:
 
 @contextmanager
 def _alone(server: Path, data_dir: Path, name: str) -> Iterator[None]:
-    """No other command has the server meanwhile."""
+    """Hold the server's lock, so that no other command uses it."""
     with (server.parent / f"{server.name}.lock").open("a+") as lock:
         lock.seek(0)
         try:

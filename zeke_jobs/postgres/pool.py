@@ -1,4 +1,4 @@
-"""Connections to Postgres: how one is opened, transactions, and a pool that waits instead of failing."""
+"""Connections to Postgres: opening them, transactions, and a pool that waits instead of failing."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-#: What psycopg2 raises when the server or the way to it is gone.
+#: psycopg2's errors when the server or the way to it is gone.
 DISCONNECTED = (OperationalError, InterfaceError)
 
-# Classes of SQLSTATE about the server and not a statement: read-only transaction, resources, operators, system, internal errors.
-# psycopg2 makes no OperationalError of the first and the last.
+# SQLSTATE classes about the server instead of a statement: read-only transaction, resources, operators, system, internal errors.
+# For the first and the last, psycopg2 does not raise OperationalError.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
-_TOO_MUCH = "54"  # the class of limits that a value exceeds; an OperationalError, and yet the value's own fault
+_TOO_MUCH = "54"  # the class of exceeded limits: an OperationalError, but caused by the value
 
 _SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE SAVEPOINT zeke_jobs")
-_LOOK = 0.5  # seconds between two looks whether a connection is still worth waiting for
+_LOOK = 0.5  # seconds between checks whether a connection is still worth waiting for
 
-# Errors that mean a wrong address, in the words of libpq, PostgreSQL and PgBouncer: without a connection there is no SQLSTATE.
-# A name server that does not answer ("Temporary failure in name resolution") is none of it: that passes.
+# Messages of libpq, PostgreSQL and PgBouncer about a wrong address: without a connection there is no SQLSTATE.
+# A name server that does not answer ("Temporary failure in name resolution") is left out, because that passes.
 _WRONG_ADDRESS = {
-    # Of several hosts another one may exist, and be away.
+    # With several hosts, another one may exist and only be away.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "a user and a password that the server accepts": "password authentication failed|no password supplied"
@@ -49,14 +49,14 @@ _WRONG_ADDRESS = {
 
 
 class AddressError(OperationalError):
-    """The address names a host, user, password or database that is not there. At a start, waiting would not help."""
+    """The address names a host, user, password or database that does not exist, so waiting at a start would not help."""
 
 
 class Cursor(cursor):
-    """Of our own connections: tells a dead server from a wrong statement.
+    """Distinguishes a dead server from a wrong statement on our own connections.
 
-    Where the server has said goodbye before it closed the connection (a warning, as at an immediate shutdown), libpq fails when
-    it writes, and psycopg2 says DatabaseError, without a code, of a connection that it takes for alive.
+    If the server sends a warning before it closes the connection, as at an immediate shutdown, libpq fails while it writes.
+    psycopg2 then raises DatabaseError without a code, and takes the connection for alive.
     """
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
@@ -76,7 +76,7 @@ class Cursor(cursor):
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the same statement may succeed later: the server is gone, writes nothing for now, or has trouble of its own."""
+    """Whether the statement may succeed later: the server is gone, read-only for now, or has trouble of its own."""
     state = (getattr(error, "pgcode", None) or "")[:2]
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
@@ -86,17 +86,17 @@ def connect(
 ) -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
-    A single statement is then one round trip; ``transaction`` gives more than one statement a common end.
+    A single statement is then one round trip; ``transaction`` groups several.
 
     Args:
         url: The server's address.
-        application_name: As the server shows it.
-        opening: Holds the connection while its settings are made, so that another thread can cut it.
+        application_name: The name that the server shows.
+        opening: Contains the connection while its settings are made, so that another thread can cut it.
 
     Raises:
-        ConfigurationError: no ``url`` and no ``DATABASE_URL``, or one that is no address; or the database's default is another
-            isolation level, and a pooler in between lets nobody set it for a session.
-        AddressError: there is no such host, user or database, or the password is another.
+        ConfigurationError: ``url`` and ``DATABASE_URL`` are missing, or it is not an address; or the database's default isolation
+            level is wrong, and a pooler prevents setting it for a session.
+        AddressError: the host, user or database does not exist, or the password is wrong.
         psycopg2.OperationalError: the server cannot be reached.
     """
     options = {**KEEPALIVE, "application_name": application_name, "client_encoding": "UTF8"}
@@ -106,7 +106,7 @@ def connect(
     except OperationalError as error:
         raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True
-    # On this connection alone: the program around us may read its own UUIDs as text.
+    # For this connection only, because the program around us may read UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     opening = set() if opening is None else opening
     opening.add(conn)
@@ -118,7 +118,7 @@ def connect(
 
 
 def _refused(reason: str) -> OperationalError:
-    """Why there is no connection, in words."""
+    """The error with the reason why there is no connection."""
     for expected, words in _WRONG_ADDRESS.items():
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
@@ -126,9 +126,9 @@ def _refused(reason: str) -> OperationalError:
 
 
 def is_pooled(conn: Connection) -> bool:
-    """Whether a pooler such as PgBouncer stands in between, so that two statements may be run by two sessions.
+    """Whether a pooler such as PgBouncer is in between, so that two statements may run in two sessions.
 
-    Told by the process that answers: a pooler gives its clients numbers of its own making.
+    The process id shows it, because a pooler gives its clients ids of its own.
     """
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
@@ -137,7 +137,7 @@ def is_pooled(conn: Connection) -> bool:
 
 
 def can_listen(conn: Connection) -> bool:
-    """Whether a LISTEN on this connection would be heard: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` says otherwise."""
+    """Whether a LISTEN on this connection works: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides it."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
@@ -153,7 +153,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # A server that is gone rolls back by itself; the body's own exception matters.
+            # A server that is gone rolls back by itself, and the body's exception matters more.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise
@@ -162,7 +162,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def _has_news(conn: Connection) -> bool:
-    """Whether an idle connection has something to read: as a rule the server has closed it."""
+    """Whether an idle connection has data to read, which usually means that the server has closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))
@@ -171,7 +171,7 @@ def _has_news(conn: Connection) -> bool:
 class Pool:
     """At most ``max_size`` connections, opened when needed; ``trim`` closes idle ones.
 
-    A later caller waits for one. (psycopg2's own pool raises at once, which loses jobs.)
+    When all are in use, a caller waits. (psycopg2's own pool raises at once, which loses jobs.)
     """
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
@@ -186,10 +186,10 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """An autocommit connection for the length of the block. A broken one is thrown away afterwards.
+        """An autocommit connection inside the block. A broken one is thrown away afterwards.
 
         Raises:
-            psycopg2.OperationalError: the server cannot be reached; or all are out, and the pool was closed.
+            psycopg2.OperationalError: the server cannot be reached; or all connections are in use and the pool was closed.
         """
         self._wait()
         try:
@@ -216,7 +216,7 @@ class Pool:
         return connect(self.url, application_name=self.application_name, opening=self._opening)
 
     def _give_back(self, conn: Connection) -> None:
-        # An interrupted block may have left a transaction or a half-read result behind.
+        # An interrupted block may have left a transaction or unread results.
         if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             conn.close()
             return
@@ -224,7 +224,7 @@ class Pool:
             self._idle.append((time.monotonic(), conn))
 
     def trim(self, *, keep: int = 0, older_than: float = 10.0) -> None:
-        """Close connections that were idle for ``older_than`` seconds, but keep the ``keep`` most recent."""
+        """Close connections that have been idle for ``older_than`` seconds, except the ``keep`` most recent."""
         limit = time.monotonic() - older_than
         with self._lock:
             surplus = max(0, len(self._idle) - keep)
@@ -234,28 +234,28 @@ class Pool:
             conn.close()
 
     def resize(self, max_size: int) -> None:
-        """Allow another number of connections. Only before the pool is in use."""
+        """Set the largest number of connections. Only before the pool is used."""
         self.max_size = max_size
         self._slots = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
-        """Cut connections that are being opened: each caller gets an OperationalError, however silent the server is."""
+        """Cut connections that are being opened: each caller gets an OperationalError, even if the server is silent."""
         for conn in list(self._opening):
             conn.cut()
 
     def drop_idle(self) -> None:
-        """Close all idle connections, as after a disconnection, when the others are probably dead too."""
+        """Close all idle connections, as after a disconnection, when they are probably dead too."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, conn in idle:
             conn.close()
 
     def close(self) -> None:
-        """Close all idle connections, and those in use when they come back."""
+        """Close all idle connections now, and the others when they come back."""
         self._closed = True
         self.drop_idle()
 
-    # The interface that dramatiq_pg's own code needs (its result backend and its command line).
+    # The interface that dramatiq_pg needs (its result backend and its command line).
     def getconn(self, *_: Any) -> Connection:
         """Take a connection out; ``putconn`` must follow."""
         self._wait()
@@ -272,5 +272,5 @@ class Pool:
 
     @property
     def minconn(self) -> int:
-        """How many connections dramatiq_pg may test after a disconnection."""
+        """Number of connections that dramatiq_pg may test after a disconnection."""
         return self.max_size

@@ -1,4 +1,4 @@
-"""SQL lives in files, one statement each; this runs them by name."""
+"""Runs SQL statements by name; each is in a file of its own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Queries:
 
     In a folder of areas a statement is named ``area/name``.
 
-    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. Where ``tolerant``,
-    times and JSON that Python cannot read come back as near as they can be.
+    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. With ``tolerant``, times and
+    JSON that Python cannot read become the nearest readable value.
 
     Raises:
-        KeyError: no file of that name.
+        KeyError: no file has that name.
     """
 
     def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False) -> None:
@@ -76,14 +76,14 @@ class Queries:
             return None if row is None else dict(zip(_names(cursor), row, strict=True))
 
     def run(self, conn: Connection, name: str, /, **params: Any) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of affected rows."""
         with conn.cursor() as cursor:
             cursor.execute(self.text(name), params)
             return int(cursor.rowcount)
 
 
 def _names(cursor: Cursor) -> list[str]:
-    # By hand: the driver's own dictionaries cost as much as a round trip does.
+    # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
     return [column.name for column in cursor.description or ()]
 
 

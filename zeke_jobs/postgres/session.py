@@ -1,4 +1,4 @@
-"""A connection of our own: its settings, how it is made as good as new, and how another thread ends its statement."""
+"""A connection of our own: its settings, its reset for the next user, and ending its statement from another thread."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# Settings by statement, not by start-up options: PgBouncer refuses options that it does not know. It hands the time zone on from
-# session to session, and the form of intervals; nothing else, so that setting it would change some other program's transactions.
-# Our statements are planned as they were tested, by the planner's own defaults and without JIT. A handler's own statements
-# lose JIT only: its author may count on the rest. Through a pooler, each function makes its own settings.
-# JIT and the timeout go first: where JIT compiles every statement, the second one would take longer than many a timeout allows.
+# Settings are made by a statement, because PgBouncer refuses start-up options that it does not know. PgBouncer carries only the
+# time zone and the form of intervals from session to session; any other setting would change another program's transactions.
+# Our statements use the planner's own defaults and no JIT, as they were tested. A handler's own statements lose only JIT, because
+# the author may rely on the rest. Behind a pooler, each function makes its own settings.
+# JIT and the timeout go first: with JIT on every statement, the second one could take longer than a timeout allows.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -51,7 +51,7 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "jit": "off",
-    # A claim that waits for its turn is no statement that went astray, and a job has a timeout of its own.
+    # A claim may wait long for its turn, and a job has a timeout of its own.
     **dict.fromkeys(
         (
             "statement_timeout",
@@ -62,13 +62,13 @@ _SETTINGS = {
         ),
         "0",
     ),
-    # The server, too, must notice within seconds that our host is gone, and end its transactions; the default is hours.
+    # The server too must notice within seconds that our host is gone, and end its transactions; its default is hours.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-# As DISCARD ALL, which would also throw away cached plans.
+# DISCARD ALL without the loss of cached plans.
 _RESET = """
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
 DISCARD TEMP; DISCARD SEQUENCES; SELECT set_config(w.name, w.value, false) FROM unnest(%(names)s, %(values)s) AS w (name, value)
@@ -79,8 +79,8 @@ expected transactions to be read committed by default where a pooler stands in b
   help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
 and let the pooler reconnect"""
 
-_PATIENCE = 2.0  # seconds in which a server that lives takes a cancellation
-_LIBPQ = ctypes.CDLL(_psycopg.__file__)  # the one that psycopg2 uses
+_PATIENCE = 2.0  # seconds in which a live server accepts a cancellation
+_LIBPQ = ctypes.CDLL(_psycopg.__file__)  # the libpq that psycopg2 uses
 with suppress(AttributeError):
     _LIBPQ.PQgetCancel.argtypes, _LIBPQ.PQgetCancel.restype = (ctypes.c_void_p,), ctypes.c_void_p
     _LIBPQ.PQcancel.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)
@@ -88,20 +88,20 @@ with suppress(AttributeError):
 
 
 class Session(connection):
-    """A connection of our own, and how it was made.
+    """A connection of our own and its initial settings.
 
     Attributes:
-        settings: What we had to set on it beside the time zone. None where a pooler stands in between: the session behind it
-            changes with each transaction, and is nobody's own.
+        settings: Settings made beside the time zone. None behind a pooler, because the session there changes with each
+            transaction and belongs to nobody.
     """
 
     settings: Mapping[str, str] | None
 
     def greet(self) -> None:
-        """Make the settings of every connection of ours, in one round trip.
+        """Make the settings of each of our connections in one round trip.
 
         Raises:
-            ConfigurationError: transactions have another isolation level, and a pooler in between lets nobody set it.
+            ConfigurationError: the isolation level is wrong, and a pooler prevents setting it.
         """
         settings = {"names": list(_SETTINGS), "values": list(_SETTINGS.values())}
         with self.cursor() as cursor:
@@ -116,11 +116,11 @@ class Session(connection):
         self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
 
     def is_as_made(self) -> bool:
-        """Whether psycopg2's settings of it are unchanged; no statement could restore them."""
+        """Whether psycopg2's own settings are unchanged; no statement could restore them."""
         return self._face() == self._made
 
     def cancel(self) -> None:
-        """Cancel what another thread does on this connection. Where the server is silent, the connection is ended instead."""
+        """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
         thread = threading.Thread(target=self._cancellation, name="cancel", daemon=True)
         thread.start()
         thread.join(_PATIENCE)
@@ -128,7 +128,7 @@ class Session(connection):
             self.cut()
 
     def cut(self) -> None:
-        """End the connection, whatever another thread waits for on it: that one gets an OperationalError at once."""
+        """End the connection: a thread that waits on it gets an OperationalError at once."""
         with suppress(OSError, InterfaceError), socket.socket(fileno=os.dup(self.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
 
@@ -137,9 +137,9 @@ class Session(connection):
 
 
 class _Cancellation:
-    """libpq's own, which may be asked for whatever becomes of the connection.
+    """libpq's cancellation, which works even after the connection has ended.
 
-    psycopg2's lets no other thread run until the server has answered: where that is silent, the whole process stands still.
+    psycopg2's own lets no other thread run until the server answers, so a silent server would stop the whole process.
     """
 
     def __init__(self, conn: connection) -> None:
@@ -154,9 +154,9 @@ class _Cancellation:
 
 
 def renew(conn: connection) -> None:
-    """Make an idle connection as good as new for the next one who uses it, whatever was set on it; or close it.
+    """Restore an idle connection's settings for its next user, or close it.
 
-    One round trip. Through a pooler nothing is reset: what was set there is not ours any more.
+    One round trip. Behind a pooler nothing is reset, because the session is no longer ours.
     """
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return
@@ -170,6 +170,6 @@ def renew(conn: connection) -> None:
         with conn.cursor() as cursor:
             cursor.execute(_RESET, {"names": list(names), "values": list(values)})
     except BaseException as error:
-        conn.close()  # half of it may have been reset
+        conn.close()  # it may be reset only in part
         if not isinstance(error, psycopg2.Error):
             raise

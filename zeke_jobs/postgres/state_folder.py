@@ -1,4 +1,4 @@
-"""A folder of this user's own outside the project, for what cannot be kept inside it."""
+"""A folder of this user outside the project, for files that cannot be kept inside it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")
 
 
 def is_plain(folder: Path) -> bool:
-    """Whether a unix socket may be in it, whose path is short and has no character with a meaning to a shell or to libpq."""
+    """Whether a unix socket may be in it: the path is short and has no character with a meaning to a shell or libpq."""
     return len(str(folder)) <= _LONGEST and _PLAIN.fullmatch(str(folder)) is not None
 
 
 def base(*, plain: bool = False) -> Path:
-    """The first usual place that this user may write to, made if it is missing; others cannot put anything into it.
+    """The first usual place that this user may write to, made if missing; others cannot write to it.
 
-    For root it is one that others may pass, because PostgreSQL does not run as root.
+    For root, others may enter it, because PostgreSQL does not run as root.
 
     Args:
-        plain: A unix socket is to be in it.
+        plain: The folder must suit a unix socket.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no such place.
     """
     tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
     for folder in tried:
@@ -48,21 +48,21 @@ def base(*, plain: bool = False) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file; a folder that we may not read counts as empty."""
+    """Whether the file exists; in a folder that we may not read, it counts as missing."""
     return os.access(path, os.F_OK)
 
 
 def above(folder: Path) -> Path:
-    """The nearest of the folders above it that is there."""
+    """The nearest existing folder above it."""
     return next(one for one in folder.parents if is_there(one))
 
 
 def make(folder: Path, mode: int | None = None) -> None:
-    """Make a folder and those above it that are missing; where we are root, others may pass them, whatever the umask.
+    """Make a folder and its missing parents. If we are root, others may enter them, whatever the umask.
 
     Args:
-        folder: It may be there.
-        mode: Of those that are made; by default what the umask leaves.
+        folder: May exist already.
+        mode: Mode of the folders that are made; by default as the umask allows.
     """
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,14 +75,14 @@ def _candidates() -> Iterator[Path]:
     if os.geteuid() == 0:
         yield Path("/var/lib/zeke-jobs")
     else:
-        with suppress(RuntimeError):  # neither HOME nor an entry in /etc/passwd
+        with suppress(RuntimeError):  # neither HOME nor /etc/passwd has a home folder
             yield Path.home() / ".local" / "state" / "zeke-jobs"
     for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (who owns the folder is looked at)
         yield Path(shared) / f"zeke-jobs-{os.geteuid()}"
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder is there that we may write to, and nobody else can: a stranger may have been there before us."""
+    """Whether the folder exists, and only we can write to it: somebody else may have made it first."""
     try:
         found = folder.lstat()
     except OSError:

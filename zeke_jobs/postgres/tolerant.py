@@ -1,4 +1,4 @@
-"""Replaces a value that Python cannot read by the nearest one it can: one bad row must not hide all others."""
+"""Replaces values that Python cannot read by the nearest readable one, so that one bad row does not hide all others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMESTAMPTZ, _JSON, _JSONB = 1184, 114, 3802
 
 
 def tolerate(cursor: Cursor) -> None:
-    """Let a cursor of psycopg2 read times and JSON that it would refuse."""
+    """Let a psycopg2 cursor read times and JSON that it would otherwise refuse."""
     for caster in _CASTERS:
         register_type(caster, cursor)
 
@@ -36,7 +36,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """The same for a payload, which is an object or cannot be read."""
+    """The same for a payload, which must be an object."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 

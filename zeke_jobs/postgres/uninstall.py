@@ -1,4 +1,4 @@
-"""Removes the objects that migrations made: our schema, our pg-boss views, and those of packages that are named."""
+"""Removes objects that migrations made: our schema, our pg-boss views, and the objects of packages that are named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-#: In which order objects of a package go; an index or a function goes with its table, if it has one.
+#: Order in which a package's objects are removed; an index or function of a table goes with it.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
 
 _LOG = """DO $$ BEGIN
@@ -26,19 +26,19 @@ END $$"""
 
 
 class StillNeeded(ZekeJobsError):
-    """A live process, or another object such as a view, needs an object that would be removed. Nothing was removed."""
+    """A live process or another object, such as a view, needs an object to be removed. Nothing was removed."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """The objects that an uninstall removes, and those it leaves.
+    """The objects that an uninstall removes, and those that it leaves.
 
     Attributes:
         database: Name of the database.
-        environment: Name of the installation that it belongs to.
+        environment: Name of the database's installation.
         jobs: Rows in the table of jobs; ``unfinished`` of them are queued or active.
-        made: What the migrations of the named packages made, as ``table public.sources``.
-        left: The same of packages that were not named; it stays.
+        made: Objects of the named packages' migrations, such as ``table public.sources``.
+        left: Objects of other packages' migrations; they stay.
         views: Our views for readers of pg-boss.
     """
 
@@ -56,11 +56,11 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
 
     Args:
         conn: An autocommit connection.
-        packages: Packages with migrations of their own whose tables are to go too.
+        packages: Packages whose own migrations' tables are removed too.
 
     Raises:
         MigrationError: the database was never migrated, or not for one of the packages.
-        StillNeeded: workers or schedulers are alive.
+        StillNeeded: workers or schedulers are running.
     """
     if SQL.one(conn, "migration/table_exists") is None:
         raise MigrationError(
@@ -88,10 +88,10 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
 
 
 def uninstall(conn: Connection, removal: Removal) -> list[str]:
-    """Remove it, all or nothing; returns the defaults of columns that went with the functions they called.
+    """Remove everything or nothing; returns the column defaults that were dropped with the functions they called.
 
     Raises:
-        StillNeeded: something else in the database needs what would be removed; it is named.
+        StillNeeded: another object in the database needs an object to be removed; the message names it.
     """
     with transaction(conn):
         views = SQL.all(conn, "uninstall/views")
@@ -105,7 +105,7 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
             raise StillNeeded(f"expected nothing else to need what is to be removed, got {', '.join(needing)}")
         with conn.cursor() as cursor:
             cursor.execute("DROP SCHEMA zeke_jobs CASCADE")
-            # The audit trail goes too, so the server's log keeps this last change.
+            # The audit trail is removed too, so the server's log records this last change.
             cursor.execute(_LOG)
     return [row["object"] for row in dependents]
 
@@ -124,7 +124,7 @@ def _drop_made(conn: Connection, made: Iterable[str]) -> None:
 
 
 def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:
-    # All at once, for they may need each other. The server spelled the names, with quotes where they need some.
+    # In one statement, because the objects may need each other. The server has already quoted the names.
     if listed := ", ".join(names):
         with conn.cursor() as cursor:
             cursor.execute(f"DROP {kind} IF EXISTS {listed}")

@@ -1,1 +1,1 @@
-"""Which jobs.yaml is in force, what a change of it would do, and putting it in force."""
+"""The jobs.yaml in force, the effects of a change, and applying it."""

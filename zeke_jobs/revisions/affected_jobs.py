@@ -1,4 +1,4 @@
-"""The jobs that a change of the configuration touches, counted in the database."""
+"""Counts the jobs in the database that a change of the configuration affects."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Task
 
-MOST_READ = 10_000  # payloads of one task
+MOST_READ = 10_000  # payloads read of one task
 
 
 @dataclass(frozen=True)
 class Orders:
-    """The fate of unfinished jobs of tasks that leave the file.
+    """Orders for unfinished jobs of tasks that leave the file.
 
     Attributes:
-        drain: Tasks that run until their jobs have ended, and take no new ones.
+        drain: Tasks that take no new jobs and run until theirs have ended.
         cancel: Tasks whose jobs are cancelled.
-        rename: Old ids, and the ids of the tasks that get their jobs.
+        rename: Old ids, each with the id of the task that gets its jobs.
     """
 
     drain: frozenset[str] = frozenset()
@@ -43,11 +43,11 @@ class Orders:
 class _Count:
     queued: int = 0
     active: int = 0
-    stopping: int = 0  # active ones that somebody has cancelled already
+    stopping: int = 0  # active jobs that are being cancelled already
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> tuple[Touched, ...]:
-    """The effects of a plan on jobs. ``after`` was checked against this process's code."""
+    """The effects of a plan on jobs. ``after`` has passed the checks against this process's code."""
     jobs = _Jobs(conn, before or Config(), after, orders)
     found = [*jobs.left_behind(), *jobs.renamed()]
     for task in after.tasks.values():
@@ -56,7 +56,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
 
 
 class _Jobs:
-    """The unfinished jobs of all tasks that were, are or would be in force."""
+    """The unfinished jobs of all tasks in either configuration."""
 
     def __init__(self, conn: Connection, before: Config, after: Config, orders: Orders) -> None:
         self._conn, self._before, self._after, self._orders = conn, before, after, orders
@@ -87,7 +87,7 @@ class _Jobs:
                 yield Touched("renamed", new, count.queued, count.active, detail)
 
     def unfit(self, task: Task) -> Iterator[Touched]:
-        """Queued jobs whose payload the task refuses. Those that wait under a former name become this task's."""
+        """Queued jobs whose payload the task refuses; also jobs under a former name of the task, because it gets them."""
         model = handlers.resolve(task).payload_model
         schema = self._schemas.get(task.id)
         is_changed = task.id in self._schemas and schema != model.model_json_schema(by_alias=False)

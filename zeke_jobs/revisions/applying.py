@@ -1,4 +1,4 @@
-"""Puts a configuration in force: checks, says what it would do, writes revision, limits, tasks and jobs in one transaction."""
+"""Puts a configuration in force: checks and plans it, then writes revision, limits, tasks and jobs in one transaction."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from zeke_jobs.revisions.store import Override
 
 _TRIES = 5
-_PAUSE = 0.2  # seconds at most before the second try; twice as long before each further one
+_PAUSE = 0.2  # seconds; the longest wait before the second attempt, doubled before each further one
 T = TypeVar("T")
-ITSELF = "zeke-jobs"  # who takes an override back whose time is over
+ITSELF = "zeke-jobs"  # the author of the end of a timed override
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What is in force now. ``is_new`` is False where nothing was to be changed."""
+    """The configuration in force after the call. ``is_new`` is False when nothing had to change."""
 
     revision: int
     config: Config
@@ -54,10 +54,10 @@ def plan(
     overrides: Sequence[Override] | None = None,
     by: str = "",
 ) -> Plan:
-    """What ``apply`` would do, without doing it.
+    """Plan the changes of ``apply`` without making them.
 
     Raises:
-        ConfigurationError: what is set by hand does not fit the file.
+        ConfigurationError: a value set by hand does not fit the file.
     """
     return propose(conn, Request(file, by, orders=orders or Orders(), overrides=overrides)).plan
 
@@ -75,29 +75,29 @@ def apply(
     """Put a configuration in force; the arguments are those of ``Request``. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: what is set by hand does not fit the file, or an order names no such task.
-        StrandedJobs: a removed task has unfinished jobs, and no order says what becomes of them.
-        Contended: workers got in the way again and again.
+        ConfigurationError: a value set by hand does not fit the file, or an order names an unknown task.
+        StrandedJobs: a removed task has unfinished jobs, and no order covers them.
+        Contended: workers conflicted with every attempt.
     """
     request = Request(file, by, message, origin, orders or Orders(), overrides)
     return in_turn(conn, lambda: put_in_force(conn, request))
 
 
 def in_turn(conn: Connection, change: Callable[[], T]) -> T:
-    """Run a change of the catalogue in a transaction of its own, one process at a time, again when the database gave it up.
+    """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
-    A worker that finishes jobs and claims others in one transaction takes jobs and limits in another order than we do; where
-    that is a deadlock, the database ends one of the two.
+    A worker that finishes and claims jobs in one transaction locks jobs and limits in another order than this change. In a
+    deadlock the database aborts one of the two.
 
     Raises:
-        Contended: it was given up each time, over some seconds.
+        Contended: every attempt over some seconds was aborted.
     """
     for count in range(1, _TRIES + 1):
         try:
             with transaction(conn):
                 SQL.run(conn, "revision/lock")
                 return change()
-        except TransactionRollbackError as error:  # a deadlock, or a failure to serialise
+        except TransactionRollbackError as error:  # a deadlock or a serialisation failure
             if count == _TRIES:
                 raise Contended(
                     f"expected to change the catalogue in {_TRIES} tries, got {str(error).strip()} each time"
@@ -107,7 +107,7 @@ def in_turn(conn: Connection, change: Callable[[], T]) -> T:
 
 
 def put_in_force(conn: Connection, request: Request) -> Applied:
-    """What ``apply`` does, in a transaction of the caller's that holds the catalogue's lock."""
+    """Do the work of ``apply`` in the caller's transaction, which holds the catalogue's lock."""
     proposal = propose(conn, request)
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal.config, proposal.plan, is_new=False)
@@ -140,13 +140,13 @@ def put_in_force(conn: Connection, request: Request) -> Applied:
 def set_by_hand(
     conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
 ) -> Applied:
-    """Put in force what stands beside the file once ``change`` has had it: it gets the file in force and what is set beside it.
+    """Put in force the overrides that ``change`` returns for the file in force and its present overrides.
 
-    Both are read when nobody else can change them, so that two who set something at once lose nothing; ``change`` may run again.
+    Both are read under the lock, so that of two changes at once neither is lost; ``change`` may be called again.
 
     Raises:
-        ConfigurationError: nothing is in force yet, or the values do not fit.
-        Contended: workers got in the way again and again.
+        ConfigurationError: no configuration is in force yet, or the values do not fit.
+        Contended: workers conflicted with every attempt.
     """
 
     def turn() -> Applied:
@@ -163,11 +163,11 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """Take back overrides whose time is over. Any number of processes may ask at once: one of them does it.
+    """End overrides whose time is over. Any number of processes may call it at once; one of them does it.
 
     Raises:
-        ConfigurationError: what would then be in force does not fit this process's code; another one may do it.
-        Contended: workers got in the way again and again.
+        ConfigurationError: the configuration without them does not fit this process's code; another process may succeed.
+        Contended: workers conflicted with every attempt.
     """
     if SQL.one(conn, "revision/due") is None:
         return None
@@ -175,11 +175,11 @@ def revert_due(conn: Connection) -> Applied | None:
 
 
 def revert_and_say(conn: Connection, log: FilteringBoundLogger) -> None:
-    """``revert_due``, with what came of it in the log of the process that did it."""
+    """Call ``revert_due`` and log its result."""
     try:
         reverted = revert_due(conn)
-    except (ConfigurationError, Contended) as error:  # another process may do it, or this one at its next beat
-        log.warning("what was set for a time is over; it does not end here", error=str(error))
+    except (ConfigurationError, Contended) as error:  # another process may succeed, or this one at its next beat
+        log.warning("the time of an override is over, but it cannot end here", error=str(error))
     else:
         if reverted is not None:
             log.info("took back what was set for a time", revision=reverted.revision)
@@ -208,7 +208,7 @@ def _ended(override: Override) -> str:
 
 
 def _priorities(proposal: Proposal) -> list[dict[str, Any]]:
-    """Queued jobs that were sent with a task's own priority follow it."""
+    """Give a task's new priority to queued jobs that were sent with its old one."""
     before = proposal.before.tasks if proposal.before else {}
     return [
         {"task": task.id, "priority": task.priority, "was": before[task.id].priority}

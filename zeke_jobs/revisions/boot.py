@@ -1,4 +1,4 @@
-"""Which configuration is in force: the rule by which a booting process and the database come together."""
+"""Decides, when a process boots, whether its file or the database's configuration is in force."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["InForce", "file_revision", "latest_number", "load_latest", "sync"]
 
 @dataclass(frozen=True)
 class InForce:
-    """What the fleet runs by. ``is_file`` is False when the caller's file is an older revision, which changes nothing."""
+    """The configuration of the fleet. ``is_file`` is False when the caller's file is an older revision, which is ignored."""
 
     revision: int
     config: Config
@@ -31,16 +31,16 @@ class InForce:
 
 
 def sync(conn: Connection, config: Config, *, by: str | None = None, message: str | None = None) -> InForce:
-    """Bring a booting process and the database together.
+    """Bring a booting process and the database to one configuration.
 
-    A file that the database has never seen becomes the next revision and is in force, under the checks of ``apply``. The file
-    in force is confirmed, with what is set beside it. An older revision's file does not turn the fleet back: the answer is
-    then the configuration in force, read from the database.
+    A file that is new to the database becomes the next revision and is in force, with the checks of ``apply``. The file in force
+    stays, with its overrides. The file of an older revision does not turn the fleet back: the result is then the configuration in
+    force, read from the database.
 
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
-        Contended: workers got in the way again and again.
+        Contended: workers conflicted with every attempt.
     """
     message = environment.reason() if message is None else message
     return applying.in_turn(conn, lambda: _sync(conn, config, by or environment.author(), message))
@@ -54,14 +54,14 @@ def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
         return InForce(made.revision, made.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # The same file, but perhaps newer code with other payload models.
+        # The file is the same, but the code may be newer and have other payload models.
         rows.write(conn, in_force, latest.number, latest.draining)
         return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
     return InForce(latest.number, in_force, is_file=False, file_revision=known)
 
 
 def load_latest(conn: Connection) -> tuple[int, Config] | None:
-    """The revision in force, read and checked against this process's code.
+    """The revision in force, checked against this process's code.
 
     Raises:
         ConfigurationError: it does not fit this code.
@@ -71,9 +71,9 @@ def load_latest(conn: Connection) -> tuple[int, Config] | None:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """The newest revision with the text that this process's jobs.yaml has on the disk by now; who starts again would start by it.
+    """The newest revision with the text of this process's jobs.yaml as it is on disk now: a restart would begin with it.
 
-    ``known`` is answered where it cannot be read, or was never in force.
+    Returns ``known`` when the file cannot be read, or was never in force.
     """
     try:
         text = read_text(environment.config_path())

@@ -1,4 +1,4 @@
-"""Two configurations become the list of what differs, as people read it. Pure: it asks neither database nor clock."""
+"""Compares two configurations and lists the differences for people. Pure: it uses neither database nor clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """When a task's schedule fires next, before and after a change of it; empty where it does not."""
+    """A schedule's next fires before and after a change; empty where it does not fire."""
 
     task: str
     before: tuple[datetime, ...]
@@ -48,16 +48,16 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Jobs that a change is about.
+    """Jobs that a change affects.
 
     Attributes:
-        why: stranded: unfinished, and no task would run them; cancelled: the same, and cancelled; renamed: they get their
-            task's new name; unfit: queued, and their payload no longer fits; above: active, more than a lowered limit;
+        why: stranded: unfinished, and no task would run them; cancelled: the same, but an order cancels them; renamed: they
+            get their task's new name; unfit: queued, and their payload no longer fits; above: active, more than a lowered limit;
             moved: to another queue; priority: they get the task's new one.
         name: The task, or ``limits.NAME``.
-        queued: How many of them wait.
-        active: How many of them run.
-        detail: In words.
+        queued: Number of waiting jobs.
+        active: Number of running jobs.
+        detail: A description.
     """
 
     why: Why
@@ -69,19 +69,19 @@ class Touched:
 
 @dataclass(frozen=True)
 class Plan:
-    """What putting a configuration in force would do.
+    """The effects of putting a configuration in force.
 
     Attributes:
         revision: The revision in force that it was compared with; 0 for none.
-        file_revision: The newest revision with the file's text; None for a text that was never in force.
-        text_differs: Whether the text is another than that in force, be it in a comment.
-        changes: What differs in effect.
+        file_revision: The newest revision with the file's text; None when the text was never in force.
+        text_differs: Whether the text differs from the one in force, even if only in a comment.
+        changes: The differences in effect.
         fires: The schedules that change.
-        touched: The jobs that are touched.
-        restarts: What does not follow without a restart, in words.
-        overrides: What will be set by hand beside the file.
-        overridden: What that changes against the file.
-        notes: What happens to overrides, in words.
+        touched: The jobs that are affected.
+        restarts: Descriptions of changes that need a restart.
+        overrides: The values that will be set by hand beside the file.
+        overridden: Their differences from the file.
+        notes: Descriptions of what happens to overrides.
     """
 
     revision: int
@@ -103,7 +103,7 @@ class Plan:
 
     @property
     def stranded(self) -> list[Touched]:
-        """Jobs that nobody would run."""
+        """Jobs that no task would run."""
         return [one for one in self.touched if one.why == "stranded"]
 
 
@@ -124,24 +124,24 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
 
 
 def renames(before: Config, after: Config) -> dict[str, str]:
-    """Old ids of tasks that became aliases of a task that was not there before, with that task's id."""
+    """Old ids of tasks that became aliases of a new task, with the id of that task."""
     return {old: new for old, new in successors(before, after).items() if new not in before.tasks}
 
 
 def successors(before: Config, after: Config) -> dict[str, str]:
-    """Old ids of tasks that became aliases, with the id of the task that gets their jobs, be it new or not."""
+    """Old ids of tasks that became aliases, with the id of the task, new or old, that gets their jobs."""
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """The next fires of each schedule that a change adds, removes or moves; that of a task that goes into another one ends."""
+    """The next fires of each schedule that a change adds, removes or moves. A task merged into another one loses its schedule."""
     before = before or Config()
     old_names = {new: old for old, new in renames(before, after).items()}
     found = []
     for name in dict.fromkeys([*after.tasks, *before.tasks]):
         tasks = before.tasks.get(old_names.get(name, name)), after.tasks.get(name)
         if tasks[1] is None and name in old_names.values():
-            continue  # it is shown under its new name
+            continue  # it is listed under its new name
         olds, news = (
             {one.removeprefix(task.id): cron for one, cron in task.schedules.items()} if task else {} for task in tasks
         )
@@ -154,7 +154,7 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
-    """The next few fires of a schedule; none where it is paused."""
+    """A schedule's next few fires; none when it is paused."""
     if cron is None or cron.paused:
         return ()
     zone, line, ticks = ZoneInfo(cron.timezone), parse(cron.at), list["datetime"]()
@@ -167,7 +167,7 @@ def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
 
 
 def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
-    """What running processes cannot follow by themselves."""
+    """Descriptions of changes that running processes cannot follow without a restart."""
     if before is None:
         return ()
     found = []
@@ -209,6 +209,6 @@ def _within(kind: Kind, name: str, before: values.Flat, after: values.Flat, *, w
         for key in dict.fromkeys([*after, *before])
         if key != without
         and not values.same(before.get(key), after.get(key))
-        # With a cron come the fine points of crons; that it does, and in which zone, says enough.
+        # A new or removed cron is shown with its zone only, without its finer settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

@@ -1,4 +1,4 @@
-"""Values set by hand beside jobs.yaml: how their names are read, which of them a new file keeps, which are over."""
+"""Values set by hand beside jobs.yaml: reading their names, keeping them beside a new file, finding those whose time is over."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ NAME = "jobs.yaml with what is set by hand"
 
 @dataclass(frozen=True)
 class Carried:
-    """The overrides that hold beside a file, and what becomes of the others, in words."""
+    """The overrides that stay beside a file, and notes about the others."""
 
     kept: tuple[Override, ...]
     notes: tuple[str, ...]
 
 
 def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None) -> Carried:
-    """Which overrides still say something beside this file; that one of ``set_before`` (by default the same) ends is noted.
+    """The overrides that still have an effect beside this file, with notes about those that end.
 
-    One ends where its task, limit or service left the file, and where the file says the same by itself, now and whenever
-    something that is set for a time is over.
+    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, now
+    and after every timed override has ended. Only overrides in ``set_before`` (default: all) get a note.
 
     Raises:
         ConfigurationError: one does not fit the file.
@@ -65,10 +65,10 @@ def carried(file: Config, overrides: Sequence[Override], set_before: Sequence[Ov
 
 
 def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
-    """What is set for a time must be able to end.
+    """Refuse timed overrides that could not end.
 
     Raises:
-        ConfigurationError: what would be left then does not fit.
+        ConfigurationError: the configuration after their end does not fit.
     """
     left = list(overrides)
     for moment in ends(overrides):
@@ -83,7 +83,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """The overrides with more of them, each of which takes the place of those at its path and below."""
+    """The overrides with new ones added; each new one replaces those at its path and below."""
     result = list(overrides)
     for one in new:
         result = [*without(result, one.path), replace(one, beneath=hidden_by(one, result))]
@@ -91,7 +91,7 @@ def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> li
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """What is wrong with new overrides, of all at once, each fault behind the words by which its override is known."""
+    """The faults of all new overrides together, each after the name of its override."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         edits = [one.edit for one in with_overrides(overrides, some)]
@@ -105,7 +105,7 @@ def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Overri
 
 
 def _words(found: Diagnostic) -> str:
-    """A fault without a place, for what stands in no file."""
+    """A fault without a place, because the value is in no file."""
     return found.message + _help(found.help)
 
 
@@ -114,12 +114,12 @@ def _help(text: str) -> str:
 
 
 def without(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """The overrides but those at a path and below."""
+    """The overrides except those at a path and below."""
     return [one for one in overrides if not covers(path, one.path)]
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """The overrides but those at a path and below; what one that was set for a time hides comes back, as at its end."""
+    """The overrides except those at a path and below. If a timed one hid an earlier override, that one applies again."""
     left: list[Override] = []
     for place, one in enumerate(overrides, start=1):
         if not covers(path, one.path):
@@ -130,21 +130,21 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
 
 
 def over(conn: Connection, overrides: Sequence[Override]) -> list[Override]:
-    """Those in force whose time has come, or whose task's jobs have ended."""
+    """Overrides in force whose time is over, or whose task has no unfinished jobs left."""
     due = {tuple(row["path"]) for row in SQL.all(conn, "revision/due")}
     return [one for one in overrides if one.path in due]
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:
-    """A name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` as keys from the top of the file.
+    """Split a name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys from the top of the file.
 
     Raises:
-        ConfigurationError: there is no such task, limit or service; the message names the nearest.
+        ConfigurationError: there is no such task, limit or service; the message suggests the nearest name.
     """
     first, _, rest = text.partition(".")
     if text in _TOP:
         return (text,)
-    # A task's id may have dots in it: the longest that fits is meant.
+    # A task's id may contain dots: the longest match counts.
     names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
     body = rest if first == "tasks" else text
     fitting = max((name for name in names if body.startswith(f"{name}.")), key=len, default=None)
@@ -168,12 +168,13 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """A value as jobs.yaml would hold it: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
+    """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
 
-    ``*/5 * * * *`` and ``@daily`` are text without quotes too: the shell took those that were typed, and YAML has no use for it.
+    ``*/5 * * * *`` and ``@daily`` need no quotes here: the shell has removed the user's quotes, and YAML has no other meaning for
+    them.
 
     Raises:
-        ConfigurationError: it is no YAML, or one of its traps.
+        ConfigurationError: it is not YAML, or is ambiguous in YAML.
     """
     if text.startswith(("*", "@")):
         return text
@@ -204,6 +205,6 @@ def _lapse(file: Config, override: Override) -> str:
 
 
 def _effects(file: Config, overrides: Sequence[Override], times: Sequence[datetime]) -> list[Config | None]:
-    """The configurations that the overrides make, now and at these times; None where they do not fit."""
+    """The configurations with the overrides, now and at each of these times; None where they do not fit."""
     states = (overrides, *(after(overrides, time) for time in times))
     return [check(file.text, NAME, handlers=False, edits=[one.edit for one in state])[0] for state in states]

@@ -1,4 +1,4 @@
-"""What putting a configuration in force would come to: the file, what stands beside it, and the plan of both together."""
+"""The proposed configuration, made of the file and its overrides, and the plan of its effects."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A configuration that somebody wants in force.
+    """A request to put a configuration in force.
 
     Attributes:
-        file: A configuration that was checked against this process's code, as its text alone says.
-        by: Who asks.
-        message: Why.
+        file: The configuration of the file's text alone, checked against this process's code.
+        by: The requester.
+        message: The reason.
         origin: ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``.
-        orders: What becomes of unfinished jobs of tasks that the file lacks.
-        overrides: The values to set beside the file; None for those that are set now.
+        orders: Orders for unfinished jobs of tasks that the file lacks.
+        overrides: The values to set beside the file; None: those set now.
     """
 
     file: Config
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would be in force: the file with the overrides. ``before`` is None where this code cannot read what is in force."""
+    """The proposed configuration: the file with the overrides. ``before`` is None when this code cannot read the one in force."""
 
     latest: Revision | None
     before: Config | None
@@ -58,10 +58,10 @@ class Proposal:
 
 
 def propose(conn: Connection, request: Request) -> Proposal:
-    """Check the file with the overrides, and plan it. Writes nothing.
+    """Check the file with the overrides and plan the change. Writes nothing.
 
     Raises:
-        ConfigurationError: they do not fit together, now or when a timed override ends, or an order names no such task.
+        ConfigurationError: they do not fit together now or at the end of a timed override, or an order names an unknown task.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn)
@@ -74,7 +74,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     after = file
     if kept:
         after = load_text(file.text, by_hand.NAME, edits=[one.edit for one in kept])
-    if request.origin != "revert":  # a timed override ends, even where a later end does not fit
+    if request.origin != "revert":  # a timed override ends even if a later one could not
         by_hand.refuse_stuck(file, kept)
     return Proposal(
         latest,
@@ -97,7 +97,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
 
 
 def _refuse_strangers(conn: Connection, orders: Orders, before: Config | None) -> None:
-    """A misspelt task would be cancelled in vain."""
+    """Refuse orders for unknown tasks: an order with a misspelt name would do nothing."""
     known = before.tasks if before else {}
     for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
         if row["task"] not in known and not row["queued"] and not row["active"]:
@@ -105,7 +105,7 @@ def _refuse_strangers(conn: Connection, orders: Orders, before: Config | None) -
 
 
 def _readable(latest: Revision | None) -> Config | None:
-    """What is in force; None where a later version of this code no longer reads it."""
+    """The configuration in force; None if this version of the code cannot read it."""
     try:
         return latest.config(handlers=False) if latest else None
     except ConfigurationError:
@@ -113,7 +113,7 @@ def _readable(latest: Revision | None) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """What overrides do that no value shows: tasks begin to drain, a reason or a time is another."""
+    """Notes about changes of overrides that no value shows: a task begins to drain, a reason or an end time changes."""
     known = {one.path: one for one in before}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when those it has have ended" for name in drained] + [
@@ -128,10 +128,10 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """The overrides with those that the orders ask for: tasks that drain, and former names that the file does not say."""
+    """The overrides and those that the orders add: tasks that drain, and former names that the file does not list."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
-    # What was to drain is cancelled or renamed instead.
+    # Tasks that were draining are cancelled or renamed instead.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:
@@ -169,7 +169,7 @@ def _refuse_contradictions(orders: Orders, file: Config) -> None:
 
 
 def _stanza(latest: Revision, task: str) -> dict[str, Any]:
-    """A task as the revision in force has it, without its schedule."""
+    """A task's stanza in the revision in force, without its schedule."""
     value = edited(parse(latest.source, "revision").value, [one.edit for one in latest.overrides])
     stanza: dict[str, Any] = value["tasks"][task]
     return {key: inner for key, inner in stanza.items() if key != "cron"}

@@ -1,4 +1,4 @@
-"""The rows that a configuration makes in the database: its tasks and limits, which claims and senders then obey."""
+"""Writes the database rows of a configuration: its tasks and limits, which claims and senders obey."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from zeke_jobs.config.schedules import Schedule
 
 _MANY = 1_000_000
-GATHER = 10_000  # jobs of a task that move to its new name or queue in one statement
+GATHER = 10_000  # jobs of a task moved to its new name or queue in one statement
 
 
 def write(conn: Connection, config: Config, revision: int, draining: Collection[str]) -> None:
-    """Make limits and tasks what the configuration says. Limits come first: no claim passes them until the transaction ends."""
+    """Write limits and tasks as configured. Limits come first: their locks stop all claims until the transaction ends."""
     SQL.run(conn, "revision/limits", gates=Json(gates(config)))
     SQL.run(conn, "revision/tasks", revision=revision, tasks=Json(tasks(config, draining)))
 
 
 def gather(conn: Connection) -> list[dict[str, Any]]:
-    """Give queued jobs the names, the queues and the keys that their tasks ask for by now; says what was moved."""
+    """Give queued jobs their tasks' present names, queues and keys; returns the moves."""
     SQL.all(conn, "job/late_keys")
     return SQL.all(conn, "job/gather", limit=GATHER)
 
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The rows of its tasks. One that drains takes no new jobs."""
+    """The rows of its tasks. A draining task takes no new jobs."""
     own = {gate["name"]: gate["metered"] for gate in gates(config)}
     return [
         {**_row(config, task, own), **({"max_queued": 0} if task.id in draining else {})}
@@ -45,7 +45,7 @@ def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]
 
 
 def gates(config: Config) -> list[dict[str, Any]]:
-    """The rows of its limits: those that tasks share, and those of single tasks."""
+    """The rows of its limits, shared ones and those of single tasks."""
     found = [
         _gate(
             f"limit/{limit.name}",
@@ -60,7 +60,7 @@ def gates(config: Config) -> list[dict[str, Any]]:
     ]
     for task in config.tasks.values():
         meters = [*_per_key(task), *_budget(task, config)]
-        # A per-key limit is counted under the gate's lock too.
+        # The gate's lock also protects the count of a per-key limit.
         if task.concurrency.limit is not None or task.per_key is not None or task.rate is not None or meters:
             former = [f"task/{name}" for name in task.aliases]
             found.append(_gate(f"task/{task.id}", task.concurrency.limit, task.rate, meters, former=former))
@@ -123,7 +123,7 @@ def _row(config: Config, task: Task, own: Mapping[str, bool]) -> dict[str, Any]:
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     passed = [name for name in (f"task/{task.id}", *(f"limit/{used}" for used in task.uses)) if name in own]
     return {
-        **definition,  # a key becomes a column where zeke_jobs.write_tasks names it
+        **definition,  # a key becomes a column if zeke_jobs.write_tasks names it
         "definition": definition,
         "payload_schema": handler.payload_model.model_json_schema(by_alias=False),
         "per_key": _jobs_of_a_key(task),
@@ -146,13 +146,13 @@ def _crons(task: Task, handler: handlers.Handler) -> Any:
 
 
 def _jobs_of_a_key(task: Task) -> int | None:
-    """How many of a key may be active; as good as endless where only their rate is limited, so that they are claimed by key."""
+    """Limit on a key's active jobs. If only the rate of a key is limited, a huge number, so that jobs are claimed by key."""
     by_rate = task.rate is not None and task.rate.per_key is not None
     return task.per_key or (_MANY if by_rate else None)
 
 
 def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
-    # The payload is stored as every payload is: in snake_case, with what the file says and nothing else.
+    # Store the payload in the usual form: snake_case, only the fields in the file.
     payload = handler.payload_model.model_validate(cron.payload)
     return {
         **cron.model_dump(mode="json", exclude={"name", "job_key"}),

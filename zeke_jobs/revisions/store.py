@@ -1,4 +1,4 @@
-"""Every configuration that was in force: a text of jobs.yaml, and what was set beside it."""
+"""Stores each configuration that was in force: a text of jobs.yaml and the values set beside it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Override:
-    """A value that is set beside the file's text.
+    """A value set beside the file's text.
 
     Attributes:
         path: Keys from the top of the file.
-        value: What stands there, as YAML would read it.
-        by: Who set it.
+        value: The value, as YAML would read it.
+        by: The person who set it.
         why: The reason given.
-        set_on: When.
-        until: When it reverts by itself; None for never.
-        drains: For a removed task that is kept until its jobs have ended: the queue that they are in.
-        beneath: What was set before for longer, and comes back at ``until``.
+        set_on: The time it was set.
+        until: The time it ends by itself; None: never.
+        drains: The queue of the jobs of a removed task that is kept until they have ended.
+        beneath: The longer-lasting overrides that it hides until its end.
     """
 
     path: tuple[str, ...]
@@ -46,7 +46,7 @@ class Override:
 
     @property
     def back_to(self) -> str:
-        """What comes back when its time is over, in words; empty where the file's value does."""
+        """A description of the overrides that apply again after its end; empty when the file's value does."""
         return ", ".join(
             (f"{one.label} = " if one.path != self.path else "")
             + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -55,22 +55,22 @@ class Override:
 
     @property
     def label(self) -> str:
-        """Its path as people write it: tasks without ``tasks.``."""
+        """Its path as shown to people: without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     @property
     def edit(self) -> Edit:
-        """What it does to the text's values."""
+        """The edit of the text's values."""
         return self.path, self.value
 
     def as_json(self) -> dict[str, Any]:
-        """As the database keeps it."""
+        """The override in the database's form."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=datetime.isoformat))
         return found
 
     @classmethod
     def of_json(cls, row: dict[str, Any]) -> Override:
-        """As the database keeps it."""
+        """Read an override from the database's form."""
         return TypeAdapter(cls).validate_python(row)
 
 
@@ -88,7 +88,7 @@ class Revision:
     origin: str
 
     def config(self, *, handlers: bool = True) -> Config:
-        """What it sets up; with ``handlers``, checked against this process's code.
+        """Its configuration; with ``handlers``, checked against this process's code.
 
         Raises:
             ConfigurationError: it does not fit this code.
@@ -98,7 +98,7 @@ class Revision:
 
     @property
     def draining(self) -> frozenset[str]:
-        """Tasks that are kept only until their jobs have ended."""
+        """Tasks kept only until their jobs have ended."""
         return frozenset(override.path[1] for override in self.overrides if override.drains is not None)
 
 
@@ -109,7 +109,7 @@ def latest(conn: Connection) -> Revision | None:
 
 
 def find(conn: Connection, number: int) -> Revision:
-    """The revision of a number.
+    """Find a revision by number.
 
     Raises:
         UnknownRevision: there is none.
@@ -135,7 +135,7 @@ def latest_number(conn: Connection) -> int:
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
-    """The newest revision with this text; None for a text that was never in force."""
+    """The newest revision with this text; None when the text was never in force."""
     row = SQL.one(conn, "revision/by_digest", digest=digest)
     return None if row is None else int(row["number"])
 

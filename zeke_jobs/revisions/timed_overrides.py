@@ -1,4 +1,4 @@
-"""What is set for a time over what was set before: what it hides, and what stands when its time is over. Pure."""
+"""A timed override hides permanent and longer ones at its place until it ends; then they apply again. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Path = tuple[str, ...]
 
 
 def covers(path: Path, other: Path) -> bool:
-    """Whether a value at a path takes the place of one at the other: at the same place, or below."""
+    """Whether a value at ``path`` replaces a value at ``other``: at the same place or below it."""
     return other[: len(path)] == path
 
 
 def hidden_by(new: Override, overrides: Sequence[Override]) -> tuple[Override, ...]:
-    """Of the overrides whose places a new one takes, those that come back when its time is over: what was set for longer."""
+    """The overrides that a new one hides and that outlast it; they apply again at its end."""
     if new.until is None:
         return ()
     found: list[Override] = []
@@ -31,24 +31,24 @@ def hidden_by(new: Override, overrides: Sequence[Override]) -> tuple[Override, .
 
 
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
-    """What stands once everything has ended that ends by a moment."""
+    """The overrides left at a moment, after all those have ended whose time is over by then."""
     if not overrides:
         return []
     first, later = overrides[0], after(overrides[1:], moment)
     if first.until is None or first.until > moment:
         return [first, *later]
-    # What was set since, at its place, stays.
+    # Overrides set later at its place stay.
     back = [one for one in after(first.beneath, moment) if not any(covers(by.path, one.path) for by in later)]
     return [*back, *later]
 
 
 def ends(overrides: Sequence[Override]) -> list[datetime]:
-    """When something ends, the next first."""
+    """The end times of overrides, the earliest first."""
     found = {one.until for one in overrides if one.until is not None}
     return sorted(found.union(*(ends(one.beneath) for one in overrides)))
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """What is set for good, be it hidden for a time; nothing of what drains."""
+    """Permanent overrides, including hidden ones; none for draining tasks."""
     times = ends(overrides)
     return [one for one in (after(overrides, times[-1]) if times else overrides) if one.drains is None]

@@ -1,4 +1,4 @@
-"""What is in force as flat values, written as people write them in jobs.yaml: the ground on which a plan compares."""
+"""Flattens a configuration to dotted keys with values as in jobs.yaml; plans compare these."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from zeke_jobs.config.models import Config, Middleware, Service, Task
 
 Flat = dict[str, Any]
-#: Under these stands what handlers read: nothing in it means the same as being left out.
+#: Values that handlers read: a null here means the same as a missing key.
 _OF_HANDLERS = ("settings.", "cron.payload.")
 
 
 class Null(StrEnum):
-    """A null that somebody wrote where it means something else than leaving the key out."""
+    """An explicit null that means something else than a missing key."""
 
     NULL = "null"
 
 
 def flat(one: Task | Limit) -> Flat:
-    """The values of a task or a limit by dotted key; what it leaves open is left out."""
+    """The values of a task or a limit by dotted key, without unset ones."""
     return {
         key: _kept(value)
         for key, value in _pairs("", one)
@@ -39,18 +39,18 @@ def flat(one: Task | Limit) -> Flat:
 
 
 def service(one: Service | Middleware) -> Flat:
-    """The values of a service or a middleware by dotted key, its own settings among them."""
+    """The values of a service or a middleware by dotted key, including its own settings."""
     return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
 
 
 def top(config: Config) -> Flat:
-    """The values at the top of the file that no task carries."""
+    """The values at the top of the file that belong to no task."""
     named = {"migrations": list(config.migrations), "middleware": [service(one) for one in config.middleware]}
     return {key: value for key, value in named.items() if value}
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same to who reads them: ``1`` is neither ``true`` nor ``1.0``."""
+    """Whether two values mean the same to their reader: ``1`` differs from ``true`` and from ``1.0``."""
     if type(one) is not type(other):
         return False
     if isinstance(one, list):

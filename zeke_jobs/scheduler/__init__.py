@@ -1,1 +1,1 @@
-"""What periodiq drives: which ticks are due, and one job for each."""
+"""The scheduler, driven by periodiq: finds due ticks and sends one job for each."""

@@ -1,4 +1,4 @@
-"""The scheduler's beat, once a minute, driven by periodiq. The database's clock and tables decide which ticks are due."""
+"""The scheduler's beat, run by periodiq once a minute. The database's clock and tables decide which ticks are due."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 
-#: The one actor that periodiq sends.
+#: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
-_PATIENCE = 50.0  # seconds that a beat may take before periodiq is let go on to the next minute
-_AGAIN = 5  # seconds to the next try when the database is away
-_NOISE = timedelta(milliseconds=500)  # clocks this close count as one
+_PATIENCE = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
+_AGAIN = 5  # seconds before the next try when the database is away
+_NOISE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
-_GOODBYE = 0.8  # seconds that leaving the fleet may take at the end
-_WIDTH = 24  # of periodiq's column of crons
+_GOODBYE = 0.8  # seconds for leaving the fleet at the end
+_WIDTH = 24  # characters of periodiq's column of crons
 
 
 class Beat:
-    """The ``periodic`` option of the metronome's actor: due at each start of a minute of the database's clock."""
+    """The ``periodic`` option of the scheduler's own actor: due at each full minute of the database's clock."""
 
     def __str__(self) -> str:
         return "* * * * *"
 
     def validate(self, _now: DateTime) -> bool:
-        """Whether to beat: whenever periodiq wakes."""
+        """Always True: each wake-up of periodiq is a beat."""
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """When to beat next, by this machine's clock; soon where the database was away."""
+        """Time of the next beat by this machine's clock; soon if the database was away."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
 
 
 class Shown:
-    """The ``periodic`` option of a task's actor: never due, it only shows people the cron in periodiq's list.
+    """The ``periodic`` option of a task's actor: never due, only there so that periodiq's list shows the cron.
 
     Args:
         at: The cron line.
-        zone: Name of its zone.
-        more: How many more the task has.
+        zone: Name of its time zone.
+        more: Number of the task's further crons.
     """
 
     def __init__(self, at: str, zone: str, *, more: int = 0) -> None:
@@ -75,16 +75,16 @@ class Shown:
         return self._text
 
     def validate(self, _now: DateTime) -> bool:
-        """Whether to send: never."""
+        """Always False: it never sends."""
         return False
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """So late that the metronome is always before it."""
+        """A time so late that the scheduler's own actor always comes first."""
         return last.add(days=1)
 
 
 class _Process:
-    """This scheduler process: its identity, the beat under way, and how far the database's clock is ahead of ours."""
+    """This scheduler process: its identity, its running beat, and the offset of the database's clock from ours."""
 
     def __init__(self) -> None:
         self.id: UUID = uuid4()
@@ -101,17 +101,17 @@ _PROCESS = _Process()
 
 
 def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
-    """One beat: send what is due, then prove that a scheduler lives. Returns within a minute.
+    """Run one beat: send the due jobs, then record that a scheduler is alive. Returns within a minute.
 
-    The work is done in a thread, so that a signal ends the process even while the database does not answer. An open
-    transaction is then rolled back, and the next beat of any scheduler does what this one left undone.
+    The work runs in a thread, so that a signal ends the process even if the database does not answer. An open transaction is then
+    rolled back, and the next beat of any scheduler does the rest.
 
     Args:
-        url: The database; by default what the environment names.
-        prepare: Called with the connection before anything else, as for the checks of a start; answers the revision of our file.
+        url: The database; by default the one that the environment names.
+        prepare: Called first with the connection, for the checks of a start; returns the revision of our file.
 
     Raises:
-        ConfigurationError, MigrationError: what ``prepare`` refused.
+        ConfigurationError, MigrationError: raised by ``prepare``.
         AddressError: the address is wrong, and this process never reached the database.
     """
     obey_signals()
@@ -133,7 +133,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
-            applying.revert_and_say(conn, log)  # workers do it sooner, where there are any
+            applying.revert_and_say(conn, log)  # running workers do it sooner
             dispatch.beat(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
@@ -142,12 +142,12 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
-        if isinstance(error, AddressError) and _PROCESS.goodbye is None:  # it never reached the database
+        if isinstance(error, AddressError) and _PROCESS.goodbye is None:  # no connection has succeeded yet
             _PROCESS.refusal = error
             return
         _PROCESS.away = True
         log.warning("the database is away; trying again soon", error=str(error).strip())
-    except Exception:  # the scheduler goes on; schedule_beat stands still, which workers and the command line report
+    except Exception:  # the scheduler goes on; workers and the command line report that schedule_beat stands still
         log.exception("this beat failed; the next one tries again")
     else:
         if _PROCESS.away:
@@ -189,14 +189,14 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
 
 
 def _prepare_goodbye(url: str | None) -> None:
-    """Have a thread wait for the end: none can be started while the interpreter shuts down."""
+    """Start the thread that waits for the end now, because Python starts none while it shuts down."""
     if _PROCESS.goodbye is None:
         _PROCESS.goodbye = threading.Thread(target=_leave, args=(_PROCESS, url), name="goodbye", daemon=True)
         _PROCESS.goodbye.start()
 
 
 def _leave(process: _Process, url: str | None) -> None:
-    """At the end, take the scheduler out of the fleet; where that fails, others do it when its heartbeat stays out."""
+    """At the end, remove the scheduler from the fleet. If that fails, others do so after its missing heartbeats."""
     process.ending.wait()
     if process.beating is not None:
         process.beating.join()
@@ -214,11 +214,11 @@ def _say_goodbye() -> None:
 
 
 def obey_signals() -> None:
-    """End at once on SIGTERM (status 0) and SIGINT (130), also as PID 1; let SIGHUP pass, for each beat reads all anew.
+    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads everything anew.
 
     The process then leaves the fleet, within a second or not at all.
 
-    Where this is not the main thread, which alone gets signals, it does nothing.
+    Does nothing outside the main thread, because only that one receives signals.
     """
     if threading.current_thread() is not threading.main_thread():
         return

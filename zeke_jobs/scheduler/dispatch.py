@@ -1,4 +1,4 @@
-"""Sends the jobs of due ticks: reads the schedules in force, decides their ticks, writes tick and job in one transaction."""
+"""Sends the jobs of due ticks: reads the schedules in force, decides their ticks, and writes tick and job in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-#: After two and a half beats without any scheduler, a warning is shown.
+#: A warning appears after two and a half beats without any scheduler.
 SILENT_AFTER = timedelta(seconds=150)
 _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
@@ -33,7 +33,7 @@ _NOT_SENT = {
 
 @dataclass(frozen=True)
 class InForce:
-    """A schedule in force and how far it has come. ``is_known`` is False until that was written down for this line."""
+    """A schedule in force and its progress. ``is_known`` is False until progress is stored for this cron line."""
 
     timetable: Timetable
     decided_to: datetime
@@ -41,13 +41,13 @@ class InForce:
 
 
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
-    """Decide all ticks that became due, and send their jobs. Any number of schedulers may do so at once.
+    """Decide all due ticks and send their jobs. Any number of schedulers may do so at once.
 
-    ``now`` is the database's time unless it is given. What one process leaves undone, the next beat of any other does.
+    ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
 
     Raises:
         psycopg2.Error: the database is away, or not migrated.
-        ExceptionGroup: some schedules failed, such as one whose zone this machine does not know; the others are done.
+        ExceptionGroup: some schedules failed, for example because this machine lacks a time zone; the others are done.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -70,22 +70,22 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
 
 def clock(conn: Connection) -> datetime:
-    """The time, by the one clock."""
+    """The database's time."""
     row = SQL.one(conn, "schedule/clock")
     assert row is not None
     return _as_time(row["now"])
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> InForce | None:
-    """The schedule of a task, by its canonical id, or a stored one by its name."""
+    """The schedule of a task, by its canonical id, or a stored schedule, by its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """How long no scheduler has got through all schedules, once that is longer than ``SILENT_AFTER``, else None.
+    """Time since a scheduler last handled all schedules, if longer than ``SILENT_AFTER``, else None.
 
-    None, too, where no task has a schedule.
+    Also None when no task has a schedule.
     """
     row = SQL.one(conn, "schedule/silence")
     if row is None or row["silence"] <= SILENT_AFTER:
@@ -102,7 +102,7 @@ def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
 def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
-    """Send one job of a schedule; the answer has ``outcome`` and ``job_id`` as ``zeke_jobs.enqueue`` gives them."""
+    """Send one job of a schedule; the result has ``outcome`` and ``job_id`` as from ``zeke_jobs.enqueue``."""
     options = {
         "scheduled_for": tick and tick.isoformat(),
         "run_at": start and start.isoformat(),
@@ -123,16 +123,16 @@ def send(
 
 
 def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetime | None = None) -> Tick:
-    """Send the job of a tick, not to start before ``start``; the answer says why where there is none."""
+    """Send the job of a tick, to start no earlier than ``start``. The returned tick has the reason if no job was sent."""
     sent = send(conn, timetable, tick.scheduled_for, start)
     own = SQL.one(conn, "schedule/job", task=timetable.task, schedule=timetable.name, tick=tick.scheduled_for)
-    if own is not None:  # sent just now, or by another scheduler
+    if own is not None:  # sent already, by us or by another scheduler
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 
 
 def lock(conn: Connection, schedule: InForce) -> InForce:
-    """Hold a schedule until the transaction ends, and read how far it has come by now."""
+    """Lock a schedule until the transaction ends, and read its progress."""
     timetable = schedule.timetable
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
     row = SQL.one(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
@@ -143,7 +143,7 @@ def lock(conn: Connection, schedule: InForce) -> InForce:
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
-    """Write down how far a schedule has come."""
+    """Store the progress of a schedule."""
     SQL.run(
         conn,
         "schedule/advance",
@@ -168,7 +168,7 @@ def _decide(conn: Connection, schedule: InForce, now: datetime) -> list[Tick]:
     held = lock(conn, schedule)
     timetable, decided_to = held.timetable, held.decided_to
     if decided_to - now > _CLOCK_PUT_BACK:
-        decided_to = now  # ticks that were decided by the old clock are on record, and not decided again
+        decided_to = now  # the clock was set back: recorded ticks are not decided again
     ticks = due(timetable, decided_to, now)
     done = {_as_time(r["scheduled_for"]) for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]
@@ -209,7 +209,7 @@ def _read(row: dict[str, Any], now: datetime) -> InForce:
     known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
     if known:
         return InForce(timetable, _as_time(row["decided_to"]), is_known=True)
-    # A new line, or a changed one, promises nothing for the time before it was in force.
+    # A new or changed cron line does not apply to the time before it was in force.
     begun = row["applied_on"] or now
     return InForce(timetable, _as_time(max(begun, row["decided_to"] or begun)), is_known=False)
 

@@ -1,4 +1,4 @@
-"""Says in the log, once for the whole fleet, when jobs of a task begin to wait longer than ``max_wait``, and when no longer."""
+"""Logs, once for the whole fleet, when a task's jobs begin to wait longer than ``max_wait``, and when they no longer do."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def note(conn: Connection) -> list[dict[str, Any]]:
-    """Write down which breaches began and ended since any process last did so, log each, and return them.
+    """Record the breaches of ``max_wait`` that began or ended since the last call of any process, log and return them.
 
-    However many schedulers call it, each change is one line of one of them.
+    Each one is logged once, by one scheduler, however many call this.
 
     Args:
         conn: An autocommit connection.

@@ -1,4 +1,4 @@
-"""The outcome of each tick of a schedule: pure rules, without a clock and without a database."""
+"""Pure rules that decide the outcome of each tick, without clock or database."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 Outcome = Literal["sent", "skipped"]
 
-#: A tick that was looked at within this time is not missed: one beat may be lost to a restart or to the database.
+#: A tick handled within this time is not missed, because a restart or the database may cost one beat.
 ON_TIME = timedelta(minutes=2)
-#: periodiq wakes just before the minute (59.9 s), so a beat looks this far ahead.
+#: periodiq wakes just before the minute (59.9 s), so a beat includes ticks up to this far in the future.
 GRACE = timedelta(seconds=1)
-#: At most this many skipped ticks are written down at once, the newest; enough after a long absence.
+#: Number of skipped ticks recorded at once, the newest ones; enough after a long absence.
 MOST_SKIPPED = 1000
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """A schedule, as jobs.yaml has it, or as a program put it.
+    """A schedule from jobs.yaml, or one that a program stored.
 
     Attributes:
         task: Canonical id of the task.
         cron: The cron line.
-        zone: The zone that it is read in.
-        missed: What is sent of ticks that nobody looked at in time: the ``latest``, none (``skip``), or ``all``.
-        window: How far back such ticks are looked for.
+        zone: The time zone of the cron line.
+        missed: The jobs to send for ticks that no scheduler handled in time: the ``latest``, none (``skip``), or ``all``.
+        window: The longest delay after which a missed tick still counts.
         overlap: ``skip`` a tick while the job of an earlier one is queued or active, or ``allow`` both.
-        jitter: The job may start up to this much later than its tick.
-        payload: What the job carries.
-        paused: Why no tick is sent, in words; empty when ticks are sent.
-        name: The name of one that a program stored; empty for that of a task.
+        jitter: The longest random delay of a job's start after its tick.
+        payload: The payload of its jobs.
+        paused: The reason why no tick is sent; empty when ticks are sent.
+        name: The name of a stored schedule; empty for a task's.
         key: The key of its jobs.
-        names: All names by which its ticks were known, such as former ones of the task.
+        names: All names of its ticks so far, such as former names of the task.
     """
 
     task: str
@@ -60,7 +60,7 @@ class Timetable:
 
     @property
     def id(self) -> str:
-        """By what its ticks are known: its own name, or its task."""
+        """The id of its ticks: its own name, or its task."""
         return self.name or self.task
 
     def next_after(self, moment: datetime) -> datetime | None:
@@ -70,9 +70,9 @@ class Timetable:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and its outcome. ``task`` is the schedule: the task that it is of, or the name of a stored one.
+    """One tick and its outcome. ``task`` is the schedule: its task's id, or the name of a stored one.
 
-    ``job`` is the job that was sent, or the one because of which none was.
+    ``job`` is the job that was sent, or the earlier job that prevented it.
     """
 
     task: str
@@ -92,7 +92,7 @@ class Unfinished:
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
-    """The ticks after ``decided_to`` that are to be decided now: none in the future, none older than the window."""
+    """The ticks after ``decided_to`` to decide now: none in the future, none older than the window."""
     start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
     return list(timetable.cron.between(start, now + GRACE, timetable.zone))
 
@@ -100,10 +100,10 @@ def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datet
 def decide(
     timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Unfinished | None = None
 ) -> list[Tick]:
-    """The outcome of each due tick, in their order.
+    """The outcome of each due tick, in order.
 
-    Several at once mean that nobody looked for a while. ``missed`` decides about those older than ``ON_TIME``, then
-    ``overlap`` about what is left. Under ``missed: all`` every one of them is sent, for that is what it asks.
+    Several at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, and
+    ``overlap`` then about the rest. With ``missed: all`` every tick is sent, as the user asked.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
@@ -118,7 +118,7 @@ def decide(
 
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
-    """Before when the tick's job must not start; None when it may start at once. The same for every scheduler."""
+    """The earliest start of a tick's job; None: at once. The same for every scheduler."""
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None

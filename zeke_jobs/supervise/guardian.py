@@ -1,7 +1,7 @@
-"""Ends the commands of a supervisor that was killed: a small process that hears of it because their pipe closes.
+"""Ends a supervisor's commands after the supervisor was killed: a small process that notices when their pipe closes.
 
-The operating system closes a pipe however its owner ends, on Linux and macOS alike, so this needs no signal for the death of
-a parent, which macOS lacks.
+The operating system closes a pipe however its owner ends, on Linux and macOS alike. A signal for a parent's death would not do,
+because macOS has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LOOK = 0.1  # seconds between two looks at processes that are ending
+_LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
@@ -26,7 +26,7 @@ class Guardian:
 
     Args:
         grace: Seconds from SIGTERM to SIGKILL.
-        then: A command to run when they have ended, such as one that stops their server.
+        then: A command to run after they have ended, such as one that stops their server.
     """
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
@@ -36,13 +36,13 @@ class Guardian:
         )
 
     def tell(self, pids: list[int]) -> None:
-        """The main processes that run now, each the leader of its process group."""
-        with suppress(OSError):  # it was killed; then nobody guards, and nothing else is lost
+        """Send the guardian the running main processes, each the leader of its process group."""
+        with suppress(OSError):  # the guardian was killed: only the protection is lost
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
 
     def dismiss(self) -> None:
-        """All is ended in good order: nothing is left to do."""
+        """Tell the guardian that everything has ended in an orderly way."""
         self.tell([])
         with suppress(OSError):
             self._pipe.write("dismissed\n")
@@ -56,7 +56,7 @@ class Guardian:
 
 
 def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
-    """Read process numbers until the pipe closes; then end those processes, and run the last command."""
+    """Read process ids until the pipe closes; then end those processes and run the last command."""
     pids: list[int] = []
     for line in pipe:
         if line == "dismissed\n":
@@ -72,7 +72,7 @@ def _end(pids: list[int], grace: float) -> None:
         with suppress(ProcessLookupError):
             os.kill(
                 pid, signal.SIGTERM
-            )  # Dramatiq's main process passes it on; a group's second SIGTERM would mean "now"
+            )  # Dramatiq's main process passes it on; a second SIGTERM from the group would mean "now"
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if _lives(pid)]) and time.monotonic() < end:
         time.sleep(_LOOK)
@@ -86,13 +86,13 @@ def _lives(group: int) -> bool:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS says so of a group of zombies
+    except PermissionError:  # macOS raises it for a group of zombies
         return False
     return True
 
 
 if __name__ == "__main__":
-    # Ctrl-C, a closed terminal and a service's stop reach the supervisor, which ends its commands by itself.
+    # Ctrl-C, a closed terminal and a service's stop reach the supervisor, which ends its commands itself.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watch(sys.stdin, float(sys.argv[1]), sys.argv[2:])

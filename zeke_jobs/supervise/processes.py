@@ -1,4 +1,4 @@
-"""The command lines that make up a running system, as ``up`` and the demo start them."""
+"""The command lines of a running system, as ``up`` and the demo start them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: Seconds that a worker needs to hand its jobs back and to leave the fleet, also with a slow database.
+#: Seconds that a worker needs to hand back its jobs and leave the fleet, even with a slow database.
 LAST_WORDS = 20.0
-_SHORTEST = 1.0  # seconds for jobs; as long as a claim that is under way may take to come back
-#: Written before our log is set up, in a form of its own.
+_SHORTEST = 1.0  # seconds for jobs; a claim that is under way may take this long to return
+#: Written before our log is set up, in another format.
 _GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")
 
 
 def program(name: str) -> list[str]:
-    """How to run a command that is installed beside this Python, or beside the command that runs now.
+    """The command line of a program installed beside this Python, or beside the running command.
 
-    Its first line names the Python too, in a way that not every path survives.
+    Python is named explicitly, because the first line of the program's file cannot contain every path.
     """
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
@@ -33,19 +33,19 @@ def program(name: str) -> list[str]:
 def system(
     env: Mapping[str, str], *, processes: int = 1, threads: int = 8, grace: float = 30.0, on_terminal: bool = False
 ) -> list[Command]:
-    """Workers and scheduler.
+    """The commands of workers and scheduler.
 
     Args:
-        env: Their whole environment; ``DATABASE_URL`` and, unless it is ./jobs.yaml, ``ZEKE_JOBS_CONFIG`` belong in it.
-        processes: Worker processes.
-        threads: Jobs that each of them runs at once.
-        grace: Seconds from SIGTERM to SIGKILL, of which workers keep the last 20 for themselves: jobs that have not ended by
-            then are handed back, and nobody counts as dead.
-        on_terminal: Their output ends on a terminal: readable and coloured, unless ``env`` says otherwise.
+        env: Their whole environment, with ``DATABASE_URL`` and, unless it is ./jobs.yaml, ``ZEKE_JOBS_CONFIG``.
+        processes: Number of worker processes.
+        threads: Number of jobs that each process runs at once.
+        grace: Seconds from SIGTERM to SIGKILL. Workers keep the last 20 for handing back unfinished jobs, so that none counts as
+            dead.
+        on_terminal: Their output ends on a terminal: readable and coloured unless ``env`` sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
-    # Dramatiq's main process has a log format of its own; without its logging it still writes warnings.
+    # Dramatiq's main process logs in its own format; without its logging it still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
     for_jobs = max(_SHORTEST, grace - LAST_WORDS)
     size += ["--worker-shutdown-timeout", str(round(for_jobs * 1000))]

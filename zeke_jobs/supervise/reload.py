@@ -1,4 +1,4 @@
-"""Restarts the commands when code or jobs.yaml change, but only after the new state was checked."""
+"""Restarts the commands when code or jobs.yaml change, but only after the new state passes its checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.supervise.supervisor import Supervisor
 
-_LOOK = 0.5  # seconds between two looks at the files
+_LOOK = 0.5  # seconds between checks of the files
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 _SUFFIXES = (".py", ".sql", ".yaml", ".yml", ".md", ".txt", ".j2")
 
@@ -25,7 +25,7 @@ class Watch:
     """Remembers the files below ``roots`` and their times.
 
     Args:
-        roots: Folders of code (read deeply; hidden folders and caches are left out) and single files.
+        roots: Folders of code (with all subfolders, except hidden ones and caches) and single files.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -45,7 +45,7 @@ class Watch:
                 try:
                     status = path.stat()
                 except FileNotFoundError:
-                    continue  # removed between the listing and the look
+                    continue  # removed since it was listed
                 found[path] = (status.st_mtime_ns, status.st_size)
         return found
 
@@ -54,7 +54,7 @@ def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         return
-    for folder, folders, names in os.walk(root):  # Path.walk came with Python 3.12
+    for folder, folders, names in os.walk(root):  # Python 3.11 lacks Path.walk
         folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
         for name in names:
             if name.endswith(_SUFFIXES):
@@ -62,15 +62,15 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 class Reloader:
-    """Looks for changes and restarts the supervisor's commands when the changed state passes its checks.
+    """Restarts the supervisor's commands after a change, if the changed state passes its checks.
 
-    The checks run in processes of their own, because this one has the old code loaded.
+    The checks run in separate processes, because this one has loaded the old code.
 
     Args:
-        supervisor: What to restart.
+        supervisor: The supervisor of the commands.
         write: Takes "check" and each line that the checks print.
         env: Environment of the checks.
-        watch: What to look at; None to restart only when asked.
+        watch: The files to watch; None to restart only on request.
         checks: Commands that must succeed, in order.
     """
 
@@ -93,11 +93,11 @@ class Reloader:
         self._log = get_logger("zeke_jobs.reload")
 
     def ask(self) -> None:
-        """Check and restart at the next step. Safe in a signal handler."""
+        """Request a check and a restart at the next step. Safe in a signal handler."""
         self._asked.set()
 
     def run(self) -> None:
-        """Look until ``end``; meant for a thread."""
+        """Watch until ``end``; meant for a thread."""
         while not self._ended.wait(_LOOK):
             try:
                 self.step()
@@ -105,19 +105,19 @@ class Reloader:
                 self._log.exception("could not look for changes; it is tried again")
 
     def end(self) -> None:
-        """Make ``run`` return, and end the check that is under way: it may wait for a lock."""
+        """Make ``run`` return, and end a running check, because it may wait for a lock."""
         self._ended.set()
         if self._check is not None:
             self._check.terminate()
 
     def step(self) -> None:
-        """Look once; check and restart when there is a change."""
+        """Check the files once; after a change run the checks and restart."""
         changed = self._watch.changed() if self._watch else []
         if not changed and not self._asked.is_set():
             return
         self._asked.clear()
         self._log.info("checking", changed=[path.name for path in changed[:5]])
-        self._supervisor.hold()  # a command that starts now would read the unchecked change
+        self._supervisor.hold()  # a command started now would read the unchecked change
         if all(self._passes(check) for check in self._checks):
             self._log.info("restarting")
             self._supervisor.reload()

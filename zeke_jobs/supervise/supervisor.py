@@ -1,4 +1,4 @@
-"""Keep a few commands running: one log for all of them, a restart when one dies, a graceful end for all."""
+"""Keeps a few commands running, with one log for all, a restart after a crash, and an orderly end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from zeke_jobs.supervise.guardian import Guardian
 
-#: A command that ends with this status found its configuration wrong; starting it again would change nothing.
+#: Status of a command with a wrong configuration; another start would fail too.
 CONFIGURATION = 2
-_TICK = 0.2  # seconds between two looks at the children
-_HEALTHY = 30.0  # seconds after which a start counts as a success, and the backoff begins anew
+_TICK = 0.2  # seconds between checks of the children
+_HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
 _LONGEST_PAUSE = 30.0
 _ONE_SIGNAL = (
-    0.5  # seconds within which two signals are one: timeout(1) and some services send it to us and to our group
+    0.5  # seconds within which two signals count as one, because timeout(1) and some services also signal our group
 )
 
 
@@ -41,7 +41,7 @@ class Command:
 
 
 def pause(deaths: int) -> float:
-    """Seconds before a command that died ``deaths`` times in a row is started again: 0.5, 1, 2 … 30."""
+    """Seconds before the restart of a command that died ``deaths`` times in a row: 0.5, 1, 2 … 30."""
     return float(min(_LONGEST_PAUSE, 0.5 * 2 ** max(0, deaths - 1)))
 
 
@@ -51,27 +51,27 @@ class _Child:
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
     deaths: int = 0
-    start_at: float | None = 0.0  # None: not to be started
-    kill_at: float | None = None  # set while it was asked to end
+    start_at: float | None = 0.0  # None: do not start
+    kill_at: float | None = None  # set when it is asked to end
     reader: threading.Thread | None = None
 
 
 @dataclass
 class Supervisor:
-    """Runs ``commands`` until it is told to stop.
+    """Runs ``commands`` until ``stop``.
 
-    A child that dies is started again after ``pause``, and the rest of its process group is ended. On
-    ``stop`` each child's main process gets SIGTERM, and SIGKILL after ``grace`` seconds. Its group gets no
-    SIGTERM: Dramatiq's main process passes the signal on, and its workers take a second one for "now". Where
-    ``run`` itself fails, all are killed. Where this process itself is killed, ``guardian`` ends them.
+    A child that dies is started again after ``pause``, and the rest of its process group is ended. On ``stop`` each child's main
+    process gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because Dramatiq's main process passes
+    the signal on, and its workers take a second one for "now". If ``run`` itself fails, all children are killed. If this process
+    is killed, ``guardian`` ends them.
 
     Args:
-        commands: What to run.
+        commands: The commands to run.
         write: Called with a command's name and one line of its output, from one thread per command.
         grace: Seconds from SIGTERM to SIGKILL.
-        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything; after the first ``reload``
-            that is so anyway.
-        guardian: Hears of each start and end.
+        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything. Always so after the first
+            ``reload``.
+        guardian: Told of each start and end.
         clock: Monotonic seconds.
     """
 
@@ -83,12 +83,12 @@ class Supervisor:
     clock: Callable[[], float] = time.monotonic
     status: int = 0
     _children: list[_Child] = field(default_factory=list)
-    _leftovers: dict[int, float] = field(default_factory=dict)  # process group → when to kill it
+    _leftovers: dict[int, float] = field(default_factory=dict)  # process group → time to kill it
     _stopping: bool = False
-    _stops: int = 0  # how often stop() was called
-    _stopped: float = -math.inf  # when last
+    _stops: int = 0  # calls of stop()
+    _stopped: float = -math.inf  # time of the last one
     _reload: bool = False
-    _held: bool = False  # nothing is started
+    _held: bool = False  # no command is started
 
     def __post_init__(self) -> None:
         self._children = [_Child(command) for command in self.commands]
@@ -127,7 +127,7 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end; asked again, and not in the same moment, kill them. Safe in a signal handler."""
+        """Ask all children to end; a second call, not in the same moment, kills them. Safe in a signal handler."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self._stops += 1
@@ -139,11 +139,11 @@ class Supervisor:
         self._held = False
 
     def hold(self) -> None:
-        """Start nothing before the next ``reload``: a change is being checked that a start would read, or was refused."""
+        """Start no command before the next ``reload``, because it would read a change that is unchecked or refused."""
         self._held = True
 
     def is_whole(self) -> bool:
-        """Whether all children run, and none is being restarted."""
+        """Whether all children run and none is being restarted."""
         return all(child.process is not None and child.kill_at is None for child in self._children) and not self._reload
 
     def _heed(self, now: float) -> None:
@@ -157,7 +157,7 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
-            self.wait_for_change = True  # an operator who reloads once can do so again
+            self.wait_for_change = True  # an operator who has reloaded once can do so again
             for child in self._children:
                 child.deaths, child.start_at = 0, now
                 self._terminate(child, now)
@@ -165,7 +165,7 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Name and process id of each child that runs."""
+        """Name and process id of each running child."""
         return {c.command.name: c.process.pid for c in self._children if c.process is not None}
 
     def _start(self, child: _Child, now: float) -> None:
@@ -178,9 +178,9 @@ class Supervisor:
                 text=True,
                 errors="replace",
                 env=None if child.command.environment is None else dict(child.command.environment),
-                start_new_session=True,  # Ctrl-C on the terminal is ours to pass on, to the main process alone
+                start_new_session=True,  # so that Ctrl-C reaches only us, and we pass it on to the main process
             )
-        except OSError as error:  # no memory, no process left, no such program
+        except OSError as error:  # out of memory or processes, or no such program
             seconds = self._again(child, now)
             event = f"cannot be started, tried again in {seconds:g} s"
             self._log.error(event, command=child.command.name, error=str(error))
@@ -195,7 +195,7 @@ class Supervisor:
         with process.stdout as lines:
             for line in lines:
                 if command.ignore is None or not command.ignore.search(line):
-                    with suppress(OSError):  # our reader has gone; the command would block if we stopped reading
+                    with suppress(OSError):  # our reader is gone; read on, because the command would block otherwise
                         self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
@@ -210,7 +210,7 @@ class Supervisor:
         if _signal_group(child.process.pid, signal.SIGTERM):
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
-        self._tell_guardian()  # another process may get the number
+        self._tell_guardian()  # because another process may get the id
         if asked:
             return
         if code == CONFIGURATION:
@@ -249,7 +249,7 @@ class Supervisor:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False when no process of it is left."""
+    """Send a signal to a process group; False when it has no process left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

@@ -1,6 +1,6 @@
-"""For people who test their own programs: a context without an engine, sends without a database, jobs without a worker.
+"""For tests of your own programs: a context without an engine, sends without a database, jobs without a worker.
 
-The fixtures are a pytest plugin, which a test suite loads by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
+The fixtures are a pytest plugin; a test suite loads it by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """
 
 from zeke_jobs.testing.clock import Clock, release_clock, set_clock

@@ -1,4 +1,4 @@
-"""The clock of a test database: it stands where a test puts it, for all sessions."""
+"""The clock of a test database: it stands still at the test's time, for all sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """The fixture ``zeke_clock``: the time by which jobs are due, which passes only when the test says so."""
+    """The fixture ``zeke_clock``: the time at which jobs are due; it moves only when the test moves it."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -29,24 +29,24 @@ class Clock:
             return found
 
     def set(self, moment: datetime) -> None:
-        """Stand at a moment, which must have a zone."""
+        """Stop the clock at a moment, which must have a time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
         with closing(connect(self._url)) as conn:
             set_clock(conn, moment)
 
     def move(self, by: timedelta) -> None:
-        """Let time pass, or go back."""
+        """Move the clock forward or back."""
         self.set(self.now() + by)
 
     def release(self) -> None:
-        """Let it run again."""
+        """Let the clock run again."""
         with closing(connect(self._url)) as conn:
             release_clock(conn)
 
 
 def set_clock(conn: Connection, moment: datetime) -> None:
-    """Make the database's clock stand at ``moment``, for all its sessions. For test databases only."""
+    """Stop the database's clock at ``moment``, for all its sessions. For test databases only."""
     with conn.cursor() as cursor:
         cursor.execute(
             "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",

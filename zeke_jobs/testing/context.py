@@ -1,4 +1,4 @@
-"""A context without an engine: a handler is called with it, and a test looks at what the handler did."""
+"""A context without an engine, for a test that calls a handler and checks its effects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SentCall:
-    """One ``ctx.send``, or one payload of ``ctx.send_many``: what was asked for."""
+    """One ``ctx.send``, or one payload of ``ctx.send_many``, with its arguments."""
 
     task: str
     payload: dict[str, Any]
@@ -41,20 +41,20 @@ class SentCall:
 
 
 class FakeContext(Context[Any]):
-    """A context for calling a handler in a test, on a real connection or on none.
+    """A context for calling a handler in a test, with a real connection or none.
 
     Sends inside a transaction that rolls back are forgotten, as in the database.
 
     Attributes:
-        sent: What the handler sent, in order.
-        steps: Results of its steps by name; those that the test gave are from an earlier attempt.
-        batches: What it opened by ``ctx.batch``: the end and what a failure does, by id.
-        output: What it completed with; ``completed`` tells whether it did.
+        sent: The jobs that the handler sent, in order.
+        steps: Results of its steps by name; results given by the test count as those of an earlier attempt.
+        batches: The batches opened by ``ctx.batch``, by id: the job at the end, and the effect of a failure.
+        output: The output that it completed with; ``completed`` tells whether it did.
         progressed: Calls of ``progress``.
-        cost: What it said that it cost; None where it said nothing. ``currency`` is what that is counted in.
-        units: What it said that it used, by unit.
+        cost: The reported cost; None without a report. ``currency`` is its currency.
+        units: The reported amounts by unit.
         throttles: Calls of ``throttled``: the limit, the seconds, the reason.
-        leased: Names of the leases that it took, in order; those in ``taken_leases`` are held by somebody else.
+        leased: Names of the leases taken, in order; leases in ``taken_leases`` are held by others.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class FakeContext(Context[Any]):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A real transaction on the test's connection; nothing fences it."""
+        """A real transaction on the test's connection, without a fence."""
         sent, completed, output, batches = list(self.sent), self.completed, self.output, dict(self.batches)
         try:
             with transaction(self.db) as conn:
@@ -150,7 +150,7 @@ class FakeContext(Context[Any]):
         return [self.send(task, payload, **options, **each) for payload, each in zip(given, own, strict=True)]
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function, unless ``steps`` has a result of this name; it has all of them afterwards."""
+        """Call the function, unless ``steps`` has a result of this name; the result is in ``steps`` afterwards."""
         result: R = self._steps.run(name, function, args, options)
         return result
 
@@ -159,7 +159,7 @@ class FakeContext(Context[Any]):
         return result
 
     def event(self, name: str) -> Event | None:
-        """The event that the test gave; one that it named in ``timed_out`` did not come."""
+        """The event that the test gave; one in ``timed_out`` did not come in time."""
         if name in self._timed_out:
             return Event(name, timed_out=True)
         return Event(name, self._events[name]) if name in self._events else None
@@ -202,7 +202,7 @@ class FakeContext(Context[Any]):
         """Remember the name.
 
         Raises:
-            Defer: the test said that it is taken.
+            Defer: the test lists the name in ``taken_leases``.
         """
         if limit < 1:
             raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")

@@ -1,6 +1,6 @@
 """The pytest plugin: ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py beside jobs.yaml.
 
-A fixture is replaced by one of the same name in a conftest.py, as everywhere in pytest.
+A conftest.py can replace each fixture by its own, as usual in pytest.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """jobs.yaml: the one that ``ZEKE_JOBS_CONFIG`` names, else that of the current folder."""
+    """jobs.yaml: the one in ``ZEKE_JOBS_CONFIG``, else the one in the current folder."""
     return config.load(environment.config_path())
 
 
 @pytest.fixture
 def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
-    """What the program sends ends here: checked as in reality, without a database."""
+    """The program's sends, checked as in production, without a database."""
     with SentJobs(zeke_config).standing_in() as sent:
         yield sent
 
 
 @pytest.fixture(scope="session")
 def zeke_database_url() -> Iterator[str]:
-    """Where tests have their database: a server of their own, which goes with them. It takes zeke-jobs[embedded]."""
+    """A database server for the tests, removed at their end. It needs zeke-jobs[embedded]."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-jobs-test-"))
-    folder.chmod(0o755)  # the server's user may be another one
+    folder.chmod(0o755)  # the server may run as another user
     try:
         yield embedded.ensure(folder / "server", settings=_FAST)
     finally:
@@ -67,7 +67,7 @@ def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterato
 
 @pytest.fixture
 def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunner]:
-    """``run_jobs()`` runs what the test has sent, by the real handlers; the test begins without jobs."""
+    """``run_jobs()`` runs the jobs that the test has sent, with the real handlers; each test begins without jobs."""
     with closing(connect(zeke_database)) as conn, conn.cursor() as cursor:
         cursor.execute(_EMPTY)
     runner = JobRunner(zeke_config, zeke_database)
@@ -77,7 +77,7 @@ def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunn
 
 @pytest.fixture
 def zeke_clock(zeke_database: str) -> Iterator[Clock]:
-    """The clock by which jobs are due; it runs again after the test."""
+    """The clock that decides whether jobs are due; it runs again after the test."""
     clock = Clock(zeke_database)
     yield clock
     clock.release()

@@ -1,4 +1,4 @@
-"""Runs sent jobs without a worker: one after another, in the thread of the test, by the real handlers and the real SQL."""
+"""Runs sent jobs without a worker: one after another, in the test's thread, with the real handlers and the real SQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.finish.outcome import Outcome
 
-#: What comes with a commit, for jobs that run in a transaction that may never have one: ends of batches, events.
+#: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _NOT_SAID = ("free", "threads", "short", "more", "per_slot", "most", "kept_of", "kept", "said")
@@ -60,20 +60,20 @@ def prepare(url: str, config: Config) -> None:
 
 
 class JobRunner:
-    """The fixture ``run_jobs``. A handler is called as in a worker, without its timeout, and no middleware hears of it."""
+    """The fixture ``run_jobs``. Calls handlers as a worker does, but without timeout and middleware."""
 
     def __init__(self, config: Config, url: str) -> None:
         self._runtime = Runtime(config)
         self._url = url
 
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
-        """Run what was sent, and what that sends, until nothing is due.
+        """Run the sent jobs, and the jobs they send, until none is due.
 
         Args:
-            raises: Raise the exception of a handler whose job has failed for good, instead of going on.
-            waits: Stop at jobs that wait for a later time. False moves the database's clock on to each of them, so that retries,
-                delays and deferrals end too; then it is given back to ``zeke_clock`` or time.
-            connection: A psycopg2 connection: run in its open transaction, for tests that take back what they did.
+            raises: Raise the exception of a handler whose job has finally failed, instead of going on.
+            waits: Stop at jobs that wait for a later time. False: move the database's clock to each of them, so that retries,
+                delays and deferrals end too; afterwards the clock returns to ``zeke_clock`` or the real time.
+            connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
 
         Returns:
             The jobs that ended, in the order of their ends.
@@ -98,7 +98,7 @@ class JobRunner:
 
 
 class _Lent:
-    """Stands for a pool: everybody gets the test's own connection."""
+    """Replaces a pool: each caller gets the test's own connection."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -114,7 +114,7 @@ class _Run:
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []
         self._runtime, self._conn, self._raises = runtime, conn, raises
-        self._clock: str | None = None  # how it was before it was moved
+        self._clock: str | None = None  # its state before it was moved
         self._id = uuid4()
         self._executor = Executor(runtime, pool, Interrupts(), _start, aside=pool, job_log=JobLog(pool))
         self._writer = EndingWriter()
@@ -129,18 +129,18 @@ class _Run:
         )  # fmt: skip
 
     def leave(self) -> None:
-        """Be no worker any more, and let the clock be as it was."""
+        """Stop being a worker, and restore the clock."""
         SQL.run(self._conn, "worker/leave", worker=self._id)
         if self._clock is not None:
             with self._conn.cursor() as cursor:
                 cursor.execute(self._clock)
 
     def all_due(self) -> bool:
-        """Run what is due; whether there was anything."""
+        """Run the due jobs; False when there were none."""
         return any(self._one(queue) for queue in self._queues)
 
     def wait(self) -> bool:
-        """Move the clock on to the next job; False where there is none."""
+        """Move the clock to the next job's time; False when there is no job."""
         with self._conn.cursor() as cursor:
             cursor.execute(
                 "SELECT min(run_at), zeke_jobs.now() FROM zeke_jobs.queue WHERE state = 'queued' AND task = ANY (%s)",

@@ -1,4 +1,4 @@
-"""Sends that go nowhere: checked as in reality against jobs.yaml, and noted for the test."""
+"""Sends without a database: checked as in production against jobs.yaml, and recorded for the test."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Config
 
-_OURS = {"id", "traceparent", "first_job"}  # options that a send has without anybody saying so
+_OURS = {"id", "traceparent", "first_job"}  # options that each send sets by itself
 
 
 class SentJobs(list[SentCall]):
-    """The fixture ``sent_jobs``: what the program sent, in order. Payloads and options are as they are stored, in JSON."""
+    """The fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form, JSON."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
     def of(self, task: str) -> list[SentCall]:
-        """What was sent to a task, whatever name of it was used."""
+        """The jobs sent to a task, under any of its names."""
         known = self._config.task(task)
         return [one for one in self if one.task == (known.id if known else task)]
 
     def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
-        """Find the one job that was sent to a task with these fields among its payload and these options, as ``send`` takes them.
+        """Find the only job sent to a task with these fields in its payload and these options of ``send``.
 
         Raises:
-            UnknownTask, ValueError, TypeError: as ``send``, for a task or an option that nobody can have used.
-            AssertionError: none was, or several were; the message lists what was sent.
+            UnknownTask, ValueError, TypeError: as ``send``, for a task or option that does not exist.
+            AssertionError: no job or several jobs match; the message lists all sends.
         """
         known = Runner(id(self), self._execute).carry_out(lambda database: KNOWN_TASKS.find(database, task))
         wanted = json.loads(json.dumps(payload or {}, default=str))
@@ -68,7 +68,7 @@ class SentJobs(list[SentCall]):
             case _ if sql == SQL.text("send/task_names"):
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
             case _ if sql == SQL.text("send/unfit_units"):
-                return [(None,)]  # the limits are the database's
+                return [(None,)]  # the database checks the limits
             case _ if sql == SQL.text("send/one"):
                 options = json.loads(params["options"])
                 self._note(params["task"], json.loads(params["payload"]), options)
@@ -90,7 +90,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Let all sends of this process end here; no database is asked, not even one that a send names."""
+        """Catch all sends of this process; no database is asked, even if a send names one."""
         before, drivers.stand_in = drivers.stand_in, Runner(id(self), self._execute)
         try:
             yield self

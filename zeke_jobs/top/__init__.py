@@ -1,1 +1,1 @@
-"""``zeke-jobs top``: all of it on one screen, live, with the hands on it."""
+"""``zeke-jobs top``: the live state of the system on one screen, with keys to control it."""

@@ -1,4 +1,4 @@
-"""The loop of ``zeke-jobs top``: keys in, pictures out, and confirmed commands out."""
+"""The loop of ``zeke-jobs top``: reads keys, draws the screen, and runs confirmed commands."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from zeke_jobs.top.board import Board
     from zeke_jobs.top.view import Command
 
-_TICK = 0.2  # seconds until a new board or another size of the terminal is shown
+_TICK = 0.2  # seconds before a new board or a new terminal size is shown
 
 
 def watch(url: str, console: Console) -> None:
-    """Show everything and obey keys until ``q``. Needs a terminal.
+    """Show the screen and handle keys until ``q``. Needs a terminal.
 
     Args:
         url: The database.
         console: The terminal.
     """
-    # However it ends, the terminal is given back as it was.
+    # Restore the terminal in every case.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     feed = Feed(url)
@@ -62,7 +62,7 @@ def watch(url: str, console: Console) -> None:
 
 
 def once(url: str, console: Console) -> None:
-    """Show one picture, without keys, as large as the console is."""
+    """Print one screen without keys, in the console's size."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
         console.print(_picture(board.read(conn), View(), console))
 
@@ -75,7 +75,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
     view = View()
     shown: object = None
     while not view.quits:
-        # By default rich reads COLUMNS and LINES, which do not follow the terminal's size.
+        # rich would read COLUMNS and LINES, which do not follow the terminal's size.
         console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
         current = (feed.newest, feed.trouble, view, console.size)
         if current != shown:
@@ -105,7 +105,7 @@ def _picture(read: Board, view: View, console: Console) -> Group:
 
 
 def perform(url: str, command: Command) -> str:
-    """Carry a command out; answers the result, or the refusal, in one line."""
+    """Run a command; returns the result or the refusal on one line."""
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:
             installation.verify(conn)

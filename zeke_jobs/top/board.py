@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-COUNTED = 1_000  # queued jobs of a task; above it the count is left to ``depths``
-_SAMPLE = 200  # ended jobs of a task that its pace is told by
+COUNTED = 1_000  # queued jobs of a task; larger counts come from ``depths``
+_SAMPLE = 200  # ended jobs of a task from which its pace is computed
 _ROWS = 100  # jobs of a list
 
 
 @dataclass(frozen=True, slots=True)
 class TaskLine:
-    """A task and its figures: ends per minute, p50 and p95 in seconds. Unless ``is_counted``, more are queued than said."""
+    """A task's figures: ends per minute, p50 and p95 in seconds. Unless ``is_counted``, more jobs are queued than the count."""
 
     task: str
     queue: str
@@ -149,7 +149,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the board, with the waiting jobs of one task, and why one job is where it is.
+    """Read the board, with the waiting jobs of one task and the explanation of one job.
 
     Raises:
         JobNotFound: the job is gone.
@@ -177,11 +177,11 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
 
 
 def depths(conn: Connection, tasks: list[str]) -> dict[str, int]:
-    """How many jobs of these tasks are queued, exactly: some 0.1 microseconds a job, so not each second."""
+    """Exact numbers of these tasks' queued jobs; costs some 0.1 microseconds a job, so it is not read each second."""
     with snapshot(conn):
         return {row["task"]: row["queued"] for row in SQL.all(conn, "top/depths", tasks=tasks)}
 
 
 def _of(kind: type[Any], rows: list[dict[str, Any]]) -> tuple[Any, ...]:
-    """Rows of a statement that has more columns than are shown."""
+    """Objects from rows that have more columns than are shown."""
     return tuple(kind(**{name: row[name] for name in kind.__dataclass_fields__}) for row in rows)

@@ -1,4 +1,4 @@
-"""Reads the board once a second in a thread of its own, so that a slow database never holds up a key."""
+"""Reads the board once a second in its own thread, so that a slow database never delays a key."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from zeke_jobs.top.board import Board, TaskLine
 
 EVERY = 1.0  # seconds
-_AGAIN = 2.0  # seconds to the next try when the database is away
-#: An exact count of a long backlog may take this share of the time, at most.
+_AGAIN = 2.0  # seconds before the next try when the database is away
+#: Largest share of the time that exact counts of a long backlog may take.
 _SHARE = 0.01
 _SOONEST = 5.0  # seconds
 
 
 class Feed:
-    """The newest board. ``look_at`` names the task whose waiting jobs it holds, and the job that it explains.
+    """The newest board. ``look_at`` chooses the task whose waiting jobs it has, and the job that it explains.
 
     Attributes:
-        newest: The last board that was read; None before the first.
-        trouble: Why there is no newer one, in words; empty where all is well.
-        took: Seconds that the last reading took.
+        newest: The last board read; None before the first.
+        trouble: The reason why no newer board could be read; empty without trouble.
+        took: Duration of the last read in seconds.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,23 +49,23 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._thread.start()
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._closing.set()
         self._soon.set()
         self._thread.join(5.0)
 
     def look_at(self, task: str, job: UUID | None) -> None:
-        """Read the waiting jobs of this task and the reasons of this job from now on."""
+        """From now on, read this task's waiting jobs and this job's explanation."""
         if (task, job) != (self._task, self._job):
             self._task, self._job = task, job
             self._soon.set()
 
     def refresh(self) -> None:
-        """Read now, as after a command."""
+        """Read at once, as after a command."""
         self._soon.set()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""How numbers are written where there is room for six characters."""
+"""Formats numbers for a width of six characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BAR = 8
 
 
 def number(value: float | None) -> str:
-    """``7``, ``1,234``, ``56.7k``, ``1.2M``; nothing for none."""
+    """``7``, ``1,234``, ``56.7k``, ``1.2M``; empty for None."""
     if not value:
         return ""
     for least, unit in _UNITS:
@@ -22,7 +22,7 @@ def number(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """``4ms``, ``1.4s``, ``3m20s``; nothing for None."""
+    """``4ms``, ``1.4s``, ``3m20s``; empty for None."""
     if value is None:
         return ""
     if 1 <= value < 10:
@@ -31,17 +31,17 @@ def seconds(value: float | None) -> str:
 
 
 def passed(moment: datetime | None, now: datetime) -> str:
-    """How long ago a moment was."""
+    """The age of a moment."""
     return "" if moment is None else span(max(timedelta(0), now - moment))
 
 
 def clock(moment: datetime | None) -> str:
-    """A time of the day, in UTC."""
+    """A time of day, in UTC."""
     return "" if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
 
 
 def day_and_clock(moment: datetime | None, now: datetime) -> str:
-    """A time of today, or with its day where that is another one; in UTC."""
+    """A time of day, with the date unless it is today; in UTC."""
     if moment is None:
         return ""
     form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"

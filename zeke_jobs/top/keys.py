@@ -1,4 +1,4 @@
-"""Keys from a terminal: read byte by byte as they are pressed, and named."""
+"""Reads key presses from a terminal byte by byte, and names the keys."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NAMES = {
 
 @contextmanager
 def pressed(file: int) -> Iterator[None]:
-    """Within the block keys come at once and are not shown; afterwards the terminal is as it was."""
+    """Inside the block keys arrive at once and are not echoed; afterwards the terminal is restored."""
     before = termios.tcgetattr(file)
     try:
         tty.setcbreak(file, termios.TCSADRAIN)
@@ -49,7 +49,7 @@ def pressed(file: int) -> Iterator[None]:
 
 
 def read(file: int, seconds: float) -> list[str]:
-    """Names of the keys that were pressed within so many seconds, as soon as there is one."""
+    """Names of the keys pressed; returns at the first one, or empty after this time."""
     if not select.select([file], [], [], seconds)[0]:
         return []
     data = os.read(file, 1024)
@@ -59,7 +59,7 @@ def read(file: int, seconds: float) -> list[str]:
 
 
 def split(data: bytes) -> list[str]:
-    """Name the keys in the bytes of a terminal; sequences without a meaning here are left out."""
+    """Name the keys in a terminal's bytes; unknown sequences are left out."""
     names = []
     while data:
         size = _length(data)
@@ -72,9 +72,9 @@ def split(data: bytes) -> list[str]:
 
 
 def _length(data: bytes) -> int:
-    """How many bytes the first key takes."""
+    """Number of bytes of the first key."""
     if data[:1] != b"\x1b" or len(data) == 1:
-        # A letter of several bytes: its first one says how many.
+        # The first byte of a multi-byte character tells its length.
         return next((size for least, size in ((0xF0, 4), (0xE0, 3), (0xC0, 2)) if data[0] >= least), 1)
     if data[1:2] == b"O":
         return 3

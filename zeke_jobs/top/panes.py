@@ -1,4 +1,4 @@
-"""The panes of the screen: which columns each has, and what can be done to its rows."""
+"""The panes of the screen: the columns of each, and the actions on its rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: ``grow`` is its share of what is left; below ``least`` columns of the pane it is left out."""
+    """A column: ``grow`` is its share of the remaining width; if the pane is narrower than ``least``, it is hidden."""
 
     title: str
     width: int
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A pane: its name, its columns, its rows, and what ``p`` and ``r`` pause and resume in it."""
+    """A pane: its name, its columns, its rows, and the kind of target that ``p`` and ``r`` pause and resume."""
 
     name: str
     columns: tuple[Column, ...]
@@ -141,5 +141,5 @@ PANES = (
 
 
 def by_name(name: str) -> Pane:
-    """The pane of this name."""
+    """The pane with this name."""
     return next(pane for pane in PANES if pane.name == name)

@@ -1,4 +1,4 @@
-"""The rows that the panes of the screen make of a board."""
+"""Makes the panes' rows from a board."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATE, PAUSED, BAD, DIM = "bold red", "yellow", "red", "dim"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: what it is about, its cells in the order of the columns, and styles of single cells by number."""
+    """A row: its subject, its cells in the order of the columns, and styles of single cells by number."""
 
     key: str
     cells: tuple[str, ...]
@@ -26,7 +26,7 @@ class Row:
 
 
 def tasks(board: Board) -> list[Row]:
-    """Of each task."""
+    """One row for each task."""
     return [_task(line) for line in board.tasks]
 
 
@@ -62,7 +62,7 @@ def _task(line: TaskLine) -> Row:
 
 
 def running(board: Board) -> list[Row]:
-    """Of each active job."""
+    """One row for each active job."""
     return [
         Row(
             str(one.id),
@@ -82,7 +82,7 @@ def running(board: Board) -> list[Row]:
 
 
 def waiting(board: Board) -> list[Row]:
-    """Of the queued jobs of one task."""
+    """One row for each queued job of one task."""
     return [
         Row(
             str(one.id),
@@ -111,7 +111,7 @@ def _why_waiting(one: WaitingLine, board: Board) -> str:
 
 
 def failed(board: Board) -> list[Row]:
-    """Of the jobs that failed last."""
+    """One row for each of the newest failed jobs."""
     return [
         Row(
             str(one.id),
@@ -130,7 +130,7 @@ def failed(board: Board) -> list[Row]:
 
 
 def schedules(board: Board) -> list[Row]:
-    """Of each schedule."""
+    """One row for each schedule."""
     return [_schedule(one, board) for one in board.schedules]
 
 
@@ -147,7 +147,7 @@ def _schedule(one: ScheduleLine, board: Board) -> Row:
 
 
 def limits(board: Board) -> list[Row]:
-    """Of each shared limit."""
+    """One row for each shared limit."""
     return [_limit(one) for one in board.limits]
 
 
@@ -169,7 +169,7 @@ def _metered(meter: dict[str, Any]) -> str:
 
 
 def workers(board: Board) -> list[Row]:
-    """Of each process."""
+    """One row for each process."""
     return [
         Row(
             str(one.id),
@@ -189,5 +189,5 @@ def workers(board: Board) -> list[Row]:
 
 
 def _short(job_id: str) -> str:
-    """The end of an id, which tells jobs apart; its beginning is the time."""
+    """The end of an id, which differs between jobs; the beginning is the time."""
     return f"…{job_id[-8:]}"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from zeke_jobs.top.board import Board
 
 LEAST = (80, 24)  # columns and lines
-_TALL = 38  # lines from which all panes are there at once
-_WIDE = 140  # columns from which the lower ones stand side by side
-_ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "workers": 2}  # weights of their heights
+_TALL = 38  # lines; with at least so many, all panes are shown at once
+_WIDE = 140  # columns; with at least so many, the lower panes are side by side
+_ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "workers": 2}  # shares of the height
 _KEYS = "1-7 pane  ↑↓ move  ⏎ open  p pause  r resume  c cancel  t retry  ? help  q quit"
 _KEYS_OF_JOB = "↑↓ scroll  c cancel  t retry  escape back"
 _HELP = """
@@ -116,7 +116,7 @@ def _panes(board: Board, view: View, width: int, height: int) -> list[Text]:
 
 
 def _stack(names: list[str], board: Board, view: View, width: int, height: int) -> list[Text]:
-    """Panes below each other: each gets the lines it needs, at most its share of the height."""
+    """Panes one below the other: each gets the lines it needs, up to its share of the height."""
     needs = {name: max(1, len(by_name(name).rows(board))) + 2 for name in names}
     left, weights = height, sum(_ROWS[name] for name in names)
     heights: dict[str, int] = {}
@@ -127,7 +127,7 @@ def _stack(names: list[str], board: Board, view: View, width: int, height: int) 
 
 
 def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> list[Text]:
-    """A line with the titles, then as many rows as fit, the selected one among them."""
+    """A line with the titles, then as many rows as fit, including the selected one."""
     rows = pane.rows(board)
     has_keys = view.pane == pane.name
     columns = _widths(pane, width)
@@ -167,7 +167,7 @@ def _titles(title: str, columns: dict[int, tuple[Column, int]], width: int, *, h
         cell.align("right" if column.right else "left", size)
         line.append_text(cell).append(" ")
     line.truncate(width, pad=True)
-    # The pane's name stands where the title of its first wide column would.
+    # The pane's name replaces the title of its first wide column.
     plain = f"{title} ".ljust(len(title) + 1) + line.plain[len(title) + 1 :]
     return Text(plain, style="bold black on cyan" if has_keys else "bold cyan")
 
@@ -176,7 +176,7 @@ def _widths(pane: Pane, width: int) -> dict[int, tuple[Column, int]]:
     """The columns that fit, by number, with their widths."""
     shown = {n: column for n, column in enumerate(pane.columns) if width >= column.least}
     titles = [column.title for column in shown.values()]
-    # An id in full stands instead of its end.
+    # If the full id fits, its short form is left out.
     shown = {n: column for n, column in shown.items() if not (column.width == 9 and titles.count("job") > 1)}
     left = width - sum(column.width + 1 for column in shown.values())
     shares = sum(column.grow for column in shown.values()) or 1

@@ -18,31 +18,31 @@ _ENDS = {"home": 0, "g": 0, "end": -1, "G": -1}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something to do to the system, which is asked once before."""
+    """A change of the system; the user must confirm it."""
 
     verb: Verb
     target: str
 
     @property
     def question(self) -> str:
-        """As a person is asked."""
+        """The question to the user."""
         return f"{self.verb} {self.target}?"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The state of one person's screen.
+    """The state of one user's screen.
 
     Attributes:
-        pane: Which pane has the keys.
-        selected: What is selected in each pane, by key; where it is gone, the row in its place.
-        task: The task whose waiting jobs are shown; empty for the first one.
-        asking: What was asked for and waits for a yes.
-        opened: The job that is open.
-        scroll: The first line of it that is shown.
-        helps: Whether the keys are explained.
-        said: What became of the last command.
-        quits: Whether this is the end.
+        pane: The pane that receives the keys.
+        selected: The selected row of each pane, by key; if it is gone, the row in its place.
+        task: The task whose waiting jobs are shown; empty: the first one.
+        asking: The command that waits for a yes.
+        opened: The opened job.
+        scroll: The first line shown of the opened job.
+        helps: Whether the help is shown.
+        said: The result of the last command.
+        quits: Whether to quit.
     """
 
     pane: str = "tasks"
@@ -57,7 +57,7 @@ class View:
 
 
 def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
-    """The view after a key, and the command that the key confirmed."""
+    """The view after a key, and the command that the key confirmed, if any."""
     if view.asking is not None:
         if key in ("y", "Y"):
             return replace(view, asking=None, said=""), view.asking
@@ -129,12 +129,12 @@ def _move(view: View, key: str, board: Board) -> View:
 
 
 def selected_key(view: View, board: Board) -> str | None:
-    """The selected row of the active pane; None where the pane is empty."""
+    """The selected row of the active pane; None if the pane is empty."""
     keys = [row.key for row in panes.by_name(view.pane).rows(board)]
     return keys[place(view, view.pane, keys)] if keys else None
 
 
 def place(view: View, pane: str, keys: list[str]) -> int:
-    """Where in a pane's rows the selected one is; the first where it is not there."""
+    """Position of a pane's selected row; the first row if it is gone."""
     chosen = view.selected.get(pane)
     return keys.index(chosen) if chosen in keys else 0

@@ -1,4 +1,4 @@
-"""Boots a worker process beside dramatiq: while it waits for the database or a lock, signals are heard and the log is read."""
+"""Boots a worker process beside dramatiq, so that signals and log lines get through while it waits for a database or a lock."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
-_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; it shows no log line and takes no signal before it goes on
+_PATIENCE = (
+    2.0  # seconds that dramatiq waits for a boot; until it goes on, it shows no log lines and handles no signals
+)
 _TICK = 0.05
-_LAST_MOMENT = 1.0  # seconds that a stop waits for a boot that is under way
+_LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
 
 
 class Boot:
-    """One boot, in a thread of its own. A refusal ends the process with status 2, at any time.
+    """One boot, in a thread of its own. If the boot is refused, the process ends with status 2.
 
-    Dramatiq's main process waits for the boot of its workers, with its signals blocked and their log unread. So ``begin`` lets
-    dramatiq go on where a boot takes long; until ``is_done``, the process claims nothing.
+    Dramatiq's main process waits for its workers' boot with signals blocked and their log unread. If a boot takes long, ``begin``
+    therefore lets dramatiq go on; the process claims nothing until ``is_done``.
 
     Args:
-        attempt: Boots, and answers whether it did: False when the database is away.
+        attempt: Tries to boot; False when the database is away.
         is_stopping: Whether the process was told to stop.
     """
 
@@ -38,12 +40,12 @@ class Boot:
         self._attempt = attempt
         self._is_stopping = is_stopping
         self._is_away = False
-        self._goes_on = False  # dramatiq does, without us
+        self._goes_on = False  # dramatiq runs on without waiting for us
         self._refusal: SystemExit | None = None
         self._thread = threading.Thread(target=self._run, name="boot", daemon=True)
 
     def begin(self) -> None:
-        """Boot; return when that is done, or takes longer than dramatiq should wait.
+        """Boot; return when it is done or takes longer than dramatiq should wait.
 
         Raises:
             SystemExit: the database or the configuration does not fit this code.
@@ -57,10 +59,10 @@ class Boot:
             raise self._refusal
 
     def end(self) -> None:
-        """Wait a moment for a boot that is under way. One that waits for a lock or the network ends with the process.
+        """Wait a moment for a running boot. If it waits for a lock or the network, it ends with the process.
 
         Raises:
-            SystemExit: what ``begin`` did not wait for was refused.
+            SystemExit: the boot was refused after ``begin`` had returned.
         """
         self._thread.join(_LAST_MOMENT)
         if self._refusal is not None:
@@ -76,14 +78,14 @@ class Boot:
         except SystemExit as refusal:
             self._refusal = refusal
             if self._goes_on:
-                os.kill(os.getpid(), signal.SIGTERM)  # dramatiq stops its threads, and comes to ``end``
+                os.kill(os.getpid(), signal.SIGTERM)  # makes dramatiq stop its threads and call ``end``
 
 
 def guarded(step: Callable[[], bool]) -> bool:
-    """Take a step of the boot. Dramatiq would log an exception, and run on without us.
+    """Run a step of the boot. Dramatiq would log its exception and run on without us.
 
     Raises:
-        SystemExit: it failed: with status 2 where the configuration is wrong, 3 where we are.
+        SystemExit: the step failed: status 2 for a wrong configuration, 3 for a fault in zeke_jobs.
     """
     try:
         return step()

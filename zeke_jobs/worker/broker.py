@@ -1,4 +1,4 @@
-"""The broker: dramatiq-pg's table and message, our own claims."""
+"""The broker: dramatiq-pg's table and messages, with our own claims."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCHEMA = "zeke_jobs"
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
     """A ``dramatiq_pg.PostgresBroker`` whose consumer claims in the database, within limits that hold over all machines.
 
-    It opens no connection before it is used. Dramatiq's own middleware is left out: retries, time limits and results are ours.
+    It opens no connection before its first use. Dramatiq's own middleware is left out: retries, time limits and results are ours.
     """
 
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
@@ -45,7 +45,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.process = WorkerProcess(runtime, url)
         self.lifecycle = Lifecycle(self.process)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
-        # Dramatiq asks for Results itself, and for no subclass, before it warns of a value that is returned for nobody.
+        # Dramatiq looks for Results itself (not a subclass) before it warns about an unused return value.
         for middleware in (
             self.lifecycle,
             self.process.executor,
@@ -68,14 +68,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """As dramatiq's; what a middleware raises before an acknowledgement is logged, since the job's end must come through."""
+        """As dramatiq's, but an exception before an acknowledgement is only logged, because the job's end must be written."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """As dramatiq's; a middleware that raises ``SystemExit`` after a job does not take the worker's thread with it."""
+        """As dramatiq's, but a ``SystemExit`` after a job does not end the worker's thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -89,29 +89,29 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
                 self.logger.critical("Unexpected failure in %s of %r.", hook, one, exc_info=True)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue, without the delay queue that dramatiq has beside it: ``run_at`` is a column."""
+        """Declare a queue without dramatiq's delay queue, because ``run_at`` is a column."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues[queue_name] = True
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """The consumer of a queue. How much it claims ahead is not dramatiq's to say."""
+        """The consumer of a queue. It ignores dramatiq's prefetch and decides itself how much to claim ahead."""
         return JobConsumer(self.process, queue_name)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
-        """Send a job the dramatiq way; ``delay`` is in milliseconds.
+        """Send a job through dramatiq's interface; ``delay`` is in milliseconds.
 
         Raises:
-            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware takes.
+            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware knows.
             UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
-            SystemExit: a scheduler's first beat found that it must not start.
+            SystemExit: the scheduler's first beat found a reason not to start.
         """
         if message.actor_name == beat.NAME:
             try:
                 beat.beat(self.process.url, self.lifecycle.boot_scheduler)
             except (AddressError, ConfigurationError, MigrationError) as error:
-                refuse(error)  # periodiq would call it an unhandled error
+                refuse(error)  # periodiq would log it as an unhandled error
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
@@ -129,9 +129,9 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         return message
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Those of a send; the others go with the message, as Dramatiq has it, where a middleware declares them.
+        """The options of a send. Others stay with the message, as in dramatiq, if a middleware declares them.
 
-        Packages that call ``message_with_options(options=…)``, as OpenTelemetry's instrumentor does, nest theirs in ``options``.
+        Packages that call ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
         """
         for name in given.keys() - _OPTIONS - self.actor_options - {"options"}:
             nearest = suggest(name, sorted(_OPTIONS), what="options")

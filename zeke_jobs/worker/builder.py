@@ -1,4 +1,4 @@
-"""jobs.yaml in, Dramatiq actors out."""
+"""Turns jobs.yaml into Dramatiq actors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
     for task in config.tasks.values():
         _declare(broker, task)
     broker.process.declare = lambda task: _declare(broker, task)
-    # periodiq needs one actor at least, and this is the one that does its work.
+    # periodiq needs at least one actor; this one does the scheduler's work.
     Actor(
         broker.process.executor.run,
         broker=broker,
@@ -40,7 +40,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 
 def _declare(broker: JobBroker, task: Task) -> None:
-    """Make the task's actor, unless there is one: all that governs its jobs is asked for at each job."""
+    """Make the task's actor unless it exists. An actor needs no update: the settings of its jobs are read at each job."""
     if task.id in broker.actors:
         return
     options: dict[str, Any] = {"throws": EXPECTED}
@@ -57,5 +57,5 @@ def _declare(broker: JobBroker, task: Task) -> None:
 
 
 def attribute(task: str) -> str:
-    """The name of a task as a Python attribute: ``ingest-oneoff`` is ``ingest_oneoff``."""
+    """The task's name as a Python attribute: ``ingest-oneoff`` becomes ``ingest_oneoff``."""
     return task.replace("-", "_").replace(".", "_")

@@ -1,4 +1,4 @@
-"""What happens when a command line, or an API, imports ``zeke_jobs.actors``."""
+"""Work done when a command line or an API imports ``zeke_jobs.actors``."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 
 
 def load() -> JobBroker:
-    """Read jobs.yaml, check all of it, build the broker. Opens no connection.
+    """Read and check jobs.yaml, and build the broker. Opens no connection.
 
     Raises:
-        SystemExit: with status 2, after the diagnostics, where a command line was given something wrong.
-        ConfigurationError: the same where some other program imports the actors.
+        SystemExit: with status 2 after the diagnostics, when a command line finds a fault.
+        ConfigurationError: the same, when another program imports the actors.
     """
     try:
         if _is_command_line():
             logs.configure()
             if _name() == "periodiq":
-                beat.obey_signals()  # from the very start, also as PID 1
+                beat.obey_signals()  # from the start, so that it works as PID 1 too
             environment.check()
             url: str | None = environment.database_url()
         else:

@@ -1,4 +1,4 @@
-"""Ends processes that handlers left behind, and does not wait for their threads."""
+"""Ends processes that handlers left running, without waiting for their threads."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _LOOK = 0.02
 
 
 def end_children() -> int:
-    """End the processes below this one, also those that take no notice of SIGTERM; answers how many there were.
+    """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    What has left this process's tree before, as a daemon does, is not found; nor is anything on a system without /proc. It ends
-    with the container, the systemd unit or the process group that ``zeke-jobs up`` keeps.
+    It does not find processes that have left this process's tree, such as daemons, nor any on a system without /proc. Those end
+    with the container, the systemd unit or the process group of ``zeke-jobs up``.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)
     end = time.monotonic() + _GRACE
     while (left := found & _all().keys()) and time.monotonic() < end:
         time.sleep(_LOOK)
-    # Also processes that were forked meanwhile.
+    # Include processes that were forked meanwhile.
     _signal(left | _below(os.getpid()), signal.SIGKILL)
     return len(found)
 
 
 def end_within(seconds: float) -> None:
-    """End this process and its children after so many seconds, even while threads of it run.
+    """End this process and its children after so many seconds, even while its threads run.
 
-    Python itself would wait at its end for every thread that is no daemon, and multiprocessing for every child.
+    At its end Python itself would wait for each non-daemon thread, and multiprocessing for each child.
     """
 
     def end() -> None:
@@ -46,12 +46,12 @@ def end_within(seconds: float) -> None:
     threading.Thread(target=end, name="end", daemon=True).start()
 
 
-#: A process: its id, and when it started (clock ticks since boot), for ids are used again.
+#: A process: its id and its start time (clock ticks since boot), because ids are used again.
 _Process = tuple[int, str]
 
 
 def _all() -> dict[_Process, int]:
-    """The processes of this machine that have not ended, each with its parent's id."""
+    """The running processes of this machine, each with its parent's id."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

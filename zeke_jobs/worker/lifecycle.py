@@ -1,4 +1,4 @@
-"""Boots a worker process and ends it, as dramatiq's hooks say, and starts the threads around dramatiq's own."""
+"""Starts and ends a worker process in dramatiq's hooks, with the threads beside dramatiq's own."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Created with the broker; its process comes to life when dramatiq boots its worker."""
+    """Created with the broker; the process starts when dramatiq boots its worker."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
         self._boot = Boot(self._try_to_boot, lambda: process.stopping)
         self._stop = Stop(process)
-        self._is_command = False  # dramatiq's, and not a worker in a program of somebody's own
+        self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
         self.notifier: Notifier
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Stop claiming the moment SIGTERM comes; dramatiq's main loop looks only once a second."""
+        """Stop claiming as soon as SIGTERM comes, because dramatiq's main loop looks only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             if callable(before) and getclosurevars(before).nonlocals.get("running") is False:
-                self._process.stopping = True  # it came before we could hear it
+                self._process.stopping = True  # SIGTERM came before this handler was set
 
             def stop(signum: int, frame: Any, before: Any = before) -> Any:
                 self._process.stopping = True
@@ -57,7 +57,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Check the database, put jobs.yaml in force, announce this process, start its threads.
+        """Check the database, put jobs.yaml in force, write this process's row and start its threads.
 
         Ends the process with status 2 when the database's schema or the configuration does not fit.
         """
@@ -79,7 +79,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """The checks of a start, for a scheduler: before the first beat that reaches the database. Answers its file's revision.
+        """Run the checks of a start for a scheduler, when its first beat reaches the database. Returns the revision of its file.
 
         Raises:
             ConfigurationError, MigrationError: the database or the configuration in force does not fit this code.
@@ -95,7 +95,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._check(conn)
                 self._process.bells.are_rung = can_listen(conn)
                 if self._process.stopping:
-                    return False  # nobody would end what is started now
+                    return False  # threads started now would never be ended
                 self._process.register(conn)
         except AddressError as error:
             raise ConfigurationError(str(error)) from error
@@ -129,12 +129,12 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             )
 
     def before_worker_shutdown(self, _broker: object, worker: Any) -> None:
-        """Claim no more; jobs that have not started are handed back when dramatiq's threads have ended."""
+        """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
         self._process.stopping = True
         self._stop.begin(worker)
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back jobs that run past the time allowed, and leave."""
+        """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
         self._boot.end()
         threads: list[Closing] = (
             [self.heartbeat, self.notifier, self._process.job_log] if self._process.is_booted else []

@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes: Dramatiq's own metrics, in terms of our outcomes, and some of ours."""
+"""Counts attempts in worker processes: Dramatiq's metrics by our outcomes, and some of our own."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 
 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq's middleware, with a folder and an address of this command's own, and counts by outcome.
+    """Dramatiq's middleware, with our own folder and address, and with counts by outcome.
 
-    Dramatiq's own puts all commands of a machine into one folder, listens on all interfaces, and takes a deferral for an error.
+    Dramatiq's own uses one folder for all commands of a machine, listens on all interfaces, and counts a deferral as an error.
     """
 
     @property
     def forks(self) -> list[Any]:
-        """One process beside the workers answers for all of them."""
+        """One process beside the workers serves the metrics of all of them."""
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Make the metrics, in files that the exposition reads. Ends the process with status 2 where there can be none."""
+        """Create the metrics in files that the exposition reads. Ends the process with status 2 when it cannot."""
         try:
             prometheus.DB_PATH = str(exposition.prepare())
-        except OSError as error:  # dramatiq would log it, and then every job for which nothing is counted
+        except OSError as error:  # dramatiq would log it once, and then log each job that it cannot count
             refuse(
                 ConfigurationError(f"expected a folder for metrics, got: {error}\n  help: unset {environment.METRICS}")
             )
@@ -71,7 +71,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 
 
 class Failed(Exception):
-    """What Dramatiq is told where a job failed without an exception; nobody raises it."""
+    """Passed to Dramatiq when a job failed without an exception; never raised."""
 
 
 def _word(message: JobMessage) -> str:
@@ -80,5 +80,5 @@ def _word(message: JobMessage) -> str:
             return "completed"
         case Ended(how=how):
             return how
-    # Settled: by ctx.complete, or the job went elsewhere before its handler began.
+    # Settled: ctx.complete wrote the end, or the job left this process before its handler began.
     return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

@@ -1,4 +1,4 @@
-"""One worker process: its claims, and how each of them ends. Shared by consumers, threads, heartbeat and stop."""
+"""One worker process: its claims and their ends. Consumers, worker threads, heartbeat and stop share it."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.life.proof import ProofOfLife
     from zeke_jobs.worker.runtime import Runtime
 
-_SPARE_CONNECTIONS = 4  # claim, settle, heartbeat, progress and leases; handlers' own come on top
-_LATEST_START = 0.25  # seconds after its claim, as zeke_jobs.take reckons
-TO_WRITE = 8.0  # seconds for the last outcomes of a process that ends
+_SPARE_CONNECTIONS = 4  # for claims, settler, heartbeat, and progress with leases; the handlers' own come on top
+_LATEST_START = 0.25  # seconds after the claim; zeke_jobs.take counts with the same limit
+TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """``HeldJobs`` owns the claims; this decides how each ends, and wakes the threads that wait for an end.
+    """``HeldJobs`` owns the claims; this class decides their ends, and wakes the threads that wait for an end.
 
     Attributes:
         alone: It claims only jobs that must run apart from all others.
-        is_booted: Database and configuration are checked, and its row is there.
-        registrations: Grows with each row of this process, in which the consumers have said nothing yet.
-        start: Puts a job where dramatiq's threads look.
+        is_booted: Database and configuration are checked, and the process's row is written.
+        registrations: Number of the process's current row; it grows with each new row, in which consumers must report again.
+        start: Puts a job into dramatiq's queue for its threads.
         declare: Makes a task's actor.
     """
 
@@ -72,60 +72,60 @@ class WorkerProcess:
         self.is_booted = False
         self.stopping = False
         self.registrations = 0
-        self._counted = count(1)  # two threads may register: neither's number is the other's
+        self._counted = count(1)  # two threads may register, and each needs its own number
         self.proof: ProofOfLife
         self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None
         self._log = get_logger("zeke_jobs.worker")
 
-    # ── what the consumers ask ──
+    # ── answers for the consumers ──
 
     def room(self) -> int:
-        """How many jobs this process would claim now."""
+        """Number of jobs that this process would claim now."""
         if self.stopping or not self.is_alive():
             return 0
         return self.held.room(may_be_ahead=not (self.alone or self.held_back.is_short_of_threads()))
 
     def tasks(self) -> list[str]:
-        """Ids of the tasks that this process serves."""
+        """Ids of this process's tasks."""
         return list(self.runtime.tasks)
 
     def short(self) -> dict[str, int]:
-        """Tasks whose jobs may be claimed ahead, and how many of each a thread gets through while one may wait.
+        """Tasks whose jobs may be claimed ahead, with the number that a thread finishes while a claimed job may wait.
 
-        None that may start only once: should this process die, it would not be known which of them had.
+        Leaves out tasks whose jobs may start only once: if this process dies, nobody would know which of them had started.
         """
         return {task: each for task, each in self.held.short().items() if self.runtime.policy(task).limit}
 
     def policy(self, claim: Claim) -> Retry:
-        """How the job is retried."""
+        """The retry policy of the job."""
         return self.runtime.policy(claim.task, claim.retry)
 
     def is_alive(self) -> bool:
-        """Whether others still count this process as alive, as far as it can know."""
+        """Whether others, as far as this process can know, still count it as alive."""
         return self.is_booted and self.proof.is_fresh()
 
-    # ── how claims end ──
+    # ── ends of claims ──
 
     def begin(self, claim: Claim) -> Outcome | None:
-        """None when the handler may start now; else how the claim ends without it."""
+        """Start the handler (None), or the outcome with which the claim ends instead."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
         if claim.task in self.runtime.quick and time.monotonic() - claim.received > _LATEST_START and not claim.ended:
-            return RETURNED  # frozen in between: its rate has not reckoned with a start so late
+            return RETURNED  # the process was frozen in between, and the rate does not allow for so late a start
         return None if self.held.start(claim) else Settled()
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """A claim has ended: the next job starts in its slot, and the settler writes the end unless it is written.
+        """End a claim: the next job starts in its slot, and the settler writes the end unless it is written.
 
         Args:
-            claim: It was held here.
-            outcome: How it ended.
-            unstarted: It ends before its start, and not at all once it has started.
-            gives_up: Its handler goes on, and keeps its thread.
+            claim: A claim held here.
+            outcome: Its end.
+            unstarted: End it only if it has not started.
+            gives_up: Its handler goes on and keeps its thread.
 
         Returns:
-            False where it had ended before, or does not end: the outcome counts for nothing.
+            False when the claim had ended before, or does not end; the outcome is then ignored.
         """
         is_written = isinstance(outcome, Settled)
         gives = not (self.stopping or self.held_back.is_short_of_threads())
@@ -158,7 +158,7 @@ class WorkerProcess:
             self.bells.ring(successor.queue_name)
 
     def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
-        """Tell the database that these handlers have started."""
+        """Record in the database that these handlers have started."""
         if not claims:
             return
         SQL.all(
@@ -173,18 +173,18 @@ class WorkerProcess:
             claim.marked = True
 
     def give_back(self, unstarted: Iterable[Claim]) -> None:
-        """Give jobs back that waited here for a slot and have not started."""
+        """Return jobs to the queue that wait here for a slot and have not started."""
         for claim in unstarted:
             self.settler.put(claim, RETURNED)
 
     def hand_back(self) -> bool:
-        """Give jobs back that wait here for a thread while another job takes long.
+        """Return jobs to the queue that wait here for a thread behind a long job.
 
         Returns:
-            Whether one that was claimed ahead runs for so long that the database should know: it is shown as waiting.
+            Whether a job claimed ahead has run so long that the database must learn of its start: it is still shown as waiting.
         """
         late, before = self.held.late()
-        # A job that waits longer than this will get no slot here: another process has it, or the task is paused.
+        # If a job waits longer than this, another process has its slot or the task is paused: give it back.
         self.give_back(self.held.late_for_slots(before))
         for claim in late:
             self.settle(claim, RETURNED, unstarted=True)
@@ -192,12 +192,12 @@ class WorkerProcess:
         return any(claim.started is not None and claim.started < before for claim in unmarked)
 
     def lose(self) -> None:
-        """Others took this process for dead, and have its jobs and slots."""
+        """Others took this process for dead and have its jobs and slots."""
         self.give_back(self.held.lose_slots())
         self.settler.say_soon()
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
-        """End a cancelled job before it starts, or stop its handler; False when it is on its way to where it can be found."""
+        """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""
         claim = self.held.find(job)
         if claim is None:
             return False
@@ -207,9 +207,9 @@ class WorkerProcess:
         return claim.ended or self.interrupts.stop(job, interrupt)
 
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
-        """End a job from outside whose handler takes no notice of an interrupt; its late end will change nothing.
+        """End a job whose handler ignores an interrupt; the handler's late end changes nothing.
 
-        The thread stays lost until the handler returns. When all are lost, the process ends, so that a fresh one can start.
+        The thread is lost until the handler returns. When all threads are lost, the process ends, so that a new one can start.
         """
         claim = self.held.find(job)
         if claim is None:
@@ -230,12 +230,12 @@ class WorkerProcess:
             end_children()
             os._exit(1)
 
-    # ── what it runs by ──
+    # ── its configuration ──
 
     def put_in_force(self, config: Config, revision: int) -> None:
-        """Run by another configuration from the next job on."""
+        """Use another configuration from the next job on."""
         for task in config.tasks.values():
-            # Dramatiq refuses a message without an actor, so it comes before the first claim.
+            # Make the actor before the first claim, because dramatiq refuses a message without one.
             if task.queue in self.queues:
                 self.declare(task)
         self.runtime.put_in_force(config, revision)
@@ -258,5 +258,5 @@ class WorkerProcess:
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.proof.lost_after),
         )
-        # The row may be a new one, in which the consumers have said nothing yet.
+        # The row may be new, and then the consumers must report in it again.
         self.registrations = next(self._counted)

@@ -1,4 +1,4 @@
-"""Dramatiq's view of outputs: ``message.get_result()`` for jobs of this broker."""
+"""Dramatiq's interface to outputs: ``message.get_result()`` for jobs of this broker."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _DEFAULT_TIMEOUT = 10_000  # milliseconds; dramatiq's own
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
-    """Reads outputs from the jobs' own rows, where every finish writes them; stores nothing by itself."""
+    """Reads outputs from the jobs' own rows, where each end writes them; stores nothing itself."""
 
     def store_result(self, message: Message, result: Any, ttl: int) -> None:
-        """Nothing: the finish writes the output."""
+        """Do nothing: the job's end writes the output."""
 
     def store_exception(self, message: Message, exception: BaseException, ttl: int) -> None:
-        """Nothing: the finish writes the failure."""
+        """Do nothing: the job's end writes the failure."""
 
     def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
         """The output of a message's job; ``timeout`` is in milliseconds.
 
         Raises:
-            dramatiq.results.ResultMissing: it has not ended, and ``block`` is False.
+            dramatiq.results.ResultMissing: the job has not ended, and ``block`` is False.
             dramatiq.results.ResultTimeout: it did not end in time.
             dramatiq.results.ResultFailure: it failed or was cancelled.
         """

@@ -1,4 +1,4 @@
-"""What this process runs by now: the configuration in force, its handlers, and the services that handlers talk to."""
+"""The configuration in force in this process, its handlers, and the services that handlers use."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from zeke_jobs.config.handlers import Handler
     from zeke_jobs.config.models import Config, Task
 
-_SOON_OVER = timedelta(seconds=25)  # in a longer time, a quarter of a second is less than a hundredth
+_SOON_OVER = timedelta(seconds=25)  # of a longer period, a quarter of a second is less than a hundredth
 
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """A task with its handler, and its settings as the handler's own model (None where it has none)."""
+    """A task with its handler, and its settings as the handler's own model (None when it has none)."""
 
     task: Task
     handler: Handler
@@ -34,7 +34,7 @@ class RunnableTask:
 
 
 def _quick(config: Config) -> frozenset[str]:
-    """The tasks with a rate whose time is so short that a start is told at once: until then it may have come a little late."""
+    """Tasks with so short a rate period that a start must be recorded at once; otherwise it may be recorded slightly late."""
 
     def is_quick(*rates: Rate | None) -> bool:
         return any(rate is not None and rate.period < _SOON_OVER for rate in rates)
@@ -48,14 +48,14 @@ def _quick(config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """The configuration in force in this process. Executor and context ask it anew for each job, so that a change counts at once.
+    """The configuration in force in this process. Executor and context read it anew for each job, so a change counts at once.
 
     Attributes:
         config: The configuration in force.
         revision: Its number; 0 before the database was asked.
-        file_revision: The number that this process's own file has, None when it has none yet.
+        file_revision: The revision number of this process's own file; None until it has one.
         file: The configuration of this process's own file.
-        quick: Tasks whose starts are told at once, for the sake of their rates.
+        quick: Tasks whose starts must be recorded at once because of their rates.
     """
 
     def __init__(self, config: Config) -> None:
@@ -64,14 +64,14 @@ class Runtime:
         self.revision = 0
         self._services: dict[str, tuple[Any, Any]] = {}
         self._opening: dict[str, threading.RLock] = {}
-        self._lock = threading.Lock()  # held for moments only: no code of a service or a handler runs under it
+        self._lock = threading.Lock()  # held only for moments, never while a service's or handler's code runs
         self.put_in_force(config, 0)
 
     def put_in_force(self, config: Config, revision: int) -> None:
-        """Run by another configuration from the next job on. Services whose settings changed are opened anew.
+        """Use another configuration from the next job on. Services with changed settings are opened anew.
 
         Raises:
-            ConfigurationError: a handler or a setting does not fit this code; what was in force stays.
+            ConfigurationError: a handler or a setting does not fit this code; the old configuration stays in force.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -88,7 +88,7 @@ class Runtime:
         return self.tasks.get(task)
 
     def policy(self, task: str, said: Mapping[str, float] = MappingProxyType({})) -> Retry:
-        """How a job is retried: as its task says, the default way where that left jobs.yaml, but for what its send said."""
+        """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
         runnable = self.find(task)
         policy = runnable.task.retry if runnable else Retry()
         if not said:
@@ -97,12 +97,12 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def uses(self, task: str) -> tuple[str, ...] | None:
-        """The shared limits of a task; None for one that the configuration in force does not have."""
+        """The shared limits of a task; None when the configuration in force has no such task."""
         runnable = self.find(task)
         return None if runnable is None else tuple(runnable.task.uses)
 
     def service(self, name: str) -> Any:
-        """The service's object, opened at its first use and again when its settings changed.
+        """The service's object, opened at its first use, and again after its settings changed.
 
         Raises:
             KeyError: jobs.yaml has no service of that name.
@@ -116,11 +116,11 @@ class Runtime:
             opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
         if opened is not None and opened[0] == stanza:
             return opened[1]
-        with opening:  # a lock for each service: only threads that need this one wait
+        with opening:  # each service has its own lock, so that only threads that need this service wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
-                # The old one is not closed: a handler may still be talking to it, and it goes with its last user.
+                # The old object is not closed, because a handler may still use it; it goes with its last user.
                 self._services[name] = opened = (stanza, settings.open())
             return opened[1]
 

@@ -1,4 +1,4 @@
-"""Tells Sentry which job an event is of, and keeps sensitive fields from it, where a program uses Sentry's own integration."""
+"""Adds the job to Sentry events and removes sensitive fields from them, where a program uses Sentry's own integration."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Goes beside ``sentry_sdk``'s own ``DramatiqIntegration``, which makes the scope of a job and reports its exception.
+    """Works beside ``sentry_sdk``'s own ``DramatiqIntegration``, which makes a job's scope and reports its exception.
 
-    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` where that is known: ``retry`` or ``failed``.
+    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` (``retry`` or ``failed``) where it is known.
     """
 
     def __init__(self) -> None:
         from sentry_sdk.integrations.logging import ignore_logger
 
-        # It says in a line how an attempt ended; Sentry would make a second event of that.
+        # The executor logs a line about each failed attempt; Sentry would make a second event of it.
         ignore_logger("zeke_jobs.executor")
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
-        """Tag all that is reported while this job runs."""
+        """Tag all reports of this job."""
         import sentry_sdk
 
         if sentry_sdk.get_client().get_integration("dramatiq") is None:
@@ -38,7 +38,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """The event with its outcome. Of a job with sensitive fields no local variables: who knows what was made of the fields."""
+    """The event with its outcome. Local variables of a job with sensitive fields are removed, as any may hold such a field."""
     if (how := getattr(message.outcome, "how", None)) is not None:
         event.setdefault("tags", {})["outcome"] = how
     if not message.sensitive:

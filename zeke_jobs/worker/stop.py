@@ -1,4 +1,4 @@
-"""Ends a worker process in good order, and within a stated time, whatever hangs."""
+"""Ends a worker process in an orderly way within a stated time, whatever hangs."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
-_LAST_WORDS = 15.0  # seconds that a stop takes once the time for jobs is over, whatever hangs
-_TO_LOOK = 2.0  # for a consumer's last look
+_LAST_WORDS = 15.0  # seconds that a stop takes after the time allowed for jobs, whatever hangs
+_TO_LOOK = 2.0  # seconds for a consumer's last look
 _TO_LEAVE = 1.0
 
 
 class Closing(Protocol):
-    """A thread of ours."""
+    """A thread that the stop closes."""
 
     def close(self) -> None:
         """End it, within a stated time."""
 
 
 class Stop:
-    """The two halves of a stop: before dramatiq waits for jobs, and when their time is over."""
+    """The two halves of a stop: before dramatiq waits for jobs, and after their time is over."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
         self._log = get_logger("zeke_jobs.worker")
 
     def begin(self, worker: Any) -> None:
-        """Wake all waiting threads, and make consumers end: dramatiq waits for them as long as for jobs.
+        """Wake all waiting threads and end the consumers, because dramatiq waits for them as long as for jobs.
 
         Args:
-            worker: Dramatiq's, whose consumers they are.
+            worker: Dramatiq's worker with its consumers.
         """
         self._process.bells.ring_all()
         threading.Thread(target=self._end_looks, args=(worker,), name="end looks", daemon=True).start()
 
     def end(self, threads: Sequence[Closing], *, is_command: bool) -> None:
-        """Say how jobs end whose time is over, and leave.
+        """End the jobs whose time is over, and leave.
 
         Args:
-            threads: Ours, to be closed when the last outcomes are written; none where the process never booted.
-            is_command: Ours is dramatiq's own process, and what is left in it and below it is to end.
+            threads: Our threads, to be closed after the last outcomes are written; none when the process never booted.
+            is_command: This is dramatiq's own process, so the threads and child processes that are left end too.
         """
         process = self._process
         if is_command:
@@ -70,7 +70,7 @@ class Stop:
             self._log.warning("ended what handlers had started and left behind", processes=left)
 
     def _end_looks(self, worker: Any) -> None:
-        # Again and again: a look may still be on its way to the server when the first round comes.
+        # Repeat, because a look may still have been on its way to the server in an earlier round.
         threads = list(worker.consumers.values())
         while any(thread.is_alive() for thread in threads):
             time.sleep(_TO_LOOK)
@@ -96,7 +96,7 @@ class Stop:
     def _say_goodbye(self) -> None:
         try:
             with closing(connect(self._process.url)) as conn:
-                # Return jobs that our consumers do not know of: others would count them as deaths.
+                # Return jobs that our consumers do not know of; otherwise others would count their rescue as a crash.
                 disown(conn, self._process.id, self._process.held, self._log, older=0.0)
                 SQL.run(conn, "worker/leave", worker=self._process.id)
         except psycopg2.Error as error:

@@ -1,4 +1,4 @@
-"""Sends a worker process's traces to a collector, where the environment names one."""
+"""Sends a worker process's traces to the collector that the environment names, if any."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """After the fork: the exporter has a thread. Ends the process with status 2 where the SDK is missing."""
+        """Start after the fork, because the exporter has a thread. Ends the process with status 2 when the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:
@@ -34,9 +34,9 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def start() -> TracerProvider | None:
-    """Send this process's traces where the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT`` says.
+    """Send this process's traces to the address in the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT``.
 
-    A program that has set up OpenTelemetry by itself, as ``opentelemetry-instrument`` does, is left as it is.
+    Does nothing when the program has set up OpenTelemetry itself, as ``opentelemetry-instrument`` does.
 
     Raises:
         ConfigurationError: the extra ``otel`` is not installed.
@@ -54,7 +54,7 @@ def start() -> TracerProvider | None:
         ) from error
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return None
-    # Resource.create adds what OTEL_RESOURCE_ATTRIBUTES says.
+    # Resource.create adds the attributes of OTEL_RESOURCE_ATTRIBUTES.
     service = environment.lookup("OTEL_SERVICE_NAME") or "zeke-jobs"
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

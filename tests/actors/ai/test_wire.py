@@ -1,4 +1,4 @@
-"""Questions to each kind of provider, and answers as they give them, written after their public documentation."""
+"""Requests to each kind of provider and its answers, written from the providers' public documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories as a reader reads, stars, puts away and looks for them."""
+"""Commands with which a reader reads, stars, archives and searches stories."""
 
 from __future__ import annotations
 

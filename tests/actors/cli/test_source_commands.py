@@ -1,4 +1,4 @@
-"""Sources as a person adds, tries, renames, merges and removes them."""
+"""Commands with which a person adds, tries, renames, merges and removes sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zeke-news why`` finds an article whose address differs from many others in nothing but its query."""
+"""``zeke-news why`` finds an article even if only the query of its address differs from many others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stranger's bytes could make of a reader, for the tests of readers."""
+"""Operations of a reader that foreign bytes might have taken over, for the tests of readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a stranger or an Engine says has an end when it comes in."""
+"""Every foreign or Engine value is limited in size when it comes in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses as people have them become feeds. The answers are invented, in the shape of each kind of site, on loopback."""
+"""Addresses in common forms become feeds. The answers are invented after each kind of site, and served on loopback."""
 
 from __future__ import annotations
 

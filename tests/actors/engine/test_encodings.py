@@ -1,4 +1,4 @@
-"""Bytes become text by the encodings that the web has, whatever is declared, and nothing makes that raise."""
+"""Bytes become text in the web's encodings, whatever encoding is declared, without an exception."""
 
 from __future__ import annotations
 

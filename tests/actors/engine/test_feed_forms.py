@@ -1,4 +1,4 @@
-"""Feeds as they are: JSON Feed, titles by their declared type, identities and recordings of sloppy podcasts."""
+"""Forms of real feeds: JSON Feed, titles by their declared type, identities and recordings of sloppy podcasts."""
 
 from __future__ import annotations
 

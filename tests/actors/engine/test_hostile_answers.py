@@ -1,4 +1,4 @@
-"""Whatever a stranger's server or an Engine answers, the end is a value or a stated reason, in bounded time."""
+"""Any answer of a foreign server or an Engine ends in a value or a stated reason, in limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds with references to no character, NULs, and dates that nobody can have meant."""
+"""Feeds with invalid character references, NULs and impossible dates."""
 
 from __future__ import annotations
 

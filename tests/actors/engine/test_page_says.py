@@ -1,4 +1,4 @@
-"""Titles, dates and authors as pages say them."""
+"""Titles, dates and authors taken from pages."""
 
 from __future__ import annotations
 

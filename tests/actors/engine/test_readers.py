@@ -1,4 +1,4 @@
-"""A reader may loop, hoard, crash or hang: its worker states that, and goes on."""
+"""A reader may loop, use up memory, crash or hang: its worker reports it and goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analyses at once: those of one event wait for each other and end as one after another would; others do not wait."""
+"""Parallel analyses: those of one event wait for each other and end as if one ran after the other; others do not wait."""
 
 from __future__ import annotations
 

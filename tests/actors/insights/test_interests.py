@@ -1,4 +1,4 @@
-"""A team's words and example stories raise and lower what it sees, and it can read why."""
+"""A team's words and example stories raise and lower its scores, with reasons that it can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/pipeline.md and docs/ai.md leave nothing of the second half out."""
+"""docs/pipeline.md and docs/ai.md describe the whole second half of the pipeline."""
 
 from __future__ import annotations
 

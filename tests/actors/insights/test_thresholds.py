@@ -1,4 +1,4 @@
-"""Thresholds of same event: chosen on one half of the judged headlines, reported on the other."""
+"""Thresholds for the same event: chosen on one half of the judged headlines, reported on the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The digest of a pull and of an upload is the end of a batch: what follows from it belongs to it, and nothing that waits for hours."""
+"""The digest of a pull or an upload ends a batch: the batch has all jobs that follow from it, but none that waits for hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/pipeline.md and docs/engine.md leave nothing out."""
+"""docs/pipeline.md and docs/engine.md are complete."""
 
 from __future__ import annotations
 

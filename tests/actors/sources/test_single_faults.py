@@ -1,4 +1,4 @@
-"""What is wrong with one feed or item is told of it, and holds up nothing else."""
+"""A fault of one feed or item is recorded with it and delays no other."""
 
 from __future__ import annotations
 

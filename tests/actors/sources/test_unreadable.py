@@ -1,4 +1,4 @@
-"""Pages and feeds that take more than reading may cost: a stated end, at once, and nothing is tried again."""
+"""Pages and feeds beyond the limits of reading end at once with a stated reason, and are not tried again."""
 
 from __future__ import annotations
 

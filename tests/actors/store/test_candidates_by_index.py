@@ -1,4 +1,4 @@
-"""Both looks for a story's like go by an index, whatever the planner knows about the tables."""
+"""Both searches for similar stories use an index, whatever statistics the planner has."""
 
 from __future__ import annotations
 

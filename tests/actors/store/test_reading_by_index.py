@@ -1,4 +1,4 @@
-"""Lists, search and digests read a handful of rows, however many stories there are and whatever the planner knows of them."""
+"""Lists, search and digests read few rows, for any number of stories and any statistics of the planner."""
 
 from __future__ import annotations
 

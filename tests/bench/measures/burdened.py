@@ -1,4 +1,4 @@
-"""Draining a task in a table, or beside others, that make it hard: old snapshots, many rows, many jobs that may not run."""
+"""Draining a task under difficult conditions: old snapshots, many rows, many jobs that may not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast dramatiq itself runs messages that cost nothing to fetch or to finish: the limit that no broker can pass."""
+"""The speed of dramatiq itself with messages that cost nothing to fetch or finish: the upper limit of any broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draining tasks that have a limit, and whether more than that ever ran."""
+"""Draining tasks with a limit, and whether more jobs ever ran at once."""
 
 from __future__ import annotations
 

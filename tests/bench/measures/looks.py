@@ -1,4 +1,4 @@
-"""What looking costs: reading all metrics, and one refresh of ``top``."""
+"""The cost of looking: reading all metrics, and one refresh of ``top``."""
 
 from __future__ import annotations
 

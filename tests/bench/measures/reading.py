@@ -1,4 +1,4 @@
-"""What it costs that pages are read in a process of their own: real pages, read here and by a reader, in turns."""
+"""The cost of reading pages in a separate process: real pages, read here and by a reader, in turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it costs that jobs belong together: a batch that counts its jobs, and keys whose jobs run in strict order."""
+"""The cost of jobs that belong together: a batch that counts its jobs, and keys whose jobs run in strict order."""
 
 from __future__ import annotations
 

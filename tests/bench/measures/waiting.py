@@ -1,4 +1,4 @@
-"""An idle system: how soon a job starts, and what waiting costs."""
+"""An idle system: the delay before a job starts, and the cost of waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is broken, by name. Each scenario is called with ``quick`` and answers its row of the table."""
+"""The scenarios by name. Each one is called with ``quick`` and returns its row of the table."""
 
 from __future__ import annotations
 

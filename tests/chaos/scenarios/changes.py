@@ -1,4 +1,4 @@
-"""New code, new configuration, migrations: made while everything runs, rightly and wrongly."""
+"""Changes of code, configuration and schema while the system runs, correct and faulty ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker process dies with hundreds of short jobs that it had claimed ahead: killed by somebody, or by one of them."""
+"""A worker process dies with hundreds of short jobs claimed ahead: killed from outside, or by one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that crashes, cuts connections, has none left, is held back by a transaction, or has a full disk."""
+"""A database that crashes, cuts connections, runs out of them, is blocked by a transaction, or has a full disk."""
 
 from __future__ import annotations
 

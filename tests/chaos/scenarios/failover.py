@@ -1,4 +1,4 @@
-"""A server that dies, and its standby that takes its place."""
+"""A server dies, and its standby takes over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that are told to stop while they start."""
+"""Commands that must stop while they start."""
 
 from __future__ import annotations
 

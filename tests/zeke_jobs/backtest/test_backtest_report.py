@@ -1,4 +1,4 @@
-"""The lines that sum a backtest up name what changes most, whatever part of the jobs it is."""
+"""The summary of a backtest names the largest changes, in any part of the jobs."""
 
 from __future__ import annotations
 

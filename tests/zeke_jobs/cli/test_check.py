@@ -1,4 +1,4 @@
-"""``zeke-jobs check`` says what is wrong, or what is set up."""
+"""``zeke-jobs check`` prints the faults of jobs.yaml, or a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stranger wrote into keys, errors, reasons and names reaches no terminal as a command, whatever command shows it."""
+"""Foreign text in keys, errors, reasons and names never controls the terminal, in any command."""
 
 from __future__ import annotations
 

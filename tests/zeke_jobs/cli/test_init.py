@@ -1,4 +1,4 @@
-"""``zeke-jobs init``: what it writes works, and it writes over nothing."""
+"""``zeke-jobs init``: its files work, and it overwrites none."""
 
 from __future__ import annotations
 

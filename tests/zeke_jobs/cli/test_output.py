@@ -1,4 +1,4 @@
-"""Answers as JSON: whatever a command has to say, a script can read it."""
+"""JSON output: a script can read every command's answer."""
 
 from __future__ import annotations
 

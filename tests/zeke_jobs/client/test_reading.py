@@ -1,4 +1,4 @@
-"""``status``, ``jobs`` and ``wait``: what is said about jobs, and when."""
+"""``status``, ``jobs`` and ``wait``: their answers about jobs, and the time they come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``send`` and ``send_many``: what they write, what they refuse, and what a second send does."""
+"""``send`` and ``send_many``: the rows they write, the sends they refuse, and the effect of a second send."""
 
 from __future__ import annotations
 

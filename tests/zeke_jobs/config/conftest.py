@@ -1,4 +1,4 @@
-"""What files under test may name: sample handlers and services, and one secret in the environment."""
+"""Objects for files under test: sample handlers and services, and one secret in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a good jobs.yaml means."""
+"""The configuration that a valid jobs.yaml describes."""
 
 from __future__ import annotations
 

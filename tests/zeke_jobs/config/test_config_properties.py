@@ -1,4 +1,4 @@
-"""No text makes the check fail otherwise than in words, each at a place that the text has."""
+"""Every text is accepted or refused in words, with places that exist in the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes from the environment is never shown."""
+"""Values from the environment are never shown."""
 
 from __future__ import annotations
 

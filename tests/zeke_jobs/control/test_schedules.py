@@ -1,4 +1,4 @@
-"""What people do to schedules: pause, resume, run, backfill."""
+"""Operators' changes of schedules: pause, resume, run, backfill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cron line may say, and the reason that an operator reads when it may not."""
+"""Valid cron lines, and the reasons for refusing others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/looking.md leaves no reason, finding, view or key out, and its pictures are there."""
+"""docs/looking.md describes every reason, finding, view and key, and its pictures exist."""
 
 from __future__ import annotations
 

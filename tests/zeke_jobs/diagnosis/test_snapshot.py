@@ -1,4 +1,4 @@
-"""A look changes nothing, sees one moment, and is never long."""
+"""A look changes nothing, sees one moment, and ends soon."""
 
 from __future__ import annotations
 

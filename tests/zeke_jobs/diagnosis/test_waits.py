@@ -1,4 +1,4 @@
-"""``max_wait``: whose waits are too long by the database's clock, and one line about each beginning and end for the whole fleet."""
+"""``max_wait``: jobs that wait too long by the database's clock, with one log line for each beginning and end in the whole fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of metrics: the scene that looking is tested on, and what an exporter says of it."""
+"""Fixtures of the metrics tests: the data of the diagnosis tests, and an exporter's answer about it."""
 
 from __future__ import annotations
 

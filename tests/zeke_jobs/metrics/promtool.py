@@ -1,4 +1,4 @@
-"""Prometheus's own tool, where it is installed: it says whether an alert fires, given what was scraped and when."""
+"""Prometheus's own tool, if installed: it tells whether an alert fires for given scrapes."""
 
 from __future__ import annotations
 

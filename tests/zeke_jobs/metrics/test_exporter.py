@@ -1,4 +1,4 @@
-"""What is exported is what the database holds."""
+"""The exported figures equal those in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the migrations make of an empty database, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it, and what goes with it."""
+"""The schema that the migrations make, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it and related files."""
 
 from __future__ import annotations
 

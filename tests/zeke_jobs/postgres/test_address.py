@@ -1,4 +1,4 @@
-"""What people have in DATABASE_URL: read as PostgreSQL reads it, or refused in one line without a word of a password."""
+"""Common forms of DATABASE_URL: read as PostgreSQL reads them, or refused in one line without the password."""
 
 import pytest
 from psycopg2.extensions import parse_dsn

@@ -1,4 +1,4 @@
-"""Who changed what: beside what people say of themselves stands the database's own word, and nobody rewrites it."""
+"""The audit trail has the database's own user beside the caller's name, and nobody can change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that die in the ways in which servers die."""
+"""Connections that end in each way in which servers fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each of the roles can do with the real interfaces, and what the database refuses it."""
+"""The rights of each role through the real interfaces, and the database's refusals."""
 
 from __future__ import annotations
 

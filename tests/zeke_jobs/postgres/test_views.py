@@ -1,4 +1,4 @@
-"""What people and dashboards read: ``zeke_jobs.job`` and pg-boss's views."""
+"""The views for people and dashboards: ``zeke_jobs.job`` and pg-boss's views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits of jobs.yaml against a database with jobs: what the plan says, what is refused, what takes effect."""
+"""Changes of jobs.yaml on a database with jobs: the plan, the refusals, the effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between two files, without a database: every difference in effect is said."""
+"""Differences between two files, without a database: every difference in effect is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders for jobs of tasks that have left the file already, or are on their way: they are obeyed, once."""
+"""Orders for jobs of tasks that have left the file or are leaving it: each one is carried out once."""
 
 from __future__ import annotations
 

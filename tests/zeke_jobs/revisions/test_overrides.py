@@ -1,4 +1,4 @@
-"""What is set by hand: names, values, what a new file keeps, and the way back."""
+"""Values set by hand: names, values, those that a new file keeps, and removal."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_what_does_not_end_here_is_said_and_left_to_others(conn: Connection, mon
     said: list[str] = []
     monkeypatch.setattr(applying, "revert_due", refuse)
     applying.revert_and_say(conn, SimpleNamespace(warning=lambda event, **_: said.append(event)))
-    assert said == ["what was set for a time is over; it does not end here"]
+    assert said == ["the time of an override is over, but it cannot end here"]
 
 
 def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -1,4 +1,4 @@
-"""Values set for a time over values set for good: what comes back at the end, and what could not."""
+"""Timed values over permanent ones: the value that applies at the end, and ends that are impossible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of revisions share: handlers, payload models that change, and files of tasks."""
+"""Shared by the tests of revisions: handlers, payload models that change, and files of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What periodiq drives, driven by periodiq's own Scheduler, stepped with given times."""
+"""The scheduler driven by periodiq's own Scheduler, stepped with given times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One beat after another on a set clock: which jobs are in the queue, and what is written down."""
+"""One beat after another on a set clock: the queued jobs and the recorded ticks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ticks are due, and what becomes of each: no clock, no database."""
+"""Due ticks and their outcomes, without clock and database."""
 
 from __future__ import annotations
 

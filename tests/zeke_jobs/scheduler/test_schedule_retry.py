@@ -1,4 +1,4 @@
-"""A job that a schedule sent is a job like any other: late it runs, failing it is retried as its policy says."""
+"""A schedule's job is like any other: it runs even if late, and is retried by its policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules that programs put: beside those of jobs.yaml, on the same ticks, with the same promises."""
+"""Schedules stored by programs: they work beside those of jobs.yaml, on the same ticks and with the same promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database in which the tests set the time, and write schedules and what became of their jobs."""
+"""A database in which the tests set the time, the schedules and the states of their jobs."""
 
 from __future__ import annotations
 

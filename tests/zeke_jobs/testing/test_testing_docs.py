@@ -1,4 +1,4 @@
-"""The tests of docs/testing.md run as the page has them."""
+"""Runs the tests in docs/testing.md."""
 
 from __future__ import annotations
 

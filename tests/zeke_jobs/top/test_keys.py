@@ -1,4 +1,4 @@
-"""What a terminal sends becomes names of keys."""
+"""A terminal's bytes become names of keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys move, ask once, and open; nothing is done without a yes."""
+"""Keys move, ask once, and open; no command runs without a yes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of jobs as it looks after months with a backlog, and what a statement reads of it."""
+"""A table of jobs after months with a backlog, and the number of rows that a statement reads in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's life in one thread, whose connections break after the n-th statement: its jobs are rescued, and another one goes on."""
+"""A worker's life in one thread with connections that break after the n-th statement: its jobs are rescued, and another one goes on."""
 
 from __future__ import annotations
 

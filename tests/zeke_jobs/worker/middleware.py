@@ -1,4 +1,4 @@
-"""Middleware that the engine's tests name in their jobs.yaml."""
+"""Middleware named in the jobs.yaml files of the engine's tests."""
 # mypy: disable-error-code="misc, func-returns-value"
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the states of a job should be, in plain Python: the model that the stateful test holds against the table."""
+"""The expected states of a job in plain Python: the stateful test compares this model with the table."""
 
 from __future__ import annotations
 

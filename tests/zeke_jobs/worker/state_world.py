@@ -1,4 +1,4 @@
-"""The half of the stateful test that is not the workers': senders, people, time, death, and what must always hold."""
+"""The part of the stateful test beside the workers: senders, people, time, deaths and invariants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims ahead of a full limit: who takes how many, what counts against the limit meanwhile, and what people see."""
+"""Claims ahead of a full limit: the number for each worker, the count of the limit meanwhile, and the views."""
 
 from __future__ import annotations
 

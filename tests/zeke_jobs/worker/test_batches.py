@@ -1,4 +1,4 @@
-"""Batches: the job at the end is sent once, in the transaction of the last end, whoever ends what at the same moment."""
+"""Batches: the job at the end is sent once, in the transaction of the last end, even if jobs end at the same moment."""
 
 from __future__ import annotations
 

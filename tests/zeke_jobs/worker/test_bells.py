@@ -1,4 +1,4 @@
-"""Whom a job rings for, and what a claim says of what it had to leave."""
+"""The processes that a job rings for, and a claim's report of jobs that it could not take."""
 
 from __future__ import annotations
 

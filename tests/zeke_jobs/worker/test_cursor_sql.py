@@ -1,4 +1,4 @@
-"""Claims that begin where jobs begin, instead of stepping over what was claimed and is not vacuumed yet."""
+"""Claims begin at the first remaining job, instead of skipping claimed rows that are not vacuumed yet."""
 
 from __future__ import annotations
 

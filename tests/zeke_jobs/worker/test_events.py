@@ -1,4 +1,4 @@
-"""Waiting for the outside: a job that waits holds nothing, and goes on with the event, or without it when its time is over."""
+"""Waiting for events: a waiting job holds no thread and no slot, and goes on with the event or at its timeout."""
 
 from __future__ import annotations
 

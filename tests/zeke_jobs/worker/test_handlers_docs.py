@@ -1,4 +1,4 @@
-"""The program of docs/handlers.md does what the page says."""
+"""The program of docs/handlers.md works as described."""
 
 from __future__ import annotations
 

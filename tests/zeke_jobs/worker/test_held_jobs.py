@@ -1,4 +1,4 @@
-"""Whatever threads, heartbeat, server and stop say of claims in whatever order: each ends once, and nobody counts fewer than run."""
+"""Threads, heartbeat, server and stop may end claims in any order: each ends once, and the count is never too low."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What attempts log is kept with their job, and shown at once to people who watch."""
+"""Log lines of attempts are kept with their job, and visible while it runs."""
 
 from __future__ import annotations
 

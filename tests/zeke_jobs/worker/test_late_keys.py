@@ -1,4 +1,4 @@
-"""Jobs that were sent before their task had a per-key limit, and are there only after."""
+"""Jobs sent before their task had a per-key limit, and committed after."""
 
 from __future__ import annotations
 

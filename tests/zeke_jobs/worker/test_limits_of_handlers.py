@@ -1,4 +1,4 @@
-"""What handlers say to limits: units, costs, and that a provider throttles."""
+"""Handlers' reports to limits: units, costs, and throttling by a provider."""
 
 from __future__ import annotations
 

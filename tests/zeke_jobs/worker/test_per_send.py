@@ -1,4 +1,4 @@
-"""What a single send may say in place of its task: retries, a timeout, how long the job is kept, a unique key of the caller's own."""
+"""Options of a send that replace the task's: retries, a timeout, the retention, a unique key of the caller."""
 
 from __future__ import annotations
 

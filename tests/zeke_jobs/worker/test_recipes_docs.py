@@ -1,4 +1,4 @@
-"""Each recipe of docs/recipes.md does what the page says, run by a real worker."""
+"""Runs each recipe of docs/recipes.md with a real worker, and checks its promise."""
 
 from __future__ import annotations
 

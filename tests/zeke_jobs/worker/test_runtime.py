@@ -1,4 +1,4 @@
-"""Services open when they are first asked for, and nobody waits for one of another name."""
+"""Services open at their first use, and no thread waits for another service."""
 
 from __future__ import annotations
 

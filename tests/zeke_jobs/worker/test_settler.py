@@ -1,4 +1,4 @@
-"""Outcomes stay in mind until they are on disk, whatever becomes of the connection in between."""
+"""Outcomes are kept until they are on disk, even if the connection breaks meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots that jobs hand on to others in one process: the database must never count fewer than run, whenever it hears of what."""
+"""Slots handed on in one process: at any time, the database never counts fewer jobs than run."""
 
 from __future__ import annotations
 

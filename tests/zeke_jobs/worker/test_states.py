@@ -1,4 +1,4 @@
-"""Whatever happens to jobs in whatever order, the table is what the model says, and no limit and no fence gives way."""
+"""For any sequence of events, the table equals the model, and every limit and fence holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever SQL and Python accept goes through a real consumer, step by step: no honest job waits longer than beside plain ones."""
+"""Any value that SQL and Python accept passes a real consumer, and delays no other job."""
 
 from __future__ import annotations
 

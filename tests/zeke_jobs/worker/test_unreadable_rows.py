@@ -1,4 +1,4 @@
-"""A row that nobody can read fails alone; and whatever goes wrong between a claim and the start of its jobs, none is stranded."""
+"""An unreadable row fails alone, and no fault between a claim and the start of its jobs strands a job."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands about jobs.yaml: check it, plan and apply a change, look back, try it on the past."""
+"""Commands about jobs.yaml: check it, plan and apply a change, show its history, test a change on past jobs."""

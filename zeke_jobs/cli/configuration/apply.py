@@ -1,4 +1,4 @@
-"""``zeke-jobs apply`` and ``rollback``: put a jobs.yaml in force while everything runs."""
+"""``zeke-jobs apply`` and ``rollback``: put a jobs.yaml in force while workers run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.revisions.applying import Applied
 
-_PATIENCE = 3.0  # seconds for workers to follow
+_PATIENCE = 3.0  # seconds to wait for workers to follow
 
 Message = Annotated[str, typer.Option("--message", "-m", metavar="WHY", help="Kept with the revision, for people.")]
 
@@ -50,7 +50,7 @@ def rollback(
     rename: Rename = None,
     as_json: options.Json = False,
 ) -> None:
-    """Put an older revision in force again, with what was set by hand then; it becomes a new revision."""
+    """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
     from zeke_jobs.config import load_text
     from zeke_jobs.revisions import applying, store
     from zeke_jobs.revisions.timed_overrides import lasting
@@ -75,7 +75,7 @@ def rollback(
 
 
 def report(conn: Connection, done: Applied, *, as_json: bool) -> None:
-    """Say what is in force now, and which workers do not follow. Exit 1 where a worker's code does not fit."""
+    """Print the revision in force and the workers that do not follow it. Exit 1 if a worker's code does not fit."""
     from zeke_jobs.diagnosis import fleet
 
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []

@@ -1,4 +1,4 @@
-"""``zeke-jobs backtest``: what a change would have done to the jobs that were recorded."""
+"""``zeke-jobs backtest``: the effect that a change would have had on recorded jobs."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _of_spec(spec: Path, asked: Asked, progress: Progress) -> Backtest:
 
 
 def latest(conn: Connection) -> Revision:
-    """The revision in force; refuses where there is none."""
+    """The revision in force; an error when there is none."""
     from zeke_jobs.revisions import store
 
     found = store.latest(conn)
@@ -180,7 +180,7 @@ def latest(conn: Connection) -> Revision:
 
 
 def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str]) -> Config:
-    """The configuration to try: a file as `apply` would put it in force, or what is in force, with values set beside it."""
+    """The configuration to try: the file as `apply` would put it in force, or the one in force, with new values beside it."""
     from zeke_jobs import config
     from zeke_jobs.revisions import overrides
 
@@ -191,7 +191,7 @@ def proposal_of(revision: Revision, file: Path | None, assignments: Sequence[str
 
 
 def with_values(base: Config, name: str, edits: Sequence[Edit], assignments: Sequence[str]) -> Config:
-    """A configuration with values set beside its text."""
+    """The configuration with values set beside its text."""
     from zeke_jobs import config
     from zeke_jobs.cli.configuration.set import read_assignment
 
@@ -209,7 +209,7 @@ def recorded(
     seed: int = 0,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> Recording:
-    """The jobs of a time; refuses a time that is empty, or without jobs."""
+    """The jobs of a period; an error when the period is empty or has no jobs."""
     from zeke_jobs.backtest import history
 
     first, last = history.period(conn, begin, end, usual=timedelta(days=1))

@@ -1,4 +1,4 @@
-"""How a backtest is shown: a table of tasks, a table of limits, and how far to trust it."""
+"""Prints a backtest: a table of tasks, a table of limits, and its reliability."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
 
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
-_LEAST_HELD = 0.5  # seconds; a shorter hold is the normal course of a claim
+_LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """A bar on standard error, where that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self) -> None:
         self._bar = Bar(
@@ -48,12 +48,12 @@ class Progress(AbstractContextManager["Progress"]):
         self._bar.stop()
 
     def rows(self, count: int) -> None:
-        """So many jobs were read."""
+        """This number of jobs was read."""
         task = self._task("reading", total=None)
         self._bar.update(task, description=f"reading {count:,} jobs")
 
     def share(self, what: str, share: float) -> None:
-        """So much of a simulation is done."""
+        """This share of a simulation is done."""
         self._bar.update(self._task(what, total=1.0), completed=share)
 
     def _task(self, what: str, total: float | None) -> Any:
@@ -105,7 +105,7 @@ def headline(answer: Backtest) -> list[str]:
         before = today.tasks.get(name)
         if before is None:
             continue
-        # Usually the p95 tells it; where that is the same, most jobs or the slowest may yet wait otherwise.
+        # The p95 usually shows the effect. If it is unchanged, the median or the slowest jobs may still differ.
         for quantile in ("p95", "p50", "p99"):
             was, is_ = getattr(before, f"wait_{quantile}"), getattr(after, f"wait_{quantile}")
             if was is None or is_ is None or abs(is_ - was) <= max(0.05, 0.1 * was):
@@ -124,7 +124,7 @@ def headline(answer: Backtest) -> list[str]:
 
 
 def span(seconds: float) -> str:
-    """A length of time that was simulated: ``20 ms``, ``1.4 s``, ``12 min``, ``3.2 h``."""
+    """A simulated length of time: ``20 ms``, ``1.4 s``, ``12 min``, ``3.2 h``."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     for unit, worth in (("s", 1), ("min", 60), ("h", 3600)):
@@ -133,7 +133,7 @@ def span(seconds: float) -> str:
     return f"{seconds / worth:.1f} {unit}"
 
 
-#: Title of a column, the figure in it, and how that is written.
+#: Title of each column, its figure, and its format.
 _OF_TASKS: Columns = {
     "jobs": ("jobs", "{:,}".format),
     "wait p50": ("wait_p50", span),

@@ -1,4 +1,4 @@
-"""``zeke-jobs capacity``: how many jobs a day a configuration carries, and what runs out first."""
+"""``zeke-jobs capacity``: the number of jobs a day that a configuration can run, and the resource that runs out first."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def capacity(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say from the recorded jobs how many a day would be carried, and what runs out first."""
+    """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
     from zeke_jobs.backtest.capacity import busiest_second
     from zeke_jobs.backtest.capacity import capacity as of
     from zeke_jobs.backtest.comparing import fleet_of

@@ -1,4 +1,4 @@
-"""A plan as people read it: a diff in words."""
+"""Describes a plan in words."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def override_line(override: Override) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as jobs.yaml has it, in rich's markup."""
+    """A value in jobs.yaml's notation, in rich's markup."""
     return "[dim]none[/]" if value is None else escape(_plain(value))
 
 
@@ -104,7 +104,7 @@ def _plain(value: Any) -> str:
 
 
 def _needs_quotes(text: str) -> bool:
-    """Whether a text is read as something else where it stands bare: a number, a truth value, nothing."""
+    """Whether YAML would read a bare text as a number, a truth value or null."""
     try:
         return bool(meaning(text) != text)
     except TrapError:

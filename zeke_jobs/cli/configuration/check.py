@@ -1,4 +1,4 @@
-"""``zeke-jobs check`` and ``schema``: all that is wrong with jobs.yaml, or what it sets up; the schema it is checked by."""
+"""``zeke-jobs check`` and ``schema``: the faults or a summary of jobs.yaml, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def check(file: File = None) -> None:
 
 
 def run(path: Path | None) -> int:
-    """Check a jobs.yaml, by default the one that the environment names, and say what was found.
+    """Check a jobs.yaml, by default the one that the environment names, and print the result.
 
     Diagnostics go to stderr, the summary to stdout.
 
     Returns:
-        The exit status: 0, or 2 where something is wrong.
+        The exit status: 0, or 2 for a fault.
     """
     from zeke_jobs import config
     from zeke_jobs.config.diagnostics import summary
@@ -75,14 +75,14 @@ def schema(
 
 
 def schema_text() -> str:
-    """The schema as the file that is kept in git."""
+    """The schema in the form of the file kept in git."""
     from zeke_jobs.config.json_schema import json_schema
 
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def find_modules_here() -> None:
-    """Let handlers be found in the current folder, as ``dramatiq`` and ``periodiq`` do."""
+    """Allow imports of handlers from the current folder, as ``dramatiq`` and ``periodiq`` do."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -121,7 +121,7 @@ def _limit(task: Task) -> str:
 
 
 def fires(schedule: Schedule, now: datetime) -> str:
-    """The next few ticks of a schedule, in its own zone."""
+    """The next few ticks of a schedule, in its own time zone."""
     from zeke_jobs.cron.calendar import parse
 
     if schedule.paused:

@@ -1,4 +1,4 @@
-"""``zeke-jobs history``, ``show``, ``diff`` and ``compare``: what was in force, and how it did."""
+"""``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past configurations and the results of their jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def history(
     limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
-    """List the revisions: when, who, why, and what was set by hand."""
+    """List the revisions, with their times, authors, reasons and values set by hand."""
     from zeke_jobs.revisions import store
 
     with database.connection("history") as conn:
@@ -49,7 +49,7 @@ def history(
 
 
 def show(number: Number, as_json: options.Json = False) -> None:
-    """Show a revision: its jobs.yaml as it was, and what was set beside it."""
+    """Show a revision: its jobs.yaml, and the values set beside it."""
     from zeke_jobs.revisions import store
 
     with database.connection("show") as conn:
@@ -70,7 +70,7 @@ def diff(
     text: Annotated[bool, typer.Option("--text", help="Line by line, with comments.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what changed from one revision to another, in effect; with --text, in the file."""
+    """Show the differences in effect between two revisions; with --text, those of the files."""
     from zeke_jobs.revisions import diff, store
 
     with database.connection("diff") as conn:
@@ -124,7 +124,7 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
 
 
 def _cost(row: dict[str, Any]) -> str:
-    """The sum by currency, and of how many jobs it is known; empty where of none."""
+    """The cost by currency and the number of jobs with a known cost; empty if there are none."""
     if not row["with_cost"]:
         return ""
     sums = " + ".join(f"{amount} {currency}" for currency, amount in sorted(row["cost"].items()))

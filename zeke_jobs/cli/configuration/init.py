@@ -1,4 +1,4 @@
-"""``zeke-jobs init``: the files of a first task, to begin with."""
+"""``zeke-jobs init``: writes the files of a first task."""
 
 from __future__ import annotations
 

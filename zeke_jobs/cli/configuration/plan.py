@@ -1,4 +1,4 @@
-"""``zeke-jobs plan``: what a jobs.yaml would change, before it does."""
+"""``zeke-jobs plan``: the effects of a jobs.yaml before it is applied."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def load(file: Path | None) -> Config:
 
 
 def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
-    """The options about the jobs of removed tasks."""
+    """The orders for the jobs of removed tasks, from the options."""
     from zeke_jobs.revisions.affected_jobs import Orders
 
     names: dict[str, str] = {}
@@ -78,7 +78,7 @@ def as_data(found: Plan) -> dict[str, Any]:
 
 
 def show(conn: Connection, found: Plan, *, of_file: bool = True) -> None:
-    """A plan for people; with ``of_file``, also whether its file was in force before."""
+    """Print a plan; with ``of_file``, also whether its file was in force before."""
     from zeke_jobs.revisions import store
 
     latest = store.latest(conn)

@@ -1,4 +1,4 @@
-"""What ``zeke-jobs plan`` says of a backtest of the change."""
+"""The backtest of a change in ``zeke-jobs plan``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(conn: Connection, wanted: Config, plan: Plan) -> None:
-    """The headline for people; nothing where the change has no effect on jobs."""
+    """Print the headline; nothing when the change has no effect on jobs."""
     answer = _answer(conn, wanted, plan)
     if isinstance(answer, str):
         tell(f"backtest: {escape(answer)}")
@@ -30,7 +30,7 @@ def show(conn: Connection, wanted: Config, plan: Plan) -> None:
 
 
 def as_data(conn: Connection, wanted: Config, plan: Plan) -> dict[str, Any] | None:
-    """The same for scripts: the whole backtest, or why there is none."""
+    """The same for scripts: the whole backtest, or the reason why there is none."""
     answer = _answer(conn, wanted, plan)
     if answer is None:
         return None

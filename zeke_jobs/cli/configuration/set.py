@@ -1,4 +1,4 @@
-"""``zeke-jobs set``: change a value by hand, with a reason, for a time or until it is taken back."""
+"""``zeke-jobs set``: changes a value by hand, with a reason, for a time or until it is removed."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any
     """The path and the value of ``my-task.concurrency=3``.
 
     Raises:
-        UsageError, ConfigurationError: it is none, or nothing is there to set.
+        UsageError, ConfigurationError: it is not an assignment, or there is no such setting.
     """
     from zeke_jobs.revisions import overrides as by_hand
 

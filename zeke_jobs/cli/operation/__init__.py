@@ -1,1 +1,1 @@
-"""Commands about the whole: run it, watch it, migrate, give rights, remove."""
+"""Commands about the system: run it, watch it, migrate, grant rights, remove."""

@@ -1,4 +1,4 @@
-"""``zeke-jobs audit``: what was changed by hand, by whom and when."""
+"""``zeke-jobs audit``: lists changes by hand, with their authors and times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def audit(
     limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1)] = 50,
     as_json: options.Json = False,
 ) -> None:
-    """List what was changed by hand: when, by which database user, and who that was said to be. Kept for 400 days."""
+    """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""
     from zeke_jobs.control import audit as trail
 
     with database.connection("audit") as conn:

@@ -1,4 +1,4 @@
-"""``zeke-jobs doctor``, ``fleet`` and ``health``: whether the whole, each process, or one part does its work."""
+"""``zeke-jobs doctor``, ``fleet`` and ``health``: the health of the system, of each process, or of one part."""
 
 from __future__ import annotations
 

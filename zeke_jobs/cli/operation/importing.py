@@ -1,4 +1,4 @@
-"""``zeke-jobs import pg-boss``: take over what a pg-boss in the same database has."""
+"""``zeke-jobs import pg-boss``: takes over the jobs of a pg-boss in the same database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zeke-jobs migrate``, ``roles`` and ``uninstall``: the database's schema, the rights to it, and its removal."""
+"""``zeke-jobs migrate``, ``roles`` and ``uninstall``: the database's schema, its access rights, and its removal."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def migrate(
 
 
 def _packages() -> list[str]:
-    """The packages with migrations that jobs.yaml names; none where nobody named a file and the folder has none."""
+    """Packages with migrations, as listed in jobs.yaml; none without a file."""
     from zeke_jobs import config
 
     path = environment.config_path()
     if environment.lookup(environment.CONFIG) is None and not path.exists():
         return []
-    # Handlers may not be importable before their tables exist.
+    # Handlers may fail to import before their tables exist.
     return list(config.load(path, handlers=False).migrations)
 
 
@@ -60,7 +60,7 @@ def roles(
         bool, typer.Option("--apply", help="Run the statements, as the owner of the schema who may create roles.")
     ] = False,
 ) -> None:
-    """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with what each needs."""
+    """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
     from psycopg2.errors import InsufficientPrivilege
 
     from zeke_jobs.errors import ZekeJobsError
@@ -109,7 +109,7 @@ def _show(removal: Removal) -> None:
     for view in removal.views:
         out.print(f"  view {escape(view)}")
     for one in removal.made:
-        if not one.startswith("index "):  # they go with their tables
+        if not one.startswith("index "):  # indexes go with their tables
             out.print(f"  {escape(one)}")
     for name, objects in removal.left.items():
         tables = [one.removeprefix("table ") for one in objects if one.startswith("table ")]

@@ -1,4 +1,4 @@
-"""``zeke-jobs reload``: restart a running command on SIGHUP, but only when the file that it will read is fine."""
+"""``zeke-jobs reload``: restarts a running command with SIGHUP, but only after its jobs.yaml passes a check."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _pid(text: str) -> int:
 
 
 def _refuse_strangers(pid: int) -> None:
-    """SIGHUP ends a program that does not expect it, and a pid file may be old."""
+    """Refuse a process that is not ours: SIGHUP ends most other programs, and a pid file may be old."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
-_OWN = ("up", "database")  # lines of these are no errors
+_OWN = ("up", "database")  # their lines are no errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
-_TICK = 0.1  # seconds between two looks for a signal
+_TICK = 0.1  # seconds between checks for a signal
 _READY = "Worker process is ready"
 
 
@@ -42,7 +42,7 @@ def up(
     reload: Annotated[bool, typer.Option("--reload", help="Restart when code or jobs.yaml change.")] = False,
 ) -> None:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
-    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor listens
+    signal.signal(signal.SIGTERM, _end_early)  # until the supervisor handles signals
     from zeke_jobs import config
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
@@ -57,7 +57,7 @@ def up(
     checked = config.load(path)
     url = environment.database_url_or_none()
     if url is None:
-        server_programs.binaries()  # without them, nothing starts
+        server_programs.binaries()  # fails early if the wheel is missing
     with ExitStack() as stack:
         at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
         guardian = Guardian(grace + LAST_WORDS, at_end)
@@ -87,9 +87,9 @@ def up(
 
 
 def write_line(name: str, line: str) -> None:
-    """Write one line of a command to standard error, whole: with the command's name before it, or as JSON."""
+    """Write one line of a command to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log in JSON; a line in another form is an error message.
+        # Workers and scheduler log JSON; any other line is an error message.
         logger = logs.get_logger(name)
         if line.strip():
             (logger.info if name in _OWN else logger.error)(line)
@@ -100,7 +100,7 @@ def write_line(name: str, line: str) -> None:
 
 
 def _announcing(write: Callable[[str, str], None]) -> Callable[[str, str], None]:
-    """``write``, and once the first worker is ready, what to do now."""
+    """Wrap ``write``: when the first worker is ready, also print the next steps."""
     ready = threading.Event()
 
     def announce(name: str, line: str) -> None:
@@ -131,7 +131,7 @@ def _say_how_to_look(url: str) -> None:
 
 
 def _heeding_signals(step: Callable[[], None]) -> None:
-    """Take a step that may wait for a lock in the database, in a thread: the main one would hear no signal meanwhile."""
+    """Run a step in a thread, because it may wait for a lock in the database; the main thread would hear no signal meanwhile."""
     with ThreadPool(1) as pool:
         taken = pool.apply_async(step)
         while not taken.ready():
@@ -151,7 +151,7 @@ def _migrate(url: str, packages: Sequence[str]) -> None:
 
 
 def _say_others(conn: Connection) -> None:
-    """Which workers and schedulers share this database: they may run older code, and our Ctrl-C does not end them."""
+    """Name other workers and schedulers of this database: they may run older code, and our Ctrl-C does not end them."""
     from zeke_jobs.diagnosis import fleet
 
     here = socket.gethostname()
@@ -177,7 +177,7 @@ def _lives(pid: int) -> bool:
 
 
 def _end_early(_number: int, _frame: FrameType | None) -> None:
-    """Clean up and end well; a second SIGTERM, which may come at once, does not end the cleaning."""
+    """Clean up and end with success; a second SIGTERM, which may come at once, does not stop the cleaning."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)
 

@@ -1,4 +1,4 @@
-"""``zeke-jobs top`` and ``metrics``: the state of everything, for a person at a terminal and for Prometheus."""
+"""``zeke-jobs top`` and ``metrics``: the system's state, for a person at a terminal and for Prometheus."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def metrics(
         str, typer.Option(metavar="HOST:PORT", help="Serve at http://HOST:PORT/metrics instead.", show_default=False)
     ] = "",
 ) -> None:
-    """Print what the database holds in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+    """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
 
     Exit 1 when the database could not be read.
     """
@@ -49,7 +49,7 @@ def metrics(
             raise typer.Exit(FAILED)
         return
     address = environment.address("--listen", listen)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which PID 1 of a container would ignore
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
     try:
         server, thread = exporter.serve(url, address)
     except OSError as error:

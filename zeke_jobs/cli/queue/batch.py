@@ -1,4 +1,4 @@
-"""``zeke-jobs batch``: how far a batch is, and the newest ones."""
+"""``zeke-jobs batch``: the progress of a batch, and the newest batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def batch(
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 20,
     as_json: options.Json = False,
 ) -> None:
-    """Show a batch: how many of its jobs are unfinished, completed, failed and cancelled, and the job at its end."""
+    """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
     from zeke_jobs import client
 
     database.choose()

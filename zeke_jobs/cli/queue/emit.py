@@ -1,4 +1,4 @@
-"""``zeke-jobs emit``: tell waiting jobs that something happened."""
+"""``zeke-jobs emit``: sends an event to the jobs that wait for it."""
 
 from __future__ import annotations
 

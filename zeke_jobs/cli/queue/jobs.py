@@ -29,7 +29,7 @@ def status(
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a job: what it is, how far, its attempts and the jobs that it sent."""
+    """Show a job: its state, its progress, its attempts and the jobs that it sent."""
     from zeke_jobs import client
     from zeke_jobs.errors import JobFailed
 
@@ -103,7 +103,7 @@ def jobs(
         "note": _note,
     }
     if all(job.cost is None for job in found):
-        del columns["cost"]  # most tasks say nothing of costs
+        del columns["cost"]  # no job has a cost
     if as_json:
         print_json([as_data(job) for job in found])
         return
@@ -111,7 +111,7 @@ def jobs(
 
 
 def as_data(job: Job) -> dict[str, Any]:
-    """A job as JSON has it, each traceback as its lines."""
+    """A job in JSON's types; each traceback is a list of lines."""
     data: dict[str, Any] = plain(job)
     for error in (data["error"], *(entry.get("error") for entry in data["attempts"])):
         if isinstance(error, dict) and isinstance(error.get("traceback"), str):
@@ -120,7 +120,7 @@ def as_data(job: Job) -> dict[str, Any]:
 
 
 def _batch(job: Job) -> str:
-    """Its batch, and how far that is."""
+    """The job's batch and its progress."""
     if job.batch is None:
         return ""
     from zeke_jobs.client import batch_status
@@ -141,7 +141,7 @@ def _took(job: Job) -> str:
 
 
 def _note(job: Job) -> str:
-    """The one thing worth knowing beside the status."""
+    """The most useful fact beside the status."""
     if job.status == "active" and job.cancelled_on is not None:
         return "being cancelled"
     if job.error:
@@ -189,7 +189,7 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
 
 
 def _show_attempts(job: Job) -> None:
-    """Each attempt with its end; the last one too, which has no entry when it completed or still runs."""
+    """List each attempt with its end, including the last one, which has no entry if it completed or still runs."""
     shown = [(entry.get("attempt", "?"), _utc(entry.get("ended_on")), *_outcome(entry)) for entry in job.attempts]
     if job.status == "completed":
         shown.append((job.retry_count + 1, when(job.completed_on), "completed", "", ""))

@@ -1,4 +1,4 @@
-"""``zeke-jobs logs``: the last lines that each attempt of a job logged."""
+"""``zeke-jobs logs``: the last log lines of each attempt of a job."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def logs(
 ) -> None:
     """Show the last lines that each attempt logged, also of a job that runs. Exit 1 when there are none.
 
-    How many are kept is `log_lines` in jobs.yaml. What a handler prints is no log, and stays in its worker's output.
+    `log_lines` in jobs.yaml sets the number kept. Text that a handler prints is no log; it is in the worker's output.
     """
     from zeke_jobs import client
     from zeke_jobs.postgres.queries import SQL
 
     wanted = ids.find(job_id)
     with database.connection("logs") as conn:
-        client.status(wanted)  # where there is no such job, it says so
+        client.status(wanted)  # raises if there is no such job
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])

@@ -1,4 +1,4 @@
-"""Changes of many jobs from the command line: counts first, a question on a terminal, progress."""
+"""Changes many jobs from the command line: counts first, asks on a terminal, and shows progress."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ Limit = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count them, by task and status.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
 
-_SLOW = 1000  # jobs; more are worth a line of progress
+_SLOW = 1000  # jobs; a change of more shows its progress
 
 
 def filters(**given: Any) -> dict[str, Any]:
-    """The filters that were given; the id of a parent may be its beginning or end."""
+    """The filters in the arguments; a parent's id may be its beginning or end."""
     said = {name: value for name, value in given.items() if value not in (None, [])}
     if "parent" in said:
         said["parent"] = str(ids.find(said["parent"]))
@@ -62,7 +62,7 @@ def filters(**given: Any) -> dict[str, Any]:
 
 
 def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any], *, batch: str | None = None) -> None:
-    """Let one of ids, filters and a whole batch through.
+    """Accept exactly one of ids, filters and a whole batch.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -77,7 +77,7 @@ def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any], *, batch: s
 
 
 def run(change: Change, verb: str, done: str, *, limit: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Count the jobs, ask where somebody sits there, and change them; exit 1 where there are none."""
+    """Count the jobs, ask if a person is at the terminal, and change them; exit 1 if there are none."""
     with usage():
         found = change.count()
     total = sum(one.jobs for one in found)
@@ -113,7 +113,7 @@ def _change(change: Change, total: int, *, as_json: bool) -> list[UUID]:
             if shows:
                 say(f"\x1b[2K\r{len(changed):,} of {total:,}", end="", is_trouble=True)
     except BaseException:
-        # What is done is done: each part is a transaction.
+        # Each part is a transaction, so earlier parts stay changed.
         say(
             f"{counted(len(changed), 'job')} changed before it was interrupted; run it again for the rest",
             is_trouble=True,

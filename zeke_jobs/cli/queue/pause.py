@@ -26,7 +26,7 @@ Target = Annotated[
 def pause(
     target: Target, reason: Annotated[str, typer.Option(metavar="WHY", help="Kept with the pause, for people.")] = ""
 ) -> None:
-    """Start no more jobs of a task, a queue or a shared limit until it is resumed; what runs goes on."""
+    """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
     from zeke_jobs.control import pausing
 
     with _connection() as conn:
@@ -35,7 +35,7 @@ def pause(
 
 
 def resume(target: Target) -> None:
-    """Start jobs again of what was paused."""
+    """Start jobs of a paused task, queue or shared limit again."""
     from zeke_jobs.control import pausing
 
     with _connection() as conn:
@@ -47,7 +47,7 @@ def resume(target: Target) -> None:
 
 
 def paused(as_json: options.Json = False) -> None:
-    """List what is paused, by whom and why, and how many jobs wait for it."""
+    """List all pauses, with their authors, reasons and numbers of waiting jobs."""
     from zeke_jobs.control import pausing
 
     with _connection(writes=False) as conn:

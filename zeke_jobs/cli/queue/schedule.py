@@ -1,4 +1,4 @@
-"""``zeke-jobs schedule``: what is sent when, and the hand on it."""
+"""``zeke-jobs schedule``: lists schedules, and runs, pauses or backfills them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def schedules(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the schedules in force with their last and next ticks, or what comes next of one."""
+    """List the schedules in force with their last and next ticks, or the next ticks of one schedule."""
     if context.invoked_subcommand is not None:
         return
     with database.connection("schedule", is_migrated=False) as conn:
@@ -152,7 +152,7 @@ def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> Non
 
 
 def _in(moment: datetime | None, zone: ZoneInfo | None) -> str:
-    """A moment in a zone, by default this machine's."""
+    """A moment in a time zone, by default this machine's."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 

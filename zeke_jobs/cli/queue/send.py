@@ -1,4 +1,4 @@
-"""``zeke-jobs send``: one job, from a shell."""
+"""``zeke-jobs send``: sends one job from a shell."""
 
 from __future__ import annotations
 
@@ -128,4 +128,4 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     try:
         return name, json.loads(text)
     except ValueError:
-        return name, text  # the check of the payload says better what was expected
+        return name, text  # the payload's check gives the better message

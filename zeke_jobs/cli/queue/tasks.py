@@ -1,4 +1,4 @@
-"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and how much of each is in use."""
+"""``zeke-jobs tasks`` and ``limits``: the tasks and shared limits in force, and their use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tasks(as_json: options.Json = False) -> None:
 
 
 def metered(meter: dict[str, Any]) -> str:
-    """What was used of a unit, or of a day's money: ``1,500 of 90,000 tokens in 1m``."""
+    """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
     window = f"in {format_duration(timedelta(seconds=meter['seconds']))}" if meter["seconds"] else "today"
     return f"{meter['used']:,} of {meter['amount']:,} {meter['unit']} {window}"
 
@@ -80,7 +80,7 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def limits(as_json: options.Json = False) -> None:
-    """List the shared limits in force: how many jobs are active under each, how many may be, and the tasks that share it."""
+    """List the shared limits in force, with their active jobs, their maximum and their tasks."""
     from zeke_jobs.postgres.queries import SQL
 
     with database.connection("limits", is_migrated=False) as conn:

@@ -1,4 +1,4 @@
-"""``zeke-jobs why``: why a job does not run, runs, or ended as it did."""
+"""``zeke-jobs why``: the reasons why a job waits, runs, or ended as it did."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def why(
 
 
 def as_data(found: Explanation) -> dict[str, Any]:
-    """An explanation as JSON has it: each reason with its kind, its sentence and its figures."""
+    """An explanation in JSON's types: each reason with its kind, its sentence and its figures."""
     data: dict[str, Any] = plain(found)
     for part in ("reasons", "history"):
         for one in data[part]:

@@ -1,1 +1,1 @@
-"""Taking jobs: how many, in which order, and when to look again."""
+"""Claiming jobs: number, order, and time of the next look."""

@@ -1,4 +1,4 @@
-"""How much a process can take on: free threads, and a little ahead of tasks whose jobs are short."""
+"""The number of jobs a process can take on: one for each free thread, and a few more of tasks whose jobs are short."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _TOO_LONG = 0.1  # seconds; a job that waits longer behind one that runs longer 
 
 
 class Capacity:
-    """Counts the places that jobs have, and learns how long each task's jobs take.
+    """Counts the jobs that have a thread or wait for one, and learns how long each task's jobs take.
 
     Pure, but for the clock; ``HeldJobs`` calls it under its lock.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self.lost = 0  # threads whose handlers take no notice of an interrupt
+        self.lost = 0  # threads whose handlers ignore an interrupt
         self._taken = 0
         self._order = 0
         self._taken_long = 0
         self._started = 0
         self._durations: dict[str, float] = {}
         self._short: tuple[str, ...] = ()
-        self._duration = 0.0  # of the jobs of short tasks, smoothed
+        self._duration = 0.0  # of short tasks' jobs in seconds, smoothed
 
     def take(self, claim: Claim) -> None:
-        """A job gets a place: it starts as soon as those before it leave it a thread."""
+        """A job gets a place: it starts as soon as the jobs before it leave a thread free."""
         claim.move(Stage.WAITS_FOR_THREAD)
         self._order += 1
         claim.order = self._order
@@ -46,18 +46,18 @@ class Capacity:
         self._taken_long += claim.long
 
     def start(self, claim: Claim) -> None:
-        """A thread begins with a job."""
+        """A thread starts a job."""
         claim.move(Stage.RUNS)
         claim.started = time.monotonic()
         self._started += 1
 
     def give_up(self, claim: Claim) -> None:
-        """A job has ended without its handler, which keeps the thread."""
+        """A job has ended, but its handler goes on and keeps the thread."""
         claim.move(Stage.GIVEN_UP)
         self.lost += 1
 
     def end(self, claim: Claim) -> bool:
-        """A job has ended, and its place is free, if it had one. True when that is the first free thread of a full process."""
+        """A job has ended and leaves its place, if it had one. True when this frees the first thread of a full process."""
         was = claim.stage
         claim.move(Stage.ENDED)
         if was not in PLACED:
@@ -71,9 +71,9 @@ class Capacity:
         return self._taken == self.threads - 1
 
     def too_late(self, claims: Iterable[Claim]) -> tuple[float, bool]:
-        """Since when a job waits too long (monotonic seconds), and whether one of the claims held runs for longer.
+        """Since when a job has waited too long (monotonic seconds), and whether a running job is the cause.
 
-        That one's task is no longer short: what is handed back would be claimed ahead again.
+        The running job's task no longer counts as short: otherwise the jobs handed back would be claimed ahead again.
         """
         now, is_long = time.monotonic(), False
         for claim in claims:
@@ -88,7 +88,7 @@ class Capacity:
         return now - _TOO_LONG, is_long
 
     def short(self) -> dict[str, int]:
-        """The tasks of which jobs may be claimed ahead, and how many of each a thread gets through in that time."""
+        """Tasks whose jobs may be claimed ahead, with the number that one thread finishes in ``_AHEAD`` seconds."""
         return {task: int(_AHEAD / max(self._durations[task], 1e-5)) for task in self._short}
 
     def waiting(self) -> int:
@@ -96,16 +96,16 @@ class Capacity:
         return self._taken - self._started
 
     def free(self) -> int:
-        """Threads without a job; below zero by the number of jobs claimed ahead."""
+        """Number of threads without a job; negative by the number of jobs claimed ahead."""
         return self.threads - self._taken
 
     def room(self, *, may_be_ahead: bool = True) -> int:
-        """How many jobs to claim now: as many as will start within ``_AHEAD`` seconds, or at once.
+        """Number of jobs to claim now: as many as will start at once or within ``_AHEAD`` seconds.
 
-        None before there is room for many: a claim costs a round trip, however few it brings.
+        It stays 0 until there is room for many, because a claim costs a round trip even for one job.
 
         Args:
-            may_be_ahead: False, and only as many as threads are free.
+            may_be_ahead: False: count only free threads.
         """
         free = self.free()
         if not may_be_ahead:
@@ -120,7 +120,7 @@ class Capacity:
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)
-        # One long job says at once that claiming ahead is over; short ones say only by and by that it may begin.
+        # One long job ends claiming ahead at once; only several short jobs begin it again.
         if known is not None and duration <= _AHEAD:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Stage(Enum):
-    """Where a claim is in this process. It is held, whatever its stage, until the database knows its end."""
+    """Stage of a claim in this process. The claim is held in every stage until the database knows its end."""
 
     CLAIMED = "claimed"
     WAITS_FOR_SLOT = "waits for a slot"
     WAITS_FOR_THREAD = "waits for a thread"
     RUNS = "runs"
     GIVEN_UP = "given up"
-    """It has ended; its handler has not, and keeps its thread."""
+    """The job has ended, but its handler still runs and keeps its thread."""
     ENDED = "ended"
 
 
@@ -46,19 +46,19 @@ _ARROWS = {
 }
 UNSTARTED = {Stage.CLAIMED, Stage.WAITS_FOR_SLOT, Stage.WAITS_FOR_THREAD}
 PLACED = {Stage.WAITS_FOR_THREAD, Stage.RUNS, Stage.GIVEN_UP}
-"""The stages of a claim that has a thread, or a place among those that wait for one."""
+"""The stages of a claim that has a thread or waits for one."""
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One place under a task's limits, which one job after another has.
+    """One place under a task's limits. One job after another uses it.
 
-    The database counts it by the row of its ``origin``, the job that was claimed with it, until that row's end is written; from
-    then on by what this process says that it keeps.
+    The database counts the slot by the row of its ``origin``, the job that was claimed with it, until the end of that row is
+    written. After that it counts the number of slots that this process reports as kept.
 
     Attributes:
         origin: None once its end is being written.
-        holder: Who has it, or had it last; None once it is given up.
+        holder: The claim that has the slot, or had it last; None once the slot is given up.
     """
 
     origin: Claim | None
@@ -67,20 +67,20 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A row of ``zeke_jobs.claim``, and this process's clock about it (monotonic seconds). ``HeldJobs`` changes it.
+    """A row of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
 
     Attributes:
-        done: When its slot was given away, or its end said.
+        done: When its slot was given away, or its end was recorded.
         is_ahead: It was claimed ahead of its limit.
-        slot: What it holds of the limit.
-        order: In which order the jobs that may start do; 0 for one that may not yet.
+        slot: Its place under the limit.
+        order: Its position among the jobs that may start now; 0 if it may not start yet.
         marked: The database was told that it has started.
-        long: It counts as one that may take long.
-        sensitive: The fields that its task called sensitive when it was sent.
-        retry: Parts of the retry policy that its send named, in seconds where they are lengths.
-        timeout: Seconds that its send gave an attempt; None: as its task says.
+        long: It counts as a job that may take long.
+        sensitive: The fields that its task marked as sensitive at the time of the send.
+        retry: Parts of the retry policy that the send set; lengths are in seconds.
+        timeout: Seconds that the send allowed an attempt; None: the task's own timeout.
         batch: The batch that it belongs to.
-        fault: Why its row cannot be read: its handler never starts.
+        fault: The reason why its row cannot be read; the handler then never starts.
     """
 
     id: UUID
@@ -110,43 +110,43 @@ class Claim:
     fault: InvalidPayload | None = None
 
     def move(self, to: Stage) -> None:
-        """Go on to another stage.
+        """Move to another stage.
 
         Raises:
-            RuntimeError: no arrow leads there; the caller is wrong about this claim.
+            RuntimeError: the stages do not allow this move.
         """
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
 
     def claimed_after(self, began_on: datetime | None) -> None:
-        """Take the claim for as old as it may be, so that its start is never said too early: a rate counts from it.
+        """Assume the earliest possible time of the claim. A rate counts from the start, so no start may be reported too early.
 
         Args:
-            began_on: When the database began with the look that claimed it; None: when it was asked.
+            began_on: When the database began the look that claimed it; None: use the time of the request.
         """
         since = 0.0 if began_on is None else max(0.0, (self.claimed_on - began_on).total_seconds())
         self.received = min(self.received, self.asked + since)
 
     @property
     def ended(self) -> bool:
-        """Whether it is decided how it ends."""
+        """Whether its end is decided."""
         return self.stage in (Stage.ENDED, Stage.GIVEN_UP)
 
     @property
     def after(self) -> float | None:
-        """Seconds from the claim to the start of the handler; None when it has not started."""
+        """Seconds from the claim to the handler's start; None when it has not started."""
         return None if self.started is None else self.started - self.received
 
     @property
     def took(self) -> float | None:
-        """Seconds from the claim to the end of the handler; None when it has not started."""
+        """Seconds from the claim to the handler's end; None when it has not started or not ended."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What another program may have written of a row."""
+    """The parts of a row that other programs may have written."""
 
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -159,10 +159,10 @@ class _Read:
 
 
 def _read(message: str, scheduled_for: str | None) -> _Read:
-    """Read it.
+    """Parse the message and the scheduled time of a row.
 
     Raises:
-        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
+        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: one of them cannot be read.
     """
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
@@ -175,7 +175,7 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
     retry = {part: float(value) for part, value in (options.pop("retry", None) or {}).items()}
     timeout = options.pop("timeout", None)
     batch = options.pop("batch", None)
-    # By the first two dramatiq would hold the message back, and compare an exception with a text; the third is for the database.
+    # dramatiq would delay the message for eta and compare an exception with a text for throws; only the database uses producer.
     options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
     return _Read(
         args,
@@ -190,15 +190,15 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """The dramatiq message of a claimed job. ``outcome`` is set by the executor, and written when dramatiq acknowledges.
+    """The dramatiq message of a claimed job. The executor sets ``outcome``; it is written when dramatiq acknowledges.
 
-    ``traceparent`` is the trace context of whoever sent the job; ``sensitive`` are the fields that are never shown. Of a row that
-    cannot be read, ``claim.fault`` says why. Its message is empty, so that the job goes the way of all others, to its end.
+    ``traceparent`` is the sender's trace context; ``sensitive`` are the fields that are never shown. If the row cannot be read,
+    ``claim.fault`` has the reason, and the message is empty, so that the job takes the usual way to its end.
 
     Args:
         row: A job of ``job_complete_and_claim``.
         queue: The queue that it was claimed from.
-        asked: When the database was asked for it (monotonic seconds); it was claimed later.
+        asked: When the database was asked for it (monotonic seconds); the claim itself came later.
         received: When the answer came (monotonic seconds).
     """
 
@@ -209,14 +209,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             read = _read(message, scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database refuses such rows; this one came past its checks. It must not take the other claimed jobs along.
+            # The database's checks should have refused this row. It must not stop the other jobs of the same claim.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read = _Read()
         if attempt > attempt_base:
-            read.options["retries"] = attempt - attempt_base  # as dramatiq's own retries note it
+            read.options["retries"] = attempt - attempt_base  # where dramatiq's own retries count
         super().__init__(
             Message(
-                # dramatiq looks its consumer up by this name; a stock producer's may still end in .DQ.
+                # Dramatiq looks up its consumer by this name; a message of a stock producer may still name a .DQ queue.
                 queue_name=queue,
                 actor_name=task,
                 args=tuple(read.args),
@@ -251,14 +251,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         )
 
     def __str__(self) -> str:
-        """The job, without its payload: dramatiq and middleware log it."""
+        """The job without its payload, because dramatiq and middleware log it."""
         return f"{self.claim.task}({self.claim.id})"
 
     def asdict(self) -> dict[str, Any]:
-        """The message for people, as error trackers show it: its sensitive fields are masked."""
+        """The message as error trackers show it: sensitive fields are masked."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
-    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many a job.
+    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many jobs.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

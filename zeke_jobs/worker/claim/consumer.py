@@ -1,4 +1,4 @@
-"""Takes jobs of one queue for this process: as many as will start soon, and none when it is told to stop."""
+"""Claims jobs of one queue for this process: as many as can start soon, and none once the process stops."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
-_BUSY_LOOK = 0.2  # seconds; how long a full process waits for one of its threads at most
+_BUSY_LOOK = 0.2  # seconds; the longest wait of a full process for a free thread
 _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 
 
 class _Header(NamedTuple):
-    """The first row of ``job_complete_and_claim``, as ``zeke_jobs.complete_and_claim`` says. The others are jobs."""
+    """The first row of ``job_complete_and_claim``; ``zeke_jobs.complete_and_claim`` describes it. The other rows are jobs."""
 
     lost: list[UUID]
     held_back: list[str]
@@ -48,23 +48,23 @@ HEADER_COLUMNS = len(_Header._fields)
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq asks it for one message after another, in a thread of its own, and acknowledges from the worker threads."""
+    """Dramatiq asks it for one message after another in a thread of its own, and acknowledges them in the worker threads."""
 
     def __init__(self, process: WorkerProcess, queue: str) -> None:
         self._process = process
         self._queue = queue
         self._buffer: deque[JobMessage] = deque()
-        self._handed: JobMessage | None = None  # to dramatiq, the last one
+        self._handed: JobMessage | None = None  # the last message given to dramatiq
         self._pace = Pace()
-        self._said_as = 0  # in which registration of the process
+        self._said_as = 0  # the process's registration in which ``said`` was written
         self._asked = 0.0
-        self._began_on: datetime | None = None  # the last look, by the server's clock
+        self._began_on: datetime | None = None  # start of the last look by the server's clock
         self._pause = _PAUSE
         self._looking: Connection | None = None  # while a look is under way
         self._log = get_logger("zeke_jobs.consumer")
 
     def __next__(self) -> JobMessage | None:
-        """The next claimed job, or None after waiting a moment, as while the database is away."""
+        """The next claimed job; None after a short wait without one, as while the database is away."""
         if (message := self._next()) is not None:
             return message
         return self._next() if self._try_to_fill() else None
@@ -74,7 +74,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return self._handed
 
     def _try_to_fill(self) -> bool:
-        """Claim; False after a moment while the database is away."""
+        """Claim jobs; False, after a short wait, when the database is away."""
         try:
             self._fill()
         except BaseException as error:
@@ -83,7 +83,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
                 raise RuntimeError(f"a claim ended with {error!r}") from error  # noqa: TRY004 (dramatiq's thread would end by it)
             if not is_away(error):
                 raise
-            # Waited out here: dramatiq, told of it, would take three seconds to come back.
+            # We wait here, because dramatiq would pause for three seconds after an exception.
             self._log.warning("no claims: the database is away", queue=self._queue, error=str(error).strip())
             self._process.pool.drop_idle()
             self._process.handler_pool.drop_idle()
@@ -95,7 +95,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _doubt(self) -> None:
-        # After any error the database may have given us jobs that we do not know of, and may not know which slots we keep.
+        # After an error the database may have given us jobs unknown to us, and may not know which slots we keep.
         self._process.proof.doubt()
         self._process.held.doubt_slots()
 
@@ -130,7 +130,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         self._say(conn, self._pace.looked(held, is_full=len(rows) >= want))
 
     def _claim(self, conn: Connection, want: int) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
-        """What was claimed, and the tasks of which more is due that could not be."""
+        """The claimed jobs, and the tasks that have more due jobs than could be claimed."""
         process = self._process
         if process.runtime.quick:
             process.mark_started(conn, process.held.unmarked(0.0, process.runtime.quick))
@@ -161,7 +161,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             process.settler.put_back(completions)
             if not completions or is_away(error) or not isinstance(error, psycopg2.Error | ValueError):
                 raise
-            # An output that Postgres cannot store: the settler finds out which, and says so in its job.
+            # Postgres cannot store one of the outputs: the settler finds it and notes it in its job.
             self._doubt()
             return [], (ANY,)
         due = None if header.looks_on is None else seconds_until(header.looks_on, header.on_clock)
@@ -177,7 +177,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         conn.notices.clear()
 
     def _ring_for_who_looked_meanwhile(self, ended: set[str]) -> None:
-        # Another queue's look may have missed these ends, under way with ours; the server rings for other processes.
+        # Another queue's look that ran at the same time may have missed these ends. The server only rings other processes.
         held_back = self._process.held_back
         for queue in {queue for task in ended for queue in held_back.freed_by(task, since=self._asked)} - {self._queue}:
             self._process.bells.ring(queue)
@@ -202,7 +202,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             except BaseException:
                 self.close()
                 for left in messages[place:]:
-                    process.held.written(left.claim)  # so that it is doubtful at least
+                    process.held.written(left.claim)  # forget it, so that it can be returned as unknown
                     process.settle(left.claim, RETURNED)
                 raise
         process.give_back(process.held.stranded())
@@ -212,7 +212,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         if starts is not None:
             self._buffer.append(starts)
         elif held.number != message.claim.number:
-            # It was rescued from us and came back while its earlier run still ends here.
+            # It was rescued from us and claimed by us again, while its earlier run has not ended here.
             self._process.settle(message.claim, _STILL_ENDING)
 
     def _say(self, conn: Connection, waits: Waits) -> None:
@@ -233,22 +233,22 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Give the outcome to the settler; called in the worker's thread."""
         claim, process, outcome = message.claim, self._process, message.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # Dramatiq stopped between its hooks: a payload with a key `self`, a middleware that failed, an interrupt that came
-            # a moment too late. It counts as a start, because a job that never counts would be tried for ever.
+            # Dramatiq stopped between its hooks: because of a payload with a key `self`, a failed middleware or a late interrupt.
+            # Count it as a start; otherwise the job would be tried for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             retries = claim.attempt - claim.attempt_base
             outcome = of_exception(error, process.policy(claim), retries=retries)
         if message.failed:
             outcome = failed_by_middleware(outcome)
         if not process.settle(claim, outcome or RETURNED):
-            return  # handed back before it started, or given up: its end is said, and its thread is back
+            return  # handed back before it started, or given up: its end is recorded and its thread is free
         process.settler.wait_for_room()
-        # Consumers may be waiting for a limit that this frees. And ours takes the completion along.
+        # Consumers may wait for a limit that this end frees, and our own writes the completion with its next claim.
         held_back = self._process.held_back
         held_back.owe(held_back.freed_by(message.claim.task))
         if isinstance(outcome, Completed):
             held_back.owe((self._queue,))
-        # A claim costs the same for one job as for many: not before the threads have nothing left to begin.
+        # A claim costs the same for one job as for many, so we claim only when no job waits for a thread.
         if not self._process.held.waiting():
             for queue in held_back.pay():
                 self._process.bells.ring(queue)
@@ -261,7 +261,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._process.settle(message.claim, RETURNED, unstarted=True)
 
     def end_look(self) -> None:
-        """End the look that is under way, as at a stop: it may wait for a lock, or for a server that is silent."""
+        """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
         conn = self._looking
         if conn is not None:
             self._log.warning("its last look for jobs takes too long; it is ended", queue=self._queue)
@@ -271,6 +271,6 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """Hand back the messages that dramatiq did not take."""
         messages, self._buffer = list(self._buffer), deque()
         self.requeue(messages)
-        # The last one may have been lost between here and dramatiq's threads.
+        # The last one may be lost on its way to dramatiq's threads.
         self.requeue([self._handed] if self._handed else [])
         self._process.give_back(self._process.held.of_queue(self._queue))

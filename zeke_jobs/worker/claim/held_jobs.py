@@ -1,4 +1,4 @@
-"""The only owner of a worker process's claims: the stage of each job, the free threads, and the slots."""
+"""The only owner of a worker process's claims: the stage of each job, the free threads and the slots."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Accepted(NamedTuple):
-    """What became of a claim that came from the database.
+    """The result of accepting a claim from the database.
 
     Attributes:
-        held: The claim that this process holds of that job: this one, or an earlier one.
-        starts: Who starts now: this one, or one that waited longer for a slot.
+        held: The claim that this process holds for that job: this one, or an earlier one.
+        starts: The job that starts now: this one, or one that has waited longer for a slot.
     """
 
     held: Claim
@@ -32,12 +32,12 @@ class Accepted(NamedTuple):
 
 
 class End(NamedTuple):
-    """What the end of a job brings.
+    """The effects of a job's end.
 
     Attributes:
-        is_first: Nobody had ended it before; the caller says how it ended.
-        successor: Who starts in its slot.
-        frees: It leaves the first free thread of a process that was full.
+        is_first: The job had not ended before; so the caller records its outcome.
+        successor: The job that starts in its slot.
+        frees: The process was full, and this leaves its first free thread.
     """
 
     is_first: bool
@@ -46,9 +46,9 @@ class End(NamedTuple):
 
 
 class HeldJobs:
-    """Thread-safe: each method is one step under one lock, and ``Claim.move`` raises where a step does not fit a claim's stage.
+    """Thread-safe: each method is one step under one lock. ``Claim.move`` raises when a step does not fit the claim's stage.
 
-    docs/engine-internals.md draws the stages. Whoever ends a claim first says how it ended, so that one end counts once.
+    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records its outcome, so an end counts once.
     """
 
     def __init__(self, threads: int = 0) -> None:
@@ -60,11 +60,11 @@ class HeldJobs:
         self._changed = threading.Condition(threading.RLock())
 
     def resize(self, threads: int) -> None:
-        """So many threads run handlers; known before the first claim."""
+        """Set the number of threads that run handlers; called before the first claim."""
         with self._changed:
             self._capacity.threads = self._slots.threads = threads
 
-    # ── a claim's way ──
+    # ── stages of a claim ──
 
     def accept(self, message: JobMessage) -> Accepted:
         """A claim came from the database."""
@@ -72,14 +72,14 @@ class HeldJobs:
         with self._changed:
             held = self._claims.get(claim.id)
             if held is not None and held.number == claim.number:
-                # The server forgot the claim in a crash; its run goes on, and the number is the same again.
+                # The server forgot the claim in a crash and gave the same number again; the run goes on.
                 held.marked = False
                 if claim.is_ahead:
                     self._slots.forgotten(held)
                 return Accepted(held)
             if held is not None and not held.ended:
                 return Accepted(held)
-            # The end of an earlier run is written; only the word of it had not come back yet.
+            # The end of the earlier run is written, but that answer has not arrived here yet.
             self._claims[claim.id] = claim
             starts: JobMessage | None = message
             if claim.is_ahead:
@@ -92,7 +92,7 @@ class HeldJobs:
             return Accepted(claim, starts)
 
     def start(self, claim: Claim) -> bool:
-        """A thread begins with a job; False when it has ended in the meantime."""
+        """A thread starts a job; False when the job has ended in the meantime."""
         with self._changed:
             if claim.ended:
                 return False
@@ -100,13 +100,13 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False, is_written: bool = False, gives: bool = True) -> End:
-        """A job has ended, its place is free, and its slot is another's.
+        """A job ends: its place is free, and its slot goes to another job.
 
         Args:
             claim: The job.
-            unstarted: It ends before its start, and not at all once it has started.
-            is_written: The database knows, and has given its slot to others.
-            gives: False, and nobody starts in its slot.
+            unstarted: End it only if it has not started.
+            is_written: The database knows the end, and has given the slot to others.
+            gives: False: no job starts in its slot.
         """
         with self._changed:
             was = claim.stage
@@ -123,7 +123,7 @@ class HeldJobs:
             return End(True, successor, frees and successor is None)
 
     def give_up(self, claim: Claim, *, gives: bool = True) -> End:
-        """A job that runs ends without its handler, whose thread is lost until it returns."""
+        """End a running job without its handler. Its thread is lost until the handler returns."""
         with self._changed:
             if claim.stage is not Stage.RUNS:
                 return End(is_first=False)
@@ -131,7 +131,7 @@ class HeldJobs:
             return End(True, self._hand_on(claim, is_written=False, gives=gives))
 
     def written(self, claim: Claim) -> None:
-        """The database knows its end, or it is no longer ours: forget it, and wake a consumer that waits for room."""
+        """Forget a claim whose end the database knows, or that is no longer ours. Wakes a consumer that waits for room."""
         with self._changed:
             if self._claims.get(claim.id) is claim:
                 del self._claims[claim.id]
@@ -144,7 +144,7 @@ class HeldJobs:
         return successor
 
     def unmarked(self, longer_than: float, tasks: Collection[str] | None = None) -> list[Claim]:
-        """Those that have run for so many seconds, of which the database has not been told that they started; of some tasks."""
+        """Jobs that have run longer than this many seconds without the database knowing of their start; of some tasks only."""
         now = time.monotonic()
         return [
             claim
@@ -155,63 +155,63 @@ class HeldJobs:
             and (tasks is None or claim.task in tasks)
         ]
 
-    # ── those that wait, and are not to start here: they have ended with the answer ──
+    # ── waiting jobs to give back; the methods below end them ──
 
     def late(self) -> tuple[list[Claim], float]:
-        """Those that wait for a thread behind a long job, and have not ended; and since when one waits too long."""
+        """Jobs that wait for a thread behind a long job; these have not ended. And since when a job has waited too long."""
         with self._changed:
             before, is_long = self._capacity.too_late(self._claims.values())
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS_FOR_THREAD]
             return [one for one in waiting if one.received < before], before
 
     def late_for_slots(self, before: float) -> list[Claim]:
-        """Those that wait for a slot since a time before that (monotonic seconds)."""
+        """Jobs that have waited for a slot since before that time (monotonic seconds)."""
         with self._changed:
             return self._slots.late(before)
 
     def stranded(self) -> list[Claim]:
-        """Those that wait for a slot of a task of which none is left here."""
+        """Jobs that wait for a slot of a task that has none left here."""
         with self._changed:
             return self._slots.stranded()
 
     def of_queue(self, queue: str) -> list[Claim]:
-        """Those of a queue that wait for a slot."""
+        """Jobs of a queue that wait for a slot."""
         with self._changed:
             return self._slots.of_queue(queue)
 
     def lose_slots(self) -> list[Claim]:
-        """This process was taken for dead, and others have its slots: answers the jobs that wait for one."""
+        """Others took this process for dead and have its slots. Returns the jobs that waited for one."""
         with self._changed:
             return self._slots.lose(self._claims.values())
 
-    # ── what the database is told of slots ──
+    # ── reports about slots to the database ──
 
     def write(self, claims: Iterable[Claim]) -> Kept:
-        """The ends of these claims are about to be written. The answer must be written before them, or with them."""
+        """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         with self._changed:
             return self._slots.write(claims)
 
     def doubt_slots(self) -> None:
-        """The server may have crashed and forgotten, or never have heard: tell it all again."""
+        """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
         with self._changed:
             self._slots.doubt()
 
     def has_unsaid(self) -> bool:
-        """Whether the database has not been told of all slots that are kept here."""
+        """Whether some kept slots are not reported to the database yet."""
         return self._slots.has_unsaid()
 
     # ── how much to claim ──
 
     @contextmanager
     def look(self, room: int, *, alone: bool) -> Iterator[int]:
-        """How many jobs to claim within the block, which ends when they are accepted; 0 is no look.
+        """Number of jobs to claim inside the block; 0: do not look. The block ends when the jobs are accepted.
 
         Args:
-            room: How many the process has room for.
-            alone: Jobs that must run apart from all others: while nothing is held, and no other look is under way.
+            room: Number of jobs that the process has room for.
+            alone: Claim a job that must run apart from all others: only while no job is held and no other look is under way.
         """
         with self._changed:
-            # Nobody sees yet what a look will bring that is under way.
+            # The result of a look that is under way is unknown.
             if self._one_looks_alone or (alone and (self._looks or self._claims)):
                 room = 0
             if room > 0:
@@ -245,32 +245,32 @@ class HeldJobs:
         with self._changed:
             return self._slots.is_low(task)
 
-    # ── what is there; a reading may be a moment old ──
+    # ── state; a reading may be a moment old ──
 
     @property
     def threads(self) -> int:
-        """Threads that run handlers."""
+        """Number of threads that run handlers."""
         return self._capacity.threads
 
     @property
     def lost(self) -> int:
-        """Threads whose handlers take no notice of an interrupt."""
+        """Number of threads whose handlers ignore an interrupt."""
         return self._capacity.lost
 
     def free(self) -> int:
-        """Threads without a job; below zero by the number of jobs claimed ahead."""
+        """Number of threads without a job; negative by the number of jobs claimed ahead."""
         return self._capacity.free()
 
     def waiting(self) -> int:
-        """Jobs that have a place and have not started."""
+        """Number of jobs that have a place and have not started."""
         return self._capacity.waiting()
 
     def find(self, job: UUID) -> Claim | None:
-        """The claim that this process holds of a job."""
+        """The claim that this process holds for a job."""
         return self._claims.get(job)
 
     def all(self) -> list[Claim]:
-        """The claims at this moment."""
+        """All claims at this moment."""
         with self._changed:
             return list(self._claims.values())
 

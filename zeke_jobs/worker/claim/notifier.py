@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-_LOOK = 10.0  # seconds; how often the connection is looked at when nothing comes
+_LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
 _CHANNEL = "zeke_jobs."
 
 
 class Bells:
-    """At which the consumers of a process wait, one for each queue. A bell may ring without need, and may be missed.
+    """Wake-up signals for the consumers of a process, one for each queue. A bell may ring without need, or be missed.
 
     Attributes:
-        are_rung: The server rings them. Behind a pooler nothing is heard, and polling is all there is.
+        are_rung: The server's notifications arrive. Behind a pooler they do not, and consumers only poll.
     """
 
     def __init__(self, queues: Iterable[str] = ()) -> None:
@@ -36,11 +36,11 @@ class Bells:
 
     @property
     def queues(self) -> list[str]:
-        """The queues that have one."""
+        """The queues that have a bell."""
         return list(self._bells)
 
     def wait(self, queue: str, timeout: float) -> bool:
-        """Whether it rings within ``timeout`` seconds; then it is quiet until it is rung again."""
+        """Whether the bell rings within ``timeout`` seconds. It is then silent until it is rung again."""
         rang = self._bells[queue].wait(timeout)
         self._bells[queue].clear()
         return rang
@@ -50,18 +50,18 @@ class Bells:
         self._bells[queue].set()
 
     def ring_all(self) -> None:
-        """Wake everybody, as for a shutdown."""
+        """Wake all consumers, as for a shutdown."""
         for bell in self._bells.values():
             bell.set()
 
 
 class Notifier:
-    """One LISTEN connection. Any client can notify, so a notification only makes us look; polling works without it.
+    """One LISTEN connection. A notification only causes a look, because any client can send one; polling works without it.
 
     Args:
         url: The database.
-        bells: What it rings.
-        on_cancel: Called when somebody cancels a job.
+        bells: The bells that it rings.
+        on_cancel: Called when a job is being cancelled.
         on_revision: Called when another revision of jobs.yaml is in force.
     """
 
@@ -111,12 +111,12 @@ class Notifier:
             for channel in (*channels, "zeke_jobs.cancel", "zeke_jobs.revision"):
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._on_revision()
-        self._bells.ring_all()  # whatever came before we listened
+        self._bells.ring_all()  # for notifications sent before we listened
         while not self._stopping:
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)
             if not ready:
                 with conn.cursor() as cursor:
-                    cursor.execute("SELECT 1")  # a dead connection is silent
+                    cursor.execute("SELECT 1")  # a dead connection sends nothing: only a query shows it
             conn.poll()
             while conn.notifies:
                 channel = conn.notifies.pop(0).channel

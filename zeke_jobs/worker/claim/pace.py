@@ -1,4 +1,4 @@
-"""When a consumer looks for jobs again, and whom it asks to be rung for meanwhile."""
+"""When a consumer looks for jobs again, and which events it asks to be woken for meanwhile."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.notifier import Bells
 
 _POLL = 2.0  # seconds, times the queues of this process: the backstop of an idle consumer
-_POLL_ALONE = 1.0  # seconds; where no bell rings
+_POLL_ALONE = 1.0  # seconds; where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds; looks that follow when a consumer has just become idle
-_SOONEST = 0.01  # seconds until the next look where a rate lets the next job through
-_BUSY_AFTER = 1.0  # seconds of full claims, and senders need not ring any more
+_SOONEST = 0.01  # seconds; the shortest wait for a rate's next start
+_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not ring any more
 
 
 @dataclass(frozen=True)
 class Waits:
-    """What a consumer lets others know: the events to ring it for.
+    """The events that a consumer asks others to ring it for.
 
     Attributes:
         idle: A new job of the queue.
-        limited: The end of a job that was counted under a limit of these tasks: it held something back.
+        limited: The end of a job that counts under a limit of these tasks, because a limit held some of their jobs back.
     """
 
     idle: bool = False
@@ -37,51 +37,51 @@ class Waits:
 
 
 class Pace:
-    """Of one queue's consumer.
+    """The pace of one queue's consumer.
 
     Attributes:
-        said: What the database was told last.
+        said: The events last written to the database.
     """
 
     def __init__(self) -> None:
         self.said = Waits()
-        self._held_on: dict[str, float] = {}  # when tasks were last found to be held back by limits
-        self._looks = 0  # claims in a row that brought less than was asked for, since idle was said
+        self._held_on: dict[str, float] = {}  # when limits were last found to hold a task back
+        self._looks = 0  # claims in a row that brought less than asked for, since idle was written
         self._dry_since = 0.0
         self._patience = self._until_due = _POLL
         self._owes_look = False
 
     def wait(self, bells: Bells, queue: str) -> None:
-        """Return when it is time to look: at once after a full claim, else when the bell rings or after a while."""
+        """Wait until it is time to look: no wait after a full claim, else until the bell rings or some time has passed."""
         if self._looks and not self._owes_look:
             rang = bells.wait(queue, self._patience)
-            self._owes_look = True  # even if there is no room just now: the bell rings once
-            # The job that woke us may still be locked by its sender: if nothing is found, the next looks come soon.
+            self._owes_look = True  # even if there is no room now, because the bell rings only once
+            # The sender may still lock the job it rang for. If nothing is found, the next looks come soon.
             self._looks = 1 if rang else self._looks
 
     def asks_for_next_due(self) -> bool:
-        """Whether the look that begins is one of an idle consumer, who wants to know when the next delayed job is due."""
+        """Whether the next look is one of an idle consumer, which needs the time of the next delayed job."""
         return self._looks >= len(_SOON)
 
     def looks_on(self, bells: Bells, queues: int, seconds: float | None = None) -> None:
-        """Look again in so many seconds, when a rate opens or a job is due; in any case after a while."""
-        # Where no bell rings, each queue is looked at each second, so that a resume and a send are noticed in time.
-        # Else not all queues at once: each would need a connection.
+        """Look again in so many seconds, when a rate opens or a job is due, and at the latest after the polling interval."""
+        # Without notifications each queue is looked at each second, so that a resume and a send are noticed in time.
+        # Otherwise the queues' looks are spread, because each one at the same time would need its own connection.
         self._until_due = _POLL * queues * random.uniform(0.8, 1.2) if bells.are_rung else _POLL_ALONE  # noqa: S311 (no secrets)
         if seconds is not None:
-            # Not at once again, however fast a rate lets jobs through.
+            # Do not look again at once, even when a rate lets jobs through very fast.
             self._until_due = max(_SOONEST, min(seconds, self._until_due))
 
     def looked(self, held: Iterable[str], *, is_full: bool) -> Waits:
-        """A look has ended: what to let others know now.
+        """A look has ended: return the events to be rung for from now on.
 
         Args:
-            held: The tasks of which it found more than it could claim.
-            is_full: It brought all that was asked for.
+            held: The tasks that had more due jobs than it could claim.
+            is_full: It brought all the jobs that were asked for.
         """
         self._owes_look = False
         now = time.monotonic()
-        # Limits let something through every now and then: not said anew each time.
+        # A limit lets a job through now and then; a task stays listed meanwhile, to save writes.
         self._held_on = {task: on for task, on in self._held_on.items() if now - on < _BUSY_AFTER}
         self._held_on |= {task: now for task in held if task not in (ANY, LACKS_THREAD)}
         if is_full:
@@ -89,8 +89,8 @@ class Pace:
             return Waits() if now - self._dry_since > _BUSY_AFTER else self.said
         self._dry_since = now
         waits = Waits(idle=True, limited=frozenset(self._held_on))
-        # Once it is said, look again before waiting, and twice more soon after: a send or an end that was under way may have seen
-        # nobody to ring for.
+        # After that is written, look again before waiting, and twice more soon after: a send or an end under way at that time may
+        # not have seen it, and so did not ring.
         self._looks = self._looks + 1 if waits == self.said else 0
         if self._looks:
             soon = _SOON[self._looks - 1] if self._looks <= len(_SOON) else self._until_due

@@ -1,4 +1,4 @@
-"""Slots of limits that this process holds, and the jobs claimed ahead that start in them when other jobs give them up."""
+"""Slots of limits that this process holds, and jobs claimed ahead, which start when another job leaves its slot."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
 _MOST_WAITING = 512  # jobs of a task
-_WHILE = 0.1  # seconds after a claim in which slots are handed on
-_CLOCKS = 0.05  # seconds that clocks may drift apart by within a claim; more is a clock that was set
+_WHILE = 0.1  # seconds after a claim during which slots are handed on
+_CLOCKS = 0.05  # seconds by which clocks may drift apart within a claim; more means that a clock was set
 _MARGIN = 2e-6  # seconds; times in rows are rounded to microseconds
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What this process says of the slots that it keeps: ``counts`` by task, and a number that grows with each word."""
+    """The report of the slots that this process keeps: ``counts`` by task, and a number that grows with each report."""
 
     counts: Mapping[str, int]
     said: int
 
     def columns(self) -> dict[str, object]:
-        """As the parallel arrays that SQL takes."""
+        """As parallel arrays for SQL."""
         return {"kept_of": list(self.counts), "kept": list(self.counts.values()), "said": self.said}
 
 
 class Slots:
     """Pure, but for the clock; ``HeldJobs`` calls it under its lock.
 
-    A job that ends gives its slot to one of the same task that waits here, and that one starts at once. A slot is given up when
-    the end of its last holder is about to be written: so no more jobs run than the database counts. A task's slots are handed on
-    until a short while after a claim that let more of it start or wait: later, others may wait for them, it may be paused, or its
-    limit lowered. And only as many as this process has threads: for more, jobs would wait for a thread here while another idles.
+    A job that ends gives its slot to a waiting job of the same task, which starts at once. The slot is given up when the end of
+    its last holder is about to be written, so that never more jobs run than the database counts. Slots of a task are handed on
+    only for a short while after a claim that brought jobs of it: later, others may wait for them, the task may be paused, or its
+    limit may be lowered. This process hands on as many slots as it has threads; with more, jobs would wait here while other
+    processes have free threads.
     """
 
     def __init__(self, threads: int) -> None:
@@ -56,15 +57,15 @@ class Slots:
         self._write_their_ends: set[str] = set()
 
     def take(self, claim: Claim) -> None:
-        """A job was claimed with a slot of its own."""
+        """A job was claimed with a slot."""
         if claim.asked < self._lost_on:
-            return  # an answer that was under way when others took this process for dead
+            return  # a late answer: others took this process for dead after the request
         claim.slot = Slot(claim, claim)
         self._until[claim.task] = time.monotonic() + _WHILE
         self._held[claim.task] += 1
 
     def wait(self, message: JobMessage) -> JobMessage | None:
-        """A job was claimed ahead, and waits here: answers the one of its task that starts now, where a slot is vacant."""
+        """A job was claimed ahead and waits here. If a slot is vacant, returns the job of its task that starts now."""
         task = message.claim.task
         self._until[task] = time.monotonic() + _WHILE
         self._waiting[task].append(message)
@@ -76,12 +77,12 @@ class Slots:
         return None
 
     def end(self, claim: Claim, *, is_written: bool = False, gives: bool = True) -> JobMessage | None:
-        """A job has ended: the one that starts in its slot. A claim gives its slot away once.
+        """A job has ended: returns the job that starts in its slot. Each claim gives its slot away only once.
 
         Args:
             claim: The job.
-            is_written: The database knows, and has given its slot to others.
-            gives: False, and nobody starts, as at a shutdown.
+            is_written: The database knows the end, and has given the slot to others.
+            gives: False: no job starts, as at a shutdown.
         """
         task = claim.task
         if claim.done is not None:
@@ -95,7 +96,7 @@ class Slots:
             return message
         self._held[task] -= 1
         if is_written:
-            # It would be so again: the slot is free before another one could have it.
+            # The same would happen to the next end of this task: its slot is free before another job here can have it.
             self._write_their_ends.add(task)
             self._write(claim)
         else:
@@ -103,7 +104,7 @@ class Slots:
         return None
 
     def write(self, claims: Iterable[Claim]) -> Kept:
-        """The ends of these claims are about to be written. The answer must be written before them, or with them."""
+        """The ends of these claims are about to be written. Write the returned report before them, or with them."""
         for claim in claims:
             self._write(claim)
         said, self._unsaid = self._unsaid, set()
@@ -111,46 +112,46 @@ class Slots:
         return Kept({task: self._kept[task] for task in said}, self._said)
 
     def doubt(self) -> None:
-        """The server may have crashed and forgotten, or never have heard: say all of it again."""
+        """Report all slots again: the server may have crashed and forgotten them, or never have received the report."""
         self._unsaid.update(self._kept)
 
     def forgotten(self, claim: Claim) -> None:
-        """A crash of the server undid the claim of a job that runs here, and it was claimed anew, ahead."""
+        """A server crash undid the claim of a job that runs here, and the job was claimed ahead again."""
         if claim.slot is not None and claim.slot.origin is claim:
             claim.slot.origin = None
             self._keep(claim.task, 1)
 
     def lose(self, claims: Iterable[Claim]) -> list[Claim]:
-        """This process was taken for dead, and others have its slots: answers the jobs that waited here for one."""
+        """Others took this process for dead and have its slots. Returns the jobs that waited here for one."""
         self._lost_on = time.monotonic()
         for claim in claims:
             claim.slot = None
         self._held.clear()
         self._vacant.clear()
         self._kept = Counter(dict.fromkeys(self._kept, 0))
-        self._unsaid.update(self._kept)  # an earlier word may still be under way
+        self._unsaid.update(self._kept)  # an earlier report may still be under way
         return self._take_out(lambda _: True)
 
     def has_unsaid(self) -> bool:
-        """Whether the database has not been told of all that is kept here."""
+        """Whether some kept slots are not reported to the database yet."""
         return bool(self._unsaid)
 
     def is_low(self, task: str) -> bool:
-        """Whether half of those that waited have started: time to claim more. Said once until more wait."""
+        """Whether half of the waiting jobs have started, so that more should be claimed. True only once until more wait."""
         if len(self._waiting[task]) > self._low.get(task, -1):
             return False
         del self._low[task]
         return True
 
     def more(self, short: Mapping[str, int], *, may_wait: bool = True) -> dict[str, list[Any]]:
-        """How many jobs may be claimed ahead: more of each task, more for each slot that is claimed, and at most.
+        """Number of jobs that may be claimed ahead: more of each task, more for each claimed slot, and at most.
 
         Args:
-            short: Tasks whose jobs are short, and how many of each a slot lets through while a claimed job may wait.
-            may_wait: False, and none.
+            short: Tasks with short jobs, and the number that one slot lets through while a claimed job may wait.
+            may_wait: False: claim none ahead.
 
         Returns:
-            Parallel arrays, as SQL takes them.
+            Parallel arrays for SQL.
         """
         each = [n if may_wait and task not in self._write_their_ends else 0 for task, n in short.items()]
         most = [_MOST_WAITING - len(self._waiting[task]) for task in short]
@@ -161,19 +162,19 @@ class Slots:
         return {"short": list(short), "more": list(map(min, held, most)), "per_slot": each, "most": most}
 
     def stranded(self) -> list[Claim]:
-        """Those that wait for a slot of a task of which none is left here: they are not to start here."""
+        """Take out the jobs that wait for a slot of a task that has none left here."""
         return self._take_out(lambda message: not self._held[message.claim.task])
 
     def late(self, before: float) -> list[Claim]:
-        """Those that wait since a time before that (monotonic seconds): they are not to start here."""
+        """Take out the jobs that have waited since before that time (monotonic seconds)."""
         return self._take_out(lambda message: message.claim.received < before)
 
     def drop(self, claim: Claim) -> bool:
-        """One is not to start here; False when it does not wait for a slot (any more)."""
+        """Take one job out; False when it does not wait for a slot (any more)."""
         return bool(self._take_out(lambda message: message.claim is claim))
 
     def of_queue(self, queue: str) -> list[Claim]:
-        """Those of a queue that wait: they are not to start here."""
+        """Take out the jobs of a queue that wait."""
         return self._take_out(lambda message: message.queue_name == queue)
 
     def _take_out(self, leaves: Callable[[JobMessage], bool]) -> list[Claim]:
@@ -192,7 +193,7 @@ class Slots:
 
     def _give(self, slot: Slot, claim: Claim) -> None:
         assert slot.holder is not None
-        # By its own answer from the database it might have begun a moment before the other one ended.
+        # By its own times from the database it might seem to have started before the other one ended.
         before = slot.holder
         apart = (before.claimed_on - claim.claimed_on).total_seconds() - (before.received - claim.received)
         if -_MARGIN < apart < claim.received - claim.asked + _CLOCKS:

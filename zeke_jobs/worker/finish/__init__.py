@@ -1,1 +1,1 @@
-"""How an attempt ends, and writing that down until the database has it."""
+"""The end of an attempt, and writing it until the database has it."""

@@ -1,4 +1,4 @@
-"""A log line for each completed job, for people who watch, while there are few."""
+"""A log line for each completed job, for a person who watches; sums where there are many."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
     from zeke_jobs.worker.finish.outcome import Completed
 
-_MOST = 10  # lines a second; nobody reads more, and each costs a worker time
+_MOST = 10  # lines a second; nobody reads more, and each one takes time from the worker
 _OUTPUT = 60  # characters
-_SHORT_ID = 8  # characters: its end, because ids of one moment begin alike
+_SHORT_ID = 8  # characters from the end, because ids made at the same time begin alike
 
 
 class CompletedLines:
-    """Writes a line as each job completes, in the readable form only: machines get sums, and count by metrics."""
+    """Logs a line for each completed job, only in the readable log format: machines use sums and metrics."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._second = 0
         self._left = _MOST
-        self._is_on: bool | None = None  # asked when the first job ends: the log is set up by then
+        self._is_on: bool | None = None  # set when the first job ends, because the log is configured by then
         self._log = get_logger("zeke_jobs.job")
 
     def say(self, claim: Claim, outcome: Completed) -> bool:
-        """Write the line; False where sums are wanted, or the line would be one too many in this second."""
+        """Log the line; False when sums are wanted, or this second has its ten lines."""
         if self._is_on is None:
             self._is_on = not is_json()
         if not self._is_on:
@@ -44,7 +44,7 @@ class CompletedLines:
             return False
         self._left -= 1
         took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
-        # The output may quote a field that nobody should see; its masks are the database's.
+        # Hide an output that may quote a sensitive field. Only the database knows how to mask it.
         shown = "" if claim.sensitive or outcome.output == "null" else f": {one_line(redact(outcome.output), _OUTPUT)}"
         self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")
         return True

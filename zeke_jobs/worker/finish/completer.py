@@ -1,4 +1,4 @@
-"""Writes how attempts ended, in batches, until the database has them."""
+"""Writes the ends of attempts in batches until the database has them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.finish.outcome import Ended
     from zeke_jobs.worker.finish.writer import Completion, Ending
 
-_MOST_WAITING = 5_000  # outcomes; past that, worker threads wait instead of filling memory
+_MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
-_GRACE = 0.025  # seconds in which a consumer may take completions along with its next claim; it is woken for them
-_FLUSH_GRACE = 0.02  # seconds in which more completions may share a flush
+_GRACE = 0.025  # seconds in which a consumer, which is woken, may write completions along with its next claim
+_FLUSH_GRACE = 0.02  # seconds in which more completions may join a flush
 _LONGEST_PAUSE = 2.0
-_LOOK = 0.5  # seconds between two looks whether there is anything to wait for
+_LOOK = 0.5  # seconds between checks for work
 
 
 class Settler:
-    """The outcomes that are not written yet, and a thread that writes those which no consumer takes along with a claim.
+    """The outcomes that are not written yet, and a thread that writes them unless a consumer does so with its next claim.
 
-    A consumer commits completions without waiting for the disk, so that no limit is locked during a flush; the thread flushes
-    them a moment later, many at once. A job counts as held until its outcome is on disk: should the server crash in between,
+    A consumer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
+    many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
     its completion is written again.
     """
 
@@ -53,9 +53,9 @@ class Settler:
         self._waiting: list[Ending] = []
         self._unflushed: list[Ending] = []
         self._waiting_since = self._unflushed_since = 0.0
-        self._wakes_at = math.inf  # monotonic seconds; when the thread looks by itself
+        self._wakes_at = math.inf  # monotonic seconds; the thread's next look without a signal
         self._condition = threading.Condition()
-        self._completed: Counter[str] = Counter()  # those without a line of their own
+        self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
         self._lines = CompletedLines()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="settler", daemon=True)
@@ -74,9 +74,10 @@ class Settler:
                 self._wake_by(self._waiting_since + _GRACE)
 
     def wait_for_room(self) -> None:
-        """Return when not so many outcomes wait any more, as while the database is away; at once when the process stops.
+        """Wait while too many outcomes wait, as when the database is away; return at once when the process stops.
 
-        For worker threads, which would fill the memory. What they have done is held here anyway; nobody else need wait for it.
+        Only worker threads call it, because they produce outcomes and would fill the memory. A finished job stays held until its
+        outcome is written.
         """
         if len(self._waiting) < _MOST_WAITING:
             return
@@ -85,19 +86,19 @@ class Settler:
                 self._condition.wait(_LOOK)
 
     def say_soon(self) -> None:
-        """What is kept of slots has changed, and perhaps no end will be written soon."""
+        """Report changed slots soon, even if no end is written meanwhile."""
         with self._condition:
             if self._held.has_unsaid() and not self._waiting:
                 self._waiting_since = time.monotonic()
                 self._wake_by(self._waiting_since + _GRACE)
 
     def waiting(self) -> list[Ending]:
-        """The outcomes that are not written and on disk yet."""
+        """The outcomes that are not yet on disk."""
         with self._condition:
             return [*self._waiting, *self._unflushed]
 
     def take_completions(self) -> list[Completion]:
-        """Completions for a consumer to write along with its next claim; ``flush_soon`` or ``put_back`` must follow."""
+        """Completions for a consumer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
             if len(taken) == len(self._waiting):
@@ -108,14 +109,14 @@ class Settler:
             return taken
 
     def put_back(self, endings: Sequence[Ending]) -> None:
-        """They could not be written; they come first next time."""
+        """Take back endings that could not be written; they come first next time."""
         with self._condition:
             self._waiting[:0] = endings
             self._waiting_since = 0.0
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """They are committed and not yet on disk, but for the ``lost``, which were no longer ours."""
+        """These endings are committed, but not yet on disk. The ``lost`` ones were no longer ours and are not."""
         if lost:
             self.written([one for one in endings if one[0].id in lost], lost)
         with self._condition:
@@ -125,7 +126,7 @@ class Settler:
             self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
 
     def written(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """They are in the database, but for the ``lost``, which were no longer ours."""
+        """These endings are on disk. The ``lost`` ones were no longer ours and are not."""
         for claim, outcome in endings:
             if claim.id in lost:
                 self._say_lost(claim, outcome)
@@ -134,13 +135,13 @@ class Settler:
             self._held.written(claim)
 
     def say_completed(self) -> None:
-        """Log how many jobs completed since the last time without a line of their own; failures always have one."""
+        """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write the waiting outcomes and stop; give up after ``timeout`` seconds, when other processes rescue the jobs."""
+        """Write the waiting outcomes and stop; give up after ``timeout`` seconds, and leave the jobs to be rescued."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -153,7 +154,7 @@ class Settler:
         try:
             self._write_until_closed()
         except BaseException:
-            # A process that cannot say how jobs ended must not go on: without it, its jobs are rescued.
+            # A process that cannot write outcomes must end, so that its jobs are rescued.
             self._log.exception("outcomes can no longer be written; this process ends, please report it")
             os.kill(os.getpid(), signal.SIGTERM)
             raise
@@ -162,7 +163,7 @@ class Settler:
         pause = 0.05
         while (work := self._next()) is not None:
             batch, unflushed = work
-            left = {id(one[0]): one for one in batch}  # parts come in another order than the batch
+            left = {id(one[0]): one for one in batch}  # parts are not in the batch's order
             try:
                 with self._pool.connection() as conn:
                     if unflushed:
@@ -190,7 +191,7 @@ class Settler:
             pause = 0.05
 
     def _wake_by(self, when: float) -> None:
-        # While the thread waits for something that is due sooner, it need not be told: a waking costs the others the interpreter.
+        # Do not wake the thread if it wakes earlier anyway, because a wake-up takes the interpreter from others.
         if when < self._wakes_at:
             self._condition.notify_all()
 

@@ -1,4 +1,4 @@
-"""How an attempt ends: one value, made of the handler's result or exception, which the settler writes."""
+"""The outcome of an attempt: one value, made from the handler's result or exception, and written by the settler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.config.models import Retry
 
-_LONGEST_TRACEBACK = 16_000  # characters; the innermost frames, at the end, tell most
+_LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
 _LONGEST_MESSAGE = 4_000
 
 
@@ -37,9 +37,10 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt ended in another way. ``delay`` is in seconds; ``until`` goes before it. ``breaks``: it counts for breakers.
+    """The attempt ended in another way.
 
-    Of one that waits for an event, ``reason`` is its name.
+    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it. ``reason`` of an attempt that
+    waits for an event is the event's name.
     """
 
     how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
@@ -52,23 +53,23 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """There is nothing left to write: ``ctx.complete`` did it, or the claim is no longer ours."""
+    """No end is left to write: ``ctx.complete`` wrote it, or the claim is no longer ours."""
 
 
 Outcome = Completed | Ended | Settled
 RETURNED = Ended("returned")
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
-"""What a handler raises that is no error. Dramatiq's option ``throws`` tells middleware so."""
-_LIMITED = (1.0, 3.0)  # seconds that a job waits whose rate limiter lets it not pass
+"""Exceptions of a handler that are no errors. Dramatiq's option ``throws`` passes them to middleware."""
+_LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Seconds before the ``retry``-th retry (from 1): exponential, capped, moved at random by the policy's jitter.
+    """Seconds before the ``retry``-th retry (from 1): exponential, capped, varied by the policy's jitter.
 
-    ``chance`` in 0 … 1 stands for the random number, in tests.
+    ``chance`` (0 to 1) replaces the random number in tests.
     """
     longest = policy.max_delay.total_seconds()
-    # 2.0 ** 2000 is an OverflowError: no delay grows past a factor of 2**64 anyway.
+    # 2.0 ** 2000 is an OverflowError; no delay needs a factor above 2**64.
     growth = policy.factor ** min(retry - 1, 64) if policy.factor > 1 else policy.factor ** (retry - 1)
     seconds = min(longest, policy.delay.total_seconds() * growth)
     moved = seconds * (1 + policy.jitter * (2 * (random.random() if chance is None else chance) - 1))  # noqa: S311
@@ -76,10 +77,10 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 
 
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
-    """What becomes of a job whose handler raised ``error`` after ``retries`` retries.
+    """The end of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An exception that is not complete, such as a subclass of ``Defer`` that never called ``super().__init__``, fails
-    the job with those words: without an end it would be run again and again.
+    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job and says so.
+    Without an end the job would run again for ever.
     """
     try:
         return _of_exception(error, policy, retries)
@@ -112,7 +113,7 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
 
 
 def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
-    # Checked again: a subclass may have set them behind the class's back.
+    # Check again, because a subclass may have set the fields without its base class.
     if isinstance(error, WaitFor):
         return Ended("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
     if isinstance(error, RateLimitExceeded):
@@ -123,7 +124,7 @@ def _put_off(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
 
 
 def of_shutdown(policy: Retry, *, retries: int) -> Ended:
-    """What becomes of a job that its worker's stop ends after ``retries`` retries: it counts like any other attempt."""
+    """The end of a job that is stopped with its worker after ``retries`` retries: it counts like any other attempt."""
     reason = "the worker stopped before the job had ended"
     if retries < policy.limit:
         return Ended("retry", delay=0.0, reason=reason)
@@ -132,7 +133,7 @@ def of_shutdown(policy: Retry, *, retries: int) -> Ended:
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
-    """What becomes of a job whose message is failed: a middleware may have said so of one that would go on, or be completed."""
+    """Turn the outcome of a failed message into a failure: a middleware may fail a job that would be retried or completed."""
     match outcome:
         case Ended(how="retry" | "deferred" | "waiting"):
             return replace(outcome, how="failed", delay=None, until=None)
@@ -143,15 +144,15 @@ def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
 
 
 def limit_of(error: BaseException, policy: Retry) -> int:
-    """How many retries a job has whose handler raised ``error``."""
+    """Number of retries for a job whose handler raised ``error``."""
     limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None
     return limit if isinstance(limit, int) else policy.limit
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as stored with the attempt: type, message, traceback (code lines, never values of variables)."""
+    """An exception as the attempt stores it: type, message, traceback (lines of code, never values of variables)."""
     frames = error.__traceback__
-    # The way from the engine to the handler is always the same, and tells nobody anything.
+    # Leave out the engine's frames above the handler: they are always the same.
     while frames is not None and frames.tb_next is not None and _is_engine(frames):
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
@@ -169,7 +170,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def text_of(error: BaseException) -> str:
-    """What an exception says, cut to a length and to characters that Postgres can store."""
+    """The text of an exception, shortened and without characters that Postgres cannot store."""
     try:
         return redact(_storable(str(error)))[:_LONGEST_MESSAGE]
     except Exception as broken:  # noqa: BLE001 (an exception's own code; what it hides is named)
@@ -181,5 +182,5 @@ def _is_engine(frame: TracebackType) -> bool:
 
 
 def _storable(text: str) -> str:
-    # jsonb refuses NUL and lone surrogates; an error must never be lost to its own text.
+    # jsonb refuses NUL and lone surrogates; an error must not be lost because of its text.
     return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()

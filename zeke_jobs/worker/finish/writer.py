@@ -1,4 +1,4 @@
-"""Writes how attempts ended: completions together, the others one by one. One that cannot be stored takes no other along."""
+"""Writes the ends of attempts: completions together, others one by one. An end that cannot be stored does not stop the others."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Completion = tuple[Claim, Completed]
     Written = tuple[list[Ending], set[UUID]]
 
-# A value's own fault: psycopg2 refuses NUL with a ValueError, Postgres a time beyond its calendar, or what is too large. Whatever
-# else goes wrong says nothing about how a job ended.
+# Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
+# are too large. All other errors have nothing to do with the outcome.
 _UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
 class EndingWriter:
-    """``worker`` is the process that holds the claims, ``revision`` the one that it runs by."""
+    """``worker`` is the process that holds the claims; ``revision`` is the one it runs by."""
 
     def __init__(self) -> None:
         self.worker: UUID | None = None
@@ -38,10 +38,10 @@ class EndingWriter:
         self._log = get_logger("zeke_jobs.settler")
 
     def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
-        """Write a batch part by part; yields each part with the ids in it that were no longer ours.
+        """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
 
         Raises:
-            psycopg2.Error: the database is away (``postgres.is_away``); what was not yielded may not be written.
+            psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
         """
         completions = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Completed)]
         endings = [(claim, outcome) for claim, outcome in batch if isinstance(outcome, Ended)]
@@ -60,7 +60,7 @@ class EndingWriter:
         try:
             lost = self._complete(conn, completions)
         except _UNFIT:
-            # One output that Postgres cannot store must not take the others with it.
+            # An output that Postgres cannot store must not stop the others.
             for one in completions:
                 yield [one], self._complete_alone(conn, one)
         else:
@@ -80,7 +80,7 @@ class EndingWriter:
         ours = {row["id"] for row in SQL.all(conn, "job/complete", worker=self.worker, **columns(batch))}
         lost = {claim.id for claim, _ in batch} - ours
         if lost:
-            # A connection that broke after a commit leaves open whether it was one.
+            # When a connection breaks during a commit, the commit may or may not have succeeded.
             claims = {claim.id: claim.number for claim, _ in batch if claim.id in lost}
             written = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
             lost -= {row["id"] for row in written}

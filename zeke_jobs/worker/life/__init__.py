@@ -1,1 +1,1 @@
-"""What goes on beside the jobs: proving life, returning lost jobs, cleaning up."""
+"""Tasks beside the jobs: proving life, returning lost jobs, cleaning up."""

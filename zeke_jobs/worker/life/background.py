@@ -1,4 +1,4 @@
-"""What is done beside the heartbeat and may take long: proof of life never waits for it."""
+"""Runs work that may take long beside the heartbeat, so that the proof of life never waits for it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Aside:
-    """Work of one kind, in a thread and on a connection of its own for as long as it takes, and never twice at once.
+    """Work of one kind, in its own thread and on its own connection while it lasts; it never runs twice at once.
 
     Args:
-        url: The database; None is that of the environment.
-        name: What the thread, the connection (``application_name``) and the log call it.
+        url: The database; None: the one that the environment names.
+        name: Names the thread, the connection (``application_name``) and the log lines.
     """
 
     def __init__(self, url: str | None, name: str) -> None:
@@ -33,10 +33,10 @@ class Aside:
         self._log = get_logger(f"zeke_jobs.{name}")
 
     def start(self, work: Work) -> bool:
-        """Begin, and say whether it did: not while the last time is still going on.
+        """Begin the work; False when the previous one still runs.
 
         Args:
-            work: Gets an autocommit connection, and a function that says whether to end. What it raises is logged.
+            work: Called with an autocommit connection and a function that tells whether to end. Its exceptions are logged.
         """
         if self._thread is not None and self._thread.is_alive():
             return False
@@ -49,7 +49,7 @@ class Aside:
         self._closing.set()
 
     def join(self, timeout: float) -> None:
-        """Wait for the work, for so many seconds at most."""
+        """Wait for the work, at most ``timeout`` seconds."""
         if self._thread is not None:
             self._thread.join(timeout)
 

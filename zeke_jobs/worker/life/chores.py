@@ -1,4 +1,4 @@
-"""Chores of a heartbeat that may take long: values set for a time end, jobs follow their tasks."""
+"""Chores of a heartbeat that may take long: end timed values, and move jobs to their tasks' new settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 NAMES = frozenset({"revert", "gather"})
-"""Those of the heartbeat's chores that are done here."""
+"""The chores that are done here; the heartbeat does the others."""
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do those of ``NAMES``. Several processes may try; the first one does it."""
+    """Do the named chores. Several processes may try at once; the first one does them."""
     log = get_logger("zeke_jobs.chores")
     if "revert" in names:
         applying.revert_and_say(conn, log)

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.process import WorkerProcess
 
-_TICK = 0.1  # seconds; how exactly timeouts are kept
-_BREATH = 0.005  # seconds between two looks that notifications ask for: any client can send them
+_TICK = 0.1  # seconds; the precision of timeouts
+_BREATH = 0.005  # seconds between two looks caused by notifications, because any client can send them
 _WATCH = 1.0  # seconds between looks at running jobs, only while there are some
-_MARK_AFTER = 0.05  # seconds that a handler runs before its start is written ahead of its end
+_MARK_AFTER = 0.05  # seconds of a handler's run after which its start is written before its end
 _TRIM_AFTER = 10.0
-_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no doorbell rings
-_LONG_LOOK = 60.0  # seconds; where it rings, and each heartbeat brings the number too
-_SILENCE = 60.0  # seconds between looks whether a scheduler still beats
-_LAST_WORDS = 5.0  # seconds for statements under way at shutdown; then the server rolls them back
+_LOOK = 1.0  # seconds between looks at the number of the revision in force, where no notifications arrive
+_LONG_LOOK = 60.0  # seconds; where they arrive, and each heartbeat brings the number too
+_SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
+_LAST_WORDS = 5.0  # seconds for running statements at shutdown; then the server rolls them back
 _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
 class Heartbeat:
-    """A thread that ticks. Time here is monotonic and only for waiting; the database decides who is late."""
+    """A thread that ticks. Its monotonic time serves only for waiting; the database decides whether a process is late."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
@@ -55,7 +55,7 @@ class Heartbeat:
         self._refused = 0
         self._follower = Aside(process.url, "revision")
         self._retention = Aside(process.url, "retention")
-        # Not all processes of a fleet at once, which boot at once.
+        # Spread the processes of a fleet, because they boot together.
         self._next_purge = time.monotonic() + random.uniform(0, retention.EVERY)  # noqa: S311 (it spreads load, no secrets)
         self._chores = Aside(process.url, "chores")
 
@@ -64,7 +64,7 @@ class Heartbeat:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop ticking, and let work beside it end."""
+        """Stop ticking, and end the work beside it."""
         self._closing = True
         self._woken.set()
         asides = (self._follower, self._retention, self._chores)
@@ -80,7 +80,7 @@ class Heartbeat:
         self._next_look = 0.0
 
     def watch_now(self) -> None:
-        """Somebody cancels a job, perhaps one of ours that has not started: look before it does."""
+        """Somebody cancels a job, perhaps one of ours that has not started: look before it starts."""
         self._next_watch = 0.0
         self._woken.set()
 
@@ -93,7 +93,7 @@ class Heartbeat:
             try:
                 if (
                     now >= self._next_beat or self._proof.is_due
-                ):  # first: whatever fails behind it keeps nobody from living
+                ):  # first, because a failure of the rest must not stop the proof of life
                     self._next_beat, self._proof.is_due = now + self._proof.every, False
                     with self._pool.connection() as conn:
                         self.beat(conn)
@@ -119,7 +119,7 @@ class Heartbeat:
                 self._next_beat = now + 1.0
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life, and start the chores."""
+        """One heartbeat: prove life and start the chores."""
         process = self._process
         sent = time.monotonic()
         row = SQL.one(
@@ -132,12 +132,12 @@ class Heartbeat:
         )
         assert row is not None
         if not row["alive"]:
-            # We were frozen, or cut off. Others have our jobs; handlers that still run here cannot commit.
-            self._log.warning("taken for dead; what is running here is lost and stopped")
+            # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
+            self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             process.lose()
-            process.bells.ring_all()  # and each consumer says anew that it waits
+            process.bells.ring_all()  # and each consumer reports again that it waits
             self._proof.begin_anew()
         self._proof.proved(sent)
         process.alone = row["alone"]
@@ -158,13 +158,13 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def look(self, conn: Connection) -> None:
-        """Follow the revision in force, beside the heartbeat: that imports handlers, which is anybody's code."""
+        """Follow the revision in force, in a separate thread, because it imports handlers, and their code may take any time."""
         number = boot.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._follower.start(lambda conn, _: self.follow(conn))
 
     def follow(self, conn: Connection) -> None:
-        """Run by the revision in force, from the next job on; say in the worker's row when it does not fit this code."""
+        """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
         process = self._process
         number = boot.latest_number(conn)
         try:
@@ -189,9 +189,9 @@ class Heartbeat:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
     def _do(self, found: Sequence[str], conn: Connection) -> None:
-        """What the database says there is to do. Whoever comes first does it."""
+        """Do the work that the database found. In a fleet, the first process does it."""
         if "rescue" in found and rescue.rescue(conn, self._log):
-            self._proof.is_due = True  # one of us makes itself empty for the rescued jobs
+            self._proof.is_due = True  # one of us stops claiming so that the rescued jobs can run alone
         if "expire" in found:
             rescue.expire(conn, self._log)
         if ours := chores.NAMES.intersection(found):
@@ -204,9 +204,9 @@ class Heartbeat:
             self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
 
     def watch(self, conn: Connection) -> None:
-        """Say which handlers have started, and stop those whose jobs were cancelled."""
+        """Report started handlers, and stop handlers of cancelled jobs."""
         process = self._process
         process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next_watch = 0.0  # its claim, or its thread, is on the way: look again at the next tick
+                self._next_watch = 0.0  # its claim or its thread is still on the way: look again at the next tick

@@ -1,4 +1,4 @@
-"""What a process knows of its own life: whether others can have taken its jobs, and whether it may have some unknown to it."""
+"""A process's proof of life: whether others can have rescued its jobs, and whether it may have claims it does not know."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zeke_jobs.worker.claim.claims import Claim
 
-BEATS_TO_LOSS = 4  # heartbeats missed, and a process counts as lost
-_DOUBT = 60.0  # seconds in which a claim whose answer was lost may still come about
+BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost
+_DOUBT = 60.0  # seconds in which a claim may still succeed after its answer was lost
 
 
 class ProofOfLife:
-    """The heartbeat keeps it; all others ask. Time here is monotonic.
+    """Updated by the heartbeat, read by all other threads. Time here is monotonic.
 
     Attributes:
         every: Seconds between heartbeats.
-        lost_after: Seconds without one after which others take the jobs.
-        is_due: A heartbeat is wanted at the next tick.
+        lost_after: Seconds without a heartbeat after which others take the jobs.
+        is_due: The next tick must send a heartbeat.
     """
 
     def __init__(self, every: float) -> None:
@@ -29,25 +29,25 @@ class ProofOfLife:
         self._doubt_until = 0.0
 
     def proved(self, sent: float) -> None:
-        """A heartbeat that was sent then has come through."""
+        """A heartbeat sent at this time has succeeded."""
         self._proved = sent
 
     def begin_anew(self) -> None:
-        """Others took this process for dead; its next claims are its own again."""
+        """Others took this process for dead, and it has registered again: its next claims are valid."""
         self._alive_since = time.monotonic()
 
     def is_fresh(self) -> bool:
-        """Whether the last heartbeat is so recent that nobody can have rescued our jobs."""
+        """Whether the last heartbeat is too recent for any process to have rescued our jobs."""
         return time.monotonic() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Whether a claim can still be ours: nobody can have rescued it, and nobody has."""
+        """Whether the claim can still be ours: our jobs cannot have been rescued since, and were not."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def doubt(self) -> None:
-        """The answer to a claim was lost: the database may have given us jobs that we do not know of."""
+        """The answer to a claim was lost: the database may have given us jobs that we do not know."""
         self._doubt_until = time.monotonic() + _DOUBT
 
     def is_in_doubt(self) -> bool:
-        """Whether the database may have given us jobs that we do not know of."""
+        """Whether the database may have given us jobs that we do not know."""
         return time.monotonic() < self._doubt_until

@@ -1,4 +1,4 @@
-"""Returns the jobs of lost processes and of lost claims to the queue, and cancels jobs that were not started in time."""
+"""Returns the jobs of lost processes and of lost claims to the queue, and cancels jobs that missed their start deadline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
 
 
 def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
-    """Return the jobs of lost processes, and log it; answers how many."""
+    """Return the jobs of lost processes and log it; the result is their number."""
     rows = SQL.all(conn, "worker/rescue")
     for row in rows:
         log.warning(
@@ -35,9 +35,9 @@ def rescue(conn: Connection, log: FilteringBoundLogger) -> int:
 def disown(
     conn: Connection, worker: UUID, held: HeldJobs, log: FilteringBoundLogger, *, older: float | None = None
 ) -> None:
-    """Return jobs that the database calls ours and we do not know: the answer to their claim never came, or was not understood.
+    """Return jobs that are ours in the database and unknown here, because the answer to their claim was lost or not understood.
 
-    ``older`` is how many seconds ago it was claimed at least, by default ``UNDER_WAY``.
+    ``older``: seconds that must have passed since the claim, by default ``UNDER_WAY``.
     """
     known = held.all()
     rows = SQL.all(
@@ -53,7 +53,7 @@ def disown(
 
 
 def expire(conn: Connection, log: FilteringBoundLogger) -> None:
-    """Cancel jobs that were not started in time, and say how many."""
+    """Cancel jobs that missed their start deadline, and log their number."""
     expired = SQL.one(conn, "job/expire", limit=_EXPIRE_AT_ONCE)
     if expired is not None and expired["count"]:
         log.info("cancelled: not started in time", count=expired["count"])

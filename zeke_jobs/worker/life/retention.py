@@ -1,4 +1,4 @@
-"""Removes finished jobs whose time is over, one process of the fleet at a time."""
+"""Removes finished jobs after their retention time; one process of the fleet at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BATCH = 1_000  # jobs; some 15 ms
 
 
 def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
-    """Purge, unless another process has done so within the last minute; returns how many jobs were removed."""
+    """Purge, unless a process has done so within the last minute; returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0
     SQL.run(conn, "lease/forget")
@@ -31,17 +31,17 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
 
 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
-    """Remove the jobs of each task that ended longer ago than its ``keep`` says, and lines of the history after ninety days.
+    """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
 
-    Each batch commits by itself. A job that somebody holds at that moment is left for the next time.
+    Each batch commits by itself. A job that another transaction has locked is left for the next time.
 
     Args:
         conn: An autocommit connection.
-        stop: Asked after each batch whether to end.
+        stop: Called after each batch; True ends the purge.
         batch: Jobs to remove at once.
 
     Returns:
-        How many jobs were removed.
+        Number of jobs removed.
     """
     total = 0
     for overdue in SQL.all(conn, "retention/overdue"):

@@ -1,1 +1,1 @@
-"""Running one job: its handler, the handler's view of it, interrupts and leases."""
+"""Running one job: its handler, the handler's context, interrupts and leases."""

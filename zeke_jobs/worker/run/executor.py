@@ -1,4 +1,4 @@
-"""Runs one claimed job: payload in, handler called under its timeout, one outcome out."""
+"""Runs one claimed job: takes its payload, calls the handler under its timeout, and leaves one outcome."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 
 class _Ran(NamedTuple):
-    """One attempt: how it ended, and what the handler returned or raised, as dramatiq's middleware is told."""
+    """The result of one attempt: its end, and the value or exception of the handler that dramatiq's middleware gets."""
 
     outcome: Outcome
     result: Any = None
     error: BaseException | None = None
 
 
-#: A handler decides with these how its job goes on; their traceback explains nothing.
+#: A handler raises these to decide how its job goes on; their traceback explains nothing.
 _TOLD = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Knows which message its thread works on; the actors' functions come back here.
+    """Knows the message that each thread works on; the actors' functions come back here.
 
-    ``begin`` notes that a job starts, or says how its claim ends without one: it was handed back, or may have been rescued.
+    ``begin`` records that a job starts. It returns an outcome when the job must not start: it was handed back or may be rescued.
     ``pool`` has a connection for each thread; ``aside`` is for the short statements beside a handler's own.
     """
 
@@ -78,17 +78,17 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """``periodic`` is what periodiq looks for; ``throws`` tells middleware which exceptions are no errors."""
+        """Declare ``periodic``, which periodiq needs, and ``throws``, which tells middleware which exceptions are no errors."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
-        """Remember the message for ``run``, which dramatiq calls next in this thread with nothing but the payload."""
+        """Remember the message for ``run``, because dramatiq calls it next in this thread with only the payload."""
         self._current.message = message
         if (runnable := self._runtime.find(message.claim.task)) is not None:
             message.sensitive = frozenset({*runnable.task.sensitive, *message.claim.sensitive})
 
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
-        """Where a middleware skipped the message, its job ends without a start: failed if the message is, else completed."""
+        """End the job of a message that a middleware skipped: failed if the message is failed, else completed."""
         if message.outcome is None:
             reason = f"a middleware skipped it before its handler began{_because(message)}"
             failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
@@ -96,10 +96,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             self._log.info(reason, task=message.claim.task, job_id=str(message.claim.id), failed=message.failed)
 
     def run(self, *args: Any, **payload: Any) -> Any:
-        """What every actor's function is. Leaves the outcome on the message; returns and raises what the handler does.
+        """The function of every actor. It leaves the outcome on the message, and returns or raises as the handler does.
 
         Raises:
-            SkipMessage: the handler was not called; the job has ended, or goes back.
+            SkipMessage: the handler was not called, because the job has ended or goes back to the queue.
         """
         message: JobMessage = self._current.message
         message.outcome = self._begin(message.claim)
@@ -116,14 +116,14 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             try:
                 raise ran.error
             finally:
-                del ran  # or error, frame and error hold each other
+                del ran  # else error and frame would hold each other in memory
         return ran.result
 
     def _attempt(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
         claim = message.claim
         with tracing.attempt(claim, message.traceparent) as attempt:
             trace = {"trace_id": attempt.trace_id} if attempt.trace_id else {}
-            # On each line that is written while the handler runs, by whatever library: a job's lines are found by its id.
+            # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
             bound = bind_contextvars(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1, **trace)
             try:
                 ran = self._ran(message, args, payload)
@@ -135,7 +135,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _ran(self, message: JobMessage, args: tuple[Any, ...], payload: Mapping[str, Any]) -> _Ran:
         runnable = self._runtime.find(message.claim.task)
         if runnable is None:
-            # It left jobs.yaml between the claim and now. Another worker, or a later revision, may know it.
+            # The task left jobs.yaml since the claim. Another worker or a later revision may know it.
             return _Ran(Ended("returned"))
         with hiding(payload, message.sensitive):
             return self._end(message.claim, runnable, args, payload)
@@ -148,7 +148,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 return self._call(claim, runnable, _validated(claim, runnable, args, payload))
         except ClaimLost as error:
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
-            # If it was cancelled, the database ends it as that whatever we say; if it was rescued, the fence ignores us.
+            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
             return _Ran(of_exception(error, policy, retries=retries), error=error)
         except Lost as error:
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
@@ -184,11 +184,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if context.completed:
             return _Ran(Settled(), result if context.output is None else context.output)
         if running.interrupt is not None:
-            raise running.interrupt  # the handler took it for its own business, and returned
+            raise running.interrupt  # the handler caught the interrupt and returned
         try:
             return _Ran(Completed(json_text.encode(result)), result)
         except json_text.UnfitForJson as error:
-            # Running it again would repeat its effects and bring the same.
+            # Another run would repeat its effects and return the same output.
             raise Reject(f"the output cannot be stored: {error}") from error
 
     def _say(self, claim: Claim, outcome: Ended, retries: int, limit: int, *, is_told: bool) -> None:
@@ -212,13 +212,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """False for dramatiq's lines on how a job of ours ended: the executor says it, without the payload."""
+    """False for dramatiq's lines about the end of our jobs: the executor logs that itself, without the payload."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)
 
 
 def _because(message: JobMessage) -> str:
-    """What a middleware said when it skipped a message that it failed."""
+    """The reason that a middleware gave when it failed and skipped a message."""
     said = str(getattr(message, "_exception", None) or "")
     return f": {redact(said)}" if said else ""
 
@@ -226,12 +226,12 @@ def _because(message: JobMessage) -> str:
 def _throttle(context: JobContext, throttled: Throttled) -> None:
     try:
         context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
-    except ValueError as error:  # jobs.yaml has no such limit: this job waits, and no other one
+    except ValueError as error:  # jobs.yaml has no such limit: only this job waits
         context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))
 
 
 def _end_child(error: BaseException | None) -> NoReturn:
-    """A child that the handler forked has come back from it. It is no worker, and everything it holds is the worker's."""
+    """End a child that the handler forked and that returned here: it is no worker, but would use the worker's connections."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
@@ -244,7 +244,7 @@ def _validated(claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payl
     try:
         return runnable.handler.payload_model.model_validate(payload)
     except ValidationError as error:
-        # Without the values: they may be secret, and they stand in the payload anyway.
+        # Leave out the values: they may be secret, and the payload has them anyway.
         faults = [
             (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
         ]
@@ -253,7 +253,7 @@ def _validated(claim: Claim, runnable: RunnableTask, args: tuple[Any, ...], payl
 
 
 def _await(coroutine: Any, running: Running) -> Any:
-    """Run an async handler in this thread; an interrupt cancels its task, wherever it waits."""
+    """Run an async handler in this thread. An interrupt cancels its asyncio task wherever it waits."""
 
     async def body() -> Any:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -262,6 +262,6 @@ def _await(coroutine: Any, running: Running) -> Any:
         try:
             return await coroutine
         finally:
-            running.let_go()  # while the loop still lives
+            running.let_go()  # before the loop is closed
 
     return asyncio.run(body())

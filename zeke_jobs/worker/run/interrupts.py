@@ -1,4 +1,4 @@
-"""Ending a handler from outside: its time is up, a person cancelled it, or another process took the job over."""
+"""Interrupts a running handler: on a timeout, a cancel, or the loss of its job to another process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Interrupt(BaseException):
-    """Raised inside a handler's thread. Not an ``Exception``, so that a handler's ``except Exception`` lets it pass."""
+    """Raised in a handler's thread. It is no ``Exception``, so a handler's ``except Exception`` does not catch it."""
 
 
 class TimedOut(Interrupt):
@@ -31,14 +31,14 @@ class Lost(Interrupt):
     """This process no longer holds the job."""
 
 
-#: Seconds that a handler has to end after it was interrupted.
+#: Seconds that a handler may take to end after an interrupt.
 STUCK_AFTER = 30.0
 
 
 class Running:
-    """One handler that runs in one thread, and how to stop it.
+    """One handler that runs in one thread, with the means to stop it.
 
-    ``stoppers`` are called from another thread to end what Python cannot interrupt: a query, a socket's read.
+    ``stoppers`` are called from another thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -53,19 +53,19 @@ class Running:
         self._active = True
 
     def stop(self, interrupt: Interrupt) -> bool:
-        """Raise ``interrupt`` in the handler's thread; False when it has ended, or is being stopped already."""
+        """Raise ``interrupt`` in the handler's thread; False when the handler has ended or is already being stopped."""
         with self._lock:
             if not self._active or self.interrupt is not None:
                 return False
             self.interrupt = interrupt
             self.stopped = time.monotonic()
-            # The class, not the object: CPython makes the exception in the target thread. end() gives the text back.
+            # CPython takes a class and makes the exception in the target thread. end() puts the text back.
             pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             self._call_stoppers()
             return True
 
     def insist(self) -> None:
-        """Call the stoppers again: a query may have been cancelled a moment before the server began it."""
+        """Call the stoppers again: the first cancel may have come a moment before the server began the query."""
         with self._lock:
             if self._active and self.interrupt is not None:
                 self._call_stoppers()
@@ -78,18 +78,18 @@ class Running:
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, stopper: Callable[[], object]) -> None:
-        """What this stopper stops is gone, or about to belong to somebody else."""
+        """Remove a stopper whose target is gone or about to be used by somebody else."""
         with self._lock:
             if stopper in self.stoppers:
                 self.stoppers.remove(stopper)
 
     def let_go(self) -> None:
-        """As ``forget``, for all of them."""
+        """Remove all stoppers, as ``forget`` does."""
         with self._lock:
             self.stoppers.clear()
 
     def end(self) -> None:
-        """The handler has returned: nothing may be raised in this thread any more."""
+        """The handler has returned: no exception may be raised in this thread from now on."""
         while True:
             try:
                 with self._lock:
@@ -97,18 +97,18 @@ class Running:
                 if self.interrupt is not None:
                     _let_it_come()
             except Interrupt:
-                continue  # it was on its way until now
+                continue  # an exception was still on its way
             return
 
 
 def _let_it_come() -> None:
-    # Withdrawing it would, up to Python 3.12, leave a mark for ever, at which traced threads (a debugger) stand still.
+    # Up to Python 3.12, withdrawing the exception would leave a mark for ever that stops traced threads (under a debugger).
     for _ in range(2):
         pass
 
 
 class Interrupts:
-    """The handlers that run in this process. ``tick`` stops those whose time is up."""
+    """The running handlers of this process. ``tick`` stops those past their timeout."""
 
     def __init__(self) -> None:
         self._running: dict[UUID, Running] = {}
@@ -116,7 +116,7 @@ class Interrupts:
 
     @contextmanager
     def running(self, job: UUID, timeout: float) -> Iterator[Running]:
-        """Around the handler's call. An interrupt comes out as ``Running.interrupt``'s type with its own text."""
+        """Surround the handler's call. An interrupt leaves the block as ``Running.interrupt``, with its own text."""
         running = Running(timeout)
         with self._lock:
             self._running[job] = running
@@ -126,18 +126,18 @@ class Interrupts:
             finally:
                 running.end()
                 with self._lock:
-                    # A run that was given up may end after the job's next one has begun here.
+                    # A run that was given up may end after the same job has started again here.
                     if self._running.get(job) is running:
                         del self._running[job]
         except BaseException as error:
-            # Also a query that was cancelled, a socket that was closed, an asyncio task: the interrupt is the reason.
+            # A cancelled query, a closed socket and a cancelled asyncio task raise other exceptions; the interrupt is the cause.
             if running.interrupt is not None:
-                interrupt = running.interrupt.with_traceback(error.__traceback__)  # where the handler was
+                interrupt = running.interrupt.with_traceback(error.__traceback__)  # the place in the handler
                 raise interrupt from (None if isinstance(error, Interrupt) else error)
             raise
 
     def stop(self, job: UUID, interrupt: Interrupt) -> bool:
-        """Stop one job's handler; False when it does not run here (any more). One that is being stopped already still runs."""
+        """Stop a job's handler; True also when it is already being stopped, False when it does not run here (any more)."""
         with self._lock:
             running = self._running.get(job)
         if running is not None:
@@ -152,9 +152,9 @@ class Interrupts:
             self.stop(job, interrupt)
 
     def tick(self) -> list[tuple[UUID, Interrupt]]:
-        """Stop handlers whose deadline has passed; answer once each one that took no notice for ``STUCK_AFTER`` seconds.
+        """Stop handlers past their deadline. Return, once each, those that ignored an interrupt for ``STUCK_AFTER`` seconds.
 
-        Python cannot end a thread that waits inside C code for ever.
+        Python cannot end a thread that waits inside C code.
         """
         now = time.monotonic()
         with self._lock:

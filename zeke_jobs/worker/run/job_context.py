@@ -1,4 +1,4 @@
-"""The context of a job that really runs: its connection, its fence, its completion."""
+"""The context of a job in a worker: its connection, its fence, its completion."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.run.interrupts import Running
     from zeke_jobs.worker.runtime import Runtime
 
-_WAIT_WHEN_FULL = 30.0  # seconds until a sender that met a full queue is tried again
+_WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried again
 
 
 class JobContext(Context[Any]):
-    """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that nothing is left to write.
+    """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
 
     ``aside`` is the pool for the handler's reports, which do not wait for its own transaction.
     """
@@ -74,9 +74,9 @@ class JobContext(Context[Any]):
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
-        self._is_lent = False  # the handler has had it, and may have set anything on it
+        self._is_lent = False  # the handler has used it, and may have changed its settings
         self._inside = False
-        self.output: Any = None  # what it completed with
+        self.output: Any = None  # the argument of complete
         self._output: str | None = None
         self._reports = Reports(aside, claim, worker, self.logger)
         self._steps = Steps(self._kept_steps, self._keep_step)
@@ -89,7 +89,7 @@ class JobContext(Context[Any]):
 
     def _connection(self) -> Connection:
         if self._conn is None or (self._conn.closed and not self._inside):
-            self._let_go()  # the place of a dead one first: there is one for each thread, and no second
+            self._let_go()  # give the dead one back first, because the pool has only one for each thread
             self._conn = self._exits.enter_context(self._pool.connection())
             self._running.stoppers.append(self._conn.cancel)
             self._exits.callback(self._release, self._conn)
@@ -114,14 +114,14 @@ class JobContext(Context[Any]):
             with transaction(conn):
                 yield conn
                 self._hold(conn, self._output)
-            # Only now, after the commit: an exception before it must leave the job to be retried.
+            # Set only after the commit: an exception before it must leave the job to be retried.
             self.completed = self._output is not None
         finally:
             self._inside = False
 
     def _hold(self, conn: Connection, output: str | None) -> None:
         if self._running.interrupt is not None:
-            raise self._running.interrupt  # the handler caught it and went on
+            raise self._running.interrupt  # the handler caught the interrupt and went on
         claim = self._claim
         row = SQL.one(
             conn,
@@ -178,7 +178,7 @@ class JobContext(Context[Any]):
 
     @contextmanager
     def _fenced(self, batch: str | None) -> Iterator[Connection]:
-        """The connection. A job that adds to its own batch must still be ours when that commits: the batch waits for its end."""
+        """The connection. If a job adds to its own batch, which waits for its end, the commit needs the job's claim."""
         if batch is None or batch != self.batch_id or self._inside:
             yield self._connection()
             return
@@ -243,7 +243,7 @@ class JobContext(Context[Any]):
         return self._reports.lease(name, limit, wait)
 
     def close(self) -> None:
-        """Give the connection back, as good as new."""
+        """Give the connection back in its original state."""
         try:
             self._let_go()
         finally:
@@ -263,7 +263,7 @@ class JobContext(Context[Any]):
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """A sender that meets a full queue is tried again later."""
+    """Defer a job that meets a full queue when it sends."""
     try:
         yield
     except QueueFull as full:

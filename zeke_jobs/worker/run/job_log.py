@@ -1,4 +1,4 @@
-"""Keeps the last lines that each attempt logs with its job, where ``zeke-jobs logs`` finds them."""
+"""Stores the last lines that each attempt logs with its job; ``zeke-jobs logs`` shows them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.claim.claims import Claim
 
-_EVERY = 0.5  # seconds between two writings: the lines of a job that runs can be read while it runs
-_MOST = 5_000  # attempts whose lines wait for the database; past that, the oldest are dropped
+_EVERY = 0.5  # seconds between writes, so that a running job's lines can be read
+_MOST = 5_000  # attempts with lines that wait for the database; beyond that, the oldest are dropped
 
 
 class JobLog:
-    """The lines of attempts that run or have just ended, and a thread that writes them.
+    """The lines of attempts that run or have just ended, and the thread that writes them.
 
-    A line is worth less than a job: no job waits for its lines to be written, and a database that is away loses some.
+    Lines matter less than jobs: no job waits for them, and some are lost while the database is away.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._open: dict[int, tuple[Claim, Captured]] = {}
         self._ended: list[tuple[Claim, Captured]] = []
-        self._written: list[UUID] = []  # jobs of the last writing
+        self._written: list[UUID] = []  # jobs of the last write
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job log", daemon=True)
@@ -48,7 +48,7 @@ class JobLog:
 
     @contextmanager
     def keeping(self, claim: Claim, most: int) -> Iterator[None]:
-        """Keep the last ``most`` lines that this thread logs inside the block; none at 0."""
+        """Store the last ``most`` lines that this thread logs inside the block; 0 stores none."""
         if not most:
             yield
             return

@@ -1,4 +1,4 @@
-"""Leases: at most so many jobs of the fleet at once on something that is known only at run time, such as a host."""
+"""Leases: a limit on the fleet's jobs that use something named at run time, such as a host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim
 
-_SHORT = (1.0, 3.0)  # seconds until the next try, by chance, so that waiting jobs do not come back together
+_SHORT = (1.0, 3.0)  # seconds before the next try, chosen at random so that waiting jobs do not come back together
 
 
 def take(
@@ -25,7 +25,7 @@ def take(
     """Take a lease for a job that ``worker`` runs. It ends with ``release``, or with the claim.
 
     Raises:
-        Defer: ``limit`` other jobs hold it; the reason says which one, since when.
+        Defer: ``limit`` other jobs hold it; the reason names the oldest holder and the time.
         ClaimLost: the job is no longer the worker's, or was cancelled.
     """
     if limit < 1:
@@ -40,7 +40,7 @@ def take(
 
 
 def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
-    """What a job raises that does not get a lease."""
+    """The exception for a job that does not get a lease."""
     chance = random.uniform(*_SHORT)  # noqa: S311 (it spreads load, no secrets)
     return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")
 

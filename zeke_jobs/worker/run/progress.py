@@ -1,4 +1,4 @@
-"""How far a running job is: checked, and written at most once a second."""
+"""Progress of a running job: checked, and written at most once a second."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _EVERY = 1.0  # seconds
 
 
 class Progress:
-    """Of one job."""
+    """The progress of one job."""
 
     def __init__(self) -> None:
         self._due = 0.0
 
     def text(self, done: float, total: float | None, note: str) -> str | None:
-        """What to store, as JSON; None where the last one is not a second old.
+        """The progress as JSON; None when the last one is less than a second old.
 
         Raises:
             TypeError: ``done`` or ``total`` is no number.
-            UnfitForJson: one of them is infinite, NaN or of more than 64 bits, or the note is no text that Postgres can store.
+            UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
         """
         now = time.monotonic()
         if now < self._due:

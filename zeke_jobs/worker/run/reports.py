@@ -1,4 +1,4 @@
-"""What a handler reports while it runs, beside its own connection: seen at once, and kept if its transaction is taken back."""
+"""Reports of a running handler, written outside its transaction: visible at once, and kept if the transaction is rolled back."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Reports:
-    """Of one job. The methods are those of ``Context``.
+    """The reports of one job. The methods are those of ``Context``.
 
-    ``pool`` is one of its own: where every thread has taken its connection of the handlers' pool, a second one from there would
-    never come.
+    ``pool`` is a separate pool: in the handlers' pool every connection may be in use by a thread that would wait here for a
+    second one for ever.
     """
 
     def __init__(self, pool: Pool, claim: Claim, worker: UUID, logger: Any) -> None:
@@ -40,7 +40,7 @@ class Reports:
         self._leases: set[str] = set()
 
     def progress(self, done: float, total: float | None, note: str) -> None:
-        """Show how far the job is; not more often than people look."""
+        """Show the job's progress, at most once a second."""
         state = self._progress.text(done, total, note)
         if state is None:
             return
@@ -53,7 +53,7 @@ class Reports:
 
         Raises:
             ClaimLost: this process no longer holds the job.
-            ValueError: no amount or currency, or another currency than before.
+            ValueError: the amount or the currency is not valid, or an earlier cost had another currency.
         """
         costs.check(amount, currency)
         claim = self._claim
@@ -73,7 +73,7 @@ class Reports:
             raise costs.mixed(row["currency"], currency)
 
     def used(self, units: dict[str, float]) -> None:
-        """Add to the units that the job used."""
+        """Add to the units that the job has used."""
         amounts.check(units)
         with self._pool.connection() as conn:
             SQL.run(conn, "job/report", id=self._claim.id, claim=self._claim.number, units=json.dumps(units))
@@ -97,7 +97,7 @@ class Reports:
 
     @contextmanager
     def lease(self, name: str, limit: int, wait: timedelta | float | None) -> Iterator[None]:
-        """Hold one of so many leases of that name within the block."""
+        """Hold one of ``limit`` leases of that name inside the block."""
         if name in self._leases:
             raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
         with self._pool.connection() as conn:

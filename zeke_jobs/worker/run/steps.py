@@ -1,4 +1,4 @@
-"""The steps of one run of a handler: each has a result that is kept, so that a later attempt does not run it again."""
+"""The steps of a handler. The result of each step is kept, so that a later attempt does not run it again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_NAME = 256  # bytes
 
 
 class Steps:
-    """``read`` gives the results that earlier attempts kept, as JSON text; ``keep`` stores one, and answers what counts."""
+    """``read`` gives the results kept by earlier attempts as JSON text; ``keep`` stores one and returns the valid one."""
 
     def __init__(self, read: Callable[[], dict[str, str]], keep: Callable[[str, str], str]) -> None:
         self._read = read
@@ -24,10 +24,10 @@ class Steps:
         self._named: set[str] = set()
 
     def run(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The result of the step; of a coroutine function, an awaitable of it.
+        """The result of the step; for a coroutine function, an awaitable of it.
 
         Raises:
-            ValueError: the name was used in this run already, or is none.
+            ValueError: the name is not valid, or this run used it already.
             UnfitForJson: the result is no JSON value, or larger than 1 MiB.
         """
         if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""The span of an attempt, a child of its send; nothing where the program does not use OpenTelemetry."""
+"""The span of an attempt, a child of its send's span; none where the program does not use OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _FAILED = {"retry", "failed"}
 
 
 class _Silent:
-    """Stands for a span where there is none."""
+    """Replaces a span when tracing is off."""
 
     trace_id: str | None = None
 
     def end(self, outcome: Outcome) -> None:
-        """Nothing is told."""
+        """Do nothing."""
 
 
 class Attempt:
     """The span of one attempt; current while the handler runs.
 
     Attributes:
-        trace_id: The trace that it is part of, in hexadecimal, as its log lines name it; None where nothing is recorded.
+        trace_id: The trace's id in hexadecimal, as log lines show it; None when nothing is recorded.
     """
 
     def __init__(self, span: Span) -> None:
@@ -41,7 +41,7 @@ class Attempt:
         self.trace_id = f"{context.trace_id:032x}" if context.is_valid else None
 
     def end(self, outcome: Outcome) -> None:
-        """Say how the attempt ended."""
+        """Record how the attempt ended, and end the span."""
         from opentelemetry.trace import Status, StatusCode
 
         how = getattr(outcome, "how", "completed")
@@ -50,7 +50,7 @@ class Attempt:
             error: dict[str, Any] = getattr(outcome, "error", None) or {}
             self._span.set_attribute("error.type", str(error.get("type")))
             said = {"type": "type", "message": "message", "traceback": "stacktrace"}
-            # Not span.record_exception: these are without secrets.
+            # span.record_exception is not used, because it would include secrets.
             described = {f"exception.{name}": str(error[part]) for part, name in said.items() if part in error}
             self._span.add_event("exception", described)
             self._span.set_status(Status(StatusCode.ERROR, str(error.get("message"))))

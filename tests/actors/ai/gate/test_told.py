@@ -1,4 +1,4 @@
-"""How many forged answers are refused and honest ones kept; both lists are printed by ``nox -s quality``."""
+"""Shares of forged answers refused and honest ones kept; ``nox -s quality`` prints both lists."""
 
 from __future__ import annotations
 

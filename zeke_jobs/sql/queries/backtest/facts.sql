@@ -1,5 +1,5 @@
--- What tells how far a recording of a time can be trusted: when the first job is from, what was in force, whether the clock went
--- back, and ticks whose jobs are gone.
+-- Facts about the reliability of a recorded period: time of the first job, revisions in force, backward steps of the clock, and
+-- ticks whose jobs are gone.
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),

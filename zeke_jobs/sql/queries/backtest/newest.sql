@@ -1,4 +1,4 @@
--- When the job was sent before which so many others were; NULL when there are fewer. For those that are still in the table.
+-- The send time of the job that only so many newer jobs in the table follow; NULL if there are fewer.
 SELECT (
   SELECT q.created_on FROM zeke_jobs.queue AS q
   WHERE q.created_on < %(end)s

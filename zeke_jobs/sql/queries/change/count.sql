@@ -1,3 +1,3 @@
--- How many jobs a change would change, by task and status.
+-- Number of jobs that a change would affect, by task and status.
 SELECT c.task, c.status, c.jobs, c.until
 FROM zeke_jobs.count_changes(CAST(%(change)s AS text), CAST(%(filter)s AS jsonb), CAST(%(value)s AS jsonb)) AS c

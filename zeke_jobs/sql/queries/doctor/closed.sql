@@ -1,2 +1,2 @@
--- Limits that their providers or their breakers closed.
+-- Limits closed by their providers or breakers.
 SELECT u.name, u.closed_by, u.closed_until, u.closed_why FROM zeke_jobs.gate_use AS u WHERE u.closed_by IS NOT NULL ORDER BY u.name

@@ -1,4 +1,4 @@
--- How many connections the server has, how many others use, and how many our processes may come to need.
+-- Number of connections that the server allows, that others use, and that our processes may need.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

@@ -1,5 +1,5 @@
--- Live processes that claim nothing else, each with the suspect that keeps it: the oldest one that it runs, or else that could start in
--- it, for which it makes itself empty. With the number of others beside it, of those that could start at most.
+-- Live processes that claim no other jobs because of a suspect: the oldest suspect that the process runs, or else one that could
+-- start in it, for which it stops claiming. With the number of suspects beside it (for a waiting one, the most there can be).
 SELECT w.id AS worker, w.host, w.pid, k.job, k.task, k.deaths, k.since, k.runs, k.beside
 FROM zeke_jobs.worker AS w
 CROSS JOIN LATERAL (

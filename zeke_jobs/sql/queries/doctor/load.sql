@@ -1,5 +1,5 @@
--- Arrivals and durations by task: of the newest jobs within a time, at most so many; seconds
--- is the time that those arrived in.
+-- Arrivals and durations by task, of the newest jobs within a period, up to a number; seconds is the time in
+-- which those jobs arrived.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q
@@ -13,7 +13,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- Jobs were sent before that time too, so there was nothing in the part of it before the first one.
+    -- Older jobs exist, so the part of the period before the first of these had none.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s

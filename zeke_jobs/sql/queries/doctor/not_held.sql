@@ -1,5 +1,5 @@
--- Claimed jobs that no worker holds, by process. A live one marks what runs for a second as started, and says how many jobs it holds; what it
--- claimed longer before its last heartbeat than a lost process is waited for, and neither started nor counts, it does not know of.
+-- Claimed jobs that their worker does not hold, by process. A live worker marks jobs that run for a second as started, and reports the number
+-- of jobs it holds. It does not know of claims that are unstarted, uncounted, and older than its last heartbeat by more than the time to loss.
 SELECT
   w.host,
   w.pid,
@@ -14,7 +14,7 @@ LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
 CROSS JOIN LATERAL (SELECT coalesce(w.heartbeat_on >= zeke_jobs.now() - w.lost_after, false) AS lives) AS l
 WHERE q.state = 'consumed' AND CASE
     WHEN l.lives THEN q.claimed_on < w.heartbeat_on - w.lost_after
-    -- Others would have taken them back by then.
+    -- By then, others would have rescued them.
     ELSE q.claimed_on < zeke_jobs.now() - interval '90 seconds' AND (w.heartbeat_on < zeke_jobs.now() - 2 * w.lost_after) IS NOT FALSE END
 GROUP BY q.worker, w.host, w.pid, w.busy, l.lives
 HAVING NOT l.lives OR count(*) FILTER (WHERE q.started_on IS NULL) > 0 OR count(*) > w.busy

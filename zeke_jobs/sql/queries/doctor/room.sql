@@ -1,4 +1,4 @@
--- The bounds of how many jobs run at once: limits by name, and for each queue the threads of live workers that consume it.
+-- The limits on jobs that run at once: limits by name, and for each queue the threads of its live workers.
 SELECT g.name, g.concurrency, g.rate_count, extract(epoch FROM g.rate_period)::double precision AS rate_seconds
 FROM zeke_jobs.gate AS g
 UNION ALL

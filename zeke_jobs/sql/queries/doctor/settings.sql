@@ -1,5 +1,5 @@
--- Settings that may cost, as sessions get them that set none themselves, and the statement that gives one its usual value where it was set:
--- for the role in the database, for the role, for the database, else for the server.
+-- Settings that may slow jobs, with the value of a session that sets none, and the statement that restores the usual value at its source:
+-- the role in the database, the role, the database, or else the server.
 SELECT
   s.name,
   s.reset_val AS value,

@@ -1,5 +1,5 @@
--- Begin to look: one snapshot for all statements that follow, by indexes where there are some, and never for long. Whatever the server,
--- the database or the role has set, also behind a pooler.
+-- Start an examination: one snapshot for all its statements, with index scans where possible, and with a time limit. Overrides settings of
+-- the server, the database or the role, even behind a pooler.
 SELECT
   set_config('enable_seqscan', 'off', true),
   set_config('enable_bitmapscan', 'off', true),

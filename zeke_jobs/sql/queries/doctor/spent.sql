@@ -1,4 +1,4 @@
--- Budgets of the day that are used up.
+-- Daily budgets that are used up.
 SELECT m.gate, m.unit, m.amount, t.used
 FROM zeke_jobs.meter AS m
 CROSS JOIN LATERAL (SELECT zeke_jobs.taken(m.gate, m.unit, '', zeke_jobs.now()) AS used) AS t

@@ -1,4 +1,4 @@
--- Transactions that have been open for long: rows that they may still see cannot be removed, and claims must step over them.
+-- Long-open transactions: rows that they may still see cannot be removed, and each claim must skip those rows.
 SELECT
   a.pid,
   a.application_name AS program,

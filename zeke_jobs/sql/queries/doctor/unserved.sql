@@ -1,4 +1,4 @@
--- Tasks in force that no live worker would run a job of, and how many jobs wait for one.
+-- Tasks in force without a live worker for their jobs, and the number of waiting jobs.
 SELECT t.id AS task, t.queue, zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued
 FROM zeke_jobs.task AS t
 WHERE NOT EXISTS (

@@ -1,4 +1,4 @@
--- Say why a process does not run by the revision in force, or that it does.
+-- Record the reason why a process does not use the revision in force, or that it does.
 UPDATE zeke_jobs.worker
 SET refusal = %(refusal)s
 WHERE id = %(worker)s::uuid

@@ -1,4 +1,4 @@
--- Processes of a kind that announced themselves from a host: how many, how many of them live, the oldest proof of life.
+-- Processes of a kind on a host: their number, the number alive, the oldest heartbeat.
 SELECT
   count(*) AS processes,
   count(*) FILTER (WHERE w.heartbeat_on >= zeke_jobs.now() - w.lost_after) AS live,

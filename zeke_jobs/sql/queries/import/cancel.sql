@@ -1,2 +1,2 @@
--- Cancel jobs of a pg-boss that are taken over.
+-- Cancel jobs in pg-boss that were taken over.
 SELECT zeke_jobs.pg_boss_cancel(%(schema)s::text, %(jobs)s::uuid[])

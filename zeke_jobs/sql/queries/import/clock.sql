@@ -1,2 +1,2 @@
--- The time so long ago.
+-- A past time: the present minus a duration.
 SELECT zeke_jobs.now() - %(recent)s::interval AS since

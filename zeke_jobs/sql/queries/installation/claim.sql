@@ -1,4 +1,4 @@
--- The first installation that comes owns the database.
+-- Make the first installation the owner of the database.
 INSERT INTO zeke_jobs.installation (name)
 VALUES (%(name)s)
 ON CONFLICT (singleton) DO NOTHING

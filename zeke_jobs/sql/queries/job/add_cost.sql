@@ -1,4 +1,4 @@
--- Add to what a job cost; only its holder may say so. Answers its currency, which stays that of the first amount. Budgets count it.
+-- Add to a job's cost; only its holder may do so. Returns the currency, which is that of the first amount. Budgets count the cost.
 WITH said AS (
   UPDATE zeke_jobs.queue AS q
   SET

@@ -1,4 +1,4 @@
--- Complete jobs whose handlers returned; answers those that were still ours.
+-- Complete jobs whose handlers returned; returns the jobs that were still ours.
 SELECT c AS id
 FROM zeke_jobs.complete(
   %(worker)s::uuid, %(ids)s::uuid[], %(claims)s::bigint[], %(after)s::double precision[], %(results)s::text[], true,

@@ -1,4 +1,4 @@
--- Complete what has ended and claim what is due, in one round trip: a header, then the jobs.
+-- Complete ended jobs and claim due ones in one round trip: returns a header, then the jobs.
 SELECT lost, held_back, lacks_thread, looks_on::text, began_on, on_clock,
   message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, sensitive, scheduled_for::text, claimed_on, ahead
 FROM zeke_jobs.complete_and_claim(

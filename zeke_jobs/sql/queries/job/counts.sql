@@ -1,4 +1,4 @@
--- Jobs by task and status, and how long the oldest due one waits.
+-- Jobs by task and status, and the wait of the oldest due one.
 SELECT
   t.id,
   t.queue,

@@ -1,4 +1,4 @@
--- Return jobs that a worker has by the table and not by its own word; not what was claimed just now, since an answer may be under way.
+-- Return jobs that the table assigns to a worker and the worker does not know. Leaves out new claims, whose answer may be under way.
 SELECT
   q.message_id,
   q.task,

@@ -1,4 +1,4 @@
--- End an attempt in another way than completion; answers whether the job was still ours.
+-- End an attempt other than by completion; returns whether the job was still ours.
 SELECT zeke_jobs.finish(
   %(worker)s::uuid, %(id)s::uuid, %(claim)s::bigint, %(outcome)s, %(after)s::double precision, %(delay)s::double precision,
   %(until)s::timestamptz, %(reason)s, %(error)s::jsonb, %(revision)s,

@@ -1,2 +1,2 @@
--- Wait until all that was committed so far is on disk: a transaction of its own that writes a little and waits for it.
+-- Wait until all earlier commits are on disk: a small write in a transaction of its own, which waits for the disk.
 SELECT pg_logical_emit_message(true, 'zeke_jobs', 'flush') IS NOT NULL AS flushed

@@ -1,5 +1,5 @@
--- The fence of a handler's transaction: still ours, and not cancelled? With a result the job is completed, too. From here to the commit the
--- job's row is locked; a worker that stops short of it, frozen or cut off, is not waited for longer than this.
+-- The fence of a handler's transaction: is the job still ours, and not cancelled? With a result it also completes the job. The job's row is
+-- locked until the commit; if the worker freezes or is cut off before it, others wait no longer than this limit.
 SELECT h.ours
 FROM (
   SELECT

@@ -1,5 +1,5 @@
--- Keep what attempts have logged so far, unless their job is gone. A job that was removed at the same moment left the lines of the last
--- call behind: they are removed now.
+-- Store the lines that attempts have logged so far, unless their job is gone. Also removes the lines of the last call whose job was
+-- purged at the same time.
 WITH orphaned AS (
   DELETE FROM zeke_jobs.job_log AS l
   WHERE l.job = ANY (%(before)s::uuid[]) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = l.job)

@@ -1,4 +1,4 @@
--- One job by its id, or the newest jobs that pass every filter that was set, from the one after a given one on.
+-- One job by its id, or the newest jobs that pass all filters set, from the one after a given job.
 SELECT
   j.id::text,
   j.state::text,

@@ -1,2 +1,2 @@
--- Record what a job used of units.
+-- Record the units that a job used.
 SELECT zeke_jobs.report(%(id)s::uuid, %(claim)s::bigint, %(units)s::jsonb)

@@ -1,3 +1,3 @@
--- Remove leases whose jobs ended without giving them back; they count no longer, and nobody may ever ask for their names again.
+-- Remove leases whose jobs ended without a release: they no longer count, but stay if their names are never used again.
 DELETE FROM zeke_jobs.lease AS l
 WHERE NOT zeke_jobs.is_live(l)

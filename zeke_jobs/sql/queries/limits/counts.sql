@@ -1,4 +1,4 @@
--- The shared limits in force: what they allow, and what of that is used now.
+-- The shared limits in force: allowed and used amounts.
 SELECT
   substr(u.name, 7) AS name,
   u.full_concurrency AS concurrency,

@@ -1,4 +1,4 @@
--- The objects outside of our schema, by kind and name: tables, views, indexes, sequences and functions that belong to no extension.
+-- Objects outside our schema, by kind and name: tables, views, indexes, sequences and functions that belong to no extension.
 SELECT i.type || ' ' || i.identity AS object
 FROM (
   SELECT 'pg_class'::regclass AS kind, c.oid

@@ -12,12 +12,12 @@ BEGIN
         checksum text NOT NULL,
         breaking boolean NOT NULL DEFAULT false,
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
-        -- What it made outside of the schema zeke_jobs: so much an uninstall may remove, and no more.
+        -- Objects that the migration made outside the schema zeke_jobs: an uninstall may remove only these.
         made text[] NOT NULL DEFAULT '{}',
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );
     EXCEPTION WHEN unique_violation OR duplicate_schema OR duplicate_table THEN
-      NULL; -- another process just has; its transaction has ended
+      NULL; -- another process has just created it, and its transaction has ended
     END;
   END LOOP;
 END

@@ -1,2 +1,2 @@
--- Pause: claims take nothing of the target from now on. The first pause stands.
+-- Pause a target: claims skip it from now on. An existing pause stays.
 SELECT zeke_jobs.pause(%(target)s, %(by)s, %(reason)s) AS changed

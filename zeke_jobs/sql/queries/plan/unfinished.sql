@@ -1,4 +1,4 @@
--- Unfinished jobs of some tasks, known by the names under which they are stored: a task's id, and its former ones with it.
+-- Unfinished jobs of some tasks, by the names under which they are stored: a task's id and its former ids.
 SELECT
   n.task,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE (q.state = 'queued' OR q.state = 'consumed' AND q.waits) AND q.task = ANY (m.names)) AS queued,

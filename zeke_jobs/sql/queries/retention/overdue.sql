@@ -1,4 +1,4 @@
--- What is past its time: tasks that have such jobs, by how they ended, and the moment before which they must have ended.
+-- Tasks with jobs past their retention, by the kind of end, and the moment before which those jobs ended.
 SELECT o.task, o.status::text AS status, o.before
 FROM zeke_jobs.overdue() AS o
 ORDER BY o.task, o.status

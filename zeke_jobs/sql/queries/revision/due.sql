@@ -1,2 +1,2 @@
--- Paths of the overrides in force that are over: their time has come, or the jobs of the removed task have ended.
+-- Paths of overrides in force that are to end: their time is over, or the removed task has no unfinished jobs left.
 SELECT o AS path FROM zeke_jobs.overrides_over() AS o

@@ -1,2 +1,2 @@
--- One process at a time decides which revision is in force.
+-- Let one process at a time change the revision in force.
 SELECT zeke_jobs.lock_catalogue()

@@ -1,5 +1,5 @@
--- How the jobs did that started while a revision was in force and have ended, by task. Seconds; per_hour is what ended well, cost the sum by
--- currency over the with_cost jobs that know theirs.
+-- Results by task of the ended jobs that started under a revision. Times in seconds; per_hour counts successes; cost is the sum by
+-- currency over the with_cost jobs whose cost is known.
 WITH period AS (
   SELECT
     r.number,

@@ -1,4 +1,4 @@
--- Within this transaction no statement and no lock may hold up the scheduler for long.
+-- Limit the duration of this transaction's statements and lock waits, so that none delays the scheduler for long.
 SELECT
   set_config('statement_timeout', '10s', true),
   set_config('lock_timeout', '5s', true),

@@ -1,2 +1,2 @@
--- The time, by the one clock.
+-- The database's time.
 SELECT zeke_jobs.now() AS now

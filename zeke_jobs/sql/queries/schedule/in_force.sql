@@ -1,5 +1,5 @@
--- Every schedule in force, with how far it has come. One that nobody has looked at yet began when jobs.yaml was put in force, or when it
--- was stored.
+-- Every schedule in force with its progress. A new one begins at the time when jobs.yaml was put in force, or when the schedule was
+-- stored.
 SELECT
   t.schedule,
   t.task,

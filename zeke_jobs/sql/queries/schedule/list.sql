@@ -1,4 +1,4 @@
--- The schedules as people see them.
+-- The schedules with their details for people.
 SELECT
   schedule, task, key, cron, timezone, payload, options, last_tick, last_outcome, last_reason, last_job, last_result, next_tick, paused,
   paused_by, paused_on, pause_reason

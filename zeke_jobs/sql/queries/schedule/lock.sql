@@ -1,3 +1,3 @@
--- Make sure of a schedule's state, and hold it until the transaction ends: whoever decides its ticks decides alone.
+-- Create a schedule's state if missing, and lock it until the transaction ends, so that one scheduler decides its ticks.
 SELECT s.cron, s.timezone, s.decided_to
 FROM zeke_jobs.lock_schedule(%(task)s, %(cron)s, %(timezone)s, %(decided_to)s) AS s

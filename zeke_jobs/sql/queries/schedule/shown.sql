@@ -1,4 +1,4 @@
--- The schedules in force, as programs list them.
+-- The schedules in force for programs.
 SELECT
   s.schedule,
   s.task,

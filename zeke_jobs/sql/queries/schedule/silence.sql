@@ -1,4 +1,4 @@
--- How long no scheduler has got through, counted from when there was something to schedule at the earliest.
+-- Time since a scheduler last handled all schedules, at most since there was a schedule.
 SELECT zeke_jobs.now() - greatest(b.beat_on, s.since) AS silence
 FROM (
   SELECT min(p.begun_on) AS since FROM zeke_jobs.planned AS p

@@ -1,4 +1,4 @@
--- Which of these ticks are decided already.
+-- The given ticks that are already decided.
 SELECT scheduled_for, outcome, job
 FROM zeke_jobs.tick
 WHERE task = %(task)s AND scheduled_for = ANY (%(ticks)s::timestamptz[])

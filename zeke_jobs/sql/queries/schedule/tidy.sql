@@ -1,5 +1,5 @@
--- Forget how far schedules had come that left jobs.yaml, or were deleted. Ticks are kept for ninety days, as the history of jobs is; the last one of a
--- task for as long as it is the last.
+-- Delete the progress of schedules that left jobs.yaml or were deleted. Ticks are kept for ninety days, like the history of jobs; each task's
+-- last tick is kept longer.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.planned AS p WHERE p.schedule = s.task)

@@ -1,5 +1,5 @@
--- The newest job of a schedule that is queued or active, be it from before a rename. The last fifty ticks of each name are enough:
--- a job is sent while another is unfinished only where several ticks were made up for at once.
+-- The newest queued or active job of a schedule, also from before a rename. The last fifty ticks of each name are enough, because
+-- a job is sent beside an unfinished one only when several missed ticks are sent at once.
 SELECT
   s.job,
   s.scheduled_for,

@@ -1,4 +1,4 @@
--- Send many jobs of one task; the rows are those that were not created.
+-- Send many jobs of one task; returns only the jobs that were not created.
 SELECT
   e.ordinal,
   e.outcome,

@@ -1,2 +1,2 @@
--- Send one job over a driver that the caller runs by itself.
+-- Send one job; the caller runs this statement with its own driver.
 SELECT zeke_jobs.send(CAST(%(task)s AS text), CAST(%(payload)s AS jsonb), CAST(%(options)s AS jsonb)) AS id

@@ -1,4 +1,4 @@
--- The task that a name or an alias means, as a sender needs it.
+-- The task for a name or an alias, with the facts that a sender needs.
 SELECT
   t.id,
   t.revision,

@@ -1,3 +1,3 @@
--- Every name that send accepts, to find the nearest one.
+-- All names that send accepts, for suggesting the nearest one.
 SELECT n.name
 FROM zeke_jobs.task_names() AS n (name)

@@ -1,4 +1,4 @@
--- Keep the result of a step, for who holds the job; answers the one that is kept. No row: the job is no longer ours.
+-- Keep a step's result, if the caller holds the job; returns the result that is kept. No row: the job is no longer ours.
 INSERT INTO zeke_jobs.step AS s (job, name, result)
 SELECT q.message_id, %(name)s, %(result)s::jsonb
 FROM zeke_jobs.queue AS q

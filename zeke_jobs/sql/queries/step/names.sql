@@ -1,4 +1,4 @@
--- The steps that a job has behind it, in their order.
+-- The finished steps of a job, in order.
 SELECT s.name
 FROM zeke_jobs.job_step AS s
 WHERE s.job = CAST(%(id)s AS uuid)

@@ -1,4 +1,4 @@
--- The jobs that failed last; sensitive fields are masked.
+-- The newest failed jobs; sensitive fields are masked.
 SELECT n.id, n.task, n.attempt, n.completed_on, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
   SELECT l.id, l.task, l.attempt, l.completed_on

@@ -1,4 +1,4 @@
--- The moment, whose database it is, what is in force, how many batches have not ended, and how long no scheduler has got through.
+-- The time, the database's installation, the revision in force, the number of unfinished batches, and the scheduler's silence.
 SELECT
   zeke_jobs.now() AS now,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

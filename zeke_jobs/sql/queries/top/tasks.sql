@@ -1,4 +1,4 @@
--- Each task: how much waits (counted up to a number), runs and ends, how long the oldest waits, how long handlers take.
+-- Each task: jobs that wait (counted up to a number), run and end, the wait of the oldest one, and handlers' durations.
 SELECT
   t.id AS task,
   t.queue,

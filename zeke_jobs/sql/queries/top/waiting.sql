@@ -1,4 +1,4 @@
--- Queued jobs of a task in the order in which they are claimed, after those that must run apart; sensitive fields are masked.
+-- Queued jobs of a task in claim order; jobs that must run apart come first; sensitive fields are masked.
 SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, j.key, j.waiting_for
 FROM (
   (SELECT q.message_id AS id, q.attempt, q.deaths, q.priority, q.run_at, q.seq

@@ -1,4 +1,4 @@
--- Whether nothing is left in a schema.
+-- Whether a schema is empty.
 SELECT NOT EXISTS (
   SELECT 1 FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(%(schema)s)
   UNION ALL

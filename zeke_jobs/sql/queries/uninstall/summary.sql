@@ -1,4 +1,4 @@
--- The subject of an uninstall: the database, its installation, its jobs, and its live processes.
+-- The facts for an uninstall: the database, its installation, its jobs, and its live processes.
 SELECT
   current_database() AS database,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

@@ -1,4 +1,4 @@
--- Our own views in the words of pg-boss, and the schema that we made for them.
+-- Our views with pg-boss's names, and the schema that we made for them.
 SELECT n.nspname AS schema, c.oid::regclass::text AS view
 FROM pg_namespace AS n
 JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relkind = 'v'

@@ -1,5 +1,5 @@
--- Due jobs that are claimed before one, counted up to a number: of its task with a higher priority, of its task at its priority but
--- due before it, and of other tasks of its queue with a higher priority.
+-- Due jobs that are claimed before a given job, counted up to a number: jobs of its task with a higher priority, jobs of its task with
+-- the same priority that were due earlier, and jobs of other tasks of its queue with a higher priority.
 SELECT
   (SELECT count(*) FROM (
      SELECT 1 FROM zeke_jobs.queue AS q

@@ -1,4 +1,4 @@
--- The first in line of the key of a job that runs in strict order, where that is another job.
+-- The first job of the key of a job in strict order, if that is another job.
 SELECT
   q.message_id AS id,
   q.task,

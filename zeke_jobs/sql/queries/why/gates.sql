@@ -1,4 +1,4 @@
--- How full the limits of a task are, and which jobs fill them: the oldest of each.
+-- The use of a task's limits, and the oldest jobs that fill each one.
 SELECT
   u.name,
   u.concurrency,

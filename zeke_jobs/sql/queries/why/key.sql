@@ -1,4 +1,4 @@
--- The active jobs of a task that have the key of a job, be they under a former name.
+-- Active jobs of a task with the key of a given job, also under a former name.
 SELECT q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker

@@ -1,4 +1,4 @@
--- The jobs that one sent, by task and status, with the first of each.
+-- Jobs that a job sent, by task and status, with the first of each.
 SELECT
   q.task,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on, q.waits)::text AS status,

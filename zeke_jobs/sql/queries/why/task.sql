@@ -1,4 +1,4 @@
--- The facts of the catalogue that decide when a task's jobs run.
+-- The catalogue's facts that decide when a task's jobs run.
 SELECT
   t.id,
   t.queue,

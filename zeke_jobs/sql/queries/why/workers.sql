@@ -1,4 +1,4 @@
--- Worker processes as one task sees them.
+-- Worker processes, from the view of one task.
 SELECT
   w.id,
   w.host,

@@ -1,3 +1,3 @@
--- The process ends in good order and holds nothing.
+-- Remove a process that ends in an orderly way and holds no jobs.
 DELETE FROM zeke_jobs.worker
 WHERE id = %(worker)s::uuid

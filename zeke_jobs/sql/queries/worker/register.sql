@@ -1,4 +1,4 @@
--- Announce a live process; one that was taken for dead comes back under its id.
+-- Register a live process; one that was taken for dead returns with its id.
 INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks, threads, revision, file_revision,
   lost_after)
 VALUES (%(id)s::uuid, %(kind)s, %(host)s, %(pid)s, %(version)s, %(queues)s::text[], %(tasks)s::text[], %(threads)s,

@@ -1,4 +1,4 @@
--- Ask to be rung for what is sent to a queue, and for what ends under a limit of some of its tasks, or no longer.
+-- Ask to be rung for sends to a queue and for ends under a limit of some of its tasks, or stop asking.
 UPDATE zeke_jobs.worker
 SET idle = array_remove(idle, %(queue)s) || CASE WHEN %(idle)s THEN ARRAY[%(queue)s] ELSE '{}' END,
   limited = ARRAY(
