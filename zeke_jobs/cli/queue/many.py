@@ -26,7 +26,7 @@ Newer = Annotated[
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent (where they ended: ended) within this time, such as 1h.",
+        help="All that were sent within this time, such as 1h; of ended jobs, those that ended within it.",
     ),
 ]
 Older = Annotated[
@@ -34,7 +34,7 @@ Older = Annotated[
     typer.Option(
         parser=options.duration,
         metavar="DURATION",
-        help="All that were sent (where they ended: ended) longer ago than this.",
+        help="All that were sent longer ago than this; of ended jobs, those that ended before.",
     ),
 ]
 Key = Annotated[str | None, typer.Option(metavar="KEY", help="All with this key.")]
