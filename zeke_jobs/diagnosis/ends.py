@@ -102,7 +102,7 @@ def failed(job: JobRow) -> Reason:
     return reason(
         "failed",
         f"it failed on {when(on)} at attempt {job.attempt} ({why}): {error}",
-        f"zeke-jobs retry {job.id}",
+        f"{'once what it says is mended: ' if is_final else ''}zeke-jobs retry {job.id}",
         job=job.id,
         on=on,
         attempts=job.attempt,

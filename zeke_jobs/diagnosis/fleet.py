@@ -119,7 +119,8 @@ def _drift(row: dict[str, Any], number: int, versions: set[str]) -> list[str]:
     elif row["is_silent"]:
         found.append("no heartbeat: it has ended, or hangs")
     if row["kind"] == "worker" and row["revision"] != number:
-        reason = row["refusal"] or "it follows within two seconds"
+        # A fault of jobs.yaml is followed by the line of the file that it is in.
+        reason = (row["refusal"] or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {row['revision']}: {reason}")
     # A revision that only sets a value by hand has a new number but the same text. A process that has not taken up the revision
     # in force has not read its file since.

@@ -27,7 +27,9 @@ def tasks(as_json: options.Json = False) -> None:
         "task": lambda task: task["id"],
         "queued": lambda task: task["queued"] or "",
         "active": lambda task: task["active"] or "",
-        "limit": lambda task: ", ".join(str(task[name]) for name in ("limit", "rate") if task[name]),
+        "limit": lambda task: ", ".join(
+            f"{task[name]}{' per key' * (name == 'per_key')}" for name in ("limit", "per_key", "rate") if task[name]
+        ),
         "completed": lambda task: task["completed"] or "",
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: _waits(task["oldest_wait"]),
