@@ -268,4 +268,4 @@ def test_a_hot_statement_reads_what_it_needs_and_no_more(big: BigTable, case: Ca
 def test_the_count_would_show_a_scan(big: BigTable) -> None:
     reads = big.measure(lambda: big.jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE message::text LIKE '%%no%%'"))
     assert reads.seq_scans > 0
-    assert reads.entries > 5 * MOST  # of those that the leader of a parallel scan read itself
+    assert reads.entries > 4 * MOST  # of those that the leader of a parallel scan read itself

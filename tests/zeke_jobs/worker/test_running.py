@@ -444,7 +444,7 @@ def test_a_queue_that_waits_is_rung_for_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._BUSY_AFTER", 0.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._BUSY_AFTER", 0.0)
     with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> '{busy,default}'"))
         zeke_jobs.send_many("gated", [{}] * 5)
@@ -484,7 +484,7 @@ def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.pace._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.consumer._SOON", (3600.0, 3600.0))
+    monkeypatch.setattr("zeke_jobs.worker.claim.pace._SOON", (3600.0, 3600.0))
     pool = "limits: {few: {concurrency: 1}}"
     tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
     with running(tasks, pool):
