@@ -2140,6 +2140,15 @@ CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period in
   END
 $$;
 
+CREATE FUNCTION zeke_jobs.holds_up(p_id uuid, p_task text, p_key text, p_order_hold boolean, p_batch text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN coalesce(p_order_hold, false) AND p_key <> p_id::text AND (zeke_jobs.find_task(p_task)).id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3085,6 +3094,8 @@ BEGIN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
+        AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR q.order_hold IS NOT TRUE AND q.batch IS NULL
+          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
       ORDER BY q.purge_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'completed' THEN
@@ -3099,6 +3110,8 @@ BEGIN
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
         AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
+        AND (q.order_hold IS NOT TRUE AND q.batch IS NULL
+          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE

@@ -77,6 +77,62 @@ def test_what_has_not_ended_is_never_purged(jobs: Jobs) -> None:
     assert left(jobs, timedelta(days=999)) == {queued, active}
 
 
+@pytest.mark.parametrize("keep", [None, 0])
+def test_a_failed_job_stays_while_it_holds_the_end_of_its_batch(jobs: Jobs, keep: int | None) -> None:
+    for release in (zeke_jobs.retry_batch, zeke_jobs.cancel_batch):
+        name = release.__name__
+        (job,) = zeke_jobs.send_many("a", [{}], batch=name, then=("b", {}), after_failure="hold", keep=keep)
+        (other,) = zeke_jobs.send_many("a", [{}], batch=f"{name}-sends", keep=keep)
+        worker = jobs.worker()
+        for claim in jobs.claim(worker, 2, ["a"]):
+            jobs.finish(worker, claim, "failed", reason="a test")
+        assert job.id in left(jobs, timedelta(days=9))
+        with pytest.raises(JobPurged):
+            zeke_jobs.status(other.id)
+        assert release(name) == [job.id]
+        jobs.complete(worker, jobs.claim(worker, 1, ["a"]))
+        assert zeke_jobs.batch_status(name).ended_on is not None
+        assert job.id not in left(jobs, timedelta(days=18))
+        set_clock(jobs.conn, NOON)
+    assert len(list(zeke_jobs.jobs(task="b"))) == 1
+
+
+@pytest.mark.parametrize("keep", [None, 0])
+def test_a_failed_job_stays_while_it_holds_its_key(jobs: Jobs, keep: int | None) -> None:
+    jobs.use(TASKS + "  strict: {handler: 'H:echo', order: strict, keep: {failed: 1d}}\n")
+    first, second, alone = (zeke_jobs.send("strict", key=key, keep=keep).id for key in ("P", "P", None))
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 9)
+    assert {claim["message_id"] for claim in claims} == {first, alone}
+    for claim in claims:
+        jobs.finish(worker, claim, "failed", reason="a test")
+    assert left(jobs, timedelta(days=9)) == {first, second}  # a job without a key holds nobody up
+    assert jobs.claim(worker, 9) == []
+    zeke_jobs.cancel(first)
+    assert [claim["message_id"] for claim in jobs.claim(worker, 9)] == [second]
+    assert left(jobs, timedelta(days=99)) == {second}
+
+
+def test_a_failed_job_holds_no_key_of_a_task_that_left_the_file(jobs: Jobs) -> None:
+    jobs.use(TASKS + "  strict: {handler: 'H:echo', order: strict}\n")
+    zeke_jobs.send("strict", key="P")
+    worker = jobs.worker()
+    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed", reason="a test")
+    jobs.rows("DELETE FROM zeke_jobs.task WHERE id = 'strict'")
+    assert left(jobs, timedelta(days=31)) == set()
+
+
+def test_a_purge_goes_on_past_jobs_that_stay(jobs: Jobs) -> None:
+    zeke_jobs.send_many("a", [{}] * 5, batch="held", after_failure="hold")
+    worker = jobs.worker()
+    for claim in jobs.claim(worker, 5):
+        jobs.finish(worker, claim, "failed", reason="a test")
+    set_clock(jobs.conn, NOON + timedelta(seconds=1))
+    ended(jobs, "a", "failed", 5)
+    set_clock(jobs.conn, NOON + timedelta(days=4))
+    assert retention.purge(jobs.conn, batch=2) == 5
+
+
 def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
     (job,) = ended(jobs, "b", "completed")
     jobs.use("  a: {handler: 'H:echo'}")

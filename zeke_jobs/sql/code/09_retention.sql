@@ -64,9 +64,20 @@ AS $$
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.purge_on < zeke_jobs.now())
 $$;
 
+-- Whether a failed job holds others up until somebody retries or cancels it: the end of its batch, or the next job of its key. Where its task
+-- left jobs.yaml, no job of its key comes.
+CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_id uuid, p_task text, p_key text, p_order_hold boolean, p_batch text) RETURNS boolean
+LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+AS $$
+BEGIN
+  RETURN coalesce(p_order_hold, false) AND p_key <> p_id::text AND (zeke_jobs.find_task(p_task)).id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL);
+END
+$$;
+
 -- Move up to p_limit jobs of a task, that ended in one way before p_before, from the table to the history, the oldest first; without a
--- task, those that their sends let go by then. Rows that
--- somebody holds are left for the next time. Answers how many, and when the last of them ended: the next call goes on from there,
+-- task, those that their sends let go by then. Rows that somebody holds are left for the next time, and failed jobs for as long as they
+-- hold others up. Answers how many, and when the last of them ended: the next call goes on from there,
 -- past the index's entries of removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
@@ -86,6 +97,8 @@ BEGIN
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.purge_on >= p_after AND q.purge_on < p_before AND q.state IN ('done', 'rejected')
+        AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR q.order_hold IS NOT TRUE AND q.batch IS NULL
+          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
       ORDER BY q.purge_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSIF p_status = 'completed' THEN
@@ -100,6 +113,8 @@ BEGIN
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
         AND q.completed_on >= p_after AND q.completed_on < p_before AND q.keep IS NULL
+        AND (q.order_hold IS NOT TRUE AND q.batch IS NULL
+          OR NOT zeke_jobs.holds_up(q.message_id, q.task, q.key, q.order_hold, q.batch))
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   ELSE
