@@ -100,6 +100,9 @@ async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
 
 
 async def close() -> None:
-    """Close the connections of the running event loop, at the end of a program; a later call opens new ones."""
+    """Close the connections of the running event loop, at the end of a program.
+
+    A later call opens new ones, and so does a wait that has not ended: it goes on.
+    """
     await async_listening.close()
     await async_drivers.close()

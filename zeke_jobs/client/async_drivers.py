@@ -151,6 +151,7 @@ class AsyncPool:
         self._psycopg = psycopg
         self._places = asyncio.Semaphore(size)
         self._idle: list[Any] = []
+        self._is_closed = False
 
     async def connect(self, application_name: str) -> Any:
         """A new autocommit connection, which is the caller's to close."""
@@ -169,6 +170,11 @@ class AsyncPool:
             with suppress(Exception):
                 await self._idle.pop().close()
 
+    async def close(self) -> None:
+        """Close the connections: those in use as soon as they are not."""
+        self._is_closed = True
+        await self.drop_idle()
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         async with self._places:
@@ -178,7 +184,7 @@ class AsyncPool:
             finally:
                 # A caller that was cancelled in a statement leaves a connection that nobody can use.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
-                if not connection.closed and connection.info.transaction_status == idle:
+                if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)
                 else:
                     await connection.close()
@@ -202,7 +208,7 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close the idle connections of the running event loop's pool, where it has one."""
+    """Close the running event loop's pool, where it has one."""
     pool = _POOLS.pop(asyncio.get_running_loop(), None)
     if pool is not None:
-        await pool.drop_idle()
+        await pool.close()

@@ -66,13 +66,13 @@ class AsyncListener:
         self._task: asyncio.Task[None] | None = None
 
     async def wait(self, job_id: str, deadline: float | None) -> bool:
-        """Return True when the job has ended, False when the loop's clock has reached the deadline."""
+        """Return True when the job has ended or the listener was closed, False when the loop's clock has reached the deadline."""
         event = asyncio.Event()
         self._waiting.setdefault(job_id, []).append(event)
         try:
             # From here on its end is announced; an earlier end shows in the answer.
             if await async_drivers.perform(drivers.ask(SQL.text("job/await"), {"id": job_id})):
-                if self._task is None or self._task.done():
+                if not event.is_set() and (self._task is None or self._task.done()):
                     self._task = asyncio.create_task(self._run(), name="zeke-jobs listener")
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(deadline):
@@ -87,11 +87,12 @@ class AsyncListener:
                 self._waiting.pop(job_id, None)
 
     async def close(self) -> None:
-        """Stop listening. Who still waits goes on with the next wait of anybody."""
-        if self._task is not None:
+        """Stop listening, and wake all who wait: they look at their jobs, and go on with the next listener."""
+        while self._task is not None and not self._task.done():
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        self._tell(list(self._waiting))
 
     async def _run(self) -> None:
         while True:

@@ -209,6 +209,22 @@ def test_a_wait_ends_in_time_and_says_what_became_of_the_job(driver: str, databa
     on(driver, database, work)
 
 
+def test_who_waits_goes_on_after_a_close(database: str, conn: Connection) -> None:
+    async def work(_: Any) -> None:
+        sent = await aio.send("anything")
+        waiting = [asyncio.create_task(aio.wait(sent.id)) for _ in range(2)]
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            await aio.close()
+        waiting.append(asyncio.create_task(aio.wait(sent.id)))
+        await asyncio.sleep(0)
+        await aio.close()  # while the last of them asks
+        end(conn, sent.id, "state = 'done', result = '1'")
+        assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
+
+    on("own", database, work)
+
+
 def test_many_wait_on_one_connection_and_sleep_until_they_are_told(database: str, conn: Connection) -> None:
     async def work(_: Any) -> None:
         sent = await aio.send_many("anything", [{}] * 30)
