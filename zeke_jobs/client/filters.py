@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from zeke_jobs.client.options import as_id
+from zeke_jobs.core import bounds
 from zeke_jobs.core.job import STATUSES
 from zeke_jobs.core.quoting import quote, suggest
 
@@ -55,6 +56,8 @@ def _checked(name: str, value: Any) -> Any:
         case "newer" | "older":
             if not isinstance(value, timedelta):
                 raise TypeError(f"expected {name} as a timedelta, got {value!r}")
+            if abs(value) > bounds.LONGEST:
+                raise ValueError(f"expected {name} of at most 100 years, got {value}")
             return value.total_seconds()
         case "parent":
             return str(as_id("parent", value))

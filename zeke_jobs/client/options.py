@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs.core.send_options import RetryRule, UniqueRule
 
 _LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
+_SHORTEST_TIMEOUT = 0.001  # seconds
 MOST_RETRIES = 1000
 _WHILE = ("queued", "active", "period")
 _ON_DUPLICATE = ("ignore", "replace", "postpone")
@@ -73,6 +74,10 @@ def options(said: Mapping[str, object], task: KnownTask) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if {"delay", "run_at"} <= given.keys():
         raise ValueError("expected delay or run_at, got both")
+    if "unique_key" in given and not _names_no_fields(given.get("unique", {})):
+        raise ValueError(
+            "expected unique_key or the fields of unique, got both; unique may say while, period and on_duplicate"
+        )
     checked = {name: _CHECKS[name](name, value) for name, value in given.items()}
     if "unique" in given:
         checked["unique"] = _unique(given["unique"], task)
@@ -204,8 +209,8 @@ def _retries(name: str, value: int) -> int:
 
 def _timeout(name: str, value: timedelta | float) -> float:
     seconds = _seconds(name, value)
-    if not seconds:
-        raise ValueError(f"expected {name} of more than 0 seconds, got {value!r}")
+    if seconds < _SHORTEST_TIMEOUT:
+        raise ValueError(f"expected {name} of at least {_SHORTEST_TIMEOUT:g} seconds, got {value!r}")
     return seconds
 
 
@@ -236,7 +241,11 @@ def _unique(value: bool | str | Sequence[str] | UniqueRule, task: KnownTask) -> 
         return value
     if isinstance(value, dict):
         return _unique_rule(value, task)
-    return _fields([value] if isinstance(value, str) else value, task)
+    return _fields(value, task)
+
+
+def _names_no_fields(unique: object) -> bool:
+    return unique is False or (isinstance(unique, dict) and "fields" not in unique)
 
 
 def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
@@ -248,9 +257,7 @@ def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
         raise ValueError(f"expected unique while queued or active, got {rule['while']!r}")
     said: dict[str, Any] = {"fields": _fields(rule["fields"], task)} if "fields" in rule else {}
     if "on_duplicate" in rule:
-        if rule["on_duplicate"] not in _ON_DUPLICATE:
-            raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {rule['on_duplicate']!r}")
-        said["on_duplicate"] = rule["on_duplicate"]
+        said["on_duplicate"] = _on_duplicate(rule)
     if "at_most" in rule:
         said["at_most"] = _seconds("at_most", rule["at_most"])
     if "while" in rule:
@@ -262,9 +269,21 @@ def _unique_rule(rule: Mapping[str, Any], task: KnownTask) -> dict[str, Any]:
     return said
 
 
-def _fields(names: Sequence[str], task: KnownTask) -> list[str]:
+def _on_duplicate(rule: Mapping[str, Any]) -> str:
+    said: str = rule["on_duplicate"]
+    if said not in _ON_DUPLICATE:
+        raise ValueError(f"expected on_duplicate ignore, replace or postpone, got {said!r}")
+    held_while = rule.get("while", "period" if "period" in rule else "queued")
+    if said != "ignore" and held_while != "queued":
+        raise ValueError(
+            f"expected on_duplicate {said} while queued, got while {held_while}: a job that runs or has run keeps its payload"
+        )
+    return said
+
+
+def _fields(names: str | Sequence[str], task: KnownTask) -> list[str]:
     fields = []
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         field = task.payload.field(name) if isinstance(name, str) else None
         if field is None:
             known = suggest(str(name), task.payload.fields, what="fields")

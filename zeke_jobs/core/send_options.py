@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 UniqueRule = TypedDict(
     "UniqueRule",
     {
-        "fields": "Sequence[str]",
+        "fields": "str | Sequence[str]",
         "while": str,
         "period": "timedelta | float",
         "on_duplicate": str,

@@ -335,6 +335,13 @@ def test_a_negative_limit_is_refused_in_words() -> None:
         client.jobs(limit=-1)
 
 
+@pytest.mark.parametrize("name", ["newer", "older"])
+@pytest.mark.parametrize("value", [timedelta.max, timedelta.min])
+def test_a_time_ago_that_no_clock_has_is_refused_in_words(name: str, value: timedelta) -> None:
+    with pytest.raises(ValueError, match=f"expected {name} of at most 100 years"):
+        client.jobs(**{name: value})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("forever", [float("inf"), 1e300, timedelta.max])
 def test_waiting_without_end_is_waiting_without_a_timeout(conn: Connection, forever: float | timedelta) -> None:
     sent = zeke_jobs.send("anything")

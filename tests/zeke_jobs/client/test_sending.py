@@ -210,6 +210,11 @@ def test_run_at_is_the_time_that_was_given(conn: Connection) -> None:
         ({"id": "x"}, "expected id as a UUID"),
         ({"unique": "nope"}, "expected unique by fields of analyze-story's payload, got 'nope'"),
         ({"unique": {"while": "period"}}, "expected unique with a period"),
+        ({"unique": {"while": "active", "on_duplicate": "replace"}}, "expected on_duplicate replace while queued"),
+        ({"unique": {"period": 60, "on_duplicate": "postpone"}}, "expected on_duplicate postpone while queued"),
+        ({"unique_key": "k", "unique": "story_id"}, "expected unique_key or the fields of unique, got both"),
+        ({"unique_key": "k", "unique": {"fields": ["story_id"]}}, "expected unique_key or the fields of unique"),
+        ({"timeout": 1e-9}, "expected timeout of at least 0.001 seconds"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(conn: Connection, said: dict[str, Any], fault: str) -> None:
@@ -434,6 +439,15 @@ def test_a_field_left_to_its_default_is_as_unique_as_the_same_value_given() -> N
     first = zeke_jobs.send("analyze-story", {"story_id": STORY}, unique=["story_id", "trigger"])
     again = zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "auto"}, unique=["trigger", "story_id"])
     assert again.id == first.id
+
+
+def test_the_fields_of_a_unique_rule_may_be_one_name(conn: Connection) -> None:
+    first, second = (
+        zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": trigger}, unique={"fields": "story_id"})
+        for trigger in ("auto", "manual")
+    )
+    assert second.id == first.id
+    assert count(conn) == 1
 
 
 def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: Connection) -> None:

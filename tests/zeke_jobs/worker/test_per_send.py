@@ -129,7 +129,7 @@ def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
         ({"retry": -1}, "at least 0"),
         ({"retry": 1001}, "at most 1000"),
         ({"retry": {"limits": 1}}, "limit, delay and max_delay"),
-        ({"timeout": 0}, "more than 0"),
+        ({"timeout": 0}, "at least 0.001 seconds"),
         ({"keep": -1}, "0 seconds to 100 years"),
     ],
 )

@@ -205,5 +205,7 @@ def test_a_rule_that_makes_no_sense_is_refused_in_the_file(unique: str, words: s
 def test_a_rule_that_makes_no_sense_is_refused_in_a_send(jobs: Jobs) -> None:
     with pytest.raises(ValueError, match="ignore, replace or postpone"):
         send("plain", 1, unique={"on_duplicate": "drop"})
-    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="while queued, got while active"):
+    with pytest.raises(ValueError, match="while queued, got while active"):
         send("plain", 1, unique={"while": "active", "on_duplicate": "replace"})
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="while queued, got while active"):
+        jobs.add("plain", options='{"unique": {"while": "active", "on_duplicate": "replace"}}')
