@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.filters import JobFilter
 
 _RUNS = "running, and being stopped"
+_ENDED = "cancelled; it does not run again"
 # A start is written a moment after it.
 _CLAIMED = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
 
@@ -97,7 +98,7 @@ def cancel_one(job_id: UUID, reason: str | None, by: str | None) -> Planned[Chan
             return Changed(job_id, False, job.status, f"ended already as {job.status}; nothing was changed")
         if rows[0][0] == "consumed":
             return Changed(job_id, True, "active", _RUNS if rows[0][1] else _CLAIMED)
-        return Changed(job_id, True, "cancelled", "cancelled before it started")
+        return Changed(job_id, True, "cancelled", _ENDED if rows[0][1] else "cancelled before it started")
 
     return plan
 

@@ -78,9 +78,13 @@ def test_a_job_that_waits_for_a_retry_holds_its_key(jobs: Jobs) -> None:
 def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled(jobs: Jobs, release: Any) -> None:
     first, second = send("hold", "a", "a")
     worker = jobs.worker()
-    jobs.finish(worker, claimed(jobs, worker)[first], "failed")
+    claim = claimed(jobs, worker)[first]
+    jobs.rows("UPDATE zeke_jobs.queue SET started_on = zeke_jobs.now() WHERE message_id = %s", first)
+    jobs.finish(worker, claim, "failed")
     assert claimed(jobs, worker) == {}
-    assert release(first).changed
+    released = release(first)
+    assert released.changed
+    assert "before it started" not in released.note
     found = claimed(jobs, worker)
     assert set(found) == ({first} if release is zeke_jobs.retry else {second})
     assert zeke_jobs.status(first).status == ("active" if release is zeke_jobs.retry else "cancelled")
