@@ -134,7 +134,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
             applying.revert_and_say(conn, log)  # running workers do it sooner
-            dispatch.beat(conn)
+            _send_due(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
                 lateness.note(conn)
@@ -153,6 +153,15 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         if _PROCESS.away:
             log.info("the database is back")
         _PROCESS.away = False
+
+
+def _send_due(conn: Connection) -> None:
+    try:
+        dispatch.beat(conn)
+    except ExceptionGroup as failed:
+        if failed.subgroup(psycopg2.Error) is not None:  # the database refuses what a scheduler does
+            raise
+        get_logger(__name__).exception("some schedules failed, the others are done: zeke-jobs doctor")
 
 
 def _measure_skew(theirs: datetime) -> None:
