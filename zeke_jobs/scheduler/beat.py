@@ -161,7 +161,10 @@ def _send_due(conn: Connection) -> None:
     except ExceptionGroup as failed:
         if failed.subgroup(psycopg2.Error) is not None:  # the database refuses what a scheduler does
             raise
-        get_logger(__name__).exception("some schedules failed, the others are done: zeke-jobs doctor")
+        for error in failed.exceptions:
+            trace = None if isinstance(error, dispatch.Unreadable) else error
+            notes = "; ".join(error.__notes__)
+            get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 
 
 def _measure_skew(theirs: datetime) -> None:

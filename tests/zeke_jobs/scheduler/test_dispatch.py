@@ -13,7 +13,7 @@ import pytest
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler import dispatch, rules
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -250,7 +250,7 @@ def test_an_exception_that_nobody_thought_of_is_of_one_schedule(world: World, mo
     world.put("first")
     world.put("second")
     world.at(NINE + 5 * MINUTE)
-    real = dispatch.due
+    real = rules.due
 
     def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
         if timetable.id == "first":
