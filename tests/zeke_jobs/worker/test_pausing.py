@@ -163,3 +163,15 @@ def test_a_running_worker_honours_pause_and_resume_within_a_second(
         pausing.resume(jobs.conn, "task/analyze")
         zeke_jobs.wait(held, timeout=10)
         assert time.monotonic() - began < 1
+
+
+def test_a_limit_that_jobs_yaml_pauses_is_listed_by_its_name(jobs: Jobs) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', uses: [s]}\n  b: {handler: 'H:echo', uses: [s]}",
+        "limits: {s: {paused: true, concurrency: 2}}",
+    )
+    jobs.add("a", 2)
+    jobs.add("b")
+    assert [(one.target, one.paused_by, one.waiting) for one in pausing.paused(jobs.conn)] == [
+        ("limit/s", "jobs.yaml", 3)
+    ]
