@@ -9,6 +9,7 @@ import pytest
 import zeke_jobs
 from zeke_jobs.control import pausing, schedules
 from zeke_jobs.control.pausing import UnknownTarget
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,3 +176,14 @@ def test_a_limit_that_jobs_yaml_pauses_is_listed_by_its_name(jobs: Jobs) -> None
     assert [(one.target, one.paused_by, one.waiting) for one in pausing.paused(jobs.conn)] == [
         ("limit/s", "jobs.yaml", 3)
     ]
+
+
+@pytest.mark.parametrize("target", ["task/a", "queue/default", "limit/s"])
+def test_tasks_marks_a_task_whatever_pauses_it(jobs: Jobs, target: str) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', uses: [s]}\n  b: {handler: 'H:echo', queue: slow}", "limits: {s: {concurrency: 2}}"
+    )
+    pausing.pause(jobs.conn, target, by="ada")
+    with jobs.conn.cursor() as cursor:
+        cursor.execute(SQL.text("job/counts"))
+        assert {row[0]: row[6] for row in cursor.fetchall()} == {"a": True, "b": False}
