@@ -174,7 +174,8 @@ class Import:
                 taken = self._take(fit) if takes and fit else {one["job"]["id"] for one in fit}
                 if locks and taken:
                     SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
-            report.jobs.update((job["name"], job["state"]) for job in jobs if job["id"] in taken)
+            counted = [one["job"] for one in fit if one["job"]["id"] in taken]
+            report.jobs.update((job["name"], job["state"]) for job in counted)
             yield
             if len(jobs) < _AT_ONCE:
                 return

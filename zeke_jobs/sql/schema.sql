@@ -2838,7 +2838,8 @@ BEGIN
     UPDATE %I.job AS j
     SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
     WHERE j.id = ANY ($1) AND j.state::text IN ('created', 'retry')
-  $query$, p_schema) USING p_jobs;
+      AND EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
+  $query$, p_schema) USING p_jobs, 'pg-boss/' || p_schema;
 END
 $_$;
 

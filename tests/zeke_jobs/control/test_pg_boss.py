@@ -151,6 +151,21 @@ def test_a_payload_that_does_not_fit_stays_there_and_is_listed(conn: Connection,
     assert "expected an object of fields" in report.left[1].why
 
 
+def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(
+    conn: Connection, settle: Callable[[str], None]
+) -> None:
+    settle("12")
+    taken = boss.put(conn, "old-mail", {})
+    boss.put(conn, "unknown", {}, id=str(taken))
+    boss.put(conn, "fetch-page", {"pageUri": "a"}, id=str(taken))
+    report = take(conn)
+    assert set(our_jobs()) == {taken}
+    assert report.jobs == {("old-mail", "created"): 1}
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT name, state::text FROM pgboss.job ORDER BY name")
+        assert cursor.fetchall() == [("fetch-page", "created"), ("old-mail", "cancelled"), ("unknown", "created")]
+
+
 def test_jobs_of_a_flow_stay_there(conn: Connection, settle: Callable[[str], None]) -> None:
     settle("later 12")
     boss.put(conn, "old-mail", {}, blocking=True)
