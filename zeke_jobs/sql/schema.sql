@@ -290,7 +290,7 @@ BEGIN
   v_jobs := ARRAY(
     SELECT c.id FROM (
       SELECT q.message_id AS id FROM zeke_jobs.queue AS q
-      WHERE q.batch = p_batch AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+      WHERE q.batch = p_batch AND q.cancelled_on IS NULL AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND EXISTS (
         SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
       ORDER BY q.message_id) AS c
     CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(c.id, p_reason, p_by) AS x
@@ -843,7 +843,7 @@ CREATE FUNCTION zeke_jobs.concurrency_of(p_gate zeke_jobs.gate, p_now timestamp 
     extract(epoch FROM p_now - (p_gate).lowered_on) / extract(epoch FROM (p_gate).raise_every))::integer) END
 $$;
 
-CREATE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(task text, status text, jobs bigint, until timestamp with time zone)
+CREATE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}'::jsonb, most integer DEFAULT NULL::integer) RETURNS TABLE(task text, status text, jobs bigint, until timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -859,7 +859,11 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT c.task, c.status, count(*), v_now
-    FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS c
+    FROM (
+      SELECT f.task, f.status
+      FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS f
+      ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- no sort without a limit
+      LIMIT count_changes.most) AS c
     GROUP BY c.task, c.status
     ORDER BY c.task, c.status;
 END
@@ -2838,7 +2842,8 @@ BEGIN
     UPDATE %I.job AS j
     SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
     WHERE j.id = ANY ($1) AND j.state::text IN ('created', 'retry')
-  $query$, p_schema) USING p_jobs;
+      AND EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
+  $query$, p_schema) USING p_jobs, 'pg-boss/' || p_schema;
 END
 $_$;
 
