@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zeke_jobs.client import drivers, sending
-from zeke_jobs.client.options import as_id
+from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.errors import BatchClosed, BatchNotFound
 from zeke_jobs.payload import json_text
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from zeke_jobs.client.drivers import Plan
+    from zeke_jobs.client.filters import JobFilter
     from zeke_jobs.core.batch import AfterFailure, Then
     from zeke_jobs.core.job import Sent
 
@@ -96,8 +97,12 @@ def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A0
 
 
 def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
-    """The newest batches."""
-    return find(connection, id=None, limit=limit)
+    """The newest batches.
+
+    Raises:
+        TypeError, ValueError: of the limit.
+    """
+    return find(connection, id=None, limit=as_count("limit", limit))
 
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:
@@ -124,6 +129,21 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
         BatchNotFound: there is none of this id.
     """
     return _changed(id, connection, "batch/retry", {"id": id, "by": by})
+
+
+def changeable(verb: Literal["cancel", "retry"], id: str, *, connection: Any = None) -> JobFilter:  # noqa: A002 (the field's word)
+    """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now.
+
+    Raises:
+        BatchNotFound: there is none of this id.
+    """
+    rows = drivers.run_again(lambda run: run(SQL.text("batch/whole"), {"id": id}), connection)
+    if not rows:
+        raise BatchNotFound(f"expected the id of a batch, got {id!r}")
+    ((holds, is_cancelled),) = rows
+    if verb == "cancel":
+        return {"batch": id, "status": ["created", "retry", "active", *(["failed"] if holds else [])]}
+    return {"batch": id, "status": ["failed", *(["cancelled"] if is_cancelled else [])]}
 
 
 def _changed(batch_id: str, connection: Any, statement: str, params: dict[str, Any]) -> list[UUID]:

@@ -73,7 +73,7 @@ def refuse_unmigrated(error: Exception) -> None:
     Raises:
         MigrationError: it does.
     """
-    if _sqlstate(error) in _NOT_MIGRATED:
+    if sqlstate(error) in _NOT_MIGRATED:
         raise MigrationError(
             "expected a database with the tables of zeke_jobs, got one without; run: zeke-jobs migrate"
         ) from error
@@ -187,7 +187,8 @@ def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
     return text, tuple(params[name] for name in names)
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE of any driver's error, also one that SQLAlchemy wrapped."""
     inner = getattr(error, "orig", None) or error
     return getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
 

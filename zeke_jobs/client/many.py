@@ -88,7 +88,7 @@ class Change:
         """
 
         def count(database: Hashable) -> Plan[Rows]:
-            rows = yield SQL.text("change/count"), self._params(self._filter)
+            rows = yield SQL.text("change/count"), {**self._params(self._filter), "limit": self._limit}
             if not rows and "task" in self._filter:
                 # A task that left jobs.yaml may still have jobs; this one has none.
                 yield from KNOWN_TASKS.refresh(database, self._filter["task"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.task_cache import KnownTask
     from zeke_jobs.core.send_options import RetryRule, UniqueRule
 
-_LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
+LONGEST_KEY = 1024  # bytes; an index entry of Postgres holds 2,700
 _SHORTEST_TIMEOUT = 0.001  # seconds
 MOST_RETRIES = 1000
 _WHILE = ("queued", "active", "period")
@@ -187,8 +187,8 @@ def _priority(name: str, value: int) -> int:
 def _key(name: str, value: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected {name} as text, got {value!r}")
-    if not value or len(value.encode()) > _LONGEST_KEY:
-        raise ValueError(f"expected {name} of 1 to {_LONGEST_KEY} bytes, got {len(value.encode())}")
+    if not value or len(value.encode()) > LONGEST_KEY:
+        raise ValueError(f"expected {name} of 1 to {LONGEST_KEY} bytes, got {len(value.encode())}")
     return value
 
 

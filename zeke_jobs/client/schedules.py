@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.options import as_id
+from zeke_jobs.client.options import LONGEST_KEY, as_id
 from zeke_jobs.client.task_cache import with_task
+from zeke_jobs.core import bounds
 from zeke_jobs.cron.calendar import CronError, parse
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from zeke_jobs.client.drivers import Plan
     from zeke_jobs.client.task_cache import KnownTask
+
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +88,24 @@ def put(
 
     Raises:
         UnknownTask, InvalidPayload: as ``send``.
-        ValueError: the name, the line or the zone is none.
+        ValueError: one of them is not what it should be, or Postgres does not know the zone.
     """
-    if not isinstance(name, str) or not all(name.partition("/")) or len(name.encode()) > 200:
-        raise ValueError(f"expected a name of two parts, such as digest/team-7, of at most 200 bytes, got {name!r}")
+    _check_name(name)
     try:
         parse(at)
-    except CronError as error:
+    except (CronError, AttributeError, TypeError) as error:  # the latter two: it is no text
         raise ValueError(f"the cron line of {name}: {error}") from error
     try:
         ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
         raise ValueError(f"expected the name of a time zone, got {timezone!r}") from error
+    if key is not None and not (isinstance(key, str) and 0 < len(key.encode()) <= LONGEST_KEY):
+        raise ValueError(f"expected key as text of 1 to {LONGEST_KEY} bytes, got {key!r:.60}")
+    if missed not in ("latest", "skip", "all") or overlap not in ("skip", "allow"):
+        raise ValueError(f"expected missed latest, skip or all, overlap skip or allow, got {missed!r} and {overlap!r}")
+    for what, length in (("window", window), ("jitter", jitter)):
+        if not isinstance(length, timedelta) or not timedelta(0) <= length <= bounds.LONGEST:
+            raise ValueError(f"expected {what} as a timedelta of 0 to 100 years, got {length!r}")
     options = {"missed": missed, "overlap": overlap, "window": window.total_seconds(), "jitter": jitter.total_seconds()}
 
     def store(_database: Hashable, known: KnownTask) -> Plan[bool]:
@@ -103,7 +113,19 @@ def put(
         yield SQL.text("schedule/put"), {**params, "key": key, "options": encode(options), "by": by}
         return True
 
-    drivers.perform(with_task(task, store), connection)
+    try:
+        drivers.perform(with_task(task, store), connection)
+    except Exception as error:
+        if drivers.sqlstate(error) != "22023":  # put_schedule refuses a value
+            raise
+        raise ValueError(str(getattr(error, "orig", None) or error).partition("\n")[0]) from error
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not all(name.partition("/")) or len(name.encode()) > 200:
+        raise ValueError(f"expected a name of two parts, such as digest/team-7, of at most 200 bytes, got {name!r}")
+    if _CONTROL.search(name):
+        raise ValueError(f"expected a name without line ends and control characters, got {name!r}")
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:

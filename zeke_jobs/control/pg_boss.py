@@ -6,10 +6,15 @@ import json
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from psycopg2 import DataError
+
 from zeke_jobs.client import drivers, schedules
+from zeke_jobs.client.options import LONGEST_KEY
 from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.core import bounds
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, UnknownTask
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import transaction
@@ -17,7 +22,7 @@ from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from psycopg2.extensions import connection as Connection
 
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500  # jobs in one transaction
 _QUEUED, _ENDED = ("created", "retry"), ("completed", "failed")
+_TIMES = ("created_on", "start_after", "started_on", "completed_on")
 _FLOW = "it waits for other jobs of its flow, or they wait for it"
 _OF_FILE = "jobs.yaml has a schedule of its task"
 
@@ -174,7 +180,8 @@ class Import:
                 taken = self._take(fit) if takes and fit else {one["job"]["id"] for one in fit}
                 if locks and taken:
                     SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
-            report.jobs.update((job["name"], job["state"]) for job in jobs if job["id"] in taken)
+            counted = [one["job"] for one in fit if one["job"]["id"] in taken]
+            report.jobs.update((job["name"], job["state"]) for job in counted)
             yield
             if len(jobs) < _AT_ONCE:
                 return
@@ -186,17 +193,12 @@ class Import:
 
     def _fit(self, job: dict[str, Any], report: Report) -> dict[str, Any] | None:
         known = self._known[job["name"]]
-        why = _FLOW if job.get("pending_dependencies") or job.get("blocked") or job.get("blocking") else None
-        payload = {}
-        if why is None or job["state"] in _ENDED:
-            try:
-                why, payload = None, json.loads(known.accept(job["data"]))
-            except InvalidPayload as error:
-                why = str(error)
-        if why is not None:
-            report.left.append(Left(job["name"], f"job {job['id']}, {job['state']}", why))
+        try:
+            _check(job)
+            return {"job": job, "task": known.id, "payload": json.loads(known.accept(job["data"]))}
+        except (ValueError, InvalidPayload) as error:
+            report.left.append(Left(job["name"], f"job {job['id']}, {job['state']}", str(error)))
             return None
-        return {"job": job, "task": known.id, "payload": payload}
 
     def _take_schedules(self, report: Report, *, takes: bool) -> None:
         for row in SQL.all(self._conn, "import/schedules", schema=self._schema):
@@ -222,6 +224,33 @@ class Import:
                 report.left.append(Left(name, what, "no task has this name"))
             except (ValueError, InvalidPayload) as error:
                 report.left.append(Left(name, what, str(error)))
+            except DataError as error:  # a zone that Python knows and Postgres does not
+                report.left.append(Left(name, what, error.diag.message_primary or str(error)))
+
+
+def _check(job: dict[str, Any]) -> None:
+    """Refuse a job that has no place here.
+
+    Raises:
+        ValueError: it is of a flow, or our table cannot hold its times or keys.
+    """
+    is_queued = job["state"] in _QUEUED
+    if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
+        raise ValueError(_FLOW)
+    for name in _TIMES:
+        if job[name] is not None and not _is_within_bounds(job[name]):
+            raise ValueError(f"expected {name} from 1970-01-01 to 9000-01-01, got {job[name]}")
+    for name in ("group_id", "singleton_key") if is_queued else ("group_id",):
+        size = len((job.get(name) or "").encode())
+        if size > LONGEST_KEY:
+            raise ValueError(f"expected {name} of at most {LONGEST_KEY} bytes, got {size}")
+
+
+def _is_within_bounds(time: str) -> bool:
+    try:
+        return bounds.EARLIEST <= datetime.fromisoformat(time) < bounds.LATEST
+    except ValueError:  # infinity, a year before Christ, or one of five digits
+        return False
 
 
 class _Undone(Exception):

@@ -9,10 +9,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from zeke_jobs.client.task_cache import unknown_task
-from zeke_jobs.cron.calendar import parse
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -35,11 +33,22 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule``. ``next_tick`` is computed now, because no scheduler may have stored it yet."""
+    """The rows of ``zeke_jobs.schedule``. ``next_tick`` is computed now, because no scheduler may have stored it yet.
+
+    ``fault`` is the reason why a schedule cannot be read and never ticks, else None.
+    """
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
-        row["next_tick"] = parse(row["cron"]).next_after(now, ZoneInfo(row["timezone"]))
+        row["fault"] = row["next_tick"] = None
+        try:
+            line, zone, *_ = dispatch.read_line(
+                row["schedule"], {"at": row["cron"], "timezone": row["timezone"], **row["options"]}
+            )
+        except dispatch.Unreadable as error:
+            row["fault"] = str(error)
+        else:
+            row["next_tick"] = line.next_after(now, zone)
     return rows
 
 

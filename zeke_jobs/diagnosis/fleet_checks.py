@@ -27,6 +27,20 @@ def _scheduler(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _unreadable(patient: Patient) -> Iterator[Finding]:
+    for row in SQL.all(patient.conn, "doctor/schedules"):
+        try:
+            dispatch.read_line(row["schedule"], row["cron"])
+        except dispatch.Unreadable as error:
+            yield Finding(
+                "unreadable-schedule",
+                Severity.WARNING,
+                row["schedule"],
+                str(error),
+                "put it again as it should be, or delete it: zeke_jobs.schedules, zeke_jobs.put_schedule",
+            )
+
+
 def _unserved(patient: Patient) -> Iterator[Finding]:
     queues: dict[str, list[dict[str, Any]]] = {}
     for row in SQL.all(patient.conn, "doctor/unserved", most=MOST + 1):
@@ -132,6 +146,7 @@ def _unapplied(patient: Patient) -> Iterator[Finding]:
 
 CHECKS = (
     Check("no-scheduler", "a scheduler beats, or there is nothing to schedule", _scheduler),
+    Check("unreadable-schedule", "each schedule in force can be read", _unreadable),
     Check("unserved", "each task has a live worker", _unserved),
     Check("kept-by-suspect", "no due job waits for suspects that keep all processes", _kept),
     Check("too-few-threads", "no limit is above the threads that serve it", _threads),

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ __all__ = ["NAME", "Beat", "Shown", "beat", "obey_signals", "scheduler_silence"]
 
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
+_SIGNALS = 0.5  # seconds until a signal is heard that came at the wrong moment
 _PATIENCE = 50.0  # seconds before a slow beat is left alone, so that periodiq can go on to the next minute
 _AGAIN = 5  # seconds before the next try when the database is away
 _NOISE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
@@ -120,7 +122,10 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
         if beating is None or not beating.is_alive():
             beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
             beating.start()
-    beating.join(_PATIENCE)
+    # In short waits: a signal that comes just before one is heard at its end.
+    end = time.monotonic() + _PATIENCE
+    while beating.is_alive() and time.monotonic() < end:
+        beating.join(_SIGNALS)
     if _PROCESS.refusal is not None:
         raise _PROCESS.refusal
     if beating.is_alive():
@@ -134,7 +139,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
             applying.revert_and_say(conn, log)  # running workers do it sooner
-            dispatch.beat(conn)
+            _send_due(conn)
             if not _PROCESS.ending.is_set():
                 _prove_life(conn, file_revision)
                 lateness.note(conn)
@@ -153,6 +158,18 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         if _PROCESS.away:
             log.info("the database is back")
         _PROCESS.away = False
+
+
+def _send_due(conn: Connection) -> None:
+    try:
+        dispatch.beat(conn)
+    except ExceptionGroup as failed:
+        if failed.subgroup(psycopg2.Error) is not None:  # the database refuses what a scheduler does
+            raise
+        for error in failed.exceptions:
+            trace = None if isinstance(error, dispatch.Unreadable) else error
+            notes = "; ".join(error.__notes__)
+            get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 
 
 def _measure_skew(theirs: datetime) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
-
-import psycopg2
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zeke_jobs.client.sending import answer
+from zeke_jobs.core import bounds
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.cron.calendar import parse
+from zeke_jobs.cron.calendar import Cron, parse
+from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.rules import Tick, Timetable, Unfinished, decide, due, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psycopg2.extensions import connection as Connection
 
 #: A warning appears after two and a half beats without any scheduler.
@@ -29,6 +31,10 @@ _NOT_SENT = {
     "replaced": "unique: an earlier job that is queued has this payload now",
     "unknown": "unknown: the task left jobs.yaml at this moment",
 }
+
+
+class Unreadable(ZekeJobsError, ValueError):
+    """This machine cannot read a schedule that is in force: its line, its zone or its lengths."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
     Raises:
         psycopg2.Error: the database is away, or not migrated.
-        ExceptionGroup: some schedules failed, for example because this machine lacks a time zone; the others are done.
+        ExceptionGroup: some schedules failed, each with whatever exception; the others are done.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -55,7 +61,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
             ticks = _look(conn, _read(row, now), now)
-        except (psycopg2.Error, ValueError, KeyError) as error:
+        except Exception as error:  # a fault of one schedule is never one of the others
             if conn.closed:
                 raise
             error.add_note(f"schedule of {row['schedule']}")
@@ -190,16 +196,31 @@ def _unfinished(conn: Connection, timetable: Timetable) -> Unfinished | None:
     return None if row is None else Unfinished(row["job"], _as_time(row["scheduled_for"]), row["status"])
 
 
+def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
+    """The line, the zone, the window and the jitter of a schedule in force.
+
+    Raises:
+        Unreadable: SQL stored what this machine cannot read; the message has the reason.
+    """
+    try:
+        lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]
+        return parse(cron["at"]), ZoneInfo(cron["timezone"]), lengths[0], lengths[1]
+    except Exception as error:
+        why = f"no time zone {cron['timezone']!r} here" if isinstance(error, ZoneInfoNotFoundError) else str(error)
+        raise Unreadable(f"expected a schedule that can be read, got {schedule}: {why}") from error
+
+
 def _read(row: dict[str, Any], now: datetime) -> InForce:
     cron = row["cron"]
+    line, zone, window, jitter = read_line(row["schedule"], cron)
     timetable = Timetable(
         task=row["task"],
-        cron=parse(cron["at"]),
-        zone=ZoneInfo(cron["timezone"]),
+        cron=line,
+        zone=zone,
         missed=cron["missed"],
-        window=timedelta(seconds=cron["window"]),
+        window=window,
         overlap=cron["overlap"],
-        jitter=timedelta(seconds=cron["jitter"]),
+        jitter=jitter,
         payload=cron["payload"],
         paused=_why_paused(row),
         name="" if row["schedule"] == row["task"] else row["schedule"],

@@ -44,7 +44,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.cancel(uuid, text, text), zeke_jobs.retry(uuid, text, text, double precision, integer, text),
   zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
-  zeke_jobs.count_changes(text, jsonb, jsonb), zeke_jobs.change_jobs(text, jsonb, jsonb, text, text, uuid, integer),
+  zeke_jobs.count_changes(text, jsonb, jsonb, integer), zeke_jobs.change_jobs(text, jsonb, jsonb, text, text, uuid, integer),
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;

@@ -13,6 +13,7 @@ from psycopg2.errors import InsufficientPrivilege
 
 from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
@@ -63,6 +64,9 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         """
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
+        for name in set(process.queues) - set(broker.queues):
+            help_ = suggest(name, sorted(broker.queues), what="queues")
+            self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
         process.bells = Bells(process.queues)
         process.start = lambda message: worker.work_queue.put((broker.get_actor(message.actor_name).priority, message))
         process.held.resize(worker.worker_threads)

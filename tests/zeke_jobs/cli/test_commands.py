@@ -18,6 +18,7 @@ import zeke_jobs
 from tests.conftest import databases
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.client.many import Change
 from zeke_jobs.config import Concurrency, Rate, Task
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.payload.model import Payload
@@ -119,9 +120,18 @@ def test_a_second_send_says_that_the_job_was_there(cli: Callable[..., Ran]) -> N
         (["jobs", "--status", "done"], "expected a status (created, retry"),
         (
             ["retry"],
-            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent), or --batch, got none",
+            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), got neither",
         ),
-        (["retry", str(uuid.uuid4()), "--task", "pull"], "got more than one"),
+        (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
+        (
+            ["prioritise", "--task", "pull", "--priority", "99999999999"],
+            "expected priority of 32 bits, got 99999999999",
+        ),
+        (
+            ["prioritise", "--task", "pull", "--priority", "-2147483649"],
+            "expected priority of 32 bits, got -2147483649",
+        ),
+        (["batch", "--limit", "99999999999"], "expected limit of 31 bits, got 99999999999"),
         (["retry", "--status", "active"], "expected status failed or cancelled, got 'active'"),
         (["nope"], "error: no such command 'nope'"),
     ],
@@ -299,6 +309,84 @@ def test_retry_works_by_id_and_by_filter(cli: Callable[..., Ran]) -> None:
         zeke_jobs.cancel(one.id)
     assert cli("retry", sent[0].id).out == f"{sent[0].id}: queued again, with a fresh retry limit\n"
     assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
+
+
+def counts(ran: Ran) -> dict[tuple[str, str], int]:
+    return {(one["task_id"], one["status"]): one["jobs"] for one in ran.json}
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_a_batch_with_a_limit_or_another_filter_is_a_filter_like_the_others(
+    cli: Callable[..., Ran], conn: Connection, verb: str
+) -> None:
+    sent = [one.id for one in zeke_jobs.send_many("pull", [{}] * 3, batch="b")]
+    other = zeke_jobs.send("oneoff", {"url": "u"}).id
+    if verb == "retry":
+        for job_id in (*sent, other):
+            change(conn, job_id, "state = 'rejected', attempt = 1, completed_on = now()")
+    status = "failed" if verb == "retry" else "created"
+    assert counts(cli(verb, "--batch", "b", "--limit", 2, "--dry-run", "--json")) == {("pull", status): 2}
+    assert cli(verb, "--batch", "b", "--limit", 2, "--json").json == [str(one) for one in sorted(sent)[:2]]
+    assert cli(verb, "--batch", "b", "--task", "oneoff", "--status", status).status == 1
+    assert cli(verb, "--batch", "b", "--task", "pull", "--status", status, "--json").json == [str(max(sent))]
+    assert zeke_jobs.status(other).status == status
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize("after_failure", ["hold", "send"])
+def test_a_dry_run_of_a_whole_batch_counts_what_is_changed(
+    cli: Callable[..., Ran], conn: Connection, after_failure: Any
+) -> None:
+    jobs = zeke_jobs.send_many("pull", [{}] * 5, batch="b", then=("pull", {}), after_failure=after_failure)
+    failed, ordered, active, stopped, _ = (one.id for one in jobs)
+    change(conn, failed, "state = 'rejected', attempt = 1, completed_on = now()")
+    change(conn, ordered, "state = 'rejected', attempt = 1, completed_on = now(), order_hold = true")
+    change(conn, active, "state = 'consumed', attempt = 1, started_on = now()")
+    change(conn, stopped, "state = 'consumed', attempt = 1, started_on = now(), cancelled_on = now()")
+
+    def both(verb: str) -> dict[tuple[str, str], int]:
+        found = counts(cli(verb, "--batch", "b", "--dry-run", "--json"))
+        assert len(cli(verb, "--batch", "b", "--json").json) == sum(found.values())
+        return found
+
+    queued = {("pull", "created"): 1, ("pull", "active"): 1}
+    assert both("cancel") == (queued | {("pull", "failed"): 2} if after_failure == "hold" else queued)
+    for job_id in (active, stopped):
+        change(conn, job_id, "state = 'rejected', completed_on = now()")
+    assert sum(both("retry").values()) == 5
+    ran = cli("cancel", "--batch", "nope", "--dry-run")
+    assert (ran.status, ran.err) == (1, "error: expected the id of a batch, got 'nope'\n")
+
+
+@pytest.mark.usefixtures("tasks")
+def test_a_dry_run_counts_to_the_limit_by_the_order_of_the_sends(cli: Callable[..., Ran]) -> None:
+    zeke_jobs.send("oneoff", {"url": "u"})
+    zeke_jobs.send_many("pull", [{}] * 3)
+    found = counts(cli("cancel", "--status", "created", "--limit", 3, "--dry-run", "--json"))
+    assert found == {("ingest-oneoff", "created"): 1, ("pull", "created"): 2}
+
+
+@pytest.mark.usefixtures("tasks")
+def test_an_interrupted_change_says_at_least_how_many(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeke_jobs.client.many._AT_ONCE", 2)
+    zeke_jobs.send_many("pull", [{}] * 6)
+    step, calls = Change._change, []
+
+    def interrupted(*arguments: Any) -> Any:
+        answer = step(*arguments)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt  # committed, and the answer is lost
+        return answer
+
+    monkeypatch.setattr(Change, "_change", interrupted)
+    ran = cli("cancel", "--task", "pull")
+    assert (ran.status, ran.err) == (
+        130,
+        "at least 2 jobs changed before it was interrupted; run it again for the rest\n",
+    )
+    assert sum(job.status == "cancelled" for job in zeke_jobs.jobs()) == 4
 
 
 @pytest.mark.usefixtures("tasks")

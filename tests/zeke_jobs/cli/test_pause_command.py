@@ -38,7 +38,9 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Callable[..., Ran]) -> N
     assert cli("pause", "task/analyze-story", "--reason", "the model is down") == (
         0, "task/analyze-story is paused\n", "",
     )  # fmt: skip
-    assert cli("pause", "task/analyze-story").out == "task/analyze-story was paused already\n"
+    again = cli("pause", "task/analyze-story", "--reason", "quota").out
+    assert again.startswith("task/analyze-story was paused already by ")
+    assert again.endswith(" (the model is down); that pause stays\n")
     listed = cli("paused").out
     assert "task/analyze-story" in listed
     assert "the model is down" in listed

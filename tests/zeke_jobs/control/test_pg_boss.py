@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import zeke_jobs
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
+from zeke_jobs.client import schedules
 from zeke_jobs.control import pg_boss
 from zeke_jobs.errors import ConfigurationError, UnknownTask
 from zeke_jobs.payload.model import Payload
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 LATER = datetime(2090, 1, 1, 12, tzinfo=UTC)
 RECENT = timedelta(days=2)
+LONG = random.Random(1).randbytes(2000).hex()  # it cannot be compressed to the size of an index entry
 
 
 class Page(Payload):
@@ -149,6 +152,79 @@ def test_a_payload_that_does_not_fit_stays_there_and_is_listed(conn: Connection,
     assert next(one.what.partition(",")[0] for one in report.left) == f"job {wrong}"
     assert "did you mean 'page_url'" in report.left[0].why
     assert "expected an object of fields" in report.left[1].why
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        *(
+            ({name: time}, f"expected {name} from 1970-01-01 to 9000-01-01, got ")
+            for name in ("start_after", "created_on")
+            for time in (
+                "infinity",
+                "-infinity",
+                "0044-03-15 12:00+00 BC",
+                "10000-01-01 12:00+00",
+                "1969-12-31 12:00+00",
+            )
+        ),
+        (
+            {"state": "retry", "retry_count": 1, "started_on": "infinity"},
+            "expected started_on from 1970-01-01 to 9000-01-01, got infinity",
+        ),
+        ({"singleton_key": LONG}, "expected singleton_key of at most 1024 bytes, got 4000"),
+        ({"group_id": LONG}, "expected group_id of at most 1024 bytes, got 4000"),
+    ],
+)
+def test_a_job_that_our_table_cannot_hold_stays_there_and_is_listed_before_and_after(
+    conn: Connection,
+    settle: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: dict[str, Any],
+    why: str,
+) -> None:
+    settle("later 12")
+    monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # pages begin at odd times too
+    odd = {boss.put(conn, "old-mail", {}, **columns) for _ in range(2)}
+    fine = {boss.put(conn, "old-mail", {}) for _ in range(2)}
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).look()
+    report = take(conn)
+    assert set(our_jobs()) == fine
+    assert {one for one, state in boss.states(conn).items() if state != "cancelled"} == odd
+    assert (looked.jobs, looked.left) == (report.jobs, report.left)
+    assert len(report.left) == 2
+    assert all(one.why.startswith(why) for one in report.left)
+
+
+def test_a_schedule_in_a_zone_that_postgres_does_not_know_stays_there_and_is_listed(
+    conn: Connection, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle("12")
+    monkeypatch.setattr(schedules, "ZoneInfo", str)  # Python knows them all
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO pgboss.schedule (name, key, cron, timezone) VALUES"
+            " ('old-mail', 'a', '0 8 * * *', 'Land/Nowhere'), ('old-mail', 'b', '0 8 * * *', 'UTC')"
+        )
+    looked = pg_boss.Import(conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).look()
+    report = take(conn)
+    assert [one.why for one in report.left] == ["expected the name of a time zone, got 'Land/Nowhere'"]
+    assert (report.left, report.schedules) == (looked.left, ["old-mail/b"])
+
+
+def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(
+    conn: Connection, settle: Callable[[str], None]
+) -> None:
+    settle("12")
+    taken = boss.put(conn, "old-mail", {})
+    boss.put(conn, "unknown", {}, id=str(taken))
+    boss.put(conn, "fetch-page", {"pageUri": "a"}, id=str(taken))
+    report = take(conn)
+    assert set(our_jobs()) == {taken}
+    assert report.jobs == {("old-mail", "created"): 1}
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT name, state::text FROM pgboss.job ORDER BY name")
+        assert cursor.fetchall() == [("fetch-page", "created"), ("old-mail", "cancelled"), ("unknown", "created")]
 
 
 def test_jobs_of_a_flow_stay_there(conn: Connection, settle: Callable[[str], None]) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 TABLES = """zeke_jobs.queue, zeke_jobs.task, zeke_jobs.gate, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.worker, zeke_jobs.lease,
-  zeke_jobs.breach, zeke_jobs.meter_use, zeke_jobs.unit_average, zeke_jobs.history, zeke_jobs.tick, zeke_jobs.schedule_state, zeke_jobs.schedule_beat"""
+  zeke_jobs.breach, zeke_jobs.meter_use, zeke_jobs.unit_average, zeke_jobs.history, zeke_jobs.tick, zeke_jobs.schedule_state, zeke_jobs.schedule_beat,
+  zeke_jobs.stored_schedule"""
 
 
 class Scene(Jobs):

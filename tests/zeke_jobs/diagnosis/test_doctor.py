@@ -444,6 +444,14 @@ def test_a_wait_beyond_max_wait_is_found_until_a_worker_takes_the_job(scene: Sce
     assert found(scene.conn, "max-wait") == []
 
 
+def test_a_schedule_that_cannot_be_read_is_found(scene: Scene) -> None:
+    healthy(scene, "  plain: {handler: 'H:echo', cron: '* * * * *'}\n")
+    assert found(scene.conn, "unreadable-schedule") == []
+    scene.rows("SELECT zeke_jobs.put_schedule('plain/never', 'plain', '0 0 30 2 *')")
+    (one,) = found(scene.conn, "unreadable-schedule")
+    assert one.sentence.startswith("expected a schedule that can be read, got plain/never: expected a day that comes")
+
+
 def test_a_schedule_that_skips_ticks_because_of_one_queued_job_is_found(scene: Scene) -> None:
     healthy(scene, "  plain: {handler: 'H:echo', cron: {at: '* * * * *', overlap: skip}}\n")
     dispatch.beat(scene.conn)

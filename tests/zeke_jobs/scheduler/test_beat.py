@@ -177,10 +177,42 @@ def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
 
 
 def test_a_beat_that_fails_leaves_periodiq_running_and_the_last_beat_standing(world: World, database: str) -> None:
-    world.put(timezone="Mars/Olympus")
+    world.put()
+    world.rows("ALTER FUNCTION zeke_jobs.advance_schedule RENAME TO gone")
     world.at(NINE + 10 * MINUTE)
     beat.beat(database)
     assert dispatch.silence(world.conn) == timedelta(minutes=10)
+
+
+def test_a_schedule_that_cannot_be_read_is_logged_and_the_beat_counts(
+    world: World, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.put("first", timezone="Mars/Olympus")
+    world.put("second")
+    world.at(NINE + 10 * MINUTE)
+    beat.beat(database)
+    assert dispatch.silence(world.conn) is None
+    assert world.jobs("second") == ["09:10"]
+    said = "".join(capsys.readouterr())
+    assert "failed; the others are done" in said
+    assert "expected a schedule that can be read, got first: no time zone 'Mars/Olympus' here" in said
+
+
+def test_an_exception_of_one_schedule_is_logged_with_its_trace(
+    world: World, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put()
+    world.at(NINE + 10 * MINUTE)
+
+    def due(*_: object) -> list[datetime]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(dispatch, "due", due)
+    beat.beat(database)
+    assert dispatch.silence(world.conn) is None
+    said = "".join(capsys.readouterr())
+    assert "schedule of pull" in said
+    assert "RecursionError: too deep" in said
 
 
 def test_a_beat_that_hangs_is_waited_for_but_not_for_ever(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -13,10 +13,12 @@ import pytest
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler import dispatch, rules
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+
+    from zeke_jobs.scheduler.rules import Timetable
 
 
 @pytest.fixture
@@ -224,6 +226,41 @@ def test_a_schedule_that_fails_does_not_stop_the_others_and_is_reported(world: W
     with pytest.raises(ExceptionGroup) as caught:
         dispatch.beat(world.conn)
     assert caught.value.exceptions[0].__notes__ == ["schedule of first"]
+    assert world.jobs("second") == ["09:05"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": 1e300}, {"window": 800_000 * 86400}, {"window": None}, {"jitter": "5"}, {"at": "@foo"},
+        {"at": "99 * * * *"}, {"at": "0 0 30 2 *"}, {"timezone": None},
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_with_a_schedule_the_others_tick(world: World, wrong: dict[str, object]) -> None:
+    world.put("first", **wrong)  # type: ignore[arg-type]
+    world.put("second")
+    world.at(NINE + 5 * MINUTE)
+    with pytest.raises(ExceptionGroup) as caught:
+        dispatch.beat(world.conn)
+    assert [type(one) for one in caught.value.exceptions] == [dispatch.Unreadable]
+    assert world.jobs("second") == ["09:05"]
+
+
+def test_an_exception_that_nobody_thought_of_is_of_one_schedule(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("first")
+    world.put("second")
+    world.at(NINE + 5 * MINUTE)
+    real = rules.due
+
+    def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
+        if timetable.id == "first":
+            raise RecursionError
+        return real(timetable, decided_to, now)
+
+    monkeypatch.setattr(dispatch, "due", due)
+    with pytest.raises(ExceptionGroup) as caught:
+        dispatch.beat(world.conn)
+    assert [type(one) for one in caught.value.exceptions] == [RecursionError]
     assert world.jobs("second") == ["09:05"]
 
 

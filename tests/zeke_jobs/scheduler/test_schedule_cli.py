@@ -64,6 +64,21 @@ def test_the_list_shows_last_ticks_and_why_one_was_skipped(
     assert "overlap: the job of 2025-06-04 09:05 UTC is queued" in command()[1]
 
 
+def test_the_list_shows_why_one_never_ticks(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+    world.put("pull", at="99 * * * *")
+    world.put("third", timezone="Mars/Olympus")
+    status, out, _ = command()
+    nightly, pull, third = out.splitlines()[1:]
+    assert status == 0
+    assert "Thu 2025-06-05 02:30" in nightly
+    assert "never ticks: expected a schedule that can be read, got pull: expected minute 0-59, got 99" in pull
+    assert "no time zone 'Mars/Olympus' here" in third
+    assert json.loads(command("--json")[1])[0]["fault"] is None
+    for arguments in (("--next", "2", "pull"), ("run", "pull")):
+        status, _, err = command(*arguments)
+        assert (status, "expected minute 0-59, got 99" in err) == (1, True)
+
+
 def test_the_list_says_that_no_scheduler_beats(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
     world.at(NINE + 10 * MINUTE)
     assert command()[2] == "warning: no scheduler has beaten for 10m; start one: periodiq zeke_jobs.actors\n"

@@ -159,6 +159,69 @@ def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], erro
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"missed": "x"}, {"missed": None}, {"overlap": "x"}, {"key": "x" * 1025}, {"key": ""}, {"key": 5}, {"at": 5}, {"at": None},
+        {"timezone": "localtime"}, {"timezone": "posixrules"}, {"timezone": 5}, {"timezone": None}, {"window": timedelta(days=800_000)},
+        {"window": timedelta(seconds=-1)}, {"window": 5}, {"jitter": timedelta(days=36526)}, {"jitter": timedelta(seconds=-1)},
+        {"name": "plain/a\nb"}, {"name": "plain/\u2028"},
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any]) -> None:
+    good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
+    with pytest.raises(ValueError, match=r"^expected |^the cron line of plain/one: "):
+        zeke_jobs.schedules.put(good.pop("name"), **good)
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
+
+
+def test_a_zone_that_postgres_does_not_know_is_a_value_error(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeke_jobs.client.schedules.ZoneInfo", lambda name: name)
+    with pytest.raises(ValueError, match=r"^expected the name of a time zone, got 'Mars/Olympus'$"):
+        zeke_jobs.schedules.put("plain/one", task="plain", at="0 8 * * *", timezone="Mars/Olympus")
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
+
+
+GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": "NULL", "options": "'{}'"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": "NULL"}, {"name": r"E'plain/a\nb'"}, {"at": "NULL"}, {"at": "'@foo'"}, {"at": "'@reboot'"}, {"at": "'a ? b c d'"},
+        {"at": r"E'0 8 * *\n*'"}, {"timezone": "NULL"}, {"timezone": "'localtime'"}, {"key": "''"}, {"options": "'[]'"},
+        *({"options": f"'{text}'"} for text in (
+            '{"missed": null}', '{"overlap": null}', '{"window": 1e300}', '{"window": -1}', '{"window": null}', '{"window": "5"}',
+            '{"window": true}', '{"jitter": 3155760001}', '{"jitter": []}', '{"paused": null}')),
+    ],
+)  # fmt: skip
+def test_sql_refuses_it_too(jobs: Jobs, said: dict[str, str]) -> None:
+    put = "SELECT zeke_jobs.put_schedule({name}, 'plain', {at}, {timezone}, '{{}}', {key}, {options})"
+    jobs.rows(put.format(**GOOD))
+    with pytest.raises(psycopg2.Error, match=r"^expected ") as refused:
+        jobs.rows(put.format(**{**GOOD, **said}))
+    assert refused.value.pgcode == "22023"
+
+
+def test_the_longest_lengths_and_each_form_of_a_line_are_accepted(jobs: Jobs) -> None:
+    longest = timedelta(days=36525)
+    zeke_jobs.schedules.put("plain/one", task="plain", at="@Daily", window=longest, jitter=longest, key="x" * 1024)
+    zeke_jobs.schedules.put("plain/two", task="plain", at="*/5 0,12 1-7\t JAN-mar mon-FRI")
+    at(jobs, days=1)
+    dispatch.beat(jobs.conn)
+    assert ("plain/one", "00:00") in sent(jobs)
+
+
+def test_a_line_of_sql_that_cannot_be_read_stops_no_other(jobs: Jobs) -> None:
+    for name, line in (("000/never", "99 * * * *"), ("000/none", "0 0 30 2 *")):
+        jobs.rows("SELECT zeke_jobs.put_schedule(%s, 'plain', %s)", name, line)
+    at(jobs, hours=6)
+    with pytest.raises(ExceptionGroup):
+        dispatch.beat(jobs.conn)
+    assert sent(jobs) == [(None, "06:00")]
+    assert [bool(row["fault"]) for row in by_hand.listed(jobs.conn)] == [True, True, False]
+
+
 def test_whatever_statement_breaks_each_tick_is_sent_once(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

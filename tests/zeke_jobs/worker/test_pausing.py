@@ -9,6 +9,7 @@ import pytest
 import zeke_jobs
 from zeke_jobs.control import pausing, schedules
 from zeke_jobs.control.pausing import UnknownTarget
+from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,3 +164,26 @@ def test_a_running_worker_honours_pause_and_resume_within_a_second(
         pausing.resume(jobs.conn, "task/analyze")
         zeke_jobs.wait(held, timeout=10)
         assert time.monotonic() - began < 1
+
+
+def test_a_limit_that_jobs_yaml_pauses_is_listed_by_its_name(jobs: Jobs) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', uses: [s]}\n  b: {handler: 'H:echo', uses: [s]}",
+        "limits: {s: {paused: true, concurrency: 2}}",
+    )
+    jobs.add("a", 2)
+    jobs.add("b")
+    assert [(one.target, one.paused_by, one.waiting) for one in pausing.paused(jobs.conn)] == [
+        ("limit/s", "jobs.yaml", 3)
+    ]
+
+
+@pytest.mark.parametrize("target", ["task/a", "queue/default", "limit/s"])
+def test_tasks_marks_a_task_whatever_pauses_it(jobs: Jobs, target: str) -> None:
+    jobs.use(
+        "  a: {handler: 'H:echo', uses: [s]}\n  b: {handler: 'H:echo', queue: slow}", "limits: {s: {concurrency: 2}}"
+    )
+    pausing.pause(jobs.conn, target, by="ada")
+    with jobs.conn.cursor() as cursor:
+        cursor.execute(SQL.text("job/counts"))
+        assert {row[0]: row[6] for row in cursor.fetchall()} == {"a": True, "b": False}

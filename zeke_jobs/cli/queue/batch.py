@@ -38,14 +38,16 @@ def batch(
             "then": lambda one: one.then_task or "",
         }
         right = ("made", "jobs", "unfinished", "failed", "cancelled")
-        listing(client.batches(limit=limit), columns, right=right, empty="no batches", as_json=as_json)
+        with usage():
+            found = client.batches(limit=limit)
+        listing(found, columns, right=right, empty="no batches", as_json=as_json)
         return
     with usage():
-        found = client.batch_status(batch_id)
+        one = client.batch_status(batch_id)
     if as_json:
-        print_json(found)
+        print_json(one)
     else:
-        _show(found)
+        _show(one)
 
 
 def _show(found: BatchStatus) -> None:

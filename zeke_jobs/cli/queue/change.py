@@ -43,18 +43,30 @@ def cancel(
     Exit 1 when one had ended already, or nothing matched.
     """
     from zeke_jobs import client
+    from zeke_jobs.client.batches import changeable
 
     given = many.filters(
-        task=task, status=status, newer=newer, older=older, key=key, error=error, queue=queue, parent=parent
+        task=task,
+        status=status,
+        newer=newer,
+        older=older,
+        key=key,
+        error=error,
+        queue=queue,
+        parent=parent,
+        batch=batch,
     )
-    many.refuse_mixture(job_ids, given, batch=batch)
+    many.refuse_mixture(job_ids, given)
+    # With another filter, or a limit, the batch is a filter like the others.
+    whole = batch if limit is None and given.keys() == {"batch"} else None
     database.choose_to_write()
-    if batch is not None and not dry_run:
-        _whole(client.cancel_batch, batch, "cancelled, or being stopped", reason=reason, as_json=as_json)
+    if whole is not None and not dry_run:
+        _whole(client.cancel_batch, whole, "cancelled, or being stopped", reason=reason, as_json=as_json)
     elif job_ids:
         _each(job_ids, lambda job_id: client.cancel(job_id, reason, by=author()), as_json=as_json)
     else:
-        given |= {"batch": batch} if batch else {}
+        if whole is not None:
+            given = dict(changeable("cancel", whole))
         done = "cancelled, or being stopped"
         _many("cancel", given, done, reason=reason, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
@@ -82,18 +94,30 @@ def retry(
     Exit 1 when there was nothing to retry.
     """
     from zeke_jobs import client
+    from zeke_jobs.client.batches import changeable
 
     given = many.filters(
-        task=task, status=status, newer=newer, older=older, key=key, error=error, queue=queue, parent=parent
+        task=task,
+        status=status,
+        newer=newer,
+        older=older,
+        key=key,
+        error=error,
+        queue=queue,
+        parent=parent,
+        batch=batch,
     )
-    many.refuse_mixture(job_ids, given, batch=batch)
+    many.refuse_mixture(job_ids, given)
+    # With another filter, or a limit, the batch is a filter like the others.
+    whole = batch if limit is None and given.keys() == {"batch"} else None
     database.choose_to_write()
-    if batch is not None and not dry_run:
-        _whole(client.retry_batch, batch, "queued again", as_json=as_json)
+    if whole is not None and not dry_run:
+        _whole(client.retry_batch, whole, "queued again", as_json=as_json)
     elif job_ids:
         _each(job_ids, lambda job_id: client.retry(job_id, by=author()), as_json=as_json)
     else:
-        given |= {"batch": batch} if batch else {}
+        if whole is not None:
+            given = dict(changeable("retry", whole))
         _many("retry", given, "queued again", limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -116,6 +140,7 @@ def prioritise(
 ) -> None:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     from zeke_jobs import client
+    from zeke_jobs.client.options import priority_of
 
     given = many.filters(
         task=task,
@@ -129,13 +154,14 @@ def prioritise(
         batch=batch,
     )
     many.refuse_mixture(job_ids, given)
+    with usage():
+        value = {"priority": priority_of(priority)}
     database.choose_to_write()
     if job_ids:
         with usage():
             _each(job_ids, lambda one: client.prioritise(one, priority=priority, by=author()), as_json=as_json)
         return
     done = f"of priority {priority} now"
-    value = {"priority": priority}
     _many("prioritise", given, done, value=value, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -205,7 +231,7 @@ def _many(
 
     with usage():
         change = Change(verb, given, value=value, limit=limit, reason=reason, by=author())
-    many.run(change, verb, done, limit=limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    many.run(change, verb, done, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _whole(change: Callable[..., list[UUID]], batch: str, what: str, *, as_json: bool, **said: str | None) -> None:

@@ -61,22 +61,20 @@ def filters(**given: Any) -> dict[str, Any]:
     return said
 
 
-def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any], *, batch: str | None = None) -> None:
-    """Accept exactly one of ids, filters and a whole batch.
+def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any]) -> None:
+    """Accept either ids or filters.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: there are neither, or both.
     """
-    kinds = [bool(job_ids), bool(given), batch is not None].count(True)
-    if kinds != 1:
-        whole = ", or --batch" if batch is not None or kinds == 0 else ""
+    if bool(job_ids) is bool(given):
         raise UsageError(
-            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent)"
-            f"{whole}, got {'more than one' if kinds else 'none'}"
+            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), "
+            f"got {'both' if given else 'neither'}"
         )
 
 
-def run(change: Change, verb: str, done: str, *, limit: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+def run(change: Change, verb: str, done: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Count the jobs, ask if a person is at the terminal, and change them; exit 1 if there are none."""
     with usage():
         found = change.count()
@@ -87,9 +85,8 @@ def run(change: Change, verb: str, done: str, *, limit: int | None, dry_run: boo
         asks = total > 0 and not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
         if asks:
             _show(found, as_json=False)
-            some = counted(total if limit is None else min(total, limit), "job")
-            typer.confirm(f"{verb} {some}?", abort=True)
-        changed = _change(change, total if limit is None else min(total, limit), as_json=as_json)
+            typer.confirm(f"{verb} {counted(total, 'job')}?", abort=True)
+        changed = _change(change, total, as_json=as_json)
         total = len(changed)
         if as_json:
             print_json([str(job_id) for job_id in changed])
@@ -113,9 +110,9 @@ def _change(change: Change, total: int, *, as_json: bool) -> list[UUID]:
             if shows:
                 say(f"\x1b[2K\r{len(changed):,} of {total:,}", end="", is_trouble=True)
     except BaseException:
-        # Each part is a transaction, so earlier parts stay changed.
+        # Each part is a transaction, so earlier parts stay changed; the answer about the last one may be lost.
         say(
-            f"{counted(len(changed), 'job')} changed before it was interrupted; run it again for the rest",
+            f"at least {counted(len(changed), 'job')} changed before it was interrupted; run it again for the rest",
             is_trouble=True,
         )
         raise

@@ -31,7 +31,12 @@ def pause(
 
     with _connection() as conn:
         changed = pausing.pause(conn, target, by=author(), reason=reason)
-    tell(f"{escape(target)} {'is paused' if changed else 'was paused already'}")
+        before = [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
+    if changed:
+        tell(f"{escape(target)} is paused")
+        return
+    stays = f" by {before[0].paused_by} ({before[0].reason or 'no reason given'}); that pause stays" if before else ""
+    tell(escape(f"{target} was paused already{stays}"))
 
 
 def resume(target: Target) -> None:
@@ -40,7 +45,9 @@ def resume(target: Target) -> None:
 
     with _connection() as conn:
         changed = pausing.resume(conn, target, by=author())
-        by_file = any(one.target == target and one.paused_by == "jobs.yaml" for one in pausing.paused(conn))
+        by_file = any(
+            target in one.target.split(" or ") and one.paused_by == "jobs.yaml" for one in pausing.paused(conn)
+        )
     tell(f"{escape(target)} {'is resumed' if changed else 'was not paused by anybody'}")
     if by_file:
         tell(f"{escape(target)} stays paused: jobs.yaml says so, for itself or for a limit that it uses")

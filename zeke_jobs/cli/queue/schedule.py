@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from zeke_jobs.core.environment import author
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import tzinfo
     from typing import Any
 
     from psycopg2.extensions import connection as Connection
@@ -124,16 +125,22 @@ def _show_all(conn: Connection, *, as_json: bool) -> None:
         "schedule": lambda row: row["schedule"],
         "cron": lambda row: row["cron"],
         "zone": lambda row: row["timezone"],
-        "next": lambda row: "" if row["paused"] else _in(row["next_tick"], ZoneInfo(row["timezone"])),
+        "next": lambda row: "" if row["paused"] else _in(row["next_tick"], _zone(row)),
         "local time": lambda row: "" if row["paused"] else _in(row["next_tick"], None),
-        "last": lambda row: _in(row["last_tick"], ZoneInfo(row["timezone"])),
+        "last": lambda row: _in(row["last_tick"], _zone(row)),
         "result": lambda row: row["last_reason"] or styled(row["last_result"] or ""),
-        "": _paused,
+        "": _remark,
     }
     listing(schedules.listed(conn), columns, empty="no schedules: no task in force has a cron", as_json=as_json)
 
 
-def _paused(row: dict[str, Any]) -> Markup:
+def _zone(row: dict[str, Any]) -> tzinfo:
+    return UTC if row["fault"] else ZoneInfo(row["timezone"])
+
+
+def _remark(row: dict[str, Any]) -> Markup:
+    if row["fault"]:
+        return Markup(coloured("red", "never ticks") + escape(f": {row['fault']}"))
     if not row["paused"]:
         return Markup()
     why = f": {row['pause_reason']}" if row["pause_reason"] else ""
@@ -151,7 +158,7 @@ def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> Non
     listing(ticks, columns, empty="", as_json=as_json)
 
 
-def _in(moment: datetime | None, zone: ZoneInfo | None) -> str:
+def _in(moment: datetime | None, zone: tzinfo | None) -> str:
     """A moment in a time zone, by default this machine's."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 

@@ -311,7 +311,7 @@ BEGIN
   v_jobs := ARRAY(
     SELECT c.id FROM (
       SELECT q.message_id AS id FROM zeke_jobs.queue AS q
-      WHERE q.batch = p_batch AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND q.cancelled_on IS NULL AND EXISTS (
+      WHERE q.batch = p_batch AND q.cancelled_on IS NULL AND (q.state IN ('queued', 'consumed') OR q.state = 'rejected' AND EXISTS (
         SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_batch AND b.after_failure = 'hold' AND b.ended_on IS NULL))
       ORDER BY q.message_id) AS c
     CROSS JOIN LATERAL zeke_jobs.cancel_unnoted(c.id, p_reason, p_by) AS x

@@ -13,7 +13,7 @@ DECLARE
   c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
   v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
   v_payload jsonb;
-  v_options jsonb := c_options || put_schedule.options;
+  v_options jsonb := c_options || coalesce(put_schedule.options, '{}');
   v_fault text;
   v_cron jsonb;
 BEGIN
@@ -22,18 +22,27 @@ BEGIN
   END IF;
   v_payload := zeke_jobs.rename_keys(put_schedule.payload, v_task.payload_schema, v_task.payload_schema, false);
   v_fault := coalesce(
-    CASE WHEN put_schedule.name !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
+    CASE WHEN coalesce(put_schedule.name, '') !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
-    CASE WHEN put_schedule.at !~ '^(@[a-z]+|\S+(\s+\S+){4})$' THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
-    CASE WHEN NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE z.name = put_schedule.timezone)
+    CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
+      THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
+    -- Only what can be a line; Python reads it, and shows what is wrong with one such as 99 * * * *.
+    CASE WHEN coalesce(put_schedule.at, '') !~*
+        '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
+      THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
+    CASE WHEN NOT EXISTS (SELECT 1 FROM pg_timezone_names AS z WHERE z.name = put_schedule.timezone AND z.name NOT IN ('localtime', 'posixrules', 'Factory'))
       THEN format('expected the name of a time zone, got %L', put_schedule.timezone) END,
+    CASE WHEN jsonb_typeof(put_schedule.options) <> 'object' THEN format('expected options as an object, got %s', put_schedule.options) END,
     (SELECT format('expected options among missed, window, overlap, jitter and paused, got %s', o.name)
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
-    CASE WHEN v_options ->> 'missed' NOT IN ('latest', 'skip', 'all') OR v_options ->> 'overlap' NOT IN ('skip', 'allow')
-        OR jsonb_typeof(v_options -> 'window') <> 'number' OR jsonb_typeof(v_options -> 'jitter') <> 'number'
+    CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
+        OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
+        -- 100 years; no other type of JSON is between two numbers.
+        OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
-      THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter in seconds, got %s', put_schedule.options) END,
+      THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
     'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
+    CASE WHEN put_schedule.key = '' THEN 'expected a key, or NULL, got empty text' END,
     zeke_jobs.unfit_options(jsonb_build_object('key', put_schedule.key)));
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';

@@ -81,7 +81,8 @@ AS $$
 $$;
 
 -- How many jobs a change would change, by task and status, and the time by which they were counted: a change with it as "until" leaves later ones.
-CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}')
+-- "most" counts only the first so many, in the order of their ids.
+CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
@@ -97,7 +98,11 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT c.task, c.status, count(*), v_now
-    FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS c
+    FROM (
+      SELECT f.task, f.status
+      FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_value, v_task, v_statuses, NULL) AS f
+      ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- no sort without a limit
+      LIMIT count_changes.most) AS c
     GROUP BY c.task, c.status
     ORDER BY c.task, c.status;
 END

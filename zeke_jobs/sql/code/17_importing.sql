@@ -61,7 +61,7 @@ BEGIN
 END
 $$;
 
--- Cancel jobs in pg-boss that are taken over, in the transaction that takes them.
+-- Cancel jobs in pg-boss that are taken over, in the transaction that takes them. Jobs of several queues may have the same id there.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_cancel(p_schema text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -70,7 +70,8 @@ BEGIN
     UPDATE %I.job AS j
     SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
     WHERE j.id = ANY ($1) AND j.state::text IN ('created', 'retry')
-  $query$, p_schema) USING p_jobs;
+      AND EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = $2 AND i.source_id = j.id AND i.name = j.name)
+  $query$, p_schema) USING p_jobs, 'pg-boss/' || p_schema;
 END
 $$;
 

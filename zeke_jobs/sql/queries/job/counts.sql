@@ -6,7 +6,7 @@ SELECT
   t.aliases,
   t.definition::text,
   t.cron::text,
-  t.paused OR p.target IS NOT NULL,
+  t.paused OR EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || t.queue) OR p.target = ANY (t.gates)),
   count(*) FILTER (WHERE q.state = 'queued' OR q.waits),
   count(*) FILTER (WHERE q.state = 'consumed' AND NOT q.waits),
   count(*) FILTER (WHERE q.state = 'done'),
@@ -15,6 +15,5 @@ SELECT
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
 LEFT JOIN zeke_jobs.queue AS q ON q.task = n.name
-LEFT JOIN zeke_jobs.pause AS p ON p.target = 'task/' || t.id
-GROUP BY t.id, p.target
+GROUP BY t.id
 ORDER BY t.id
