@@ -41,7 +41,7 @@ def order(bench: Bench) -> list[Row]:
     count = 20_000 if bench.quick else 60_000
     changed: dict[str, dict[str, Any]] = {_KEYED: {"concurrency": {"per_key": 1}}, _STRICT: {"order": "strict"}}
     rates: dict[str, list[Drain]] = {_KEYED: [], _STRICT: []}
-    keys = {"key": f"'k' || new.n % {_KEYS}"}
+    keys = {"key": f"'k' || mod(new.n, {_KEYS})"}
     with bench.running(bench.installation("ordered", ours.jobs_yaml(changed))) as up:
         for _ in range(bench.rounds):
             for task, drains in rates.items():
