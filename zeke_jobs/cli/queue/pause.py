@@ -31,11 +31,12 @@ def pause(
 
     with _connection() as conn:
         changed = pausing.pause(conn, target, by=author(), reason=reason)
-        before = [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
+        standing = [] if changed else [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
     if changed:
         tell(f"{escape(target)} is paused")
         return
-    stays = f" by {before[0].paused_by} ({before[0].reason or 'no reason given'}); that pause stays" if before else ""
+    one = standing[0] if standing else None
+    stays = f" by {one.paused_by} ({one.reason or 'no reason given'}); that pause stays" if one else ""
     tell(escape(f"{target} was paused already{stays}"))
 
 
