@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from zeke_jobs.client import drivers, sending
+from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.options import as_count, as_id
 from zeke_jobs.core.batch import Batch, BatchStatus
 from zeke_jobs.errors import BatchClosed, BatchNotFound
@@ -66,7 +67,7 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
     def plan(database: Hashable) -> Plan[None]:
         given = {"batch": batch_id, "then": then, "after_failure": after_failure}
-        said = yield from sending.batch_options(given, database)
+        said = yield from batch_options(given, database)
         task, payload = (
             (said["then"]["task"], json_text.encode(said["then"]["payload"])) if said["then"] else (None, "{}")
         )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers, tracing
+from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.drivers import named, numbered
 from zeke_jobs.client.options import ManySendOptions, OneSendOptions, keys_of, new_id, options, refuse_unknown
-from zeke_jobs.client.task_cache import KNOWN_TASKS, KnownTask, with_task
-from zeke_jobs.core.batch import COUNTS
+from zeke_jobs.client.task_cache import KnownTask, with_task
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -215,41 +213,6 @@ def statement(
         raise ValueError(f"expected style numeric, named or pyformat, got {style!r}")
 
     return drivers.perform(with_task(task, build))
-
-
-def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
-    """The options with ``then`` in the form that the database reads, its payload checked with 0 for each number.
-
-    Raises:
-        UnknownTask, InvalidPayload: of ``then``.
-        TypeError, ValueError: ``then`` is no pair of a task and a payload, or one of them stands without a batch.
-    """
-    checked = dict(said)
-    if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:
-        return checked
-    if said.get("batch") is None:
-        raise ValueError("expected then and after_failure with a batch, got none")
-    if said.get("after_failure") not in (None, "send", "hold"):
-        raise ValueError(f"expected after_failure send or hold, got {said['after_failure']!r}")
-    if said.get("then") is None:
-        return {**checked, "then": {}}
-    if not isinstance(said["then"], tuple) or len(said["then"]) != 2:
-        raise TypeError(f"expected then as a task and its payload, got {said['then']!r}")
-    task, payload = said["then"]
-    known = yield from KNOWN_TASKS.find(database, task)
-    if not isinstance(payload, Mapping):
-        return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
-    places = {
-        name: value["$batch"]
-        for name, value in payload.items()
-        if isinstance(value, Mapping) and value.keys() == {"$batch"}
-    }
-    if unknown := set(places.values()) - {"id", *COUNTS}:
-        raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
-    filled = {**payload, **{name: said["batch"] if what == "id" else 0 for name, what in places.items()}}
-    accepted = json.loads(known.accept(filled))
-    wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
-    return {**checked, "then": {"task": known.id, "payload": accepted | wanted}}
 
 
 def _sent(

@@ -1,0 +1,50 @@
+"""The options of a send or a batch that say how the batch ends, checked and in the form that the database reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from zeke_jobs.client.task_cache import KNOWN_TASKS
+from zeke_jobs.core.batch import COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from zeke_jobs.client.drivers import Plan
+
+
+def batch_options(said: Mapping[str, Any], database: Hashable) -> Plan[dict[str, Any]]:
+    """The options with ``then`` in the form that the database reads, its payload checked with 0 for each number.
+
+    Raises:
+        UnknownTask, InvalidPayload: of ``then``.
+        TypeError, ValueError: ``then`` is no pair of a task and a payload, or one of them stands without a batch.
+    """
+    checked = dict(said)
+    if not {"then", "after_failure"} & {name for name, value in said.items() if value is not None}:
+        return checked
+    if said.get("batch") is None:
+        raise ValueError("expected then and after_failure with a batch, got none")
+    if said.get("after_failure") not in (None, "send", "hold"):
+        raise ValueError(f"expected after_failure send or hold, got {said['after_failure']!r}")
+    if said.get("then") is None:
+        return {**checked, "then": {}}
+    if not isinstance(said["then"], tuple) or len(said["then"]) != 2:
+        raise TypeError(f"expected then as a task and its payload, got {said['then']!r}")
+    task, payload = said["then"]
+    known = yield from KNOWN_TASKS.find(database, task)
+    if not isinstance(payload, Mapping):
+        return {**checked, "then": {"task": known.id, "payload": json.loads(known.accept(payload))}}
+    places = {
+        name: value["$batch"]
+        for name, value in payload.items()
+        if isinstance(value, Mapping) and value.keys() == {"$batch"}
+    }
+    if unknown := set(places.values()) - {"id", *COUNTS}:
+        raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
+    filled = {**payload, **{name: said["batch"] if what == "id" else 0 for name, what in places.items()}}
+    accepted = json.loads(known.accept(filled))
+    wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
+    return {**checked, "then": {"task": known.id, "payload": accepted | wanted}}
