@@ -64,7 +64,9 @@ def _files(root: Path) -> Iterator[Path]:
         if "__init__.py" in names or folder.parent in packages:
             packages.add(folder)
         for name in names:
-            if name.endswith(".py") and not _TEST.fullmatch(name) or folder in packages and name.endswith(_PACKAGED):
+            if (name.endswith(".py") and not _TEST.fullmatch(name)) or (
+                folder in packages and name.endswith(_PACKAGED)
+            ):
                 yield folder / name
 
 

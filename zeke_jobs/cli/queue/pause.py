@@ -53,7 +53,9 @@ def resume(target: Target) -> None:
         tell(f"{escape(target)} was not paused by anybody")
     for one in left:
         if one.set_key:
-            tell(f"{escape(target)} stays paused by {escape(one.paused_by)}; zeke-jobs set --clear {escape(one.set_key)} ends it")
+            tell(
+                f"{escape(target)} stays paused by {escape(one.paused_by)}; zeke-jobs set --clear {escape(one.set_key)} ends it"
+            )
         else:
             tell(f"{escape(target)} stays paused: jobs.yaml says so, for itself or for a limit that it uses")
 
