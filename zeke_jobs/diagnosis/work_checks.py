@@ -197,7 +197,7 @@ def _pauses(patient: Patient) -> Iterator[Finding]:
             "paused",
             Severity.NOTICE,
             row["target"],
-            f"{why.sentence}; {count(waiting, 'queued job')} of it",
+            f"{why.sentence}; {count(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
             why.help,
             {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting},
         )

@@ -455,7 +455,7 @@ def test_a_pause_in_force_is_noticed_with_its_end(scene: Scene) -> None:
     scene.later(90)
     (one,) = found(scene.conn, "paused")
     assert re.fullmatch(
-        r"task/plain is paused by ann since .* UTC \(1m30s\): the door is shut; 2 queued jobs of it", one.sentence
+        r"task/plain is paused by ann since .* UTC \(1m30s\): the door is shut; 2 queued jobs wait", one.sentence
     )
     assert (one.help, look_at(scene.conn).is_healthy) == ("zeke-jobs resume task/plain", True)
     pausing.resume(scene.conn, "task/plain")
@@ -466,7 +466,7 @@ def test_a_pause_in_force_is_noticed_with_its_end(scene: Scene) -> None:
     (one,) = found(scene.conn, "paused")
     assert one.help == "zeke-jobs set --clear plain.paused"
     assert one.sentence == (
-        f"task/plain is paused by bob since {when(NOON)} (1m30s), until {when(until)} (in 30m): lunch; 2 queued jobs of it"
+        f"task/plain is paused by bob since {when(NOON)} (1m30s), until {when(until)} (in 30m): lunch; 2 queued jobs wait"
     )
     assert one.help in [reason.help for reason in scene.why(jobs[0]).reasons]
 
