@@ -57,7 +57,7 @@ def examine(url: str, file: Path | None = None) -> Report:
         try:
             migrate.verify(conn)
         except MigrationError as error:
-            return _stopped("not-migrated", str(error), "no worker of this code starts until then")
+            return _stopped("not-migrated", str(error), "zeke-jobs migrate, or upgrade the code that is behind")
         with snapshot(conn):
             return look(Patient(conn, file=file))
 
