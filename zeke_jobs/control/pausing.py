@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+_ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")
 
 
@@ -85,7 +86,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 def paused(conn: Connection) -> list[Pause]:
     """All pauses, by people and by jobs.yaml."""
-    return [Pause(**row) for row in pauses.in_force(conn, "pause/list")]
+    return [Pause(**row) for row in pauses.in_force(conn, "pause/list", most=_ALL)]
 
 
 def _find(conn: Connection, target: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.wording import MOST, count, listed, since, span, up_to_most
+from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.facts import PauseRow
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
@@ -189,7 +189,7 @@ def _closed(patient: Patient) -> Iterator[Finding]:
 def _pauses(patient: Patient) -> Iterator[Finding]:
     clock = SQL.one(patient.conn, "schedule/clock")
     assert clock is not None
-    for row in pauses.in_force(patient.conn, "pause/list"):
+    for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
         waiting = row.pop("waiting")
         why = reasons.paused(PauseRow(**row), clock["now"])
         began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
@@ -197,7 +197,7 @@ def _pauses(patient: Patient) -> Iterator[Finding]:
             "paused",
             Severity.NOTICE,
             row["target"],
-            f"{why.sentence}; {count(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
+            f"{why.sentence}; {up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
             why.help,
             {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting},
         )
