@@ -1654,7 +1654,11 @@ BEGIN
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
-    WHEN v_outcome = 'returned' AND p_after IS NULL AND v_job.started_on IS NULL THEN 'returned' ELSE 'ended' END);
+    WHEN p_after IS NULL AND v_job.started_on IS NULL THEN 'returned'
+    WHEN p_outcome = 'deferred' THEN 'deferred'
+    -- A stop that leaves a job to be retried is no error of it.
+    WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
+    ELSE 'cut off' END);
   IF p_breaks OR v_outcome = 'failed' THEN
     PERFORM zeke_jobs.note_ends(ARRAY[p_id], p_breaks);
   END IF;
@@ -3491,7 +3495,7 @@ BEGIN
       WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
-  PERFORM zeke_jobs.settle(v_taken, 'lost');
+  PERFORM zeke_jobs.settle(v_taken, 'cut off');
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
 END
@@ -3762,7 +3766,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended'::text) RETURNS void
+CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed'::text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -3779,10 +3783,15 @@ BEGIN
   FOR v_known IN
     WITH ended AS (
       UPDATE zeke_jobs.meter_use AS u
-      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+      SET settled = true,
+        amount = CASE
+          WHEN u.unit = 'jobs' OR p_how = 'cut off' THEN u.amount
+          WHEN p_how = 'deferred' OR p_how = 'raised' AND u.lasts IS NULL THEN coalesce(u.reported, 0)
+          ELSE coalesce(u.reported, u.amount) END,
         ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
-          WHEN p_how = 'lost' THEN v_now
-          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          WHEN u.unit = 'jobs' THEN coalesce(q.started_on, CASE WHEN p_how = 'cut off' THEN v_now ELSE u.taken_on END)
+          WHEN p_how = 'cut off' THEN v_now
+          WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
       -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
@@ -3790,7 +3799,7 @@ BEGIN
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)

@@ -265,6 +265,86 @@ def test_what_a_job_spends_that_runs_at_midnight_is_learned_from(jobs: Jobs) -> 
     assert jobs.rows("SELECT average FROM zeke_jobs.unit_average") == [{"average": 4}]
 
 
+BOTH = "timezone: Europe/Paris\nlimits: {ai: {rate: 100/m, tokens: {rate: 1000/m}, budget: 5.00 USD/d}}"
+STARTED = {"jobs": 1}
+KEPT = {"jobs": 1, "tokens": 400, "USD": 1}
+
+
+def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400, USD: 1}}", BOTH)
+    jobs.add("a")
+    return day, day.claim(0)[0]
+
+
+def counts(day: Day) -> dict[str, float]:
+    """What the limit counts, beside nothing."""
+    found = day.jobs.rows(
+        "SELECT unit, sum(amount)::float AS n FROM zeke_jobs.meter_use "
+        "WHERE ends_on > zeke_jobs.now() GROUP BY unit HAVING sum(amount) > 0"
+    )
+    return {row["unit"]: row["n"] for row in found}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "silent", "said_less", "said_more"),
+    [
+        ("deferred", None, STARTED, (100, 0.25), (900, 3)),
+        ("retry", "ValueError", STARTED | {"tokens": 400}, (100, 0.25), (900, 3)),
+        ("failed", "Reject", STARTED | {"tokens": 400}, (100, 0.25), (900, 3)),
+        ("retry", "TimedOut", KEPT, (400, 1), (900, 3)),
+        ("failed", "TimedOut", KEPT, (400, 1), (900, 3)),
+        ("retry", None, KEPT, (400, 1), (900, 3)),  # its worker stopped
+        ("failed", "WorkerStopped", KEPT, (400, 1), (900, 3)),
+        ("cancelled", None, KEPT, (400, 1), (900, 3)),
+        ("returned", None, KEPT, (400, 1), (900, 3)),
+    ],
+)
+def test_an_attempt_counts_what_it_said_and_its_estimate_where_it_was_cut_off(
+    jobs: Jobs, outcome: str, error: str | None, silent: dict[str, float], said_less: Any, said_more: Any
+) -> None:
+    for said, counted in (None, silent), ((100, 0.25), said_less), ((900, 3), said_more):
+        jobs.rows("DELETE FROM zeke_jobs.meter_use")
+        jobs.rows("DELETE FROM zeke_jobs.unit_average")
+        day, claim = one_attempt(jobs)
+        if said is not None:
+            day.used(claim, tokens=said[0], USD=said[1])
+        jobs.finish(day.worker, claim, outcome, error=error and Json({"type": error}), delay=3600.0)
+        expected = counted if said is None else {"jobs": 1, "tokens": counted[0], "USD": counted[1]}
+        assert counts(day) == expected
+        learned = said is not None and silent != KEPT
+        assert len(jobs.rows("SELECT * FROM zeke_jobs.unit_average")) == (2 if learned else 0)
+        jobs.rows("DELETE FROM zeke_jobs.queue")
+
+
+def test_an_attempt_that_completes_and_says_nothing_counts_its_estimate(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    day.end([claim])
+    assert counts(day) == KEPT
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "returned", "failed"])
+def test_a_job_that_ends_before_it_starts_counts_nothing(jobs: Jobs, outcome: str) -> None:
+    day, claim = one_attempt(jobs)
+    jobs.finish(day.worker, claim, outcome, after=None)
+    assert counts(day) == {}
+
+
+def test_a_failure_that_an_open_breaker_defers_counts_as_one(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    jobs.rows("UPDATE zeke_jobs.gate SET tripped_on = zeke_jobs.now(), closed_until = zeke_jobs.now() + interval '1 minute'")
+    jobs.finish(day.worker, claim, "retry", error=Json({"type": "ValueError"}), breaks=True)
+    assert jobs.row(claim["message_id"])["attempt"] == 0
+    assert counts(day) == STARTED | {"tokens": 400}
+
+
+def test_a_dead_workers_money_stays_spent(jobs: Jobs) -> None:
+    day, claim = one_attempt(jobs)
+    day.used(claim, USD=0.25)
+    day.at(100)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    assert counts(day) == {"jobs": 1, "tokens": 400, "USD": 1}
+
+
 def test_a_budget_of_a_task_is_its_own(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', units: {USD: 1}, budget: 2 USD/d}\n  b: {handler: 'H:echo'}")
     jobs.add("a", 3)

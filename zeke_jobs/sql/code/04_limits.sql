@@ -226,9 +226,14 @@ AS $$
   WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit AND NOT u.settled
 $$;
 
--- What jobs took is final: their attempts ended (p_how 'ended'), they were returned unstarted ('returned'), or their worker is lost
--- ('lost', and counts in full). What was reported replaces the estimate here, and in the task's average.
-CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended') RETURNS void
+-- What jobs took is final: what they reported replaces the estimate, here and in the task's average. p_how says how their attempts ended, and
+-- so what counts where nothing was reported:
+--   completed: the estimate.
+--   raised: of units the estimate, of money nothing, since an outage would use up the whole day.
+--   deferred: nothing.
+--   cut off (by a timeout, a cancel, a stop, a death): the estimate at least, since the attempt could not report everything.
+--   returned: nothing, and no start either.
+CREATE OR REPLACE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed') RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -245,10 +250,15 @@ BEGIN
   FOR v_known IN
     WITH ended AS (
       UPDATE zeke_jobs.meter_use AS u
-      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+      SET settled = true,
+        amount = CASE
+          WHEN u.unit = 'jobs' OR p_how = 'cut off' THEN u.amount
+          WHEN p_how = 'deferred' OR p_how = 'raised' AND u.lasts IS NULL THEN coalesce(u.reported, 0)
+          ELSE coalesce(u.reported, u.amount) END,
         ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
-          WHEN p_how = 'lost' THEN v_now
-          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          WHEN u.unit = 'jobs' THEN coalesce(q.started_on, CASE WHEN p_how = 'cut off' THEN v_now ELSE u.taken_on END)
+          WHEN p_how = 'cut off' THEN v_now
+          WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
       -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
@@ -256,7 +266,7 @@ BEGIN
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
