@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from zeke_jobs.backtest.lanes import Key, Waiting
+    from zeke_jobs.backtest.workload import Ending
     from zeke_jobs.config.models import Config, Task
 
 
@@ -60,7 +61,7 @@ class Board:
             )
             for task in config.tasks.values()
         }
-        for name, owner, users in _owners(config):
+        for name, owner, users in owners(config):
             meters: dict[str, Meter | Budget] = {}
             if isinstance(owner, Limit):
                 meters |= {unit: Meter(f"{name} {unit}", one.window) for unit, one in owner.units.items() if one.window}
@@ -132,6 +133,7 @@ class Board:
         key: Key | None,
         now: float,
         *,
+        how: Ending,
         failed: bool | None = None,
         spent: float | None = None,
     ) -> None:
@@ -141,7 +143,7 @@ class Board:
             if gate.breaker is not None:
                 gate.breaker.end(job, now, failed=failed)
         if lane.meters:
-            lane.ended(job, spent)
+            lane.ended(job, now, how, spent)
         if lane.per_key is not None:
             key = _key(key, job)
             left = lane.active[key] - 1
@@ -273,7 +275,7 @@ class Board:
             del self.busy[lane.queue][lane]
 
 
-def _owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
+def owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
     """All that has limits: what it is called, itself, and the tasks that must pass it."""
     tasks = list(config.tasks.values())
     for limit in config.limits.values():
@@ -283,7 +285,7 @@ def _owners(config: Config) -> Iterator[tuple[str, Task | Limit, list[Task]]]:
 
 
 def _gates(config: Config) -> Iterator[tuple[str, Gate]]:
-    for name, owner, _ in _owners(config):
+    for name, owner, _ in owners(config):
         window = owner.rate.window if owner.rate else None
         if isinstance(owner, Limit):
             yield name, Gate(name, owner.concurrency, window, owner.breaker)
