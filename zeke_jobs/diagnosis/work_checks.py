@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.units import written
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
@@ -164,20 +165,22 @@ def _skipped(patient: Patient) -> Iterator[Finding]:
 def _closed(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/closed"):
         how = "is throttled by its provider" if row["closed_by"] == "throttled" else "is paused by its breaker"
+        opens = "and one job at a time probes" if row["probes"] else f"until {row['closed_until']:%H:%M:%S} at least"
         yield Finding(
             "limit-closed",
             Severity.WARNING,
             row["name"],
-            f"{row['name']} {how} ({row['closed_why']}), until {row['closed_until']:%H:%M:%S} at least; its jobs wait",
+            f"{row['name']} {how} ({row['closed_why']}), {opens}; its jobs wait",
             "look at what these jobs talk to; they go on by themselves",
             {"by": row["closed_by"], "until": row["closed_until"].isoformat(), "why": row["closed_why"]},
         )
     for row in SQL.all(patient.conn, "doctor/spent"):
+        spent = f"{written(row['used'])} of {written(row['amount'])} {row['unit']}"
         yield Finding(
             "budget-spent",
             Severity.NOTICE,
             row["gate"],
-            f"{row['gate']} has spent its budget of the day, {row['used']:,} of {row['amount']:,} {row['unit']}; its jobs wait",
+            f"{row['gate']} has spent its budget of the day, {spent}; its jobs wait",
             f"raise the budget of {row['gate']}, or let them wait",
             {"used": float(row["used"]), "amount": float(row["amount"]), "unit": row["unit"]},
         )

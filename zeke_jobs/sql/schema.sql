@@ -666,6 +666,7 @@ BEGIN
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
@@ -1758,7 +1759,8 @@ BEGIN
     v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
   END IF;
   IF p_gate.tripped_on IS NOT NULL THEN
-    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+    -- One that has ended probes no more; whoever claims turns the breaker first.
+    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
   END IF;
   RETURN v_room;
 END
@@ -3082,6 +3084,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
+
 CREATE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamp with time zone, p_before timestamp with time zone, p_limit integer, OUT purged integer, OUT reached timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -3800,6 +3806,7 @@ BEGIN
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
     WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
+    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
@@ -4274,7 +4281,7 @@ BEGIN
         WHERE g.name = v_gate.name;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
-      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+      ELSIF NOT zeke_jobs.probes(v_gate) THEN
         UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
       END IF;
     END IF;

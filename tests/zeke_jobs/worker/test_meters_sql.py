@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -242,6 +242,30 @@ def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> Non
     assert len(day.claim(11 * 3600 + 1)) == 2  # by what it learned
 
 
+@pytest.mark.parametrize(
+    ("zone", "noon", "hours"),
+    [
+        ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
+        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # a day of 23 hours
+        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # of 25
+        ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # the next day begins at 01:00
+        ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
+        ("America/Havana", "2026-10-31T12:00-04:00", 13),  # midnight comes twice
+        ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
+    ],
+)
+def test_a_budgets_day_ends_at_the_zones_midnight_when_clocks_change_too(
+    jobs: Jobs, zone: str, noon: str, hours: float
+) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}")
+    jobs.add("a", 9)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2026-01-01Z', created_on = '2026-01-01Z'")
+    begin = (datetime.fromisoformat(noon) - NOON).total_seconds()
+    assert len(day.claim(begin)) == 1
+    assert day.claim(begin + hours * 3600 - 1) == []
+    assert len(day.claim(begin + hours * 3600)) == 1
+
+
 def test_a_budget_is_overshot_by_no_more_than_jobs_that_run_cost_beyond_their_estimates(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1}}", BUDGET)
     jobs.add("a", 30)
@@ -302,7 +326,8 @@ def counts(day: Day) -> dict[str, float]:
 def test_an_attempt_counts_what_it_said_and_its_estimate_where_it_was_cut_off(
     jobs: Jobs, outcome: str, error: str | None, silent: dict[str, float], said_less: Any, said_more: Any
 ) -> None:
-    for said, counted in (None, silent), ((100, 0.25), said_less), ((900, 3), said_more):
+    cases: list[tuple[Any, Any]] = [(None, silent), ((100, 0.25), said_less), ((900, 3), said_more)]
+    for said, counted in cases:
         jobs.rows("DELETE FROM zeke_jobs.meter_use")
         jobs.rows("DELETE FROM zeke_jobs.unit_average")
         day, claim = one_attempt(jobs)
@@ -331,7 +356,9 @@ def test_a_job_that_ends_before_it_starts_counts_nothing(jobs: Jobs, outcome: st
 
 def test_a_failure_that_an_open_breaker_defers_counts_as_one(jobs: Jobs) -> None:
     day, claim = one_attempt(jobs)
-    jobs.rows("UPDATE zeke_jobs.gate SET tripped_on = zeke_jobs.now(), closed_until = zeke_jobs.now() + interval '1 minute'")
+    jobs.rows(
+        "UPDATE zeke_jobs.gate SET tripped_on = zeke_jobs.now(), closed_until = zeke_jobs.now() + interval '1 minute'"
+    )
     jobs.finish(day.worker, claim, "retry", error=Json({"type": "ValueError"}), breaks=True)
     assert jobs.row(claim["message_id"])["attempt"] == 0
     assert counts(day) == STARTED | {"tokens": 400}
@@ -421,6 +448,33 @@ def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) ->
     jobs.finish(day.worker, probe, "returned", after=None)
     assert len(day.claim(12)) == 1
     assert day.claim(13) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: Jobs, fails: bool) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER)
+    jobs.add("a", 3)
+    first, *others = day.claim(0)
+    day.fail(first)
+    for claim in others:
+        jobs.finish(day.worker, claim, "failed", breaks=True)
+    assert day.claim(1) == []  # open
+    assert [claim["message_id"] for claim in day.claim(11)] == [first["message_id"]]
+    day.at(50)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    day.worker = jobs.worker()
+    (probe,) = jobs.claim_alone(day.worker)
+    day.at(51)
+    if fails:
+        day.fail(probe)
+        jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")
+        assert jobs.claim_alone(day.worker) == []
+        assert day.gate("limit/ai")["closed_until"] == NOON + timedelta(seconds=61)
+        day.at(62)
+        (probe,) = jobs.claim_alone(day.worker)
+    day.end([probe])
+    jobs.add("a", 2)
+    assert len(day.claim(63)) == 2
 
 
 def test_an_attempt_that_began_before_the_pause_is_no_probe(jobs: Jobs) -> None:

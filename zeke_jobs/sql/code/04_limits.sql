@@ -64,6 +64,11 @@ CREATE OR REPLACE FUNCTION zeke_jobs.counts_for(p_period interval) RETURNS inter
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT p_period + least(p_period / 100, interval '250 ms') $$;
 
+-- Whether a job runs that probes for the breaker of a gate.
+CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
+
 -- How many more jobs a gate lets through; NULL where only meters say it, and less than none where a limit was lowered. Call it with the
 -- gate's row locked, in a statement after the one that locked it: a count in the locking statement reads a snapshot from before the lock,
 -- and lets too many through.
@@ -84,7 +89,8 @@ BEGIN
     v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
   END IF;
   IF p_gate.tripped_on IS NOT NULL THEN
-    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+    -- One that has ended probes no more; whoever claims turns the breaker first.
+    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
   END IF;
   RETURN v_room;
 END
@@ -131,7 +137,7 @@ BEGIN
         WHERE g.name = v_gate.name;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
-      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+      ELSIF NOT zeke_jobs.probes(v_gate) THEN
         UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
       END IF;
     END IF;
@@ -267,6 +273,7 @@ BEGIN
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
     WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
+    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)

@@ -621,6 +621,7 @@ BEGIN
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
