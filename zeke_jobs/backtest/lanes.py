@@ -96,14 +96,16 @@ class Lane:
         for gate in self.gates:
             if found := gate.obstacle(now):
                 return found
-        for meter, estimate in self.meters:
-            if not meter.lets(self._need(meter, estimate), now):
-                return meter.name
         while self.resting and self.resting[0][0] <= now:
             key = heappop(self.resting)[2]
             self.passed[key].popleft()
             self.look_at(key)
-        return "key" if self.per_key is not None and not self.open else ""
+        if self.per_key is not None and not self.open:
+            return "key"
+        for meter, estimate in self.meters:
+            if not meter.lets(self._need(meter, estimate), now):
+                return meter.name
+        return ""
 
     def heads(self) -> list[int]:
         """The jobs of which one is next, once nothing holds the lane back."""

@@ -570,7 +570,11 @@ BEGIN
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
     END LOOP;
-    v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    -- What needs more of a unit than is left is not overtaken by what has a lower priority, or it would never find enough.
+    v_open := ARRAY(
+      SELECT s.i FROM generate_series(v_from, v_to) AS s (i)
+      WHERE v_blocked = '{}' OR NOT EXISTS (SELECT 1 FROM unnest(v_due[s.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
+    held_back := held_back || ARRAY(SELECT v_due[s.i].task FROM generate_series(v_from, v_to) AS s (i) WHERE s.i <> ALL (v_open));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
@@ -4023,7 +4027,7 @@ BEGIN
       CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
     ),
     short AS MATERIALIZED (
-      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+      SELECT n.n, n.gate, n.lasts FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
     ),
     noted AS (
       INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
@@ -4032,7 +4036,9 @@ BEGIN
     )
     SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
         WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
-      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+      ARRAY(
+        SELECT DISTINCT x.name FROM short AS s CROSS JOIN LATERAL (VALUES (s.gate), ('units of ' || s.gate)) AS x (name)
+        WHERE s.n <= ALL (SELECT o.n FROM short AS o) AND (x.name = s.gate OR s.lasts IS NOT NULL))
     INTO places, blocked;
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)

@@ -142,6 +142,7 @@ def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:
     assert jobs.rows("SELECT count(*) AS n FROM zeke_jobs.meter_use")[0]["n"] == 1
 
 
+BUDGET = "timezone: Europe/Paris\nlimits: {ai: {budget: 5.00 USD/d}}"
 TOKENS = "limits: {ai: {tokens: {rate: 1000/m}}}"
 
 
@@ -205,6 +206,35 @@ def test_the_first_that_does_not_fit_is_not_overtaken_by_smaller_ones(jobs: Jobs
     assert len(day.claim(0)) == 1
 
 
+HEAVY = """
+  heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 900}, priority: %s}
+  light: {handler: 'H:echo', uses: [ai], units: {tokens: 200}}
+  aside: {handler: 'H:echo'}
+"""
+
+
+@pytest.mark.parametrize(("priority", "others"), [(5, ["aside"]), (0, ["aside", "light"]), (-5, ["aside", "light"])])
+def test_who_waits_for_units_is_not_overtaken_by_a_lower_priority(jobs: Jobs, priority: int, others: list[str]) -> None:
+    day = Day(jobs, HEAVY % priority, TOKENS)
+    jobs.add("light", 9)
+    first = day.claim(0, want=2)
+    jobs.add("heavy")
+    jobs.add("aside")
+    assert sorted({claim["task"] for claim in day.claim(1)}) == others
+    day.end(first)
+    if priority > 0:
+        assert day.opens(["heavy", "light"]) == pytest.approx(60.25)
+        assert [claim["task"] for claim in day.claim(60.3)] == ["heavy"]
+
+
+def test_a_budget_that_is_too_small_for_one_lets_cheaper_ones_of_a_lower_priority_through(jobs: Jobs) -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], units: {USD: 3}, priority: 5}\n  b: {handler: 'H:echo', uses: [ai], units: {USD: 1}}"
+    day = Day(jobs, tasks, BUDGET)
+    jobs.add("a", 2)
+    jobs.add("b", 9)
+    assert [claim["task"] for claim in day.claim(0)] == ["a", "b", "b"]
+
+
 def test_a_dead_workers_units_count_in_full(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}", TOKENS)
     jobs.add("a", 2)
@@ -214,9 +244,6 @@ def test_a_dead_workers_units_count_in_full(jobs: Jobs) -> None:
     day.worker = jobs.worker()
     assert day.claim(150) == []
     assert len(day.claim(161)) == 1
-
-
-BUDGET = "timezone: Europe/Paris\nlimits: {ai: {budget: 5.00 USD/d}}"
 
 
 def cost(day: Day, claim: dict[str, Any], amount: str) -> None:

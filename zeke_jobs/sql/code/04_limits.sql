@@ -168,7 +168,7 @@ END
 $$;
 
 -- Of jobs of one task, picked in this order and locked, those that fit: all up to the first one that needs more than a meter has left
--- (of these gates: blocked). Notes what they take: of units and money the estimate, which is what the sender said, or what recent jobs
+-- (of these gates: blocked; beside the name of one whose units come back within a time stands 'units of NAME'). Notes what they take: of units and money the estimate, which is what the sender said, or what recent jobs
 -- of the task used, or what jobs.yaml says.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_one zeke_jobs.candidate, p_places tid[], OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
@@ -197,7 +197,7 @@ BEGIN
       CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
     ),
     short AS MATERIALIZED (
-      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+      SELECT n.n, n.gate, n.lasts FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
     ),
     noted AS (
       INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
@@ -206,7 +206,9 @@ BEGIN
     )
     SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
         WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
-      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+      ARRAY(
+        SELECT DISTINCT x.name FROM short AS s CROSS JOIN LATERAL (VALUES (s.gate), ('units of ' || s.gate)) AS x (name)
+        WHERE s.n <= ALL (SELECT o.n FROM short AS o) AND (x.name = s.gate OR s.lasts IS NOT NULL))
     INTO places, blocked;
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)

@@ -528,7 +528,11 @@ BEGIN
     WHILE v_due[v_to + 1].priority = v_due[v_from].priority LOOP
       v_to := v_to + 1;
     END LOOP;
-    v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    -- What needs more of a unit than is left is not overtaken by what has a lower priority, or it would never find enough.
+    v_open := ARRAY(
+      SELECT s.i FROM generate_series(v_from, v_to) AS s (i)
+      WHERE v_blocked = '{}' OR NOT EXISTS (SELECT 1 FROM unnest(v_due[s.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
+    held_back := held_back || ARRAY(SELECT v_due[s.i].task FROM generate_series(v_from, v_to) AS s (i) WHERE s.i <> ALL (v_open));
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
