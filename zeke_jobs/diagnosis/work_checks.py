@@ -91,6 +91,10 @@ def _keeping_up(patient: Patient) -> Iterator[Finding]:
             yield _too_low(bound, load)
         if bound["rate_count"] is not None and load.arrivals > bound["rate_count"] / bound["rate_seconds"]:
             yield _too_slow(bound, load)
+        for unit, allowed in (bound["units"] or {}).items():
+            used = sum(row["arrived"] / row["seconds"] * row["units"].get(unit, 0) for row in under)
+            if used > allowed:
+                yield _too_little(bound, load, unit, used=used * 60, allowed=allowed * 60)
 
 
 def _sum(rows: list[dict[str, Any]], least: int) -> _Load:
@@ -131,6 +135,17 @@ def _too_slow(bound: dict[str, Any], load: _Load) -> Finding:
         f"{_arriving(load)}; the rate of {bound['name']} allows {allowed:,.1f}; {_waiting(load)}",
         f"raise the rate of {bound['name']}, or send less",
         {"allowed_per_minute": round(allowed, 2), "arrivals_per_minute": round(load.arrivals * 60, 2)},
+    )
+
+
+def _too_little(bound: dict[str, Any], load: _Load, unit: str, *, used: float, allowed: float) -> Finding:
+    return Finding(
+        "falling-behind",
+        Severity.WARNING,
+        bound["name"],
+        f"{_arriving(load)}, which use {used:,.0f} {unit} a minute; {bound['name']} allows {allowed:,.0f}; {_waiting(load)}",
+        f"raise the {unit} of {bound['name']}, or send less",
+        {"unit": unit, "allowed_per_minute": round(allowed, 2), "used_per_minute": round(used, 2)},
     )
 
 
