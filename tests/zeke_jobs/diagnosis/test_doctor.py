@@ -412,6 +412,18 @@ def test_too_few_threads_for_what_arrives_are_found(scene: Scene) -> None:
     assert one.help == "run at least 2 threads for it"
 
 
+def test_units_below_what_the_arrivals_use_are_found(scene: Scene) -> None:
+    top = "limits: {ai: {tokens: {rate: 5000/m}}}"
+    scene.use("  extract-highlights: {handler: 'H:echo', uses: [ai], units: {tokens: 1000}}\n", top)
+    work(scene, "extract-highlights", jobs=30, seconds=16.0, every=10.0)
+    (one,) = found(scene.conn, "falling-behind")
+    assert "which use 6,000 tokens a minute; limit/ai allows 5,000" in one.sentence
+    scene.rows(
+        "INSERT INTO zeke_jobs.unit_average (task, unit, average, jobs) VALUES ('extract-highlights', 'tokens', 700, 9)"
+    )
+    assert found(scene.conn, "falling-behind") == []
+
+
 def test_a_rate_below_the_arrivals_is_found(scene: Scene) -> None:
     scene.use("  extract-highlights: {handler: 'H:echo', rate: 3/m}\n")
     work(scene, "extract-highlights", jobs=30, seconds=16.0, every=10.0)

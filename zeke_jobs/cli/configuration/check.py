@@ -116,6 +116,7 @@ def _limit(task: Task) -> str:
         "" if limit is None else str(limit),
         "" if per_key is None else f"{per_key} per key",
         "" if task.rate is None else str(task.rate),
+        "" if task.budget is None else str(task.budget),
     )
     return ", ".join(part for part in parts if part) or "no limit"
 
