@@ -1741,6 +1741,24 @@ BEGIN
   THEN
     RETURN NULL;
   END IF;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND m.per_key) THEN
+    -- The starts of keys for which nothing waits open nothing.
+    RETURN (
+      SELECT min(o.opens)
+      FROM (
+        SELECT zeke_jobs.next_key_on(substr(p_gate.name, length('task/') + 1), p_now) AS opens
+        WHERE (zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
+        UNION ALL
+        SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+        FROM (
+          SELECT 'jobs' AS unit WHERE p_gate.rate_count IS NOT NULL
+          UNION ALL
+          SELECT m.unit FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND NOT m.per_key
+        ) AS m
+        JOIN zeke_jobs.meter_use AS u ON u.gate = p_gate.name AND u.unit = m.unit AND u.key = ''
+        WHERE u.ends_on > p_now AND u.ends_on < 'infinity'
+      ) AS o);
+  END IF;
   -- Of a job that has not said yet when it started, as if it had started at once.
   RETURN (
     SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
@@ -2068,6 +2086,7 @@ CREATE TABLE zeke_jobs.queue (
     batch text,
     order_hold boolean,
     schedule text,
+    key_seen boolean DEFAULT false NOT NULL,
     CONSTRAINT queue_times CHECK (((LEAST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (GREATEST(run_at, expires_on, created_on, claimed_on, started_on, completed_on, scheduled_for, cancelled_on) < '9000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
@@ -2147,6 +2166,8 @@ COMMENT ON COLUMN zeke_jobs.queue.batch IS 'The batch that it belongs to.';
 COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it stands in the line of its key.';
 
 COMMENT ON COLUMN zeke_jobs.queue.schedule IS 'The stored schedule whose tick it is for; NULL: its task''s own.';
+
+COMMENT ON COLUMN zeke_jobs.queue.key_seen IS 'Its task has a rate per key, and a claim has found that its key must wait: it is found by its key in key_wait.';
 
 CREATE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2566,6 +2587,26 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.next_key_on(p_task text, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (
+    WITH RECURSIVE level (priority) AS (
+      SELECT min(w.priority) FROM zeke_jobs.key_wait AS w WHERE w.task = p_task
+      UNION ALL
+      SELECT (SELECT min(w.priority) FROM zeke_jobs.key_wait AS w WHERE w.task = p_task AND w.priority > l.priority)
+      FROM level AS l
+      WHERE l.priority IS NOT NULL
+    )
+    SELECT min((
+      SELECT w.due_on FROM zeke_jobs.key_wait AS w
+      WHERE w.task = p_task AND w.priority = l.priority AND w.due_on > p_now
+      ORDER BY w.due_on LIMIT 1))
+    FROM level AS l);
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL::uuid[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -2612,6 +2653,72 @@ BEGIN
     WHERE q.message_id = ANY (p_ids) AND g.breaker_pause IS NOT NULL
       AND (p_failed OR g.breaker_share IS NOT NULL OR g.probe = q.message_id);
   END IF;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.note_keys(p_queue text, p_one zeke_jobs.candidate, p_keys text[], p_rooms integer[], p_waiting text[], p_unseen tid[], p_places tid[], p_is_dry boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  v_gate text := 'task/' || p_one.task;
+  v_rate integer := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = v_gate AND m.unit = 'jobs' AND m.per_key);
+  v_strict boolean := (SELECT t.order_hold IS NOT NULL FROM zeke_jobs.task AS t WHERE t.id = p_one.task);
+  v_full text[];
+  v_dry text[];
+  v_wait text[];
+BEGIN
+  SELECT coalesce(array_agg(k.key) FILTER (WHERE k.room <= coalesce(x.taken, 0)), '{}'),
+    coalesce(array_agg(k.key) FILTER (WHERE p_is_dry AND k.room > coalesce(x.taken, 0)), '{}')
+  INTO v_full, v_dry
+  FROM unnest(p_keys, p_rooms) AS k (key, room)
+  LEFT JOIN (
+    SELECT q.key, count(*) AS taken FROM unnest(p_places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place GROUP BY q.key
+  ) AS x ON x.key = k.key;
+  WITH seen AS (
+    UPDATE zeke_jobs.queue AS q
+    SET key_seen = true
+    WHERE q.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM unnest(p_unseen) AS u (place) JOIN zeke_jobs.queue AS o ON o.ctid = u.place
+      -- The other jobs of a key in strict order wait for the first one. Elsewhere somebody holds them just now.
+      WHERE u.place NOT IN (SELECT p.place FROM unnest(p_places) AS p (place))
+        AND o.key IN (SELECT f.key FROM unnest(v_full || CASE WHEN v_strict THEN v_dry END) AS f (key))
+        AND o.state = 'queued' AND NOT o.key_seen
+      FOR UPDATE OF o SKIP LOCKED))
+    RETURNING q.key
+  )
+  SELECT array_agg(DISTINCT s.key) INTO v_wait FROM seen AS s;
+  v_wait := ARRAY(
+    SELECT k.key FROM unnest(v_full || v_dry) AS k (key)
+    WHERE k.key IN (SELECT w.key FROM unnest(v_wait || p_waiting) AS w (key)));
+  IF cardinality(v_wait) = 0 THEN
+    RETURN;
+  END IF;
+  WITH wait AS MATERIALIZED (
+    SELECT k.key, CASE
+      WHEN k.key IN (SELECT d.key FROM unnest(v_dry) AS d (key)) THEN p_now + interval '1 second'
+      ELSE coalesce((
+        -- When enough of its starts no longer count. A start that nobody has told of counts as if it had come at once.
+        SELECT (array_agg(e.ends ORDER BY e.ends))[count(*) - v_rate + 1]
+        FROM (
+          SELECT CASE WHEN NOT u.settled AND u.taken_on + u.lasts > p_now THEN u.taken_on + u.lasts ELSE u.ends_on END AS ends
+          FROM zeke_jobs.meter_use AS u
+          WHERE u.gate = v_gate AND u.unit = 'jobs' AND u.key = k.key AND u.ends_on > p_now
+        ) AS e
+        HAVING count(*) >= v_rate), p_now) END AS due_on
+    FROM unnest(v_wait) AS k (key)
+  ),
+  waits AS (
+    INSERT INTO zeke_jobs.key_wait AS w (task, priority, key, due_on)
+    SELECT p_one.task, p_one.priority, k.key, k.due_on FROM wait AS k
+    WHERE EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = p_one.task AND q.key = k.key
+        AND q.priority = p_one.priority AND q.key_seen AND q.ctid <> ALL (p_places))
+    ON CONFLICT ON CONSTRAINT key_wait_key DO UPDATE SET due_on = excluded.due_on
+    RETURNING w.key
+  )
+  DELETE FROM zeke_jobs.key_wait AS w
+  WHERE w.task = p_one.task AND w.priority = p_one.priority AND w.key = ANY (v_wait) AND w.key NOT IN (SELECT s.key FROM waits AS s);
 END
 $$;
 
@@ -2681,7 +2788,7 @@ BEGIN
   RETURN (
     SELECT nullif(min(o.opens), 'infinity')
     FROM (
-      SELECT max(zeke_jobs.gate_opens(g, p_now)) AS opens
+      SELECT max(CASE WHEN 'keys of ' || g.name = ANY (p_full) THEN p_now ELSE zeke_jobs.gate_opens(g, p_now) END) AS opens
       FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
       WHERE t.id = ANY (p_tasks)
       GROUP BY t.id
@@ -2946,6 +3053,8 @@ CREATE FUNCTION zeke_jobs.pick(p_queue text, p_due zeke_jobs.candidate[], p_chos
 DECLARE
   v_one zeke_jobs.candidate;
   v_found tid[];
+  v_by_rate boolean;
+  v_looked record;
   v_fit record;
 BEGIN
   blocked := '{}';
@@ -2965,6 +3074,8 @@ BEGIN
   FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
     v_one := p_due[p_chosen[v_turn]];
     CONTINUE WHEN v_one.per_key IS NULL AND NOT v_one.metered;
+    v_by_rate := v_one.per_key IS NOT NULL AND EXISTS (
+      SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || v_one.task AND m.per_key);
     IF v_one.per_key IS NULL THEN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -2973,15 +3084,23 @@ BEGIN
           AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
         ORDER BY q.run_at, q.seq LIMIT p_quotas[v_turn]
         FOR UPDATE SKIP LOCKED);
+    ELSIF v_by_rate THEN
+      v_looked := zeke_jobs.pick_by_rate(p_queue, v_one, p_quotas[v_turn], p_now);
+      v_found := v_looked.places;
+      IF cardinality(v_found) < p_quotas[v_turn] THEN
+        blocked := blocked || ('task/' || v_one.task) || CASE WHEN NOT v_looked.is_last THEN ARRAY['keys of task/' || v_one.task] END;
+      END IF;
     ELSE
       v_found := zeke_jobs.pick_by_key(
         p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
-      IF v_one.metered AND cardinality(v_found) < p_quotas[v_turn] THEN
-        blocked := blocked || ('task/' || v_one.task);
-      END IF;
     END IF;
     IF v_one.metered THEN
       v_fit := zeke_jobs.take(v_one, v_found);
+      IF v_by_rate THEN
+        PERFORM zeke_jobs.note_keys(
+          p_queue, v_one, v_looked.keys, v_looked.rooms, v_looked.waiting, v_looked.unseen, v_fit.places,
+          cardinality(v_found) < p_quotas[v_turn] AND cardinality(v_fit.places) = cardinality(v_found), p_now);
+      END IF;
       v_found := v_fit.places;
       blocked := blocked || v_fit.blocked;
     END IF;
@@ -3017,7 +3136,6 @@ DECLARE
   v_names text[];
   v_strict boolean;
   v_first tid;
-  v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
@@ -3036,9 +3154,6 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
-      IF v_rate IS NOT NULL THEN
-        v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
-      END IF;
       IF v_room > 0 AND v_strict THEN
         v_first := zeke_jobs.first_in_line(p_task, v_key);
         v_found := ARRAY(
@@ -3090,6 +3205,122 @@ BEGIN
     v_keys := ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_served));
   END LOOP;
   RETURN v_picked;
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.pick_by_rate(p_queue text, p_one zeke_jobs.candidate, p_quota integer, p_now timestamp with time zone, OUT places tid[], OUT keys text[], OUT rooms integer[], OUT waiting text[], OUT unseen tid[], OUT is_last boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  c_most CONSTANT integer := 500;
+  c_any CONSTANT integer := 1000000; -- zeke_jobs/revisions/rows.py: the number of jobs of a key is not limited
+  v_task text := p_one.task;
+  v_names text[];
+  v_strict boolean;
+  v_gate text := 'task/' || p_one.task;
+  v_rate integer := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = v_gate AND m.unit = 'jobs' AND m.per_key);
+  v_busy text[] := '{}';
+  v_size integer := least(c_most, p_quota);
+  v_due_on timestamptz := '-infinity';
+  v_due_key text := '';
+  v_run_at timestamptz := '-infinity';
+  v_seq bigint := 0;
+  v_left integer;
+  v_batch record;
+BEGIN
+  places := '{}';
+  keys := '{}';
+  rooms := '{}';
+  waiting := '{}';
+  unseen := '{}';
+  SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = v_task;
+  WITH freed AS (
+    DELETE FROM zeke_jobs.key_wait AS w WHERE w.task = v_task AND w.priority IS NULL RETURNING w.key
+  )
+  UPDATE zeke_jobs.key_wait AS w SET due_on = p_now FROM freed AS f WHERE w.task = v_task AND w.key = f.key AND w.due_on > p_now;
+  IF p_one.per_key < c_any THEN
+    -- As many at most as threads run.
+    v_busy := ARRAY(
+      SELECT a.key FROM unnest(v_names) AS n (name) JOIN zeke_jobs.queue AS a ON a.state = 'consumed' AND a.task = n.name
+      GROUP BY a.key HAVING count(*) >= p_one.per_key);
+  END IF;
+  LOOP
+    WITH due AS MATERIALIZED (
+      SELECT w.key, w.due_on FROM zeke_jobs.key_wait AS w
+      WHERE w.task = v_task AND w.priority = p_one.priority AND w.due_on <= p_now AND (w.due_on, w.key) > (v_due_on, v_due_key)
+        AND w.key NOT IN (SELECT b.key FROM unnest(v_busy) AS b (key) WHERE b.key IS NOT NULL)
+      ORDER BY w.due_on, w.key LIMIT v_size
+    ),
+    new AS MATERIALIZED (
+      SELECT q.ctid AS place, q.key, q.run_at, q.seq FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.deaths < 1 AND q.key IS NOT NULL AND NOT q.key_seen AND q.queue_name = p_queue AND q.task = v_task
+        AND q.priority = p_one.priority AND q.run_at <= p_now AND (q.run_at, q.seq) > (v_run_at, v_seq)
+        AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+      ORDER BY q.run_at, q.seq LIMIT v_size
+    ),
+    turn AS MATERIALIZED (
+      SELECT t.key, least(
+        v_rate - (SELECT coalesce(sum(u.amount), 0) FROM zeke_jobs.meter_use AS u
+          WHERE u.gate = v_gate AND u.unit = 'jobs' AND u.key = t.key AND u.ends_on > p_now),
+        CASE WHEN p_one.per_key < c_any THEN p_one.per_key - (
+          SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = t.key))
+          FROM unnest(v_names) AS n (name)) END)::integer AS room,
+        row_number() OVER (ORDER BY t.since, random()) AS n
+      FROM (
+        SELECT x.key, min(x.since) AS since
+        FROM (SELECT d.key, d.due_on AS since FROM due AS d UNION ALL SELECT o.key, o.run_at FROM new AS o) AS x
+        WHERE x.key NOT IN (SELECT k.key FROM unnest(pick_by_rate.keys) AS k (key))
+        GROUP BY x.key
+      ) AS t
+    )
+    SELECT (SELECT array_agg(t.key ORDER BY t.n) FROM turn AS t) AS keys, (SELECT array_agg(t.room ORDER BY t.n) FROM turn AS t) AS rooms,
+      ARRAY(SELECT d.key FROM due AS d ORDER BY d.due_on, d.key) AS waiting, (SELECT max(d.due_on) FROM due AS d) AS due_on,
+      ARRAY(SELECT o.place FROM new AS o) AS unseen, l.run_at, l.seq
+    INTO v_batch
+    FROM (SELECT) AS one LEFT JOIN (SELECT o.run_at, o.seq FROM new AS o ORDER BY o.run_at DESC, o.seq DESC LIMIT 1) AS l ON true;
+    v_left := p_quota - cardinality(places);
+    IF v_strict THEN
+      places := places || ARRAY(
+        SELECT r.place
+        FROM unnest(v_batch.keys, v_batch.rooms) AS k (key, room)
+        CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(v_task, k.key) AS place OFFSET 0) AS f
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.ctid = f.place AND q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.priority = p_one.priority
+            AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          LIMIT 1
+          FOR UPDATE SKIP LOCKED
+        ) AS r
+        WHERE k.room > 0
+        LIMIT v_left);
+    ELSE
+      places := places || ARRAY(
+        SELECT r.place
+        FROM unnest(v_batch.keys, v_batch.rooms) AS k (key, room)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.deaths < 1 AND q.queue_name = p_queue AND q.task = v_task AND q.key = k.key
+            AND q.priority = p_one.priority AND q.run_at <= p_now AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
+          ORDER BY q.run_at, q.seq
+          LIMIT greatest(0, k.room)
+          FOR UPDATE SKIP LOCKED
+        ) AS r
+        WHERE k.room > 0
+        LIMIT v_left);
+    END IF;
+    keys := keys || v_batch.keys;
+    rooms := rooms || v_batch.rooms;
+    waiting := waiting || v_batch.waiting;
+    unseen := unseen || v_batch.unseen;
+    is_last := cardinality(v_batch.waiting) < v_size AND cardinality(v_batch.unseen) < v_size;
+    EXIT WHEN is_last OR cardinality(places) >= p_quota OR cardinality(waiting) + cardinality(unseen) >= c_most;
+    v_due_on := coalesce(v_batch.due_on, v_due_on);
+    v_due_key := coalesce(v_batch.waiting[cardinality(v_batch.waiting)], v_due_key);
+    v_run_at := coalesce(v_batch.run_at, v_run_at);
+    v_seq := coalesce(v_batch.seq, v_seq);
+    v_size := c_most / 2;
+  END LOOP;
 END
 $$;
 
@@ -3404,6 +3635,19 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   RETURN coalesce(v_renamed, '{}');
+END
+$$;
+
+CREATE FUNCTION zeke_jobs.renew_key_waits(p_tasks text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM zeke_jobs.key_wait AS w
+  WHERE w.task = ANY (p_tasks) OR NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || w.task AND m.per_key);
+  INSERT INTO zeke_jobs.key_wait (task, priority, key, due_on)
+  SELECT q.task, q.priority, q.key, min(q.run_at) FROM zeke_jobs.queue AS q
+  WHERE q.task = ANY (p_tasks) AND q.state = 'queued' AND q.deaths < 1 AND q.key IS NOT NULL AND q.key_seen
+  GROUP BY q.task, q.priority, q.key;
 END
 $$;
 
@@ -3792,7 +4036,11 @@ BEGIN
     RETURN;
   END IF;
   IF p_how = 'returned' THEN
-    DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled;
+    WITH given_back AS (
+      DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled RETURNING u.gate, u.key
+    )
+    INSERT INTO zeke_jobs.key_wait (task, key, due_on)
+    SELECT substr(g.gate, length('task/') + 1), g.key, v_now FROM given_back AS g WHERE g.key <> '';
     RETURN;
   END IF;
   FOR v_known IN
@@ -4542,6 +4790,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.unsee() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.key_seen := false;
+  RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION zeke_jobs.value_of_change(p_change text, p_value jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -4632,6 +4889,8 @@ $$;
 CREATE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  v_tasks text[];
 BEGIN
   LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
   INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
@@ -4664,11 +4923,16 @@ BEGIN
     SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
     CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
     WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
-  INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
-  SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
-  FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
-  CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
-  ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone;
+  WITH written AS (
+    INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
+    SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
+    FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
+    ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone
+    WHERE (m.amount, m.period, m.zone) IS DISTINCT FROM (excluded.amount, excluded.period, excluded.zone)
+    RETURNING m.gate, m.per_key
+  )
+  SELECT array_agg(substr(w.gate, length('task/') + 1)) FILTER (WHERE w.per_key) INTO v_tasks FROM written AS w;
   UPDATE zeke_jobs.meter_use AS u
   SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
   FROM (
@@ -4686,6 +4950,7 @@ BEGIN
   WHERE u.ctid = ANY (ARRAY(
     SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = o.gate)
     FOR UPDATE SKIP LOCKED));
+  PERFORM zeke_jobs.renew_key_waits(v_tasks);
 END
 $$;
 
@@ -5532,6 +5797,20 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.key_cursor IS 'Where the next claim of a task with a per-key limit begins to look.';
 
+CREATE TABLE zeke_jobs.key_wait (
+    task text NOT NULL,
+    priority integer,
+    key text NOT NULL,
+    due_on timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE zeke_jobs.key_wait IS 'Keys of tasks with a rate per key that have waiting jobs (queue.key_seen). Claims write it, under the lock of the task''s gate.';
+
+COMMENT ON COLUMN zeke_jobs.key_wait.priority IS 'Of those jobs. NULL: a start of the key was given back, and the next claim looks at all its rows.';
+
+COMMENT ON COLUMN zeke_jobs.key_wait.due_on IS 'When one of the jobs may start, as far as the rate of its key is concerned.';
+
 CREATE TABLE zeke_jobs.lock (
     name text NOT NULL
 );
@@ -5831,6 +6110,9 @@ ALTER TABLE ONLY zeke_jobs.kept_slot
 ALTER TABLE ONLY zeke_jobs.key_cursor
     ADD CONSTRAINT key_cursor_pkey PRIMARY KEY (task);
 
+ALTER TABLE ONLY zeke_jobs.key_wait
+    ADD CONSTRAINT key_wait_key UNIQUE (task, priority, key);
+
 ALTER TABLE ONLY zeke_jobs.lease
     ADD CONSTRAINT lease_pkey PRIMARY KEY (name, job);
 
@@ -5901,6 +6183,8 @@ CREATE INDEX history_purged ON zeke_jobs.history USING btree (purged_on);
 
 CREATE INDEX history_task ON zeke_jobs.history USING btree (name, completed_on);
 
+CREATE INDEX key_wait_due ON zeke_jobs.key_wait USING btree (task, priority, due_on, key);
+
 CREATE INDEX meter_use_ends ON zeke_jobs.meter_use USING btree (gate, ends_on);
 
 CREATE INDEX meter_use_job ON zeke_jobs.meter_use USING btree (job) WHERE (job IS NOT NULL);
@@ -5941,6 +6225,8 @@ CREATE INDEX queue_suspect ON zeke_jobs.queue USING btree (queue_name, run_at) W
 
 CREATE UNIQUE INDEX queue_tick ON zeke_jobs.queue USING btree (task, scheduled_for, COALESCE(schedule, ''::text)) WHERE (scheduled_for IS NOT NULL);
 
+CREATE INDEX queue_unseen ON zeke_jobs.queue USING btree (queue_name, task, priority DESC, run_at, seq) WHERE ((state = 'queued'::zeke_jobs.state) AND (deaths < 1) AND (key IS NOT NULL) AND (NOT key_seen));
+
 CREATE INDEX revision_digest ON zeke_jobs.revision USING btree (digest);
 
 CREATE INDEX task_metered ON zeke_jobs.task USING btree (id) WHERE metered;
@@ -5976,6 +6262,8 @@ CREATE TRIGGER queue_keep BEFORE UPDATE OF completed_on ON zeke_jobs.queue FOR E
 CREATE TRIGGER queue_log AFTER DELETE ON zeke_jobs.queue REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.remove_log();
 
 CREATE TRIGGER queue_ring AFTER INSERT ON zeke_jobs.queue REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.ring_for_new();
+
+CREATE TRIGGER queue_unsee BEFORE UPDATE OF state, run_at, priority, key, message, queue_name, order_hold ON zeke_jobs.queue FOR EACH ROW WHEN (old.key_seen) EXECUTE FUNCTION zeke_jobs.unsee();
 
 CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
 

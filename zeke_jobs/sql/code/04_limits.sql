@@ -252,7 +252,11 @@ BEGIN
     RETURN;
   END IF;
   IF p_how = 'returned' THEN
-    DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled;
+    WITH given_back AS (
+      DELETE FROM zeke_jobs.meter_use AS u WHERE u.job = ANY (p_ids) AND NOT u.settled RETURNING u.gate, u.key
+    )
+    INSERT INTO zeke_jobs.key_wait (task, key, due_on)
+    SELECT substr(g.gate, length('task/') + 1), g.key, v_now FROM given_back AS g WHERE g.key <> '';
     RETURN;
   END IF;
   FOR v_known IN
@@ -335,7 +339,8 @@ BEGIN
 END
 $$;
 
--- When a job of some of these tasks may pass again, of whose gates these are full or closed: NULL where only ends of jobs can tell.
+-- When a job of some of these tasks may pass again, of whose gates these are full or closed ('keys of GATE': now, since it has keys that nobody
+-- looked at): NULL where only ends of jobs can tell.
 CREATE OR REPLACE FUNCTION zeke_jobs.opens_on(p_tasks text[], p_full text[], p_now timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -343,7 +348,7 @@ BEGIN
   RETURN (
     SELECT nullif(min(o.opens), 'infinity')
     FROM (
-      SELECT max(zeke_jobs.gate_opens(g, p_now)) AS opens
+      SELECT max(CASE WHEN 'keys of ' || g.name = ANY (p_full) THEN p_now ELSE zeke_jobs.gate_opens(g, p_now) END) AS opens
       FROM zeke_jobs.task AS t JOIN zeke_jobs.gate AS g ON g.name = ANY (t.gates) AND g.name = ANY (p_full)
       WHERE t.id = ANY (p_tasks)
       GROUP BY t.id
@@ -365,6 +370,24 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name)
   THEN
     RETURN NULL;
+  END IF;
+  IF EXISTS (SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND m.per_key) THEN
+    -- The starts of keys for which nothing waits open nothing.
+    RETURN (
+      SELECT min(o.opens)
+      FROM (
+        SELECT zeke_jobs.next_key_on(substr(p_gate.name, length('task/') + 1), p_now) AS opens
+        WHERE (zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
+        UNION ALL
+        SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+        FROM (
+          SELECT 'jobs' AS unit WHERE p_gate.rate_count IS NOT NULL
+          UNION ALL
+          SELECT m.unit FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND NOT m.per_key
+        ) AS m
+        JOIN zeke_jobs.meter_use AS u ON u.gate = p_gate.name AND u.unit = m.unit AND u.key = ''
+        WHERE u.ends_on > p_now AND u.ends_on < 'infinity'
+      ) AS o);
   END IF;
   -- Of a job that has not said yet when it started, as if it had started at once.
   RETURN (

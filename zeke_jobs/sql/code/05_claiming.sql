@@ -45,7 +45,6 @@ DECLARE
   v_names text[];
   v_strict boolean;
   v_first tid;
-  v_rate numeric := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || p_task AND m.unit = 'jobs' AND m.per_key);
 BEGIN
   SELECT t.id || t.aliases, t.order_hold IS NOT NULL INTO v_names, v_strict FROM zeke_jobs.task AS t WHERE t.id = p_task;
   IF NOT v_listed THEN
@@ -64,9 +63,6 @@ BEGIN
       v_room := p_per_key - (
         SELECT sum((SELECT count(*) FROM zeke_jobs.queue AS a WHERE a.state = 'consumed' AND a.task = n.name AND a.key = v_key))
         FROM unnest(v_names) AS n (name));
-      IF v_rate IS NOT NULL THEN
-        v_room := least(v_room, v_rate - zeke_jobs.taken('task/' || p_task, 'jobs', v_key, p_now));
-      END IF;
       IF v_room > 0 AND v_strict THEN
         v_first := zeke_jobs.first_in_line(p_task, v_key);
         v_found := ARRAY(
@@ -329,7 +325,7 @@ END
 $$;
 
 -- Step 5: pick the jobs: lock up to that many due jobs of each chosen candidate, the oldest first, past those that somebody holds. blocked:
--- the gates whose meters keep some of them back.
+-- the gates whose meters keep some of them back ('keys of GATE' where keys are left to look at).
 CREATE OR REPLACE FUNCTION zeke_jobs.pick(
   p_queue text, p_due zeke_jobs.candidate[], p_chosen integer[], p_quotas integer[], p_now timestamptz, OUT places tid[], OUT blocked text[])
 LANGUAGE plpgsql VOLATILE -- as zeke_jobs.find_due
@@ -337,6 +333,8 @@ AS $$
 DECLARE
   v_one zeke_jobs.candidate;
   v_found tid[];
+  v_by_rate boolean;
+  v_looked record;
   v_fit record;
 BEGIN
   blocked := '{}';
@@ -356,6 +354,8 @@ BEGIN
   FOR v_turn IN 1 .. cardinality(p_chosen) LOOP
     v_one := p_due[p_chosen[v_turn]];
     CONTINUE WHEN v_one.per_key IS NULL AND NOT v_one.metered;
+    v_by_rate := v_one.per_key IS NOT NULL AND EXISTS (
+      SELECT 1 FROM zeke_jobs.meter AS m WHERE m.gate = 'task/' || v_one.task AND m.per_key);
     IF v_one.per_key IS NULL THEN
       v_found := ARRAY(
         SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -364,15 +364,23 @@ BEGIN
           AND (q.expires_on IS NULL OR q.expires_on > p_now OR q.attempt > 0)
         ORDER BY q.run_at, q.seq LIMIT p_quotas[v_turn]
         FOR UPDATE SKIP LOCKED);
+    ELSIF v_by_rate THEN
+      v_looked := zeke_jobs.pick_by_rate(p_queue, v_one, p_quotas[v_turn], p_now);
+      v_found := v_looked.places;
+      IF cardinality(v_found) < p_quotas[v_turn] THEN
+        blocked := blocked || ('task/' || v_one.task) || CASE WHEN NOT v_looked.is_last THEN ARRAY['keys of task/' || v_one.task] END;
+      END IF;
     ELSE
       v_found := zeke_jobs.pick_by_key(
         p_queue, v_one.task, v_one.priority, v_one.after_run_at, v_one.after_seq, p_quotas[v_turn], v_one.per_key, p_now);
-      IF v_one.metered AND cardinality(v_found) < p_quotas[v_turn] THEN
-        blocked := blocked || ('task/' || v_one.task);
-      END IF;
     END IF;
     IF v_one.metered THEN
       v_fit := zeke_jobs.take(v_one, v_found);
+      IF v_by_rate THEN
+        PERFORM zeke_jobs.note_keys(
+          p_queue, v_one, v_looked.keys, v_looked.rooms, v_looked.waiting, v_looked.unseen, v_fit.places,
+          cardinality(v_found) < p_quotas[v_turn] AND cardinality(v_fit.places) = cardinality(v_found), p_now);
+      END IF;
       v_found := v_fit.places;
       blocked := blocked || v_fit.blocked;
     END IF;

@@ -242,6 +242,8 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_gates jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  v_tasks text[];
 BEGIN
   LOCK TABLE zeke_jobs.gate IN EXCLUSIVE MODE;
   INSERT INTO zeke_jobs.gate AS g (name, concurrency, rate_count, rate_period, metered, least, raise_every,
@@ -274,11 +276,16 @@ BEGIN
     SELECT 1 FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
     CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean)
     WHERE w.name = m.gate AND n.unit = m.unit AND n.per_key = m.per_key);
-  INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
-  SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
-  FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
-  CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
-  ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone;
+  WITH written AS (
+    INSERT INTO zeke_jobs.meter AS m (gate, unit, per_key, amount, period, zone)
+    SELECT w.name, n.unit, n.per_key, n.amount, n.period, n.zone
+    FROM jsonb_to_recordset(p_gates) AS w (name text, meters jsonb)
+    CROSS JOIN LATERAL jsonb_to_recordset(w.meters) AS n (unit text, per_key boolean, amount numeric, period interval, zone text)
+    ON CONFLICT ON CONSTRAINT meter_pkey DO UPDATE SET amount = excluded.amount, period = excluded.period, zone = excluded.zone
+    WHERE (m.amount, m.period, m.zone) IS DISTINCT FROM (excluded.amount, excluded.period, excluded.zone)
+    RETURNING m.gate, m.per_key
+  )
+  SELECT array_agg(substr(w.gate, length('task/') + 1)) FILTER (WHERE w.per_key) INTO v_tasks FROM written AS w;
   UPDATE zeke_jobs.meter_use AS u
   SET lasts = r.lasts, ends_on = u.ends_on + (r.lasts - u.lasts)
   FROM (
@@ -296,6 +303,7 @@ BEGIN
   WHERE u.ctid = ANY (ARRAY(
     SELECT o.ctid FROM zeke_jobs.meter_use AS o WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.gate AS g WHERE g.name = o.gate)
     FOR UPDATE SKIP LOCKED));
+  PERFORM zeke_jobs.renew_key_waits(v_tasks);
 END
 $$;
 

@@ -24,6 +24,7 @@ def take_turn(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int
     SQL.run(conn, "audit/forget")
     SQL.run(conn, "batch/forget")
     SQL.run(conn, "event/forget")
+    SQL.run(conn, "retention/forget_keys")
     count = purge(conn, stop)
     if count:
         get_logger("zeke_jobs.retention").info("purged", count=count)

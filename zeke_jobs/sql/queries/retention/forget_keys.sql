@@ -1,0 +1,10 @@
+-- Forget keys of tasks with a rate for each, of which nothing has waited for an hour.
+DELETE FROM zeke_jobs.key_wait AS w
+WHERE w.ctid = ANY (ARRAY(
+  SELECT o.ctid
+  FROM zeke_jobs.key_wait AS o
+  WHERE o.due_on < zeke_jobs.now() - interval '1 hour' AND NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.deaths < 1 AND q.task = o.task AND q.key = o.key AND q.priority = o.priority AND q.key_seen)
+  FOR UPDATE SKIP LOCKED
+))
