@@ -155,7 +155,7 @@ class Witness(Board):
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> list[tuple[float, int]]:
     """Run a workload on the real claims; answers which job started when."""
-    for table in ("queue", "meter_use", "unit_average", "breaker_end", "key_cursor", "worker"):
+    for table in ("queue", "meter_use", "unit_average", "breaker_end", "key_cursor", "key_wait", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     sql.rows(
         "UPDATE zeke_jobs.gate SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL"

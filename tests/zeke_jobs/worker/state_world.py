@@ -46,7 +46,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.sql = Jobs(conn)
         self.sql.rows(
-            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.meter_use, zeke_jobs.key_cursor CASCADE"
+            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.meter_use, zeke_jobs.key_cursor, zeke_jobs.key_wait CASCADE"
         )
         self.now: datetime = NOON
         set_clock(conn, self.now)

@@ -379,14 +379,17 @@ BEGIN
         SELECT zeke_jobs.next_key_on(substr(p_gate.name, length('task/') + 1), p_now) AS opens
         WHERE (zeke_jobs.taken(p_gate.name, 'jobs', '', p_now) >= p_gate.rate_count) IS NOT TRUE
         UNION ALL
-        SELECT min(CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END)
+        SELECT CASE WHEN u.unit = 'jobs' AND NOT u.settled THEN u.taken_on + u.lasts ELSE u.ends_on END
         FROM (
           SELECT 'jobs' AS unit WHERE p_gate.rate_count IS NOT NULL
           UNION ALL
           SELECT m.unit FROM zeke_jobs.meter AS m WHERE m.gate = p_gate.name AND NOT m.per_key
         ) AS m
-        JOIN zeke_jobs.meter_use AS u ON u.gate = p_gate.name AND u.unit = m.unit AND u.key = ''
-        WHERE u.ends_on > p_now AND u.ends_on < 'infinity'
+        CROSS JOIN LATERAL (
+          SELECT f.* FROM zeke_jobs.meter_use AS f
+          WHERE f.gate = p_gate.name AND f.unit = m.unit AND f.key = '' AND f.ends_on > p_now AND f.ends_on < 'infinity'
+          ORDER BY f.ends_on LIMIT 20
+        ) AS u
       ) AS o);
   END IF;
   -- Of a job that has not said yet when it started, as if it had started at once.

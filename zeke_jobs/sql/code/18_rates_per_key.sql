@@ -32,6 +32,7 @@ DECLARE
   v_strict boolean;
   v_gate text := 'task/' || p_one.task;
   v_rate integer := (SELECT m.amount FROM zeke_jobs.meter AS m WHERE m.gate = v_gate AND m.unit = 'jobs' AND m.per_key);
+  v_freed text[];
   v_busy text[] := '{}';
   v_size integer := least(c_most, p_quota);
   v_due_on timestamptz := '-infinity';
@@ -50,7 +51,10 @@ BEGIN
   WITH freed AS (
     DELETE FROM zeke_jobs.key_wait AS w WHERE w.task = v_task AND w.priority IS NULL RETURNING w.key
   )
-  UPDATE zeke_jobs.key_wait AS w SET due_on = p_now FROM freed AS f WHERE w.task = v_task AND w.key = f.key AND w.due_on > p_now;
+  SELECT array_agg(f.key) INTO v_freed FROM freed AS f;
+  IF v_freed IS NOT NULL THEN
+    UPDATE zeke_jobs.key_wait AS w SET due_on = p_now WHERE w.task = v_task AND w.key = ANY (v_freed) AND w.due_on > p_now;
+  END IF;
   IF p_one.per_key < c_any THEN
     -- As many at most as threads run.
     v_busy := ARRAY(

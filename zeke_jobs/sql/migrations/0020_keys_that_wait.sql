@@ -14,7 +14,7 @@ CREATE TABLE zeke_jobs.key_wait (
   key text NOT NULL,
   due_on timestamptz NOT NULL,
   -- NULLs differ from each other, so who adds a row without a priority waits for nobody.
-  CONSTRAINT key_wait_key UNIQUE (task, priority, key)
+  CONSTRAINT key_wait_key UNIQUE (task, key, priority)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zeke_jobs.key_wait IS
   'Keys of tasks with a rate per key that have waiting jobs (queue.key_seen). Claims write it, under the lock of the task''s gate.';
