@@ -72,8 +72,8 @@ PARTS = {
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
 }
-#: One more than there are cores: a test often waits, for its server or for other processes.
-PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--durations=10", "--durations-min=2")
+#: More than there are cores: a test often waits, for its server or for other processes.
+PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) * 2}", "--dist=worksteal", "--durations=10", "--durations-min=2")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
@@ -245,7 +245,7 @@ def _newest_python() -> str | None:
 def quality(session: nox.Session) -> None:
     """How good full text, likeness, embeddings, highlights and the gate are, with lists and a table: nox -s quality."""
     install(session, *ALL)
-    session.run("pytest", "-q", "-rP", "-m", "quality", *session.posargs)
+    session.run("pytest", "-q", "-rP", "-m", "quality", *session.posargs, env={"ZEKE_TEST_DEEP": "1"})
 
 
 @nox.session(default=False)
