@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.markdown import prose
 from actors.ai.protocol import answered
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from actors.ai.protocol import Analyst, Brief
 
 
-class BriefSettings(BaseModel):
+class BriefSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of generate-brief.
 
     Attributes:
         words_per_minute: How fast people read; time saved is computed from it.
         digest_entries: How many events a digest names at most.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     words_per_minute: int = Field(default=200, ge=50, le=1000)
     digest_entries: int = Field(default=10, ge=1, le=100)

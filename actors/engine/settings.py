@@ -5,14 +5,14 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from zeke_jobs import Duration, parse_duration
 
 _DEFAULT_AGENT = "zeke-jobs/0.1"
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(BaseModel, extra="forbid", frozen=True):
     """``services.engine.settings`` of jobs.yaml.
 
     Attributes:
@@ -30,8 +30,6 @@ class EngineSettings(BaseModel):
         youtube_key: Key of YouTube's Data API; without it, and when it fails, channels are read by their keyless feed.
         youtube_api: Where that API is.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["local", "http"] = "local"
     url: str | None = None

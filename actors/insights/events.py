@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script
 from actors.insights.interests import Interests
@@ -32,7 +32,7 @@ _ANY_MODEL = 0.6
 _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
 
 
-class EventSettings(BaseModel):
+class EventSettings(BaseModel, frozen=True, extra="forbid"):
     """When two stories tell of one event; part of the settings of analyze-story.
 
     Attributes:
@@ -41,8 +41,6 @@ class EventSettings(BaseModel):
         same_event_hours: How far apart in time two stories of one event may be.
         interests: What teams care for: it raises and lowers the chili that they see.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)
     same_event_hours: float = Field(default=72, ge=0)

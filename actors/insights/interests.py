@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.keywords import hits
 from actors.store import team_scores
@@ -26,7 +26,7 @@ RELEVANCE = 0.2
 _Example = Annotated[int, Field(ge=1)] | UUID
 
 
-class Interest(BaseModel):
+class Interest(BaseModel, frozen=True, extra="forbid"):
     """What one team cares for.
 
     Attributes:
@@ -34,15 +34,13 @@ class Interest(BaseModel):
         like: Example stories, by number or id: what resembles one is raised. ``unlike``: what does is lowered.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
     like: tuple[_Example, ...] = ()
     unlike: tuple[_Example, ...] = ()
 
 
-class Interests(BaseModel):
+class Interests(BaseModel, frozen=True, extra="forbid"):
     """The interests of teams; part of the settings of analyze-story.
 
     Each of the four can move the chili by ``points`` at most.
@@ -53,8 +51,6 @@ class Interests(BaseModel):
         enough: See ``points``; fewer words move it by less.
         resembles: From this cosine on, a story resembles an example.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
     points: float = Field(default=1, gt=0, le=5)

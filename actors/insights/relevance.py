@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from actors.store.highlights import Highlight
 
 
-class Weights(BaseModel):
+class Weights(BaseModel, frozen=True, extra="forbid"):
     """How much each part of the score counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keyword: float = Field(default=0.4, ge=0)
     kind: float = Field(default=0.3, ge=0)
@@ -30,7 +28,7 @@ class Weights(BaseModel):
     freshness: float = Field(default=0.1, ge=0)
 
 
-class RelevanceSettings(BaseModel):
+class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
 
     Attributes:
@@ -42,8 +40,6 @@ class RelevanceSettings(BaseModel):
         fresh_days: Freshness is ``1 - days / fresh_days``, and at least ``least_freshness``.
         least_freshness: See ``fresh_days``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS
     enough_keywords: int = Field(default=5, ge=1)

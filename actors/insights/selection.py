@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Selection(BaseModel):
+class Selection(BaseModel, frozen=True, extra="forbid"):
     """Settings of extract-highlights: how many highlights of each kind a story may have.
 
     Attributes:
@@ -33,8 +33,6 @@ class Selection(BaseModel):
         lead: How much the beginning of an article counts in ranking its sentences, 0 to 1.
 
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limits: dict[Kind, int] = {
         "code_change": 3,

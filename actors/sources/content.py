@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine.contract import Engine, EngineError
 from actors.schema import FetchContent  # noqa: TC001 (the handler is read by its annotations)
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.store.items import Item
 
 
-class ContentSettings(BaseModel):
+class ContentSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of fetch-content.
 
     Attributes:
@@ -40,8 +40,6 @@ class ContentSettings(BaseModel):
         longest_wait: Also the most that a site may ask us to wait.
         engine_wait: Until an Engine that cannot be asked is asked again, where it does not say; costs no attempt.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_characters: int = Field(default=200, ge=1)
     near_duplicate: float = Field(default=0.5, gt=0, le=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine.canonical import site_of
 from actors.sources.digest import Period, open_batch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeke_jobs import Context
 
 
-class PullSettings(BaseModel):
+class PullSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-pull and ingest-pull-youtube.
 
     Attributes:
@@ -34,8 +34,6 @@ class PullSettings(BaseModel):
         digest: Write the digest of the ``day`` or ``week`` when all that a pull brought is analysed; without it, none.
         most_times: An item that was queued as often as this is given up (``abandoned``).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     most: int = Field(default=10_000, ge=1)
     burst: int = Field(default=200, ge=1)

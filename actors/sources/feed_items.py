@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.store.items import NewItem
 from zeke_jobs import Duration
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from actors.engine.contract import ContentItem
 
 
-class FirstFetch(BaseModel):
+class FirstFetch(BaseModel, extra="forbid", frozen=True):
     """What a new source brings: its newest ``items``, whatever their age, or only those published ``within`` this long.
 
     An entry without a date counts as new.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None

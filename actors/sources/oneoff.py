@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError, short_identity
@@ -17,14 +17,12 @@ from actors.store.outcomes import IN_FLIGHT
 from zeke_jobs import Context, Reject
 
 
-class OneoffSettings(BaseModel):
+class OneoffSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-oneoff.
 
     Attributes:
         high_priority: Priority of the jobs that follow from a request of priority high; others have their task's.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     high_priority: int = 20
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from zeke_jobs import Duration, parse_duration
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WEEK = timedelta(days=7)
 
 
-class Rhythm(BaseModel):
+class Rhythm(BaseModel, extra="forbid", frozen=True):
     """How often sources are asked.
 
     Attributes:
@@ -30,8 +30,6 @@ class Rhythm(BaseModel):
         moved_after: Polls that must see the same permanent redirect before the source is moved…
         moved_over: … over at least this long.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     default: Duration = parse_duration("1h")
     shortest: Duration = parse_duration("5m")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from actors.engine import youtube
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from actors.store.sources import Polling, Source
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-source.
 
     Attributes:
@@ -36,8 +36,6 @@ class SourceSettings(BaseModel):
         first_fetch: What a new source brings.
         batch: Most items of one fetch-content job.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rhythm: Rhythm = Field(default_factory=Rhythm)
     first_fetch: FirstFetch = Field(default_factory=FirstFetch)

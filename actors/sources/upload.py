@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, short_identity
@@ -23,15 +23,13 @@ from actors.store.outcomes import Outcome
 from zeke_jobs import Context, Reject
 
 
-class UploadSettings(BaseModel):
+class UploadSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-from-upload.
 
     Attributes:
         chunk: Items that are written in one transaction.
         digest: Write the digest of the ``day`` or ``week`` when all that the upload brought is analysed; without it, none.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     chunk: int = Field(default=200, ge=1)
     digest: Period | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
 from zeke_jobs.config.entries import BudgetText, Count, Failures, Name, PositiveDuration, Rate, RateText, Slots
 from zeke_jobs.config.keys import Keys, key, unit_keys
@@ -82,11 +82,10 @@ class Breaker(Keys):
     pause: PositiveDuration = key(timedelta(minutes=2), "How long it pauses before a job probes.", "pause: 2m")
 
 
-class LimitKeys(Keys):
+class LimitKeys(Keys, json_schema_extra=unit_keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
-    model_config = ConfigDict(json_schema_extra=unit_keys)
     spread = "units"
 
     description: str = key("", "What it protects, for people.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from zeke_jobs.config.entries import (
     NAME_KEYS,
@@ -197,30 +197,26 @@ class Task(TaskKeys):
         return {name: definition.get(name) for name in names}
 
 
-class ServiceKeys(Keys):
+class ServiceKeys(Keys, extra="allow"):
     """Something that handlers talk to; all keys but `use` are its own settings."""
 
-    model_config = ConfigDict(extra="allow")
     called = "a service"
     required = ("use",)
 
     use: PathText = key("", "Its settings model.", "use: package.module:Settings")
 
 
-class Service(BaseModel):
+class Service(BaseModel, frozen=True):
     """Something that handlers talk to. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     use: str
     settings: dict[str, Any] = {}
 
 
-class MiddlewareKeys(Keys):
+class MiddlewareKeys(Keys, extra="allow"):
     """A middleware of Dramatiq's, of another package or of your own; all keys but `use` are its own settings."""
 
-    model_config = ConfigDict(extra="allow")
     called = "a middleware"
     required = ("use",)
     short_form = ("use", str, "module:Class")
@@ -228,10 +224,8 @@ class MiddlewareKeys(Keys):
     use: PathText = key("", "Its class.", "use: package.module:Class")
 
 
-class Middleware(BaseModel):
+class Middleware(BaseModel, frozen=True):
     """A Dramatiq middleware. ``settings`` is as in the file: ``${NAME}`` is still in it."""
-
-    model_config = ConfigDict(frozen=True)
 
     use: str
     settings: dict[str, Any] = {}
@@ -263,7 +257,7 @@ class File(Keys):
     )
 
 
-class Config(BaseModel):
+class Config(BaseModel, frozen=True, extra="forbid"):
     """A checked jobs.yaml. It holds no value of an environment variable, so it may be stored and shown.
 
     Attributes:
@@ -271,8 +265,6 @@ class Config(BaseModel):
         text: The file as it stands.
         digest: SHA-256 of that text, in hexadecimal.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = 1
     timezone: str = "UTC"

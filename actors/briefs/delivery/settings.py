@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from zeke_jobs import Duration, parse_duration
 
@@ -15,7 +15,7 @@ MailAddress = Annotated[
 ]
 
 
-class Mail(BaseModel):
+class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True):
     """Digests by mail, one message for each address of ``to``.
 
     Attributes:
@@ -25,8 +25,6 @@ class Mail(BaseModel):
         sender: The address that it comes from, ``from`` in jobs.yaml.
         timeout: The longest that the server may take for one answer.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
     host: str
     port: int = Field(default=587, ge=1, le=65535)
@@ -38,7 +36,7 @@ class Mail(BaseModel):
     timeout: Duration = parse_duration("30s")
 
 
-class Webhook(BaseModel):
+class Webhook(BaseModel, extra="forbid", frozen=True):
     """Digests by POST, as JSON, signed as Standard Webhooks has it.
 
     Attributes:
@@ -48,15 +46,13 @@ class Webhook(BaseModel):
         timeout: From the first connection to the end of the answer.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     url: str
     secret: SecretStr
     allow_networks: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     timeout: Duration = parse_duration("20s")
 
 
-class DeliverySettings(BaseModel):
+class DeliverySettings(BaseModel, extra="forbid", frozen=True):
     """Settings of deliver-digest. Without a receiver the digest is written, and ``zeke-news digest`` shows it.
 
     Attributes:
@@ -65,8 +61,6 @@ class DeliverySettings(BaseModel):
         folder: Writes it there as Markdown, one file for each period.
         webhook: Posts it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     digest_entries: int = Field(default=10, ge=1, le=100)
     mail: Mail | None = None

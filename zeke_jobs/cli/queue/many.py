@@ -53,25 +53,22 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal.")]
 _SLOW = 1000  # jobs; a change of more shows its progress
 
 
-def filters(**given: Any) -> dict[str, Any]:
-    """The filters in the arguments; a parent's id may be its beginning or end."""
-    said = {name: value for name, value in given.items() if value not in (None, [])}
-    if "parent" in said:
-        said["parent"] = str(ids.find(said["parent"]))
-    return said
+_FILTERS = ("task", "status", "newer", "older", "key", "error", "queue", "parent", "batch")
 
 
-def refuse_mixture(job_ids: list[str] | None, given: dict[str, Any]) -> None:
-    """Accept either ids or filters.
+def filters(job_ids: list[str] | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The filters among a command's arguments; a parent's id may be its beginning or end.
 
     Raises:
-        UsageError: there are neither, or both.
+        UsageError: there are neither ids nor filters, or both.
     """
+    given = {name: arguments[name] for name in _FILTERS if arguments[name] not in (None, [])}
+    if "parent" in given:
+        given["parent"] = str(ids.find(given["parent"]))
     if bool(job_ids) is bool(given):
-        raise UsageError(
-            "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), "
-            f"got {'both' if given else 'neither'}"
-        )
+        options = ", ".join(f"--{name}" for name in _FILTERS)
+        raise UsageError(f"expected ids, or filters ({options}), got {'both' if given else 'neither'}")
+    return given
 
 
 def run(change: Change, verb: str, done: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
