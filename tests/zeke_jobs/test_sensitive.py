@@ -10,6 +10,7 @@ from psycopg2.extras import Json, RealDictCursor
 from pydantic import BaseModel, Field
 
 import zeke_jobs
+from tests.each import each
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs import client
 from zeke_jobs.cli.root import app
@@ -190,7 +191,7 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
     assert f"customer {PHONE}" in [row["key"] for row in rows(conn, "SELECT key FROM zeke_jobs.history")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "fields", "expected"),
     [
         ({"a": 1}, None, {"a": 1}),

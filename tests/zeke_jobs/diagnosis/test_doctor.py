@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from contextlib import closing
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import eventually
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
@@ -109,15 +109,6 @@ def test_a_setting_that_costs_is_found_where_it_was_set(
     scene.rows(one.help)
     with closing(connect(database)) as after:
         assert found(after, "costly-setting") == []
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """The server writes its statistics down when it gets to it."""
-    end = time.monotonic() + 30
-    while not (value := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return value
 
 
 def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Connection) -> None:

@@ -203,7 +203,7 @@ def running(database: str) -> Callable[..., AbstractContextManager[JobBroker]]:
         from zeke_jobs.worker import builder
 
         broker = builder.build(load(tasks, top), database)
-        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=100)
+        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=20)
         worker.start()
         try:
             # On a busy machine, dramatiq goes on before the boot is done.

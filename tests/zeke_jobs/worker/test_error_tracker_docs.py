@@ -12,8 +12,8 @@ import pytest
 import sentry_sdk
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.testing.blocks import blocks
-from tests.zeke_jobs.worker.test_running import eventually
 from tests.zeke_jobs.worker.test_sentry import Kept
 from zeke_jobs import config
 from zeke_jobs.errors import JobFailed

@@ -11,9 +11,10 @@ import pytest
 from dramatiq.middleware import Prometheus
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.middleware import HEARD
-from tests.zeke_jobs.worker.test_running import eventually, failure, outcome
+from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

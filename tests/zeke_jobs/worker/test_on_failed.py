@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
-from tests.zeke_jobs.worker.test_running import eventually, failure
+from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

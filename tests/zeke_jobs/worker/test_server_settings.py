@@ -100,7 +100,7 @@ def lives(url: str) -> dict[str, Any]:
     with closing(connect(url)) as conn:
         migrate.migrate(conn)
         broker = builder.build(load(TASKS), url)
-        worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=100)
+        worker = dramatiq.Worker(broker, worker_threads=4, worker_timeout=20)
         worker.start()
         try:
             return observed(conn, url)
