@@ -73,8 +73,8 @@ PARTS = {
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL on the system's own PostgreSQL, as Debian sets it up",
 }
-#: More than there are cores: a test often waits, for its server or for other processes.
-PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) * 2}", "--dist=worksteal", "--durations=10", "--durations-min=2")
+CORES = os.cpu_count() or 1
+PARALLEL = ("--dist=worksteal", "--durations=10", "--durations-min=2")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 FIRST_WORDS = {
@@ -324,7 +324,9 @@ def _run(session: nox.Session, *parts: str) -> None:
         session.log(f"{part}: {PARTS.get(part, 'what a new Python may break first')}")
         LAST_FAILED.unlink(missing_ok=True)
         try:
-            session.run("pytest", *arguments, *PARALLEL, env=env)
+            # Tests often wait for their server; those of acceptance start processes of their own.
+            processes = CORES + 1 if part == "acceptance" else 2 * CORES
+            session.run("pytest", *arguments, f"--numprocesses={processes}", *PARALLEL, env=env)
         except nox.command.CommandFailed:
             again = list(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
             session.warn(f"{len(again)} failed beside others: they run once more, one by one, and must pass")
