@@ -24,6 +24,7 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test],
                     error.add_note(f"in the case {values!r:.300}")
                     raise
 
+        run.__dict__.update(test.__dict__)  # its marks
         signature = inspect.signature(test)
         said = {names} if isinstance(names, str) else set(names)
         fixtures = [one for name, one in signature.parameters.items() if name not in said]
