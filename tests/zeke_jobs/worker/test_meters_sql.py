@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,26 @@ def test_jobs_that_run_alone_after_a_death_obey_the_rate_of_their_key(jobs: Jobs
     day.at(1.01)
     assert jobs.rows("SELECT * FROM zeke_jobs.startable_suspects('{default}', '{a}', zeke_jobs.now())")
     assert len(jobs.claim_alone(day.worker)) == 1
+
+
+def test_claims_of_suspects_lock_limits_in_the_order_of_all_claims(
+    jobs: Jobs, conn: Connection, other_conn: Connection
+) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 9/s}\n  b: {handler: 'H:echo', rate: 9/s}")
+    jobs.add("b")
+    jobs.add("a")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, group_size = 2")
+    lock = "SELECT name FROM zeke_jobs.gate WHERE name = %s FOR NO KEY UPDATE"
+    other = Jobs(other_conn)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(other_conn):
+            other.rows(lock, "task/a")
+            claimed = threads.submit(jobs.claim_alone, day.worker)
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            while not other.rows(waits, conn.info.backend_pid):
+                assert not claimed.done()
+            other.rows(f"{lock} NOWAIT", "task/b")
+        assert [claim["task"] for claim in claimed.result(10)] == ["b", "a"]
 
 
 def test_keys_that_are_idle_are_forgotten(jobs: Jobs) -> None:
