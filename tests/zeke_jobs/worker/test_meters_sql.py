@@ -136,21 +136,18 @@ def test_jobs_that_run_alone_after_a_death_obey_the_rate_of_their_key(jobs: Jobs
     assert len(jobs.claim_alone(day.worker)) == 1
 
 
-def test_claims_of_suspects_lock_limits_in_the_order_of_all_claims(
-    jobs: Jobs, conn: Connection, other_conn: Connection
-) -> None:
+def test_claims_of_suspects_lock_limits_in_the_order_of_all_claims(jobs: Jobs, other_conn: Connection) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: 9/s}\n  b: {handler: 'H:echo', rate: 9/s}")
     jobs.add("b")
     jobs.add("a")
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 1, group_size = 2")
     lock = "SELECT name FROM zeke_jobs.gate WHERE name = %s FOR NO KEY UPDATE"
-    other = Jobs(other_conn)
+    other, pid = Jobs(other_conn), jobs.conn.info.backend_pid
     with ThreadPoolExecutor(1) as threads:
         with transaction(other_conn):
             other.rows(lock, "task/a")
             claimed = threads.submit(jobs.claim_alone, day.worker)
-            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            while not other.rows(waits, conn.info.backend_pid):
+            while not other.rows("SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):
                 assert not claimed.done()
             other.rows(f"{lock} NOWAIT", "task/b")
         assert [claim["task"] for claim in claimed.result(10)] == ["b", "a"]
