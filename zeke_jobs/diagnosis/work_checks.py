@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.units import written
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
+from zeke_jobs.diagnosis import reasons
+from zeke_jobs.diagnosis.facts import PauseRow
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,11 +204,29 @@ def _closed(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _pauses(patient: Patient) -> Iterator[Finding]:
+    clock = SQL.one(patient.conn, "schedule/clock")
+    assert clock is not None
+    for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
+        waiting = row.pop("waiting")
+        why = reasons.paused(PauseRow(**row), clock["now"])
+        began, ends = (moment and moment.isoformat() for moment in (row["paused_on"], row["ends_on"]))
+        yield Finding(
+            "paused",
+            Severity.NOTICE,
+            row["target"],
+            f"{why.sentence}; {up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}",
+            why.help,
+            {"by": row["paused_by"], "since": began, "until": ends, "waiting": waiting},
+        )
+
+
 CHECKS = (
     Check("no-revision", "a revision of jobs.yaml is in force", _catalogue),
     Check("unknown-task", "each queued job has a task in force", _unknown_tasks),
     Check("falling-behind", "limits and threads keep up with what arrives", _keeping_up),
     Check("limit-closed", "no limit is throttled, paused by its breaker, or out of money", _closed),
+    Check("paused", "nothing is paused", _pauses),
     Check("skipped-ticks", "no schedule skips ticks because one job stays queued", _skipped),
     Check("max-wait", "no task's oldest due job waits longer than its max_wait", _late),
 )

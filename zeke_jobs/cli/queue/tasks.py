@@ -36,7 +36,7 @@ def tasks(as_json: options.Json = False) -> None:
         "completed": lambda task: task["completed"] or "",
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: _waits(task["oldest_wait"]),
-        "cron": lambda task: task["cron"],
+        "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
         **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
@@ -65,6 +65,9 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
     task_id, queue, description, aliases, definition, cron, paused, queued, active, completed, failed, waits = row
     written = json.loads(definition)
     concurrency, rate, budget = written.get("concurrency") or {}, written.get("rate"), written.get("budget")
+    schedules = json.loads(cron) if cron else []
+    if isinstance(schedules, dict):
+        schedules = [schedules]
     return {
         "id": task_id,
         "aliases": aliases,
@@ -74,7 +77,8 @@ def _task(row: tuple[Any, ...]) -> dict[str, Any]:
         "per_key": concurrency.get("per_key"),
         "rate": _rate(rate) if rate else None,
         "budget": f"{budget['amount']} {budget['currency']}/d" if budget else None,
-        "cron": _lines(json.loads(cron)) if cron else None,
+        "cron": ", ".join(one["at"] for one in schedules) or None,
+        "timezone": ", ".join(dict.fromkeys(one.get("timezone", "UTC") for one in schedules)) or None,
         "paused": paused,
         "queued": queued,
         "active": active,
@@ -122,8 +126,3 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
     closed_by, until = row["closed_by"], row["closed_until"]
     closed = closed_by and f"{closed_by}: {row['closed_why']}"
     return {**row, "rate": rate, "closed_until": until and until.isoformat(), "closed": closed}
-
-
-def _lines(cron: dict[str, Any] | list[dict[str, Any]]) -> str:
-    """The cron lines of a task's schedules."""
-    return ", ".join(str(one.get("at")) for one in (cron if isinstance(cron, list) else [cron]))
