@@ -14,6 +14,7 @@ from actors.ai.markdown import prose
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import GIVES_REASON, Ranked, best, ranked
 from actors.ai.sentences import is_whole, sentences
+from actors.ai.standing import is_told_to_reader, speaks_of_us
 from actors.ai.words import terms
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from actors.ai.chili import Chili
 
-MADE_BY = Provenance(provider="local", model="extractive-4")
+MADE_BY = Provenance(provider="local", model="extractive-5")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _WHY_CHARS = 320
@@ -61,6 +62,8 @@ class LocalAnalyst:
             for item in _shown(story, _REASON_LEAD)[1:]
             if GIVES_REASON.search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
             if not item.text.startswith(("(", "\uff08"))
+            and not is_told_to_reader(item.text)
+            and not speaks_of_us(item.text)
             if _adds_to(headline, set(terms(item.text)))
         ]
         chosen: list[Ranked] = []

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
 _MIN_WORDS = 5
-_LABELLED = re.compile(r"\w+(?: \w+){1,4}: ")
+_LABELLED = re.compile(r"\w+(?: \S+){0,7}: ")
+_ASKING = re.compile(
+    r"(?:How|What|When|Where|Why|Who|Which|Wie|Was|Warum|Comment|Pourquoi|Cómo|Qué|Como|Come)\b[^.?!]*$"
+)
+"""An entry of a table of contents."""
+_SPECIFIC = re.compile(r"`|(?<=[a-z,] )[A-Z]|\b(?:if|when|before|after|until|unless)\b")
+"""Says what it is about: code, a name or a condition."""
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -89,7 +95,8 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
     if not is_item:
         return whole
     small = sum(word.lower() in SMALL for word in tokens(text))
-    return small >= _SMALL_WORDS and (whole or ":" not in text) and not _LABELLED.match(text)
+    is_entry = _LABELLED.match(text) or _ASKING.match(text)
+    return small >= _SMALL_WORDS and (whole or ":" not in text) and not is_entry
 
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
@@ -110,7 +117,7 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif cues.DIRECTED.search(text):
+    elif cues.DIRECTED.search(text) and _SPECIFIC.search(raw):
         judged = "action", 1.0
     return judged
 

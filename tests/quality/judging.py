@@ -49,7 +49,7 @@ def _made(analyst: LocalAnalyst, page: Path) -> dict[str, Any]:
         "one": analyst.brief(story).one_liner,
         "why": analysis.why_it_matters,
         "before why": [_ahead(text, one.start) for one in analysis.citations],
-        "highlights": [(one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection())],
+        "highlights": [(one.kind, one.summary, _ahead(text, one.start)) for one in highlights(text, Selection(), item.title)],
     }
 
 

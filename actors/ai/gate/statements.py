@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from actors.ai.gate.evidence import SMALL, is_unspaced, key, keys, tokens
 from actors.ai.gate.names import speakers
 from actors.ai.gate.quotations import normal, quoted
+from actors.ai.pronouns import THIRD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,12 +73,7 @@ _SPEECH = re.compile(rf"\b(?:{_SPEAKS})\b", re.IGNORECASE)
 _SPEECH_UNSPACED = re.compile(
     r"^(.{2,14}?)(?:说|表示|担心|指出|认为|称|强调)[:：，,]?(.+)|^(.{2,24}?)は[、,]?(.+)と(?:話|指摘|述べ|語|訴え|主張|説明|批判)"
 )
-_PRONOUN = re.compile(
-    r"^\W*(?:he|she|they|it|er|sie|es|il|elle|él|ella)\b|\b(?:he|she|they|it|er|sie|il|elle|él|ella) (?:\w+ )?(?:"
-    + _SPEAKS
-    + r")\b",
-    re.IGNORECASE,
-)
+_PRONOUN = re.compile(rf"^\W*(?:{THIRD})\b|\b(?:{THIRD}) (?:\w+ )?(?:{_SPEAKS})\b", re.IGNORECASE)
 _NAMED = re.compile(
     r"\s+((?:(?:the|a|an|chief|its?|der|die|le|la"
     r"|el) )*(?:[a-zäöü-]+ ){0,2}[A-Z\u00c0-\u00dd]\w*(?:[ -][A-Z\u00c0-\u00dd]\w*){0,3})(?=[,.;:]|$| (?:of"
