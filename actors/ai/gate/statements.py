@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai.gate.evidence import SMALL, is_unspaced, key, keys, tokens
@@ -145,7 +144,7 @@ def misattributed(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a sentence that gives one's words to another."""
     if is_unspaced(sentence):
         return _misattributed_unspaced(sentence, story)
-    names = {name for name in _speaking(sentence) if name not in _common(story)}
+    names = {name for name in _speaking(sentence) if name not in story.common}
     said = keys(sentence) - {key(name) for name in names}
     if not names or len(said) < 2:
         return None
@@ -227,12 +226,6 @@ def _turned_unspaced(clause: str, said: frozenset[str], story: Evidence) -> bool
     alike = [part for part in clauses if len(said & keys(part)) >= 0.6 * len(said)]
     mine = bool(_DENIAL_UNSPACED.search(clause))
     return bool(alike) and all(bool(_DENIAL_UNSPACED.search(part)) != mine for part in alike)
-
-
-@lru_cache(maxsize=16)
-def _common(story: Evidence) -> frozenset[str]:
-    """Words that the story writes without a capital: no names, though they may begin a sentence."""
-    return frozenset(word for word in tokens(story.text) if word.islower())
 
 
 def _speakers_of(at: int, parts: Sequence[str]) -> set[str]:
