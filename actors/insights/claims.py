@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # of an item without a stop, so that it is no scrap
 _MIN_WORDS = 5
-_LABELLED = re.compile(r"\w+(?: \S+){0,7}: ")
+_LABELLED = re.compile(r"\w+(?: \w+){1,4}: |\w+(?: \S+){0,7}: (?=[A-Z])")
 _ASKING = re.compile(
     r"(?:How|What|When|Where|Why|Who|Which|Wie|Was|Warum|Comment|Pourquoi|Cómo|Qué|Como|Come)\b[^.?!]*$"
 )
 """An entry of a table of contents."""
 _SPECIFIC = re.compile(r"`|(?<=[a-z,] )[A-Z]|\b(?:if|when|before|after|until|unless)\b")
-"""Says what it is about: code, a name or a condition."""
+_ADVISES = re.compile(r"\byou(?:r|rself)?\b", re.IGNORECASE)
+"""An instruction to the reader about things of his own, which needs code, a name or a condition to say more than that."""
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -117,7 +118,7 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif cues.DIRECTED.search(text) and _SPECIFIC.search(raw):
+    elif cues.DIRECTED.search(text) and (_SPECIFIC.search(raw) or not _ADVISES.search(text)):
         judged = "action", 1.0
     return judged
 

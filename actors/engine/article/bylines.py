@@ -120,9 +120,13 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
 
 
 def _witnessed(shown: Sequence[Shown]) -> set[date]:
-    """The days that stand anywhere; one far from the heading needs a second element that has it, or a word of publication."""
+    """The days that stand anywhere; one far below the heading needs a second element that has it, or a word of publication."""
     days = [one.day for one in shown if not one.is_change]
-    is_sure = {one.day for one in shown if one.is_publication or days.count(one.day) > 1 or one.place <= _FAR_BELOW}
+    is_sure = {
+        one.day
+        for one in shown
+        if one.is_publication or days.count(one.day) > 1 or one.place <= _FAR_BELOW or math.isinf(one.place)
+    }
     return set(days) if set(days) <= is_sure else set()
 
 
