@@ -30,12 +30,17 @@ _NO_NEWS = re.compile(
     r"^(?:Get|Find|Unlock|Discover|Learn|Explore|Check|Join|Try)\b|"
     rf"^\W*(?:{FIRST})\b|[!\uff01\U0001f300-\U0001faff]|^\(|\b(?:you|your|let['\u2019]s|Sie|Ihre|vous|usted)\b"
 )
+_BACKGROUND = re.compile(
+    r"(?:An?|Some|Many|Few|\w+) (?:\w+ )?(?:years?|decades?|months?) ago\b|(?:In|Over|During) (?:the (?:past|last)|recent)\b"
+    r"|For (?:years|decades|centuries)\b|In (?:today['\u2019]s|the (?:world|age|era))\b|(?:Up to|Until) now\b|Nowadays\b|Once\b"
+    r"|Vor (?:\w+ )*Jahren\b|Seit Jahren\b|Il y a\b|Depuis des\b|Hace (?:\w+ )*años\b|Há (?:\w+ )*anos\b"
+)
+"""What was before the story."""
 _ANNOUNCES = re.compile(
-    r"\W*(?:the )?(?:(?:top|best|these|our|my) )*\d+ |how (?:to|do|can|much|many)\b|what\b|why\b"
+    r"\W*(?:the )?(?:(?:top|best|these|our|my) )*\d+\b|how (?:to|do|can|much|many)\b|what\b|why\b"
     r"|.*(?:\b(?:guide|tips|ideas|trends|techniques|practices|steps|ways|explained|checklist)\b|\?$)",
     re.IGNORECASE,
 )
-"""A headline of a list, an instruction or a question: a single sentence tells only a part of its story."""
 _SUFFIX = re.compile(r"\s+\|\s.*")
 _LEAST_WORDS = 4
 
@@ -64,7 +69,7 @@ def _one(title: str, ranked: Sequence[Placed], described: Sequence[str]) -> str 
     """A sentence that says what the headline says, and more; else the page's description; else the headline."""
     telling = [each for each in ranked if count(each[1]) >= _TELLING_WORDS]
     named = set(terms(title))
-    least = max(2, (_TOLD_ALL if _ANNOUNCES.match(title) else _TOLD) * len(named))
+    least = max(2, (_TOLD_ALL if announces(title) else _TOLD) * len(named))
     for _, text in [*sorted(telling[:2]), *telling[2:], *ranked]:
         fits = len(text) <= ONE_LINER and len(sentences(text)) == 1 and stands_alone(text)
         if (len(named & set(terms(text))) >= least or not named) and fits and not opposes(title, text):
@@ -88,10 +93,17 @@ def _bare(title: str) -> str:
     return bare if count(bare) >= _LEAST_WORDS else title
 
 
+def announces(title: str) -> bool:
+    """Whether a headline is that of a list, an instruction or a question, of which a single sentence tells only a part."""
+    return _ANNOUNCES.match(title) is not None
+
+
 def stands_alone(text: str) -> bool:
     """Whether a sentence can be the only one: it leans on nothing before it, is no cry, and nobody speaks of himself."""
     is_addressed = is_told_to_reader(text) or speaks_of_us(text)
-    return is_independent(text) and not (is_addressed or _NO_NEWS.search(text) or "..." in text)
+    return is_independent(text) and not (
+        is_addressed or _BACKGROUND.match(text) or _NO_NEWS.search(text) or "..." in text
+    )
 
 
 def _two(headline: str, ranked: Sequence[Placed]) -> str | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from actors.ai import gate
-from actors.ai.composition import in_three_lengths, stands_alone
+from actors.ai.composition import announces, in_three_lengths, stands_alone
 from actors.ai.gate import statements
 from actors.ai.gate.evidence import evidence, script
 from actors.ai.markdown import prose
@@ -64,7 +64,7 @@ class LocalAnalyst:
             if not item.text.startswith(("(", "\uff08"))
             and not is_told_to_reader(item.text)
             and not speaks_of_us(item.text)
-            if _adds_to(headline, set(terms(item.text)))
+            if _adds_to(headline, set(terms(item.text)), 2 if announces(story.title) else 1)
         ]
         chosen: list[Ranked] = []
         for item in best(pool, 2):
@@ -127,10 +127,10 @@ def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
     ]
 
 
-def _adds_to(headline: set[str], said: set[str]) -> bool:
+def _adds_to(headline: set[str], said: set[str], least: int) -> bool:
     """Whether a sentence is about what a headline names, where it names enough, and does more than to tell it again."""
     shared = len(headline & said)
-    return (shared > 0 or len(headline) < _FEW) and shared < max(2, _TELLS * len(headline))
+    return (shared >= least or len(headline) < _FEW) and shared < max(least + 1, _TELLS * len(headline))
 
 
 def _described(story: Story) -> list[str]:

@@ -35,10 +35,27 @@ _LINKED = re.compile(
 )
 _PRONOUN = re.compile(rf"(?P<before>[^,.;:]{{2,60}}), (?:{THIRD}|{POINTING})(?:['\u2019]\w+)? (?!who\b)")
 _EARLY = re.compile(rf"(?P<before>(?:[^\s,:]+ ){{1,4}})(?:{PERSONS})\b")
+_POSSESSED = re.compile(
+    r"(?P<before>(?:In|On|At|With|From|For|During|After|Under|By) [^,]{2,40}), (?:their|its|his|her)\b"
+)
 _SUBJECTLESS = re.compile(
-    r"(?:Once|When|If|After|Before|Until|While) (?:being |not )?\w+(?:ed|en|ing),|[A-Z]\w+ (?:it|them)\b"
+    r"(?:Once|When|If|After|Before|Until|While) (?:being |not )?\w+(?:ed|en|ing),|[A-Z]\w+(?<!ing) (?:it|them)\b"
 )
 """``Once whisked,`` and ``Cover it`` do not say what."""
+_PARTICIPLE = re.compile(
+    rf"(?:[A-Z]\w+(?:ed|ing)|Set|Built|Made|Known|Born) [^,;:]*, (?:{THIRD}|{POINTING})\b"
+    r"|[A-Z]\w+ing (?:at|into|over|down|up|away)\b"
+)
+"""``Priced between 10 and 20 euros, it is`` names its subject nowhere."""
+_ROLE = re.compile(
+    r"The (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation|suspect|victim"
+    r"|bill|ruling|deal)s?\b(?! (?:of|that|which|who|behind|by|for|from|called|named|[A-Z]))"
+    r"|(?:El|La|Los|Las) (?:mandatari[oa]|funcionari[oa]|entidad|empresa|dirigente|institución|organización|joven)\b"
+    r"(?! (?:de\b|que\b|(?:\w+ )?[A-Z]))"
+    r"|(?:Das|Der|Die) (?:Unternehmen|Firma|Verein|Studie|Konzern|Sprecher(?:in)?)\b(?! (?:der|des|von|aus|[A-Z]))"
+    r"|(?:La société|L['\u2019]entreprise|L['\u2019]étude|L['\u2019]organisation)\b(?! (?:de|d['\u2019]|du|[A-Z]))"
+)
+"""A subject that only the sentence before names."""
 _ALSO = re.compile(
     r"(?:\S+ ){1,6}(?:also|auch|aussi|también|anche|também|też|również|ook|(?:la|el|l[oa]s) mism[ao]s?|l[ae]s? mêmes?"
     r"|derselben?|dieselben?|l[ao] stess[ao]|[ao] mesm[ao])\b"
@@ -105,6 +122,7 @@ _TO_READER = re.compile(
     r"|See|Select|Serve|Set|Share|Shop|Start|Stir|Take|Tell|Try|Turn|Use|Visit|Watch|Wear|Wrap|Write) "
     r"(?:the|an?|this|these|all|each|some|more|up|out|it|them|from|in|on|with|by|to)\b"
 )
+_YOU = re.compile(r"\b[Yy]ou(?:r|rs|rself)?\b")
 _US = re.compile(
     r"\b(?:[Ww]e|[Oo]urs?|us|[Ww]ir|[Uu]nser\w*|[Nn]otre|[Nn]os|[Nn]uestr[oa]s?|[Nn]oss[oa]s?|[Nn]ostr[oaie])\b"
 )
@@ -123,6 +141,11 @@ def is_told_to_reader(text: str) -> bool:
     return _TO_READER.match(text) is not None
 
 
+def addresses_reader(text: str) -> bool:
+    """Whether a sentence says you outside a quotation."""
+    return _YOU.search(_QUOTATION.sub(" ", text)) is not None
+
+
 def speaks_of_us(text: str) -> bool:
     """Whether a sentence says we outside a quotation: it does not say who that is."""
     return _US.search(_QUOTATION.sub(" ", text)) is not None
@@ -137,11 +160,13 @@ def leans(text: str) -> bool:
         or _ELSEWHERE.search(text)
         or _SUBJECTLESS.match(text)
         or _ALSO.match(text)
+        or _ROLE.match(text)
+        or _PARTICIPLE.match(text)
     ):
         return True
     if _START.match(text) and not _DATED.match(text):
         return True
-    early = _PRONOUN.match(text) or _EARLY.match(text)
+    early = _PRONOUN.match(text) or _EARLY.match(text) or _POSSESSED.match(text)
     return bool(_POINTING.match(text)) or (early is not None and not _NAMES.search(early["before"]))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from actors.ai import words
 from actors.ai.gate.evidence import keys
 from actors.ai.ranking import REASON, Ranked, best, ranked
-from actors.ai.standing import is_told_to_reader, speaks_of_us
+from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
 from actors.insights import cues
 from actors.insights.candidates import Candidate
 
@@ -42,7 +42,7 @@ def central_candidates(
         if item.score >= least
         and item.is_independent
         and not is_told_to_reader(item.text)
-        and (has_code or not speaks_of_us(item.text))
+        and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text)))
         and (len(headline) < _FEW or headline & keys(item.text))
         and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS

@@ -9,7 +9,7 @@ from actors.ai.gate import form
 from actors.ai.gate.evidence import SMALL, tokens
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import Sentence, is_whole, sentences
-from actors.ai.standing import is_independent, is_scrap, is_told_to_reader, leans, speech
+from actors.ai.standing import addresses_reader, is_independent, is_scrap, is_told_to_reader, leans, speech
 from actors.ai.words import count
 from actors.insights import cues
 from actors.insights.candidates import Candidate, Kind
@@ -25,9 +25,9 @@ _ASKING = re.compile(
     r"(?:How|What|When|Where|Why|Who|Which|Wie|Was|Warum|Comment|Pourquoi|Cómo|Qué|Como|Come)\b[^.?!]*$"
 )
 """An entry of a table of contents."""
-_SPECIFIC = re.compile(r"`|(?<=[a-z,] )[A-Z]|\b(?:if|when|before|after|until|unless)\b")
-_ADVISES = re.compile(r"\byou(?:r|rself)?\b", re.IGNORECASE)
-"""An instruction to the reader about things of his own, which needs code, a name or a condition to say more than that."""
+_SPECIFIC = re.compile(r"`|\d|(?<=[a-z,] )(?!I\b)[A-Z]")
+"""Code, a number or a name: what an instruction to the reader about things of his own needs to say more than that."""
+_OWN_CASE = re.compile(r"(?:If|When|Once|After|Before) you\b")
 _MAX_MARKUP = 2000  # with the addresses of its links and pictures
 _OPENING = "\u201c"
 _CLOSING = "\u201d"
@@ -97,7 +97,7 @@ def _is_complete(text: str, *, is_item: bool) -> bool:
         return whole
     small = sum(word.lower() in SMALL for word in tokens(text))
     is_entry = _LABELLED.match(text) or _ASKING.match(text)
-    return small >= _SMALL_WORDS and (whole or ":" not in text) and not is_entry
+    return small >= _SMALL_WORDS and whole and not is_entry
 
 
 def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
@@ -108,7 +108,7 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if cues.REPLACE.search(raw):
         judged = "code_change", 1.0
-    elif cues.CONDITIONAL_ORDER.search(text):
+    elif cues.CONDITIONAL_ORDER.search(text) and (_says_what(raw) or not _OWN_CASE.match(text)):
         judged = "action", 1.5
     elif cues.API.search(raw) and (changes := len(cues.CHANGED.findall(raw))):
         judged = "api_change", changes + (2.0 if cues.BROKEN.search(raw) else 0.0)
@@ -118,9 +118,13 @@ def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
         judged = "metric", float(figures)
     elif text.endswith("?"):
         judged = ("question", 1.0) if len(text.split()) >= 6 else None
-    elif cues.DIRECTED.search(text) and (_SPECIFIC.search(raw) or not _ADVISES.search(text)):
+    elif cues.DIRECTED.search(text) and _says_what(raw):
         judged = "action", 1.0
     return judged
+
+
+def _says_what(raw: str) -> bool:
+    return not addresses_reader(raw) or _SPECIFIC.search(raw) is not None
 
 
 def _figures(text: str) -> int:
