@@ -32,6 +32,7 @@ _DATED = re.compile(rf"\W*(?:\w+ )?\w+ (?:past |last |same |coming |next )?(?:{_
 _LINKED = re.compile(
     r"(?<=[\w,]) (?:however|jedoch|hingegen|toutefois|cependant|sin embargo|no obstante|tuttavia|no entanto|contudo|jednak"
     r"|azonban)\b|, (?:además|también|inoltre|auch|aussi),"
+    r"|, (?:for example|for instance|zum Beispiel|par exemple|por ejemplo|per esempio|por exemplo),"
 )
 _PRONOUN = re.compile(rf"(?P<before>[^,.;:]{{2,60}}), (?:{THIRD}|{POINTING})(?:['\u2019]\w+)? (?!who\b)")
 _EARLY = re.compile(rf"(?P<before>(?:[^\s,:]+ ){{1,4}})(?:{PERSONS})\b")
@@ -57,7 +58,7 @@ _ROLE = re.compile(
 )
 """A subject that only the sentence before names."""
 _ALSO = re.compile(
-    r"(?:\S+ ){1,6}(?:also|auch|aussi|también|anche|também|też|również|ook|(?:la|el|l[oa]s) mism[ao]s?|l[ae]s? mêmes?"
+    r"(?:\S+ ){1,12}(?:also|auch|aussi|también|anche|também|też|również|ook|(?:la|el|l[oa]s) mism[ao]s?|l[ae]s? mêmes?"
     r"|derselben?|dieselben?|l[ao] stess[ao]|[ao] mesm[ao])\b"
 )
 """What also is or does something, and the same one, were told of before."""
@@ -92,6 +93,8 @@ _SCRAP = re.compile(
 _QUOTATION = re.compile(
     r"\u201c[^\u201d]*\u201d|\u201e[^\u201c\u201d]*[\u201c\u201d]|\"[^\"]*\"|«[^»]*»|\u300c[^\u300d]*\u300d"
 )
+_TITLE_CASE = 0.7  # of the words of a heading have a capital
+_SYMBOL = re.compile(r"[\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f]")
 _ADDRESS = re.compile(r"\w\.https?://|https?://\S{20}|\(?\b\d{3}\)?[ .-]\d{3}[.-]\d{4}\b")  # of a page or a telephone
 _LONGEST = 600  # characters; nobody reads more as one sentence, and the patterns stay quick
 _SPEECH = 25  # characters of a quotation that is speech rather than a name or a term
@@ -174,13 +177,21 @@ def leans(text: str) -> bool:
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, an entry of a list, or speech of somebody whom it does not name."""
     around = _QUOTATION.sub(" ", text)
-    if _SCRAP.match(text) or _ADDRESS.search(text) or _MYSELF.search(around) or not _names_speaker(text):
+    if (
+        _SCRAP.match(text)
+        or _ADDRESS.search(text)
+        or _SYMBOL.search(text)
+        or _MYSELF.search(around)
+        or not _names_speaker(text)
+    ):
         return True
     if _ROLE_SPEAKS.search(around) and not _FULL_NAME.search(around):
         return True
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
-    return len(_FIGURE.findall(text)) >= _FIGURES and marked > _MOST_MARKED * len(said) and not is_unspaced(text)
+    if is_unspaced(text):
+        return False
+    return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
 
 
 def speech(text: str) -> list[re.Match[str]]:
