@@ -49,12 +49,13 @@ _PARTICIPLE = re.compile(
 )
 """``Priced between 10 and 20 euros, it is`` names its subject nowhere."""
 _ROLE = re.compile(
-    r"The (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation|suspect|victim"
-    r"|bill|ruling|deal)s?\b(?! (?:of|that|which|who|behind|by|for|from|called|named|[A-Z]))"
+    r"(?:[^,.]{2,40}, t|T)he (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation|suspect|victim"
+    r"|bill|ruling|deal)(?:s\b|\b)(?! (?:of|that|which|who|behind|by|for|from|called|named)\b| [A-Z])"
     r"|(?:El|La|Los|Las) (?:mandatari[oa]|funcionari[oa]|entidad|empresa|dirigente|institución|organización|joven)\b"
-    r"(?! (?:de\b|que\b|(?:\w+ )?[A-Z]))"
-    r"|(?:Das|Der|Die) (?:Unternehmen|Firma|Verein|Studie|Konzern|Sprecher(?:in)?)\b(?! (?:der|des|von|aus|[A-Z]))"
-    r"|(?:La société|L['\u2019]entreprise|L['\u2019]étude|L['\u2019]organisation)\b(?! (?:de|d['\u2019]|du|[A-Z]))"
+    r"(?! (?:de|que)\b| (?:\w+ )?[A-Z])"
+    r"|(?:Das|Der|Die) (?:Unternehmen|Firma|Verein|Studie|Konzern|Sprecher(?:in)?)\b(?! (?:der|des|von|aus)\b| [A-Z])"
+    r"|(?:La société|L['\u2019]entreprise|L['\u2019]étude|L['\u2019]organisation)\b(?! (?:de|du)\b| d['\u2019]| [A-Z])"
+    r"|[^,.;:]{2,60}, (?:that|this|these) (?:is|was|are|means?|makes?|gives?|leads?)\b|(?:\S+ ){1,5}such (?!as\b|an?\b)\w"
 )
 """A subject that only the sentence before names."""
 _ALSO = re.compile(
@@ -64,7 +65,7 @@ _ALSO = re.compile(
 """What also is or does something, and the same one, were told of before."""
 _ELSEWHERE = re.compile(
     r"\b(?:find|see|seen|listed|pictured|shown|described|mentioned|check|outlined|discussed|noted|read|for|list\w*)"
-    r" (?:\w+ ){0,4}?(?:above|below)\b|\babove-mentioned\b"
+    r" (?:\w+ ){0,4}?(?:above|below)\b|\b(?:above-mentioned|the above)\b"
     r"|\b(?:the two|the latter|the former) (?:\w+ed|means?|meant|are|were|is|was|have|had|can|could|will|would)\b"
     r"|\b(?:siehe|wie) oben\b|\boben genannt|\bci-(?:dessous|dessus)\b|\b(?:vedi|qui) sotto\b|\b(?:poniżej|powyżej)\b",
     re.IGNORECASE,
