@@ -49,8 +49,8 @@ _PARTICIPLE = re.compile(
 )
 """``Priced between 10 and 20 euros, it is`` names its subject nowhere."""
 _ROLE = re.compile(
-    r"(?:[^,.]{2,40}, t|T)he (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation|suspect|victim"
-    r"|bill|ruling|deal)(?:s\b|\b)(?! (?:of|that|which|who|behind|by|for|from|called|named)\b| [A-Z])"
+    r"(?:[^,.]{2,40}, t|T)he (?:company|firm|startup|study|report|film|movie|game|book|author|agency|organi[sz]ation"
+    r"|suspect|victim|bill|ruling|deal)(?:s\b|\b)(?! (?:of|that|which|who|behind|by|for|from|called|named)\b| [A-Z])"
     r"|(?:El|La|Los|Las) (?:mandatari[oa]|funcionari[oa]|entidad|empresa|dirigente|institución|organización|joven)\b"
     r"(?! (?:de|que)\b| (?:\w+ )?[A-Z])"
     r"|(?:Das|Der|Die) (?:Unternehmen|Firma|Verein|Studie|Konzern|Sprecher(?:in)?)\b(?! (?:der|des|von|aus)\b| [A-Z])"

@@ -85,7 +85,7 @@ def mispaired(sentence: str, story: Evidence) -> str | None:
 def misdated(sentence: str, story: Evidence) -> str | None:
     """What is wrong with a date that the story gives to something else in the same sentence."""
     for clause in clauses(sentence):
-        when, said = _when(clause), _bare(clause)
+        when, said = _when(clause), _bare(dates(clause).rest)
         for parts in [] if is_unspaced(sentence) or not when else _dated(story):
             own = [words for words, its in parts if when <= its]
             rivals = [words for words, its in parts if not when <= its]
@@ -153,7 +153,11 @@ def _told(story: Evidence) -> tuple[tuple[Place, tuple[Number, ...]], ...]:
 @lru_cache(maxsize=16)
 def _dated(story: Evidence) -> tuple[list[tuple[frozenset[str], frozenset[object]]], ...]:
     """The words and dates of each clause, of each sentence of the story that has a date."""
-    parts = ([(_bare(clause), _when(clause)) for clause in clauses(text)] for text in story.sentences if _when(text))
+    parts = (
+        [(_bare(dates(clause).rest), _when(clause)) for clause in clauses(text)]
+        for text in story.sentences
+        if _when(text)
+    )
     return tuple(each for each in parts if len(each) > 1)
 
 
