@@ -525,6 +525,7 @@ DECLARE
   v_from integer := 1;
   v_to integer;
   v_open integer[];
+  v_yields integer[];
   v_round record;
   v_rows zeke_jobs.claimed[];
   v_one zeke_jobs.candidate;
@@ -571,6 +572,14 @@ BEGIN
       v_to := v_to + 1;
     END LOOP;
     v_open := ARRAY(SELECT generate_series(v_from, v_to));
+    IF v_blocked <> '{}' THEN
+      -- A job that needs more units than are left is not overtaken by a lower priority, or it would never find enough.
+      v_yields := ARRAY(
+        SELECT o.i FROM unnest(v_open) AS o (i)
+        WHERE EXISTS (SELECT 1 FROM unnest(v_due[o.i].gates) AS g (name) WHERE 'units of ' || g.name = ANY (v_blocked)));
+      v_open := ARRAY(SELECT o.i FROM unnest(v_open) WITH ORDINALITY AS o (i, n) WHERE o.i <> ALL (v_yields) ORDER BY o.n);
+      held_back := held_back || ARRAY(SELECT v_due[y.i].task FROM unnest(v_yields) AS y (i));
+    END IF;
     WHILE cardinality(v_open) > 0 AND v_left > 0 LOOP
       v_round := zeke_jobs.share_out(v_due, v_open, v_rooms, v_left, v_free, p_short, v_more);
       EXIT WHEN cardinality(v_round.chosen) = 0;
@@ -666,6 +675,7 @@ BEGIN
   LOOP
     CONTINUE WHEN v_one.group_size <> v_size;
     PERFORM 1 FROM zeke_jobs.gate AS g WHERE g.name = ANY (v_one.gates) ORDER BY g.name FOR NO KEY UPDATE;
+    PERFORM zeke_jobs.turn_breakers(v_one.gates, zeke_jobs.now());
     -- A new jobs.yaml came between: the next call obeys it.
     EXIT WHEN v_in_force IS DISTINCT FROM (SELECT max(r.number) FROM zeke_jobs.revision AS r);
     CONTINUE WHEN EXISTS (
@@ -1654,7 +1664,11 @@ BEGIN
           'reason', p_reason, 'error', p_error)) END
   WHERE q.message_id = p_id;
   PERFORM zeke_jobs.settle(ARRAY[p_id], CASE
-    WHEN v_outcome = 'returned' AND p_after IS NULL AND v_job.started_on IS NULL THEN 'returned' ELSE 'ended' END);
+    WHEN p_after IS NULL AND v_job.started_on IS NULL THEN 'returned'
+    WHEN p_outcome = 'deferred' THEN 'deferred'
+    -- A stop that leaves a job to be retried is no error of it.
+    WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
+    ELSE 'cut off' END);
   IF p_breaks OR v_outcome = 'failed' THEN
     PERFORM zeke_jobs.note_ends(ARRAY[p_id], p_breaks);
   END IF;
@@ -1754,7 +1768,8 @@ BEGIN
     v_room := least(v_room, greatest(0, p_gate.rate_count - zeke_jobs.taken(p_gate.name, 'jobs', '', p_now)));
   END IF;
   IF p_gate.tripped_on IS NOT NULL THEN
-    v_room := least(v_room, CASE WHEN p_gate.probe IS NULL THEN 1 ELSE 0 END);
+    -- One that has ended probes no more; whoever claims turns the breaker first.
+    v_room := least(v_room, CASE WHEN zeke_jobs.probes(p_gate) THEN 0 ELSE 1 END);
   END IF;
   RETURN v_room;
 END
@@ -3078,6 +3093,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION zeke_jobs.probes(p_gate zeke_jobs.gate) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = (p_gate).probe AND q.state = 'consumed') $$;
+
 CREATE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamp with time zone, p_before timestamp with time zone, p_limit integer, OUT purged integer, OUT reached timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -3491,7 +3510,7 @@ BEGIN
       WHERE e.awaited AND e.outcome <> 'rescued'
     )
     SELECT e.message_id, e.task, e.deaths, e.outcome FROM ended AS e WHERE (SELECT count(*) FROM announced) >= 0;
-  PERFORM zeke_jobs.settle(v_taken, 'lost');
+  PERFORM zeke_jobs.settle(v_taken, 'cut off');
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
   PERFORM zeke_jobs.ring(n.queue) FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n;
 END
@@ -3762,7 +3781,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'ended'::text) RETURNS void
+CREATE FUNCTION zeke_jobs.settle(p_ids uuid[], p_how text DEFAULT 'completed'::text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -3779,10 +3798,15 @@ BEGIN
   FOR v_known IN
     WITH ended AS (
       UPDATE zeke_jobs.meter_use AS u
-      SET settled = true, amount = CASE WHEN p_how = 'lost' THEN u.amount ELSE coalesce(u.reported, u.amount) END,
+      SET settled = true,
+        amount = CASE
+          WHEN u.unit = 'jobs' OR p_how = 'cut off' THEN u.amount
+          WHEN p_how = 'deferred' OR p_how = 'raised' AND u.lasts IS NULL THEN coalesce(u.reported, 0)
+          ELSE coalesce(u.reported, u.amount) END,
         ends_on = CASE WHEN u.lasts IS NULL THEN u.ends_on ELSE u.lasts + CASE
-          WHEN p_how = 'lost' THEN v_now
-          WHEN u.unit <> 'jobs' AND u.reported IS NOT NULL THEN u.taken_on
+          WHEN u.unit = 'jobs' THEN coalesce(q.started_on, CASE WHEN p_how = 'cut off' THEN v_now ELSE u.taken_on END)
+          WHEN p_how = 'cut off' THEN v_now
+          WHEN u.reported IS NOT NULL THEN u.taken_on
           ELSE coalesce(q.started_on, u.taken_on) END END
       FROM zeke_jobs.queue AS q
       -- The ids also for the jobs: zeke_jobs.complete joins by hashing.
@@ -3790,7 +3814,8 @@ BEGIN
       RETURNING q.task, u.unit, u.reported
     )
     SELECT e.task, e.unit, avg(e.reported) AS average FROM ended AS e
-    WHERE e.reported IS NOT NULL AND p_how = 'ended' GROUP BY e.task, e.unit
+    WHERE e.reported IS NOT NULL AND p_how <> 'cut off' GROUP BY e.task, e.unit
+    ORDER BY e.task, e.unit -- two that both add their first row must not wait for each other
   LOOP
     UPDATE zeke_jobs.unit_average AS a
     SET average = a.average + (v_known.average - a.average) / least(a.jobs + 1, 20), jobs = least(a.jobs + 1, 20)
@@ -4007,7 +4032,7 @@ BEGIN
       CROSS JOIN LATERAL (SELECT least(m.most, coalesce((q.units ->> m.unit)::numeric, m.estimate)) AS need) AS x
     ),
     short AS MATERIALIZED (
-      SELECT n.n, n.gate FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
+      SELECT n.n, n.gate, n.lasts FROM need AS n WHERE n.needed > n.room OR n.needed - n.need >= n.room
     ),
     noted AS (
       INSERT INTO zeke_jobs.meter_use (gate, unit, job, claim, taken_on, ends_on, lasts, amount)
@@ -4016,7 +4041,9 @@ BEGIN
     )
     SELECT coalesce((SELECT array_agg(p.place ORDER BY p.n) FROM unnest(p_places) WITH ORDINALITY AS p (place, n)
         WHERE p.n < ALL (SELECT s.n FROM short AS s)), '{}'),
-      ARRAY(SELECT DISTINCT s.gate FROM short AS s WHERE s.n <= ALL (SELECT o.n FROM short AS o))
+      ARRAY(
+        SELECT DISTINCT x.name FROM short AS s CROSS JOIN LATERAL (VALUES (s.gate), ('units of ' || s.gate)) AS x (name)
+        WHERE s.n <= ALL (SELECT o.n FROM short AS o) AND (x.name = s.gate OR s.lasts IS NOT NULL))
     INTO places, blocked;
   END IF;
   INSERT INTO zeke_jobs.meter_use (gate, unit, key, job, claim, taken_on, ends_on, lasts, amount)
@@ -4265,7 +4292,7 @@ BEGIN
         WHERE g.name = v_gate.name;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.gate = v_gate.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_gate.name;
-      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_gate.probe AND q.state = 'consumed') THEN
+      ELSIF NOT zeke_jobs.probes(v_gate) THEN
         UPDATE zeke_jobs.gate AS g SET probe = NULL WHERE g.name = v_gate.name; -- it was returned, cancelled or lost
       END IF;
     END IF;
