@@ -95,8 +95,9 @@ def _is_of_last_build(moment: datetime, article: Mapping[str, Any], metas: Mappi
 
 def _is_older(moment: datetime, url: str) -> bool:
     """Whether the address names an earlier month: the page was published then, and has been dated anew."""
-    month = _MONTH_OF_ADDRESS.search(urlsplit(url).path)
-    return month is not None and (int(month[1]), int(month[2])) < ((moment - _A_DAY).year, (moment - _A_DAY).month)
+    named = _MONTH_OF_ADDRESS.search(urlsplit(url).path)
+    months = 12 * moment.year + moment.month - (moment.day == 1)  # the day may be another one in the site's zone
+    return named is not None and 12 * int(named[1]) + int(named[2]) < months
 
 
 def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
