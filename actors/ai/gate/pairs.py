@@ -7,6 +7,7 @@ A story's clauses are compared: those that have a number, and rivals that have a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -232,12 +233,14 @@ def clauses(sentence: str) -> Iterator[str]:
     """The parts of a sentence that each tell something; a comma between two numbers of a kind begins a part as well."""
     for part in filter(None, map(str.strip, _CLAUSE.split(sentence))):
         start = 0
-        found = numbers(dates(part).rest) if _COMMA.search(part) else []
+        ends = [match.end() for match in _COMMA.finditer(part)]
+        rest = dates(part).rest if ends else ""
+        found = numbers(rest) if len(rest) == len(part) else []  # a date that was taken out would shift the places
         for one, other in pairwise(found):
-            between = [match.end() for match in _COMMA.finditer(part) if one.start < match.start() < other.start]
-            if between and _kinds(one) & _kinds(other) and len(dates(part).rest) == len(part):
-                yield part[start : between[-1]].strip(" ,")
-                start = between[-1]
+            at = bisect_left(ends, other.start + 1) - 1
+            if at >= 0 and ends[at] > one.start and _kinds(one) & _kinds(other):
+                yield part[start : ends[at]].strip(" ,")
+                start = ends[at]
         yield part[start:]
 
 

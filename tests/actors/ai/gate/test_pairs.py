@@ -72,6 +72,8 @@ def test_what_the_story_says_in_other_words_is_kept(text: str) -> None:
         "May 1 March 2 ",
         "“a ",
         "1,",
+        "1, 2, ",
+        "Orbis of Velm, ",
         "a, b and ",
     ],
 )
