@@ -24,7 +24,7 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     text = texts.read(ctx.db, payload.story_id)
     if text is None:
         raise Reject(f"expected a story with id {payload.story_id}, got none")
-    found = highlights(text.document, ctx.settings)
+    found = highlights(text.document, ctx.settings, text.title)
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
     scope = [str(payload.team_id)] if payload.team_id else []
     kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]
