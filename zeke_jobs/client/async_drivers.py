@@ -102,7 +102,7 @@ def _psycopg(connection: Any) -> Execute:
 
 
 def _place_of_asyncpg(connection: Any) -> Hashable:
-    # Its addresses are private; the name of the database and the server's own are what a session can tell.
+    # asyncpg has no public attribute for the address, so this also uses the names of the database and the server.
     return (
         "asyncpg",
         getattr(connection, "_addr", None),
@@ -171,7 +171,7 @@ class AsyncPool:
                 await self._idle.pop().close()
 
     async def close(self) -> None:
-        """Close the connections: those in use as soon as they are not."""
+        """Close idle connections now, and the others after their use."""
         self._is_closed = True
         await self.drop_idle()
 

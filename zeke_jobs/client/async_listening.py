@@ -52,11 +52,11 @@ async def _poll(job_id: str, deadline: float | None, connection: Any) -> bool:
 
 
 class AsyncListener:
-    """Wakes who waits in one event loop when their job has ended.
+    """Wakes the waiting calls of one event loop when their jobs have ended.
 
     Args:
-        pool: Where to ask; the listening connection is one more, while somebody waits.
-        poll: Seconds between two looks at the jobs that are waited for, announced or not.
+        pool: Connections for polls; one more connection listens while a call waits.
+        poll: Seconds between two polls of the awaited jobs, which find ends without an announcement.
     """
 
     def __init__(self, pool: AsyncPool, poll: float = 1.0) -> None:

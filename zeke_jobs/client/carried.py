@@ -1,4 +1,4 @@
-"""What Dramatiq's middleware puts on a message before it is sent, for the middleware of the worker that gets it."""
+"""Options that Dramatiq's middleware adds to a message before the send, for the middleware of the worker that gets it."""
 
 from __future__ import annotations
 

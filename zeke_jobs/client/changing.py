@@ -65,15 +65,15 @@ def cancel(
 ) -> Changed | list[UUID]:
     """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
 
-    A worker that has claimed it and not started it does not start it any more. With an id, one job: ``Changed``. With filters,
-    all unfinished jobs that pass, in parts that each are a transaction: their ids. With ``status="failed"``, those that hold
-    others up.
+    A worker that has claimed it does not start it any more. With an id, cancels one job and returns ``Changed``. With filters,
+    cancels all matching unfinished jobs, in parts with a transaction each, and returns their ids; with ``status="failed"``,
+    failed jobs that block others.
 
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
         limit: At most so many, the first sent first.
-        by: Who cancels it, kept with the job too. ``zeke-jobs audit`` shows it beside the database's user.
+        by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
         filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as for
             ``jobs``.
@@ -130,7 +130,7 @@ def retry(
     Args:
         id: The job's id.
         limit: At most so many, the first sent first.
-        by: Who runs them again; ``zeke-jobs audit`` shows it.
+        by: Name of the caller; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
         filters: As for ``jobs``; ``status`` is ``failed``, which is meant where only another filter is given, or ``cancelled``;
             ``newer`` and ``older`` are of their ends.
@@ -228,7 +228,7 @@ def reschedule(
         run_at: Not before this time, which must have a zone.
         delay: Not before this time from now; a timedelta, or seconds.
         limit: At most so many, the first sent first.
-        by: Who does it.
+        by: Name of the caller.
         connection: As for ``send``.
         filters: As for ``cancel``.
 

@@ -1,4 +1,4 @@
-"""One way to run a statement, on our own connections and on those that callers bring: psycopg2, psycopg 3, SQLAlchemy."""
+"""One way to run a statement, on our own connections and on the callers': psycopg2, psycopg 3, SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _POOL_SIZE = 8
 T = TypeVar("T")
 
 Rows: TypeAlias = list[tuple[Any, ...]]
-#: What a call asks of the database: a generator of statements with their parameters, which is sent the rows of each. It is
-#: run here, or by ``aio``.
+#: The statements of a call: a generator that yields each with its parameters, and is sent its rows. This module runs it, or
+#: ``aio``.
 Plan: TypeAlias = Generator[tuple[str, Mapping[str, Any]], Rows, T]
-#: A plan for a database, by what tells that from others.
+#: A plan for a database, made from a value that identifies the database.
 Planned: TypeAlias = Callable[[Hashable], Plan[T]]
 
 #: Takes the place of every connection, in tests of programs that send (``zeke_jobs.testing.sends``).
@@ -56,7 +56,7 @@ class Runner:
             raise
 
     def carry_out(self, planned: Planned[T]) -> T:
-        """Run the statements of a plan; answers what it returns."""
+        """Run the statements of a plan, and return its result."""
         plan = planned(self.database)
         try:
             asked = next(plan)

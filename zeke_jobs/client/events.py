@@ -20,7 +20,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     waited for it yet.
 
     Args:
-        name: What happened, such as ``callback/42``; up to 1024 bytes.
+        name: The event's name, such as ``callback/42``; up to 1024 bytes.
         data: Any JSON value up to 1 MiB.
         connection: As for ``send``: emitted when its transaction commits.
 

@@ -40,15 +40,15 @@ class Count:
 
 
 class Change:
-    """A change of all jobs that pass a filter.
+    """A change of all jobs that match filters.
 
     Args:
-        verb: What is done to them.
+        verb: ``cancel``, ``retry``, ``prioritise`` or ``reschedule``.
         filters: ``JobFilter``; at least one.
         value: The new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds.
         limit: At most so many, in the order of their ids, which is that of their sends; None is all.
         reason: Kept with cancelled jobs, and by the audit.
-        by: Who does it.
+        by: Name of the caller.
         connection: As for ``send``: then all of it is in its transaction.
         job: Only this one, in place of filters.
 
@@ -121,7 +121,7 @@ class Change:
             yield [as_id("id", one) for one in changed]
             if after is None:
                 break
-        # One by one, and waiting: those that somebody held.
+        # Change the locked jobs one by one, and wait for each.
         for job_id in passed:
             if left == 0:
                 return

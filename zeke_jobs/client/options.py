@@ -45,7 +45,7 @@ class ManySendOptions(ManyJobOptions, SendOptions, total=False):
 
 
 class OneSendOptions(OneJobOptions, SendOptions, total=False):
-    """Those that a single job may have besides."""
+    """The options of a send of one job."""
 
     scheduled_for: datetime | None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.drivers import Plan, Planned
     from zeke_jobs.client.filters import JobFilter
 
-# Ids, JSON and money come as text, because drivers differ in what they make of them.
+# Ids, JSON and money come as text, because drivers convert them differently.
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
@@ -153,7 +153,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
             return found
         if not told:
             raise still_runs(job, seconds)
-        # Whoever may connect may announce an end; and a failed job may be retried before we look.
+        # Wait on: any login can announce an end, and a failed job may be retried before this look.
 
 
 def result(job_id: UUID) -> Planned[tuple[Job, Any]]:

@@ -80,15 +80,15 @@ def put(
         payload: Payload of the jobs.
         key: Key of the jobs.
         missed: As in jobs.yaml, like ``window``, ``overlap`` and ``jitter``.
-        window: How far back missed ticks are looked for.
+        window: How far back the scheduler looks for missed ticks.
         overlap: Whether a tick is skipped while the job of an earlier one is unfinished.
         jitter: Jobs may start up to this much later.
-        by: Who puts it; ``zeke-jobs audit`` shows it.
+        by: Name of the caller; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.
 
     Raises:
         UnknownTask, InvalidPayload: as ``send``.
-        ValueError: one of them is not what it should be, or Postgres does not know the zone.
+        ValueError: an argument is not valid, or Postgres does not know the zone.
     """
     _check_name(name)
     try:

@@ -43,24 +43,24 @@ def send(
         delay: Not before this time from now; a timedelta, or seconds.
         run_at: Not before this time, which must have a zone.
         priority: Higher runs first; without it, the task's.
-        key: What the task's per-key limit counts by.
+        key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for what the task says or else the whole payload, ``False`` for none; or a mapping of ``fields``
+            names, ``True`` for the task's fields or else the whole payload, ``False`` for none; or a mapping of ``fields``
             with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
             first was sent). A running job may send its own successor. With ``on_duplicate`` a later send ``replace``s payload and
-            run time of the queued job, or ``postpone``s it, ``at_most`` so far from the first send.
-        unique_key: A text of the caller's own in place of fields: make no second job of the task with it while the first is
-            queued or running, or as ``unique`` says.
+            run time of the queued job, or ``postpone``s it, until ``at_most`` after the first send.
+        unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
+            running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
-        timeout: Longest that an attempt may run, in place of the task's; a timedelta, or seconds.
-        keep: How long the job is kept after its end, however it ended; a timedelta, or seconds.
-        batch: The batch that it belongs to: one that is open, that of the sending job, or a new one of this job alone.
+        timeout: Longest time that an attempt may run, in place of the task's; a timedelta, or seconds.
+        keep: How long the job is kept after any end; a timedelta, or seconds.
+        batch: Its batch: an open one, that of the sending job, or a new one for this job alone.
         expires: Cancelled if it has not started by then: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. A second send with it makes no job, until the first is purged.
         parent: The job that sends this one.
-        units: What it will use of the units that its limits count, such as ``{"tokens": 900}``; without it, what its task says
-            or has learned.
+        units: Estimated use of the units that its limits count, such as ``{"tokens": 900}``; by default the average of recent
+            jobs, or the task's estimate.
         scheduled_for: The tick that this job is for; there is one job per task and tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.
@@ -165,7 +165,7 @@ def many(
 
 
 def answer(sent: str) -> tuple[str, str, str]:
-    """What the statement ``send/one`` says became of a send: outcome, the job's id, its status. Empty where there is no job."""
+    """Read the answer of the statement ``send/one``: outcome, the job's id, its status. The last two are empty without a job."""
     outcome, found, status = sent[1:-1].split(",")
     return outcome, found, status
 

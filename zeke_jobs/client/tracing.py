@@ -21,7 +21,7 @@ def is_on() -> bool:
 
 
 def sending(task: str) -> AbstractContextManager[object]:
-    """A span around a send: its context is what the job carries."""
+    """A span around a send; the job carries its context."""
     return _sending(task) if is_on() else _NOTHING
 
 

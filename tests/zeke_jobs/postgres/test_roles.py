@@ -292,7 +292,7 @@ def test_a_command_that_its_user_may_not_run_says_so(
     log_in(roles.READER)
     assert run(app, "zeke-jobs", ["pause", "task/echo"]) == 1
     said = capsys.readouterr().err
-    assert "expected a database user who may do this, got: permission denied" in said
+    assert "expected a database user with this right, got: permission denied" in said
     assert "Traceback" not in said
 
 
@@ -304,7 +304,7 @@ def test_a_worker_whose_user_may_not_work_ends_with_what_to_do(
     broker = builder.build(load(TASKS), log_in(roles.READER))
     with pytest.raises(SystemExit, match="2"):
         dramatiq.Worker(broker, worker_threads=1).start()
-    assert "expected a database user who may do this, got: permission denied" in capsys.readouterr().err
+    assert "expected a database user with this right, got: permission denied" in capsys.readouterr().err
 
 
 def test_granting_again_takes_back_what_was_too_much(
