@@ -28,7 +28,7 @@ class UploadSettings(BaseModel):
 
     Attributes:
         chunk: Items that are written in one transaction.
-        digest: Write the digest of the ``day`` or ``week`` when all that the upload brought is analysed; without it, none.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; without it, none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +38,7 @@ class UploadSettings(BaseModel):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it; a broken one ends in an outcome and holds up no other.
+    """Add each item once and queue it; a broken item ends in an outcome and blocks no other.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -104,7 +104,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # What the uploader says of the item goes under a key of its own: it must not pass for what a feed said.
+    # The uploader's metadata goes under a key of its own, so that it is not mistaken for a feed's.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,
