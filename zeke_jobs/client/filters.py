@@ -40,8 +40,8 @@ def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
     """The filters that are set.
 
     Raises:
-        TypeError: one is no filter, or has a value of the wrong type.
-        ValueError: one has a value that makes no sense.
+        TypeError: a name is no filter's, or a value has the wrong type.
+        ValueError: a value is not valid.
     """
     for name in filters:
         if name not in FILTERS:
