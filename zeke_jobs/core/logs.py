@@ -21,7 +21,7 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.terminal import indented, visible, visible_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -84,16 +84,21 @@ class Captured:
 
     Args:
         most: Number of lines to keep.
+        on_first: Called before the first line is kept.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, on_first: Callable[[Captured], None]) -> None:
+        self._on_first = on_first
         self.is_new = False  # whether there are lines since ``read``
+        self.is_over = False  # whether the block has ended
         self._lines: deque[str] = deque(maxlen=most)
         self._count = 0
         self._lock = threading.Lock()  # one thread logs, another reads
 
     def add(self, line: str) -> None:
         """Keep a line, cut to a length."""
+        if not self._count:
+            self._on_first(self)
         with self._lock:
             self._lines.append(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…")
             self._count += 1
@@ -110,9 +115,9 @@ _captured: ContextVar[Captured | None] = ContextVar("captured", default=None)
 
 
 @contextmanager
-def capturing(most: int) -> Iterator[Captured]:
+def capturing(most: int, on_first: Callable[[Captured], None]) -> Iterator[Captured]:
     """Keep the last lines logged in this context (a thread, its asyncio tasks), in the readable format."""
-    captured = Captured(most)
+    captured = Captured(most, on_first)
     token = _captured.set(captured)
     try:
         yield captured

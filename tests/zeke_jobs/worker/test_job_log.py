@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed
+from zeke_jobs.worker.run.job_log import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
+    from zeke_jobs.postgres.pool import Pool
     from zeke_jobs.worker.broker import JobBroker
 
     Running = Callable[..., AbstractContextManager[JobBroker]]
@@ -80,6 +83,20 @@ def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Con
     (found,) = kept(conn, job)
     assert "[info] ***" in found["lines"]
     assert "sesame-123" not in found["lines"]
+
+
+def test_a_thread_that_logs_after_its_handler_leaves_nothing_behind(log: io.StringIO) -> None:
+    del log
+    job_log = JobLog(cast("Pool", None))
+    with job_log.keeping(a_claim(), 5):
+        context = copy_context()
+    context.run(logging.getLogger("late").info, "too late")
+    assert not job_log._open
+    with job_log.keeping(a_claim(), 5):
+        logging.getLogger("in time").info("now")
+        assert len(job_log._open) == 1
+    assert not job_log._open
+    assert len(job_log._ended) == 1
 
 
 def test_the_lines_go_with_their_job(running: Running, conn: Connection, log: io.StringIO) -> None:

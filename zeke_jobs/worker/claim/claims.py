@@ -144,7 +144,7 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Read:
     """The parts of a row that other programs may have written."""
 
@@ -176,7 +176,8 @@ def _read(message: str, scheduled_for: str | None) -> _Read:
     timeout = options.pop("timeout", None)
     batch = options.pop("batch", None)
     # dramatiq would delay the message for eta and compare an exception with a text for throws; only the database uses producer.
-    options = {name: value for name, value in options.items() if name not in ("eta", "throws", "producer")}
+    for name in ("eta", "throws", "producer"):
+        options.pop(name, None)
     return _Read(
         args,
         kwargs,

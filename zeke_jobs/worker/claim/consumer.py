@@ -202,7 +202,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             except BaseException:
                 self.close()
                 for left in messages[place:]:
-                    process.held.written(left.claim)  # forget it, so that it can be returned as unknown
+                    process.held.written([left.claim])  # forget it, so that it can be returned as unknown
                     process.settle(left.claim, RETURNED)
                 raise
         process.give_back(process.held.stranded())

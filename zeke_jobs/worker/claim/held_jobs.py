@@ -130,11 +130,12 @@ class HeldJobs:
             self._capacity.give_up(claim)
             return End(True, self._hand_on(claim, is_written=False, gives=gives))
 
-    def written(self, claim: Claim) -> None:
-        """Forget a claim whose end the database knows, or that is no longer ours. Wakes a consumer that waits for room."""
+    def written(self, claims: Iterable[Claim]) -> None:
+        """Forget claims whose ends the database knows, or that are no longer ours. Wakes a consumer that waits for room."""
         with self._changed:
-            if self._claims.get(claim.id) is claim:
-                del self._claims[claim.id]
+            for claim in claims:
+                if self._claims.get(claim.id) is claim:
+                    del self._claims[claim.id]
             self._changed.notify_all()
 
     def _hand_on(self, claim: Claim, *, is_written: bool, gives: bool) -> JobMessage | None:

@@ -132,7 +132,7 @@ class Settler:
                 self._say_lost(claim, outcome)
             elif isinstance(outcome, Completed) and not self._lines.say(claim, outcome):
                 self._completed[claim.task] += 1
-            self._held.written(claim)
+        self._held.written(claim for claim, _ in endings)
 
     def say_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""

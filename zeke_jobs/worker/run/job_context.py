@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from zeke_jobs.client import sending
@@ -78,8 +79,16 @@ class JobContext(Context[Any]):
         self._inside = False
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
-        self._reports = Reports(aside, claim, worker, self.logger)
-        self._steps = Steps(self._kept_steps, self._keep_step)
+        self._aside = aside
+
+    # Most jobs use neither, so they are made at the first use.
+    @cached_property
+    def _reports(self) -> Reports:
+        return Reports(self._aside, self._claim, self._worker, self.logger)
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return Steps(self._kept_steps, self._keep_step)
 
     @property
     def db(self) -> Connection:

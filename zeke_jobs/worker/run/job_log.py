@@ -52,16 +52,20 @@ class JobLog:
         if not most:
             yield
             return
-        with capturing(most) as captured:
-            with self._lock:
-                self._open[id(claim)] = (claim, captured)
+        with capturing(most, lambda captured: self._begin(claim, captured)) as captured:
             try:
                 yield
             finally:
                 with self._lock:
-                    del self._open[id(claim)]
-                    if captured.is_new:
-                        self._ended = [*self._ended[1 - _MOST :], (claim, captured)]
+                    captured.is_over = True
+                    begun = self._open.pop(id(claim), None)
+                    if begun is not None and captured.is_new:
+                        self._ended = [*self._ended[1 - _MOST :], begun]
+
+    def _begin(self, claim: Claim, captured: Captured) -> None:
+        with self._lock:
+            if not captured.is_over:  # a thread of the handler may log after its end
+                self._open[id(claim)] = (claim, captured)
 
     def _run(self) -> None:
         is_last = False
