@@ -39,7 +39,7 @@ def feed(
     leads: Annotated[bool, typer.Option("--leads", help="Of one event, only the leading story.")] = False,
     starred: Annotated[bool, typer.Option("--starred", help="Only starred stories.")] = False,
     team: Team = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=1000)] = 50,
 ) -> None:
     """Stories as Atom or JSON Feed, newest first."""
     now = datetime.now(UTC)

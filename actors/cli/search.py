@@ -43,7 +43,7 @@ def search(
             metavar="QUERY...", help='Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.'
         ),
     ],
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1, max=200)] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1, max=200)] = 20,
     is_json: Json = False,
 ) -> None:
     """Stories with these words in title or text, each read in its own language, the best first."""

@@ -41,7 +41,7 @@ def stories(
         bool, typer.Option("--archived", help="Archived stories; lists leave them out otherwise.")
     ] = False,
     team: Team = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.", min=1)] = 30,
+    limit: Annotated[int, typer.Option(metavar="N", help="Largest number of stories.", min=1)] = 30,
     is_json: Json = False,
 ) -> None:
     """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
