@@ -36,7 +36,7 @@ PLAIN = "  plain: {handler: 'H:echo'}\n"
 
 
 def look_at(conn: Connection, thresholds: Thresholds | None = None, ahead: float = 0.0) -> Report:
-    """What the doctor finds; this machine's clock is so many seconds ahead of the database's, which stands."""
+    """The doctor's findings; this machine's clock is some seconds ahead of the database's, which stands still."""
     with snapshot(conn):
         theirs = SQL.one(conn, "schedule/clock")
         assert theirs is not None

@@ -1,4 +1,4 @@
-"""Values set by hand: names, values, those that a new file keeps, and removal."""
+"""Values set by hand: names, values, the ones that a new file keeps, and removal."""
 
 from __future__ import annotations
 
