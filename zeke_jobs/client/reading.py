@@ -192,5 +192,5 @@ def _output(job_id: UUID) -> Plan[Any]:
 
 
 def still_runs(job: Job, seconds: float | None) -> WaitTimeout:
-    """The error of a wait that timed out."""
+    """The error of a wait whose time is over."""
     return WaitTimeout(f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still")

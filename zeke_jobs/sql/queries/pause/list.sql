@@ -1,4 +1,4 @@
--- Pauses by people and by jobs.yaml, with the number of jobs that each blocks.
+-- Pauses by people and by jobs.yaml, with the number of jobs that each holds back.
 SELECT x.target, x.paused_by, x.paused_on, x.reason, count(q.message_id) AS waiting
 FROM (
   SELECT p.target, p.paused_by, p.paused_on, p.reason, t.id AS task
