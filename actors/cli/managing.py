@@ -45,7 +45,9 @@ def refresh(
 
 def backfill(
     source: Which,
-    items: Annotated[int, typer.Option(metavar="N", help="Largest number of items, the newest first.", min=1, max=10_000)] = 50,
+    items: Annotated[
+        int, typer.Option(metavar="N", help="Largest number of items, the newest first.", min=1, max=10_000)
+    ] = 50,
     is_json: Json = False,
 ) -> None:
     """Bring in items that were left out when the source was new; they become stories one after another."""
